@@ -1,0 +1,292 @@
+"""The demo: a JupyterLab of its own on copies of the notebooks, and its orderly end."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from .config import KEY_VARIABLE
+from .errors import LiveAvatarException
+
+if TYPE_CHECKING:
+    import psutil
+
+STUDIO: Final = "02_studio_demo.ipynb"
+SIMULATED_CLIENT: Final = "LiveAvatar.demo()"
+LIVE_CLIENT: Final = "LiveAvatar()"
+FOLDER: Final = "liveavatar-demo"
+FOLDERS: Final = 1000  # copies beside each other before a person should tidy up
+OPENER: Final = ".open-studio.html"
+
+READY_LIMIT: Final = 60.0  # s, until JupyterLab answers
+PROBE_LIMIT: Final = 2.0  # s, for one question whether it answers
+STOP_LIMIT: Final = 20.0  # s, for JupyterLab and its kernels to end by themselves
+KILL_LIMIT: Final = 3.0  # s, for what is left, after SIGTERM
+POLL_INTERVAL: Final = 0.1  # s
+LOG_TAIL: Final = 25  # lines of JupyterLab's log that an error shows
+
+
+class DemoError(LiveAvatarException):
+    """The demo could not run; the text says why and what to do."""
+
+
+def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], object]) -> None:
+    """Run JupyterLab on the studio until Ctrl-C, SIGTERM or its own end, and leave no process behind.
+
+    Args:
+        live: the real service with the key of the environment; else the simulator, and no key at all.
+        port: JupyterLab's port on 127.0.0.1; 0 is a free one.
+        browser: open the studio in the user's browser.
+        say: called with each text for the user.
+
+    Raises:
+        DemoError: JupyterLab is not installed, did not come up or failed.
+    """
+    missing = [name for name in ("jupyterlab", "ipykernel", "psutil") if not importlib.util.find_spec(name)]
+    if missing:
+        raise DemoError(
+            f'the demo needs {" and ".join(missing)}, not installed here: pip install "liveavatar_nb[demo]"'
+        )
+    with (
+        _asked_to_stop() as asked,
+        _copies(live=live, say=say) as folder,
+        tempfile.TemporaryDirectory(prefix="liveavatar_nb-") as private,
+    ):
+        lab = _Lab(port or _free_port(), folder, Path(private), live=live)
+        try:
+            lab.wait_until_ready(asked)
+            if not asked():
+                say(f"The studio, {'billed' if live else 'simulated'}: {lab.address}")
+                say(f"Notebooks: {folder}\nCtrl-C ends JupyterLab and everything in it.")
+                if browser and not _open_browser(folder, lab.address):
+                    say("No browser was found: open the address above.")
+            lab.wait(asked)
+        finally:
+            lab.end(asked)
+            (folder / OPENER).unlink(missing_ok=True)
+
+
+def notebooks_folder() -> Path:
+    """Where this package's notebooks are: in it, or beside it in a checkout that is installed with `-e`.
+
+    Raises:
+        DemoError: they are in neither.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if (folder / STUDIO).is_file():
+            return folder
+    raise DemoError("the notebooks are missing from this installation: install liveavatar_nb again")
+
+
+class _Lab:
+    """A JupyterLab server with settings of its own; extensions are found as ever."""
+
+    def __init__(self, port: int, folder: Path, private: Path, *, live: bool) -> None:
+        self._base = f"http://127.0.0.1:{port}"
+        self._token = secrets.token_hex(32)
+        self._log = private / "jupyterlab.log"
+        # A workspace of its own, so that nothing of an earlier one comes back.
+        workspace = f"liveavatar-{secrets.token_hex(4)}"
+        self.address = f"{self._base}/lab/workspaces/{workspace}/tree/{STUDIO}?reset&token={self._token}"
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    *("-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
+                    *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+                    f"--ServerApp.root_dir={folder}",
+                    # Containers run as root; this server listens on loopback alone.
+                    "--allow-root",
+                    *(
+                        "--LabApp.news_url=None",
+                        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                    ),
+                ],
+                cwd=folder,
+                env=self._environment(private, live=live),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # A session of its own: a terminal's Ctrl-C comes to us alone, and the end has an order.
+                start_new_session=True,
+            )
+
+    def _environment(self, private: Path, *, live: bool) -> dict[str, str]:
+        settings = private / "settings"
+        notices = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+        notices.parent.mkdir(parents=True)
+        notices.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+        # JPY_* is there where this command runs in another JupyterLab's terminal.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("JPY_")}
+        if not live:
+            environment.pop(KEY_VARIABLE, None)
+        return environment | {
+            "JUPYTER_CONFIG_DIR": str(private / "config"),
+            "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
+            "JUPYTERLAB_SETTINGS_DIR": str(settings),
+            "JUPYTERLAB_WORKSPACES_DIR": str(private / "workspaces"),
+            # This environment's own kernel comes before one of the same name in the user's folder.
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            # By the environment, since other users can read a command line.
+            "JUPYTER_TOKEN": self._token,
+        }
+
+    def wait_until_ready(self, asked: Callable[[], int]) -> None:
+        """Wait until the server answers to its token, or somebody asks to stop."""
+        # No proxy of the environment stands between this process and its own machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(  # noqa: S310 - the address is ours
+            f"{self._base}/api/status", headers={"Authorization": f"token {self._token}"}
+        )
+        deadline = time.monotonic() + READY_LIMIT
+        while not asked():
+            if self._process.poll() is not None:
+                self._fail(f"JupyterLab ended with code {self._process.returncode}.")
+            try:
+                with opener.open(request, timeout=PROBE_LIMIT):
+                    return
+            except OSError:
+                if time.monotonic() > deadline:
+                    self._fail(f"JupyterLab did not answer within {READY_LIMIT:.0f} s.")
+            time.sleep(POLL_INTERVAL)
+
+    def wait(self, asked: Callable[[], int]) -> None:
+        """Wait until it ends by itself, or somebody asks to stop."""
+        while not asked() and self._process.poll() is None:
+            time.sleep(POLL_INTERVAL)
+        if self._process.returncode:
+            self._fail(f"JupyterLab ended with code {self._process.returncode}.")
+
+    def end(self, asked: Callable[[], int]) -> None:
+        """End it and all it started: first in its own way, in which kernels stop their sessions."""
+        import psutil  # noqa: PLC0415 - of the extra `demo`
+
+        family: list[psutil.Process] = []
+        if self._process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                family = psutil.Process(self._process.pid).children(recursive=True)
+            self._process.terminate()
+            deadline = time.monotonic() + STOP_LIMIT
+            requests = asked()
+            # One more Ctrl-C meanwhile is from somebody who does not wait.
+            while self._process.poll() is None and time.monotonic() < deadline and asked() == requests:
+                time.sleep(POLL_INTERVAL)
+            self._process.kill()
+        self._process.wait()
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, left = psutil.wait_procs(family, timeout=KILL_LIMIT)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _fail(self, what: str) -> NoReturn:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:]
+        raise DemoError("\n".join([f"{what} Its log ends:", *lines]))
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], int]]:
+    """While open, Ctrl-C, SIGTERM and SIGHUP are counted instead of ending this process on the spot."""
+    count = 0
+
+    def note(_signal: int, _frame: object) -> None:
+        nonlocal count
+        count += 1
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, note) for number in signals]
+    try:
+        yield lambda: count
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _copies(*, live: bool, say: Callable[[str], object]) -> Iterator[Path]:
+    """A new folder with copies of the notebooks, removed at the end if nobody worked in it."""
+    sources = sorted(notebooks_folder().glob("*.ipynb"))
+    folder = _new_folder(Path.cwd())
+    try:
+        for source in sources:
+            notebook = json.loads(source.read_text(encoding="utf-8"))
+            for cell in notebook["cells"] if live else ():
+                if cell["cell_type"] == "code":
+                    cell["source"] = [line.replace(SIMULATED_CLIENT, LIVE_CLIENT) for line in cell["source"]]
+            text = json.dumps(notebook, ensure_ascii=False, indent=1)
+            (folder / source.name).write_text(text, encoding="utf-8")
+        shipped = _work(folder)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    try:
+        yield folder
+    finally:
+        if _work(folder) == shipped:
+            shutil.rmtree(folder)
+        else:
+            say(f"Your work is kept in {folder}")
+
+
+def _new_folder(parent: Path) -> Path:
+    for number in range(1, FOLDERS):
+        folder = parent / (FOLDER if number == 1 else f"{FOLDER}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise DemoError(f"there are {FOLDERS} folders {FOLDER}-... in {parent}: remove some")
+
+
+def _work(folder: Path) -> dict[str, list[str] | None]:
+    """What a person would miss: files, and the source of each notebook's cells. Outputs can be had again."""
+    return {
+        str(path.relative_to(folder)): _cells(path) if path.suffix == ".ipynb" else None
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".ipynb_checkpoints" not in path.parts
+    }
+
+
+def _cells(notebook: Path) -> list[str] | None:
+    try:
+        return ["".join(cell["source"]) for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _open_browser(folder: Path, address: str) -> bool:
+    """Open `address` by way of a file that only its owner reads: others can read a browser's command line.
+
+    The file lies with the notebooks, since browsers in a sandbox of their own do not see the system's
+    folder for temporary files.
+    """
+    page = folder / OPENER
+    page.touch(mode=0o600)
+    page.write_text(
+        f'<!doctype html><meta http-equiv="refresh" content="0; url={address}"><a href="{address}">Studio</a>'
+    )
+    return webbrowser.open(page.as_uri())
