@@ -1,0 +1,57 @@
+/** One avatar in the gallery. */
+import { Component } from "preact";
+import type { Avatar } from "../contract";
+import { isPickable, whyNot } from "../words";
+import { Face, type PictureSource } from "./face";
+
+interface Props {
+  avatar: Avatar;
+  picked: boolean;
+  tabbable: boolean;
+  usable: boolean;
+  wanted: boolean;
+  /** The picture's blob: address: named here so that its coming draws this card anew, and no other. */
+  address: string | undefined;
+  pictures: PictureSource;
+  onClick: (avatar: Avatar) => void;
+}
+
+export class Card extends Component<Props> {
+  // A thousand cards: one that stays the same is not drawn again. What a click does never changes.
+  override shouldComponentUpdate(next: Props): boolean {
+    const { avatar, picked, tabbable, usable, wanted, address } = this.props;
+    return (
+      avatar !== next.avatar ||
+      picked !== next.picked ||
+      tabbable !== next.tabbable ||
+      usable !== next.usable ||
+      wanted !== next.wanted ||
+      address !== next.address
+    );
+  }
+
+  override render({ avatar, picked, tabbable, usable, wanted, pictures, onClick }: Props) {
+    const why = whyNot(avatar);
+    const off = !usable || !isPickable(avatar);
+    const words = [why, avatar.note ?? ""].filter(Boolean).join(": ");
+    return (
+      <div
+        data-avatar={avatar.id}
+        role="option"
+        class={`lv-card${why ? " lv-off" : ""}`}
+        aria-selected={picked}
+        aria-disabled={off ? true : undefined}
+        tabIndex={tabbable ? 0 : -1}
+        title={words ? `${avatar.name}: ${words}` : avatar.name}
+        onClick={() => onClick(avatar)}
+      >
+        <Face avatarId={avatar.id} name={avatar.name} picture={avatar.picture} pictures={pictures} wanted={wanted} />
+        {avatar.sandbox ? <span class="lv-badge">Sandbox</span> : null}
+        <span class="lv-name">
+          <span class="lv-cut">{avatar.name}</span>
+          {why ? <span class="lv-why">{why}</span> : avatar.mine ? <span class="lv-whose">mine</span> : null}
+        </span>
+      </div>
+    );
+  }
+}

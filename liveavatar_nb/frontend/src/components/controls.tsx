@@ -1,0 +1,113 @@
+/** Start on the left, Stop on the right, never in the same place: a double click on Start cannot hit Stop. */
+import { Check, Circle, LoaderCircle, Play, Square } from "lucide-preact";
+import type { Session } from "../contract";
+import { elapsedAt, isEnding, type PanelState } from "../state";
+import { clock, creditWords, price } from "../words";
+import { useNow } from "./hooks";
+
+function Steps({ steps, moving }: { steps: Session["steps"]; moving: boolean }) {
+  const current = steps.findIndex((step) => !step.done);
+  return (
+    <ol class="lv-steps">
+      {steps.map((step, index) => {
+        const running = index === current && moving;
+        const Icon = step.done ? Check : running ? LoaderCircle : Circle;
+        const kind = step.done ? "done" : index === current ? "now" : "later";
+        return (
+          <li key={step.name} class={`lv-step-${kind}`} aria-current={kind === "now" ? "step" : undefined}>
+            <Icon size={14} class={running ? "lv-spin" : ""} aria-hidden="true" />
+            {step.words}
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+function Meter({ session, state }: { session: Session; state: PanelState }) {
+  const now = useNow(state.ticking && session.running, 250);
+  const elapsed = elapsedAt(state, now);
+  const part = session.max_seconds > 0 ? Math.min(1, elapsed / session.max_seconds) : 0;
+  const left = session.max_seconds > 0 ? `${clock(Math.ceil(session.max_seconds - elapsed))} left` : "";
+  const used = session.credits_used === null ? "" : `${creditWords(session.credits_used)} used`;
+  return (
+    <div class={`lv-meter${isEnding(session, elapsed) ? " lv-meter-ending" : ""}`}>
+      <span class="lv-elapsed" aria-label={`running for ${clock(elapsed)}`}>
+        {clock(elapsed)}
+      </span>
+      <span class="lv-track" aria-hidden="true">
+        <i style={{ width: `${(part * 100).toFixed(2)}%` }} />
+      </span>
+      <span class="lv-left">
+        {left}
+        {left && used ? " · " : ""}
+        {used}
+      </span>
+    </div>
+  );
+}
+
+interface Props {
+  state: PanelState;
+  onStart: () => void;
+  onStop: () => void;
+}
+
+export function Controls({ state, onStart, onStop }: Props) {
+  const { session, status, settings, startBlocked } = state;
+  const usable = state.phase === "live" || state.phase === "connecting";
+  if (status === "live" || status === "stopping") {
+    const stopping = status === "stopping";
+    return (
+      <div class="lv-bar">
+        {session ? <Meter session={session} state={state} /> : <span class="lv-gap" />}
+        <button type="button" class="lv-button lv-stop" disabled={stopping || !usable} onClick={onStop}>
+          <Square size={14} fill="currentColor" aria-hidden="true" />
+          {state.stopWaiting ? "Waiting…" : stopping ? "Stopping…" : "Stop"}
+        </button>
+      </div>
+    );
+  }
+  if (status === "starting") {
+    const known = session !== null && session.state !== "ended" && session.state !== "failed";
+    return (
+      <div class="lv-bar">
+        <button type="button" class="lv-button lv-primary" disabled>
+          {state.startWaiting ? "Waiting…" : "Starting…"}
+        </button>
+        {known ? <Steps steps={session.steps} moving={state.ticking} /> : <span class="lv-gap" />}
+        <button type="button" class="lv-button lv-stop" disabled={!usable} onClick={onStop}>
+          <Square size={14} fill="currentColor" aria-hidden="true" />
+          Cancel
+        </button>
+      </div>
+    );
+  }
+  const again = (status === "ended" || status === "failed") && session?.avatar_id === state.avatarId;
+  const label = again ? "Start again" : state.avatarName ? `Start ${state.avatarName}` : "Start";
+  return (
+    <div class="lv-bar">
+      <button
+        type="button"
+        class="lv-button lv-primary"
+        disabled={startBlocked !== ""}
+        title={startBlocked || undefined}
+        onClick={onStart}
+      >
+        <Play size={14} fill="currentColor" aria-hidden="true" />
+        <span class="lv-cut">{label}</span>
+      </button>
+      <span class="lv-mute">
+        {startBlocked ? (
+          <strong class="lv-reason">{startBlocked}</strong>
+        ) : (
+          <>
+            {price(settings)}
+            {settings.is_sandbox ? <em class="lv-tag">Sandbox</em> : null}
+          </>
+        )}
+      </span>
+    </div>
+  );
+}
+

@@ -1,0 +1,64 @@
+/** An avatar's picture; its initials on a colour of its own until there is one. */
+import { useEffect, useState } from "preact/hooks";
+import type { Picture } from "../contract";
+
+export interface PictureSource {
+  get(avatarId: string): string | undefined;
+  want(avatarId: string): void;
+}
+
+interface Props {
+  avatarId: string;
+  name: string;
+  picture: Picture | null;
+  pictures: PictureSource;
+  /** Ask for the picture now; false where the card is still out of sight. */
+  wanted: boolean;
+}
+
+function hue(text: string): number {
+  let sum = 0;
+  for (const letter of text) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 360;
+  return sum;
+}
+
+function initials(name: string): string {
+  const words = name.trim().split(/\s+/);
+  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : [words[0]];
+  return letters.map((word) => Array.from(word ?? "")[0] ?? "").join("").toUpperCase();
+}
+
+/** The address to show; null where there is none yet or none that is safe to load. */
+export function addressOf(avatarId: string, picture: Picture | null, pictures: PictureSource): string | null {
+  if (!picture) return null;
+  if ("url" in picture) return /^https?:/i.test(picture.url) ? picture.url : null;
+  return pictures.get(avatarId) ?? null;
+}
+
+export function Face({ avatarId, name, picture, pictures, wanted }: Props) {
+  const [broken, setBroken] = useState<string | null>(null);
+  const needsBytes = picture !== null && "bytes" in picture;
+  useEffect(() => {
+    if (wanted && needsBytes) pictures.want(avatarId);
+  }, [wanted, needsBytes, avatarId]);
+  const address = addressOf(avatarId, picture, pictures);
+  return (
+    <span class="lv-face" style={{ "--hue": hue(avatarId || name) }}>
+      {address && address !== broken ? (
+        <img
+          src={address}
+          alt=""
+          draggable={false}
+          decoding="async"
+          loading={needsBytes ? "eager" : "lazy"}
+          referrerpolicy="no-referrer"
+          onError={() => setBroken(address)}
+        />
+      ) : (
+        <span class="lv-initials" aria-hidden="true">
+          {initials(name)}
+        </span>
+      )}
+    </span>
+  );
+}

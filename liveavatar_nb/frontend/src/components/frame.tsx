@@ -1,0 +1,106 @@
+/** The head and the foot of the panel and the studio. */
+import { Check, Copy, FlaskConical } from "lucide-preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Session } from "../contract";
+import type { PanelState } from "../state";
+import { duration, modeWords } from "../words";
+import { copyText } from "./clipboard";
+import { useNow } from "./hooks";
+
+function Credits({ state }: { state: PanelState }) {
+  if (state.creditsProblem) {
+    return (
+      <span class="lv-chip lv-chip-warn" title={state.creditsProblem}>
+        Credits unknown
+      </span>
+    );
+  }
+  return state.credits === null ? null : <span class="lv-chip">{state.credits} credits</span>;
+}
+
+export function Head({ title, state }: { title: string; state: PanelState }) {
+  const { session, status } = state;
+  const shown = session && (status === "live" || status === "stopping" || status === "starting") ? session : null;
+  return (
+    <div class="lv-head">
+      <strong class="lv-title">{title}</strong>
+      {state.simulated ? (
+        <span class="lv-chip lv-chip-warn">
+          <FlaskConical size={13} aria-hidden="true" />
+          Simulator: nothing is billed
+        </span>
+      ) : (
+        <span class="lv-chip lv-cut">{state.service}</span>
+      )}
+      {shown ? (
+        <span class="lv-mute lv-cut lv-what">
+          {shown.avatar_name} · {shown.is_sandbox ? "sandbox, " : ""}
+          {modeWords(shown.mode)}
+        </span>
+      ) : null}
+      <span class="lv-gap" />
+      <Credits state={state} />
+    </div>
+  );
+}
+
+function KeepAlive({ session, state }: { session: Session; state: PanelState }) {
+  const now = useNow(state.ticking, 1000);
+  if (session.keep_alive_age === null) return <>Running, the first keep-alive is yet to come</>;
+  const since = state.ticking ? (now - state.sessionAt) / 1000 : 0;
+  return <>keep-alive {duration(session.keep_alive_age + Math.max(0, since))} ago</>;
+}
+
+function Line({ state }: { state: PanelState }) {
+  const { session, status } = state;
+  if (status === "gone") return <>The kernel is gone</>;
+  if (state.phase !== "live" && state.phase !== "connecting") return <>Not connected</>;
+  if (status === "live" && session) return <KeepAlive session={session} state={state} />;
+  if (status === "starting") return <>starting: stopped at once if this fails</>;
+  if (status === "stopping") return <>Stopping…</>;
+  if (session && !session.confirmed) return <>Not confirmed yet that nothing is running</>;
+  return <>Nothing is running</>;
+}
+
+/** How long "Copied" is shown, in milliseconds. */
+const COPIED_MS = 2000;
+
+export function Foot({ state }: { state: PanelState }) {
+  const [copied, setCopied] = useState<"no" | "yes" | "by hand">("no");
+  const code = useRef<HTMLPreElement>(null);
+  useEffect(() => {
+    if (copied !== "yes") return undefined;
+    const timer = setTimeout(() => setCopied("no"), COPIED_MS);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  useEffect(() => {
+    if (copied === "by hand" && code.current) getSelection()?.selectAllChildren(code.current);
+  }, [copied]);
+  const Icon = copied === "yes" ? Check : Copy;
+  return (
+    <>
+      <div class="lv-foot">
+        <span class="lv-cut">
+          <Line state={state} />
+        </span>
+        <span class="lv-gap" />
+        {state.code ? (
+          <button
+            type="button"
+            class="lv-link"
+            title="The Python that does what was just clicked"
+            onClick={() => void copyText(state.code).then((done) => setCopied(done ? "yes" : "by hand"))}
+          >
+            <Icon size={14} aria-hidden="true" />
+            <span aria-live="polite">{copied === "yes" ? "Copied" : "Copy as code"}</span>
+          </button>
+        ) : null}
+      </div>
+      {copied === "by hand" ? (
+        <pre ref={code} class="lv-code" tabIndex={0} aria-label="Code to copy by hand">
+          {state.code}
+        </pre>
+      ) : null}
+    </>
+  );
+}

@@ -1,0 +1,43 @@
+/** A note under the controls: what happened, what to do about it, and a way to do it. */
+import { CircleCheck, Info, TriangleAlert, X } from "lucide-preact";
+import type { ComponentChildren } from "preact";
+
+export type Tone = "error" | "warning" | "info" | "ok";
+
+const ICONS = { error: TriangleAlert, warning: TriangleAlert, info: Info, ok: CircleCheck };
+
+interface Props {
+  tone: Tone;
+  title: string;
+  detail?: string;
+  remedy?: string;
+  action?: { label: string; onClick: () => void } | undefined;
+  onDismiss?: (() => void) | undefined;
+  children?: ComponentChildren;
+}
+
+export function Note({ tone, title, detail, remedy, action, onDismiss, children }: Props) {
+  const Icon = ICONS[tone];
+  return (
+    <div class={`lv-note lv-note-${tone}`} role={tone === "error" ? "alert" : "status"}>
+      <Icon size={18} aria-hidden="true" />
+      <div class="lv-note-text">
+        <div>
+          <strong>{title}</strong> {detail}
+        </div>
+        {remedy ? <div class="lv-mute">{remedy}</div> : null}
+        {children}
+      </div>
+      {action ? (
+        <button type="button" class="lv-button" onClick={action.onClick}>
+          {action.label}
+        </button>
+      ) : null}
+      {onDismiss ? (
+        <button type="button" class="lv-button lv-plain" aria-label="Dismiss" title="Dismiss" onClick={onDismiss}>
+          <X size={16} aria-hidden="true" />
+        </button>
+      ) : null}
+    </div>
+  );
+}

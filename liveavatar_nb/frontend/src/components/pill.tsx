@@ -1,0 +1,27 @@
+/** The state as a pill: a dot and words. */
+import type { PanelState } from "../state";
+import { useNow } from "./hooks";
+
+const WORDS: Record<PanelState["status"], string> = {
+  idle: "Not started",
+  starting: "Starting",
+  live: "Live",
+  stopping: "Stopping…",
+  ended: "Ended",
+  failed: "Failed",
+  gone: "Ended",
+};
+
+export function Pill({ state }: { state: PanelState }) {
+  const { status, startingAt, ticking } = state;
+  const counting = status === "starting" && ticking && startingAt !== null;
+  const now = useNow(counting, 100);
+  const since = counting ? ` · ${((now - startingAt) / 1000).toFixed(1)} s` : "";
+  return (
+    <span class={`lv-pill lv-pill-${status}`}>
+      <i class="lv-dot" />
+      {WORDS[status]}
+      {since}
+    </span>
+  );
+}

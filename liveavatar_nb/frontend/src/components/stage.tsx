@@ -1,0 +1,34 @@
+/** The picked avatar, still and large. */
+import { UserRound } from "lucide-preact";
+import type { Picture } from "../contract";
+import type { PanelState } from "../state";
+import { Face, type PictureSource } from "./face";
+import { Pill } from "./pill";
+
+interface Props {
+  state: PanelState;
+  avatarId: string;
+  name: string;
+  picture: Picture | null;
+  pictures: PictureSource;
+}
+
+export function Stage({ state, avatarId, name, picture, pictures }: Props) {
+  return (
+    <div class={`lv-stage lv-stage-${state.status}`}>
+      {avatarId ? (
+        <>
+          <Face key={avatarId} avatarId={avatarId} name={name} picture={picture} pictures={pictures} wanted />
+          <span class="lv-caption lv-cut">{name}</span>
+        </>
+      ) : (
+        <div class="lv-stage-empty">
+          <UserRound size={44} strokeWidth={1.25} aria-hidden="true" />
+          <strong>Pick an avatar to begin</strong>
+          <span>Nothing runs and nothing is billed until you press Start.</span>
+        </div>
+      )}
+      <Pill state={state} />
+    </div>
+  );
+}

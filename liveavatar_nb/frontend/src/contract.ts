@@ -1,0 +1,121 @@
+/** What Python and the page say to each other. All traits are written by Python; the page only sends commands. */
+
+export interface Avatar {
+  id: string;
+  name: string;
+  /** "VIDEO", "IMAGE", or a kind that a newer service has. */
+  type: string;
+  /** "ACTIVE", "INIT", "DEPLOYING", "FAILED", or one that a newer service has. */
+  status: string;
+  mine: boolean;
+  sandbox: boolean;
+  is_expired: boolean;
+  picture: Picture | null;
+  note: string | null;
+}
+
+/** An address that the page can reach, or bytes that it asks for with the command `pictures`. */
+export type Picture = { url: string } | { bytes: true };
+
+export interface Problem {
+  kind: string;
+  title: string;
+  detail: string;
+  remedy: string;
+  severity: "error" | "warning" | "info";
+  action: { label: string; command: string; args: Record<string, unknown> } | null;
+}
+
+export interface Catalogue {
+  state: "loading" | "ready" | "failed";
+  problem: Problem | null;
+}
+
+export type SessionState =
+  | "created"
+  | "starting"
+  | "connecting"
+  | "connected"
+  | "stopping"
+  | "ended"
+  | "failed";
+
+export interface Session {
+  id: string;
+  avatar_id: string;
+  avatar_name: string;
+  mode: string;
+  is_sandbox: boolean;
+  state: SessionState;
+  steps: { name: string; words: string; done: boolean }[];
+  billing: boolean;
+  /** Seconds, as of the moment this record was sent; the page counts on while `running`. */
+  elapsed: number;
+  running: boolean;
+  /** Seconds after which the service ends it. */
+  max_seconds: number;
+  credits_per_minute: number;
+  credits_used: number | null;
+  /** Seconds since the last keep-alive, as of the moment this record was sent. */
+  keep_alive_age: number | null;
+  end_words: string | null;
+  /** The service confirmed that nothing is running. */
+  confirmed: boolean;
+}
+
+export interface Settings {
+  mode: string;
+  is_sandbox: boolean;
+  video_quality: string;
+  video_encoding: string;
+  max_minutes: number;
+}
+
+export interface PickerTraits {
+  widget_id: string;
+  avatars: Avatar[];
+  catalogue: Catalogue;
+  value: string;
+}
+
+export interface PanelTraits {
+  widget_id: string;
+  avatar: string;
+  avatar_name: string;
+  simulated: boolean;
+  service: string;
+  session: Session | null;
+  /** Decimal text. */
+  credits: string | null;
+  credits_problem: string | null;
+  settings: Settings;
+  problem: Problem | null;
+  code: string;
+}
+
+export type StudioTraits = PickerTraits & PanelTraits;
+
+export interface Command {
+  widget: string;
+  id: string;
+  command: string;
+  args: Record<string, unknown>;
+}
+
+/** Python's custom messages; a picture comes with one buffer. */
+export type Message = { type: "ack"; id: string } | { type: "picture"; avatar_id: string; media_type: string };
+
+/** The traits of each widget that its page watches. */
+export const PICKER_TRAITS = ["avatars", "catalogue", "value"] as const satisfies (keyof PickerTraits)[];
+export const PANEL_TRAITS = [
+  "avatar",
+  "avatar_name",
+  "simulated",
+  "service",
+  "session",
+  "credits",
+  "credits_problem",
+  "settings",
+  "problem",
+  "code",
+] as const satisfies (keyof PanelTraits)[];

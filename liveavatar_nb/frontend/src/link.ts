@@ -1,0 +1,356 @@
+/**
+ * The tie between one model and the Python behind it: sends commands by the best way there is, counts
+ * their acknowledgements, and knows whether anybody is there at all.
+ */
+import type { AnyModel } from "@anywidget/types";
+import { ControlChannel } from "./channel";
+import type { Command, Message, Session } from "./contract";
+import { type Kernel, isPast, kernelOf } from "./kernel";
+import { Pictures } from "./pictures";
+
+/** An ordinary message that is not acknowledged by then waits for a running cell. */
+export const ORDINARY_ACK_MS = 500;
+/** A message on the control channel that is not acknowledged by then goes the ordinary way as well. */
+export const CONTROL_ACK_MS = 2000;
+/** Silence of a kernel that has nothing else to do, after which it no longer knows this widget. */
+export const SILENCE_MS = 10_000;
+/** How often a silent kernel is looked at; two idle looks in a row are a verdict. */
+const LOOK_MS = 1000;
+/** An acknowledged click that changes nothing keeps its button busy for this long. */
+const GRACE_MS = 3000;
+/** Where the host tells nothing of its kernel, a running session that is silent so long is asked after. */
+const PULSE_MS = 20_000;
+
+/**
+ * connecting: nothing heard yet; live: heard; interrupted: the way to the kernel is down for now;
+ * lost: the kernel is there and does not know this widget; gone: the kernel that made it is no more;
+ * saved: a page without any kernel.
+ */
+export type Phase = "connecting" | "live" | "interrupted" | "lost" | "gone" | "saved";
+
+/** Clicks: what a person waits for. The rest is the page's own business. */
+const CLICKS = new Set(["pick", "reload", "configure", "start", "stop", "dismiss"]);
+/** The traits whose change answers a click; Start and Stop need a closer look. */
+const ANSWERS: Record<string, readonly string[]> = {
+  pick: ["value", "avatar", "problem"],
+  configure: ["settings", "problem"],
+  reload: ["catalogue"],
+  dismiss: ["problem"],
+};
+const FINAL = new Set(["ended", "failed"]);
+
+interface Flight extends Command {
+  acked: boolean;
+  /** Unacknowledged on the ordinary way: it waits for the running cell. */
+  waiting: boolean;
+  timers: Set<ReturnType<typeof setTimeout>>;
+  sessionId: string | undefined;
+  problem: unknown;
+}
+
+function newId(): string {
+  // crypto.randomUUID is missing on pages that are no secure context (a hub by http).
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** Exports by nbconvert and Sphinx keep the widgets' state in the page itself, and have no kernel. */
+function isSavedPage(): boolean {
+  return document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
+}
+
+export class Link {
+  phase: Phase = "connecting";
+  /** Whether the kernel behind this widget was restarted, as against shut down or lost. */
+  restarted = false;
+  readonly pictures: Pictures;
+  /** performance.now() at which the session's record came. */
+  sessionAt = performance.now();
+  /** performance.now() at which this page first saw the session being started, or its click. */
+  startingAt: number | null = null;
+  private readonly kernel: Kernel | null;
+  private readonly listeners = new Set<() => void>();
+  private readonly slots = new Map<string, () => void>();
+  private readonly flights = new Map<string, Flight>();
+  private channel: ControlChannel | null = null;
+  private heardAt = performance.now();
+  private wasDown = false;
+  private pulse: ReturnType<typeof setInterval> | undefined;
+
+  constructor(
+    private readonly model: AnyModel,
+    traits: readonly string[],
+  ) {
+    this.pictures = new Pictures(
+      (command, args) => void this.send(command, args),
+      () => this.notify(),
+    );
+    this.kernel = kernelOf(model.widget_manager);
+    // By name: marimo's models know no event for all changes together.
+    for (const trait of traits) {
+      const slot = (): void => this.onChange(trait);
+      model.on(`change:${trait}`, slot);
+      this.slots.set(`change:${trait}`, slot);
+    }
+    model.on("msg:custom", this.onMessage);
+    model.on("comm:close", this.onCommDead);
+    // The mark is set before this script runs, so its change always means that the comm is dead.
+    model.on("comm_live_update", this.onCommDead);
+    this.kernel?.statusChanged.connect(this.onStatus);
+    this.kernel?.connectionStatusChanged.connect(this.onConnection);
+    this.kernel?.disposed.connect(this.onDisposed);
+    if (!this.kernel && isSavedPage()) this.phase = "saved";
+    if (this.kernel && (this.kernel.isDisposed || isPast(this.kernel.status))) this.phase = "gone";
+    this.trackStart();
+  }
+
+  close(): void {
+    for (const [event, slot] of this.slots) this.model.off(event, slot);
+    this.model.off("msg:custom", this.onMessage);
+    this.model.off("comm:close", this.onCommDead);
+    this.model.off("comm_live_update", this.onCommDead);
+    this.kernel?.statusChanged.disconnect(this.onStatus);
+    this.kernel?.connectionStatusChanged.disconnect(this.onConnection);
+    this.kernel?.disposed.disconnect(this.onDisposed);
+    this.drain();
+    clearInterval(this.pulse);
+    this.pictures.close();
+  }
+
+  get<T>(trait: string): T {
+    return this.model.get(trait) as T;
+  }
+
+  /** A view is shown: `changed` is called after each change until the returned function is. */
+  attach(changed: () => void): () => void {
+    this.listeners.add(changed);
+    if (this.listeners.size === 1) {
+      if (this.kernel) this.channel = ControlChannel.acquire(this.kernel);
+      else this.pulse = setInterval(this.onPulse, PULSE_MS / 4);
+    }
+    this.send("ready", {});
+    return () => {
+      this.listeners.delete(changed);
+      if (this.listeners.size > 0) return;
+      this.channel?.release();
+      this.channel = null;
+      clearInterval(this.pulse);
+    };
+  }
+
+  /** The way to Python is open, as far as this page can tell. */
+  get usable(): boolean {
+    return this.phase === "live" || this.phase === "connecting";
+  }
+
+  /** Clocks may run: Python was heard and nothing says that it is gone. */
+  get ticking(): boolean {
+    return this.phase === "live";
+  }
+
+  /** A click waits for the cell that runs. */
+  get waiting(): boolean {
+    for (const flight of this.flights.values()) if (flight.waiting && CLICKS.has(flight.command)) return true;
+    return false;
+  }
+
+  /** The newest click of this name that Python has not answered by a change yet. */
+  flight(command: string): { args: Record<string, unknown>; waiting: boolean } | null {
+    let found: Flight | null = null;
+    for (const flight of this.flights.values()) if (flight.command === command) found = flight;
+    return found;
+  }
+
+  send(command: string, args: Record<string, unknown>): void {
+    if (this.phase === "gone" || this.phase === "saved") return;
+    const flight: Flight = {
+      widget: this.get<string>("widget_id"),
+      id: newId(),
+      command,
+      args,
+      acked: false,
+      waiting: false,
+      timers: new Set(),
+      sessionId: this.get<Session | null>("session")?.id,
+      problem: this.get("problem"),
+    };
+    this.flights.set(flight.id, flight);
+    if (command === "start") this.startingAt = performance.now();
+    this.after(flight, SILENCE_MS, () => this.judge(flight, 0));
+    void this.dispatch(flight);
+    this.notify();
+  }
+
+  private async dispatch(flight: Flight): Promise<void> {
+    const { widget, id, command, args } = flight;
+    const sent = (await this.channel?.send({ widget, id, command, args })) ?? false;
+    if (!this.flights.has(id) || flight.acked) return;
+    if (sent) this.after(flight, CONTROL_ACK_MS, () => this.sendOrdinary(flight));
+    else this.sendOrdinary(flight);
+  }
+
+  private sendOrdinary(flight: Flight): void {
+    const { widget, id, command, args } = flight;
+    this.model.send({ widget, id, command, args });
+    this.after(flight, ORDINARY_ACK_MS, () => {
+      flight.waiting = true;
+      this.notify();
+    });
+  }
+
+  /** Runs `action` unless the flight was acknowledged before. */
+  private after(flight: Flight, delayMs: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      flight.timers.delete(timer);
+      if (!flight.acked) action();
+    }, delayMs);
+    flight.timers.add(timer);
+  }
+
+  /** Nothing came back. A kernel that is busy may still answer; one that idles has forgotten the widget. */
+  private judge(flight: Flight, idleLooks: number): void {
+    if (this.kernel) {
+      const idle = this.kernel.status === "idle" && this.kernel.connectionStatus === "connected";
+      if (idle && idleLooks >= 1) {
+        this.phase = "lost";
+        this.drain();
+        this.notify();
+        return;
+      }
+      this.after(flight, LOOK_MS, () => this.judge(flight, idle ? idleLooks + 1 : 0));
+    } else if (this.phase === "live") {
+      this.phase = "interrupted";
+      this.notify();
+    } else {
+      this.notify();
+    }
+  }
+
+  /** Seconds-old silence while nothing was ever heard: the words for a page that may have no kernel. */
+  get unanswered(): boolean {
+    if (this.phase !== "connecting") return false;
+    for (const flight of this.flights.values()) {
+      if (flight.command === "ready" && flight.timers.size === 0 && !flight.acked) return true;
+    }
+    return false;
+  }
+
+  private settle(flight: Flight): void {
+    for (const timer of flight.timers) clearTimeout(timer);
+    flight.timers.clear();
+    this.flights.delete(flight.id);
+  }
+
+  private drain(): void {
+    for (const flight of [...this.flights.values()]) this.settle(flight);
+  }
+
+  private heard(): void {
+    this.heardAt = performance.now();
+    if (this.phase === "connecting" || this.phase === "lost") this.phase = "live";
+    // Where the host shows a connection, only its signal lifts the interruption.
+    if (this.phase === "interrupted" && !this.kernel) this.phase = "live";
+  }
+
+  private isAnswered(flight: Flight): boolean {
+    const session = this.get<Session | null>("session");
+    const problem = this.get("problem");
+    switch (flight.command) {
+      case "start":
+        return problem !== flight.problem || (session != null && !FINAL.has(session.state)) ||
+          session?.id !== flight.sessionId;
+      case "stop":
+        return problem !== flight.problem || session == null || session.state === "stopping" ||
+          FINAL.has(session.state);
+      default:
+        return false;
+    }
+  }
+
+  private trackStart(): void {
+    const session = this.get<Session | null>("session");
+    const starting = session != null && ["created", "starting", "connecting"].includes(session.state);
+    if (starting) this.startingAt ??= performance.now();
+    else if (!this.flight("start")) this.startingAt = null;
+  }
+
+  private onChange(trait: string): void {
+    if (trait === "session") this.sessionAt = performance.now();
+    this.heard();
+    for (const flight of [...this.flights.values()]) {
+      if (this.isAnswered(flight) || ANSWERS[flight.command]?.includes(trait)) this.settle(flight);
+    }
+    this.trackStart();
+    this.notify();
+  }
+
+  private readonly onMessage = (message: Message, buffers: (DataView | ArrayBuffer)[]): void => {
+    this.heard();
+    if (message.type === "picture") {
+      this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);
+    } else if (message.type === "ack") {
+      const flight = this.flights.get(message.id);
+      if (flight) {
+        for (const timer of flight.timers) clearTimeout(timer);
+        flight.timers.clear();
+        flight.acked = true;
+        flight.waiting = false;
+        const answered = !CLICKS.has(flight.command) || this.isAnswered(flight);
+        if (answered) this.settle(flight);
+        else flight.timers.add(setTimeout(() => this.onGraceOver(flight), GRACE_MS));
+      }
+    }
+    this.notify();
+  };
+
+  private onGraceOver(flight: Flight): void {
+    this.settle(flight);
+    this.trackStart();
+    this.notify();
+  }
+
+  private readonly onPulse = (): void => {
+    const running = this.get<Session | null>("session")?.running;
+    const quiet = performance.now() - this.heardAt > PULSE_MS;
+    if (running && quiet && this.phase === "live" && !this.flight("ready")) this.send("ready", {});
+  };
+
+  private end(restarted: boolean): void {
+    if (this.phase === "gone") return;
+    this.phase = "gone";
+    this.restarted = restarted;
+    this.drain();
+    this.notify();
+  }
+
+  private readonly onStatus = (_: unknown, status: string): void => {
+    if (isPast(status)) this.end(status === "restarting" || status === "autorestarting");
+  };
+
+  private readonly onDisposed = (): void => this.end(false);
+
+  private readonly onCommDead = (): void => {
+    const status = this.kernel?.status;
+    this.end(status === "restarting" || status === "autorestarting");
+  };
+
+  private readonly onConnection = (_: unknown, status: string): void => {
+    if (this.phase === "gone") return;
+    if (status !== "connected") {
+      this.wasDown = true;
+      if (this.phase === "live") this.phase = "interrupted";
+    } else if (this.wasDown) {
+      this.wasDown = false;
+      // Whether Python still knows this widget shows by its acknowledgement.
+      this.phase = "connecting";
+      this.send("ready", {});
+      this.pictures.askAgain();
+    }
+    this.notify();
+  };
+
+  private notify(): void {
+    for (const listener of this.listeners) listener();
+  }
+}

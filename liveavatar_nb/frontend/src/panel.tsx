@@ -1,0 +1,45 @@
+/** The page of SessionPanel. */
+import { Controls } from "./components/controls";
+import { Foot, Head } from "./components/frame";
+import { Announcer, Notes } from "./components/notes";
+import { Pill } from "./components/pill";
+import { SettingsForm } from "./components/settings";
+import { PANEL_TRAITS } from "./contract";
+import type { Link } from "./link";
+import { widget } from "./mount";
+import { blockedBy, isRunning, panelState } from "./state";
+
+function Panel({ link }: { link: Link }) {
+  const state = panelState(link, []);
+  return (
+    <div class="lv lv-framed lv-panel">
+      <Head title="LiveAvatar session" state={state} />
+      <Announcer state={state} />
+      <div class="lv-main">
+        <div class="lv-line">
+          <Pill state={state} />
+          <strong class="lv-cut">{state.avatarName || "No avatar picked"}</strong>
+        </div>
+        <Controls
+          state={state}
+          onStart={() => link.send("start", { avatar_id: state.avatarId })}
+          onStop={() => link.send("stop", {})}
+        />
+        <Notes state={state} onCommand={(command, args) => link.send(command, args)} />
+        <details class="lv-more">
+          <summary>Settings</summary>
+          <SettingsForm
+            settings={state.settings}
+            sandboxAvatar={undefined}
+            running={isRunning(state.status)}
+            usable={blockedBy(link) === ""}
+            onConfigure={(change) => link.send("configure", { ...change })}
+          />
+        </details>
+      </div>
+      <Foot state={state} />
+    </div>
+  );
+}
+
+export default widget(Panel, PANEL_TRAITS);

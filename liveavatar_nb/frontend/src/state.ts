@@ -1,0 +1,142 @@
+/** What the panel and the studio show, worked out of the traits and the clicks under way. Pure. */
+import type { Avatar, Problem, Session, Settings } from "./contract";
+import type { Link } from "./link";
+import { isPickable } from "./words";
+
+export type Status = "idle" | "starting" | "live" | "stopping" | "ended" | "failed" | "gone";
+
+export interface PanelState {
+  avatarId: string;
+  avatarName: string;
+  simulated: boolean;
+  service: string;
+  session: Session | null;
+  status: Status;
+  /** performance.now() at which the session's record came, and at which the start began. */
+  sessionAt: number;
+  startingAt: number | null;
+  ticking: boolean;
+  phase: Link["phase"];
+  restarted: boolean;
+  unanswered: boolean;
+  waiting: boolean;
+  startWaiting: boolean;
+  stopWaiting: boolean;
+  credits: string | null;
+  creditsProblem: string | null;
+  settings: Settings;
+  problem: Problem | null;
+  code: string;
+  /** Why Start cannot be clicked; empty where it can. */
+  startBlocked: string;
+}
+
+const STATUS: Record<string, Status> = {
+  created: "starting",
+  starting: "starting",
+  connecting: "starting",
+  connected: "live",
+  stopping: "stopping",
+  ended: "ended",
+  failed: "failed",
+};
+
+function statusOf(link: Link, session: Session | null): Status {
+  if (link.phase === "gone") return "gone";
+  const status = session ? (STATUS[session.state] ?? "idle") : "idle";
+  const underWay = status === "starting" || status === "live";
+  if (underWay && link.flight("stop")) return "stopping";
+  if (!underWay && status !== "stopping" && link.flight("start")) return "starting";
+  return status;
+}
+
+/** Something is started, or on its way there or back. */
+export function isRunning(status: Status): boolean {
+  return status === "starting" || status === "live" || status === "stopping";
+}
+
+/** Why nothing can be started just now; empty where something can. */
+export function blockedBy(link: Link): string {
+  switch (link.phase) {
+    case "gone":
+    case "lost":
+      return "Run the cell again";
+    case "saved":
+      return "Not connected";
+    case "interrupted":
+      return "Waiting for the kernel";
+    default:
+      return link.unanswered ? "Not connected" : "";
+  }
+}
+
+/** The picked avatar's id: the click that is under way, else what Python says. */
+export function pickedId(link: Link, trait: "avatar" | "value"): string {
+  const clicked = link.flight("pick")?.args["avatar_id"];
+  return typeof clicked === "string" ? clicked : link.get<string>(trait);
+}
+
+export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
+  const session = link.get<Session | null>("session");
+  const settings = { ...link.get<Settings>("settings"), ...link.flight("configure")?.args };
+  const picked = pickedId(link, "avatar");
+  const known = avatars.find((avatar) => avatar.id === picked);
+  const status = statusOf(link, session);
+  return {
+    avatarId: picked,
+    avatarName: known?.name ?? link.get<string>("avatar_name"),
+    simulated: link.get<boolean>("simulated"),
+    service: link.get<string>("service"),
+    session,
+    status,
+    sessionAt: link.sessionAt,
+    startingAt: link.startingAt,
+    ticking: link.ticking,
+    phase: link.phase,
+    restarted: link.restarted,
+    unanswered: link.unanswered,
+    waiting: link.waiting,
+    startWaiting: link.flight("start")?.waiting ?? false,
+    stopWaiting: link.flight("stop")?.waiting ?? false,
+    credits: link.get<string | null>("credits"),
+    creditsProblem: link.get<string | null>("credits_problem"),
+    settings,
+    problem: link.flight("dismiss") ? null : link.get<Problem | null>("problem"),
+    code: link.get<string>("code"),
+    startBlocked: blockedBy(link) || startBlocked(picked, known, settings, avatars),
+  };
+}
+
+function startBlocked(
+  picked: string,
+  known: Avatar | undefined,
+  settings: Settings,
+  avatars: readonly Avatar[],
+): string {
+  if (!picked) return "Pick an avatar first";
+  if (known && !isPickable(known)) return "This avatar cannot be started";
+  if (settings.is_sandbox && known && !known.sandbox) {
+    const only = avatars.find((avatar) => avatar.sandbox);
+    return only ? `The sandbox takes only ${only.name}` : "The sandbox takes only its own avatar";
+  }
+  return "";
+}
+
+/** Seconds since the session started, counted on from Python's last word while it runs. */
+export function elapsedAt(state: Pick<PanelState, "session" | "sessionAt" | "ticking">, now: number): number {
+  const { session, sessionAt, ticking } = state;
+  if (!session) return 0;
+  const since = ticking && session.running ? Math.max(0, now - sessionAt) / 1000 : 0;
+  return session.max_seconds > 0
+    ? Math.min(session.elapsed + since, Math.max(session.max_seconds, session.elapsed))
+    : session.elapsed + since;
+}
+
+/** A warning is due for the last minute; of a session as short as a sandbox's, for the last quarter. */
+const WARNING_S = 60;
+
+export function isEnding(session: Session, elapsed: number): boolean {
+  if (session.max_seconds <= 0) return false;
+  const due = Math.min(WARNING_S, session.max_seconds / 4);
+  return session.max_seconds - elapsed <= due;
+}

@@ -1,0 +1,81 @@
+/** The page of Studio: gallery, stage and panel in one frame. */
+import { Controls } from "./components/controls";
+import { Foot, Head } from "./components/frame";
+import { Gallery } from "./components/gallery";
+import { Announcer, Notes } from "./components/notes";
+import { SettingsForm } from "./components/settings";
+import { Stage } from "./components/stage";
+import { Tabs } from "./components/tabs";
+import { type Avatar, type Catalogue, PANEL_TRAITS, PICKER_TRAITS } from "./contract";
+import type { Link } from "./link";
+import { widget } from "./mount";
+import { blockedBy, isRunning, panelState } from "./state";
+
+function Studio({ link }: { link: Link }) {
+  const avatars = link.get<Avatar[]>("avatars");
+  const state = panelState(link, avatars);
+  const { session, settings } = state;
+  const running = isRunning(state.status);
+  const usable = blockedBy(link) === "";
+  // While a session runs its avatar stands on the stage, whatever is picked for the next one.
+  const onStage = running && session && session.state !== "ended" && session.state !== "failed"
+    ? { id: session.avatar_id, name: session.avatar_name }
+    : { id: state.avatarId, name: state.avatarName };
+  const shown = avatars.find((avatar) => avatar.id === onStage.id);
+  const onConfigure = (change: Partial<typeof settings>): void => link.send("configure", { ...change });
+  const gallery = (
+    <Gallery
+      avatars={avatars}
+      catalogue={link.get<Catalogue>("catalogue")}
+      value={state.avatarId}
+      sandbox={settings.is_sandbox}
+      usable={usable}
+      pictures={link.pictures}
+      onPick={(avatar_id) => link.send("pick", { avatar_id })}
+      onSandbox={(is_sandbox) => onConfigure({ is_sandbox })}
+      onReload={() => link.send("reload", {})}
+    />
+  );
+  const form = (
+    <SettingsForm
+      settings={settings}
+      sandboxAvatar={avatars.find((avatar) => avatar.sandbox)?.name}
+      running={running}
+      usable={usable}
+      onConfigure={onConfigure}
+    />
+  );
+  return (
+    <div class={`lv lv-framed lv-studio lv-is-${state.status}`}>
+      <Head title="LiveAvatar studio" state={state} />
+      <Announcer state={state} />
+      <div class="lv-grid">
+        <div class="lv-main">
+          <Stage
+            state={state}
+            avatarId={onStage.id}
+            name={onStage.name}
+            picture={shown?.picture ?? null}
+            pictures={link.pictures}
+          />
+          <Controls
+            state={state}
+            onStart={() => link.send("start", { avatar_id: state.avatarId })}
+            onStop={() => link.send("stop", {})}
+          />
+          <Notes state={state} onCommand={(command, args) => link.send(command, args)} />
+        </div>
+        <Tabs
+          label="Studio"
+          tabs={[
+            { name: "Avatar", body: gallery },
+            { name: "Settings", body: form },
+          ]}
+        />
+      </div>
+      <Foot state={state} />
+    </div>
+  );
+}
+
+export default widget(Studio, [...PICKER_TRAITS, ...PANEL_TRAITS]);

@@ -1,0 +1,84 @@
+/** Sentences and numbers as people read them. Pure. */
+import type { Avatar, Session, Settings } from "./contract";
+
+/** 134 -> "2:14". */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** 242 -> "4 min 02 s", 9 -> "9 s". */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+}
+
+/** Trailing zeros say nothing: 4.10 -> "4.1", 2 -> "2". */
+export function amount(credits: number): string {
+  return credits.toFixed(2).replace(/\.?0+$/, "");
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+const STATUS: Record<string, string> = {
+  INIT: "not ready yet",
+  DEPLOYING: "training",
+  FAILED: "failed",
+};
+
+export function isPickable(avatar: Avatar): boolean {
+  return avatar.status === "ACTIVE" && !avatar.is_expired;
+}
+
+/** Why an avatar cannot be picked; empty where it can. */
+export function whyNot(avatar: Avatar): string {
+  if (avatar.is_expired) return "expired";
+  if (avatar.status === "ACTIVE") return "";
+  return STATUS[avatar.status] ?? avatar.status.toLowerCase();
+}
+
+/** "1 credit a minute, 10 minutes at most"; a sandbox: "free, one minute". */
+export function price(settings: Settings): string {
+  if (settings.is_sandbox) return "free, one minute";
+  const credits = settings.mode === "FULL" ? "2 credits" : "1 credit";
+  return `${credits} a minute, ${plural(settings.max_minutes, "minute")} at most`;
+}
+
+export function modeWords(mode: string): string {
+  return mode === "FULL" ? "conversation (FULL)" : "your own audio (LITE)";
+}
+
+/** Lower case without accents, so that "jose" finds "José". */
+export function fold(text: string): string {
+  return text
+    .normalize("NFD")
+    .replace(/\p{Diacritic}/gu, "")
+    .toLowerCase();
+}
+
+export interface Ended {
+  title: string;
+  detail: string;
+  calm: boolean;
+}
+
+/** The note for a session that is over. */
+export function ended(session: Session): Ended {
+  const failed = session.state === "failed";
+  const reason = session.end_words ? `: ${session.end_words}` : "";
+  const title = failed
+    ? `The session failed${reason || " before the avatar was there"}.`
+    : `Ended after ${duration(session.elapsed)}${reason}.`;
+  const used = session.credits_used === null ? [] : [`${creditWords(session.credits_used)} used.`];
+  const proof = session.confirmed
+    ? "Nothing is running, the service confirmed it."
+    : "The service has not confirmed yet that nothing is running.";
+  return { title, detail: [...used, proof].join(" "), calm: session.confirmed && !failed };
+}
+
+export function creditWords(credits: number): string {
+  return `${amount(credits)} credit${credits === 1 ? "" : "s"}`;
+}
