@@ -78,12 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a LiveAvatar on this machine, in the foreground, until Ctrl-C.",
     )
     simulator.add_argument("--port", type=_port, default=0, help="its port (default: a free one)")
-    simulator.add_argument(
-        "--speed", type=_positive, default=1.0, help="simulated seconds in a real one (default: 1)"
-    )
-    simulator.add_argument(
-        "--credits", type=_credits, default=Decimal(100), help="what the account has (default: 100)"
-    )
+    simulator.add_argument("--speed", type=_positive, default=1.0, help="simulated seconds in a real one (default: 1)")
+    simulator.add_argument("--credits", type=_credits, default=Decimal(100), help="what the account has (default: 100)")
     simulator.add_argument(
         "--allow-origin",
         action="append",

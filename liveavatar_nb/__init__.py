@@ -1,0 +1,53 @@
+"""Talking avatars of LiveAvatar in notebooks: an async client, a sync-looking face, widgets, a simulator."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import LiveAvatarAPI as LiveAvatarAPI
+    from .client import AsyncLiveAvatar as AsyncLiveAvatar
+    from .errors import LiveAvatarException as LiveAvatarException
+    from .life import SessionState as SessionState
+    from .retry import APIConnectOptions as APIConnectOptions
+    from .session import AsyncSession as AsyncSession
+    from .simulator import Simulator as Simulator
+    from .sync import LiveAvatar as LiveAvatar
+    from .sync import Session as Session
+    from .widgets.panel import SessionPanel as SessionPanel
+    from .widgets.picker import AvatarPicker as AvatarPicker
+    from .widgets.studio import Studio as Studio
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "APIConnectOptions": "retry",
+    "AsyncLiveAvatar": "client",
+    "AsyncSession": "session",
+    "AvatarPicker": "widgets.picker",
+    "LiveAvatar": "sync",
+    "LiveAvatarAPI": "api",
+    "LiveAvatarException": "errors",
+    "Session": "sync",
+    "SessionPanel": "widgets.panel",
+    "SessionState": "life",
+    "Simulator": "simulator",
+    "Studio": "widgets.studio",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 (one list for both)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    import difflib  # noqa: PLC0415
+
+    near = difflib.get_close_matches(name, _HOMES, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

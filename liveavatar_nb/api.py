@@ -1,0 +1,128 @@
+"""`LiveAvatarAPI`: what goes over the wire, async, one method for each REST operation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from . import config
+from .config import Masked
+from .resources import AccountCredits, Avatars, Sessions, VideoQuality
+from .retry import ConnectOptions, Safety
+from .transport import Call, Transport
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class NamedRoom(Protocol):
+    """A LiveKit room, of which only the name is used (`livekit.rtc.Room` is one)."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class LiveAvatarAPI:
+    """The REST API, async.
+
+    It sends what it is given and protects nobody: a session that you start here is yours to stop.
+    `AsyncLiveAvatar` and `LiveAvatar` stop theirs themselves.
+
+    Args:
+        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`.
+        api_url: the service's address.
+        conn_options: attempts, base delay in seconds, limit of one attempt in seconds, as ours or as
+            the LiveKit plugin's `APIConnectOptions`.
+        session: an `httpx.AsyncClient` of yours, which stays yours to close.
+
+    Raises:
+        ConfigurationError: there is no key, or `api_url` is no address.
+    """
+
+    def __init__(
+        self,
+        api_key: str | Masked | None = None,
+        *,
+        api_url: str = config.DEFAULT_API_URL,
+        conn_options: ConnectOptions | None = None,
+        session: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.transport = Transport(
+            config.find_base(api_url), config.find_key(api_key), http_client=session, options=conn_options
+        )
+        self.sessions = Sessions(self.transport)
+        self.avatars = Avatars(self.transport)
+        self.credits = AccountCredits(self.transport)
+
+    def __repr__(self) -> str:
+        return f"<LiveAvatarAPI {self.transport.base_url}, key {self.transport.key.source}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes the HTTP client, if it was made here."""
+        await self.transport.aclose()
+
+    async def create_streaming_session(
+        self,
+        *,
+        livekit_url: str,
+        livekit_token: str,
+        room: NamedRoom,
+        avatar_id: str,
+        is_sandbox: bool = False,
+        video_quality: VideoQuality | None = None,
+    ) -> dict[str, Any]:
+        """Creates a LITE session in your own LiveKit room (`POST /v1/sessions/token`); nothing is billed yet.
+
+        Args:
+            livekit_url: address of your LiveKit server.
+            livekit_token: the avatar's token for the room; it needs room_join, can_publish, can_subscribe
+                and can_publish_data.
+            room: the room; only its `name` is used.
+            avatar_id: which avatar.
+            is_sandbox: free, one minute, and only the sandbox avatar.
+            video_quality: sent as `video_settings.quality`.
+
+        Returns:
+            The envelope `{"code", "data": {"session_id", "session_token"}, "message"}`.
+        """
+        body: dict[str, Any] = {
+            "mode": "LITE",
+            "avatar_id": avatar_id,
+            "is_sandbox": is_sandbox,
+            "livekit_config": {
+                "livekit_room": room.name,
+                "livekit_url": livekit_url,
+                "livekit_client_token": livekit_token,
+            },
+        }
+        if video_quality is not None:
+            body["video_settings"] = {"quality": video_quality}
+        return await self.transport.send(Call("POST", "/v1/sessions/token", body=body))
+
+    async def start_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
+        """Starts a session (`POST /v1/sessions/start`): billing begins. Returns the envelope.
+
+        Args:
+            session_id: from `create_streaming_session`.
+            session_token: from `create_streaming_session`.
+
+        Raises:
+            StartOutcomeUnknown: it may be billed; stop it by its id.
+        """
+        return await self.sessions.send_start(session_id, Masked(session_token, "a session's token"))
+
+    async def stop_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
+        """Stops a session (`POST /v1/sessions/stop`). Returns the envelope.
+
+        Args:
+            session_id: from `create_streaming_session`.
+            session_token: from `create_streaming_session`.
+        """
+        body = {"session_id": session_id, "reason": "USER_DISCONNECTED"}
+        token = Masked(session_token, "a session's token")
+        return await self.transport.send(Call("POST", "/v1/sessions/stop", Safety.INSISTENT, token=token, body=body))

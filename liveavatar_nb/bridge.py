@@ -1,0 +1,384 @@
+"""The managed event loop, and the typed wrapper that makes an async method look synchronous.
+
+One daemon thread runs one loop for the whole process. It starts at first use, is made anew after a fork,
+and leaves without a trace once the last client is closed. Calls from other threads wait for it; Ctrl-C ends
+such a wait by cancelling the task. A call made on the loop's own thread, from inside an async handler, runs
+nested by nest_asyncio: the only place where that is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import functools
+import inspect
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+
+from .listing import Listing
+
+P = ParamSpec("P")
+R = TypeVar("R")
+W = TypeVar("W")
+C = TypeVar("C", bound=Callable[..., Any])
+
+INTERRUPT_GRACE = 0.3  # s that a cancelled task has to clean up before KeyboardInterrupt goes on
+SHUTDOWN_LIMIT = 2.0  # s for the loop's tasks and thread to end
+
+THREAD_NAME = "liveavatar_nb-loop"
+
+
+class ManagedLoop(asyncio.SelectorEventLoop):
+    """A class of its own: nest_asyncio patches a loop's class, and the kernel's loop must not share it."""
+
+
+class _Wait:
+    """One coroutine on the loop and the thread that waits for it."""
+
+    __slots__ = ("_done", "_failure", "_result", "task")
+
+    def __init__(self) -> None:
+        # a bare lock: concurrent.futures.Future and its chain of callbacks cost half the call
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._result: Any = None
+        self._failure: BaseException | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    async def run(self, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            self._result = await work
+        except BaseException as failure:  # noqa: BLE001 (it belongs to the thread that waits)
+            self._failure = failure
+        finally:
+            self._done.release()
+
+    def abandon(self) -> None:
+        """Ends the wait where the loop was closed under it."""
+        if self.task is None or not self.task.done():
+            self._failure = self._failure or RuntimeError("The event loop was closed while the call was waiting.")
+        if self._done.locked():
+            self._done.release()
+
+    def wait(self, timeout: float = -1) -> bool:
+        return self._done.acquire(timeout=timeout)
+
+    def outcome(self) -> Any:
+        failure = self._failure
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                # a frame that holds its own exception keeps everything below it alive
+                del failure, self
+        return self._result
+
+
+class Bridge:
+    """Owns the managed loop and its thread; `bridge` is the process's one."""
+
+    def __init__(self) -> None:
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: ManagedLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._thread_id: int | None = None
+        self._users = 0
+
+    @property
+    def loop(self) -> ManagedLoop:
+        """The managed loop, running; started here where there is none."""
+        loop = self._loop
+        if loop is None or self._thread is None or not self._thread.is_alive():
+            with self._lock:
+                loop = self._loop
+                if loop is None or self._thread is None or not self._thread.is_alive():
+                    loop = self._start()
+        return loop
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the loop's thread is there."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _start(self) -> ManagedLoop:
+        loop = ManagedLoop()
+        ready = threading.Event()
+
+        def run() -> None:
+            self._thread_id = threading.get_ident()
+            asyncio.set_event_loop(loop)
+            loop.call_soon(ready.set)
+            try:
+                loop.run_forever()
+            finally:
+                _drain(loop)
+                asyncio.set_event_loop(None)
+                loop.close()
+
+        self._thread = threading.Thread(target=run, name=THREAD_NAME, daemon=True)
+        self._thread.start()
+        ready.wait()
+        self._loop = loop
+        atexit.unregister(self.close)
+        atexit.register(self.close)
+        return loop
+
+    def call(self, work: Coroutine[Any, Any, R]) -> R:
+        """Runs `work` on the loop and waits for its result, from any thread.
+
+        Raises:
+            KeyboardInterrupt: the wait was interrupted; the task was cancelled.
+        """
+        loop = self.loop
+        if threading.get_ident() == self._thread_id:
+            return _run_nested(loop, work)
+        wait = _Wait()
+
+        def start() -> None:
+            wait.task = loop.create_task(wait.run(work))
+
+        try:
+            loop.call_soon_threadsafe(start)
+        except RuntimeError:
+            work.close()
+            raise
+        try:
+            wait.wait()
+        except BaseException:
+            # cancelled on the loop, where `start` has run before this
+            loop.call_soon_threadsafe(lambda: wait.task and wait.task.cancel())
+            wait.wait(INTERRUPT_GRACE)
+            raise
+        result: R = wait.outcome()
+        return result
+
+    def submit(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
+        """Runs `work` on the loop without waiting for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def retain(self) -> None:
+        """One more client needs the loop."""
+        with self._lock:
+            self._users += 1
+
+    def release(self) -> None:
+        """One client less; with the last one the loop goes."""
+        with self._lock:
+            self._users = max(0, self._users - 1)
+            last = self._users == 0
+        if last:
+            self.close()
+
+    def close(self) -> None:
+        """Cancels what runs, closes the loop and ends its thread; the next use starts afresh."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = self._thread_id = None
+        if loop is None or thread is None or not thread.is_alive():
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        if thread is not threading.current_thread():
+            thread.join(SHUTDOWN_LIMIT)
+
+
+def _drain(loop: asyncio.AbstractEventLoop) -> None:
+    """Ends the tasks that are left, so that none is destroyed while it waits."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=SHUTDOWN_LIMIT))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+def _run_nested(loop: ManagedLoop, work: Coroutine[Any, Any, R]) -> R:
+    import nest_asyncio  # noqa: PLC0415 (patches only when a re-entrant call is made)
+
+    if "_nest_patched" not in ManagedLoop.__dict__:
+        with _asyncio_as_it_was():
+            nest_asyncio.apply(loop)
+    return loop.run_until_complete(work)
+
+
+class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
+    """Puts back what nest_asyncio exchanges beside the loop's class: names of asyncio that all loops share.
+
+    It exchanges Task, Future, run and get_event_loop for the whole process, and makes the policy patch the
+    class of each loop made later, which would be the kernel's. A nested run of our loop needs none of that.
+    """
+
+    def __init__(self) -> None:
+        events, policy = asyncio.events, type(asyncio.get_event_loop_policy())
+        owners: list[tuple[Any, tuple[str, ...]]] = [
+            (asyncio, ("Task", "Future", "run", "get_event_loop", "_nest_patched")),
+            (asyncio.tasks, ("Task", "_CTask")),
+            (asyncio.futures, ("Future", "_CFuture")),
+            (events, ("get_event_loop", "_get_event_loop")),
+            (policy, ("get_event_loop",)),
+        ]
+        self._names = [(owner, name) for owner, names in owners for name in names]
+        self._before: list[Any] = []
+
+    def __enter__(self) -> None:
+        self._before = [vars(owner).get(name, self) for owner, name in self._names]
+
+    def __exit__(self, *exc: object) -> None:
+        for (owner, name), value in zip(self._names, self._before, strict=True):
+            if value is not self:
+                setattr(owner, name, value)
+            elif name in vars(owner):
+                delattr(owner, name)
+
+
+bridge = Bridge()
+
+
+class Face:
+    """The base of what wraps an async object for callers who do not await."""
+
+    _inner: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Face) and other._inner is self._inner
+
+    def __hash__(self) -> int:
+        return hash(id(self._inner))
+
+    def __repr__(self) -> str:
+        return repr(self._inner).replace("<Async", "<", 1)
+
+
+class Rows(Generic[R]):
+    """A `Listing` for callers who do not await: `for`, `len`, indexing; read once, when first looked at.
+
+    Args:
+        listing: the async one.
+    """
+
+    def __init__(self, listing: Listing[R]) -> None:
+        self._listing = listing
+        self._all: list[R] | None = None
+
+    def _items(self) -> list[R]:
+        if self._all is None:
+            self._all = bridge.call(self._listing.all())
+        return self._all
+
+    def page(self, number: int = 1) -> list[R]:
+        """The items of one page, from 1."""
+        return bridge.call(self._listing.page(number))
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._items())
+
+    def __len__(self) -> int:
+        return len(self._items())
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[R]: ...
+    def __getitem__(self, index: int | slice) -> R | list[R]:
+        return self._items()[index]
+
+    def __repr__(self) -> str:
+        return "[" + ",\n ".join(map(repr, self._items())) + "]"
+
+
+@overload
+def blocking(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[Any, P], R]: ...
+@overload
+def blocking(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], *, wrap: Callable[[R], W]
+) -> Callable[Concatenate[Any, P], W]: ...
+def blocking(method: Callable[..., Coroutine[Any, Any, Any]], *, wrap: Any = None) -> Callable[..., Any]:
+    """The async method as one that waits for its result: same name, parameters and docstring.
+
+    Args:
+        method: a method of the async face.
+        wrap: what makes the sync face's object of the result.
+    """
+    call = bridge.call
+    if wrap is None:
+
+        @functools.wraps(method)
+        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return call(method(self._inner, *args, **kwargs))
+    else:
+
+        @functools.wraps(method)
+        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return wrap(call(method(self._inner, *args, **kwargs)))
+
+    return _as_sync(wrapper, method, wrap)
+
+
+def blocking_iter(
+    method: Callable[Concatenate[Any, P], AsyncIterator[R]],
+) -> Callable[Concatenate[Any, P], Iterator[R]]:
+    """The async iterator's method as one that gives a plain iterator; each step is a task of its own."""
+
+    async def step(items: AsyncIterator[R]) -> tuple[R] | None:
+        try:
+            return (await anext(items),)
+        except StopAsyncIteration:
+            return None
+
+    async def begin(self: Any, args: Any, kwargs: Any) -> AsyncIterator[R]:
+        return method(self, *args, **kwargs)
+
+    def iterate(items: AsyncIterator[R]) -> Iterator[R]:
+        while (item := bridge.call(step(items))) is not None:
+            yield item[0]
+
+    @functools.wraps(method)
+    def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        return iterate(bridge.call(begin(self._inner, args, kwargs)))
+
+    return _as_sync(wrapper, method, Iterator)
+
+
+def blocking_rows(
+    method: Callable[Concatenate[Any, P], Listing[R]],
+) -> Callable[Concatenate[Any, P], Rows[R]]:
+    """The method that gives a `Listing` as one that gives `Rows`."""
+
+    @functools.wraps(method)
+    def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Rows[R]:
+        return Rows(method(self._inner, *args, **kwargs))
+
+    return _as_sync(wrapper, method, Rows)
+
+
+def _as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
+    """Has `wrapper` show the method's signature, with the result that the sync face gives."""
+    if result is not None:
+        signature = inspect.signature(method).replace(return_annotation=getattr(result, "__name__", result))
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+    return wrapper
+
+
+class reading(Generic[R]):  # noqa: N801 (stands where `property` would)
+    """A property of the async object, read through."""
+
+    def __init__(self, source: Callable[[Any], R]) -> None:
+        # to a type checker a property read from its class is the function that it wraps
+        self._get: Callable[[Any], R] = getattr(source, "fget", source)
+        self.__doc__ = source.__doc__
+
+    @overload
+    def __get__(self, face: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, face: Face, owner: type) -> R: ...
+    def __get__(self, face: Face | None, owner: type) -> R | Self:
+        return self if face is None else self._get(face._inner)

@@ -1,0 +1,305 @@
+"""`AsyncLiveAvatar`: finds avatars, starts sessions, and stops what it started."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
+
+from . import config
+from .api import LiveAvatarAPI
+from .config import Masked
+from .errors import ClientClosed, InvalidArgument, SessionAlreadyLive, StopNotConfirmed
+from .life import SessionOptions
+from .listing import Listing
+from .models import Avatar, SessionRecord
+from .resources import VideoEncoding, VideoQuality
+from .session import AsyncSession
+
+if TYPE_CHECKING:
+    import httpx
+
+logger = logging.getLogger("liveavatar_nb.client")
+
+Scope = Literal["all", "mine", "public"]
+
+T = TypeVar("T", bound=str)
+
+
+class AsyncLiveAvatar:
+    """The service, async: one client for each account.
+
+    `async with` stops its sessions and closes it when the block is left.
+
+    Args:
+        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`.
+        api_url: the service's address.
+        http_client: an `httpx.AsyncClient` of yours, which stays yours to close.
+        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise.
+
+    Raises:
+        ConfigurationError: there is no key, or `api_url` is no address.
+        InvalidArgument: `max_minutes` is no positive number.
+    """
+
+    def __init__(
+        self,
+        api_key: str | Masked | None = None,
+        *,
+        api_url: str = config.DEFAULT_API_URL,
+        http_client: httpx.AsyncClient | None = None,
+        max_minutes: float = config.MAX_MINUTES,
+    ) -> None:
+        _seconds(max_minutes)
+        self._max_minutes = max_minutes
+        self.api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
+        self._sessions: list[AsyncSession] = []
+        self._last: AsyncSession | None = None
+        self._watchers: list[Callable[[], None]] = []
+
+    def __repr__(self) -> str:
+        state = ", closed" if self.is_closed else ""
+        return f"<{type(self).__name__} {self.base_url}, key {self.api.transport.key.source}{state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stops the sessions of this client and closes it; twice is fine."""
+        if self.is_closed:
+            return
+        try:
+            await self.stop_sessions()
+        finally:
+            await self.api.aclose()
+            self._changed()
+
+    @property
+    def max_minutes(self) -> float:
+        """Minutes after which the service ends a session by itself, unless `start` says otherwise."""
+        return self._max_minutes
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self.api.transport.closed
+
+    @property
+    def base_url(self) -> str:
+        """The service's address, without `/v1`."""
+        return self.api.transport.base_url
+
+    @property
+    def session(self) -> AsyncSession | None:
+        """The session started last, whoever started it; None before the first."""
+        return self._last
+
+    def avatars(self, scope: Scope = "all", search: str | None = None) -> Listing[Avatar]:
+        """Avatars, the account's own before the public ones (`GET /v1/avatars`, `GET /v1/avatars/public`).
+
+        Args:
+            scope: `all`, `mine` or `public`.
+            search: only those whose name has this in it, in any case.
+        """
+        _one_of("scope", scope, get_args(Scope))
+        mine, public = self.api.avatars.list(), self.api.avatars.public()
+        wanted = {"all": (mine, public), "mine": (mine,), "public": (public,)}[scope]
+        if search is None:
+            return Listing.chain(*wanted)
+        sought = search.casefold()
+        return Listing.chain(*wanted, keep=lambda avatar: sought in avatar.name.casefold())
+
+    def sessions(self, active: bool = True) -> Listing[SessionRecord]:
+        """Sessions of the account, of all its clients (`GET /v1/sessions`).
+
+        Args:
+            active: those that run, else those that ended.
+        """
+        return self.api.sessions.list(type="active" if active else "historic")
+
+    async def credits(self) -> Decimal:
+        """What is left on the account, in credits (`GET /v1/users/credits`)."""
+        return (await self.api.credits.get()).credits_left
+
+    async def start(
+        self,
+        avatar: str | Avatar | None = None,
+        *,
+        mode: str | None = None,
+        is_sandbox: bool = False,
+        video_quality: VideoQuality = "high",
+        video_encoding: VideoEncoding = "H264",
+        max_minutes: float | None = None,
+        replace: bool = False,
+        concurrent: bool = False,
+    ) -> AsyncSession:
+        """Starts a session and returns it once the avatar is there (event `session.state_updated`: connected).
+
+        From then on it is billed every minute until it is stopped. A client holds one session: a second
+        start is an error that names the first, so a cell that is run twice costs nothing.
+
+        Args:
+            avatar: its name (exact, else in any case), id or record; the sandbox has one of its own.
+            mode: `LITE` (`CUSTOM` is its old name), which is what None means.
+            is_sandbox: free, one minute, and only the sandbox avatar.
+            video_quality: `very_high`, `high`, `medium` or `low`.
+            video_encoding: `H264` or `VP8`.
+            max_minutes: minutes after which the service ends it; the client's own when not given.
+            replace: stop the live session first.
+            concurrent: leave the live session alone; each is billed.
+
+        Raises:
+            InvalidArgument: an argument that cannot be used; nothing was sent.
+            SessionAlreadyLive: one is live already.
+            CreditsError, ConcurrencyLimitError, AuthenticationError...: the service refused.
+            StartOutcomeUnknown, AvatarNeverCame: the start failed on the way; it was stopped.
+        """
+        if self.is_closed:
+            raise ClientClosed
+        options = SessionOptions(
+            mode=_mode(mode),
+            is_sandbox=is_sandbox,
+            video_quality=_one_of("video_quality", video_quality, get_args(VideoQuality)),
+            video_encoding=_one_of("video_encoding", video_encoding, get_args(VideoEncoding)),
+            max_seconds=_seconds(self._max_minutes if max_minutes is None else max_minutes),
+        )
+        if replace and concurrent:
+            raise InvalidArgument("replace and concurrent exclude each other.")
+        self._refuse_second(replace=replace, concurrent=concurrent)
+        found = await self._find(avatar, is_sandbox=is_sandbox)
+        if replace:
+            await self.stop_sessions()
+        # asked again: another start may have come while the avatar was looked up
+        self._refuse_second(replace=False, concurrent=concurrent)
+        session = AsyncSession(self.api, found, options, self._changed)
+        self._sessions.append(session)
+        self._last = session
+        try:
+            await session.open()
+        finally:
+            self._changed()
+        return session
+
+    async def stop_sessions(self) -> None:
+        """Stops every live session of this client.
+
+        Raises:
+            StopNotConfirmed: of the first that the service did not confirm; the others were tried.
+        """
+        stops = [session.stop() for session in self.live_sessions]
+        failures = [result for result in await asyncio.gather(*stops, return_exceptions=True) if result]
+        for failure in failures:
+            if not isinstance(failure, StopNotConfirmed) or failure is failures[0]:
+                raise failure
+
+    @property
+    def live_sessions(self) -> list[AsyncSession]:
+        """The sessions of this client that may be running, and billed, at the service."""
+        self._sessions = [session for session in self._sessions if session.is_live]
+        return list(self._sessions)
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Has `callback` called on the loop whenever a session of this client changes.
+
+        Returns:
+            A function that ends it.
+        """
+        self._watchers.append(callback)
+
+        def end() -> None:
+            if callback in self._watchers:
+                self._watchers.remove(callback)
+
+        return end
+
+    def _changed(self) -> None:
+        for callback in list(self._watchers):
+            try:
+                callback()
+            except Exception:
+                logger.exception("a watcher of the client failed")
+
+    def _refuse_second(self, *, replace: bool, concurrent: bool) -> None:
+        live = self.live_sessions
+        if live and not (replace or concurrent):
+            first = live[-1]
+            raise SessionAlreadyLive(
+                f"Session {first.id or '(without id yet)'} with {first.avatar.name} is {first.state}.",
+                session_id=first.id,
+            )
+
+    async def _find(self, avatar: str | Avatar | None, *, is_sandbox: bool) -> Avatar:
+        if avatar is None and is_sandbox:
+            avatar = config.SANDBOX_AVATAR
+        if isinstance(avatar, Avatar):
+            found = avatar
+        elif isinstance(avatar, str) and avatar.strip():
+            found = _pick(avatar.strip(), await self.avatars())
+        else:
+            raise InvalidArgument("avatar is missing: give a name, an id or a record.", remedy="avatars() lists them.")
+        if is_sandbox and found.id != config.SANDBOX_AVATAR:
+            raise InvalidArgument(
+                f"The sandbox takes only its own avatar, not {found.name}.",
+                remedy="Leave the avatar out, or is_sandbox.",
+            )
+        if not found.is_usable:
+            why = "has expired" if found.is_expired else f"is {found.status}, not ACTIVE"
+            raise InvalidArgument(f"Avatar {found.name} {why}.", remedy="Pick another one: avatars() lists them.")
+        return found
+
+
+def _pick(sought: str, avatars: list[Avatar]) -> Avatar:
+    """The avatar of that id or name; mine come before public ones, exact names before others."""
+    folded = sought.casefold()
+    tests: list[Callable[[Avatar], bool]] = [
+        lambda avatar: avatar.id == folded,
+        lambda avatar: avatar.name == sought,
+        lambda avatar: avatar.name.casefold() == folded,
+    ]
+    for matches in tests:
+        found = {avatar.id: avatar for avatar in avatars if matches(avatar)}
+        if len(found) > 1:
+            raise InvalidArgument(
+                f"{len(found)} avatars are named {sought!r}: {', '.join(found)}.", remedy="Give one of these ids."
+            )
+        if found:
+            return next(iter(found.values()))
+    near = difflib.get_close_matches(sought, [avatar.name for avatar in avatars], n=3, cutoff=0.5)
+    raise InvalidArgument(
+        f"There is no avatar {sought!r}.",
+        remedy=f"Near: {', '.join(near)}." if near else "avatars() lists them.",
+    )
+
+
+def _mode(mode: str | None) -> str:
+    if mode is None or mode in ("LITE", "CUSTOM"):
+        return "LITE"
+    if mode == "FULL":
+        raise InvalidArgument("Conversations (mode='FULL') are not in this version yet.", remedy="Use mode='LITE'.")
+    raise InvalidArgument(f"mode must be 'LITE', not {mode!r}.")
+
+
+def _one_of(name: str, value: T, allowed: Iterable[T]) -> T:
+    choices = list(allowed)
+    if value in choices:
+        return value
+    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.0)
+    raise InvalidArgument(
+        f"{name} must be one of {', '.join(choices)}, not {value!r}.",
+        remedy=f"Did you mean {near[0]!r}?" if near else None,
+    )
+
+
+def _seconds(max_minutes: float) -> int:
+    given: Any = max_minutes
+    if type(given) not in (int, float) or not 0 < given <= config.MINUTES_OF_A_DAY:
+        raise InvalidArgument(
+            f"max_minutes must be a number above 0 and at most {config.MINUTES_OF_A_DAY}, not {given!r}."
+        )
+    return max(1, round(max_minutes * 60))

@@ -1,0 +1,109 @@
+"""What steers the client: the key, the address, and every limit and time-out, each with its unit."""
+
+from __future__ import annotations
+
+import os
+from typing import Final, NoReturn
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+DEFAULT_API_URL: Final = "https://api.liveavatar.com/v1/sessions"
+KEY_VARIABLE: Final = "LIVEAVATAR_API_KEY"
+
+CONNECT_TIMEOUT: Final = 5.0  # s, to open a connection
+READ_TIMEOUT: Final = 15.0  # s, between two pieces of an answer
+TOTAL_TIMEOUT: Final = 30.0  # s, for one call with all its attempts
+BODY_LIMIT: Final = 2 * 1024 * 1024  # bytes of an answer that are read
+PICTURE_LIMIT: Final = 4 * 1024 * 1024  # bytes of a preview picture
+MAX_ATTEMPTS: Final = 3  # of one call, the first included
+RETRY_BASE: Final = 0.5  # s, doubled with each attempt
+RETRY_CAP: Final = 8.0  # s, the longest wait between two attempts
+
+KEEP_ALIVE_INTERVAL: Final = 60.0  # s; the service ends a session after 300 s without a sign of life
+CONNECTED_TIMEOUT: Final = 30.0  # s, from the answer to the start call to the event `connected`
+SOCKET_OPEN_TIMEOUT: Final = 10.0  # s, for the WebSocket's handshake
+SOCKET_PING_INTERVAL: Final = 20.0  # s; with as long again for the answer a half-open socket shows within 40 s
+SOCKET_ATTEMPTS: Final = 5  # to get a lost WebSocket back
+SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
+SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes of one received frame
+STOP_LIMIT: Final = 10.0  # s, for a stop with all its attempts
+EXIT_STOP_LIMIT: Final = 1.5  # s, for all stops at the interpreter's exit
+EVENT_BUFFER: Final = 1000  # events that wait for one reader; the oldest go first
+
+MAX_MINUTES: Final = 10.0  # min: the cap that goes with every token unless the user says otherwise
+MINUTES_OF_A_DAY: Final = 24 * 60  # the largest cap that is taken for meant
+SANDBOX_SECONDS: Final = 60.0  # s: a sandbox session's life
+SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
+CREDITS_PER_MINUTE: Final = {"FULL": 2.0, "LITE": 1.0}
+
+
+class Masked:
+    """A secret that shows itself to nobody: not in repr, str or format, not to pickle, JSON or copy.
+
+    Args:
+        secret: the text.
+        source: where it came from, in words that may be shown.
+    """
+
+    __slots__ = ("_secret", "source")
+
+    def __init__(self, secret: str, source: str = "given") -> None:
+        self._secret = secret
+        self.source = source
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._secret
+
+    def __repr__(self) -> str:
+        return f"<masked, {self.source}>"
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is neither pickled nor copied")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Masked) and other._secret == self._secret
+
+    def __hash__(self) -> int:
+        return hash(self._secret)
+
+
+def find_key(api_key: str | Masked | None) -> Masked:
+    """The API key: the argument, else the environment; None and "" both mean "not given".
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if isinstance(api_key, Masked):
+        return api_key
+    if api_key is not None and not isinstance(api_key, str):
+        raise ConfigurationError(f"api_key must be text, not {type(api_key).__name__}.")
+    if api_key:
+        return Masked(api_key, "from the argument api_key")
+    if found := os.environ.get(KEY_VARIABLE):
+        return Masked(found, f"from the environment's {KEY_VARIABLE}")
+    raise ConfigurationError(
+        f"There is no API key: api_key was not given and {KEY_VARIABLE} is not set.",
+        remedy="Set one of them, or use LiveAvatar.demo(), which needs no key and no account.",
+    )
+
+
+def find_base(api_url: str | None) -> str:
+    """The service's base address: `api_url` without a trailing `/v1/sessions` or `/v1`.
+
+    Raises:
+        ConfigurationError: it is no http or https address.
+    """
+    address = (api_url or DEFAULT_API_URL).strip().rstrip("/")
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError("api_url is no address of the service.", remedy=f"It looks like {DEFAULT_API_URL!r}.")
+    return address.removesuffix("/sessions").removesuffix("/v1")

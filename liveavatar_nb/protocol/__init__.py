@@ -1,0 +1,1 @@
+"""Frames and events, encoded and decoded; no input and no output."""

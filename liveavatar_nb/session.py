@@ -1,0 +1,478 @@
+"""`AsyncSession`: the life of one session, from the token to the stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Self
+
+from . import config
+from .api import LiveAvatarAPI
+from .config import Masked
+from .errors import (
+    APIConnectionError,
+    APIStatusError,
+    AvatarNeverCame,
+    LiveAvatarException,
+    NotFoundError,
+    SessionEnded,
+    StartOutcomeUnknown,
+    StopNotConfirmed,
+)
+from .events import EventStream
+from .leftovers import Leftover, leftovers
+from .life import END_WORDS, SessionOptions, SessionState
+from .models import Avatar, SessionRecord, StartedSession
+from .protocol import lite
+from .protocol.lite import Event
+from .resources import surely_not_started
+from .retry import delay
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+# websockets logs each frame and the address with its token at DEBUG
+_silent = logging.getLogger("liveavatar_nb.socket")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+
+
+class AsyncSession:
+    """One session with an avatar; `AsyncLiveAvatar.start` makes it.
+
+    `async with` stops it when the block is left. `stop()` works in every state, and twice.
+    """
+
+    def __init__(
+        self, api: LiveAvatarAPI, avatar: Avatar, options: SessionOptions, on_change: Callable[[], None]
+    ) -> None:
+        self._avatar = avatar
+        self._options = options
+        self._timings: dict[str, float] = {}
+        self._api = api
+        self._on_change = on_change
+        self._id: str | None = None
+        self._state = SessionState.CREATED
+        self._token: Masked | None = None
+        self._ws_url: Masked | None = None
+        self._cap = options.life
+        self._called_at = time.monotonic()
+        self._started_at: float | None = None
+        self._ended_at: float | None = None
+        self._kept_alive_at: float | None = None
+        self._record: SessionRecord | None = None
+        self._end_reason: str | None = None
+        self._error: LiveAvatarException | None = None
+        self._maybe_billed = False
+        self._opening: asyncio.Task[None] | None = None
+        self._start_call: asyncio.Task[StartedSession] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._connected = asyncio.Event()
+        self._over = asyncio.Event()
+        self._events = EventStream()
+
+    # what can be seen
+
+    @property
+    def avatar(self) -> Avatar:
+        """The avatar's record."""
+        return self._avatar
+
+    @property
+    def options(self) -> SessionOptions:
+        """What it was started with."""
+        return self._options
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds from the call of `start` to `token`, `start` and `connected`, as far as they came."""
+        return dict(self._timings)
+
+    @property
+    def id(self) -> str | None:
+        """The service's id; None until the token came."""
+        return self._id
+
+    @property
+    def state(self) -> SessionState:
+        """created, starting, connecting, connected, stopping, ended or failed."""
+        return self._state
+
+    @property
+    def mode(self) -> str:
+        """`LITE`."""
+        return self._options.mode
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether it is a sandbox session: free, one minute."""
+        return self._options.is_sandbox
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may be running, and billed, at the service."""
+        return self._maybe_billed or not self._state.is_final
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the service started it, up to its end."""
+        if self._started_at is None:
+            return 0.0
+        return (self._ended_at or time.monotonic()) - self._started_at
+
+    @property
+    def since_start_call(self) -> float:
+        """Seconds since `start` was called."""
+        return time.monotonic() - self._called_at
+
+    @property
+    def max_minutes(self) -> float:
+        """Minutes after which the service ends it."""
+        return self._cap / 60
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the service ends it; 0 once it is over."""
+        return 0.0 if self._state.is_final else max(0.0, self._cap - self.elapsed)
+
+    @property
+    def credits_used(self) -> float:
+        """Credits: what the service says once it ended, until then time by price."""
+        if self._record is not None:
+            return self._record.credits_consumed
+        return self.elapsed / 60 * self._options.credits_per_minute
+
+    @property
+    def keep_alive_age(self) -> float | None:
+        """Seconds since the service last heard a sign of life; None before the start."""
+        return None if self._kept_alive_at is None else time.monotonic() - self._kept_alive_at
+
+    @property
+    def end_reason(self) -> str | None:
+        """The contract's end reason; None while it lives."""
+        return self._end_reason
+
+    @property
+    def end_words(self) -> str | None:
+        """Why it ended, in words; None while it lives."""
+        if self._error is not None:
+            return self._error.message
+        return END_WORDS.get(self._end_reason, self._end_reason) if self._end_reason else None
+
+    @property
+    def error(self) -> LiveAvatarException | None:
+        """What went wrong, where it failed."""
+        return self._error
+
+    @property
+    def stop_is_confirmed(self) -> bool:
+        """Whether it is over and nothing of it runs at the service any more."""
+        return self._state.is_final and not self._maybe_billed
+
+    def __repr__(self) -> str:
+        words = f", {self.end_words}" if self._state.is_final else f", {self.elapsed:.0f} s"
+        return f"<{type(self).__name__} {self._id or 'without id'} {self._avatar.name} {self._state}{words}>"
+
+    # what can be done
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def open(self) -> None:
+        """Token, start, and the wait for the avatar; `AsyncLiveAvatar.start` calls it.
+
+        Cancelled, it raises at once; what it began is awaited and stopped behind it.
+
+        Raises:
+            AvatarNeverCame: the service never said `connected`; the session was stopped.
+            StartOutcomeUnknown: no usable answer came to the start call; the session was stopped by its id.
+            SessionEnded: it was stopped, or ended, while it started.
+        """
+        self._opening = asyncio.create_task(self._open(), name="liveavatar_nb session opening")
+        try:
+            await asyncio.shield(self._opening)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                self._begin_stop()
+                raise
+            raise SessionEnded(
+                "The session was stopped while it started.", session_id=self._id, end_reason=self._end_reason
+            ) from None
+
+    async def stop(self) -> None:
+        """Stops the session (`POST /v1/sessions/stop`); at once where it is over already.
+
+        Raises:
+            StopNotConfirmed: the service did not answer; call it again. The cap ends the session at the latest.
+        """
+        if self.stop_is_confirmed:
+            return
+        await asyncio.shield(self._begin_stop())
+
+    async def wait_until_ended(self) -> None:
+        """Returns when the session is over, whoever ended it."""
+        await self._over.wait()
+
+    def events(self) -> AsyncIterator[Event]:
+        """What the service says from now on, until the session is over (frames of the WebSocket).
+
+        A reader that falls behind by more than 1000 events loses the oldest.
+        """
+        return self._events.read()
+
+    # how it lives
+
+    async def _open(self) -> None:
+        try:
+            await self._reach_connected()
+        except LiveAvatarException as failure:
+            await self._fail(failure)
+            raise
+
+    async def _reach_connected(self) -> None:
+        self._advance(SessionState.STARTING)
+        options = self._options
+        token = await self._api.sessions.create_token(
+            mode=options.mode,
+            avatar_id=self._avatar.id,
+            is_sandbox=options.is_sandbox,
+            video_settings={"quality": options.video_quality, "encoding": options.video_encoding},
+            max_session_duration=int(options.life),
+        )
+        self._id, self._token = token.session_id, Masked(token.session_token, "a session's token")
+        del token
+        self._mark("token")
+        # from here on it may be billed; the call is a task of its own, so that its outcome is always learnt
+        self._maybe_billed = True
+        transport = self._api.transport
+        leftovers.add(Leftover(transport.base_url, transport.key, self._id, self.max_minutes))
+        self._start_call = asyncio.create_task(self._api.sessions.start(self._id, self._token))
+        started = await asyncio.shield(self._start_call)
+        self._started_at = self._kept_alive_at = time.monotonic()
+        self._cap = min(self._cap, started.max_session_duration or self._cap)
+        self._mark("start")
+        if started.ws_url is None:
+            raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self._id)
+        self._ws_url = Masked(started.ws_url, "a session's WebSocket")
+        del started
+        self._advance(SessionState.CONNECTING)
+        self._spawn(self._converse())
+        try:
+            async with asyncio.timeout(config.CONNECTED_TIMEOUT):
+                await self._connected.wait()
+        except TimeoutError:
+            raise AvatarNeverCame(
+                f"The service did not say `connected` within {config.CONNECTED_TIMEOUT:g} s.", session_id=self._id
+            ) from None
+        if self._state is not SessionState.CONNECTED:
+            raise SessionEnded(
+                f"The session ended while it started: {self.end_words}.",
+                session_id=self._id,
+                end_reason=self._end_reason,
+            )
+        self._spawn(self._keep_alive())
+
+    async def _fail(self, failure: LiveAvatarException) -> None:
+        """The end that follows a failure: what may be billed is stopped by its id, whatever the failure was."""
+        self._error = failure
+        self._dismiss_workers()
+        if self._maybe_billed:
+            try:
+                await self._stop_remote()
+            except StopNotConfirmed as unconfirmed:
+                logger.warning("%s", unconfirmed)
+                if surely_not_started(failure):
+                    self._settle()
+        if isinstance(failure, StartOutcomeUnknown):
+            failure.confirmed_stopped = not self._maybe_billed
+        self._finish(SessionState.FAILED)
+
+    def _begin_stop(self) -> asyncio.Task[None]:
+        """The stop under way, or a new one; it goes on if nobody waits for it."""
+        if self._stopping is None or self._stopping.done():
+            self._stopping = asyncio.create_task(self._stop(), name="liveavatar_nb session stop")
+            self._stopping.add_done_callback(self._report)
+        return self._stopping
+
+    async def _stop(self) -> None:
+        self._advance(SessionState.STOPPING)
+        if self._start_call is not None:
+            # a stop that overtakes its start would leave the session running
+            await asyncio.wait([self._start_call])
+        if self._opening is not None and not self._opening.done():
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        try:
+            if self._maybe_billed:
+                await self._stop_remote()
+        except StopNotConfirmed as failure:
+            self._error = failure
+            self._finish(SessionState.FAILED)
+            raise
+        if isinstance(self._error, StopNotConfirmed):
+            self._error = None
+        self._end_reason = self._end_reason or "USER_CLOSED"
+        self._finish(SessionState.ENDED)
+
+    async def _stop_remote(self) -> None:
+        assert self._id is not None
+        sessions = self._api.sessions
+        try:
+            async with asyncio.timeout(config.STOP_LIMIT):
+                try:
+                    await sessions.stop(self._id, session_token=self._token, limit=config.STOP_LIMIT)
+                except APIStatusError as failure:
+                    if failure.status_code in (401, 403):
+                        await sessions.stop(self._id, limit=config.STOP_LIMIT)
+                    # "no such session" proves nothing by itself: a stop can overtake a start
+                    elif any([record.id == self._id async for record in sessions.list(type="active")]):
+                        raise
+        except (LiveAvatarException, TimeoutError) as failure:
+            raise StopNotConfirmed(
+                f"The service did not confirm the stop of session {self._id} "
+                f"({getattr(failure, 'message', 'no answer in time')}).",
+                session_id=self._id,
+                remedy=f"Stop it again; at the latest its cap ends it, {self.max_minutes:g} minutes after the start.",
+            ) from None
+        self._settle()
+        with contextlib.suppress(LiveAvatarException, TimeoutError):
+            async with asyncio.timeout(config.EXIT_STOP_LIMIT):
+                self._record = await sessions.get(self._id)
+                self._end_reason = self._record.end_reason or self._end_reason
+
+    async def _converse(self) -> None:
+        """Listens to the WebSocket until the session is over; gets a lost one back while the session lives."""
+        # imported when first used: a client that starts nothing must not pay for it
+        from websockets.asyncio.client import connect  # noqa: PLC0415
+        from websockets.exceptions import WebSocketException  # noqa: PLC0415
+
+        assert self._ws_url is not None
+        attempt = 0
+        deadline: float | None = None
+        while True:
+            try:
+                async with connect(
+                    self._ws_url.reveal(),
+                    open_timeout=config.SOCKET_OPEN_TIMEOUT,
+                    ping_interval=config.SOCKET_PING_INTERVAL,
+                    max_size=config.SOCKET_FRAME_LIMIT,
+                    logger=_silent,
+                    proxy=None,
+                ) as socket:
+                    async for frame in socket:
+                        if self._receive(lite.decode(frame)):
+                            attempt, deadline = 0, None
+                told = f"it was closed with code {socket.close_code}"
+            except (OSError, TimeoutError, WebSocketException) as failure:
+                told = f"{type(failure).__name__}"
+            if await self._ended_at_the_service():
+                return
+            deadline = deadline or time.monotonic() + config.SOCKET_RECONNECT_LIMIT
+            wait = delay(attempt, config.RETRY_BASE)
+            attempt += 1
+            if attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
+                if self._connected.is_set():
+                    logger.error("session %s lost its WebSocket and is stopped", self._id)
+                    await self._fail(APIConnectionError(f"The session's WebSocket was lost ({told})."))
+                return
+            logger.info("session %s: WebSocket lost (%s), connecting again in %.1f s", self._id, told, wait)
+            await asyncio.sleep(wait)
+
+    def _receive(self, event: Event | None) -> bool:
+        """Takes one frame in; whether it says that the avatar is there."""
+        if event is None:
+            logger.warning("session %s: a frame that is no event was ignored", self._id)
+            return False
+        self._events.put(event)
+        if event.session_state != "connected":
+            return False
+        self._advance(SessionState.CONNECTED)
+        if not self._connected.is_set():
+            self._mark("connected")
+            self._connected.set()
+        return True
+
+    async def _keep_alive(self) -> None:
+        assert self._id is not None
+        while True:
+            await asyncio.sleep(config.KEEP_ALIVE_INTERVAL)
+            try:
+                await self._api.sessions.keep_alive(self._id, session_token=self._token)
+            except LiveAvatarException as failure:
+                logger.warning("session %s: a keep-alive failed: %s", self._id, failure.message)
+                if isinstance(failure, APIStatusError) and await self._ended_at_the_service():
+                    return
+            else:
+                self._kept_alive_at = time.monotonic()
+                self._on_change()
+
+    async def _ended_at_the_service(self) -> bool:
+        """Asks the service; if it ended the session, so do we."""
+        assert self._id is not None
+        if self._state in (SessionState.STOPPING, SessionState.ENDED, SessionState.FAILED):
+            return True
+        try:
+            record = await self._api.sessions.get(self._id)
+        except NotFoundError:
+            self._end_reason = "UNKNOWN"
+        except LiveAvatarException as failure:
+            logger.warning("session %s: cannot ask how it is: %s", self._id, failure.message)
+            return False
+        else:
+            if record.end_at is None and record.end_reason is None:
+                return False
+            self._record, self._end_reason = record, record.end_reason or "UNKNOWN"
+        self._settle()
+        self._finish(SessionState.ENDED)
+        return True
+
+    # bookkeeping
+
+    def _advance(self, state: SessionState) -> None:
+        if self._state.may_become(state):
+            self._state = state
+            logger.info("session %s is %s", self._id, state)
+            self._on_change()
+
+    def _mark(self, step: str) -> None:
+        self._timings[step] = time.monotonic() - self._called_at
+        self._on_change()
+
+    def _settle(self) -> None:
+        """Nothing of it is billed any more."""
+        self._maybe_billed = False
+        if self._id is not None:
+            leftovers.discard(self._id)
+
+    def _finish(self, state: SessionState) -> None:
+        if self._started_at is not None and self._ended_at is None:
+            self._ended_at = time.monotonic()
+        self._advance(state)
+        self._connected.set()
+        self._over.set()
+        self._events.close()
+        self._dismiss_workers()
+        self._on_change()
+
+    def _dismiss_workers(self) -> None:
+        current = asyncio.current_task()
+        for task in self._workers:
+            if task is not current:
+                task.cancel()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._workers.add(task)
+        task.add_done_callback(self._workers.discard)
+        task.add_done_callback(self._report)
+
+    def _report(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            logger.error("session %s: %s", self._id, failure, exc_info=failure)

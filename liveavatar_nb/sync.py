@@ -1,0 +1,163 @@
+"""`LiveAvatar` and `Session`: the same names as the async ones, without `await`."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Self
+
+from . import config
+from .bridge import Face, blocking, blocking_iter, blocking_rows, bridge, reading
+from .client import AsyncLiveAvatar
+from .config import Masked
+from .session import AsyncSession
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .simulator import Simulator
+    from .widgets.studio import Studio
+
+
+class Session(Face):
+    """One session with an avatar; `LiveAvatar.start` makes it.
+
+    `with` stops it when the block is left. `stop()` works in every state, and twice.
+    """
+
+    def __init__(self, inner: AsyncSession) -> None:
+        self._inner = inner
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    id = reading(AsyncSession.id)
+    avatar = reading(AsyncSession.avatar)
+    options = reading(AsyncSession.options)
+    timings = reading(AsyncSession.timings)
+    state = reading(AsyncSession.state)
+    mode = reading(AsyncSession.mode)
+    is_sandbox = reading(AsyncSession.is_sandbox)
+    is_live = reading(AsyncSession.is_live)
+    elapsed = reading(AsyncSession.elapsed)
+    since_start_call = reading(AsyncSession.since_start_call)
+    max_minutes = reading(AsyncSession.max_minutes)
+    time_left = reading(AsyncSession.time_left)
+    credits_used = reading(AsyncSession.credits_used)
+    keep_alive_age = reading(AsyncSession.keep_alive_age)
+    end_reason = reading(AsyncSession.end_reason)
+    end_words = reading(AsyncSession.end_words)
+    error = reading(AsyncSession.error)
+    stop_is_confirmed = reading(AsyncSession.stop_is_confirmed)
+
+    stop = blocking(AsyncSession.stop)
+    wait_until_ended = blocking(AsyncSession.wait_until_ended)
+    events = blocking_iter(AsyncSession.events)
+
+
+class LiveAvatar(Face):
+    """The service, for cells without `await`: one client for each account.
+
+    `with` stops its sessions and closes it when the block is left. Keep-alives go on while a cell computes.
+
+    Args:
+        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`.
+        api_url: the service's address.
+        http_client: an `httpx.AsyncClient` of yours, used on the managed loop only; it stays yours to close.
+        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise.
+
+    Raises:
+        ConfigurationError: there is no key, or `api_url` is no address.
+        InvalidArgument: `max_minutes` is no positive number.
+
+    Example:
+        >>> la = LiveAvatar.demo()
+        >>> with la.start("Silas") as s:
+        ...     print(s.state)
+        connected
+    """
+
+    def __init__(
+        self,
+        api_key: str | Masked | None = None,
+        *,
+        api_url: str = config.DEFAULT_API_URL,
+        http_client: httpx.AsyncClient | None = None,
+        max_minutes: float = config.MAX_MINUTES,
+    ) -> None:
+        self._inner = AsyncLiveAvatar(api_key, api_url=api_url, http_client=http_client, max_minutes=max_minutes)
+        self.simulator: Simulator | None = None
+        bridge.retain()
+        self._release = weakref.finalize(self, _let_go, self._inner)
+        self._release.atexit = False
+
+    @classmethod
+    def demo(cls, *, max_minutes: float = config.MAX_MINUTES, **options: Any) -> Self:
+        """A client of an embedded simulator: no key, no account, no network, nothing billed.
+
+        Args:
+            max_minutes: as for `LiveAvatar`.
+            options: of `liveavatar_nb.simulator.Simulator`: `speed`, `credits`...
+
+        Raises:
+            SimulatorError: it did not come up.
+        """
+        from .simulator import Simulator  # noqa: PLC0415
+
+        simulator = Simulator(**options)
+        client = cls(simulator.api_key, api_url=simulator.url, max_minutes=max_minutes)
+        client.simulator = simulator
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops the sessions of this client and closes it, and its simulator; twice is fine."""
+        if self._release.detach() is None:
+            return
+        try:
+            bridge.call(self._inner.aclose())
+        finally:
+            bridge.release()
+            if self.simulator is not None:
+                self.simulator.close()
+
+    is_closed = reading(AsyncLiveAvatar.is_closed)
+    base_url = reading(AsyncLiveAvatar.base_url)
+    max_minutes = reading(AsyncLiveAvatar.max_minutes)
+
+    @property
+    def session(self) -> Session | None:
+        """The session started last, whoever started it; None before the first."""
+        return None if self._inner.session is None else Session(self._inner.session)
+
+    @property
+    def live_sessions(self) -> list[Session]:
+        """The sessions of this client that may be running, and billed, at the service."""
+        return [Session(inner) for inner in self._inner.live_sessions]
+
+    avatars = blocking_rows(AsyncLiveAvatar.avatars)
+    sessions = blocking_rows(AsyncLiveAvatar.sessions)
+    credits = blocking(AsyncLiveAvatar.credits)
+    start = blocking(AsyncLiveAvatar.start, wrap=Session)
+    stop_sessions = blocking(AsyncLiveAvatar.stop_sessions)
+
+    def studio(self) -> Studio:
+        """A studio in the cell: pick an avatar, start, see how it is and what it costs, stop."""
+        from .widgets.studio import Studio  # noqa: PLC0415 (ipywidgets is imported when first used)
+
+        return Studio(self)
+
+
+def _let_go(inner: AsyncLiveAvatar) -> None:
+    """A client that nobody can reach any more: its sessions are stopped, so that none is billed unseen."""
+    if inner.is_closed or not bridge.is_running:
+        bridge.release()
+        return
+    bridge.submit(inner.aclose()).add_done_callback(lambda _: bridge.release())

@@ -1,0 +1,89 @@
+"""The control channel: commands of the page that arrive although a cell is running.
+
+The page opens a comm to the target registered here. Python never sends on it: the kernel routes a comm's
+messages to the shell that last sent on it, and one that never did is served by a subshell's thread, also
+while a cell computes. Where a host has no such thing the same command comes as an ordinary widget message.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import comm
+
+logger = logging.getLogger("liveavatar_nb.widgets")
+
+TARGET = "liveavatar_nb.control"
+REMEMBERED = 512  # ids of commands: one that comes a second time, by the other way, is not done again
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a page asks a widget to do."""
+
+    widget_id: str
+    id: str
+    name: str
+    args: dict[str, Any]
+
+
+def parse(data: Any) -> Command | None:
+    """The command in a message; None where it is none."""
+    match data:
+        case {"widget": str(widget_id), "id": str(command_id), "command": str(name), "args": dict(args)}:
+            return Command(widget_id, command_id, name, args)
+    return None
+
+
+class Channel:
+    """Brings commands to the widgets of this process, each command once."""
+
+    def __init__(self) -> None:
+        self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+        self._manager: Any = None
+
+    def join(self, receiver: Any) -> str:
+        """A new id, under which `receiver.receive(command)` gets its commands, for as long as it lives."""
+        manager = comm.get_comm_manager()
+        if self._manager is not manager:
+            manager.register_target(TARGET, self._opened)
+            self._manager = manager
+        widget_id = uuid.uuid4().hex
+        self._receivers[widget_id] = receiver
+        return widget_id
+
+    def leave(self, widget_id: str) -> None:
+        """No command for it any more."""
+        self._receivers.pop(widget_id, None)
+
+    def _opened(self, opened: Any, message: Any) -> None:
+        opened.on_msg(lambda message: self.deliver(message["content"]["data"]))
+
+    def deliver(self, data: Any) -> None:
+        """Hands a message's command to its widget, if it is one and new."""
+        command = parse(data)
+        if command is None:
+            logger.warning("a message of a page that is no command was ignored")
+            return
+        receiver: Callable[..., Any] | None = getattr(self._receivers.get(command.widget_id), "receive", None)
+        if receiver is None:
+            logger.info("a command for a widget that is gone was ignored")
+            return
+        with self._lock:
+            is_new = command.id not in self._seen
+            self._seen[command.id] = None
+            while len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        receiver(command, is_new=is_new)
+
+
+channel = Channel()

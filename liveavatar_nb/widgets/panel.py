@@ -1,0 +1,228 @@
+"""`SessionPanel`: start a session, see how it is and what it costs, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+import traitlets
+
+from .. import config
+from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
+from ..life import SessionOptions, SessionState
+from ..resources import VideoEncoding, VideoQuality
+from ..session import AsyncSession
+from .base import ControlledWidget, asset
+from .problem import problem_of
+
+logger = logging.getLogger("liveavatar_nb.widgets")
+
+FOLLOW_INTERVAL = 5.0  # s between two looks at a live session's credits
+STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
+
+
+class SessionPanel(ControlledWidget):
+    """Start and Stop, the session's state, time and cost, and what to do when something is wrong.
+
+    Set `avatar` (an id), or link it to a picker's `value`.
+
+    Args:
+        la: the client, a `LiveAvatar`.
+        traits: of ipywidgets' DOM widgets, `layout` for one.
+
+    Example:
+        >>> picker, panel = AvatarPicker(la), SessionPanel(la)
+        >>> ipywidgets.link((picker, "value"), (panel, "avatar"))
+    """
+
+    _esm = asset("panel.js")
+
+    avatar = traitlets.Unicode().tag(sync=True)
+    avatar_name = traitlets.Unicode().tag(sync=True)
+    simulated = traitlets.Bool().tag(sync=True)
+    service = traitlets.Unicode().tag(sync=True)
+    status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    credits = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
+    credits_problem = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
+    settings = traitlets.Dict().tag(sync=True)
+    problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    code = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, la: Any, **traits: Any) -> None:
+        self._starting: asyncio.Task[Any] | None = None
+        self._following: asyncio.Task[Any] | None = None
+        settings = {
+            "mode": "LITE",
+            "is_sandbox": False,
+            "video_quality": "high",
+            "video_encoding": "H264",
+            "max_minutes": getattr(la, "max_minutes", config.MAX_MINUTES),
+        }
+        super().__init__(
+            la,
+            simulated=getattr(la, "simulator", None) is not None,
+            settings=settings,
+            **{"service": _service(la), **traits},
+        )
+        self.observe(self._on_choice, ["avatar", "settings"])
+        self._on_choice(None)
+
+    @property
+    def session(self) -> Any:
+        """The client's session, the one started last."""
+        return self._la.session
+
+    # commands
+
+    async def do_start(self, avatar_id: str | None = None) -> None:
+        """Starts a session with the picked avatar."""
+        avatar_id = str(avatar_id or self.avatar)
+        if not avatar_id:
+            raise InvalidArgument("No avatar is picked.", remedy="Pick one first.")
+        settings = dict(self.settings)
+        if settings["is_sandbox"]:
+            avatar_id = config.SANDBOX_AVATAR
+        self._write(problem=None)
+        self._starting = asyncio.current_task()
+        try:
+            await self._client.start(avatar_id, **settings)
+        except SessionEnded:
+            logger.info("the start was ended from the page, or by the service")
+        finally:
+            self._starting = None
+            await self._look_at_credits()
+
+    async def do_stop(self) -> None:
+        """Stops the session, or the start that is under way."""
+        session = self._client.session
+        if session is not None and session.is_live:
+            await session.stop()
+        elif self._starting is not None:
+            self._starting.cancel()
+        await self._look_at_credits()
+
+    async def do_configure(self, **changes: Any) -> None:
+        """Changes what the next session is started with."""
+        allowed: dict[str, tuple[Any, ...]] = {
+            "is_sandbox": (True, False),
+            "video_quality": get_args(VideoQuality),
+            "video_encoding": get_args(VideoEncoding),
+        }
+        for name, value in changes.items():
+            if name == "max_minutes":
+                minutes = value if isinstance(value, int | float) else 0
+                if not 0 < minutes <= config.MINUTES_OF_A_DAY:
+                    raise InvalidArgument(f"The minutes must be above 0 and at most {config.MINUTES_OF_A_DAY}.")
+            elif value not in allowed.get(name, ()):
+                raise InvalidArgument(f"{name} cannot be {value!r}.")
+        self._write(settings={**self.settings, **changes}, problem=None)
+
+    async def do_dismiss(self) -> None:
+        """The problem was read."""
+        self._write(problem=None)
+
+    async def do_ready(self) -> None:
+        """A view has connected and asks for what is true now."""
+        await super().do_ready()
+        await self._look_at_credits()
+
+    # what is shown
+
+    async def _load(self) -> None:
+        await asyncio.gather(super()._load(), self._look_at_credits())
+        self._client_changed()
+
+    def _client_changed(self) -> None:
+        session = self._client.session
+        self._write(status=None if session is None else status_of(session))
+        if session is not None and session.is_live and (self._following is None or self._following.done()):
+            self._following = asyncio.get_running_loop().create_task(self._follow(session))
+
+    async def _follow(self, session: AsyncSession) -> None:
+        """Keeps time and credits true while a session is live."""
+        while session.is_live:
+            await asyncio.sleep(FOLLOW_INTERVAL)
+            self._write(status=status_of(session))
+            await self._look_at_credits()
+
+    async def _look_at_credits(self) -> None:
+        try:
+            left = await self._client.credits()
+        except LiveAvatarException as failure:
+            logger.warning("the credits cannot be read: %s", failure)
+            self._write(credits_problem=failure.message)
+        else:
+            self._write(credits=f"{left:.2f}", credits_problem=None)
+
+    def _show(self, failure: BaseException) -> None:
+        self._write(problem=problem_of(failure))
+
+    def _on_choice(self, _change: Any) -> None:
+        self._write(code=self._as_code())
+        if self.avatar and not self._client.is_closed:
+            self._submit(self._look_up_name(self.avatar))
+
+    async def _look_up_name(self, avatar_id: str) -> None:
+        try:
+            record = await self._client.api.avatars.get(avatar_id)
+        except LiveAvatarException as failure:
+            self._show(failure)
+        else:
+            self._name(record.name)
+
+    def _name(self, name: str) -> None:
+        self._write(avatar_name=name)
+        self._write(code=self._as_code())
+
+    def _as_code(self) -> str:
+        """The Python that does what Start does."""
+        made = "LiveAvatar.demo()  # LiveAvatar() for the real service" if self.simulated else "LiveAvatar()"
+        defaults = SessionOptions()
+        chosen = [repr(self.avatar_name or self.avatar or "Silas")]
+        if self.settings["is_sandbox"]:
+            chosen = ["is_sandbox=True"]
+        chosen += [
+            f"{name}={self.settings[name]!r}"
+            for name in ("video_quality", "video_encoding")
+            if self.settings[name] != getattr(defaults, name)
+        ]
+        if self.settings["max_minutes"] != self._client.max_minutes:
+            chosen.append(f"max_minutes={self.settings['max_minutes']:g}")
+        return (
+            "from liveavatar_nb import LiveAvatar\n\n"
+            f"la = {made}\n"
+            f"with la.start({', '.join(chosen)}) as s:  # leaving the block stops it\n"
+            "    print(s)\n"
+        )
+
+
+def status_of(session: AsyncSession) -> dict[str, Any]:
+    """What a page shows of a session; no token and no address is in it."""
+    live = session.state in (SessionState.CONNECTING, SessionState.CONNECTED, SessionState.STOPPING)
+    timings = session.timings
+    return {
+        "id": session.id or "",
+        "avatar_id": session.avatar.id,
+        "avatar_name": session.avatar.name,
+        "mode": session.mode,
+        "is_sandbox": session.is_sandbox,
+        "state": str(session.state),
+        "steps": [{"name": name, "words": words, "done": name in timings} for name, words in STEPS.items()],
+        "billing": session.is_live and "start" in timings and not session.is_sandbox,
+        "elapsed": session.elapsed if "start" in timings else session.since_start_call,
+        "running": live or session.state is SessionState.STARTING,
+        "max_seconds": session.max_minutes * 60,
+        "credits_per_minute": session.options.credits_per_minute,
+        "credits_used": session.credits_used,
+        "keep_alive_age": session.keep_alive_age,
+        "end_words": session.end_words,
+        "confirmed": session.stop_is_confirmed,
+    }
+
+
+def _service(la: Any) -> str:
+    if getattr(la, "simulator", None) is not None:
+        return "Simulator"
+    return urlsplit(getattr(la, "base_url", "")).hostname or ""

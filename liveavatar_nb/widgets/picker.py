@@ -1,0 +1,184 @@
+"""`AvatarPicker`: a searchable gallery of the account's avatars."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+import traitlets
+
+from .. import config
+from ..bridge import bridge
+from ..errors import InvalidArgument, LiveAvatarException
+from ..models import Avatar
+from .base import ControlledWidget, asset
+from .problem import problem_of
+from .worker import worker
+
+logger = logging.getLogger("liveavatar_nb.widgets")
+
+OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # s: a page without the control channel cannot ask while a cell runs
+OFFERED_PICTURES = 60  # pictures of the top of the gallery that are offered so
+FETCHES_AT_ONCE = 8
+
+STATUS_WORDS = {"INIT": "in training", "DEPLOYING": "in training", "FAILED": "failed"}
+
+
+class AvatarPicker(ControlledWidget):
+    """Pick an avatar from a gallery with pictures, a search and the keyboard.
+
+    `value` is the picked avatar's id, "" before the first pick; observe it, or set it. Only avatars that are
+    ACTIVE and have not expired can be picked.
+
+    Args:
+        la: the client, a `LiveAvatar`.
+        traits: of ipywidgets' DOM widgets, `layout` for one.
+
+    Example:
+        >>> picker = AvatarPicker(la)
+        >>> picker.observe(lambda change: print(change.new), "value")
+    """
+
+    _esm = asset("picker.js")
+
+    avatars: Any = traitlets.List().tag(sync=True)
+    catalogue = traitlets.Dict().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, la: Any, **traits: Any) -> None:
+        self._records: dict[str, Avatar] = {}
+        self._pictures: dict[str, tuple[str, bytes]] = {}
+        self._received: set[str] = set()
+        self._fetching = asyncio.Semaphore(FETCHES_AT_ONCE)
+        super().__init__(la, catalogue={"state": "loading", "problem": None}, **traits)
+
+    def _ipython_display_(self) -> None:
+        super()._ipython_display_()
+        if not self._client.is_closed:
+            bridge.submit(self._offer_pictures())
+
+    @property
+    def picked(self) -> Avatar | None:
+        """The picked avatar's record; None before the first pick."""
+        return self._records.get(self.value)
+
+    @traitlets.validate("value")
+    def _valid_value(self, proposal: Any) -> str:
+        avatar_id: str = proposal["value"]
+        if avatar_id and self._records:
+            record = self._records.get(avatar_id)
+            if record is None:
+                raise InvalidArgument(
+                    f"There is no avatar with the id {avatar_id!r}.", remedy="la.avatars() lists them."
+                )
+            if not record.is_usable:
+                raise InvalidArgument(
+                    f"Avatar {record.name} cannot be used: {_note(record)}.", remedy="Pick another one."
+                )
+        return avatar_id
+
+    async def _load(self) -> None:
+        await super()._load()
+        self._write(catalogue={"state": "loading", "problem": None})
+        try:
+            mine = await self._client.avatars("mine")
+            public = await self._client.avatars("public")
+        except LiveAvatarException as failure:
+            logger.warning("the avatars could not be loaded: %s", failure)
+            self._write(catalogue={"state": "failed", "problem": problem_of(failure)})
+            return
+        own = {record.id for record in mine}
+        self._records = {record.id: record for record in [*mine, *public]}
+        entries = [_entry(record, mine=record.id in own) for record in self._records.values()]
+        self._write(avatars=entries, catalogue={"state": "ready", "problem": None})
+
+    async def do_reload(self) -> None:
+        """Fetches the gallery again."""
+        await self._load()
+
+    async def do_pick(self, avatar_id: str) -> None:
+        """Picks an avatar."""
+        self._write_or_show(value=str(avatar_id))
+
+    async def do_pictures(self, avatar_ids: list[str]) -> None:
+        """Sends pictures that only the kernel can reach."""
+        known = [avatar_id for avatar_id in map(str, avatar_ids) if avatar_id in self._records]
+        await asyncio.gather(*map(self._send_picture, known))
+
+    async def do_received(self, avatar_ids: list[str]) -> None:
+        """The page has these pictures."""
+        self._received.update(map(str, avatar_ids))
+
+    async def _send_picture(self, avatar_id: str) -> None:
+        picture = self._pictures.get(avatar_id)
+        if picture is None:
+            url = self._records[avatar_id].preview_url
+            if url is None:
+                return
+            async with self._fetching:
+                try:
+                    picture = await self._client.api.transport.fetch(url)
+                except LiveAvatarException as failure:
+                    logger.warning("the picture of avatar %s could not be fetched: %s", avatar_id, failure.message)
+                    return
+            self._pictures[avatar_id] = picture
+        media_type, content = picture
+        message = {"type": "picture", "avatar_id": avatar_id, "media_type": media_type}
+        worker.post(lambda: self.send(message, buffers=[content]))
+
+    async def _offer_pictures(self) -> None:
+        for delay in OFFER_DELAYS:
+            await asyncio.sleep(delay)
+            top = [entry["id"] for entry in self.avatars if entry["picture"] == {"bytes": True}][:OFFERED_PICTURES]
+            missing = [avatar_id for avatar_id in top if avatar_id not in self._received]
+            if top and not missing:
+                return
+            await self.do_pictures(missing)
+
+    def _write_or_show(self, **traits: Any) -> None:
+        def write() -> None:
+            try:
+                for name, value in traits.items():
+                    setattr(self, name, value)
+            except InvalidArgument as failure:
+                self._show(failure)
+
+        worker.post(write)
+
+    def _show(self, failure: BaseException) -> None:
+        self._write(catalogue={**self.catalogue, "problem": problem_of(failure)})
+
+
+def _entry(record: Avatar, *, mine: bool) -> dict[str, Any]:
+    picture: dict[str, Any] | None = None
+    if record.preview_url:
+        picture = {"bytes": True} if _only_from_here(record.preview_url) else {"url": record.preview_url}
+    return {
+        "id": record.id,
+        "name": record.name,
+        "type": record.type,
+        "status": record.status,
+        "mine": mine,
+        "sandbox": record.id == config.SANDBOX_AVATAR,
+        "is_expired": record.is_expired,
+        "picture": picture,
+        "note": _note(record),
+    }
+
+
+def _note(record: Avatar) -> str | None:
+    if record.is_usable:
+        return None
+    return "expired" if record.is_expired else STATUS_WORDS.get(record.status, record.status.lower())
+
+
+def _only_from_here(url: str) -> bool:
+    """Whether an address may mean another machine in the browser than it does in the kernel."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".localhost", ".internal"))
