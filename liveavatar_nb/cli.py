@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
+from . import __version__
 from .config import KEY_VARIABLE, find_key
 from .errors import LiveAvatarException
 
@@ -44,21 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Version(argparse.Action):
-    """Reads the version only when asked for it: the metadata's reader takes longer than all the rest."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_arguments: Any) -> None:
-        from importlib.metadata import version  # noqa: PLC0415 - see above
-
-        print(f"liveavatar-nb {version('liveavatar-nb')}")
-        parser.exit()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="liveavatar-nb", description="LiveAvatar in Jupyter: starting is easy, and stopping is certain."
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    parser.add_argument("--version", action="version", version=f"liveavatar-nb {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     demo = commands.add_parser(

@@ -60,7 +60,7 @@ def build(say: Callable[[str], object]) -> None:
         return
     say("front end: npm ci, npm run build")
     with tempfile.TemporaryDirectory(prefix="liveavatar_nb-") as folder:
-        copy = _copy(Path(folder))
+        copy = _copy(Path(folder), "--omit=dev")
         npm(copy, "run", "build")
         _replace(copy.parent / "static")
     STAMP.write_text(json.dumps({"sources": sources, "built": _built()}, indent=1))
@@ -69,7 +69,7 @@ def build(say: Callable[[str], object]) -> None:
 def check() -> None:
     """Check the types of the front end. Raises `FrontendBuildError` where there is something wrong."""
     with tempfile.TemporaryDirectory(prefix="liveavatar_nb-") as folder:
-        npm(_copy(Path(folder)), "run", "check")
+        npm(_copy(Path(folder), "--include=dev"), "run", "check")
 
 
 def npm(folder: Path, *arguments: str) -> None:
@@ -118,12 +118,12 @@ def _advice(arguments: tuple[str, ...], what: str) -> str:
     return f"`npm {' '.join(arguments)}` failed in liveavatar_nb/frontend. {what}\n\n{remedy}"
 
 
-def _copy(folder: Path) -> Path:
-    """Copy the sources to where `npm run build` writes beside them, and fetch what they need."""
+def _copy(folder: Path, extent: str) -> Path:
+    """Copy the sources to where `npm run build` writes beside them, and fetch what they need of npm."""
     copy = folder / "liveavatar_nb" / FRONTEND.name
     shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns(*NOT_SOURCES))
-    # No script of a dependency runs here, and devDependencies come although NODE_ENV may say production.
-    npm(copy, "ci", "--ignore-scripts", "--include=dev", "--no-audit", "--no-fund")
+    # No script of a dependency runs here. The extent is said because NODE_ENV may say another.
+    npm(copy, "ci", "--ignore-scripts", extent, "--no-audit", "--no-fund")
     return copy
 
 
