@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
 from . import __version__
 from .config import KEY_VARIABLE, find_key
-from .errors import LiveAvatarException
+from .errors import InvalidArgument, LiveAvatarException
 
 DEMO_TEXT = f"""\
 Open JupyterLab on the studio, on the simulator: no key, no account, no bill. That is so even where
@@ -23,6 +24,8 @@ LIVE_WARNING = """\
 --live: this JupyterLab uses your key, and your account is billed from each Start until its Stop
 (LITE 1 credit a minute; the sandbox avatar costs nothing)."""
 
+INTERRUPTED = 130  # the exit code by which shells know Ctrl-C
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -31,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows the command's name; None is what the process was given.
 
     Returns:
-        The exit code: 0 done, also after Ctrl-C; 1 it failed, in words on stderr. Where it was called
-        wrongly, argparse raises `SystemExit` with code 2.
+        The exit code: 0 done, also where Ctrl-C ended what runs until then; 1 it failed, in words on stderr;
+        130 Ctrl-C came before it ran. Where it was called wrongly, argparse raises `SystemExit` with code 2.
     """
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], None] = options.run
@@ -41,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (LiveAvatarException, OSError) as error:
         print(f"liveavatar-nb: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 
@@ -101,13 +106,18 @@ def _simulator(options: argparse.Namespace) -> None:
             "Ctrl-C ends it."
         )
 
-    serve(
-        port=options.port,
-        speed=options.speed,
-        credits=options.credits,
-        allow_origins=options.allow_origin,
-        on_ready=on_ready,
-    )
+    # uvicorn ends in good order, and then raises the signal again: SIGTERM is to end like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        serve(
+            port=options.port,
+            speed=options.speed,
+            credits=options.credits,
+            allow_origins=options.allow_origin,
+            on_ready=on_ready,
+        )
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from None
 
 
 def _say(text: str) -> None:

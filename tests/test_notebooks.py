@@ -1,0 +1,106 @@
+"""Every notebook runs top to bottom, on a real kernel and the simulator, and is kept without outputs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from liveavatar_nb.config import KEY_VARIABLE
+from liveavatar_nb.demo import LIVE_CLIENT, SIMULATED_CLIENT, notebooks_folder
+
+RUN_LIMIT = 100  # s for a notebook
+SHIPPED = sorted(notebooks_folder().glob("*.ipynb"))
+
+# In a process of its own: a Jupyter client keeps threads and files until its interpreter ends.
+EXECUTE = """
+import sys, nbclient, nbformat
+notebook = nbformat.read(sys.argv[1], as_version=4)
+nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=True).execute()
+nbformat.write(notebook, sys.argv[1])
+"""
+
+
+def run(notebook: NotebookNode, folder: Path, monkeypatch: pytest.MonkeyPatch) -> NotebookNode:
+    """The notebook with the outputs of a run in an empty folder, without a key."""
+    copy = folder / "notebook.ipynb"
+    nbformat.write(notebook, copy)
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    done = subprocess.run(
+        [sys.executable, "-c", EXECUTE, str(copy)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=RUN_LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return nbformat.read(copy, as_version=4)
+
+
+def code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def errors(notebook: NotebookNode) -> list[str]:
+    return [
+        f"{cell.source}\n{output.ename}: {output.evalue}"
+        for cell in code(notebook)
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
+
+
+def shown(cell: NotebookNode) -> str:
+    """What a cell printed or gave as its result, as text."""
+    return "".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_it_is_kept_as_it_should_be(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert [(cell.outputs, cell.execution_count) for cell in code(notebook)] == [([], None)] * len(code(notebook))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_the_demo_can_make_it_live(path: Path) -> None:
+    """`liveavatar-nb demo --live` exchanges this one call, so it has to be there, once."""
+    sources = "\n".join(cell.source for cell in code(nbformat.read(path, as_version=4)))
+    assert sources.count(SIMULATED_CLIENT) == 1
+    assert LIVE_CLIENT not in sources
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_it_runs_top_to_bottom(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert errors(run(nbformat.read(path, as_version=4), tmp_path, monkeypatch)) == []
+
+
+def test_a_failing_cell_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    assert "ZeroDivisionError" in errors(run(notebook, tmp_path, monkeypatch))[0]
+
+
+def test_the_quickstart_shows_a_session_that_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = run(nbformat.read(notebooks_folder() / "01_quickstart.ipynb", as_version=4), tmp_path, monkeypatch)
+    active = [shown(cell) for cell in code(notebook) if cell.source == "la.sessions(active=True)"]
+    assert "active" in active[0]
+    assert active[1] == "[]"
+    assert any("SessionRecord" not in shown(cell) and "ended" in shown(cell) for cell in code(notebook))
+
+
+def test_the_studio_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = run(nbformat.read(notebooks_folder() / "02_studio_demo.ipynb", as_version=4), tmp_path, monkeypatch)
+    views = [
+        output.data["application/vnd.jupyter.widget-view+json"]
+        for cell in code(notebook)
+        for output in cell.outputs
+        if "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    ]
+    assert len(views) == 1
