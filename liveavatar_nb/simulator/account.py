@@ -1,0 +1,211 @@
+"""The account: its sessions, what they cost, and when they end."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from typing import Final, Literal
+
+from .clock import MINUTE, SECOND
+
+Mode = Literal["FULL", "LITE"]
+CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}
+SANDBOX_SECONDS: Final = 60
+SHOWN_CREDITS: Final = Decimal("0.000001")
+
+NO_CREDITS_CODE: Final = 4002
+CONCURRENCY_CODE: Final = 4003
+
+
+class Refused(Exception):
+    """A call that the service answers with a failure envelope."""
+
+    def __init__(self, status: int, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+        self.code = code or 4000 + status % 100
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One session; moments are simulated microseconds, `*_received_at` real seconds."""
+
+    id: str
+    token: str = field(repr=False)
+    socket_token: str = field(repr=False)
+    avatar_id: str
+    mode: Mode
+    is_sandbox: bool
+    has_socket: bool
+    context_id: str | None
+    created_at: int
+    cap: int
+    updated_at: int
+    active_at: int = 0
+    started_at: int | None = None
+    ended_at: int | None = None
+    end_reason: str | None = None
+    starts: int = 0
+    stops: int = 0
+    start_received_at: float | None = None
+    stop_received_at: float | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.started_at is not None and self.ended_at is None
+
+    @property
+    def price(self) -> Decimal:
+        """Credits a minute."""
+        return Decimal(0) if self.is_sandbox else CREDITS_A_MINUTE[self.mode]
+
+    def elapsed(self, now: int) -> int:
+        if self.started_at is None:
+            return 0
+        return (now if self.ended_at is None else self.ended_at) - self.started_at
+
+    def cost(self, now: int) -> Decimal:
+        return self.price * self.elapsed(now) / MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Sessions that end at a moment, and why."""
+
+    moment: int
+    reason: str
+    sessions: tuple[Session, ...]
+
+
+class Account:
+    """Sessions and credits; every question first settles what fell due, at the moment it fell due."""
+
+    def __init__(self, *, balance: Decimal, concurrency: int, idle_limit: float, plan_seconds: int) -> None:
+        self._left = balance
+        self._concurrency = concurrency
+        self._idle_limit = round(idle_limit * SECOND)
+        self._plan_seconds = plan_seconds
+        self._sessions: dict[str, Session] = {}
+        self._by_token: dict[bytes, Session] = {}
+        self._running: dict[str, Session] = {}
+        # since when the same sessions have been running: the moment from which the credits' end is reckoned,
+        # so that it comes out the same however seldom somebody asks
+        self._mark = 0
+
+    def sessions(self) -> list[Session]:
+        """All of them, oldest first."""
+        return list(self._sessions.values())
+
+    def find(self, session_id: str) -> Session:
+        session = self._sessions.get(session_id.lower())
+        if session is None:
+            raise Refused(404, f"There is no session {session_id[:64]}")
+        return session
+
+    def by_token(self, token: str) -> Session | None:
+        return self._by_token.get(_digest(token))
+
+    def by_socket(self, session_id: str, token: str) -> Session | None:
+        session = self._sessions.get(session_id)
+        if session is None or not session.has_socket or not session.running:
+            return None
+        return session if hmac.compare_digest(_digest(session.socket_token), _digest(token)) else None
+
+    def credits_left(self, now: int) -> Decimal:
+        left = self._left - sum((s.cost(now) for s in self._running.values()), Decimal(0))
+        return max(Decimal(0), left)
+
+    def create(self, *, avatar_id: str, mode: Mode, is_sandbox: bool, has_socket: bool, context_id: str | None,
+               max_session_duration: int | None, now: int) -> Session:
+        seconds = self._plan_seconds if max_session_duration is None else max_session_duration
+        if not 0 < seconds <= self._plan_seconds:
+            raise Refused(400, f"max_session_duration must be 1 to {self._plan_seconds} seconds on this plan")
+        if is_sandbox:
+            seconds = min(seconds, SANDBOX_SECONDS)
+        session = Session(
+            id=str(uuid.uuid4()), token=secrets.token_urlsafe(32), socket_token=secrets.token_urlsafe(32),
+            avatar_id=avatar_id, mode=mode, is_sandbox=is_sandbox, has_socket=has_socket, context_id=context_id,
+            created_at=now, updated_at=now, cap=seconds * SECOND)
+        self._sessions[session.id] = session
+        self._by_token[_digest(session.token)] = session
+        return session
+
+    def start(self, session: Session, now: int, received_at: float) -> None:
+        self.settle(now)
+        session.starts += 1
+        session.start_received_at = session.start_received_at or received_at
+        if session.ended_at is not None:
+            raise Refused(400, "The session was stopped: a new one needs a new token")
+        if session.started_at is not None:
+            raise Refused(400, "The session was already started: each token starts one session, once")
+        if len(self._running) >= self._concurrency:
+            raise Refused(403, f"Concurrency limit reached: {self._concurrency} sessions are running",
+                          CONCURRENCY_CODE)
+        if self.credits_left(now) < session.price:
+            raise Refused(403, f"Not enough credits: {session.mode} needs {session.price} for its first minute",
+                          NO_CREDITS_CODE)
+        self._mark = now
+        session.started_at = session.active_at = session.updated_at = now
+        self._running[session.id] = session
+
+    def stop(self, session: Session, reason: str, now: int, received_at: float) -> None:
+        self.settle(now)
+        session.stops += 1
+        session.stop_received_at = session.stop_received_at or received_at
+        if session.ended_at is None:
+            self._end((session,), reason, now)
+
+    def keep_alive(self, session: Session, now: int) -> None:
+        self.settle(now)
+        if not session.running:
+            raise Refused(404, "The session is not active")
+        self.touch(session, now)
+
+    def touch(self, session: Session, moment: int) -> None:
+        """Counts as activity up to `moment`, which lies ahead while the avatar has audio left to say."""
+        session.active_at = moment
+
+    def settle(self, now: int) -> bool:
+        """Ends what fell due until now, each as of its own moment; says whether there was any."""
+        ended = False
+        while (due := self.next_due()) is not None and due.moment <= now:
+            self._end(due.sessions, due.reason, due.moment)
+            ended = True
+        return ended
+
+    def next_due(self) -> Due | None:
+        dues = [due for session in self._running.values() for due in self._dues(session)]
+        billed = tuple(s for s in self._running.values() if s.price)
+        if billed:
+            rate = sum((s.price for s in billed), Decimal(0))
+            lasts = (self.credits_left(self._mark) * MINUTE / rate).to_integral_value(ROUND_DOWN)
+            dues.append(Due(self._mark + int(lasts), "NO_CREDITS", billed))
+        return min(dues, key=lambda due: due.moment, default=None)
+
+    def _dues(self, session: Session) -> tuple[Due, Due]:
+        assert session.started_at is not None
+        return (Due(session.started_at + session.cap, "MAX_DURATION_REACHED", (session,)),
+                Due(session.active_at + self._idle_limit, "IDLE_TIMEOUT", (session,)))
+
+    def _end(self, sessions: tuple[Session, ...], reason: str, moment: int) -> None:
+        self._mark = moment
+        for session in sessions:
+            session.ended_at = session.updated_at = moment
+            session.end_reason = reason
+            if self._running.pop(session.id, None):
+                self._left -= session.cost(moment)
+
+
+def shown(amount: Decimal) -> str:
+    """A plain decimal number without needless zeros."""
+    text = format(amount.quantize(SHOWN_CREDITS, ROUND_HALF_EVEN), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _digest(token: str) -> bytes:
+    # look-up by digest: the time that it takes says nothing about the token
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,90 @@
+"""What the owner of the simulator asks of it: the ledger, the clock, the faults, what arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .account import Session
+from .clock import SECOND
+from .faults import Fault
+from .options import number
+from .rest import answer, failure, parse
+from .service import Service
+from .validation import Invalid
+
+PREFIX: Final = "/_simulator"
+
+Command = Callable[[Service, dict[str, Any]], Any]
+
+
+def ledger(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
+    now = service.now()
+    return [_entry(session, now) for session in service.account.sessions()]
+
+
+def requests(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(service.requests)
+
+
+def warnings(service: Service, told: dict[str, Any]) -> list[str]:
+    return list(service.warnings)
+
+
+def advance(service: Service, told: dict[str, Any]) -> None:
+    service.now()
+    service.clock.advance(number("seconds", told.get("seconds"), low=0))
+    service.now()
+
+
+def set_speed(service: Service, told: dict[str, Any]) -> None:
+    service.now()
+    service.clock.set_speed(number("speed", told.get("speed"), low=0))
+
+
+def add_fault(service: Service, told: dict[str, Any]) -> None:
+    service.faults.add(Fault.from_json(told))
+    service.clock.poke()
+
+
+def clear_faults(service: Service, told: dict[str, Any]) -> None:
+    service.faults.clear()
+
+
+def _entry(session: Session, now: int) -> dict[str, Any]:
+    def seconds(moment: int | None) -> float | None:
+        return None if moment is None else moment / SECOND
+
+    return {
+        "session_id": session.id, "avatar_id": session.avatar_id, "mode": session.mode,
+        "is_sandbox": session.is_sandbox, "created_at": seconds(session.created_at),
+        "started_at": seconds(session.started_at), "ended_at": seconds(session.ended_at),
+        "seconds": session.elapsed(now) / SECOND, "credits": str(session.cost(now)), "end_reason": session.end_reason,
+        "starts": session.starts, "stops": session.stops, "start_received_at": session.start_received_at,
+        "stop_received_at": session.stop_received_at}
+
+
+def _endpoint(command: Command) -> Callable[[Request], Awaitable[Response]]:
+    async def run(request: Request) -> Response:
+        service: Service = request.app.state.service
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not service.is_admin(token):
+            return failure(401, "The simulator's admin token is missing or wrong")
+        try:
+            told = parse(await request.body() or b"{}")
+            return answer(200, {"result": command(service, told)})
+        except (Invalid, TypeError, ValueError) as error:
+            return failure(400, str(error))
+
+    return run
+
+
+def routes() -> list[Route]:
+    commands: dict[str, Command] = {
+        "ledger": ledger, "requests": requests, "warnings": warnings, "advance": advance, "speed": set_speed,
+        "faults/add": add_fault, "faults/clear": clear_faults}
+    return [Route(f"{PREFIX}/{name}", _endpoint(command), methods=["POST"]) for name, command in commands.items()]

@@ -1,0 +1,193 @@
+"""The owner's handle of a simulator in a child process. It imports the standard library only, and little of it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self
+from urllib.parse import urlsplit
+
+from .faults import Fault
+from .options import Options, header_safe, number
+from .process import ChildProcess, SimulatorError
+
+KEY_BYTES: Final = 32
+ADMIN_LIMIT: Final = 10.0  # seconds for one question of the owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """What the simulated service has booked for one session.
+
+    `created_at`, `started_at` and `ended_at` are simulated seconds since the epoch; `start_received_at` and
+    `stop_received_at` are real ones (``time.time()``), of the first such call. `seconds` and `credits` are those
+    booked so far, `starts` and `stops` count the calls that arrived.
+    """
+
+    session_id: str
+    avatar_id: str
+    mode: str
+    is_sandbox: bool
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    seconds: float
+    credits: Decimal
+    end_reason: str | None
+    starts: int
+    stops: int
+    start_received_at: float | None
+    stop_received_at: float | None
+
+
+class Faults:
+    """Switches faults on and off."""
+
+    def __init__(self, owner: _Owner) -> None:
+        self._owner = owner
+
+    def add(self, operation: str, kind: str, *, times: int | None = 1, **parameters: Any) -> None:
+        """Makes the next `times` calls of the operation go wrong (None: all of them).
+
+        Parameters
+        ----------
+        operation: ``token start stop keep_alive sessions session avatars credits socket``.
+        kind: ``status`` (`status`, `code`, `message`, `headers`), ``delay`` (`seconds`, real ones), ``drop_before``,
+            ``drop_after``, ``garbage`` (`body`, `status`); for the socket ``delay``, ``drop_before``,
+            ``never_connected`` and ``close`` (`code`; 1006 cuts it). `Fault` says what each of them does.
+
+        Raises ``ValueError`` or ``TypeError`` that names what is wrong.
+        """
+        self._owner.ask("faults/add", Fault(operation, kind, times, parameters).to_json())
+
+    def clear(self) -> None:
+        """Switches all faults off."""
+        self._owner.ask("faults/clear")
+
+
+class Simulator:
+    """A LiveAvatar that runs on this machine, in a child process that ends with this one.
+
+    It is there when the constructor returns; `close`, leaving a ``with`` block or dropping the handle end it.
+    In a forked child the handle does nothing.
+
+    Parameters
+    ----------
+    speed: simulated seconds for each real second; 0 stands still until `advance`.
+    credits: what the account holds at first.
+    port: 0 for a free one.
+    avatars: how many public avatars; None for the drawn sixteen.
+    concurrency: sessions that may run at once.
+    idle_limit: simulated seconds without speech or keep-alive before a session ends.
+    max_session_seconds: the plan's limit for one session, and its default.
+    allow_origins: origins of pages that may call it; of others, none may.
+    api_key: 256 random bits unless given.
+    connect_delay: real seconds between the WebSocket's ``connecting`` and ``connected``.
+
+    Raises ``ValueError`` or ``TypeError`` that names the field, `SimulatorError` where it does not start.
+    """
+
+    def __init__(self, *, speed: float = 1.0, port: int = 0,
+                 credits: Decimal | int | str = 100,  # noqa: A002 (the word of the service)
+                 avatars: int | None = None, concurrency: int = 3, idle_limit: float = 300.0,
+                 max_session_seconds: int = 1200, allow_origins: Sequence[str] = (), api_key: str | None = None,
+                 connect_delay: float = 0.3) -> None:
+        options = Options.of(
+            speed=speed, credits=credits, port=port, avatars=avatars, concurrency=concurrency, idle_limit=idle_limit,
+            max_session_seconds=max_session_seconds, allow_origins=allow_origins, connect_delay=connect_delay)
+        self.api_key: Final = secrets.token_urlsafe(KEY_BYTES) if api_key is None else header_safe("api_key", api_key)
+        del api_key  # from here on a traceback that shows local variables does not show it
+        self._owner: Final = _Owner(options, self.api_key)
+        self.faults: Final = Faults(self._owner)
+        self._end: Final = weakref.finalize(self, self._owner.child.close)
+        # at the interpreter's end sessions are still being stopped: the child then ends with the pipe, not before
+        self._end.atexit = False
+
+    @property
+    def url(self) -> str:
+        """``http://127.0.0.1:PORT``"""
+        return self._owner.child.url
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._owner.child.pid
+
+    def close(self) -> None:
+        """Ends the child and waits until it is gone. Can be called twice."""
+        self._owner.child.close()
+
+    def ledger(self) -> list[LedgerEntry]:
+        """All sessions in the order of their creation, as they were booked until now."""
+        entries = self._owner.ask("ledger")
+        return [LedgerEntry(**{**entry, "credits": Decimal(entry["credits"])}) for entry in entries]
+
+    def billed(self) -> list[LedgerEntry]:
+        """The sessions that run right now, sandbox ones too."""
+        return [entry for entry in self.ledger() if entry.started_at is not None and entry.ended_at is None]
+
+    def advance(self, seconds: float) -> None:
+        """Moves the simulated clock on at once; time-outs that fall due happen, each at its moment."""
+        self._owner.ask("advance", {"seconds": number("seconds", seconds, low=0)})
+
+    def set_speed(self, speed: float) -> None:
+        """Simulated seconds for each real second from now on; 0 stands still."""
+        self._owner.ask("speed", {"speed": number("speed", speed, low=0)})
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What arrived, oldest first: method, path, query, body, auth (``key``, ``bearer``, None), received_at, status.
+
+        Secrets are masked; the owner's own questions are left out.
+        """
+        requests: list[dict[str, Any]] = self._owner.ask("requests")
+        return requests
+
+    def warnings(self) -> list[str]:
+        """What a client did that the service bears in silence, and that is still not right."""
+        warnings: list[str] = self._owner.ask("warnings")
+        return warnings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Simulator {self.url}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A Simulator belongs to its process and cannot be pickled or copied")
+
+
+class _Owner:
+    """The right to ask: the child and its admin token."""
+
+    def __init__(self, options: Options, api_key: str) -> None:
+        self._token = secrets.token_urlsafe(KEY_BYTES)
+        self.child = ChildProcess({"options": options.to_json(), "api_key": api_key, "admin_token": self._token})
+
+    def ask(self, command: str, told: dict[str, Any] | None = None) -> Any:
+        import http.client  # noqa: PLC0415 (costs more than all of this module)
+
+        self.child.check()
+        connection = http.client.HTTPConnection(urlsplit(self.child.url).netloc, timeout=ADMIN_LIMIT)
+        try:
+            connection.request("POST", f"/_simulator/{command}", json.dumps(told or {}),
+                               {"Authorization": f"Bearer {self._token}"})
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.child.check()
+            raise SimulatorError(f"The simulator did not answer: {error}") from None
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise SimulatorError(str(answer.get("message")))
+        return answer["result"]

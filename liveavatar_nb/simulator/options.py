@@ -1,0 +1,114 @@
+"""What a simulator can be told, checked before any process is started."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+HIGHEST_PORT: Final = 65_535
+MOST_AVATARS: Final = 100_000
+SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
+ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The settings of one simulator; raises ``ValueError`` or ``TypeError`` that names the field.
+
+    Parameters
+    ----------
+    speed: simulated seconds for each real second; 0 stands still until the clock is moved by hand.
+    credits: what the account holds at first, as a decimal number.
+    port: 0 for a free one.
+    avatars: how many public avatars; None for the drawn dozen.
+    concurrency: sessions that may run at once.
+    idle_limit: simulated seconds without speech or keep-alive before a session ends.
+    max_session_seconds: the plan's limit for one session, and its default.
+    allow_origins: origins of pages that may call it, such as ``https://example.org``.
+    connect_delay: real seconds between the WebSocket's ``connecting`` and ``connected``.
+    """
+
+    speed: float = 1.0
+    credits: Decimal = Decimal(100)
+    port: int = 0
+    avatars: int | None = None
+    concurrency: int = 3
+    idle_limit: float = 300.0
+    max_session_seconds: int = 1200
+    allow_origins: tuple[str, ...] = ()
+    connect_delay: float = 0.3
+
+    @classmethod
+    def of(cls, *, credits: object, allow_origins: object, **others: Any) -> Options:  # noqa: A002 (the option is named so)
+        """From what a user gives: credits as Decimal, whole number or text, origins as any list."""
+        return cls(credits=_credits(credits), allow_origins=_origins(allow_origins), **others)
+
+    def __post_init__(self) -> None:
+        number("speed", self.speed, low=0)
+        whole("port", self.port, low=0, high=HIGHEST_PORT)
+        if self.avatars is not None:
+            whole("avatars", self.avatars, low=1, high=MOST_AVATARS)
+        whole("concurrency", self.concurrency, low=1)
+        number("idle_limit", self.idle_limit, low=SHORTEST_IDLE_LIMIT)
+        whole("max_session_seconds", self.max_session_seconds, low=1)
+        number("connect_delay", self.connect_delay, low=0)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"credits": str(self.credits), "allow_origins": list(self.allow_origins)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Options:
+        return cls.of(**data)
+
+
+def number(name: str, value: object, *, low: float) -> float:
+    """A finite number of at least `low`, or an error that names the field."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    if not math.isfinite(value) or value < low:
+        raise ValueError(f"{name} must be a finite number of at least {low:g}, not {value}")
+    return float(value)
+
+
+def header_safe(name: str, value: object) -> str:
+    """Text that can travel in a header; the error never shows it."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, not {type(value).__name__}")
+    if not HEADER_SAFE.fullmatch(value):
+        raise ValueError(f"{name} must be 1 to 512 printable ASCII characters without spaces")
+    return value
+
+
+def whole(name: str, value: object, *, low: int, high: int | None = None) -> None:
+    """Raises an error that names the field unless it is a whole number within its limits."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
+    if value < low or (high is not None and value > high):
+        span = f"at least {low}" if high is None else f"{low} to {high}"
+        raise ValueError(f"{name} must be {span}, not {value}")
+
+
+def _credits(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+        raise TypeError(f"credits must be a Decimal, a whole number or text, not {type(value).__name__}")
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"credits must be a decimal number, not {value!r}") from None
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"credits must be a finite number of at least 0, not {value}")
+    return amount
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise TypeError(f"allow_origins must be a list of origins, not {type(value).__name__}")
+    for origin in value:
+        if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
+            raise ValueError(f"allow_origins: {origin!r} is no origin; one looks like https://example.org")
+    return tuple(value)

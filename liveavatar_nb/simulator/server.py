@@ -1,0 +1,91 @@
+"""Runs the simulator in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .app import build
+from .options import Options, header_safe
+from .service import Service
+
+BACKLOG: Final = 2048
+SHUTDOWN_SECONDS: Final = 1
+LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # bytes; over the service's own limit, so that it can complain
+HOSTS: Final = ("127.0.0.1", "localhost")
+
+
+def serve(*, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0, credits: Decimal | int | str = 100,  # noqa: A002 (as in `Simulator`)
+          avatars: int | None = None, concurrency: int = 3, idle_limit: float = 300.0,
+          max_session_seconds: int = 1200, allow_origins: Sequence[str] = (), connect_delay: float = 0.3,
+          api_key: str | None = None, on_ready: Callable[[str, str], None] | None = None) -> None:
+    """Serves in the foreground until Ctrl-C or SIGTERM; prints nothing.
+
+    Parameters
+    ----------
+    host: only 127.0.0.1 (or its name localhost): a simulator is for this machine.
+    on_ready: called once with the URL and the API key, when requests are answered.
+
+    The others are those of `Simulator`. Raises ``ValueError`` or ``TypeError`` that names the field, and
+    ``OSError`` where the port is taken.
+    """
+    if host not in HOSTS:
+        raise ValueError(f"host must be one of {', '.join(HOSTS)}, not {host!r}")
+    options = Options.of(
+        speed=speed, credits=credits, port=port, avatars=avatars, concurrency=concurrency, idle_limit=idle_limit,
+        max_session_seconds=max_session_seconds, allow_origins=allow_origins, connect_delay=connect_delay)
+    key = secrets.token_urlsafe(32) if api_key is None else header_safe("api_key", api_key)
+    run(options, key, None, on_ready or (lambda url, key: None))
+
+
+def run(options: Options, api_key: str, admin_token: str | None, on_ready: Callable[[str, str], None]) -> None:
+    """Serves checked options; with an admin token its owner may ask for the ledger and switch faults on."""
+    with _listener(options.port) as listener:
+        service = Service(options, port=listener.getsockname()[1], api_key=api_key, admin_token=admin_token)
+
+        class Protocol(H11Protocol):
+            """Lets a fault cut the connection, which no ASGI application can."""
+
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                service.transports[transport.get_extra_info("peername")] = transport
+
+        # no access log: it would hold the socket's token
+        config = uvicorn.Config(
+            build(service), http=Protocol, ws="websockets-sansio", loop="asyncio", lifespan="on", log_config=None,
+            access_log=False, proxy_headers=False, server_header=False, ws_max_size=LARGEST_SOCKET_FRAME,
+            ws_per_message_deflate=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+        with contextlib.suppress(KeyboardInterrupt):
+            _Server(config, lambda: on_ready(service.url, api_key)).run(sockets=[listener])
+
+
+def _listener(port: int) -> socket.socket:
+    # asyncio switches Nagle's delay off only where the protocol is named, which `create_server` does not: 40 ms a call
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()

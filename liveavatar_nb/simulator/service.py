@@ -1,0 +1,91 @@
+"""Everything that one simulated service holds: account, avatars, clock, faults, and what it has seen."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from .account import Account
+from .avatars import Catalogue
+from .clock import Clock
+from .faults import Switchboard
+from .options import Options
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .sockets import Connection
+
+KEPT_REQUESTS: Final = 10_000
+KEPT_WARNINGS: Final = 1_000
+SECRET_NAME: Final = re.compile(r"token|secret|api_key|password", re.IGNORECASE)
+MASK: Final = "***"
+
+
+class Service:
+    """The state behind the routes; used on the server's loop only, so nothing here locks."""
+
+    def __init__(self, options: Options, *, port: int, api_key: str, admin_token: str | None = None) -> None:
+        self.options = options
+        self.port = port
+        self.clock = Clock(options.speed)
+        self.account = Account(balance=options.credits, concurrency=options.concurrency,
+                               idle_limit=options.idle_limit, plan_seconds=options.max_session_seconds)
+        self.catalogue = Catalogue(options.avatars)
+        self.faults = Switchboard()
+        self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
+        self.warnings: deque[str] = deque(maxlen=KEPT_WARNINGS)
+        # the connections by the client's address: a fault cuts one in the middle of its request
+        self.transports: WeakValueDictionary[tuple[str, int], asyncio.Transport] = WeakValueDictionary()
+        self.sockets: dict[str, Connection] = {}
+        self._api_key = api_key.encode()
+        self._admin_token = (admin_token or secrets.token_urlsafe(32)).encode()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_key(self, key: str) -> bool:
+        return hmac.compare_digest(key.encode("utf-8", "surrogatepass"), self._api_key)
+
+    def is_admin(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._admin_token)
+
+    def now(self) -> int:
+        """The simulated moment, with everything settled that fell due until then."""
+        now = self.clock.now()
+        if self.account.settle(now):
+            self.clock.poke()
+        return now
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def cut(self, client: tuple[str, int] | None) -> None:
+        """Cuts a connection without a word."""
+        transport = self.transports.get(client) if client else None
+        if transport is not None:
+            transport.abort()
+
+
+async def tick(service: Service) -> None:
+    """Ends sessions at their moment, also when nobody asks; runs as long as the server."""
+    while True:
+        seen = service.clock.version
+        service.now()
+        due = service.account.next_due()
+        await service.clock.pause(due.moment if due else None, seen=seen)
+
+
+def masked(value: Any) -> Any:
+    """A copy of a JSON value in which everything under a secret's name is hidden."""
+    if isinstance(value, dict):
+        return {name: MASK if SECRET_NAME.search(name) and isinstance(item, str) else masked(item)
+                for name, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    return value
