@@ -1,0 +1,1 @@
+"""Timings against peers, for people to read: `python -m tests.benchmarks`. No test asserts them."""

@@ -1,0 +1,17 @@
+"""`python -m tests.benchmarks`: ratios from one run, with the aims. Exit code 1 where one was missed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+import liveavatar_nb
+
+from . import calls, imports
+
+print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}")
+print(f"liveavatar_nb of {Path(liveavatar_nb.__file__).parent}")
+met = [calls.report(), imports.report()]
+sys.exit(0 if all(met) else 1)
