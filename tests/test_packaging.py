@@ -1,0 +1,223 @@
+"""What a user installs: built from an sdist, by the node of a build requirement, and complete."""
+
+from __future__ import annotations
+
+import email
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import liveavatar_nb
+
+ROOT = Path(__file__).resolve().parents[1]
+HOOK = Path("liveavatar_nb/frontend/build_hook.py")
+STATIC = {"panel.js", "picker.js", "studio.js", "widgets.css"}
+NOTEBOOKS = {"01_quickstart.ipynb", "02_studio_demo.ipynb"}
+BUILD_LIMIT = 110  # s
+LARGEST_WHEEL = 1_000_000  # bytes
+
+BUILD_WHEEL = [sys.executable, "-m", "build", "--no-isolation", "--outdir"]
+BUILD_FRONTEND = [sys.executable, str(HOOK), "build"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment with a node and an npm first on the PATH that fail, and leave a trace, if used."""
+    fakes = folder / "bin"
+    fakes.mkdir()
+    for name in ("node", "npm", "npx"):
+        (fakes / name).write_text(f'#!/bin/sh\necho "$0 $*" >> "{fakes}/used"\nexit 1\n')
+        (fakes / name).chmod(0o755)
+    return os.environ | {"PATH": f"{fakes}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run(command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=BUILD_LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An sdist of this checkout, and a wheel that was built from that sdist."""
+    folder = tmp_path_factory.mktemp("built")
+    env = environment(folder)
+    run([*BUILD_WHEEL, str(folder / "dist"), str(ROOT)], folder, env)
+    assert not (folder / "bin" / "used").exists(), (folder / "bin" / "used").read_text()
+    (sdist,) = (folder / "dist").glob("*.tar.gz")
+    (wheel,) = (folder / "dist").glob("*.whl")
+    return sdist, wheel
+
+
+@pytest.fixture
+def unpacked(built: tuple[Path, Path], tmp_path: Path) -> Path:
+    """A tree to build in, with nothing built."""
+    with tarfile.open(built[0]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tree,) = tmp_path.glob("liveavatar_nb-*")
+    return tree
+
+
+def hook() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("build_hook", ROOT / HOOK)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# What is installed here
+
+
+def test_the_package_under_test_has_its_pages() -> None:
+    package = Path(liveavatar_nb.__file__).parent
+    assert {path.name for path in (package / "static").iterdir()} >= STATIC
+    assert (package / "py.typed").is_file()
+
+
+def test_an_ordinary_installation_is_what_the_tests_import() -> None:
+    """Not the checkout's tree, although pytest runs in it."""
+    try:
+        origin = importlib.metadata.distribution("liveavatar-nb").read_text("direct_url.json")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("liveavatar_nb is not installed, it is imported from a tree")
+    if origin and json.loads(origin).get("dir_info", {}).get("editable"):
+        pytest.skip("liveavatar_nb is installed with -e")
+    assert Path(liveavatar_nb.__file__).is_relative_to(sysconfig.get_path("purelib"))
+
+
+# The archives
+
+
+def test_the_sdist_has_the_sources_and_nothing_built(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[0]) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames()}
+    frontend = {name for name in names if name.startswith("liveavatar_nb/frontend/")}
+    assert {str(HOOK), "liveavatar_nb/frontend/package-lock.json", "liveavatar_nb/frontend/.npmrc"} <= frontend
+    assert any(name.endswith(".tsx") for name in frontend)
+    assert {"README.md", "pyproject.toml"} | {f"notebooks/{name}" for name in NOTEBOOKS} <= names
+    assert not [name for name in names if "node_modules" in name or "/static/" in name or "__pycache__" in name]
+
+
+def test_the_wheel_is_complete_and_small(built: tuple[Path, Path]) -> None:
+    wheel = built[1]
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = email.message_from_bytes(
+            archive.read(f"liveavatar_nb-{liveavatar_nb.__version__}.dist-info/METADATA")
+        )
+    assert {f"liveavatar_nb/static/{name}" for name in STATIC} <= names
+    assert {f"liveavatar_nb/notebooks/{name}" for name in NOTEBOOKS} <= names
+    assert "liveavatar_nb/py.typed" in names
+    assert {name.split("/")[0] for name in names} == {
+        "liveavatar_nb",
+        f"liveavatar_nb-{liveavatar_nb.__version__}.dist-info",
+    }
+    assert not [name for name in names if "frontend" in name or name.endswith((".ts", ".tsx", ".map"))]
+    assert wheel.stat().st_size < LARGEST_WHEEL
+    assert set(metadata.get_all("Provides-Extra", [])) == {"demo", "test"}
+
+
+def test_the_wheel_works_where_the_checkout_is_not(built: tuple[Path, Path], tmp_path: Path) -> None:
+    with zipfile.ZipFile(built[1]) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "from liveavatar_nb import Studio, demo, widgets\n"
+        "print(demo.notebooks_folder()); print(len(Studio._esm))"
+    )
+    notebooks, script = run([sys.executable, "-P", "-c", code], tmp_path, os.environ).split()
+    assert Path(notebooks) == tmp_path / "site" / "liveavatar_nb" / "notebooks"
+    assert int(script) > 0
+
+
+def test_an_editable_installation_builds_in_the_tree(unpacked: Path, tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    code = "import sys, hatchling.build; print(hatchling.build.build_editable(sys.argv[1]))"
+    run([sys.executable, "-c", code, str(tmp_path)], unpacked, env)
+    assert not (tmp_path / "bin" / "used").exists()
+    assert {path.name for path in (unpacked / "liveavatar_nb" / "static").iterdir()} >= STATIC
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (pth,) = [name for name in names if name.endswith(".pth")]
+        assert Path(archive.read(pth).decode().strip()) == unpacked
+    assert not [name for name in names if name.endswith(".ipynb")], "they are found in the checkout"
+
+
+# The build hook
+
+
+def test_it_builds_again_only_what_changed(unpacked: Path) -> None:
+    static = unpacked / "liveavatar_nb" / "static"
+    assert "npm" in run(BUILD_FRONTEND, unpacked, os.environ)
+    first = contents(static)
+    assert not (unpacked / "liveavatar_nb" / "frontend" / "node_modules").exists()
+    assert "up to date" in run(BUILD_FRONTEND, unpacked, os.environ)
+
+    (static / "studio.js").write_text("// another build")
+    (static / "left_over.js").write_text("// of an older version")
+    assert "npm" in run(BUILD_FRONTEND, unpacked, os.environ)
+    assert contents(static) == first
+
+    with (unpacked / "liveavatar_nb" / "frontend" / "src" / "widgets.css").open("a") as style:
+        style.write("\n.lv-changed { color: red; }\n")
+    assert "npm" in run(BUILD_FRONTEND, unpacked, os.environ)
+    assert b"lv-changed" in contents(static)["widgets.css"]
+
+
+def test_a_registry_out_of_reach_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9/")
+    monkeypatch.setenv("NPM_CONFIG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NPM_CONFIG_FETCH_RETRIES", "0")
+    module = hook()
+    with pytest.raises(module.FrontendBuildError) as caught:
+        module._copy(tmp_path / "copy", "--omit=dev")
+    told = str(caught.value)
+    for words in ("`npm ci", "ECONNREFUSED", "Check that this machine reaches npm's registry", "install again"):
+        assert words in told
+
+
+def test_sources_that_do_not_pass_are_told_with_the_place(unpacked: Path) -> None:
+    shutil.rmtree(unpacked / "liveavatar_nb" / "frontend" / "src" / "components")
+    done = subprocess.run(
+        BUILD_FRONTEND, cwd=unpacked, capture_output=True, text=True, timeout=BUILD_LIMIT, check=False
+    )
+    assert done.returncode == 1
+    assert "`npm run build` failed in liveavatar_nb/frontend" in done.stderr
+    assert "components" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (unpacked / "liveavatar_nb" / "static").exists(), "a failed build leaves nothing"
+
+
+def test_no_registry_is_named() -> None:
+    lock = (ROOT / "liveavatar_nb" / "frontend" / "package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    for path in (ROOT / "pyproject.toml", ROOT / HOOK, ROOT / ".ci" / "run", ROOT / HOOK.with_name(".npmrc")):
+        assert not re.search(r"https?://(?!127\.0\.0\.1)", path.read_text()), path
