@@ -114,7 +114,7 @@ class LiveAvatarAPI:
         Raises:
             StartOutcomeUnknown: it may be billed; stop it by its id.
         """
-        return await self.sessions.send_start(session_id, Masked(session_token, "a session's token"))
+        return await self.sessions.send_start(session_id, Masked(session_token, "of a session"))
 
     async def stop_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
         """Stops a session (`POST /v1/sessions/stop`). Returns the envelope.
@@ -124,5 +124,5 @@ class LiveAvatarAPI:
             session_token: from `create_streaming_session`.
         """
         body = {"session_id": session_id, "reason": "USER_DISCONNECTED"}
-        token = Masked(session_token, "a session's token")
+        token = Masked(session_token, "of a session")
         return await self.transport.send(Call("POST", "/v1/sessions/stop", Safety.INSISTENT, token=token, body=body))

@@ -22,8 +22,8 @@ from .listing import Listing
 
 P = ParamSpec("P")
 R = TypeVar("R")
-W = TypeVar("W")
 C = TypeVar("C", bound=Callable[..., Any])
+F = TypeVar("F", bound="Face")
 
 INTERRUPT_GRACE = 0.3  # s that a cancelled task has to clean up before KeyboardInterrupt goes on
 SHUTDOWN_LIMIT = 2.0  # s for the loop's tasks and thread to end
@@ -245,6 +245,12 @@ class Face:
     """The base of what wraps an async object for callers who do not await."""
 
     _inner: Any
+    _holder: Face | None = None
+
+    def _held_by(self, holder: Face) -> Self:
+        """Keeps `holder` for as long as this is kept: a session that is in use holds its client."""
+        self._holder = holder
+        return self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Face) and other._inner is self._inner
@@ -299,8 +305,8 @@ def blocking(
 ) -> Callable[Concatenate[Any, P], R]: ...
 @overload
 def blocking(
-    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], *, wrap: Callable[[R], W]
-) -> Callable[Concatenate[Any, P], W]: ...
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], *, wrap: Callable[[R], F]
+) -> Callable[Concatenate[Any, P], F]: ...
 def blocking(method: Callable[..., Coroutine[Any, Any, Any]], *, wrap: Any = None) -> Callable[..., Any]:
     """The async method as one that waits for its result: same name, parameters and docstring.
 
@@ -318,7 +324,7 @@ def blocking(method: Callable[..., Coroutine[Any, Any, Any]], *, wrap: Any = Non
 
         @functools.wraps(method)
         def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return wrap(call(method(self._inner, *args, **kwargs)))
+            return wrap(call(method(self._inner, *args, **kwargs)))._held_by(self)
 
     return _as_sync(wrapper, method, wrap)
 

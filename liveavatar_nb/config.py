@@ -48,7 +48,7 @@ class Masked:
 
     __slots__ = ("_secret", "source")
 
-    def __init__(self, secret: str, source: str = "given") -> None:
+    def __init__(self, secret: str, source: str = "from the caller") -> None:
         self._secret = secret
         self.source = source
 

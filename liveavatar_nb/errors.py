@@ -46,7 +46,10 @@ class LiveAvatarException(Exception):
     def __init__(self, message: str = "", *, remedy: str | None = None) -> None:
         self.message = message or f"{self.title}."
         self.remedy = self.default_remedy if remedy is None else remedy
-        super().__init__(f"{self.message} {self.remedy}".strip())
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
 
 
 class ConfigurationError(LiveAvatarException, ValueError):

@@ -246,7 +246,7 @@ class AsyncSession:
             video_settings={"quality": options.video_quality, "encoding": options.video_encoding},
             max_session_duration=int(options.life),
         )
-        self._id, self._token = token.session_id, Masked(token.session_token, "a session's token")
+        self._id, self._token = token.session_id, Masked(token.session_token, "of a session")
         del token
         self._mark("token")
         # from here on it may be billed; the call is a task of its own, so that its outcome is always learnt
@@ -260,7 +260,7 @@ class AsyncSession:
         self._mark("start")
         if started.ws_url is None:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self._id)
-        self._ws_url = Masked(started.ws_url, "a session's WebSocket")
+        self._ws_url = Masked(started.ws_url, "of a session")
         del started
         self._advance(SessionState.CONNECTING)
         self._spawn(self._converse())

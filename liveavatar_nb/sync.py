@@ -9,6 +9,7 @@ from . import config
 from .bridge import Face, blocking, blocking_iter, blocking_rows, bridge, reading
 from .client import AsyncLiveAvatar
 from .config import Masked
+from .errors import SimulatorError
 from .session import AsyncSession
 
 if TYPE_CHECKING:
@@ -104,9 +105,13 @@ class LiveAvatar(Face):
         Raises:
             SimulatorError: it did not come up.
         """
-        from .simulator import Simulator  # noqa: PLC0415
+        from .simulator import Simulator  # noqa: PLC0415 (only demos need it)
+        from .simulator import SimulatorError as DidNotStart  # noqa: PLC0415
 
-        simulator = Simulator(**options)
+        try:
+            simulator = Simulator(**options)
+        except DidNotStart as failure:
+            raise SimulatorError(str(failure)) from None
         client = cls(simulator.api_key, api_url=simulator.url, max_minutes=max_minutes)
         client.simulator = simulator
         return client
@@ -135,12 +140,12 @@ class LiveAvatar(Face):
     @property
     def session(self) -> Session | None:
         """The session started last, whoever started it; None before the first."""
-        return None if self._inner.session is None else Session(self._inner.session)
+        return None if self._inner.session is None else Session(self._inner.session)._held_by(self)
 
     @property
     def live_sessions(self) -> list[Session]:
         """The sessions of this client that may be running, and billed, at the service."""
-        return [Session(inner) for inner in self._inner.live_sessions]
+        return [Session(inner)._held_by(self) for inner in self._inner.live_sessions]
 
     avatars = blocking_rows(AsyncLiveAvatar.avatars)
     sessions = blocking_rows(AsyncLiveAvatar.sessions)

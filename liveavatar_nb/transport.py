@@ -19,6 +19,7 @@ from .errors import (
     APIConnectionError,
     APIResponseError,
     APITimeoutError,
+    AuthenticationError,
     ClientClosed,
     InvalidArgument,
     LiveAvatarException,
@@ -139,6 +140,8 @@ class Transport:
             except TimeoutError:
                 raise APITimeoutError(f"{call} was not answered within {limit:g} s.") from None
             except LiveAvatarException as failure:
+                if isinstance(failure, AuthenticationError) and call.token is None:
+                    failure.remedy = f"The key came {self.key.source}: check it, or give another one."
                 wait = delay(attempt, self._base_delay, getattr(failure, "retry_after", None))
                 attempt += 1
                 tries_left = attempt < self._attempts or call.safety is Safety.INSISTENT

@@ -1,0 +1,95 @@
+"""What every test shares: a simulator, a client on it, and the check that nothing is left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from liveavatar_nb import LiveAvatar, Simulator
+from liveavatar_nb.bridge import bridge
+from liveavatar_nb.leftovers import leftovers
+
+SETTLE_LIMIT = 5.0  # s that threads, processes and sockets have to go after a test
+REQUIRED = set(os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(","))
+
+
+def missing(what: str, reason: str) -> None:
+    """Skips a test for want of `what`, or fails it where the environment says that it must be there."""
+    if what in REQUIRED:
+        pytest.fail(f"{what} is required here: {reason}")
+    pytest.skip(reason)
+
+
+def _open_files() -> dict[str, str]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir() if Path("/proc/self/fd").exists() else ():
+        try:
+            found[entry.name] = str(entry.readlink())
+        except OSError:
+            continue
+    return found
+
+
+def _state() -> dict[str, dict[Any, str]]:
+    return {
+        "thread": {thread.ident: thread.name for thread in threading.enumerate()},
+        "process": {
+            child.pid: " ".join(child.cmdline() if child.status() != psutil.STATUS_ZOMBIE else ["zombie"])
+            for child in psutil.Process().children(recursive=True)
+        },
+        "file": _open_files(),
+    }
+
+
+def _left(before: dict[str, dict[Any, str]]) -> list[str]:
+    try:
+        now = _state()
+    except psutil.NoSuchProcess:
+        return ["a process is just ending"]
+    return [
+        f"{kind} {key}: {name}"
+        for kind, things in now.items()
+        for key, name in things.items()
+        if before[kind].get(key) != name
+    ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No thread, task, process, open file, socket or session outlives the test that made it."""
+    before = _state()
+    yield
+    deadline = time.monotonic() + SETTLE_LIMIT
+    while True:
+        gc.collect()
+        left = _left(before)
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    assert not left, f"left behind: {left}"
+    assert not bridge.is_running, "the managed loop is left behind"
+    assert not len(leftovers), "a session is left behind"
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A simulator of the test's own; at the end nothing on it is billed."""
+    with Simulator() as running:
+        yield running
+        billed = running.billed()
+    assert not billed, f"left billed: {billed}"
+
+
+@pytest.fixture
+def la(simulator: Simulator) -> Iterator[LiveAvatar]:
+    """A client of the simulator, sync."""
+    with LiveAvatar(simulator.api_key, api_url=simulator.url) as client:
+        yield client

@@ -1,0 +1,92 @@
+"""The two faces have the same names and parameters, and a type checker sees exact results on the sync one."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import assert_type
+
+import pytest
+
+from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Session, SessionState
+from liveavatar_nb.bridge import Rows, reading
+from liveavatar_nb.models import Avatar, SessionRecord
+
+SYNC_ONLY = {
+    LiveAvatar: {"close", "demo", "studio", "simulator"},
+    Session: set(),
+}
+ASYNC_ONLY = {
+    AsyncLiveAvatar: {"aclose", "api", "watch"},
+    AsyncSession: {"open"},
+}
+FACES = [(AsyncLiveAvatar, LiveAvatar), (AsyncSession, Session)]
+
+
+def public(face: type) -> set[str]:
+    return {name for name in dir(face) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("awaited", "sync"), FACES)
+def test_both_faces_have_the_same_names(awaited: type, sync: type) -> None:
+    assert public(awaited) - ASYNC_ONLY[awaited] == public(sync) - SYNC_ONLY[sync]
+
+
+@pytest.mark.parametrize(("awaited", "sync"), FACES)
+def test_each_name_has_the_same_parameters_and_docstring_on_both(awaited: type, sync: type) -> None:
+    for name in public(awaited) & public(sync):
+        ours, theirs = inspect.getattr_static(sync, name), inspect.getattr_static(awaited, name)
+        assert inspect.getdoc(ours), f"{sync.__name__}.{name} has no docstring"
+        assert ours.__doc__ == theirs.__doc__, name
+        if isinstance(theirs, property):
+            assert isinstance(ours, reading | property), name
+        else:
+            assert inspect.signature(ours).parameters == inspect.signature(theirs).parameters, name
+
+
+def test_both_are_made_of_the_same_parameters() -> None:
+    assert inspect.signature(LiveAvatar.__init__).parameters == inspect.signature(AsyncLiveAvatar.__init__).parameters
+
+
+def test_the_signature_shows_the_sync_result() -> None:
+    assert inspect.signature(LiveAvatar.start).return_annotation == "Session"
+    assert inspect.signature(LiveAvatar.avatars).return_annotation == "Rows"
+
+
+def exact(la: LiveAvatar) -> None:
+    """Not run: mypy --strict, which the gate runs over this file, must agree with each line."""
+    session = la.start("Silas", is_sandbox=True)
+    assert_type(session, Session)
+    assert_type(session.id, str | None)
+    assert_type(session.state, SessionState)
+    assert_type(session.elapsed, float)
+    assert_type(session.stop(), None)
+    assert_type(la.credits(), Decimal)
+    assert_type(la.avatars("mine"), Rows[Avatar])
+    assert_type(la.avatars()[0], Avatar)
+    assert_type(la.sessions(active=False)[0], SessionRecord)
+    assert_type(la.session, Session | None)
+    assert_type([event.type for event in session.events()], list[str])
+    with la, la.start("Silas") as inner:
+        assert_type(inner, Session)
+
+
+WRONG = """
+from liveavatar_nb import LiveAvatar
+la = LiveAvatar("key")
+la.start("Silas", sandbox=True)
+la.start("Silas", video_quality="best")
+x: int = la.credits()
+la.start("Silas").stop(1)
+"""
+
+
+def test_mypy_refuses_what_the_sync_face_does_not_have(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "wrong.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
+    lines = [line.split(":")[1] for line in done.stdout.splitlines() if ": error:" in line]
+    assert lines == ["4", "5", "6", "7"], done.stdout

@@ -1,0 +1,94 @@
+"""Imports go one way: each row may import rows above it, lazy imports included."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import liveavatar_nb
+
+PACKAGE = Path(liveavatar_nb.__file__).parent
+
+ROWS = [
+    ["simulator"],
+    ["errors"],
+    ["models"],
+    ["config"],
+    ["retry"],
+    ["transport"],
+    ["listing"],
+    ["resources"],
+    ["api"],
+    ["protocol"],
+    ["events", "leftovers", "life"],
+    ["session"],
+    ["client"],
+    ["bridge"],
+    ["widgets"],
+    ["sync"],
+    ["demo"],
+    ["cli"],
+]
+RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
+# simulators stand beside the three tiers: only the faces that offer a demo use them, and errors come from `errors`
+INSIDE_ROWS = {"widgets", "protocol", "simulator"}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the package's first level that a file imports, wherever in it."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(parts[: len(parts) - node.level]) if node.level else []
+            stem = ["liveavatar_nb", *base] if node.level else []
+            module = [*stem, *(node.module.split(".") if node.module else [])]
+            names = [".".join([*module, alias.name]) for alias in node.names]
+        for name in names:
+            pieces = name.split(".")
+            if pieces[0] == "liveavatar_nb" and len(pieces) > 1:
+                found.add(pieces[1])
+    return found
+
+
+def modules() -> list[Path]:
+    return sorted(
+        path
+        for path in PACKAGE.rglob("*.py")
+        if "frontend" not in path.parts and "notebooks" not in path.parts and path.name != "__init__.py"
+    )
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_rows_above_it(path: Path) -> None:
+    home = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    assert home in RANK, f"{home} has no row: where does it stand?"
+    for name in imports(path) & RANK.keys():
+        if name == home:
+            assert home in INSIDE_ROWS, f"{path} imports itself"
+        else:
+            assert RANK[name] < RANK[home], f"{home} imports {name}, which stands below it"
+
+
+def test_the_simulator_imports_nothing_of_ours() -> None:
+    for path in (PACKAGE / "simulator").rglob("*.py"):
+        assert imports(path) <= {"simulator"}, path
+
+
+def test_httpx_has_one_user() -> None:
+    def uses_httpx(path: Path) -> bool:
+        tree = ast.parse(path.read_text())
+        checked = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+        guarded = {id(inner) for node in checked for inner in ast.walk(node)}
+        return any(
+            isinstance(node, ast.Import) and any(alias.name == "httpx" for alias in node.names)
+            for node in ast.walk(tree)
+            if id(node) not in guarded
+        )
+
+    assert [path.name for path in modules() if uses_httpx(path)] == ["transport.py"]
