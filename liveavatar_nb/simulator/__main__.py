@@ -4,11 +4,13 @@ It is started by its path, so that the packages it needs can be told over the pi
 notebook's folder on the parent's path then shadows no module.
 """
 
+import importlib.util
 import json
 import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 PARENT_CHECK_SECONDS = 0.5
 
@@ -17,7 +19,8 @@ def end_with(parent: int) -> None:
     """Ends this process at once when the pipe ends, or, where a forked child holds that, when the parent changes."""
 
     def until_end_of_pipe() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1024):
+            pass
         os._exit(0)
 
     def until_orphaned() -> None:
@@ -35,16 +38,34 @@ def ready(url: str, api_key: str) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def this_package() -> None:
+    """Makes `liveavatar_nb` the copy that this file belongs to, whichever else is installed."""
+    folder = Path(__file__).resolve().parents[1]
+    spec = importlib.util.spec_from_file_location(
+        folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    assert spec is not None
+    assert spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[folder.name] = package
+    spec.loader.exec_module(package)
+
+
 def main() -> None:
     if sys.stdin.isatty():
         sys.exit("This is the simulator's child process. To run a simulator: liveavatar-nb simulator")
-    told = json.loads(sys.stdin.buffer.readline())
+    with open(0, "rb", buffering=0, closefd=False) as pipe:
+        told = json.loads(pipe.readline())
     end_with(told["parent"])
     sys.path += [folder for folder in told["path"] if folder not in sys.path]
+    this_package()
     from liveavatar_nb.simulator.options import Options  # noqa: PLC0415 (found only now)
     from liveavatar_nb.simulator.server import run  # noqa: PLC0415
 
-    run(Options.from_json(told["options"]), told["api_key"], told["admin_token"], ready)
+    options = Options.from_json(told["options"])
+    try:
+        run(options, told["api_key"], told["admin_token"], ready)
+    except OSError as error:
+        sys.exit(f"Port {options.port} of 127.0.0.1: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ START_LIMIT: Final = 20.0  # seconds until the child must be ready
 CLOSE_LIMIT: Final = 3.0  # seconds until a child that was told to end is killed
 TAIL_BYTES: Final = 4_000
 LONGEST_READY: Final = 1_024  # bytes
-PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
 SCRIPT: Final = Path(__file__).with_name("__main__.py")
 SECRET_VARIABLE: Final = re.compile(r"^LIVEAVATAR_|(KEY|TOKEN|SECRET|PASSWORD)$")
 
@@ -140,15 +139,12 @@ def _environment() -> dict[str, str]:
 
 
 def _path() -> list[str]:
-    """Where the child finds this package and what it needs, if its own path does not lead there.
-
-    The notebook's folder is left out, unless it is where this package lies.
-    """
+    """Where the child may look for packages that its own path does not lead to: not in the notebook's folder."""
     try:
         here = Path.cwd()
     except FileNotFoundError:  # it was deleted
-        here = PACKAGE_ROOT
-    return [str(folder) for entry in sys.path if entry and (folder := here / entry) != here] + [str(PACKAGE_ROOT)]
+        return []
+    return [str(folder) for entry in sys.path if entry and (folder := here / entry) != here]
 
 
 def _forget_all() -> None:

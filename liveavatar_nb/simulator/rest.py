@@ -26,7 +26,7 @@ from .validation import Invalid, Location, Record, ensure, problem
 SUCCESS: Final = 1000
 PAGE_SIZE: Final = 20
 LARGEST_PAGE: Final = 100
-WHOLE: Final = re.compile(r"[0-9]{1,9}")
+WHOLE: Final = re.compile(r"[0-9]{1,100}")
 OLD_FIELDS: Final = {"video_quality": "the quality goes into video_settings"}
 
 

@@ -1,0 +1,126 @@
+"""What a body may hold: 422 with the place of each fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+ANN = "17c84221-a0d7-5c7a-a308-c13573a16a2e"
+ID = "99999999-2222-3333-4444-555555555555"
+LITE: dict[str, Any] = {"mode": "LITE", "avatar_id": ANN}
+FULL: dict[str, Any] = {"mode": "FULL", "avatar_id": ANN, "avatar_persona": {}}
+AGENT: dict[str, Any] = {"secret_id": ID, "agent_id": "a"}
+
+
+def persona(**fields: Any) -> dict[str, Any]:
+    return {**FULL, "avatar_persona": fields}
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "kind"),
+    [
+        ({}, ["avatar_id"], "missing"),
+        ({**LITE, "avatar_id": "Ann"}, ["avatar_id"], "uuid_parsing"),
+        ({**LITE, "avatar_id": f"{{{ANN}}}"}, ["avatar_id"], "uuid_parsing"),
+        ({**LITE, "avatar_id": None}, ["avatar_id"], "uuid_parsing"),
+        ({**LITE, "mode": "HALF"}, ["mode"], "enum"),
+        ({**LITE, "mode": None}, ["mode"], "string_type"),
+        ({**LITE, "is_sandbox": "yes"}, ["is_sandbox"], "bool_type"),
+        ({**LITE, "is_sandbox": 1}, ["is_sandbox"], "bool_type"),
+        ({**LITE, "max_session_duration": "60"}, ["max_session_duration"], "int_type"),
+        ({**LITE, "max_session_duration": 60.5}, ["max_session_duration"], "int_type"),
+        ({**LITE, "max_session_duration": True}, ["max_session_duration"], "int_type"),
+        ({**LITE, "video_settings": "high"}, ["video_settings"], "model_attributes_type"),
+        ({**LITE, "video_settings": {"quality": "ultra"}}, ["video_settings", "quality"], "enum"),
+        ({**LITE, "video_settings": {"encoding": "AV1"}}, ["video_settings", "encoding"], "enum"),
+        ({**LITE, "livekit_config": {"livekit_url": "wss://x"}}, ["livekit_config", "livekit_room"], "missing"),
+        ({**LITE, "agora_config": {}}, ["agora_config", "agora_app_id"], "missing"),
+        ({**LITE, "elevenlabs_agent_config": {**AGENT, "dynamic_variables": {"a": []}}},
+         ["elevenlabs_agent_config", "dynamic_variables", "a"], "string_type"),
+        ({**LITE, "openai_realtime_config": {"secret_id": ID, "temperature": 0.5}},
+         ["openai_realtime_config", "temperature"], "number_range"),
+        ({**LITE, "openai_realtime_config": {"secret_id": ID, "voice": "nobody"}},
+         ["openai_realtime_config", "voice"], "enum"),
+        ({**LITE, "gemini_realtime_config": {"secret_id": ID, "temperature": True}},
+         ["gemini_realtime_config", "temperature"], "float_type"),
+        ({"mode": "FULL", "avatar_id": ANN}, ["avatar_persona"], "missing"),
+        (persona(voice_id="v"), ["avatar_persona", "voice_id"], "uuid_parsing"),
+        (persona(language=None), ["avatar_persona", "language"], "string_type"),
+        (persona(voice_settings={"provider": "fish", "speed": 2}), ["avatar_persona", "voice_settings", "provider"], "enum"),
+        (persona(stt_config={}), ["avatar_persona", "stt_config", "provider"], "missing"),
+        ({**FULL, "interactivity_type": "SHOUT"}, ["interactivity_type"], "enum"),
+        ({**FULL, "dynamic_variables": {"a": "x" * 1001}}, ["dynamic_variables", "a"], "string_too_long"),
+        ({**FULL, "dynamic_variables": {str(n): "x" for n in range(51)}}, ["dynamic_variables"], "too_long"),
+        ({**FULL, "dynamic_variables": []}, ["dynamic_variables"], "dict_type"),
+        ({**FULL, "memory": {"prev_session_id": 7}}, ["memory", "prev_session_id"], "uuid_parsing"),
+        ([], [], "model_attributes_type"),
+    ],
+)
+def test_a_wrong_token_body(shared: Any, body: Any, where: list[str], kind: str) -> None:
+    response = shared.post("/v1/sessions/token", body)
+    assert response.status_code == 422
+    assert {"loc": ["body", *where], "type": kind} in [
+        {"loc": problem["loc"], "type": problem["type"]} for problem in response.json()["detail"]]
+    assert all(problem["msg"] for problem in response.json()["detail"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        LITE,
+        {"avatar_id": ANN},
+        {**LITE, "is_sandbox": False, "video_settings": None, "max_session_duration": None, "livekit_config": None},
+        {**LITE, "max_session_duration": 60.0},
+        {**LITE, "video_settings": {}},
+        {**LITE, "avatar_persona": "which LITE does not know"},
+        {**LITE, "elevenlabs_agent_config": {**AGENT, "dynamic_variables": {"a": 1, "b": 1.5, "c": True, "d": "x"}}},
+        {**LITE, "openai_realtime_config": {"secret_id": ID, "voice": "cedar", "temperature": 0.6}},
+        {"avatar_id": ANN, "avatar_persona": {}},
+        persona(voice_settings={"provider": "fish", "speed": 0.8, "model": "s2"}),
+        persona(voice_settings={"speed": 1.2, "stability": 0, "model": "eleven_flash_v2_5"}),
+        persona(voice_id=None, context_id=ID, stt_config={"provider": "gladia"}, language="de"),
+        {**FULL, "dynamic_variables": {"a": "x" * 1000}, "memory": {"prev_session_id": ID}},
+    ],
+)
+def test_a_right_token_body(shared: Any, body: Any) -> None:
+    assert shared.post("/v1/sessions/token", body).status_code == 200
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"avatar_id": NaN}', b"[" * 50_000, b"null", b'"\\ud800"'])
+def test_no_json(shared: Any, content: bytes) -> None:
+    response = shared.http.post("/v1/sessions/token", content=content)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["body"]
+
+
+def test_a_lone_surrogate_breaks_nothing(shared: Any) -> None:
+    body = b'{"avatar_id": "' + ANN.encode() + b'", "\\ud800": "\\udfff"}'
+    assert shared.http.post("/v1/sessions/token", content=body).status_code == 200
+    assert shared.simulator.requests()[-1]["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("stop", {"session_id": "x"}), ("stop", {"reason": "BORED"}), ("stop", []), ("keep-alive", {"session_id": 1}),
+     ("keep-alive", "x")],
+)
+def test_a_wrong_stop_or_keep_alive(shared: Any, path: str, body: Any) -> None:
+    assert shared.post(f"/v1/sessions/{path}", body).status_code == 422
+
+
+@pytest.mark.parametrize("query", ["", "type=all", "type=", "type=active&page=0", "type=active&page=x",
+                                   "type=active&page_size=0", "type=active&page_size=101", "type=active&page=-1"])
+def test_a_wrong_query(shared: Any, query: str) -> None:
+    response = shared.http.get(f"/v1/sessions?{query}")
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"][0] == "query"
+
+
+def test_a_page_far_behind_the_end_is_empty(shared: Any) -> None:
+    assert shared.get("/v1/avatars/public", page=10**60)["results"] == []
+
+
+def test_two_faults_are_both_told(shared: Any) -> None:
+    detail = shared.post("/v1/sessions/token", {**LITE, "avatar_id": 1, "is_sandbox": 1}).json()["detail"]
+    assert [problem["loc"][-1] for problem in detail] == ["avatar_id", "is_sandbox"]
