@@ -84,7 +84,7 @@ export interface PanelTraits {
   avatar_name: string;
   simulated: boolean;
   service: string;
-  session: Session | null;
+  status: Session | null;
   /** Decimal text. */
   credits: string | null;
   credits_problem: string | null;
@@ -112,7 +112,7 @@ export const PANEL_TRAITS = [
   "avatar_name",
   "simulated",
   "service",
-  "session",
+  "status",
   "credits",
   "credits_problem",
   "settings",

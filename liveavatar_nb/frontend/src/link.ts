@@ -172,7 +172,7 @@ export class Link {
       acked: false,
       waiting: false,
       timers: new Set(),
-      sessionId: this.get<Session | null>("session")?.id,
+      sessionId: this.get<Session | null>("status")?.id,
       problem: this.get("problem"),
     };
     this.flights.set(flight.id, flight);
@@ -254,7 +254,7 @@ export class Link {
   }
 
   private isAnswered(flight: Flight): boolean {
-    const session = this.get<Session | null>("session");
+    const session = this.get<Session | null>("status");
     const problem = this.get("problem");
     switch (flight.command) {
       case "start":
@@ -269,14 +269,14 @@ export class Link {
   }
 
   private trackStart(): void {
-    const session = this.get<Session | null>("session");
+    const session = this.get<Session | null>("status");
     const starting = session != null && ["created", "starting", "connecting"].includes(session.state);
     if (starting) this.startingAt ??= performance.now();
     else if (!this.flight("start")) this.startingAt = null;
   }
 
   private onChange(trait: string): void {
-    if (trait === "session") this.sessionAt = performance.now();
+    if (trait === "status") this.sessionAt = performance.now();
     this.heard();
     for (const flight of [...this.flights.values()]) {
       if (this.isAnswered(flight) || ANSWERS[flight.command]?.includes(trait)) this.settle(flight);
@@ -311,7 +311,7 @@ export class Link {
   }
 
   private readonly onPulse = (): void => {
-    const running = this.get<Session | null>("session")?.running;
+    const running = this.get<Session | null>("status")?.running;
     const quiet = performance.now() - this.heardAt > PULSE_MS;
     if (running && quiet && this.phase === "live" && !this.flight("ready")) this.send("ready", {});
   };

@@ -77,7 +77,7 @@ export function pickedId(link: Link, trait: "avatar" | "value"): string {
 }
 
 export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
-  const session = link.get<Session | null>("session");
+  const session = link.get<Session | null>("status");
   const settings = { ...link.get<Settings>("settings"), ...link.flight("configure")?.args };
   const picked = pickedId(link, "avatar");
   const known = avatars.find((avatar) => avatar.id === picked);

@@ -46,10 +46,10 @@ export class Card extends Component<Props> {
         onClick={() => onClick(avatar)}
       >
         <Face avatarId={avatar.id} name={avatar.name} picture={avatar.picture} pictures={pictures} wanted={wanted} />
-        {avatar.sandbox ? <span class="lv-badge">Sandbox</span> : null}
+        {why ? <span class="lv-badge">{why}</span> : avatar.sandbox ? <span class="lv-badge">sandbox</span> : null}
         <span class="lv-name">
           <span class="lv-cut">{avatar.name}</span>
-          {why ? <span class="lv-why">{why}</span> : avatar.mine ? <span class="lv-whose">mine</span> : null}
+          {avatar.mine ? <span class="lv-whose">mine</span> : null}
         </span>
       </div>
     );

@@ -29,7 +29,8 @@ function Meter({ session, state }: { session: Session; state: PanelState }) {
   const elapsed = elapsedAt(state, now);
   const part = session.max_seconds > 0 ? Math.min(1, elapsed / session.max_seconds) : 0;
   const left = session.max_seconds > 0 ? `${clock(Math.ceil(session.max_seconds - elapsed))} left` : "";
-  const used = session.credits_used === null ? "" : `${creditWords(session.credits_used)} used`;
+  const paid = session.credits_used === null ? "" : `${creditWords(session.credits_used)} used`;
+  const used = session.is_sandbox ? "free" : paid;
   return (
     <div class={`lv-meter${isEnding(session, elapsed) ? " lv-meter-ending" : ""}`}>
       <span class="lv-elapsed" aria-label={`running for ${clock(elapsed)}`}>

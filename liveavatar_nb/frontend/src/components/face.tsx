@@ -16,10 +16,11 @@ interface Props {
   wanted: boolean;
 }
 
+/** A hue that stays with the name: FNV-1a, since names that are alike should not look alike. */
 function hue(text: string): number {
-  let sum = 0;
-  for (const letter of text) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 360;
-  return sum;
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return (hash >>> 0) % 360;
 }
 
 function initials(name: string): string {
@@ -43,7 +44,7 @@ export function Face({ avatarId, name, picture, pictures, wanted }: Props) {
   }, [wanted, needsBytes, avatarId]);
   const address = addressOf(avatarId, picture, pictures);
   return (
-    <span class="lv-face" style={{ "--hue": hue(avatarId || name) }}>
+    <span class="lv-face" style={{ "--hue": hue(name || avatarId) }}>
       {address && address !== broken ? (
         <img
           src={address}

@@ -10,12 +10,12 @@ import { useNow } from "./hooks";
 function Credits({ state }: { state: PanelState }) {
   if (state.creditsProblem) {
     return (
-      <span class="lv-chip lv-chip-warn" title={state.creditsProblem}>
+      <span class="lv-chip lv-chip-warn lv-credits" title={state.creditsProblem}>
         Credits unknown
       </span>
     );
   }
-  return state.credits === null ? null : <span class="lv-chip">{state.credits} credits</span>;
+  return state.credits === null ? null : <span class="lv-chip lv-credits">{state.credits} credits</span>;
 }
 
 export function Head({ title, state }: { title: string; state: PanelState }) {
@@ -25,12 +25,12 @@ export function Head({ title, state }: { title: string; state: PanelState }) {
     <div class="lv-head">
       <strong class="lv-title">{title}</strong>
       {state.simulated ? (
-        <span class="lv-chip lv-chip-warn">
+        <span class="lv-chip lv-chip-warn lv-service">
           <FlaskConical size={13} aria-hidden="true" />
           Simulator: nothing is billed
         </span>
       ) : (
-        <span class="lv-chip lv-cut">{state.service}</span>
+        <span class="lv-chip lv-service lv-cut">{state.service}</span>
       )}
       {shown ? (
         <span class="lv-mute lv-cut lv-what">

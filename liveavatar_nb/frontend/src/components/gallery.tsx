@@ -17,6 +17,8 @@ const SCOPES = [
 ] as const;
 
 const SKELETONS = 9;
+/** So few cards need no scrolling frame where the page is narrow. */
+const FEW = 3;
 /** Pictures are asked for this far ahead of what is in sight. */
 const AHEAD = "240px";
 
@@ -180,7 +182,7 @@ export function Gallery(props: Props) {
       ) : shown.length > 0 ? (
         <div
           ref={list}
-          class="lv-cards"
+          class={`lv-cards${shown.length <= FEW ? " lv-few" : ""}`}
           role="listbox"
           aria-label="Avatars"
           aria-disabled={usable ? undefined : true}

@@ -1,5 +1,5 @@
 /** All notes that apply, the most pressing first. */
-import { clock, duration, ended, plural } from "../words";
+import { clock, ended, plural } from "../words";
 import { elapsedAt, isEnding, type PanelState } from "../state";
 import { useNow } from "./hooks";
 import { Note } from "./note";
@@ -12,7 +12,7 @@ interface Props {
 function KernelNote({ state }: { state: PanelState }) {
   const { session } = state;
   const wasRunning = session !== null && session.state !== "ended" && session.state !== "failed";
-  const limit = session && wasRunning ? duration(session.max_seconds) : "";
+  const limit = session && wasRunning ? clock(session.max_seconds) : "";
   switch (state.phase) {
     case "gone":
       return (
@@ -21,7 +21,7 @@ function KernelNote({ state }: { state: PanelState }) {
           title={state.restarted ? "Ended: the kernel was restarted." : "Ended: the kernel is gone."}
           detail={
             wasRunning
-              ? `Python stops its session as it exits. Had it been killed outright, the session ends at its limit of ${limit}.`
+              ? `Python stops its session as it exits. Had it been killed outright, the session ends at ${limit}, its limit.`
               : "Nothing was running."
           }
           remedy="Run the cell again to go on."

@@ -1,5 +1,5 @@
 /** The state as a pill: a dot and words. */
-import type { PanelState } from "../state";
+import { isRunning, type PanelState } from "../state";
 import { useNow } from "./hooks";
 
 const WORDS: Record<PanelState["status"], string> = {
@@ -12,11 +12,22 @@ const WORDS: Record<PanelState["status"], string> = {
   gone: "Ended",
 };
 
+/** Nobody can say whether what ran still runs: no red dot for it. */
+const UNSURE = new Set(["lost", "saved", "interrupted"]);
+
 export function Pill({ state }: { state: PanelState }) {
-  const { status, startingAt, ticking } = state;
+  const { status, startingAt, ticking, phase } = state;
   const counting = status === "starting" && ticking && startingAt !== null;
   const now = useNow(counting, 100);
   const since = counting ? ` · ${((now - startingAt) / 1000).toFixed(1)} s` : "";
+  if (isRunning(status) && UNSURE.has(phase)) {
+    return (
+      <span class="lv-pill">
+        <i class="lv-dot" />
+        Not connected
+      </span>
+    );
+  }
   return (
     <span class={`lv-pill lv-pill-${status}`}>
       <i class="lv-dot" />

@@ -28,7 +28,7 @@ function Row({ label, hint, children }: { label: ComponentChildren; hint: string
     <div class="lv-row">
       <div>
         {label}
-        <div class="lv-hint">{hint}</div>
+        <div class="lv-help">{hint}</div>
       </div>
       {children}
     </div>
@@ -70,7 +70,7 @@ export function SettingsForm({ settings, sandboxAvatar, running, usable, onConfi
       <div class="lv-row lv-row-wide">
         <div>What it does</div>
         <Choice label="What it does" options={MODES} value={settings.mode as "LITE" | "FULL"} onChange={() => undefined} />
-        <div class="lv-hint">You send the sound, the avatar speaks it. {LATER}.</div>
+        <div class="lv-help">You send the sound, the avatar speaks it. {LATER}.</div>
       </div>
       <Row label={<label for={sandbox}>Sandbox</label>} hint={`Free, one minute, ${only}.`}>
         <input

@@ -1,0 +1,128 @@
+"""A page that mounts the built widgets on a fake model, kernel and Python (`harness/`), in real Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
+
+import liveavatar_nb
+
+HARNESS = Path(__file__).parent / "harness"
+STATIC = Path(liveavatar_nb.__file__).parent / "static"
+# Not 127.0.0.1: no secure context, as on a hub that is reached by http.
+ORIGIN = "http://harness.test"
+MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+REQUIRED = os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(",")
+TIMEOUT_MS = 5000
+
+
+def missing(what: str, how: str) -> None:
+    """Skip, or fail where the environment says that it must be there."""
+    if "chromium" in REQUIRED:
+        pytest.fail(f"{what} is missing: {how}", pytrace=False)
+    pytest.skip(f"{what} is missing: {how}")
+
+
+class Harness:
+    """One page of the harness: what is on it, and what the fake Python was told."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def run(self, script: str, argument: Any = None) -> Any:
+        """Evaluate JavaScript that sees `harness`."""
+        return self.page.evaluate(script, argument)
+
+    def commands(self, name: str | None = None, way: str | None = None) -> list[dict[str, Any]]:
+        """What the page sent, oldest first: each with `command`, `args`, `id`, `way`."""
+        every: list[dict[str, Any]] = self.run("harness.python.commands")
+        return [one for one in every if name in (None, one["command"]) and way in (None, one["way"])]
+
+    def write(self, **traits: Any) -> None:
+        """Set traits, as Python does."""
+        self.run("(traits) => harness.model.write(traits)", traits)
+
+    def session(self, **changes: Any) -> None:
+        """Change the session's record."""
+        self.run("(changes) => harness.model.write({status: {...harness.model.get('status'), ...changes}})", changes)
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    @property
+    def cards(self) -> Locator:
+        return self.page.get_by_role("option")
+
+    @property
+    def picked(self) -> Locator:
+        return self.page.locator('[role="option"][aria-selected="true"]')
+
+
+Open = Callable[..., Harness]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    if executable is None:
+        missing("chromium", "install Debian's package of that name")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        # Its helper processes start with the first page: they are the browser's, and no test's.
+        page = browser.new_page()
+        page.goto("data:text/html,<p>warm")
+        page.screenshot()
+        page.close()
+        yield browser
+        browser.close()
+
+
+def answer(route: Route) -> None:
+    path = route.request.url.removeprefix(ORIGIN).partition("?")[0]
+    folder, name = (STATIC, path.removeprefix("/static/")) if path.startswith("/static/") else (HARNESS, path[1:])
+    file = folder / (name or "index.html")
+    if file.is_file():
+        route.fulfill(body=file.read_bytes(), content_type=MEDIA_TYPES[file.suffix])
+    else:
+        route.fulfill(status=404)
+
+
+@pytest.fixture
+def harness(chromium: Browser) -> Iterator[Open]:
+    """Open the harness: `harness("studio", "live", width=1100, theme="dark", host="plain", python="busy")`.
+
+    With `clock=True` the page's time stands still until the test moves it.
+    """
+    if not (STATIC / "studio.js").is_file():
+        pytest.fail(f"no built front end in {STATIC}: install the package, or run its build hook", pytrace=False)
+    opened: list[Harness] = []
+
+    def open_harness(
+        widget: str = "studio", state: str = "pick", *, width: int = 1100, clock: bool = False, **options: str
+    ) -> Harness:
+        # The tests wait for what they look at; an animation under way would blur contrasts and pictures.
+        page = chromium.new_page(viewport={"width": width, "height": 760}, reduced_motion="reduce")
+        page.set_default_timeout(TIMEOUT_MS)
+        made = Harness(page)
+        opened.append(made)
+        page.route(f"{ORIGIN}/**", answer)
+        if clock:
+            page.clock.install()
+        page.goto(f"{ORIGIN}/?{urlencode({'widget': widget, 'state': state, **options})}")
+        page.wait_for_function("globalThis.harness?.ready")
+        return made
+
+    yield open_harness
+    errors = [error for one in opened for error in one.errors]
+    for one in opened:
+        one.page.close()
+    assert errors == []

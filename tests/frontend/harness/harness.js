@@ -1,0 +1,284 @@
+// Mounts a built widget on a model, a kernel and a Python that are fakes of the real ones' interfaces.
+// Address: ?widget=picker|panel|studio &state=<fixture> &host=lab|plain &python=alive|silent|busy|deaf &theme= &views=2
+import { face, session, STEPS, traits } from "./fixtures.js";
+
+const asked = new URLSearchParams(location.search);
+const option = (name, fallback) => asked.get(name) ?? fallback;
+
+class Signal {
+  slots = new Set();
+  connect(slot) {
+    this.slots.add(slot);
+    return true;
+  }
+  disconnect(slot) {
+    return this.slots.delete(slot);
+  }
+  emit(value) {
+    for (const slot of [...this.slots]) slot(this, value);
+  }
+}
+
+/** As JupyterLab's KernelConnection: subshells start late, restarts dispose of comms. */
+class FakeKernel {
+  id = "kernel-1";
+  clientId = "client-1";
+  status = "idle";
+  connectionStatus = "connected";
+  isDisposed = false;
+  supportsSubshells = true;
+  info = Promise.resolve({});
+  statusChanged = new Signal();
+  connectionStatusChanged = new Signal();
+  disposed = new Signal();
+  comms = [];
+  refusing = false;
+
+  createComm(target) {
+    if (this.refusing) throw new Error("Comms are disabled on this kernel connection");
+    const kernel = this;
+    const comm = {
+      target,
+      isDisposed: false,
+      opened: false,
+      closed: false,
+      shell: "main",
+      subshellStarted: new Promise((resolve) =>
+        setTimeout(() => {
+          comm.shell = "subshell";
+          resolve();
+        }, 30),
+      ),
+      open() {
+        if (comm.shell !== "subshell") throw new Error("opened before its subshell ran");
+        comm.opened = true;
+      },
+      send(data) {
+        if (comm.isDisposed || !comm.opened) throw new Error("Cannot send");
+        kernel.onControl(data);
+      },
+      close() {
+        comm.closed = true;
+        comm.dispose();
+        comm.onClose?.({});
+      },
+      dispose() {
+        comm.isDisposed = true;
+      },
+    };
+    this.comms.push(comm);
+    return comm;
+  }
+
+  setStatus(status) {
+    this.status = status;
+    if (["restarting", "autorestarting", "dead"].includes(status)) {
+      for (const comm of this.comms) comm.dispose();
+    }
+    this.statusChanged.emit(status);
+  }
+
+  setConnection(status) {
+    this.connectionStatus = status;
+    this.connectionStatusChanged.emit(status);
+  }
+
+  dispose() {
+    this.isDisposed = true;
+    this.disposed.emit(undefined);
+    this.setConnection("disconnected");
+  }
+}
+
+class FakeModel {
+  slots = [];
+  constructor(state, manager) {
+    this.state = state;
+    this.widget_manager = manager;
+  }
+  get(name) {
+    return this.state[name];
+  }
+  set() {
+    throw new Error("the page must not set traits");
+  }
+  save_changes() {
+    throw new Error("the page must not set traits");
+  }
+  on(event, slot, context) {
+    this.slots.push({ event, slot, context });
+  }
+  off(event, slot, context) {
+    this.slots = this.slots.filter(
+      (one) =>
+        (event != null && one.event !== event) ||
+        (slot != null && one.slot !== slot) ||
+        (context != null && one.context !== context),
+    );
+  }
+  trigger(event, ...args) {
+    for (const one of [...this.slots]) if (one.event === event) one.slot.apply(one.context, args);
+  }
+  send(content) {
+    harness.python.ordinary(content);
+  }
+  /** What Python writes. */
+  write(changes) {
+    Object.assign(this.state, changes);
+    for (const name of Object.keys(changes)) this.trigger(`change:${name}`, this, changes[name]);
+  }
+  /** As anywidget hands it to a view: listeners fall off with the view. */
+  proxy(context) {
+    return {
+      get: this.get.bind(this),
+      set: this.set.bind(this),
+      save_changes: this.save_changes.bind(this),
+      send: this.send.bind(this),
+      on: (event, slot) => this.on(event, slot, context),
+      off: (event, slot) => this.off(event, slot, context),
+      widget_manager: this.widget_manager,
+    };
+  }
+}
+
+/**
+ * alive: answers both ways. busy: ordinary messages wait until `release()`. silent: answers nothing.
+ * deaf: hears the ordinary way only.
+ */
+class FakePython {
+  commands = [];
+  seen = new Set();
+  queue = [];
+  constructor(mode) {
+    this.mode = mode;
+  }
+  control(command) {
+    if (this.mode === "alive" || this.mode === "busy") this.handle(command, "control");
+    else this.commands.push({ ...command, way: "control", heard: false });
+  }
+  ordinary(command) {
+    if (this.mode === "alive" || this.mode === "deaf") this.handle(command, "ordinary");
+    else if (this.mode === "busy") this.queue.push(command);
+    else this.commands.push({ ...command, way: "ordinary", heard: false });
+  }
+  release() {
+    for (const command of this.queue.splice(0)) this.handle(command, "ordinary");
+  }
+  handle(command, way) {
+    this.commands.push({ ...command, way, heard: true });
+    setTimeout(() => this.act(command), 5);
+  }
+  tell(message, buffers = []) {
+    harness.model.trigger("msg:custom", message, buffers);
+  }
+  act({ id, command, args }) {
+    const { model } = harness;
+    this.tell({ type: "ack", id });
+    if (this.seen.has(id)) return;
+    this.seen.add(id);
+    if (command === "pictures") {
+      for (const avatarId of args.avatar_ids) this.sendPicture(avatarId);
+    } else if (command === "pick") {
+      const name = model.get("avatars").find((avatar) => avatar.id === args.avatar_id)?.name ?? "";
+      model.write({ value: args.avatar_id, avatar: args.avatar_id, avatar_name: name });
+    } else if (command === "configure") {
+      model.write({ settings: { ...model.get("settings"), ...args } });
+    } else if (command === "start" && option("acts", "yes") === "yes") {
+      const steps = STEPS.map((step, index) => ({ ...step, done: index === 0 }));
+      const avatar = { avatar_id: model.get("avatar"), avatar_name: model.get("avatar_name") };
+      model.write({
+        status: { ...session, ...avatar, state: "starting", steps, elapsed: 0, credits_used: null, running: false },
+      });
+    } else if (command === "stop" && option("acts", "yes") === "yes") {
+      model.write({ status: { ...model.get("status"), state: "stopping" } });
+    } else if (command === "dismiss") {
+      model.write({ problem: null });
+    }
+  }
+  sendPicture(avatarId) {
+    const index = harness.model.get("avatars").findIndex((avatar) => avatar.id === avatarId);
+    const bytes = new TextEncoder().encode(face(Math.max(0, index)));
+    const message = { type: "picture", avatar_id: avatarId, media_type: "image/svg+xml" };
+    this.tell(message, [new DataView(bytes.buffer)]);
+  }
+}
+
+const kernel = option("host", "lab") === "lab" ? new FakeKernel() : null;
+const python = new FakePython(option("python", "alive"));
+if (kernel) {
+  kernel.onControl = (data) => python.control(data);
+  kernel.refusing = option("comms", "yes") === "no";
+}
+
+function dress(theme) {
+  const { body } = document;
+  if (option("as", "lab") === "lab") {
+    const dark = theme === "dark";
+    body.dataset.jpThemeLight = String(!dark);
+    // JupyterLab 4.6's own values of its two themes.
+    const values = dark
+      ? { "--jp-layout-color1": "#212121", "--jp-content-font-color0": "rgba(255,255,255,1)" }
+      : { "--jp-layout-color1": "white", "--jp-content-font-color0": "rgba(0,0,0,1)" };
+    for (const [name, value] of Object.entries(values)) body.style.setProperty(name, value);
+    body.style.background = values["--jp-layout-color1"];
+  } else {
+    body.style.background = theme === "dark" ? "#111418" : "#fff";
+  }
+}
+
+const harness = { kernel, python, views: [], ready: false };
+globalThis.harness = harness;
+
+if (option("saved", "no") === "yes") {
+  const script = document.createElement("script");
+  script.type = "application/vnd.jupyter.widget-state+json";
+  document.head.append(script);
+}
+dress(option("theme", "light"));
+
+// Each model has its own instance of the script in a real host.
+const load = async (name) => {
+  const source = await (await fetch(`/static/${name}.js`)).text();
+  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  return (await import(address)).default;
+};
+
+async function mount(name, state) {
+  const definition = await load(name);
+  const model = new FakeModel(state, kernel ? { kernel } : {});
+  harness.model ??= model;
+  const life = new AbortController();
+  await definition.initialize({ model: model.proxy("initialize"), signal: life.signal });
+  return { definition, model, life };
+}
+
+async function show(made) {
+  const el = document.createElement("div");
+  el.className = "view";
+  document.querySelector("main").append(el);
+  const life = new AbortController();
+  const context = {};
+  const model = made.model.proxy(context);
+  const cleanup = await made.definition.render({ model, el, signal: life.signal });
+  const view = {
+    el,
+    remove() {
+      life.abort();
+      cleanup?.();
+      made.model.off(null, null, context);
+      el.remove();
+    },
+  };
+  harness.views.push(view);
+  return view;
+}
+
+const made = await mount(option("widget", "studio"), traits(option("state", "pick")));
+harness.made = made;
+harness.show = () => show(made);
+harness.another = async (name, state) => {
+  const other = await mount(name, { ...traits(state), widget_id: "w-2" });
+  return show(other);
+};
+for (let count = Number(option("views", "1")); count > 0; count -= 1) await show(made);
+harness.ready = true;

@@ -1,0 +1,130 @@
+"""What everybody can see and use: contrast, names, widths, keys; a picture of each state for those who look."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Open = Callable[..., Any]
+
+STATES = [
+    "empty",
+    "pick",
+    "loading",
+    "failed_catalogue",
+    "none",
+    "starting",
+    "live",
+    "real",
+    "last_minute",
+    "sandbox",
+    "sandbox_wrong",
+    "sandbox_live",
+    "stopping",
+    "ended",
+    "unconfirmed",
+    "failed",
+    "no_credits",
+    "credits_unknown",
+]
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, as the package axe-playwright-python ships it."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-playwright-python is not installed")
+    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(view: Any, axe: str) -> list[str]:
+    view.page.evaluate(axe)
+    # The harness is a bare page: landmarks and a heading are the notebook's.
+    found = view.run(
+        "axe.run('.view', {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],"
+        " rules: {region: {enabled: false}}}).then(({violations}) => violations)"
+    )
+    return [
+        f"{one['impact']} {one['id']}: {node['html']} {node['any'][0]['message'] if node['any'] else ''}"
+        for one in found
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("state", STATES)
+def test_no_rule_of_accessibility_is_broken(harness: Open, axe: str, tmp_path: Path, state: str, theme: str) -> None:
+    for width in (360, 1100):
+        view = harness("studio", state, theme=theme, width=width)
+        view.page.wait_for_timeout(150)
+        (tmp_path / f"{state}-{theme}-{width}.png").write_bytes(view.page.screenshot(full_page=True))
+        assert violations(view, axe) == []
+        assert view.run("document.documentElement.scrollWidth <= innerWidth"), f"wider than the page at {width}"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_settings_panel_and_picker_are_accessible(harness: Open, axe: str, tmp_path: Path, theme: str) -> None:
+    view = harness("studio", theme=theme)
+    view.page.get_by_role("tab", name="Settings").click()
+    assert violations(view, axe) == []
+    for widget in ("panel", "picker"):
+        view = harness(widget, theme=theme, width=520)
+        view.page.wait_for_timeout(150)
+        (tmp_path / f"{widget}-{theme}.png").write_bytes(view.page.screenshot())
+        assert violations(view, axe) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_dead_kernel_is_accessible(harness: Open, axe: str, theme: str) -> None:
+    view = harness("studio", "live", theme=theme)
+    view.run("harness.kernel.setStatus('restarting')")
+    view.page.get_by_text("Run the cell again to go on.").wait_for()
+    assert violations(view, axe) == []
+
+
+@pytest.mark.parametrize(("theme", "dark"), [("light", False), ("dark", True)])
+def test_the_hosts_theme_is_followed_and_not_the_systems(harness: Open, theme: str, dark: bool) -> None:
+    view = harness("studio", theme=theme)
+    for system in ("light", "dark"):
+        view.page.emulate_media(color_scheme=system)
+        assert view.run("getComputedStyle(document.querySelector('.lv')).colorScheme") == theme
+    ground = view.run("getComputedStyle(document.querySelector('.lv')).backgroundColor")
+    assert ground == ("rgb(33, 33, 33)" if dark else "rgb(255, 255, 255)")
+
+
+def test_without_a_host_the_system_is_followed(harness: Open) -> None:
+    view = harness("studio", **{"as": "none"})
+    colours = []
+    for system in ("light", "dark"):
+        view.page.emulate_media(color_scheme=system)
+        colours.append(view.run("getComputedStyle(document.querySelector('.lv')).backgroundColor"))
+    assert colours == ["rgb(255, 255, 255)", "rgb(23, 27, 32)"]
+
+
+def test_the_layout_follows_the_container_and_not_the_window(harness: Open) -> None:
+    view = harness("studio", width=1100)
+    columns = "getComputedStyle(document.querySelector('.lv-grid')).gridTemplateColumns.split(' ').length"
+    assert view.run(columns) == 2
+    view.run("document.querySelector('main').style.width = '400px'")
+    assert view.run(columns) == 1
+
+
+def test_keys_do_not_reach_the_notebook(harness: Open) -> None:
+    view = harness("studio")
+    view.run("document.addEventListener('keydown', () => { globalThis.leaked = true })")
+    view.page.get_by_placeholder("Search 12 avatars").press("d")
+    view.cards.first.press("ArrowRight")
+    assert view.run("globalThis.leaked") is None
+    assert view.run("document.querySelector('.view').dataset.lmSuppressShortcuts") == "true"
+
+
+def test_nothing_is_fetched_at_run_time(harness: Open) -> None:
+    view = harness("studio", "live")
+    view.page.wait_for_timeout(300)
+    fetched = view.run("performance.getEntriesByType('resource').map((one) => one.name)")
+    assert all(one.startswith(("http://harness.test/", "blob:")) for one in fetched)

@@ -1,0 +1,190 @@
+"""Start, Stop, the clock, the notes: the panel and the studio."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+Open = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("empty", "Pick an avatar first"), ("sandbox_wrong", "The sandbox takes only Wayne")],
+)
+def test_start_says_why_it_cannot(harness: Open, state: str, reason: str) -> None:
+    view = harness("studio", state)
+    expect(view.page.locator(".lv-primary")).to_be_disabled()
+    expect(view.page.locator(".lv-reason")).to_have_text(reason)
+
+
+@pytest.mark.parametrize("widget", ["panel", "studio"])
+def test_a_double_click_starts_once_and_stops_nothing(harness: Open, widget: str) -> None:
+    view = harness(widget)
+    view.button("Start Silas").dblclick()
+    expect(view.button("Cancel")).to_be_visible()
+    commands = [one["command"] for one in view.commands() if one["command"] in ("start", "stop")]
+    assert commands == ["start"]
+    assert view.commands("start")[0]["args"] == {"avatar_id": view.run("harness.model.get('avatar')")}
+
+
+@pytest.mark.parametrize("width", [360, 1100])
+def test_start_and_stop_never_stand_in_the_same_place(harness: Open, width: int) -> None:
+    view = harness("studio", width=width, acts="no")
+    start = view.button("Start Silas").bounding_box()
+    view.button("Start Silas").click()
+    stops = [view.button("Cancel").bounding_box()]
+    for state, name in [("connecting", "Cancel"), ("connected", "Stop")]:
+        view.run("(state) => import('/fixtures.js').then(({session}) => "
+                 "harness.model.write({status: {...session, state}}))", state)
+        expect(view.page.locator(".lv-meter" if state == "connected" else ".lv-steps")).to_be_visible()
+        stops.append(view.button(name).bounding_box())
+    for stop in stops:
+        assert stop["x"] >= start["x"] + start["width"] or stop["y"] >= start["y"] + start["height"]
+
+
+def test_starting_shows_the_steps_and_the_seconds(harness: Open) -> None:
+    view = harness("studio", "starting")
+    expect(view.page.locator(".lv-pill")).to_have_text(re.compile(r"Starting · \d+\.\d s"))
+    expect(view.page.locator(".lv-step-done")).to_have_text(["token", "started, billing"])
+    expect(view.page.locator('[aria-current="step"]')).to_have_text("avatar")
+    expect(view.page.locator(".lv-foot")).to_contain_text("starting: stopped at once if this fails")
+    view.button("Cancel").click()
+    expect(view.page.locator(".lv-pill")).to_have_text("Stopping…")
+    assert len(view.commands("stop")) == 1
+
+
+def test_stop_is_sent_once(harness: Open) -> None:
+    view = harness("studio", "live", acts="no")
+    view.button("Stop").dblclick()
+    expect(view.button("Stopping…")).to_be_disabled()
+    assert len(view.commands("stop")) == 1
+
+
+def test_the_clock_counts_on_from_pythons_last_word(harness: Open) -> None:
+    view = harness("studio", "live", clock=True)
+    view.page.clock.run_for(500)
+    expect(view.page.locator(".lv-elapsed")).to_have_text("2:14")
+    expect(view.page.locator(".lv-left")).to_have_text("7:46 left · 2.3 credits used")
+    view.page.clock.run_for(70_000)
+    expect(view.page.locator(".lv-elapsed")).to_have_text("3:24")
+    expect(view.page.locator(".lv-foot")).to_contain_text("keep-alive 1 min 22 s ago")
+    view.session(elapsed=300, keep_alive_age=1)
+    view.page.clock.run_for(1000)
+    expect(view.page.locator(".lv-elapsed")).to_have_text("5:01")
+    view.page.clock.run_for(600_000)
+    expect(view.page.locator(".lv-elapsed")).to_have_text("10:00")
+    expect(view.page.locator(".lv-left")).to_contain_text("0:00 left")
+
+
+def test_the_last_minute_is_a_warning(harness: Open) -> None:
+    view = harness("studio", "live", clock=True)
+    view.page.clock.run_for(500)
+    expect(view.page.get_by_text("The last minute.")).to_have_count(0)
+    view.page.clock.run_for(406_000)
+    expect(view.page.get_by_text("The last minute.")).to_be_visible()
+
+
+def test_the_end_is_told_in_words(harness: Open) -> None:
+    view = harness("studio", "ended")
+    expect(view.page.locator(".lv-note-ok")).to_have_text(
+        "Ended after 4 min 02 s: you stopped it. 4.1 credits used. Nothing is running, the service confirmed it."
+    )
+    expect(view.button("Start again")).to_be_enabled()
+    expect(view.page.locator(".lv-foot")).to_contain_text("Nothing is running")
+    view.page.get_by_title("Ann", exact=True).click()
+    expect(view.button("Start Ann")).to_be_visible()
+
+
+def test_an_end_without_proof_is_no_calm_one(harness: Open) -> None:
+    view = harness("studio", "unconfirmed")
+    expect(view.page.locator(".lv-note-ok")).to_have_count(0)
+    expect(view.page.get_by_text("The service has not confirmed yet that nothing is running.")).to_be_visible()
+    expect(view.page.locator(".lv-foot")).to_contain_text("Not confirmed yet")
+
+
+def test_a_problem_has_its_remedy_an_action_and_goes(harness: Open) -> None:
+    view = harness("studio", "no_credits")
+    expect(view.page.get_by_role("alert")).to_contain_text("Not enough credits.")
+    view.button("Use the sandbox").click()
+    assert [one["args"] for one in view.commands("configure")] == [{"is_sandbox": True}]
+    view.button("Dismiss").click()
+    expect(view.page.get_by_role("alert")).to_have_count(0)
+    assert len(view.commands("dismiss")) == 1
+
+
+def test_a_start_that_python_refuses_gives_start_back(harness: Open) -> None:
+    view = harness("studio", acts="no")
+    view.button("Start Silas").click()
+    expect(view.button("Starting…")).to_be_disabled()
+    view.write(problem={"kind": "x", "title": "No.", "detail": "", "remedy": "", "severity": "error", "action": None})
+    expect(view.button("Start Silas")).to_be_enabled()
+
+
+def test_settings_are_sent_as_they_change(harness: Open) -> None:
+    view = harness("studio")
+    view.page.get_by_role("tab", name="Settings").click()
+    view.page.get_by_label("Video quality").select_option("Very high")
+    view.page.get_by_label("Video encoding").select_option("VP8")
+    minutes = view.page.get_by_label("Minutes at most")
+    minutes.fill("3")
+    minutes.press("Tab")
+    expect(view.page.get_by_text("1 credit a minute, 3 minutes at most")).to_be_visible()
+    minutes.fill("0")
+    minutes.press("Tab")
+    expect(minutes).to_have_value("3")
+    assert [one["args"] for one in view.commands("configure")] == [
+        {"video_quality": "very_high"},
+        {"video_encoding": "VP8"},
+        {"max_minutes": 3},
+    ]
+
+
+def test_conversation_is_announced_and_off(harness: Open) -> None:
+    view = harness("studio")
+    view.page.get_by_role("tab", name="Settings").click()
+    expect(view.page.get_by_label("Conversation: Conversation comes in a later version")).to_be_disabled()
+    expect(view.page.get_by_role("radio", name="Your own audio")).to_be_checked()
+
+
+def test_copy_as_code_works_without_a_secure_context(harness: Open) -> None:
+    view = harness("studio")
+    assert view.run("isSecureContext") is False
+    view.button("Copy as code").click()
+    expect(view.page.locator(".lv-link")).to_have_text("Copied")
+    search = view.page.get_by_placeholder("Search 12 avatars")
+    search.press("Control+v")
+    assert search.input_value().startswith("from liveavatar_nb import LiveAvatar")
+
+
+def test_code_that_cannot_be_copied_is_shown(harness: Open) -> None:
+    view = harness("studio")
+    view.run("document.execCommand = () => false")
+    view.button("Copy as code").click()
+    expect(view.page.get_by_label("Code to copy by hand")).to_contain_text("la = LiveAvatar.demo()")
+
+
+def test_the_stage_keeps_the_avatar_that_is_live(harness: Open) -> None:
+    view = harness("studio", "live")
+    view.page.get_by_title("Ann", exact=True).click()
+    expect(view.picked).to_have_attribute("title", "Ann")
+    expect(view.page.locator(".lv-caption")).to_have_text("Silas")
+
+
+def test_a_screen_reader_hears_states_and_no_ticking(harness: Open) -> None:
+    view = harness("studio", "starting")
+    live = view.page.locator(".lv-sr")
+    expect(live).to_have_text("Starting Silas, 2 steps done")
+    view.session(state="connected")
+    expect(live).to_have_text("Silas is live")
+
+
+def test_the_real_service_is_named_and_credits_may_be_unknown(harness: Open) -> None:
+    view = harness("studio", "real")
+    expect(view.page.locator(".lv-service")).to_have_text("api.liveavatar.com")
+    view.write(credits=None, credits_problem="The service did not say.")
+    expect(view.page.get_by_text("Credits unknown")).to_have_attribute("title", "The service did not say.")
