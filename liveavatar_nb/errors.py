@@ -275,7 +275,8 @@ def status_error(status_code: int, body: Any, headers: Mapping[str, str], what: 
         "request_id": headers.get("x-request-id"),
         "retry_after": _seconds(headers.get("retry-after")),
     }
-    message = f"{what} answered {status_code}" + (f": {said.rstrip('.')}." if said else ".")
+    answered = f"{what} answered {status_code}"
+    message = f"{said.rstrip('.')} ({answered})." if said else f"{answered}."
     if status_code == 422:
         details = [entry for entry in envelope.get("detail") or [] if isinstance(entry, dict)]
         fields = [".".join(str(part) for part in entry.get("loc") or ()) for entry in details]

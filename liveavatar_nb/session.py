@@ -159,7 +159,7 @@ class AsyncSession:
     def end_words(self) -> str | None:
         """Why it ended, in words; None while it lives."""
         if self._error is not None:
-            return self._error.message
+            return self._error.message.rstrip(".")
         return END_WORDS.get(self._end_reason, self._end_reason) if self._end_reason else None
 
     @property

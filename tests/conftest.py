@@ -38,15 +38,19 @@ def _open_files() -> dict[str, str]:
     return found
 
 
+def _command(process: psutil.Process) -> str:
+    return "zombie" if process.status() == psutil.STATUS_ZOMBIE else " ".join(process.cmdline())
+
+
+def _processes() -> dict[int, str]:
+    commands = {child.pid: _command(child) for child in psutil.Process().children(recursive=True)}
+    # a browser that serves all tests has helpers that come and go as it likes
+    return {pid: command for pid, command in commands.items() if "chromium --type=" not in command}
+
+
 def _state() -> dict[str, dict[Any, str]]:
-    return {
-        "thread": {thread.ident: thread.name for thread in threading.enumerate()},
-        "process": {
-            child.pid: " ".join(child.cmdline() if child.status() != psutil.STATUS_ZOMBIE else ["zombie"])
-            for child in psutil.Process().children(recursive=True)
-        },
-        "file": _open_files(),
-    }
+    threads = {thread.ident: thread.name for thread in threading.enumerate()}
+    return {"thread": threads, "process": _processes(), "file": _open_files()}
 
 
 def _left(before: dict[str, dict[Any, str]]) -> list[str]:

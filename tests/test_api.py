@@ -35,7 +35,7 @@ ROOM = SimpleNamespace(name="a room")
 @pytest.fixture
 def silas(simulator: Simulator) -> str:
     answer = httpx.get(f"{simulator.url}/v1/avatars/public").json()
-    return next(avatar["id"] for avatar in answer["data"]["results"] if avatar["name"] == "Silas")
+    return str(next(avatar["id"] for avatar in answer["data"]["results"] if avatar["name"] == "Silas"))
 
 
 @pytest.fixture

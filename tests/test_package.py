@@ -45,7 +45,7 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 
 def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(AttributeError, match="Did you mean LiveAvatar"):
-        _ = liveavatar_nb.LiveAvater  # type: ignore[attr-defined]
+        _ = liveavatar_nb.LiveAvater
 
 
 def test_names_can_be_completed() -> None:

@@ -118,7 +118,7 @@ async def test_row_32_connected_that_never_comes_ends_in_a_stop(
     assert client.session is not None
     assert client.session.state is SessionState.FAILED
     assert starts(simulator) == 1
-    assert await client.start("Silas", replace=False)
+    await client.start("Silas")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_ctrl_c_during_a_start_raises_and_leaves_nothing_billed(la: LiveAvatar, 
     session.wait_until_ended()
     assert not simulator.billed()
     with la.start("Ann") as next_session:
-        assert next_session.state == "connected"
+        assert next_session.state is SessionState.CONNECTED
 
 
 async def test_a_sandbox_session_ends_by_itself_with_the_reason_in_words(simulator: Simulator) -> None:
@@ -225,7 +225,7 @@ async def test_a_sandbox_session_ends_by_itself_with_the_reason_in_words(simulat
         assert session.options.credits_per_minute == 0
         simulator.advance(61)
         await asyncio.wait_for(session.wait_until_ended(), 10)
-        assert session.state == "ended"
+        assert session.state is SessionState.ENDED
         assert session.end_reason == "MAX_DURATION_REACHED"
         assert session.end_words == "its time was up"
         assert session.credits_used == 0
@@ -249,7 +249,7 @@ async def test_a_keep_alive_holds_it_past_the_idle_limit(monkeypatch: pytest.Mon
             for _ in range(4):
                 simulator.advance(40)
                 await asyncio.sleep(0.5)
-            assert session.state == "connected"
+            assert session.state is SessionState.CONNECTED
             assert simulator.billed()
         assert not simulator.billed()
 
@@ -262,7 +262,7 @@ async def test_a_socket_that_is_cut_is_made_anew(client: AsyncLiveAvatar, simula
         async for event in events:
             if event.session_state == "connected":
                 break
-    assert session.state == "connected"
+    assert session.state is SessionState.CONNECTED
     assert session.is_live
 
 
@@ -274,7 +274,7 @@ async def test_a_socket_that_never_comes_back_ends_in_a_stop(
     simulator.faults.add("socket", "drop_before", times=None)
     simulator.faults.add("socket", "close", code=1006)
     await asyncio.wait_for(session.wait_until_ended(), 20)
-    assert session.state == "failed"
+    assert session.state is SessionState.FAILED
     assert not simulator.billed()
 
 
@@ -286,7 +286,7 @@ async def test_a_stop_that_is_not_confirmed_says_so_and_can_be_repeated(
     simulator.faults.add("stop", "status", status=500, times=None)
     with pytest.raises(StopNotConfirmed, match="cap"):
         await session.stop()
-    assert session.state == "failed"
+    assert session.state is SessionState.FAILED
     assert session.is_live
     simulator.faults.clear()
     await session.stop()

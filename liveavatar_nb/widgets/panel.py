@@ -53,6 +53,7 @@ class SessionPanel(ControlledWidget):
     def __init__(self, la: Any, **traits: Any) -> None:
         self._starting: asyncio.Task[Any] | None = None
         self._following: asyncio.Task[Any] | None = None
+        self._before_sandbox = ""
         settings = {
             "mode": "LITE",
             "is_sandbox": False,
@@ -117,7 +118,15 @@ class SessionPanel(ControlledWidget):
                     raise InvalidArgument(f"The minutes must be above 0 and at most {config.MINUTES_OF_A_DAY}.")
             elif value not in allowed.get(name, ()):
                 raise InvalidArgument(f"{name} cannot be {value!r}.")
+        was_sandbox = self.settings["is_sandbox"]
         self._write(settings={**self.settings, **changes}, problem=None)
+        if changes.get("is_sandbox", was_sandbox) == was_sandbox:
+            return
+        if was_sandbox:
+            self._choose(self._before_sandbox)
+        else:
+            self._before_sandbox = self.avatar
+            self._choose(config.SANDBOX_AVATAR)
 
     async def do_dismiss(self) -> None:
         """The problem was read."""
@@ -163,6 +172,9 @@ class SessionPanel(ControlledWidget):
         self._write(code=self._as_code())
         if self.avatar and not self._client.is_closed:
             self._submit(self._look_up_name(self.avatar))
+
+    def _choose(self, avatar_id: str) -> None:
+        self._write(avatar=avatar_id)
 
     async def _look_up_name(self, avatar_id: str) -> None:
         try:

@@ -31,6 +31,9 @@ class Studio(AvatarPicker, SessionPanel):
             first = next((record.id for record in self._records.values() if record.is_usable), "")
             self._write(value=first)
 
+    def _choose(self, avatar_id: str) -> None:
+        self._write(value=avatar_id)
+
     def _on_pick(self, change: Any) -> None:
         self._write(avatar=change["new"])
 

@@ -72,6 +72,9 @@ class Lab:
             "LabApp.user_settings_dir": str(folder / ".settings"),
         }
         command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in settings.items())]
+        asks_for_news = folder / ".settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+        asks_for_news.parent.mkdir(parents=True)
+        asks_for_news.write_text('{"fetchNews": "false"}')
         environment = {
             **os.environ,
             "JUPYTER_CONFIG_DIR": str(folder / ".config"),
@@ -174,6 +177,14 @@ class Notebook:
                 timeout=PAGE_LIMIT,
             )
 
+    def is_running(self, index: int) -> bool:
+        """Whether a cell is running."""
+        running: bool = self.page.evaluate(
+            "([index]) => window.jupyterapp.shell.currentWidget.content.widgets[index].model.executionState === 'running'",
+            [index],
+        )
+        return running
+
     def output(self, index: int) -> str:
         """What a cell has printed."""
         outputs: Any = self.page.evaluate(
@@ -216,7 +227,7 @@ def notebook(lab: Lab, chromium: Browser) -> Iterator[Callable[[list[str]], Note
             page.evaluate(
                 "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
             )
-            page.wait_for_selector("body[data-jp-theme-light='false']")
+            page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
         return opened
 
     yield make
