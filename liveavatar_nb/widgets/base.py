@@ -86,8 +86,10 @@ class ControlledWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Takes the widget from the page; a session that it started goes on."""
-        channel.leave(self.widget_id)
-        self._unwatch()
+        # ipywidgets calls this for a widget, too, that was refused before it was made
+        if self.widget_id:
+            channel.leave(self.widget_id)
+            self._unwatch()
         super().close()
 
     def receive(self, command: Command, *, is_new: bool) -> None:

@@ -169,7 +169,7 @@ class SessionPanel(ControlledWidget):
         self._write(problem=problem_of(failure))
 
     def _on_choice(self, _change: Any) -> None:
-        self._write(code=self._as_code())
+        self._write(code=self._as_code(self.avatar_name or self.avatar or "Silas"))
         if self.avatar and not self._client.is_closed:
             self._submit(self._look_up_name(self.avatar))
 
@@ -185,14 +185,13 @@ class SessionPanel(ControlledWidget):
             self._name(record.name)
 
     def _name(self, name: str) -> None:
-        self._write(avatar_name=name)
-        self._write(code=self._as_code())
+        self._write(avatar_name=name, code=self._as_code(name))
 
-    def _as_code(self) -> str:
+    def _as_code(self, avatar: str) -> str:
         """The Python that does what Start does."""
         made = "LiveAvatar.demo()  # LiveAvatar() for the real service" if self.simulated else "LiveAvatar()"
         defaults = SessionOptions()
-        chosen = [repr(self.avatar_name or self.avatar or "Silas")]
+        chosen = [repr(avatar)]
         if self.settings["is_sandbox"]:
             chosen = ["is_sandbox=True"]
         chosen += [
