@@ -42,7 +42,8 @@ def this_package() -> None:
     """Makes `liveavatar_nb` the copy that this file belongs to, whichever else is installed."""
     folder = Path(__file__).resolve().parents[1]
     spec = importlib.util.spec_from_file_location(
-        folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+        folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     assert spec is not None
     assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)

@@ -119,17 +119,35 @@ class Account:
         left = self._left - sum((s.cost(now) for s in self._running.values()), Decimal(0))
         return max(Decimal(0), left)
 
-    def create(self, *, avatar_id: str, mode: Mode, is_sandbox: bool, has_socket: bool, context_id: str | None,
-               max_session_duration: int | None, now: int) -> Session:
+    def create(
+        self,
+        *,
+        avatar_id: str,
+        mode: Mode,
+        is_sandbox: bool,
+        has_socket: bool,
+        context_id: str | None,
+        max_session_duration: int | None,
+        now: int,
+    ) -> Session:
         seconds = self._plan_seconds if max_session_duration is None else max_session_duration
         if not 0 < seconds <= self._plan_seconds:
             raise Refused(400, f"max_session_duration must be 1 to {self._plan_seconds} seconds on this plan")
         if is_sandbox:
             seconds = min(seconds, SANDBOX_SECONDS)
         session = Session(
-            id=str(uuid.uuid4()), token=secrets.token_urlsafe(32), socket_token=secrets.token_urlsafe(32),
-            avatar_id=avatar_id, mode=mode, is_sandbox=is_sandbox, has_socket=has_socket, context_id=context_id,
-            created_at=now, updated_at=now, cap=seconds * SECOND)
+            id=str(uuid.uuid4()),
+            token=secrets.token_urlsafe(32),
+            socket_token=secrets.token_urlsafe(32),
+            avatar_id=avatar_id,
+            mode=mode,
+            is_sandbox=is_sandbox,
+            has_socket=has_socket,
+            context_id=context_id,
+            created_at=now,
+            updated_at=now,
+            cap=seconds * SECOND,
+        )
         self._sessions[session.id] = session
         self._by_token[_digest(session.token)] = session
         return session
@@ -143,11 +161,11 @@ class Account:
         if session.started_at is not None:
             raise Refused(400, "The session was already started: each token starts one session, once")
         if len(self._running) >= self._concurrency:
-            raise Refused(403, f"Concurrency limit reached: {self._concurrency} sessions are running",
-                          CONCURRENCY_CODE)
+            raise Refused(403, f"Concurrency limit reached: {self._concurrency} sessions are running", CONCURRENCY_CODE)
         if self.credits_left(now) < session.price:
-            raise Refused(403, f"Not enough credits: {session.mode} needs {session.price} for its first minute",
-                          NO_CREDITS_CODE)
+            raise Refused(
+                403, f"Not enough credits: {session.mode} needs {session.price} for its first minute", NO_CREDITS_CODE
+            )
         self._mark = now
         session.started_at = session.active_at = session.updated_at = now
         self._running[session.id] = session
@@ -188,8 +206,10 @@ class Account:
 
     def _dues(self, session: Session) -> tuple[Due, Due]:
         assert session.started_at is not None
-        return (Due(session.started_at + session.cap, "MAX_DURATION_REACHED", (session,)),
-                Due(session.active_at + self._idle_limit, "IDLE_TIMEOUT", (session,)))
+        return (
+            Due(session.started_at + session.cap, "MAX_DURATION_REACHED", (session,)),
+            Due(session.active_at + self._idle_limit, "IDLE_TIMEOUT", (session,)),
+        )
 
     def _end(self, sessions: tuple[Session, ...], reason: str, moment: int) -> None:
         self._mark = moment

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from .account import Session
 from .clock import SECOND
 from .faults import Fault
-from .options import number
+from .options import HIGHEST_SPEED, LONGEST_ADVANCE, number
 from .rest import answer, failure, parse
 from .service import Service
 from .validation import Invalid
@@ -37,13 +37,13 @@ def warnings(service: Service, told: dict[str, Any]) -> list[str]:
 
 def advance(service: Service, told: dict[str, Any]) -> None:
     service.now()
-    service.clock.advance(number("seconds", told.get("seconds"), low=0))
+    service.clock.advance(number("seconds", told.get("seconds"), low=0, high=LONGEST_ADVANCE))
     service.now()
 
 
 def set_speed(service: Service, told: dict[str, Any]) -> None:
     service.now()
-    service.clock.set_speed(number("speed", told.get("speed"), low=0))
+    service.clock.set_speed(number("speed", told.get("speed"), low=0, high=HIGHEST_SPEED))
 
 
 def add_fault(service: Service, told: dict[str, Any]) -> None:
@@ -60,12 +60,21 @@ def _entry(session: Session, now: int) -> dict[str, Any]:
         return None if moment is None else moment / SECOND
 
     return {
-        "session_id": session.id, "avatar_id": session.avatar_id, "mode": session.mode,
-        "is_sandbox": session.is_sandbox, "created_at": seconds(session.created_at),
-        "started_at": seconds(session.started_at), "ended_at": seconds(session.ended_at),
-        "seconds": session.elapsed(now) / SECOND, "credits": str(session.cost(now)), "end_reason": session.end_reason,
-        "starts": session.starts, "stops": session.stops, "start_received_at": session.start_received_at,
-        "stop_received_at": session.stop_received_at}
+        "session_id": session.id,
+        "avatar_id": session.avatar_id,
+        "mode": session.mode,
+        "is_sandbox": session.is_sandbox,
+        "created_at": seconds(session.created_at),
+        "started_at": seconds(session.started_at),
+        "ended_at": seconds(session.ended_at),
+        "seconds": session.elapsed(now) / SECOND,
+        "credits": str(session.cost(now)),
+        "end_reason": session.end_reason,
+        "starts": session.starts,
+        "stops": session.stops,
+        "start_received_at": session.start_received_at,
+        "stop_received_at": session.stop_received_at,
+    }
 
 
 def _endpoint(command: Command) -> Callable[[Request], Awaitable[Response]]:
@@ -85,6 +94,12 @@ def _endpoint(command: Command) -> Callable[[Request], Awaitable[Response]]:
 
 def routes() -> list[Route]:
     commands: dict[str, Command] = {
-        "ledger": ledger, "requests": requests, "warnings": warnings, "advance": advance, "speed": set_speed,
-        "faults/add": add_fault, "faults/clear": clear_faults}
+        "ledger": ledger,
+        "requests": requests,
+        "warnings": warnings,
+        "advance": advance,
+        "speed": set_speed,
+        "faults/add": add_fault,
+        "faults/clear": clear_faults,
+    }
     return [Route(f"{PREFIX}/{name}", _endpoint(command), methods=["POST"]) for name, command in commands.items()]

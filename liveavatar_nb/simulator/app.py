@@ -44,13 +44,16 @@ def build(service: Service) -> Starlette:
 
     app = Starlette(
         routes=[
-            *rest.routes(), *admin.routes(),
+            *rest.routes(),
+            *admin.routes(),
             WebSocketRoute("/v1/sessions/{session_id}/socket", talk),
             Route("/pictures/{avatar_id}.svg", picture, methods=["GET"]),
-            Route("/healthz", health, methods=["GET"])],
+            Route("/healthz", health, methods=["GET"]),
+        ],
         middleware=[Middleware(Gate, service=service)],
         exception_handlers={HTTPException: _http_error, Exception: _server_error},
-        lifespan=lifespan)
+        lifespan=lifespan,
+    )
     app.state.service = service
     return app
 
@@ -60,8 +63,11 @@ async def picture(request: Request) -> Response:
     avatar = service.catalogue.get(request.path_params["avatar_id"])
     if avatar is None:
         return failure(404, "There is no such avatar")
-    headers = {"Cache-Control": f"max-age={PICTURE_SECONDS}", "X-Content-Type-Options": "nosniff",
-               "Content-Security-Policy": "default-src 'none'"}
+    headers = {
+        "Cache-Control": f"max-age={PICTURE_SECONDS}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'",
+    }
     return Response(draw(avatar.look, avatar.name), 200, headers, media_type="image/svg+xml")
 
 
@@ -112,7 +118,8 @@ class Gate:
         if len(headers.getlist("host")) != 1 or headers["host"].lower() not in self._hosts:
             return "Host is not this simulator's"
         if len(headers.getlist("origin")) > 1 or (
-                origin is not None and origin not in self._own and origin not in self._foreign):
+            origin is not None and origin not in self._own and origin not in self._foreign
+        ):
             return "Pages of this origin are not allowed: name it in allow_origins"
         return None
 
@@ -126,8 +133,15 @@ class Gate:
     def _note(self, scope: Scope, headers: Headers) -> dict[str, Any]:
         auth = "bearer" if "authorization" in headers else "key" if "x-api-key" in headers else None
         query = masked(dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)))
-        noted = {"method": scope.get("method", "WEBSOCKET"), "path": scope["path"], "query": query, "body": None,
-                 "auth": auth, "received_at": time.time(), "status": None}
+        noted = {
+            "method": scope.get("method", "WEBSOCKET"),
+            "path": scope["path"],
+            "query": query,
+            "body": None,
+            "auth": auth,
+            "received_at": time.time(),
+            "status": None,
+        }
         if not scope["path"].startswith(admin.PREFIX):
             self._service.requests.append(noted)
         return noted
@@ -149,8 +163,11 @@ class Gate:
 
 
 def _preflight() -> Response:
-    return Response(status_code=204, headers={
-        "Access-Control-Allow-Methods": ALLOWED_METHODS, "Access-Control-Allow-Headers": ALLOWED_HEADERS,
-        "Access-Control-Max-Age": str(PREFLIGHT_SECONDS)})
-
-
+    return Response(
+        status_code=204,
+        headers={
+            "Access-Control-Allow-Methods": ALLOWED_METHODS,
+            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+            "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
+        },
+    )

@@ -31,10 +31,19 @@ class Avatar:
     def to_json(self, base_url: str) -> dict[str, Any]:
         voice = {"id": _id(f"voice of {self.name}"), "name": f"{self.name.split()[0]}'s voice"}
         return {
-            "id": self.id, "space_id": SPACE if self.mine else None, "type": self.type, "status": self.status,
-            "name": self.name, "preview_url": f"{base_url}/pictures/{self.id}.svg", "is_expired": False,
-            "default_voice": voice if self.type == "VIDEO" else None, "is_1080p": self.type == "VIDEO",
-            "created_at": CREATED_AT, "updated_at": CREATED_AT, "error_message": self.error_message}
+            "id": self.id,
+            "space_id": SPACE if self.mine else None,
+            "type": self.type,
+            "status": self.status,
+            "name": self.name,
+            "preview_url": f"{base_url}/pictures/{self.id}.svg",
+            "is_expired": False,
+            "default_voice": voice if self.type == "VIDEO" else None,
+            "is_1080p": self.type == "VIDEO",
+            "created_at": CREATED_AT,
+            "updated_at": CREATED_AT,
+            "error_message": self.error_message,
+        }
 
 
 class Catalogue:
@@ -54,8 +63,12 @@ def _id(name: str) -> str:
 
 
 def _drawn(name: str) -> Avatar:
-    return Avatar(id=SANDBOX_AVATAR if name == "Wayne" else _id(name), name=name, look=FEATURED[name],
-                  status="DEPLOYING" if name == "Thaddeus" else "ACTIVE")
+    return Avatar(
+        id=SANDBOX_AVATAR if name == "Wayne" else _id(name),
+        name=name,
+        look=FEATURED[name],
+        status="DEPLOYING" if name == "Thaddeus" else "ACTIVE",
+    )
 
 
 def _public(count: int | None) -> tuple[Avatar, ...]:
@@ -70,29 +83,121 @@ def _public(count: int | None) -> tuple[Avatar, ...]:
 
 
 def _made(number: int) -> Avatar:
-    name = f"{FIRST_NAMES[number % len(FIRST_NAMES)]} {ROLES[number // len(FIRST_NAMES) % len(ROLES)]}"
-    if (turn := number // (len(FIRST_NAMES) * len(ROLES))) > 0:
-        name = f"{name} {turn + 1}"
-    return Avatar(id=_id(name), name=name, look=any_look(name))
+    names, roles = len(FIRST_NAMES), len(ROLES)
+    turn = number // names
+    first = FIRST_NAMES[number % names]
+    # each turn through the names shifts the roles by eleven, which has no divisor in common with their number
+    name = f"{first} {ROLES[(number + turn) % roles]}"
+    if turn >= roles:
+        name = f"{name} {turn // roles + 1}"
+    return Avatar(id=_id(name), name=name, look=any_look(name, soft=first in SOFT_NAMES))
 
 
 def _mine() -> tuple[Avatar, ...]:
     return (
         Avatar(id=_id("mine: Elena"), name="Elena", look=FEATURED["Elena"], mine=True),
         Avatar(id=_id("mine: Noor"), name="Noor (from a photo)", look=FEATURED["Noor"], mine=True, type="IMAGE"),
-        Avatar(id=_id("mine: Jonas"), name="Jonas", look=FEATURED["Jonas"], mine=True, status="FAILED",
-               error_message="The training video is too short: it needs at least two minutes."),
+        Avatar(
+            id=_id("mine: Jonas"),
+            name="Jonas",
+            look=FEATURED["Jonas"],
+            mine=True,
+            status="FAILED",
+            error_message="The training video is too short: it needs at least two minutes.",
+        ),
     )
 
 
-PUBLIC: Final = ("Silas", "Ann", "June", "Wayne", "Dexter", "Marianne", "Rika", "Bryan", "Thaddeus", "Amina", "Mateo",
-                 "Ingrid", "Kenji", "Priya", "Oscar", "Grace")
+PUBLIC: Final = (
+    "Silas",
+    "Ann",
+    "June",
+    "Wayne",
+    "Dexter",
+    "Marianne",
+    "Rika",
+    "Bryan",
+    "Thaddeus",
+    "Amina",
+    "Mateo",
+    "Ingrid",
+    "Kenji",
+    "Priya",
+    "Oscar",
+    "Grace",
+)
 FIRST_NAMES: Final = (
-    "Ada", "Alba", "Anton", "Astrid", "Ben", "Bianca", "Carlos", "Chidi", "Clara", "Dana", "David", "Diego", "Edith",
-    "Elif", "Emil", "Fatima", "Felix", "Fiona", "Gabriel", "Hana", "Hugo", "Imani", "Iris", "Jasper", "Kofi", "Lara",
-    "Leon", "Lucia", "Malik", "Maya", "Mei", "Milan", "Nadia", "Niko", "Olga", "Omar", "Paul", "Quinn", "Rosa", "Sami",
-    "Selma", "Tariq", "Tessa", "Uma", "Victor", "Wanda", "Xenia", "Yara", "Yusuf", "Zoe")
+    "Ada",
+    "Anton",
+    "Alba",
+    "Ben",
+    "Astrid",
+    "Carlos",
+    "Bianca",
+    "Chidi",
+    "Clara",
+    "David",
+    "Dana",
+    "Diego",
+    "Edith",
+    "Emil",
+    "Elif",
+    "Felix",
+    "Fatima",
+    "Gabriel",
+    "Fiona",
+    "Hugo",
+    "Hana",
+    "Jasper",
+    "Imani",
+    "Kofi",
+    "Iris",
+    "Leon",
+    "Lara",
+    "Malik",
+    "Lucia",
+    "Milan",
+    "Maya",
+    "Niko",
+    "Mei",
+    "Omar",
+    "Nadia",
+    "Paul",
+    "Olga",
+    "Rafael",
+    "Rosa",
+    "Sami",
+    "Selma",
+    "Tariq",
+    "Tessa",
+    "Tom",
+    "Uma",
+    "Victor",
+    "Wanda",
+    "William",
+    "Yara",
+    "Yusuf",
+)
+SOFT_NAMES: Final = frozenset(FIRST_NAMES[::2])
 ROLES: Final = (
-    "at the Desk", "Teaching", "Sitting", "in the Office", "on Stage", "in the Lab", "Standing", "at Home", "Outdoors",
-    "in the Studio", "Presenting", "at the Counter", "Coaching", "in the Library", "on Air", "in the Workshop",
-    "Hosting", "at the Clinic", "in the Kitchen", "Travelling")
+    "at the Desk",
+    "Teaching",
+    "Sitting",
+    "in the Office",
+    "on Stage",
+    "in the Lab",
+    "Standing",
+    "at Home",
+    "Outdoors",
+    "in the Studio",
+    "Presenting",
+    "at the Counter",
+    "Coaching",
+    "in the Library",
+    "on Air",
+    "in the Workshop",
+    "Hosting",
+    "at the Clinic",
+    "in the Kitchen",
+    "Travelling",
+)

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, Self
 from urllib.parse import urlsplit
 
 from .faults import Fault
-from .options import Options, header_safe, number
+from .options import HIGHEST_SPEED, LONGEST_ADVANCE, Options, header_safe, number
 from .process import ChildProcess, SimulatorError
 
 KEY_BYTES: Final = 32
@@ -92,14 +92,31 @@ class Simulator:
     Raises ``ValueError`` or ``TypeError`` that names the field, `SimulatorError` where it does not start.
     """
 
-    def __init__(self, *, speed: float = 1.0, port: int = 0,
-                 credits: Decimal | int | str = 100,  # noqa: A002 (the word of the service)
-                 avatars: int | None = None, concurrency: int = 3, idle_limit: float = 300.0,
-                 max_session_seconds: int = 1200, allow_origins: Sequence[str] = (), api_key: str | None = None,
-                 connect_delay: float = 0.3) -> None:
+    def __init__(
+        self,
+        *,
+        speed: float = 1.0,
+        port: int = 0,
+        credits: Decimal | int | str = 100,  # noqa: A002 (the word of the service)
+        avatars: int | None = None,
+        concurrency: int = 3,
+        idle_limit: float = 300.0,
+        max_session_seconds: int = 1200,
+        allow_origins: Sequence[str] = (),
+        api_key: str | None = None,
+        connect_delay: float = 0.3,
+    ) -> None:
         options = Options.of(
-            speed=speed, credits=credits, port=port, avatars=avatars, concurrency=concurrency, idle_limit=idle_limit,
-            max_session_seconds=max_session_seconds, allow_origins=allow_origins, connect_delay=connect_delay)
+            speed=speed,
+            credits=credits,
+            port=port,
+            avatars=avatars,
+            concurrency=concurrency,
+            idle_limit=idle_limit,
+            max_session_seconds=max_session_seconds,
+            allow_origins=allow_origins,
+            connect_delay=connect_delay,
+        )
         self.api_key: Final = secrets.token_urlsafe(KEY_BYTES) if api_key is None else header_safe("api_key", api_key)
         del api_key  # from here on a traceback that shows local variables does not show it
         self._owner: Final = _Owner(options, self.api_key)
@@ -133,11 +150,11 @@ class Simulator:
 
     def advance(self, seconds: float) -> None:
         """Moves the simulated clock on at once; time-outs that fall due happen, each at its moment."""
-        self._owner.ask("advance", {"seconds": number("seconds", seconds, low=0)})
+        self._owner.ask("advance", {"seconds": number("seconds", seconds, low=0, high=LONGEST_ADVANCE)})
 
     def set_speed(self, speed: float) -> None:
         """Simulated seconds for each real second from now on; 0 stands still."""
-        self._owner.ask("speed", {"speed": number("speed", speed, low=0)})
+        self._owner.ask("speed", {"speed": number("speed", speed, low=0, high=HIGHEST_SPEED)})
 
     def requests(self) -> list[dict[str, Any]]:
         """What arrived, oldest first: method, path, query, body, auth (``key``, ``bearer``, None), received_at, status.
@@ -155,8 +172,9 @@ class Simulator:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -179,8 +197,9 @@ class _Owner:
         self.child.check()
         connection = http.client.HTTPConnection(urlsplit(self.child.url).netloc, timeout=ADMIN_LIMIT)
         try:
-            connection.request("POST", f"/_simulator/{command}", json.dumps(told or {}),
-                               {"Authorization": f"Bearer {self._token}"})
+            connection.request(
+                "POST", f"/_simulator/{command}", json.dumps(told or {}), {"Authorization": f"Bearer {self._token}"}
+            )
             response = connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -14,15 +14,36 @@ Mouth = Literal["smile", "laugh"]
 
 SKINS: Final = ("#f6d7c3", "#f2c6a8", "#e5ae88", "#cf9368", "#a9704a", "#8a563a", "#6b4230")
 HAIRS: Final = ("#16130f", "#2b1d16", "#4a2e1f", "#6e4527", "#9a6232", "#c79a5b", "#a23f22", "#8f8d8c", "#d9d6d2")
-TOPS: Final = ("#3b4cca", "#0f766e", "#b8336a", "#334155", "#0b6fa8", "#6d3fc0", "#b4560f", "#1f6f43", "#8c2f39", "#26384f")
+TOPS: Final = (
+    "#3b4cca",
+    "#0f766e",
+    "#b8336a",
+    "#334155",
+    "#0b6fa8",
+    "#6d3fc0",
+    "#b4560f",
+    "#1f6f43",
+    "#8c2f39",
+    "#26384f",
+)
 BACKDROPS: Final = (
-    ("#dfe6ff", "#aab9f4"), ("#d5f1ec", "#93d3c8"), ("#fde4ec", "#f0b2c8"), ("#e6eaf1", "#b6c2d3"),
-    ("#dbeefb", "#9dcbed"), ("#ebe4fd", "#c0adf1"), ("#fdecd6", "#f2c48f"), ("#dff3e4", "#a2d6b1"),
-    ("#f3e6dc", "#dab79c"), ("#e9ecef", "#bfc7cf"))
+    ("#dfe6ff", "#aab9f4"),
+    ("#d5f1ec", "#93d3c8"),
+    ("#fde4ec", "#f0b2c8"),
+    ("#e6eaf1", "#b6c2d3"),
+    ("#dbeefb", "#9dcbed"),
+    ("#ebe4fd", "#c0adf1"),
+    ("#fdecd6", "#f2c48f"),
+    ("#dff3e4", "#a2d6b1"),
+    ("#f3e6dc", "#dab79c"),
+    ("#e9ecef", "#bfc7cf"),
+)
 EYES: Final = ("#4a2d1b", "#2f2119", "#5d7a8c", "#58724a", "#3f5f86", "#7a5a30")
 # how many of the made-up people, as shares
-SOFT, GLASSES, EARRINGS = 0.5, 0.22, 0.4
+GLASSES, EARRINGS = 0.22, 0.4
 SHORT: Final[tuple[Hair, ...]] = ("short", "crop", "quiff", "bald", "curls")
+LONG: Final[tuple[Hair, ...]] = ("bob", "long", "waves", "bun", "braid", "afro", "curls", "scarf")
+LONG_WEIGHTS: Final = (4, 4, 4, 3, 3, 3, 2, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +65,37 @@ class Look:
     width: float = 1.0
 
 
-def _look(skin: int, hair: Hair, colour: int, clothes: Clothes, top: int, backdrop: int, eyes: int = 0, *,
-          mouth: Mouth = "smile", beard: Beard = "none", glasses: bool = False, earrings: bool = False,
-          soft: bool = False, width: float = 1.0) -> Look:
-    return Look(skin=SKINS[skin], hair=hair, hair_colour=HAIRS[colour], clothes=clothes, top=TOPS[top],
-                backdrop=BACKDROPS[backdrop], eyes=EYES[eyes], mouth=mouth, beard=beard, glasses=glasses,
-                earrings=earrings, soft=soft, width=width)
+def _look(  # noqa: PLR0917 (a row of the table below)
+    skin: int,
+    hair: Hair,
+    colour: int,
+    clothes: Clothes,
+    top: int,
+    backdrop: int,
+    eyes: int = 0,
+    *,
+    mouth: Mouth = "smile",
+    beard: Beard = "none",
+    glasses: bool = False,
+    earrings: bool = False,
+    soft: bool = False,
+    width: float = 1.0,
+) -> Look:
+    return Look(
+        skin=SKINS[skin],
+        hair=hair,
+        hair_colour=HAIRS[colour],
+        clothes=clothes,
+        top=TOPS[top],
+        backdrop=BACKDROPS[backdrop],
+        eyes=EYES[eyes],
+        mouth=mouth,
+        beard=beard,
+        glasses=glasses,
+        earrings=earrings,
+        soft=soft,
+        width=width,
+    )
 
 
 FEATURED: Final[Mapping[str, Look]] = {
@@ -75,18 +121,26 @@ FEATURED: Final[Mapping[str, Look]] = {
 }
 
 
-def any_look(name: str) -> Look:
+def any_look(name: str, *, soft: bool) -> Look:
     """A look whose traits go together, always the same for the same name."""
     chance = random.Random(name)  # noqa: S311 (faces, no secrets)
     skin = chance.choices(range(len(SKINS)), (2, 3, 3, 3, 3, 2, 2))[0]
-    soft = chance.random() < SOFT
-    hair: Hair = chance.choice([one for one in get_args(Hair) if one not in SHORT]) if soft else chance.choice(SHORT)
+    hair: Hair = chance.choices(LONG, LONG_WEIGHTS)[0] if soft else chance.choice(SHORT)
     if hair == "afro" and skin < 3:
         hair = "waves"
     colour = chance.choice((0, 1, 2, 7) if skin > 2 else range(len(HAIRS)))
     return _look(
-        skin, hair, colour, chance.choice(get_args(Clothes)), chance.randrange(len(TOPS)),
-        chance.randrange(len(BACKDROPS)), chance.choice((0, 1, 5) if skin > 2 else range(len(EYES))),
-        mouth=chance.choice(get_args(Mouth)), beard="none" if soft else chance.choice(get_args(Beard)),
-        glasses=chance.random() < GLASSES, earrings=soft and chance.random() < EARRINGS, soft=soft,
-        width=chance.uniform(0.97, 1.04))
+        skin,
+        hair,
+        colour,
+        chance.choice(get_args(Clothes)),
+        chance.randrange(len(TOPS)),
+        chance.randrange(len(BACKDROPS)),
+        chance.choice((0, 1, 5) if skin > 2 else range(len(EYES))),
+        mouth=chance.choice(get_args(Mouth)),
+        beard="none" if soft else chance.choice(get_args(Beard)),
+        glasses=chance.random() < GLASSES,
+        earrings=soft and chance.random() < EARRINGS,
+        soft=soft,
+        width=chance.uniform(0.97, 1.04),
+    )

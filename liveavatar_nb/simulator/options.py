@@ -11,6 +11,8 @@ from typing import Any, Final
 
 HIGHEST_PORT: Final = 65_535
 MOST_AVATARS: Final = 100_000
+HIGHEST_SPEED: Final = 1_000_000.0
+LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds: a clock of the year 10,000 has no name for its dates
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
@@ -49,7 +51,7 @@ class Options:
         return cls(credits=_credits(credits), allow_origins=_origins(allow_origins), **others)
 
     def __post_init__(self) -> None:
-        number("speed", self.speed, low=0)
+        number("speed", self.speed, low=0, high=HIGHEST_SPEED)
         whole("port", self.port, low=0, high=HIGHEST_PORT)
         if self.avatars is not None:
             whole("avatars", self.avatars, low=1, high=MOST_AVATARS)
@@ -66,12 +68,13 @@ class Options:
         return cls.of(**data)
 
 
-def number(name: str, value: object, *, low: float) -> float:
-    """A finite number of at least `low`, or an error that names the field."""
+def number(name: str, value: object, *, low: float, high: float = math.inf) -> float:
+    """A finite number within its limits, or an error that names the field."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-    if not math.isfinite(value) or value < low:
-        raise ValueError(f"{name} must be a finite number of at least {low:g}, not {value}")
+    if not math.isfinite(value) or not low <= value <= high:
+        span = f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
+        raise ValueError(f"{name} must be a finite number, {span}, not {value}")
     return float(value)
 
 

@@ -13,64 +13,95 @@ from .colours import darker, lighter, mixed
 from .looks import Look
 from .wardrobe import clothes
 
-HEAD: Final = ("M-110 280C-110 188-68 146 0 146S110 188 110 280C110 352 92 402 62 434"
-               "C42 456 20 466 0 466S-42 456-62 434C-92 402-110 352-110 280Z")
-SOFT_HEAD: Final = ("M-106 280C-106 188-66 146 0 146S106 188 106 280C106 348 86 398 54 434"
-                    "C36 455 16 464 0 464S-36 455-54 434C-86 398-106 348-106 280Z")
+HEAD: Final = (
+    "M-110 280C-110 188-68 146 0 146S110 188 110 280C110 352 92 402 62 434"
+    "C42 456 20 466 0 466S-42 456-62 434C-92 402-110 352-110 280Z"
+)
+SOFT_HEAD: Final = (
+    "M-106 280C-106 188-66 146 0 146S106 188 106 280C106 348 86 398 54 434"
+    "C36 455 16 464 0 464S-36 455-54 434C-86 398-106 348-106 280Z"
+)
 
 
 def draw(look: Look, name: str) -> str:
     """The whole picture, titled with the person's name; the same look gives the same bytes."""
     skin = look.skin
-    paints = "".join((
-        _linear("backdrop", look.backdrop[0], look.backdrop[1], "x1='0' y1='0' x2='1' y2='1'"),
-        _radial("glow", "#ffffff", ".75", "cx='.5' cy='.42' r='.5'"),
-        _linear("skin", lighter(skin, 0.06), darker(skin, 0.07), "x1='.2' y1='0' x2='.8' y2='1'"),
-        _linear("hair", lighter(look.hair_colour, 0.13), darker(look.hair_colour, 0.12), "x1='.2' y1='0' x2='.8' y2='1'"),
-        _linear("back", darker(look.hair_colour, 0.05), darker(look.hair_colour, 0.32), "x1='0' y1='0' x2='0' y2='1'"),
-        _linear("top", lighter(look.top, 0.1), darker(look.top, 0.16), "x1='.1' y1='0' x2='.8' y2='1'"),
-        _radial("blush", mixed(skin, "#d94f45", 0.5), ".42", "cx='.5' cy='.5' r='.5'"),
-        f"<clipPath id='face'><path d='{SOFT_HEAD if look.soft else HEAD}'/></clipPath>",
-        "<clipPath id='neck'><path d='M-50 400H50V540C30 580-30 580-50 540Z'/></clipPath>"))
+    paints = "".join(
+        (
+            _linear("backdrop", look.backdrop[0], look.backdrop[1], "x1='0' y1='0' x2='1' y2='1'"),
+            _radial("glow", "#ffffff", ".75", "cx='.5' cy='.42' r='.5'"),
+            _linear("skin", lighter(skin, 0.06), darker(skin, 0.07), "x1='.2' y1='0' x2='.8' y2='1'"),
+            _linear(
+                "hair", lighter(look.hair_colour, 0.13), darker(look.hair_colour, 0.12), "x1='.2' y1='0' x2='.8' y2='1'"
+            ),
+            _linear(
+                "back", darker(look.hair_colour, 0.05), darker(look.hair_colour, 0.32), "x1='0' y1='0' x2='0' y2='1'"
+            ),
+            _linear("top", lighter(look.top, 0.1), darker(look.top, 0.16), "x1='.1' y1='0' x2='.8' y2='1'"),
+            _radial("blush", mixed(skin, "#d94f45", 0.5), ".42", "cx='.5' cy='.5' r='.5'"),
+            f"<clipPath id='face'><path d='{SOFT_HEAD if look.soft else HEAD}'/></clipPath>",
+            "<clipPath id='neck'><path d='M-50 400H50V540C30 580-30 580-50 540Z'/></clipPath>",
+        )
+    )
     style = hairstyles.style(look)
     return (
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1280 720' width='1280' height='720' role='img'>"
         f"<title>{escape(name)}</title><defs>{paints}</defs>{_backdrop()}"
         f"<g transform='translate(640 22)'>{style.behind}{_neck(look)}{clothes(look)}"
         f"<g transform='scale({look.width:.3f} 1)'>{_ears(look)}{_head(look)}{_beard(look)}{_mouth(look)}{_eyes(look)}"
-        f"{style.front}{_glasses(look)}</g>{style.over}</g></svg>")
+        f"{style.front}{_glasses(look)}</g>{style.over}</g></svg>"
+    )
 
 
 def _linear(name: str, start: str, end: str, where: str) -> str:
-    return (f"<linearGradient id='{name}' {where}><stop stop-color='{start}'/>"
-            f"<stop offset='1' stop-color='{end}'/></linearGradient>")
+    return (
+        f"<linearGradient id='{name}' {where}><stop stop-color='{start}'/>"
+        f"<stop offset='1' stop-color='{end}'/></linearGradient>"
+    )
 
 
 def _radial(name: str, colour: str, opacity: str, where: str) -> str:
-    return (f"<radialGradient id='{name}' {where}><stop stop-color='{colour}' stop-opacity='{opacity}'/>"
-            f"<stop offset='1' stop-color='{colour}' stop-opacity='0'/></radialGradient>")
+    return (
+        f"<radialGradient id='{name}' {where}><stop stop-color='{colour}' stop-opacity='{opacity}'/>"
+        f"<stop offset='1' stop-color='{colour}' stop-opacity='0'/></radialGradient>"
+    )
 
 
 def _backdrop() -> str:
-    discs = "".join(f"<circle cx='{x}' cy='{y}' r='{r}' fill='#fff' opacity='{opacity}'/>" for x, y, r, opacity in (
-        (170, 150, 120, .16), (330, 560, 190, .1), (1110, 210, 150, .14), (1010, 600, 110, .12), (60, 470, 70, .14),
-        (1230, 480, 80, .1)))
-    return ("<rect width='1280' height='720' fill='url(#backdrop)'/>" + discs +
-            "<ellipse cx='640' cy='330' rx='520' ry='430' fill='url(#glow)'/>")
+    discs = "".join(
+        f"<circle cx='{x}' cy='{y}' r='{r}' fill='#fff' opacity='{opacity}'/>"
+        for x, y, r, opacity in (
+            (170, 150, 120, 0.16),
+            (330, 560, 190, 0.1),
+            (1110, 210, 150, 0.14),
+            (1010, 600, 110, 0.12),
+            (60, 470, 70, 0.14),
+            (1230, 480, 80, 0.1),
+        )
+    )
+    return (
+        "<rect width='1280' height='720' fill='url(#backdrop)'/>"
+        + discs
+        + "<ellipse cx='640' cy='330' rx='520' ry='430' fill='url(#glow)'/>"
+    )
 
 
 def _neck(look: Look) -> str:
     shade = darker(look.skin, 0.2)
-    return ("<path d='M-50 400V500C-54 530-84 544-120 556L0 640 120 556C84 544 54 530 50 500V400Z' fill='url(#skin)'/>"
-            f"<ellipse cy='430' rx='92' ry='70' fill='{shade}' opacity='.55' clip-path='url(#neck)'/>")
+    return (
+        "<path d='M-50 400V500C-54 530-84 544-120 556L0 640 120 556C84 544 54 530 50 500V400Z' fill='url(#skin)'/>"
+        f"<ellipse cy='430' rx='92' ry='70' fill='{shade}' opacity='.55' clip-path='url(#neck)'/>"
+    )
 
 
 def _ears(look: Look) -> str:
     if look.hair == "scarf":
         return ""
     shade = darker(look.skin, 0.16)
-    ear = (f"<g><ellipse cx='110' cy='312' rx='20' ry='31' fill='url(#skin)'/>"
-           f"<path d='M112 296c9 3 9 24 0 32' fill='none' stroke='{shade}' stroke-width='4' stroke-linecap='round'/></g>")
+    ear = (
+        f"<g><ellipse cx='110' cy='312' rx='20' ry='31' fill='url(#skin)'/>"
+        f"<path d='M112 296c9 3 9 24 0 32' fill='none' stroke='{shade}' stroke-width='4' stroke-linecap='round'/></g>"
+    )
     ring = "<circle cx='113' cy='349' r='7' fill='#f3d17a' stroke='#c99b35' stroke-width='2'/>" if look.earrings else ""
     return f"{ear}{ring}<g transform='scale(-1 1)'>{ear}{ring}</g>"
 
@@ -79,11 +110,13 @@ def _head(look: Look) -> str:
     shade = darker(look.skin, 0.14)
     line = darker(look.skin, 0.26)
     blush = "<circle cx='66' cy='362' r='34' fill='url(#blush)'/>"
-    return (f"<path d='{SOFT_HEAD if look.soft else HEAD}' fill='url(#skin)'/>"
-            f"<path d='M120 150C96 240 104 390 30 470H140Z' fill='{shade}' opacity='.32' clip-path='url(#face)'/>"
-            f"{blush}<g transform='scale(-1 1)'>{blush}</g>"
-            f"<path d='M5 306C9 330 19 344 17 354C15 363 3 365-8 361' fill='none' stroke='{line}' "
-            "stroke-width='4.5' stroke-linecap='round' stroke-linejoin='round'/>")
+    return (
+        f"<path d='{SOFT_HEAD if look.soft else HEAD}' fill='url(#skin)'/>"
+        f"<path d='M120 150C96 240 104 390 30 470H140Z' fill='{shade}' opacity='.32' clip-path='url(#face)'/>"
+        f"{blush}<g transform='scale(-1 1)'>{blush}</g>"
+        f"<path d='M5 306C9 330 19 344 17 354C15 363 3 365-8 361' fill='none' stroke='{line}' "
+        "stroke-width='4.5' stroke-linecap='round' stroke-linejoin='round'/>"
+    )
 
 
 def _eyes(look: Look) -> str:
@@ -91,12 +124,14 @@ def _eyes(look: Look) -> str:
     lid = mixed(darker(look.skin, 0.6), "#1c1412", 0.6)
     brow = "M22 268C38 255 62 254 80 265" if look.soft else "M20 267C38 256 62 255 82 266"
     lashes = f"<path d='M70 300l9-7' stroke='{lid}' stroke-width='4.5' stroke-linecap='round'/>" if look.soft else ""
-    eye = (f"<path d='M26 305C34 289 62 288 72 303C62 317 36 318 26 305Z' fill='#fffdfa'/>"
-           f"<circle cx='49' cy='302' r='12.5' fill='{look.eyes}'/><circle cx='49' cy='302' r='6.2' fill='#120d0b'/>"
-           f"<path d='M25 306C33 288 63 287 73 303' fill='none' stroke='{lid}' stroke-width='5' stroke-linecap='round'/>"
-           f"{lashes}<path d='M36 317C46 321 58 320 66 314' fill='none' stroke='{darker(look.skin, .2)}' "
-           f"stroke-width='2.5' stroke-linecap='round'/>"
-           f"<path d='{brow}' fill='none' stroke='{dark}' stroke-width='{7 if look.soft else 9}' stroke-linecap='round'/>")
+    eye = (
+        f"<path d='M26 305C34 289 62 288 72 303C62 317 36 318 26 305Z' fill='#fffdfa'/>"
+        f"<circle cx='49' cy='302' r='12.5' fill='{look.eyes}'/><circle cx='49' cy='302' r='6.2' fill='#120d0b'/>"
+        f"<path d='M25 306C33 288 63 287 73 303' fill='none' stroke='{lid}' stroke-width='5' stroke-linecap='round'/>"
+        f"{lashes}<path d='M36 317C46 321 58 320 66 314' fill='none' stroke='{darker(look.skin, 0.2)}' "
+        f"stroke-width='2.5' stroke-linecap='round'/>"
+        f"<path d='{brow}' fill='none' stroke='{dark}' stroke-width='{7 if look.soft else 9}' stroke-linecap='round'/>"
+    )
     # the light comes from one side: it is not mirrored
     lights = "".join(f"<circle cx='{x}' cy='297' r='3.6' fill='#fff'/>" for x in (-53, 45))
     return f"{eye}<g transform='scale(-1 1)'>{eye}</g>{lights}"
@@ -106,34 +141,47 @@ def _mouth(look: Look) -> str:
     lip = mixed(look.skin, "#b3323f", 0.62 if look.soft else 0.38)
     line = darker(lip, 0.4)
     if look.mouth == "laugh":
-        return ("<path d='M-40 395C-22 401 22 401 40 395C34 432 16 441 0 441S-34 432-40 395Z' fill='#6f2029'/>"
-                "<path d='M-34 398C-18 403 18 403 34 398C32 410 28 414 22 416C8 419-8 419-22 416C-28 414-32 410-34 398Z' "
-                "fill='#fff'/><path d='M-20 432C-10 425 10 425 20 432C10 443-10 443-20 432Z' fill='#c9525a'/>"
-                f"<path d='M-43 394C-22 402 22 402 43 394' fill='none' stroke='{lip}' stroke-width='6' "
-                "stroke-linecap='round'/>"
-                f"<path d='M-31 430C-18 447 18 447 31 430' fill='none' stroke='{lip}' stroke-width='6.5' "
-                "stroke-linecap='round'/>")
-    return (f"<path d='M-36 402C-20 396-9 392 0 396C9 392 20 396 36 402C22 422-22 422-36 402Z' fill='{lip}'/>"
-            f"<path d='M-41 399C-24 411 24 411 41 399' fill='none' stroke='{line}' stroke-width='4' stroke-linecap='round'/>")
+        return (
+            "<path d='M-40 395C-22 401 22 401 40 395C34 432 16 441 0 441S-34 432-40 395Z' fill='#6f2029'/>"
+            "<path d='M-34 398C-18 403 18 403 34 398C32 410 28 414 22 416C8 419-8 419-22 416C-28 414-32 410-34 398Z' "
+            "fill='#fff'/><path d='M-20 432C-10 425 10 425 20 432C10 443-10 443-20 432Z' fill='#c9525a'/>"
+            f"<path d='M-43 394C-22 402 22 402 43 394' fill='none' stroke='{lip}' stroke-width='6' "
+            "stroke-linecap='round'/>"
+            f"<path d='M-31 430C-18 447 18 447 31 430' fill='none' stroke='{lip}' stroke-width='6.5' "
+            "stroke-linecap='round'/>"
+        )
+    return (
+        f"<path d='M-38 396C-22 394-8 390 0 394C8 390 22 394 38 396C26 424-26 424-38 396Z' fill='{lip}'/>"
+        f"<path d='M-45 391C-26 412 26 412 45 391' fill='none' stroke='{line}' stroke-width='4.5' "
+        "stroke-linecap='round'/>"
+    )
 
 
 def _beard(look: Look) -> str:
     if look.beard == "none":
         return ""
     if look.beard == "moustache":
-        return ("<path d='M0 376C-14 366-44 374-54 396C-36 394-14 392 0 388C14 392 36 394 54 396C44 374 14 366 0 376Z' "
-                "fill='url(#hair)'/>")
-    shape = ("M-112 300C-104 346-98 366-76 376C-52 366-28 366 0 374C28 366 52 366 76 376C98 366 104 346 112 300"
-             "C116 380 100 430 66 458C40 482-40 482-66 458C-100 430-116 380-112 300Z")
+        return (
+            "<path d='M0 376C-14 366-44 374-54 396C-36 394-14 392 0 388C14 392 36 394 54 396C44 374 14 366 0 376Z' "
+            "fill='url(#hair)'/>"
+        )
+    shape = (
+        "M-112 300C-104 346-98 366-76 376C-52 366-28 366 0 374C28 366 52 366 76 376C98 366 104 346 112 300"
+        "C116 380 100 430 66 458C40 482-40 482-66 458C-100 430-116 380-112 300Z"
+    )
     if look.beard == "stubble":
-        return f"<path d='{shape}' fill='{look.hair_colour}' opacity='.2' clip-path='url(#face)'/>"
+        return f"<path d='{shape}' fill='{look.hair_colour}' opacity='.14' clip-path='url(#face)'/>"
     return f"<path d='{shape}' fill='url(#hair)'/>"
 
 
 def _glasses(look: Look) -> str:
     if not look.glasses:
         return ""
-    lens = ("<rect x='15' y='274' width='70' height='60' rx='26' fill='#fff' fill-opacity='.16'/>"
-            "<path d='M85 296L112 290' fill='none'/>")
-    return ("<g stroke='#2a2d34' stroke-width='5.5' stroke-linecap='round'>"
-            f"{lens}<g transform='scale(-1 1)'>{lens}</g><path d='M-15 294C-8 287 8 287 15 294' fill='none'/></g>")
+    lens = (
+        "<rect x='15' y='274' width='70' height='60' rx='26' fill='#fff' fill-opacity='.16'/>"
+        "<path d='M85 296L112 290' fill='none'/>"
+    )
+    return (
+        "<g stroke='#2a2d34' stroke-width='5.5' stroke-linecap='round'>"
+        f"{lens}<g transform='scale(-1 1)'>{lens}</g><path d='M-15 294C-8 287 8 287 15 294' fill='none'/></g>"
+    )

@@ -53,8 +53,13 @@ class ChildProcess:
         self._closing = threading.Lock()
         try:
             self._process = _Popen(
-                [sys.executable, "-P", str(SCRIPT)], stdin=end_of_child, stdout=subprocess.PIPE, stderr=self._errors,
-                env=_environment(), start_new_session=True)
+                [sys.executable, "-P", str(SCRIPT)],
+                stdin=end_of_child,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=_environment(),
+                start_new_session=True,
+            )
         except BaseException:
             self.forget()
             raise
@@ -106,7 +111,7 @@ class ChildProcess:
         line = json.dumps({**told, "parent": self._owner, "path": _path()}).encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):  # it is gone already: `_ready` says why
             while line:
-                line = line[os.write(self._pipe, line):]
+                line = line[os.write(self._pipe, line) :]
 
     def _ready(self) -> str:
         assert self._process.stdout is not None

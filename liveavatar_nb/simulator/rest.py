@@ -81,8 +81,9 @@ class Call:
 
     def note_unknown(self, record: Record, body: dict[str, Any]) -> None:
         for name in record.unknown(body):
-            self.service.warn(f"{self.request.url.path}: unknown field {name[:64]!r}: "
-                              f"{OLD_FIELDS.get(name, 'it is ignored')}")
+            self.service.warn(
+                f"{self.request.url.path}: unknown field {name[:64]!r}: {OLD_FIELDS.get(name, 'it is ignored')}"
+            )
 
     def _has_key(self) -> bool:
         return self.service.is_key(self.request.headers.get("x-api-key", ""))
@@ -111,10 +112,14 @@ def token(call: Call) -> Answer:
         _note_silence(call.service, avatar, persona)
     duration = body.get("max_session_duration")
     session = call.service.account.create(
-        avatar_id=avatar.id, mode=mode, is_sandbox=is_sandbox,
+        avatar_id=avatar.id,
+        mode=mode,
+        is_sandbox=is_sandbox,
         has_socket=mode == "LITE" and body.get("elevenlabs_agent_config") is None,
-        context_id=persona.get("context_id"), max_session_duration=None if duration is None else int(duration),
-        now=call.service.now())
+        context_id=persona.get("context_id"),
+        max_session_duration=None if duration is None else int(duration),
+        now=call.service.now(),
+    )
     return 200, {"session_id": session.id, "session_token": session.token}
 
 
@@ -145,8 +150,13 @@ def start(call: Call) -> Answer:
     service.clock.poke()
     socket = f"ws://127.0.0.1:{service.port}/v1/sessions/{session.id}/socket?token={session.socket_token}"
     return 201, {
-        "session_id": session.id, "livekit_url": None, "livekit_client_token": None, "livekit_agent_token": None,
-        "max_session_duration": session.cap // SECOND, "ws_url": socket if session.has_socket else None}
+        "session_id": session.id,
+        "livekit_url": None,
+        "livekit_client_token": None,
+        "livekit_agent_token": None,
+        "max_session_duration": session.cap // SECOND,
+        "ws_url": socket if session.has_socket else None,
+    }
 
 
 def stop(call: Call) -> Answer:
@@ -167,11 +177,19 @@ def sessions(call: Call) -> Answer:
     call.key()
     kind = call.request.query_params.get("type")
     if kind not in ("active", "historic"):
-        raise Invalid([problem(("query", "type"), "Input should be 'active' or 'historic'",
-                               "missing" if kind is None else "enum")])
+        raise Invalid(
+            [
+                problem(
+                    ("query", "type"), "Input should be 'active' or 'historic'", "missing" if kind is None else "enum"
+                )
+            ]
+        )
     now = call.service.now()
-    found = [one for one in reversed(call.service.account.sessions())
-             if (one.running if kind == "active" else one.started_at is not None and one.ended_at is not None)]
+    found = [
+        one
+        for one in reversed(call.service.account.sessions())
+        if (one.running if kind == "active" else one.started_at is not None and one.ended_at is not None)
+    ]
     for name in ("avatar_id", "context_id"):
         if (wanted := call.request.query_params.get(name)) is not None:
             found = [one for one in found if getattr(one, name) == wanted]
@@ -209,12 +227,18 @@ def credit_balance(call: Call) -> Answer:
 
 
 def _session(session: Session, now: int) -> dict[str, Any]:
-    ended = {} if session.ended_at is None else {
-        "end_at": _moment(session.ended_at), "end_reason": session.end_reason}
+    ended = {} if session.ended_at is None else {"end_at": _moment(session.ended_at), "end_reason": session.end_reason}
     return {
-        "id": session.id, "created_at": _moment(session.created_at), "updated_at": _moment(session.updated_at),
-        "duration": session.elapsed(now) // SECOND, "source": "API", "mode": session.mode,
-        "is_sandbox": session.is_sandbox, "credits_consumed": float(shown(session.cost(now))), **ended}
+        "id": session.id,
+        "created_at": _moment(session.created_at),
+        "updated_at": _moment(session.updated_at),
+        "duration": session.elapsed(now) // SECOND,
+        "source": "API",
+        "mode": session.mode,
+        "is_sandbox": session.is_sandbox,
+        "credits_consumed": float(shown(session.cost(now))),
+        **ended,
+    }
 
 
 def _moment(microseconds: int) -> str:
@@ -231,9 +255,11 @@ def _page(call: Call, items: list[dict[str, Any]]) -> dict[str, Any]:
         return str(call.request.url.include_query_params(page=number, page_size=size))
 
     return {
-        "count": len(items), "results": items[first:first + size],
+        "count": len(items),
+        "results": items[first : first + size],
         "next": link(page + 1) if first + size < len(items) else None,
-        "previous": link(page - 1) if page > 1 else None}
+        "previous": link(page - 1) if page > 1 else None,
+    }
 
 
 def _whole(call: Call, name: str, default: int, *, high: int | None) -> int:
@@ -253,6 +279,7 @@ def _whole(call: Call, name: str, default: int, *, high: int | None) -> int:
 
 def parse(text: bytes | str) -> Any:
     """JSON, by the letter: no NaN, no Infinity."""
+
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is not JSON")
 
@@ -288,8 +315,9 @@ def endpoint(name: str, operation: Operation) -> Callable[[Request], Awaitable[R
         if fault and fault.kind == "drop_after":
             service.cut(request.scope["client"])
         elif fault:
-            return Response(fault.parameters.get("body", "<<<"), fault.parameters.get("status", 200),
-                            media_type="application/json")
+            return Response(
+                fault.parameters.get("body", "<<<"), fault.parameters.get("status", 200), media_type="application/json"
+            )
         return response
 
     return run
@@ -309,8 +337,9 @@ def _unapplied(fault: Fault, service: Service, request: Request) -> Response:
     if fault.kind == "drop_before":
         service.cut(request.scope["client"])
     told = fault.parameters
-    return failure(told.get("status", 500), told.get("message", "A fault was switched on"), told.get("code"),
-                   told.get("headers"))
+    return failure(
+        told.get("status", 500), told.get("message", "A fault was switched on"), told.get("code"), told.get("headers")
+    )
 
 
 def note_body(request: Request, body: bytes) -> None:
@@ -336,5 +365,3 @@ def routes() -> list[Route]:
         ("GET", "/v1/users/credits", "credits", credit_balance),
     ]
     return [Route(path, endpoint(name, operation), methods=[method]) for method, path, name, operation in table]
-
-

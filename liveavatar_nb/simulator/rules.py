@@ -6,51 +6,134 @@ from typing import Final
 
 from .validation import Record, boolean, either, integer, mapping, nullable, number, text, uuid
 
-END_REASONS: Final = ("UNKNOWN", "USER_DISCONNECTED", "SERVER_ERROR", "IDLE_TIMEOUT", "NO_CREDITS", "USER_CLOSED",
-                      "AVATAR_DELETED", "MAX_DURATION_REACHED", "ZOMBIE_SESSION_REAP", "AGENT_HANG_UP")
-OPENAI_VOICES: Final = ("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "shimmer", "sage", "verse",
-                        "marin", "cedar")
+END_REASONS: Final = (
+    "UNKNOWN",
+    "USER_DISCONNECTED",
+    "SERVER_ERROR",
+    "IDLE_TIMEOUT",
+    "NO_CREDITS",
+    "USER_CLOSED",
+    "AVATAR_DELETED",
+    "MAX_DURATION_REACHED",
+    "ZOMBIE_SESSION_REAP",
+    "AGENT_HANG_UP",
+)
+OPENAI_VOICES: Final = (
+    "alloy",
+    "ash",
+    "ballad",
+    "coral",
+    "echo",
+    "fable",
+    "onyx",
+    "nova",
+    "shimmer",
+    "sage",
+    "verse",
+    "marin",
+    "cedar",
+)
 VARIABLE_CHARACTERS: Final = 1000
 MOST_VARIABLES: Final = 50
 
 string = text()
 
 video_settings = Record(
-    quality=text(choices=("very_high", "high", "medium", "low")), encoding=text(choices=("VP8", "H264")))
+    quality=text(choices=("very_high", "high", "medium", "low")), encoding=text(choices=("VP8", "H264"))
+)
 eleven_labs_voice = Record(
-    provider=text(choices=("elevenLabs",)), speed=number(0.8, 1.2), stability=number(0, 1),
-    similarity_boost=number(0, 1), style=number(0, 1), use_speaker_boost=boolean,
-    model=text(choices=("eleven_flash_v2_5", "eleven_multilingual_v2")), apply_language_text_normalization=boolean)
+    provider=text(choices=("elevenLabs",)),
+    speed=number(0.8, 1.2),
+    stability=number(0, 1),
+    similarity_boost=number(0, 1),
+    style=number(0, 1),
+    use_speaker_boost=boolean,
+    model=text(choices=("eleven_flash_v2_5", "eleven_multilingual_v2")),
+    apply_language_text_normalization=boolean,
+)
 fish_voice = Record(
-    provider=text(choices=("fish",)), speed=number(0.8, 1.2), model=text(choices=("s1", "s2")),
-    latency_mode=text(choices=("normal", "balanced")))
+    provider=text(choices=("fish",)),
+    speed=number(0.8, 1.2),
+    model=text(choices=("s1", "s2")),
+    latency_mode=text(choices=("normal", "balanced")),
+)
 persona = Record(
-    voice_id=nullable(uuid), context_id=nullable(uuid), language=string,
+    voice_id=nullable(uuid),
+    context_id=nullable(uuid),
+    language=string,
     voice_settings=nullable(either(eleven_labs_voice, fish_voice)),
-    stt_config=nullable(Record("provider", provider=text(choices=("deepgram", "assembly_ai", "gladia", "elevenlabs")))))
+    stt_config=nullable(Record("provider", provider=text(choices=("deepgram", "assembly_ai", "gladia", "elevenlabs")))),
+)
 
 _common = {
-    "avatar_id": uuid, "is_sandbox": boolean, "video_settings": nullable(video_settings),
-    "max_session_duration": nullable(integer)}
+    "avatar_id": uuid,
+    "is_sandbox": boolean,
+    "video_settings": nullable(video_settings),
+    "max_session_duration": nullable(integer),
+}
 full_token = Record(
-    "avatar_id", "avatar_persona", mode=text(choices=("FULL",)), **_common, avatar_persona=persona,
-    interactivity_type=text(choices=("CONVERSATIONAL", "PUSH_TO_TALK")), llm_configuration_id=nullable(uuid),
+    "avatar_id",
+    "avatar_persona",
+    mode=text(choices=("FULL",)),
+    **_common,
+    avatar_persona=persona,
+    interactivity_type=text(choices=("CONVERSATIONAL", "PUSH_TO_TALK")),
+    llm_configuration_id=nullable(uuid),
     dynamic_variables=nullable(mapping(text(longest=VARIABLE_CHARACTERS), most=MOST_VARIABLES)),
-    memory=nullable(Record(prev_session_id=nullable(uuid), session_memory_id=nullable(uuid))))
+    memory=nullable(Record(prev_session_id=nullable(uuid), session_memory_id=nullable(uuid))),
+)
 lite_token = Record(
-    "avatar_id", mode=text(choices=("LITE",)), **_common,
-    livekit_config=nullable(Record("livekit_url", "livekit_room", "livekit_client_token", livekit_url=string,
-                                   livekit_room=string, livekit_client_token=string)),
-    agora_config=nullable(Record("agora_app_id", "agora_token", "agora_channel", "agora_uid", agora_app_id=string,
-                                 agora_token=string, agora_channel=string, agora_uid=string)),
-    elevenlabs_agent_config=nullable(Record(
-        "secret_id", "agent_id", secret_id=uuid, agent_id=string, voice_id=nullable(string),
-        dynamic_variables=nullable(mapping(either(string, number(float("-inf"), float("inf")), boolean))))),
-    openai_realtime_config=nullable(Record(
-        "secret_id", secret_id=uuid, context_id=nullable(uuid), voice=text(choices=OPENAI_VOICES),
-        temperature=number(0.6, 1.2), model=string)),
-    gemini_realtime_config=nullable(Record(
-        "secret_id", secret_id=uuid, context_id=nullable(uuid), voice=string, temperature=number(0, 2), model=string)))
+    "avatar_id",
+    mode=text(choices=("LITE",)),
+    **_common,
+    livekit_config=nullable(
+        Record(
+            "livekit_url",
+            "livekit_room",
+            "livekit_client_token",
+            livekit_url=string,
+            livekit_room=string,
+            livekit_client_token=string,
+        )
+    ),
+    agora_config=nullable(
+        Record(
+            "agora_app_id",
+            "agora_token",
+            "agora_channel",
+            "agora_uid",
+            agora_app_id=string,
+            agora_token=string,
+            agora_channel=string,
+            agora_uid=string,
+        )
+    ),
+    elevenlabs_agent_config=nullable(
+        Record(
+            "secret_id",
+            "agent_id",
+            secret_id=uuid,
+            agent_id=string,
+            voice_id=nullable(string),
+            dynamic_variables=nullable(mapping(either(string, number(float("-inf"), float("inf")), boolean))),
+        )
+    ),
+    openai_realtime_config=nullable(
+        Record(
+            "secret_id",
+            secret_id=uuid,
+            context_id=nullable(uuid),
+            voice=text(choices=OPENAI_VOICES),
+            temperature=number(0.6, 1.2),
+            model=string,
+        )
+    ),
+    gemini_realtime_config=nullable(
+        Record(
+            "secret_id", secret_id=uuid, context_id=nullable(uuid), voice=string, temperature=number(0, 2), model=string
+        )
+    ),
+)
 
 stop = Record(session_id=nullable(uuid), reason=text(choices=END_REASONS))
 keep_alive = Record(session_id=nullable(uuid))

@@ -23,10 +23,21 @@ LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # bytes; over the service's own l
 HOSTS: Final = ("127.0.0.1", "localhost")
 
 
-def serve(*, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0, credits: Decimal | int | str = 100,  # noqa: A002 (as in `Simulator`)
-          avatars: int | None = None, concurrency: int = 3, idle_limit: float = 300.0,
-          max_session_seconds: int = 1200, allow_origins: Sequence[str] = (), connect_delay: float = 0.3,
-          api_key: str | None = None, on_ready: Callable[[str, str], None] | None = None) -> None:
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    speed: float = 1.0,
+    credits: Decimal | int | str = 100,  # noqa: A002 (as in `Simulator`)
+    avatars: int | None = None,
+    concurrency: int = 3,
+    idle_limit: float = 300.0,
+    max_session_seconds: int = 1200,
+    allow_origins: Sequence[str] = (),
+    connect_delay: float = 0.3,
+    api_key: str | None = None,
+    on_ready: Callable[[str, str], None] | None = None,
+) -> None:
     """Serves in the foreground until Ctrl-C or SIGTERM; prints nothing.
 
     Parameters
@@ -40,8 +51,16 @@ def serve(*, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0, credits
     if host not in HOSTS:
         raise ValueError(f"host must be one of {', '.join(HOSTS)}, not {host!r}")
     options = Options.of(
-        speed=speed, credits=credits, port=port, avatars=avatars, concurrency=concurrency, idle_limit=idle_limit,
-        max_session_seconds=max_session_seconds, allow_origins=allow_origins, connect_delay=connect_delay)
+        speed=speed,
+        credits=credits,
+        port=port,
+        avatars=avatars,
+        concurrency=concurrency,
+        idle_limit=idle_limit,
+        max_session_seconds=max_session_seconds,
+        allow_origins=allow_origins,
+        connect_delay=connect_delay,
+    )
     key = secrets.token_urlsafe(32) if api_key is None else header_safe("api_key", api_key)
     run(options, key, None, on_ready or (lambda url, key: None))
 
@@ -58,11 +77,22 @@ def run(options: Options, api_key: str, admin_token: str | None, on_ready: Calla
                 super().connection_made(transport)
                 service.transports[transport.get_extra_info("peername")] = transport
 
-        # no access log: it would hold the socket's token
+        # warnings only: access and debug logs would hold the socket's token
         config = uvicorn.Config(
-            build(service), http=Protocol, ws="websockets-sansio", loop="asyncio", lifespan="on", log_config=None,
-            access_log=False, proxy_headers=False, server_header=False, ws_max_size=LARGEST_SOCKET_FRAME,
-            ws_per_message_deflate=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+            build(service),
+            http=Protocol,
+            ws="websockets-sansio",
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            ws_max_size=LARGEST_SOCKET_FRAME,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
         with contextlib.suppress(KeyboardInterrupt):
             _Server(config, lambda: on_ready(service.url, api_key)).run(sockets=[listener])
 

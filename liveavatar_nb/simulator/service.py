@@ -33,8 +33,12 @@ class Service:
         self.options = options
         self.port = port
         self.clock = Clock(options.speed)
-        self.account = Account(balance=options.credits, concurrency=options.concurrency,
-                               idle_limit=options.idle_limit, plan_seconds=options.max_session_seconds)
+        self.account = Account(
+            balance=options.credits,
+            concurrency=options.concurrency,
+            idle_limit=options.idle_limit,
+            plan_seconds=options.max_session_seconds,
+        )
         self.catalogue = Catalogue(options.avatars)
         self.faults = Switchboard()
         self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
@@ -84,8 +88,10 @@ async def tick(service: Service) -> None:
 def masked(value: Any) -> Any:
     """A copy of a JSON value in which everything under a secret's name is hidden."""
     if isinstance(value, dict):
-        return {name: MASK if SECRET_NAME.search(name) and isinstance(item, str) else masked(item)
-                for name, item in value.items()}
+        return {
+            name: MASK if SECRET_NAME.search(name) and isinstance(item, str) else masked(item)
+            for name, item in value.items()
+        }
     if isinstance(value, list):
         return [masked(item) for item in value]
     return value

@@ -189,5 +189,3 @@ class Connection:
 
 def _state(state: str) -> Event:
     return {"type": "session.state_updated", "state": state}
-
-

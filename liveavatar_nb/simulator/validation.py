@@ -40,6 +40,7 @@ def text(*, choices: tuple[str, ...] = (), longest: int | None = None) -> Check:
             yield problem(where, f"Input should be {' or '.join(map(repr, choices))}", "enum")
         elif longest is not None and len(value) > longest:
             yield problem(where, f"String should have at most {longest} characters", "string_too_long")
+
     return check
 
 
@@ -65,6 +66,7 @@ def number(low: float, high: float) -> Check:
             yield problem(where, "Input should be a valid number", "float_type")
         elif not low <= value <= high:
             yield problem(where, f"Input should be {low} to {high}", "number_range")
+
     return check
 
 
@@ -72,15 +74,18 @@ def nullable(inner: Check) -> Check:
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if value is not None:
             yield from inner(value, where)
+
     return check
 
 
 def either(*inner: Check) -> Check:
     """Right where one of them finds nothing; else what the first one found."""
+
     def check(value: Any, where: Location) -> Iterator[Problem]:
         found = [list(one(value, where)) for one in inner]
         if all(found):
             yield from found[0]
+
     return check
 
 
@@ -93,6 +98,7 @@ def mapping(inner: Check, *, most: int | None = None) -> Check:
             yield problem(where, f"Dictionary should have at most {most} items", "too_long")
         for name, item in value.items():
             yield from inner(item, (*where, name))
+
     return check
 
 

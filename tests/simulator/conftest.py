@@ -1,4 +1,4 @@
-"""A simulator whose clock stands still, and a small caller of its REST operations that shares nothing with the client."""
+"""A simulator whose clock stands still, and a small caller of its REST operations that uses nothing of the client."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ class Caller:
         self.simulator = simulator
         # verify=False: reading certificates, of which loopback has none, takes longer than a test
         self._bare = httpx.Client(base_url=simulator.url, trust_env=False, verify=False)
-        self.http = httpx.Client(base_url=simulator.url, trust_env=False, verify=False,
-                                 headers={"X-API-KEY": simulator.api_key})
+        self.http = httpx.Client(
+            base_url=simulator.url, trust_env=False, verify=False, headers={"X-API-KEY": simulator.api_key}
+        )
 
     def post(self, path: str, body: object = None, **others: Any) -> httpx.Response:
         return self.http.post(path, json=body, **others)

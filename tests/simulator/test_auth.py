@@ -16,10 +16,21 @@ BY_KEY = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), [*BY_KEY, ("POST", "/v1/sessions/start"), ("POST", "/v1/sessions/stop"),
-                                              ("POST", "/v1/sessions/keep-alive")])
-@pytest.mark.parametrize("headers", [{}, {"X-API-KEY": "wrong"}, {"X-API-KEY": ""}, {"Authorization": "Bearer wrong"},
-                                     {"Authorization": "Bearer"}, {"X-API-KEY": b"\xc3\xa9"}])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [*BY_KEY, ("POST", "/v1/sessions/start"), ("POST", "/v1/sessions/stop"), ("POST", "/v1/sessions/keep-alive")],
+)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-API-KEY": "wrong"},
+        {"X-API-KEY": ""},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Bearer"},
+        {"X-API-KEY": b"\xc3\xa9"},
+    ],
+)
 def test_a_wrong_credential_is_401(shared: Any, method: str, path: str, headers: dict[str, Any]) -> None:
     response = shared.bare(method, path, headers=headers)
     assert response.status_code == 401
@@ -55,8 +66,13 @@ def test_keys_and_tokens_are_long_and_random(shared: Any, calling: Any) -> None:
     assert all(len(token) >= 43 for token in tokens)
 
 
-@pytest.mark.parametrize("command", ["ledger", "requests", "warnings", "advance", "speed", "faults/add", "faults/clear"])
+@pytest.mark.parametrize(
+    "command", ["ledger", "requests", "warnings", "advance", "speed", "faults/add", "faults/clear"]
+)
 def test_the_owners_questions_need_the_owners_token(shared: Any, command: str) -> None:
-    for headers in ({}, {"X-API-KEY": shared.simulator.api_key},
-                    {"Authorization": f"Bearer {shared.simulator.api_key}"}):
+    for headers in (
+        {},
+        {"X-API-KEY": shared.simulator.api_key},
+        {"Authorization": f"Bearer {shared.simulator.api_key}"},
+    ):
         assert shared.bare("POST", f"/_simulator/{command}", headers=headers).status_code == 401

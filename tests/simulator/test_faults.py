@@ -69,11 +69,18 @@ def test_times_and_clear(caller: Any) -> None:
 
 @pytest.mark.parametrize(
     ("operation", "method", "path"),
-    [("token", "POST", "/v1/sessions/token"), ("start", "POST", "/v1/sessions/start"),
-     ("stop", "POST", "/v1/sessions/stop"), ("keep_alive", "POST", "/v1/sessions/keep-alive"),
-     ("sessions", "GET", "/v1/sessions"), ("session", "GET", "/v1/sessions/x"), ("avatars", "GET", "/v1/avatars"),
-     ("avatars", "GET", "/v1/avatars/public"), ("avatars", "GET", "/v1/avatars/x"),
-     ("credits", "GET", "/v1/users/credits")],
+    [
+        ("token", "POST", "/v1/sessions/token"),
+        ("start", "POST", "/v1/sessions/start"),
+        ("stop", "POST", "/v1/sessions/stop"),
+        ("keep_alive", "POST", "/v1/sessions/keep-alive"),
+        ("sessions", "GET", "/v1/sessions"),
+        ("session", "GET", "/v1/sessions/x"),
+        ("avatars", "GET", "/v1/avatars"),
+        ("avatars", "GET", "/v1/avatars/public"),
+        ("avatars", "GET", "/v1/avatars/x"),
+        ("credits", "GET", "/v1/users/credits"),
+    ],
 )
 def test_every_operation_has_its_switch(shared: Any, operation: str, method: str, path: str) -> None:
     shared.simulator.faults.add(operation, "status", status=418)

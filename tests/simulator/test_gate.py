@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 FRIEND = "https://friend.example"  # which the shared simulator names
 
@@ -16,9 +17,22 @@ def port(shared: Any) -> int:
     return int(urlsplit(shared.simulator.url).port)
 
 
-@pytest.mark.parametrize("path", ["/v1/avatars/public", "/healthz", "/pictures/x.svg", "/nowhere", "/_simulator/ledger"])
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}",
-                                  "127.0.0.1:{port}.evil.example", "[::1]:{port}", ""])
+@pytest.mark.parametrize(
+    "path", ["/v1/avatars/public", "/healthz", "/pictures/x.svg", "/nowhere", "/_simulator/ledger"]
+)
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:{port}",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "localhost.evil.example:{port}",
+        "127.0.0.1:{port}.evil.example",
+        "[::1]:{port}",
+        "",
+    ],
+)
 def test_a_forged_host_is_refused(shared: Any, host: str, path: str) -> None:
     assert shared.http.get(path, headers={"Host": host.format(port=port(shared))}).status_code == 403
 
@@ -28,13 +42,25 @@ def test_both_names_of_this_machine_are_right(shared: Any) -> None:
         assert shared.http.get("/healthz", headers={"Host": f"{name}:{port(shared)}"}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://localhost",
-                                    f"{FRIEND}.evil.example", "https://127.0.0.1:{port}", ""])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1:1",
+        "http://localhost",
+        f"{FRIEND}.evil.example",
+        "https://127.0.0.1:{port}",
+        "",
+    ],
+)
 def test_a_foreign_origin_is_refused(shared: Any, origin: str) -> None:
     headers = {"Origin": origin.format(port=port(shared))}
-    for response in (shared.http.get("/v1/avatars/public", headers=headers),
-                     shared.http.post("/v1/sessions/token", headers=headers),
-                     shared.http.options("/v1/sessions/token", headers=headers)):
+    for response in (
+        shared.http.get("/v1/avatars/public", headers=headers),
+        shared.http.post("/v1/sessions/token", headers=headers),
+        shared.http.options("/v1/sessions/token", headers=headers),
+    ):
         assert response.status_code == 403
         assert "access-control-allow-origin" not in response.headers
 
@@ -51,8 +77,14 @@ def test_a_named_origin_is_answered_by_name(shared: Any) -> None:
         response = shared.http.get(path, headers={"Origin": FRIEND})
         assert response.headers["access-control-allow-origin"] == FRIEND
         assert response.headers["vary"] == "Origin"
-    preflight = shared.http.options("/v1/sessions/token", headers={
-        "Origin": FRIEND, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"})
+    preflight = shared.http.options(
+        "/v1/sessions/token",
+        headers={
+            "Origin": FRIEND,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "x-api-key",
+        },
+    )
     assert preflight.status_code == 204
     assert "X-API-KEY" in preflight.headers["access-control-allow-headers"]
     assert preflight.headers["access-control-allow-origin"] == FRIEND
@@ -77,6 +109,6 @@ def test_the_socket_is_behind_the_gate(shared: Any, headers: dict[str, str]) -> 
 
 def test_a_named_origin_may_open_the_socket(shared: Any) -> None:
     session = shared.started()
-    with connect(session.ws_url, origin=FRIEND, proxy=None) as socket:
+    with connect(session.ws_url, origin=Origin(FRIEND), proxy=None) as socket:
         assert "connecting" in socket.recv(timeout=2)
     shared.stop(session.id)

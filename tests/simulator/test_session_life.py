@@ -156,8 +156,11 @@ def test_what_is_borne_is_noted(caller: Any, body: dict[str, Any], warning: str)
 
 
 def test_an_image_avatar_without_a_voice_is_noted(caller: Any) -> None:
-    caller.token(mode="FULL", avatar_id=caller.avatar("Noor (from a photo)"),
-                 avatar_persona={"context_id": "99999999-2222-3333-4444-555555555555"})
+    caller.token(
+        mode="FULL",
+        avatar_id=caller.avatar("Noor (from a photo)"),
+        avatar_persona={"context_id": "99999999-2222-3333-4444-555555555555"},
+    )
     (noted,) = caller.simulator.warnings()
     assert "voice_id" in noted
 

@@ -176,10 +176,21 @@ def test_a_wrong_token_is_refused(caller: Any, change: str) -> None:
 @pytest.mark.parametrize(
     "frame",
     [
-        "{", "[]", '"agent.speak"', "{}", '{"type": 1}', '{"type": "agent.dance"}', '{"type": "agent.speak"}', b"{}",
-        '{"type": "agent.speak", "audio": "%%%"}', '{"type": "agent.speak", "audio": ""}',
-        '{"type": "agent.speak", "audio": "AAAA"}', '{"type": "agent.speak", "audio": 5}', '{"type": "agent.speak_end", "event_id": 5}',
-        '{"type": "agent.speak", "audio": "\xe9"}', json.dumps({"type": "agent.speak", "audio": "A" * 1_000_000}),
+        "{",
+        "[]",
+        '"agent.speak"',
+        "{}",
+        '{"type": 1}',
+        '{"type": "agent.dance"}',
+        '{"type": "agent.speak"}',
+        b"{}",
+        '{"type": "agent.speak", "audio": "%%%"}',
+        '{"type": "agent.speak", "audio": ""}',
+        '{"type": "agent.speak", "audio": "AAAA"}',
+        '{"type": "agent.speak", "audio": 5}',
+        '{"type": "agent.speak_end", "event_id": 5}',
+        '{"type": "agent.speak", "audio": "\xe9"}',
+        json.dumps({"type": "agent.speak", "audio": "A" * 1_000_000}),
     ],
 )
 def test_a_wrong_frame_is_an_error_and_not_the_end(caller: Any, frame: str | bytes) -> None:

@@ -36,18 +36,34 @@ def persona(**fields: Any) -> dict[str, Any]:
         ({**LITE, "video_settings": {"encoding": "AV1"}}, ["video_settings", "encoding"], "enum"),
         ({**LITE, "livekit_config": {"livekit_url": "wss://x"}}, ["livekit_config", "livekit_room"], "missing"),
         ({**LITE, "agora_config": {}}, ["agora_config", "agora_app_id"], "missing"),
-        ({**LITE, "elevenlabs_agent_config": {**AGENT, "dynamic_variables": {"a": []}}},
-         ["elevenlabs_agent_config", "dynamic_variables", "a"], "string_type"),
-        ({**LITE, "openai_realtime_config": {"secret_id": ID, "temperature": 0.5}},
-         ["openai_realtime_config", "temperature"], "number_range"),
-        ({**LITE, "openai_realtime_config": {"secret_id": ID, "voice": "nobody"}},
-         ["openai_realtime_config", "voice"], "enum"),
-        ({**LITE, "gemini_realtime_config": {"secret_id": ID, "temperature": True}},
-         ["gemini_realtime_config", "temperature"], "float_type"),
+        (
+            {**LITE, "elevenlabs_agent_config": {**AGENT, "dynamic_variables": {"a": []}}},
+            ["elevenlabs_agent_config", "dynamic_variables", "a"],
+            "string_type",
+        ),
+        (
+            {**LITE, "openai_realtime_config": {"secret_id": ID, "temperature": 0.5}},
+            ["openai_realtime_config", "temperature"],
+            "number_range",
+        ),
+        (
+            {**LITE, "openai_realtime_config": {"secret_id": ID, "voice": "nobody"}},
+            ["openai_realtime_config", "voice"],
+            "enum",
+        ),
+        (
+            {**LITE, "gemini_realtime_config": {"secret_id": ID, "temperature": True}},
+            ["gemini_realtime_config", "temperature"],
+            "float_type",
+        ),
         ({"mode": "FULL", "avatar_id": ANN}, ["avatar_persona"], "missing"),
         (persona(voice_id="v"), ["avatar_persona", "voice_id"], "uuid_parsing"),
         (persona(language=None), ["avatar_persona", "language"], "string_type"),
-        (persona(voice_settings={"provider": "fish", "speed": 2}), ["avatar_persona", "voice_settings", "provider"], "enum"),
+        (
+            persona(voice_settings={"provider": "fish", "speed": 2}),
+            ["avatar_persona", "voice_settings", "provider"],
+            "enum",
+        ),
         (persona(stt_config={}), ["avatar_persona", "stt_config", "provider"], "missing"),
         ({**FULL, "interactivity_type": "SHOUT"}, ["interactivity_type"], "enum"),
         ({**FULL, "dynamic_variables": {"a": "x" * 1001}}, ["dynamic_variables", "a"], "string_too_long"),
@@ -61,7 +77,8 @@ def test_a_wrong_token_body(shared: Any, body: Any, where: list[str], kind: str)
     response = shared.post("/v1/sessions/token", body)
     assert response.status_code == 422
     assert {"loc": ["body", *where], "type": kind} in [
-        {"loc": problem["loc"], "type": problem["type"]} for problem in response.json()["detail"]]
+        {"loc": problem["loc"], "type": problem["type"]} for problem in response.json()["detail"]
+    ]
     assert all(problem["msg"] for problem in response.json()["detail"])
 
 
@@ -102,15 +119,31 @@ def test_a_lone_surrogate_breaks_nothing(shared: Any) -> None:
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("stop", {"session_id": "x"}), ("stop", {"reason": "BORED"}), ("stop", []), ("keep-alive", {"session_id": 1}),
-     ("keep-alive", "x")],
+    [
+        ("stop", {"session_id": "x"}),
+        ("stop", {"reason": "BORED"}),
+        ("stop", []),
+        ("keep-alive", {"session_id": 1}),
+        ("keep-alive", "x"),
+    ],
 )
 def test_a_wrong_stop_or_keep_alive(shared: Any, path: str, body: Any) -> None:
     assert shared.post(f"/v1/sessions/{path}", body).status_code == 422
 
 
-@pytest.mark.parametrize("query", ["", "type=all", "type=", "type=active&page=0", "type=active&page=x",
-                                   "type=active&page_size=0", "type=active&page_size=101", "type=active&page=-1"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "type=all",
+        "type=",
+        "type=active&page=0",
+        "type=active&page=x",
+        "type=active&page_size=0",
+        "type=active&page_size=101",
+        "type=active&page=-1",
+    ],
+)
 def test_a_wrong_query(shared: Any, query: str) -> None:
     response = shared.http.get(f"/v1/sessions?{query}")
     assert response.status_code == 422
