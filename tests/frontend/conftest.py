@@ -21,6 +21,8 @@ ORIGIN = "http://harness.test"
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 REQUIRED = os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(",")
 TIMEOUT_MS = 5000
+# Without the zygote the browser itself reaps its renderers, at once and not after 2 s.
+FLAGS = ["--no-sandbox", "--no-zygote"]
 
 
 def missing(what: str, how: str) -> None:
@@ -76,7 +78,7 @@ def chromium() -> Iterator[Browser]:
     if executable is None:
         missing("chromium", "install Debian's package of that name")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         # Its helper processes start with the first page: they are the browser's, and no test's.
         page = browser.new_page()
         page.goto("data:text/html,<p>warm")

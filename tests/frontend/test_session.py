@@ -39,8 +39,10 @@ def test_start_and_stop_never_stand_in_the_same_place(harness: Open, width: int)
     view.button("Start Silas").click()
     stops = [view.button("Cancel").bounding_box()]
     for state, name in [("connecting", "Cancel"), ("connected", "Stop")]:
-        view.run("(state) => import('/fixtures.js').then(({session}) => "
-                 "harness.model.write({status: {...session, state}}))", state)
+        view.run(
+            "(state) => import('/fixtures.js').then(({session}) => harness.model.write({status: {...session, state}}))",
+            state,
+        )
         expect(view.page.locator(".lv-meter" if state == "connected" else ".lv-steps")).to_be_visible()
         stops.append(view.button(name).bounding_box())
     for stop in stops:
@@ -177,7 +179,7 @@ def test_the_stage_keeps_the_avatar_that_is_live(harness: Open) -> None:
 
 def test_a_screen_reader_hears_states_and_no_ticking(harness: Open) -> None:
     view = harness("studio", "starting")
-    live = view.page.locator(".lv-sr")
+    live = view.page.locator(".lv-sr[aria-live]")
     expect(live).to_have_text("Starting Silas, 2 steps done")
     view.session(state="connected")
     expect(live).to_have_text("Silas is live")

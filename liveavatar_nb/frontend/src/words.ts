@@ -65,12 +65,14 @@ export interface Ended {
   calm: boolean;
 }
 
-/** The note for a session that is over. */
-export function ended(session: Session): Ended {
+/** The note for a session that is over; `told`: why it failed stands beside it. */
+export function ended(session: Session, told = false): Ended {
   const failed = session.state === "failed";
   const reason = session.end_words ? `: ${session.end_words}` : "";
   const title = failed
-    ? `The session failed${reason || " before the avatar was there"}.`
+    ? told
+      ? "The session failed."
+      : `The session failed${reason || " before the avatar was there"}.`
     : `Ended after ${duration(session.elapsed)}${reason}.`;
   const used = session.credits_used === null ? [] : [`${creditWords(session.credits_used)} used.`];
   const proof = session.confirmed

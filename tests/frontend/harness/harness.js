@@ -215,6 +215,11 @@ function dress(theme) {
   if (option("as", "lab") === "lab") {
     const dark = theme === "dark";
     body.dataset.jpThemeLight = String(!dark);
+    // JupyterLab styles every button in its outputs.
+    body.classList.add("jp-ThemedContainer");
+    const sheet = document.createElement("style");
+    sheet.textContent = ".jp-ThemedContainer button { border-radius: 2px; }";
+    document.head.append(sheet);
     // JupyterLab 4.6's own values of its two themes.
     const values = dark
       ? { "--jp-layout-color1": "#212121", "--jp-content-font-color0": "rgba(255,255,255,1)" }

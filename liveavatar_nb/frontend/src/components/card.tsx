@@ -1,4 +1,5 @@
 /** One avatar in the gallery. */
+import { UserRound } from "lucide-preact";
 import { Component } from "preact";
 import type { Avatar } from "../contract";
 import { isPickable, whyNot } from "../words";
@@ -49,7 +50,12 @@ export class Card extends Component<Props> {
         {why ? <span class="lv-badge">{why}</span> : avatar.sandbox ? <span class="lv-badge">sandbox</span> : null}
         <span class="lv-name">
           <span class="lv-cut">{avatar.name}</span>
-          {avatar.mine ? <span class="lv-whose">mine</span> : null}
+          {avatar.mine ? (
+            <span class="lv-whose" title="mine">
+              <UserRound size={13} aria-hidden="true" />
+              <span class="lv-sr">mine</span>
+            </span>
+          ) : null}
         </span>
       </div>
     );

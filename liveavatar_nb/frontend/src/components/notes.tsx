@@ -84,7 +84,9 @@ function EndingNote({ state }: { state: PanelState }) {
 
 export function Notes({ state, onCommand }: Props) {
   const { session, status, problem } = state;
-  const over = session !== null && (status === "ended" || status === "failed") ? ended(session) : null;
+  // Where a problem says why, the end need not say it again.
+  const told = problem !== null && status === "failed";
+  const over = session !== null && (status === "ended" || status === "failed") ? ended(session, told) : null;
   const action = problem?.action;
   return (
     <div class="lv-notes">
