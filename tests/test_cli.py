@@ -132,7 +132,7 @@ class Lab:
         with connect(channels) as channel:
             channel.send(json.dumps(request))
             while True:
-                message = json.loads(channel.recv(timeout=30))
+                message = json.loads(channel.recv(timeout=ADDRESS_LIMIT))
                 if message["parent_header"].get("msg_id") != header["msg_id"]:
                     continue
                 assert message["msg_type"] != "error", message["content"]
