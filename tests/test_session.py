@@ -290,7 +290,7 @@ async def test_a_stop_that_is_not_confirmed_says_so_and_can_be_repeated(
     assert session.is_live
     simulator.faults.clear()
     await session.stop()
-    assert not session.is_live
+    assert session.stop_is_confirmed
     assert not simulator.billed()
 
 

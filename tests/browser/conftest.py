@@ -179,18 +179,18 @@ class Notebook:
 
     def is_running(self, index: int) -> bool:
         """Whether a cell is running."""
-        running: bool = self.page.evaluate(
-            "([index]) => window.jupyterapp.shell.currentWidget.content.widgets[index].model.executionState === 'running'",
-            [index],
+        state = self.page.evaluate(
+            "([index]) => window.jupyterapp.shell.currentWidget.content.widgets[index].model.executionState", [index]
         )
-        return running
+        return bool(state == "running")
 
     def output(self, index: int) -> str:
-        """What a cell has printed."""
+        """What a cell has printed, or shown as text."""
         outputs: Any = self.page.evaluate(
             "([index]) => window.jupyterapp.shell.currentWidget.content.widgets[index].model.outputs.toJSON()", [index]
         )
-        return "".join("".join(output["text"]) for output in outputs if output["output_type"] == "stream")
+        texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+        return "".join("".join(text) for text in texts)
 
     def save(self) -> None:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")

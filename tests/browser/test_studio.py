@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
-import pytest
 from playwright.sync_api import Page, expect
 
 import liveavatar_nb
@@ -35,7 +34,7 @@ def now_clicked(page: Page, name: str) -> float:
     found = page.get_by_role("button", name=re.compile(f"^{name}")).first
     expect(found).to_be_enabled()
     found.evaluate(
-        "element => element.addEventListener('click', () => { window.clickedAt = Date.now(); }, {capture: true, once: true})"
+        "element => element.addEventListener('click', () => window.clickedAt = Date.now(), {capture: true, once: true})"
     )
     found.click()
     clicked: float = page.evaluate("() => window.clickedAt")
@@ -69,10 +68,10 @@ def test_the_shipped_notebook_finds_starts_and_stops_an_avatar(notebook: Make) -
     page.get_by_role("option", name=re.compile("Marianne")).click()
     button(page, "Start Marianne")
     expect_state(page, "Live")
-    credits = page.locator(".lv-studio").get_by_text(re.compile(r"credits$")).first
-    before, elapsed = credits.inner_text(), page.locator(".lv-elapsed").inner_text()
+    shown = page.locator(".lv-studio").get_by_text(re.compile(r"credits$")).first
+    before, elapsed = shown.inner_text(), page.locator(".lv-elapsed").inner_text()
     expect(page.locator(".lv-elapsed")).not_to_have_text(elapsed, timeout=5_000)
-    expect(credits).not_to_have_text(before, timeout=15_000)
+    expect(shown).not_to_have_text(before, timeout=15_000)
     button(page, "Stop")
     expect_state(page, "Ended")
     expect(page.get_by_text("the service confirmed it")).to_be_visible()
@@ -98,11 +97,9 @@ def test_start_and_stop_take_effect_at_once_while_a_cell_sleeps(
     (entry,) = simulator.ledger()
     assert entry.start_received_at is not None
     assert entry.stop_received_at is not None
-    assert entry.start_received_at - started < EFFECT_LIMIT
-    assert entry.stop_received_at - stopped < EFFECT_LIMIT
-    print(
-        f"click to ledger: start {entry.start_received_at - started:.3f} s, stop {entry.stop_received_at - stopped:.3f} s"
-    )
+    delays = entry.start_received_at - started, entry.stop_received_at - stopped
+    print("click to ledger, in s: start {:.3f}, stop {:.3f}".format(*delays))
+    assert max(delays) < EFFECT_LIMIT
     assert not simulator.billed()
 
 
@@ -239,15 +236,9 @@ def test_an_error_of_a_click_is_shown_in_words(notebook: Make) -> None:
         assert not poor.billed()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_docstring_shows_in_the_notebook(notebook: Make, connect: str, *, dark: bool) -> None:
-    opened = notebook(
-        [
-            connect,
-            "import inspect\nfrom IPython import get_ipython\nprint(get_ipython().inspector.info(la.start)['docstring'])",
-        ],
-        dark=dark,
-    )
+def test_a_question_mark_shows_the_docstring(notebook: Make, connect: str) -> None:
+    opened = notebook([connect, "la.start?"])
     opened.run(0)
     opened.run(1)
-    assert "billed every minute" in opened.output(1)
+    expect(opened.page.get_by_text("billed every minute")).to_be_visible()
+    expect(opened.page.get_by_text("video_quality").first).to_be_visible()

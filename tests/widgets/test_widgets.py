@@ -289,9 +289,12 @@ def test_a_script_that_was_not_built_is_said_with_the_remedy() -> None:
 
 
 def test_the_worker_goes_on_after_an_error_and_leaves_when_idle(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
     worker, done = Worker(), threading.Event()
     with caplog.at_level(logging.ERROR, "liveavatar_nb"):
-        worker.post(lambda: 1 // 0)
+        worker.post(fail)
         worker.post(done.set)
         assert done.wait(5)
     assert "ZeroDivisionError" in caplog.text
