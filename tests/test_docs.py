@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import re
+import time
 import tomllib
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, Studio, cli
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.config import KEY_VARIABLE
+
+LOAD_LIMIT = 20  # s, for a studio's list of avatars
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,6 +48,11 @@ def test_python_runs(block: str, simulator: Simulator, monkeypatch: pytest.Monke
         monkeypatch.setitem(defaults, "api_url", simulator.url)
     names = run(block)
     if isinstance(studio := names.get("studio"), Studio):
+        deadline = time.monotonic() + LOAD_LIMIT
+        while studio.catalogue["state"] == "loading":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert studio.catalogue["state"] == "ready"
         studio.close()
     if isinstance(la := names.get("la"), LiveAvatar):
         la.close()
