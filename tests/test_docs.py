@@ -16,7 +16,7 @@ from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, Studio, cli
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.config import KEY_VARIABLE
 
-LOAD_LIMIT = 20  # s, for a studio's list of avatars
+LOAD_LIMIT = 20  # s, for what a studio shows first: avatars and credits
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,7 +49,7 @@ def test_python_runs(block: str, simulator: Simulator, monkeypatch: pytest.Monke
     names = run(block)
     if isinstance(studio := names.get("studio"), Studio):
         deadline = time.monotonic() + LOAD_LIMIT
-        while studio.catalogue["state"] == "loading":
+        while studio.catalogue["state"] == "loading" or studio.credits is None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert studio.catalogue["state"] == "ready"
