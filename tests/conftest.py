@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 import pytest
@@ -17,15 +18,46 @@ from liveavatar_nb import LiveAvatar, Simulator
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.leftovers import leftovers
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 SETTLE_LIMIT = 5.0  # s that threads, processes and sockets have to go after a test
-REQUIRED = set(os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(","))
+REQUIRED = os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(",")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    # without the zygote the browser itself reaps its renderers, at once and not after 2 s
+    "--no-zygote",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
-def missing(what: str, reason: str) -> None:
+def missing(what: str, remedy: str) -> NoReturn:
     """Skips a test for want of `what`, or fails it where the environment says that it must be there."""
     if what in REQUIRED:
-        pytest.fail(f"{what} is required here: {reason}")
-    pytest.skip(reason)
+        pytest.fail(f"{what} is missing: {remedy}", pytrace=False)
+    pytest.skip(f"{what} is missing: {remedy}")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium; for one module, since no async test can run while Playwright's own loop does."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (most tests do without)
+
+    executable = shutil.which("chromium")
+    if executable is None:
+        missing("chromium", "install Debian's package of that name")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        # its helper processes start with the first page: they are the browser's, and no test's
+        page = browser.new_page()
+        page.goto("data:text/html,<p>warm")
+        page.screenshot()
+        page.close()
+        yield browser
+        browser.close()
 
 
 def _open_files() -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,34 +18,12 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from liveavatar_nb import Simulator
 
 READY_LIMIT = 60.0  # s for JupyterLab to answer
 PAGE_LIMIT = 60_000.0  # ms for a page to show what it should
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    if CHROMIUM is None:
-        if "chromium" in os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", ""):
-            pytest.fail("chromium is required here, and not on the PATH")
-        pytest.skip("chromium is not on the PATH")
-    playwright: Playwright
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 class Lab:

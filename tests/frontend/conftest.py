@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route
 
 import liveavatar_nb
 
@@ -19,17 +17,7 @@ STATIC = Path(liveavatar_nb.__file__).parent / "static"
 # Not 127.0.0.1: no secure context, as on a hub that is reached by http.
 ORIGIN = "http://harness.test"
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
-REQUIRED = os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(",")
 TIMEOUT_MS = 5000
-# Without the zygote the browser itself reaps its renderers, at once and not after 2 s.
-FLAGS = ["--no-sandbox", "--no-zygote"]
-
-
-def missing(what: str, how: str) -> None:
-    """Skip, or fail where the environment says that it must be there."""
-    if "chromium" in REQUIRED:
-        pytest.fail(f"{what} is missing: {how}", pytrace=False)
-    pytest.skip(f"{what} is missing: {how}")
 
 
 class Harness:
@@ -70,22 +58,6 @@ class Harness:
 
 
 Open = Callable[..., Harness]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    executable = shutil.which("chromium")
-    if executable is None:
-        missing("chromium", "install Debian's package of that name")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        # Its helper processes start with the first page: they are the browser's, and no test's.
-        page = browser.new_page()
-        page.goto("data:text/html,<p>warm")
-        page.screenshot()
-        page.close()
-        yield browser
-        browser.close()
 
 
 def answer(route: Route) -> None:
