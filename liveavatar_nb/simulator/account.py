@@ -7,7 +7,7 @@ import hmac
 import secrets
 import uuid
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Literal
 
 from .clock import MINUTE, SECOND
@@ -92,9 +92,6 @@ class Account:
         self._sessions: dict[str, Session] = {}
         self._by_token: dict[bytes, Session] = {}
         self._running: dict[str, Session] = {}
-        # since when the same sessions have been running: the moment from which the credits' end is reckoned,
-        # so that it comes out the same however seldom somebody asks
-        self._mark = 0
 
     def sessions(self) -> list[Session]:
         """All of them, oldest first."""
@@ -166,7 +163,6 @@ class Account:
             raise Refused(
                 403, f"Not enough credits: {session.mode} needs {session.price} for its first minute", NO_CREDITS_CODE
             )
-        self._mark = now
         session.started_at = session.active_at = session.updated_at = now
         self._running[session.id] = session
 
@@ -197,12 +193,21 @@ class Account:
 
     def next_due(self) -> Due | None:
         dues = [due for session in self._running.values() for due in self._dues(session)]
-        billed = tuple(s for s in self._running.values() if s.price)
-        if billed:
-            rate = sum((s.price for s in billed), Decimal(0))
-            lasts = (self.credits_left(self._mark) * MINUTE / rate).to_integral_value(ROUND_DOWN)
-            dues.append(Due(self._mark + int(lasts), "NO_CREDITS", billed))
+        if (exhausted := self._exhausted()) is not None:
+            dues.append(exhausted)
         return min(dues, key=lambda due: due.moment, default=None)
+
+    def _exhausted(self) -> Due | None:
+        """The moment at which the running sessions have used up the credits, the same however seldom somebody asks.
+
+        That is the t of: sum of price * (t - started_at) = what is left.
+        """
+        billed = [(s, s.started_at) for s in self._running.values() if s.price and s.started_at is not None]
+        if not billed:
+            return None
+        rate = sum((session.price for session, _ in billed), Decimal(0))
+        weighed = sum((session.price * started_at for session, started_at in billed), self._left * MINUTE)
+        return Due(int(weighed // rate), "NO_CREDITS", tuple(session for session, _ in billed))
 
     def _dues(self, session: Session) -> tuple[Due, Due]:
         assert session.started_at is not None
@@ -212,7 +217,6 @@ class Account:
         )
 
     def _end(self, sessions: tuple[Session, ...], reason: str, moment: int) -> None:
-        self._mark = moment
         for session in sessions:
             session.ended_at = session.updated_at = moment
             session.end_reason = reason

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 HIGHEST_PORT: Final = 65_535
 MOST_AVATARS: Final = 100_000
+MOST_CREDITS: Final = 10**12
 HIGHEST_SPEED: Final = 1_000_000.0
 LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds: a clock of the year 10,000 has no name for its dates
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
@@ -103,8 +104,8 @@ def _credits(value: object) -> Decimal:
         amount = Decimal(value)
     except InvalidOperation:
         raise ValueError(f"credits must be a decimal number, not {value!r}") from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"credits must be a finite number of at least 0, not {value}")
+    if not amount.is_finite() or not 0 <= amount <= MOST_CREDITS:
+        raise ValueError(f"credits must be a number from 0 to {MOST_CREDITS}, not {value}")
     return amount
 
 

@@ -104,6 +104,14 @@ def test_credits_end_all_that_costs_at_one_moment(calling: Any) -> None:
     assert credits_left(caller) == "0"
 
 
+def test_no_account_is_overdrawn(calling: Any) -> None:
+    caller = calling(credits="2.00000001", idle_limit=10_000)
+    session = caller.started(**PERSONA)
+    caller.simulator.advance(100)
+    entry = caller.entry(session.id)
+    assert (entry.seconds, entry.credits, entry.end_reason) == (60, 2, "NO_CREDITS")
+
+
 def test_credits_come_out_the_same_however_often_somebody_asks(calling: Any) -> None:
     ends = []
     for steps in (1, 97):

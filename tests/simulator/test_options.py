@@ -23,6 +23,7 @@ from liveavatar_nb.simulator.options import Options
         ("credits", "many"),
         ("credits", 1.5),
         ("credits", "NaN"),
+        ("credits", 10**13),
         ("credits", None),
         ("credits", True),
         ("port", -1),
