@@ -1,0 +1,186 @@
+"""In a real kernel: its loop stays as it is, an interrupt ends a wait, and its end stops the session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from queue import Empty
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+from jupyter_core.utils import ensure_event_loop
+
+from liveavatar_nb import Simulator
+
+CELL_LIMIT = 30.0  # s
+
+
+class Kernel:
+    """A kernel of its own, asked cell by cell."""
+
+    def __init__(self) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel()
+        self.client: BlockingKernelClient = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=CELL_LIMIT)
+
+    def run(self, code: str) -> str:
+        """What a cell printed; its error is an error here."""
+        return self.result(self.begin(code))
+
+    def begin(self, code: str) -> str:
+        """Begins a cell; its message's id."""
+        return str(self.client.execute(code))
+
+    def result(self, cell: str) -> str:
+        """What that cell printed, once it has ended."""
+        printed: list[str] = []
+        failure = ""
+        while True:
+            try:
+                message: dict[str, Any] = self.client.get_iopub_msg(timeout=CELL_LIMIT)
+            except Empty:
+                pytest.fail("the cell did not end")
+            content = message["content"]
+            if message["parent_header"].get("msg_id") != cell:
+                continue
+            if message["msg_type"] == "stream":
+                printed.append(content["text"])
+            elif message["msg_type"] == "error":
+                failure = f"{content['ename']}: {content['evalue']}"
+            elif message["msg_type"] == "status" and content["execution_state"] == "idle":
+                break
+        if failure:
+            raise RuntimeError(failure)
+        return "".join(printed).strip()
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        if self.manager.is_alive():
+            self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+        context = self.manager.context
+        if context is not None:
+            context.destroy()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loop_of_jupyter() -> None:
+    """jupyter_client's blocking calls make one event loop for the process, which stays."""
+    ensure_event_loop()
+
+
+@pytest.fixture
+def kernel() -> Iterator[Kernel]:
+    kernel = Kernel()
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def connect(simulator: Simulator) -> str:
+    return (
+        "import asyncio\n"
+        "from liveavatar_nb import LiveAvatar\n"
+        "from liveavatar_nb.bridge import bridge\n"
+        f"la = LiveAvatar({simulator.api_key!r}, api_url={simulator.url!r})"
+    )
+
+
+def settles(condition: Callable[[], bool], limit: float = 10.0) -> bool:
+    deadline = time.monotonic() + limit
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+APPLY = "import nest_asyncio\nnest_asyncio.apply()"
+WAS = "loop = type(asyncio.get_event_loop())\nwas = dict(vars(loop)), asyncio.Task, asyncio.run, asyncio.get_event_loop"
+# a sync-looking call made on the managed loop's own thread, as in an async handler
+REENTRANT = """
+async def handler():
+    return str(la.credits()), len(la.avatars())
+print(*bridge.call(handler()))
+"""
+SAME = """
+print((dict(vars(loop)), asyncio.Task, asyncio.run, asyncio.get_event_loop) == was)
+print("_nest_patched" in vars(loop))
+"""
+AWAIT = """
+async with asyncio.TaskGroup() as group:
+    task = group.create_task(asyncio.sleep(0.01, "well"))
+print(task.result())
+"""
+
+
+def test_a_reentrant_call_leaves_the_kernels_loop_untouched(kernel: Kernel, connect: str) -> None:
+    kernel.run(f"{connect}\n{WAS}")
+    assert kernel.run(REENTRANT).split()[0].startswith("100")
+    assert kernel.run(SAME).split() == ["True", "False"]
+    assert kernel.run(AWAIT) == "well"
+    kernel.run("la.close()")
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_it_works_where_the_user_applies_nest_asyncio(
+    kernel: Kernel, connect: str, simulator: Simulator, order: str
+) -> None:
+    if order == "before":
+        kernel.run(APPLY)
+    kernel.run(f"{connect}\n{WAS}")
+    kernel.run(REENTRANT)
+    assert kernel.run(SAME).split()[0] == "True"
+    if order == "after":
+        kernel.run(APPLY)
+    kernel.run(REENTRANT)
+    assert kernel.run("s = la.start('Silas')\nprint(s.state)") == "connected"
+    assert kernel.run("async def cell():\n    return la.session.state\nprint(asyncio.run(cell()))") == "connected"
+    assert len(simulator.billed()) == 1
+    kernel.run("s.stop()\nla.close()")
+    assert not simulator.billed()
+
+
+def test_an_interrupt_ends_the_wait_and_the_session_that_was_starting(
+    kernel: Kernel, connect: str, simulator: Simulator
+) -> None:
+    kernel.run(connect)
+    simulator.faults.add("start", "delay", seconds=1.0)
+    cell = kernel.begin("la.start('Silas')")
+    assert settles(lambda: bool(simulator.ledger()))
+    time.sleep(0.2)
+    kernel.manager.interrupt_kernel()
+    with pytest.raises(RuntimeError, match="KeyboardInterrupt"):
+        kernel.result(cell)
+    assert kernel.run("la.session.wait_until_ended()\nprint(la.session.state, la.live_sessions)") == "ended []"
+    assert not simulator.billed()
+    assert [entry.starts for entry in simulator.ledger()] == [1]
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_the_kernels_shutdown_stops_the_session(
+    kernel: Kernel, connect: str, simulator: Simulator, *, busy: bool
+) -> None:
+    kernel.run(f"{connect}\nla.start('Silas')")
+    assert len(simulator.billed()) == 1
+    if busy:
+        kernel.begin("import time\ntime.sleep(60)")
+        time.sleep(0.5)
+    kernel.manager.shutdown_kernel()
+    assert settles(lambda: not simulator.billed(), 1)
+
+
+def test_a_demos_simulator_ends_with_its_kernel(kernel: Kernel) -> None:
+    pid = int(kernel.run("from liveavatar_nb import LiveAvatar\nla = LiveAvatar.demo()\nprint(la.simulator.pid)"))
+    kernel.manager.interrupt_kernel()
+    assert kernel.run("print(la.credits())").startswith("100")
+    kernel.manager.shutdown_kernel(now=True)
+
+    def gone() -> bool:
+        import psutil  # noqa: PLC0415
+
+        return not psutil.pid_exists(pid)
+
+    assert settles(gone)
