@@ -46,9 +46,8 @@ class LiveAvatarAPI:
         conn_options: ConnectOptions | None = None,
         session: httpx.AsyncClient | None = None,
     ) -> None:
-        self.transport = Transport(
-            config.find_base(api_url), config.find_key(api_key), http_client=session, options=conn_options
-        )
+        api_key = config.find_key(api_key)
+        self.transport = Transport(config.find_base(api_url), api_key, http_client=session, options=conn_options)
         self.sessions = Sessions(self.transport)
         self.avatars = Avatars(self.transport)
         self.credits = AccountCredits(self.transport)
@@ -102,7 +101,9 @@ class LiveAvatarAPI:
         }
         if video_quality is not None:
             body["video_settings"] = {"quality": video_quality}
-        return await self.transport.send(Call("POST", "/v1/sessions/token", body=body))
+        call = Call("POST", "/v1/sessions/token", body=body)
+        del livekit_token, body
+        return await self.transport.send(call)
 
     async def start_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
         """Starts a session (`POST /v1/sessions/start`): billing begins. Returns the envelope.
@@ -114,7 +115,9 @@ class LiveAvatarAPI:
         Raises:
             StartOutcomeUnknown: it may be billed; stop it by its id.
         """
-        return await self.sessions.send_start(session_id, Masked(session_token, "of a session"))
+        token = Masked(session_token, "of a session")
+        del session_token  # a traceback that shows local variables must not show it
+        return await self.sessions.send_start(session_id, token)
 
     async def stop_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
         """Stops a session (`POST /v1/sessions/stop`). Returns the envelope.
@@ -125,4 +128,5 @@ class LiveAvatarAPI:
         """
         body = {"session_id": session_id, "reason": "USER_DISCONNECTED"}
         token = Masked(session_token, "of a session")
+        del session_token
         return await self.transport.send(Call("POST", "/v1/sessions/stop", Safety.INSISTENT, token=token, body=body))

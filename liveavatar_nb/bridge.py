@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import functools
 import inspect
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
+from .errors import ClientClosed
 from .listing import Listing
 
 P = ParamSpec("P")
@@ -34,47 +37,70 @@ THREAD_NAME = "liveavatar_nb-loop"
 class ManagedLoop(asyncio.SelectorEventLoop):
     """A class of its own: nest_asyncio patches a loop's class, and the kernel's loop must not share it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: set[_Wait] = set()
+
 
 class _Wait:
     """One coroutine on the loop and the thread that waits for it."""
 
-    __slots__ = ("_done", "_failure", "_result", "task")
+    __slots__ = ("_done", "_failure", "_result", "_task", "_work", "is_abandoned", "is_closed")
 
-    def __init__(self) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         # a bare lock: concurrent.futures.Future and its chain of callbacks cost half the call
         self._done = threading.Lock()
         self._done.acquire()
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
         self._result: Any = None
         self._failure: BaseException | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.is_abandoned = False
+        self.is_closed = False
 
-    async def run(self, work: Coroutine[Any, Any, Any]) -> None:
+    def start(self, loop: ManagedLoop) -> None:
+        """On the loop: begins the work, unless nobody waits for it any more."""
+        if self.is_abandoned:
+            self._work.close()
+            self._done.release()
+        else:
+            self._task = loop.create_task(self._run())
+
+    async def _run(self) -> None:
         try:
-            self._result = await work
+            self._result = await self._work
         except BaseException as failure:  # noqa: BLE001 (it belongs to the thread that waits)
             self._failure = failure
         finally:
             self._done.release()
 
-    def abandon(self) -> None:
-        """Ends the wait where the loop was closed under it."""
-        if self.task is None or not self.task.done():
-            self._failure = self._failure or RuntimeError("The event loop was closed while the call was waiting.")
+    def cancel(self) -> None:
+        """On the loop, after `start`: ends the work."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def give_up(self) -> None:
+        """Ends the wait for work that the closed loop will never do."""
+        if self._task is None:
+            self._work.close()
         if self._done.locked():
+            self._failure = ClientClosed("The managed loop was closed while the call was waiting.")
             self._done.release()
 
-    def wait(self, timeout: float = -1) -> bool:
-        return self._done.acquire(timeout=timeout)
+    def wait(self, timeout: float = -1) -> None:
+        self._done.acquire(timeout=timeout)
 
     def outcome(self) -> Any:
         failure = self._failure
-        if failure is not None:
-            try:
-                raise failure
-            finally:
-                # a frame that holds its own exception keeps everything below it alive
-                del failure, self
-        return self._result
+        if failure is None:
+            return self._result
+        if self.is_closed and isinstance(failure, asyncio.CancelledError):
+            raise ClientClosed("The managed loop was closed while the call was waiting.") from None
+        try:
+            raise failure
+        finally:
+            # a frame that holds its own exception keeps everything below it alive
+            del failure, self
 
 
 class Bridge:
@@ -88,7 +114,6 @@ class Bridge:
         self._lock = threading.Lock()
         self._loop: ManagedLoop | None = None
         self._thread: threading.Thread | None = None
-        self._thread_id: int | None = None
         self._users = 0
 
     @property
@@ -109,23 +134,21 @@ class Bridge:
 
     def _start(self) -> ManagedLoop:
         loop = ManagedLoop()
-        ready = threading.Event()
 
         def run() -> None:
-            self._thread_id = threading.get_ident()
             asyncio.set_event_loop(loop)
-            loop.call_soon(ready.set)
             try:
                 loop.run_forever()
             finally:
                 _drain(loop)
                 asyncio.set_event_loop(None)
                 loop.close()
+                for wait in list(loop.waits):
+                    wait.give_up()
 
-        self._thread = threading.Thread(target=run, name=THREAD_NAME, daemon=True)
+        # known before it runs: an interrupt from here on leaves no thread that nobody knows
+        self._loop, self._thread = loop, threading.Thread(target=run, name=THREAD_NAME, daemon=True)
         self._thread.start()
-        ready.wait()
-        self._loop = loop
         atexit.unregister(self.close)
         atexit.register(self.close)
         return loop
@@ -135,27 +158,27 @@ class Bridge:
 
         Raises:
             KeyboardInterrupt: the wait was interrupted; the task was cancelled.
+            ClientClosed: the loop was closed meanwhile.
         """
-        loop = self.loop
-        if threading.get_ident() == self._thread_id:
+        loop, thread = self.loop, self._thread
+        if thread is not None and threading.get_ident() == thread.ident:
             return _run_nested(loop, work)
-        wait = _Wait()
-
-        def start() -> None:
-            wait.task = loop.create_task(wait.run(work))
-
+        wait = _Wait(work)
+        loop.waits.add(wait)
         try:
-            loop.call_soon_threadsafe(start)
-        except RuntimeError:
-            work.close()
-            raise
-        try:
+            loop.call_soon_threadsafe(wait.start, loop)
             wait.wait()
+        except RuntimeError:
+            wait.give_up()
         except BaseException:
-            # cancelled on the loop, where `start` has run before this
-            loop.call_soon_threadsafe(lambda: wait.task and wait.task.cancel())
-            wait.wait(INTERRUPT_GRACE)
+            # an interrupt can come before `start` was handed over, or after: it finds one mark or the other
+            wait.is_abandoned = True
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(wait.cancel)
+                wait.wait(INTERRUPT_GRACE)
             raise
+        finally:
+            loop.waits.discard(wait)
         result: R = wait.outcome()
         return result
 
@@ -176,13 +199,20 @@ class Bridge:
         if last:
             self.close()
 
+    def close_if_unused(self) -> None:
+        """Closes the loop that a call on a closed client has started."""
+        if not self._users and self.is_running:
+            self.close()
+
     def close(self) -> None:
         """Cancels what runs, closes the loop and ends its thread; the next use starts afresh."""
         with self._lock:
             loop, thread = self._loop, self._thread
-            self._loop = self._thread = self._thread_id = None
+            self._loop = self._thread = None
         if loop is None or thread is None or not thread.is_alive():
             return
+        for wait in list(loop.waits):
+            wait.is_closed = True
         loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(SHUTDOWN_LIMIT)
@@ -224,6 +254,8 @@ class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
             (events, ("get_event_loop", "_get_event_loop")),
             (policy, ("get_event_loop",)),
         ]
+        if "tornado" in sys.modules:
+            owners.append((sys.modules["tornado.concurrent"], ("Future", "FUTURES")))
         self._names = [(owner, name) for owner, names in owners for name in names]
         self._before: list[Any] = []
 
@@ -314,17 +346,14 @@ def blocking(method: Callable[..., Coroutine[Any, Any, Any]], *, wrap: Any = Non
         method: a method of the async face.
         wrap: what makes the sync face's object of the result.
     """
-    call = bridge.call
-    if wrap is None:
 
-        @functools.wraps(method)
-        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return call(method(self._inner, *args, **kwargs))
-    else:
-
-        @functools.wraps(method)
-        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return wrap(call(method(self._inner, *args, **kwargs)))._held_by(self)
+    @functools.wraps(method)
+    def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = bridge.call(method(self._inner, *args, **kwargs))
+        finally:
+            bridge.close_if_unused()
+        return result if wrap is None else wrap(result)._held_by(self)
 
     return _as_sync(wrapper, method, wrap)
 

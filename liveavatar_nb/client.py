@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
 from . import config
 from .api import LiveAvatarAPI
 from .config import Masked
-from .errors import ClientClosed, InvalidArgument, SessionAlreadyLive, StopNotConfirmed
+from .errors import ClientClosed, InvalidArgument, SessionAlreadyLive, SessionEnded
 from .life import SessionOptions
 from .listing import Listing
 from .models import Avatar, SessionRecord
@@ -53,10 +53,13 @@ class AsyncLiveAvatar:
         http_client: httpx.AsyncClient | None = None,
         max_minutes: float = config.MAX_MINUTES,
     ) -> None:
+        api_key = config.find_key(api_key)
         _seconds(max_minutes)
         self._max_minutes = max_minutes
         self.api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
         self._sessions: list[AsyncSession] = []
+        self._pending: list[_Start] = []
+        self._closing = False
         self._last: AsyncSession | None = None
         self._watchers: list[Callable[[], None]] = []
 
@@ -71,14 +74,28 @@ class AsyncLiveAvatar:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stops the sessions of this client and closes it; twice is fine."""
+        """Stops the sessions of this client and closes it; twice is fine.
+
+        Raises:
+            StopNotConfirmed: the client stays open, so that it can be tried again.
+        """
         if self.is_closed:
             return
+        self._closing = True
         try:
             await self.stop_sessions()
-        finally:
-            await self.api.aclose()
-            self._changed()
+        except BaseException:
+            self._closing = False
+            raise
+        await self.api.aclose()
+        self._changed()
+
+    async def forget(self) -> None:
+        """Closes it without a stop: for a service that is gone with all it billed, as a simulator."""
+        for session in self.live_sessions:
+            session.forget()
+        await self.api.aclose()
+        self._changed()
 
     @property
     def max_minutes(self) -> float:
@@ -160,7 +177,7 @@ class AsyncLiveAvatar:
             CreditsError, ConcurrencyLimitError, AuthenticationError...: the service refused.
             StartOutcomeUnknown, AvatarNeverCame: the start failed on the way; it was stopped.
         """
-        if self.is_closed:
+        if self.is_closed or self._closing:
             raise ClientClosed
         options = SessionOptions(
             mode=_mode(mode),
@@ -171,14 +188,20 @@ class AsyncLiveAvatar:
         )
         if replace and concurrent:
             raise InvalidArgument("replace and concurrent exclude each other.")
-        self._refuse_second(replace=replace, concurrent=concurrent)
-        found = await self._find(avatar, is_sandbox=is_sandbox)
-        if replace:
-            await self.stop_sessions()
-        # asked again: another start may have come while the avatar was looked up
-        self._refuse_second(replace=False, concurrent=concurrent)
+        if not (replace or concurrent):
+            self._refuse_second()
+        start = _Start()
+        self._pending.append(start)
+        try:
+            found = await self._find(avatar, is_sandbox=is_sandbox)
+            if replace and not start.is_cancelled:
+                await self._stop_sessions(besides=start)
+            if start.is_cancelled:
+                raise SessionEnded("The session was stopped before it started.", session_id=None)
+        finally:
+            self._pending.remove(start)
         session = AsyncSession(self.api, found, options, self._changed)
-        self._sessions.append(session)
+        self._sessions = [*self.live_sessions, session]
         self._last = session
         try:
             await session.open()
@@ -187,22 +210,29 @@ class AsyncLiveAvatar:
         return session
 
     async def stop_sessions(self) -> None:
-        """Stops every live session of this client.
+        """Stops every live session of this client, and every start that is under way.
 
         Raises:
             StopNotConfirmed: of the first that the service did not confirm; the others were tried.
         """
+        await self._stop_sessions()
+
+    async def _stop_sessions(self, besides: _Start | None = None) -> None:
+        self.cancel_starts(besides)
         stops = [session.stop() for session in self.live_sessions]
-        failures = [result for result in await asyncio.gather(*stops, return_exceptions=True) if result]
-        for failure in failures:
-            if not isinstance(failure, StopNotConfirmed) or failure is failures[0]:
+        for failure in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(failure, BaseException):
                 raise failure
+
+    def cancel_starts(self, besides: _Start | None = None) -> None:
+        """Ends the starts that are looking up their avatar: nothing of them was sent."""
+        for start in self._pending:
+            start.is_cancelled = start.is_cancelled or start is not besides
 
     @property
     def live_sessions(self) -> list[AsyncSession]:
         """The sessions of this client that may be running, and billed, at the service."""
-        self._sessions = [session for session in self._sessions if session.is_live]
-        return list(self._sessions)
+        return [session for session in self._sessions if session.is_live]
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Has `callback` called on the loop whenever a session of this client changes.
@@ -225,19 +255,21 @@ class AsyncLiveAvatar:
             except Exception:
                 logger.exception("a watcher of the client failed")
 
-    def _refuse_second(self, *, replace: bool, concurrent: bool) -> None:
+    def _refuse_second(self) -> None:
         live = self.live_sessions
-        if live and not (replace or concurrent):
+        if live:
             first = live[-1]
+            how = "not confirmed as stopped" if first.state.is_final else str(first.state)
             raise SessionAlreadyLive(
-                f"Session {first.id or '(without id yet)'} with {first.avatar.name} is {first.state}.",
-                session_id=first.id,
+                f"Session {first.id or '(without id yet)'} with {first.avatar.name} is {how}.", session_id=first.id
             )
+        if self._pending:
+            raise SessionAlreadyLive("Another start is under way.", session_id=None)
 
     async def _find(self, avatar: str | Avatar | None, *, is_sandbox: bool) -> Avatar:
-        if avatar is None and is_sandbox:
-            avatar = config.SANDBOX_AVATAR
-        if isinstance(avatar, Avatar):
+        if is_sandbox and avatar in (None, config.SANDBOX_AVATAR):
+            found = await self.api.avatars.get(config.SANDBOX_AVATAR)
+        elif isinstance(avatar, Avatar):
             found = avatar
         elif isinstance(avatar, str) and avatar.strip():
             found = _pick(avatar.strip(), await self.avatars())
@@ -252,6 +284,12 @@ class AsyncLiveAvatar:
             why = "has expired" if found.is_expired else f"is {found.status}, not ACTIVE"
             raise InvalidArgument(f"Avatar {found.name} {why}.", remedy="Pick another one: avatars() lists them.")
         return found
+
+
+class _Start:
+    """A start that is looking up its avatar."""
+
+    is_cancelled = False
 
 
 def _pick(sought: str, avatars: list[Avatar]) -> Avatar:

@@ -23,6 +23,7 @@ RETRY_CAP: Final = 8.0  # s, the longest wait between two attempts
 KEEP_ALIVE_INTERVAL: Final = 60.0  # s; the service ends a session after 300 s without a sign of life
 CONNECTED_TIMEOUT: Final = 30.0  # s, from the answer to the start call to the event `connected`
 SOCKET_OPEN_TIMEOUT: Final = 10.0  # s, for the WebSocket's handshake
+SOCKET_CLOSE_TIMEOUT: Final = 1.0  # s, for the goodbye of a WebSocket
 SOCKET_PING_INTERVAL: Final = 20.0  # s; with as long again for the answer a half-open socket shows within 40 s
 SOCKET_ATTEMPTS: Final = 5  # to get a lost WebSocket back
 SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
@@ -56,6 +57,11 @@ class Masked:
         """The text itself, for the one place that sends it."""
         return self._secret
 
+    @property
+    def fits_a_header(self) -> bool:
+        """Whether a header can hold it: printable ASCII without spaces."""
+        return self._secret.isascii() and self._secret.isprintable() and " " not in self._secret
+
     def __repr__(self) -> str:
         return f"<masked, {self.source}>"
 
@@ -82,10 +88,12 @@ def find_key(api_key: str | Masked | None) -> Masked:
         return api_key
     if api_key is not None and not isinstance(api_key, str):
         raise ConfigurationError(f"api_key must be text, not {type(api_key).__name__}.")
-    if api_key:
-        return Masked(api_key, "from the argument api_key")
-    if found := os.environ.get(KEY_VARIABLE):
-        return Masked(found, f"from the environment's {KEY_VARIABLE}")
+    source = "from the argument api_key" if api_key else f"from the environment's {KEY_VARIABLE}"
+    # a key that was read from a file ends with a new line, which no header can hold
+    found = Masked((api_key or os.environ.get(KEY_VARIABLE, "")).strip(), source)
+    del api_key
+    if found.reveal():
+        return found
     raise ConfigurationError(
         f"There is no API key: api_key was not given and {KEY_VARIABLE} is not set.",
         remedy="Set one of them, or use LiveAvatar.demo(), which needs no key and no account.",

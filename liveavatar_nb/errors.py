@@ -220,7 +220,7 @@ class AvatarNeverCame(SessionError):
     """The service never said `connected` (event `session.state_updated`); the session was stopped."""
 
     title = "The avatar did not come"
-    default_remedy = "The session was stopped. Try again, or another avatar."
+    default_remedy = "Try again, or another avatar."
 
 
 class StartOutcomeUnknown(SessionError):

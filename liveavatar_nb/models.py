@@ -97,6 +97,9 @@ class SessionToken(Record):
     def __repr__(self) -> str:
         return f"<SessionToken for {self.session_id}>"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("session_id", self.session_id)]
+
 
 class StartedSession(Record):
     """A session that was started (schema `StartedSession`). Tokens and the socket's address are not shown."""
@@ -110,6 +113,9 @@ class StartedSession(Record):
 
     def __repr__(self) -> str:
         return f"<StartedSession {self.session_id}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("session_id", self.session_id)]
 
 
 class Credits(Record):
@@ -132,7 +138,9 @@ def decode(kind: type[R], data: Any, what: str) -> R:
     try:
         record = msgspec.convert(data, kind, strict=True)
     except msgspec.ValidationError as error:
-        raise SchemaError(f"{what} answered in an unknown form: {error}.") from None
+        told = str(error)
+        del data  # a traceback that shows local variables must not show tokens
+        raise SchemaError(f"{what} answered in an unknown form: {told}.") from None
     known = {field.encode_name for field in msgspec.structs.fields(kind)}
     if unknown := {name: value for name, value in data.items() if name not in known}:
         record.__dict__["_extra"] = unknown

@@ -110,9 +110,10 @@ class Sessions(_Resource):
         Raises:
             StartOutcomeUnknown: it may be billed; stop it by its id.
         """
-        envelope = await self.send_start(session_id, session_token)
         try:
-            return decode(StartedSession, envelope["data"], "POST /v1/sessions/start")
+            return decode(
+                StartedSession, (await self.send_start(session_id, session_token))["data"], "POST /v1/sessions/start"
+            )
         except SchemaError as failure:
             raise _unknown(failure, session_id) from None
 

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from . import config
-from .errors import APIConnectionError, APIStatusError, LiveAvatarException
+from .errors import APIConnectionError, APIStatusError, ClientClosed, LiveAvatarException
 
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -49,6 +49,8 @@ class APIConnectOptions:
 
 def again(failure: LiveAvatarException, safety: Safety) -> bool:
     """Whether a call that failed so may be sent again."""
+    if isinstance(failure, ClientClosed):
+        return False
     if safety is Safety.INSISTENT:
         return not isinstance(failure, APIStatusError) or failure.status_code in TRANSIENT_STATUSES
     if isinstance(failure, APIConnectionError):

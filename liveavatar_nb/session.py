@@ -30,6 +30,7 @@ from .protocol import lite
 from .protocol.lite import Event
 from .resources import surely_not_started
 from .retry import delay
+from .transport import goes_by_proxy
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -37,6 +38,9 @@ logger = logging.getLogger("liveavatar_nb.session")
 _silent = logging.getLogger("liveavatar_nb.socket")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
+
+
+STOPPED = "The session was stopped. Try again, or another avatar."
 
 
 class AsyncSession:
@@ -71,6 +75,7 @@ class AsyncSession:
         self._stopping: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._connected = asyncio.Event()
+        self._socket_trouble: str | None = None
         self._over = asyncio.Event()
         self._events = EventStream()
 
@@ -168,6 +173,10 @@ class AsyncSession:
         return self._error
 
     @property
+    def _unstopped(self) -> str:
+        return f"call stop() again; at the latest its cap ends it, {self.max_minutes:g} minutes after its start."
+
+    @property
     def stop_is_confirmed(self) -> bool:
         """Whether it is over and nothing of it runs at the service any more."""
         return self._state.is_final and not self._maybe_billed
@@ -235,6 +244,9 @@ class AsyncSession:
         except LiveAvatarException as failure:
             await self._fail(failure)
             raise
+        except Exception as failure:
+            await self._fail(APIConnectionError(f"The start failed here ({type(failure).__name__})."))
+            raise
 
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
@@ -271,6 +283,10 @@ class AsyncSession:
             raise AvatarNeverCame(
                 f"The service did not say `connected` within {config.CONNECTED_TIMEOUT:g} s.", session_id=self._id
             ) from None
+        if self._socket_trouble is not None:
+            raise AvatarNeverCame(
+                f"The session's WebSocket could not be opened ({self._socket_trouble}).", session_id=self._id
+            )
         if self._state is not SessionState.CONNECTED:
             raise SessionEnded(
                 f"The session ended while it started: {self.end_words}.",
@@ -282,7 +298,7 @@ class AsyncSession:
     async def _fail(self, failure: LiveAvatarException) -> None:
         """The end that follows a failure: what may be billed is stopped by its id, whatever the failure was."""
         self._error = failure
-        self._dismiss_workers()
+        await self._end_workers()
         if self._maybe_billed:
             try:
                 await self._stop_remote()
@@ -292,6 +308,8 @@ class AsyncSession:
                     self._settle()
         if isinstance(failure, StartOutcomeUnknown):
             failure.confirmed_stopped = not self._maybe_billed
+        if isinstance(failure, StartOutcomeUnknown | AvatarNeverCame):
+            failure.remedy = f"Its stop is not confirmed: {self._unstopped}" if self._maybe_billed else STOPPED
         self._finish(SessionState.FAILED)
 
     def _begin_stop(self) -> asyncio.Task[None]:
@@ -319,6 +337,7 @@ class AsyncSession:
         if isinstance(self._error, StopNotConfirmed):
             self._error = None
         self._end_reason = self._end_reason or "USER_CLOSED"
+        await self._end_workers()
         self._finish(SessionState.ENDED)
 
     async def _stop_remote(self) -> None:
@@ -334,12 +353,12 @@ class AsyncSession:
                     # "no such session" proves nothing by itself: a stop can overtake a start
                     elif any([record.id == self._id async for record in sessions.list(type="active")]):
                         raise
-        except (LiveAvatarException, TimeoutError) as failure:
+        except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
             raise StopNotConfirmed(
                 f"The service did not confirm the stop of session {self._id} "
                 f"({getattr(failure, 'message', 'no answer in time')}).",
                 session_id=self._id,
-                remedy=f"Stop it again; at the latest its cap ends it, {self.max_minutes:g} minutes after the start.",
+                remedy=self._unstopped,
             ) from None
         self._settle()
         with contextlib.suppress(LiveAvatarException, TimeoutError):
@@ -361,10 +380,11 @@ class AsyncSession:
                 async with connect(
                     self._ws_url.reveal(),
                     open_timeout=config.SOCKET_OPEN_TIMEOUT,
+                    close_timeout=config.SOCKET_CLOSE_TIMEOUT,
                     ping_interval=config.SOCKET_PING_INTERVAL,
                     max_size=config.SOCKET_FRAME_LIMIT,
                     logger=_silent,
-                    proxy=None,
+                    proxy=True if goes_by_proxy(self._ws_url.reveal()) else None,
                 ) as socket:
                     async for frame in socket:
                         if self._receive(lite.decode(frame)):
@@ -378,9 +398,11 @@ class AsyncSession:
             wait = delay(attempt, config.RETRY_BASE)
             attempt += 1
             if attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
-                if self._connected.is_set():
+                if self._state is SessionState.CONNECTED:
                     logger.error("session %s lost its WebSocket and is stopped", self._id)
                     await self._fail(APIConnectionError(f"The session's WebSocket was lost ({told})."))
+                self._socket_trouble = told
+                self._connected.set()
                 return
             logger.info("session %s: WebSocket lost (%s), connecting again in %.1f s", self._id, told, wait)
             await asyncio.sleep(wait)
@@ -420,18 +442,28 @@ class AsyncSession:
             return True
         try:
             record = await self._api.sessions.get(self._id)
-        except NotFoundError:
-            self._end_reason = "UNKNOWN"
-        except LiveAvatarException as failure:
-            logger.warning("session %s: cannot ask how it is: %s", self._id, failure.message)
-            return False
-        else:
             if record.end_at is None and record.end_reason is None:
                 return False
             self._record, self._end_reason = record, record.end_reason or "UNKNOWN"
+        except NotFoundError:
+            # by itself that proves nothing: a stop, and the list of active sessions, do
+            try:
+                await self._stop_remote()
+            except StopNotConfirmed as failure:
+                logger.warning("%s", failure)
+                return False
+            self._end_reason = self._end_reason or "UNKNOWN"
+        except LiveAvatarException as failure:
+            logger.warning("session %s: cannot ask how it is: %s", self._id, failure.message)
+            return False
         self._settle()
         self._finish(SessionState.ENDED)
         return True
+
+    def forget(self) -> None:
+        """Takes it as over without a stop: for a service that is gone with all it billed, as a simulator."""
+        self._settle()
+        self._finish(SessionState.FAILED)
 
     # bookkeeping
 
@@ -461,11 +493,15 @@ class AsyncSession:
         self._dismiss_workers()
         self._on_change()
 
-    def _dismiss_workers(self) -> None:
-        current = asyncio.current_task()
-        for task in self._workers:
-            if task is not current:
-                task.cancel()
+    def _dismiss_workers(self) -> set[asyncio.Task[None]]:
+        dismissed = self._workers - {asyncio.current_task()}
+        for task in dismissed:
+            task.cancel()
+        return dismissed
+
+    async def _end_workers(self) -> None:
+        if dismissed := self._dismiss_workers():
+            await asyncio.wait(dismissed, timeout=2 * config.SOCKET_CLOSE_TIMEOUT)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,8 +11,10 @@ from . import config
 from .bridge import Face, blocking, blocking_iter, blocking_rows, bridge, reading
 from .client import AsyncLiveAvatar
 from .config import Masked
-from .errors import SimulatorError
+from .errors import SimulatorError, StopNotConfirmed
 from .session import AsyncSession
+
+logger = logging.getLogger("liveavatar_nb.client")
 
 if TYPE_CHECKING:
     import httpx
@@ -88,6 +92,7 @@ class LiveAvatar(Face):
         http_client: httpx.AsyncClient | None = None,
         max_minutes: float = config.MAX_MINUTES,
     ) -> None:
+        api_key = config.find_key(api_key)
         self._inner = AsyncLiveAvatar(api_key, api_url=api_url, http_client=http_client, max_minutes=max_minutes)
         self.simulator: Simulator | None = None
         bridge.retain()
@@ -123,15 +128,25 @@ class LiveAvatar(Face):
         self.close()
 
     def close(self) -> None:
-        """Stops the sessions of this client and closes it, and its simulator; twice is fine."""
-        if self._release.detach() is None:
+        """Stops the sessions of this client and closes it, and its simulator; twice is fine.
+
+        Raises:
+            StopNotConfirmed: the client stays open, so that it can be tried again.
+        """
+        if not self._release.alive:
             return
         try:
             bridge.call(self._inner.aclose())
-        finally:
+        except StopNotConfirmed:
+            if self.simulator is None:
+                raise
+            # what ran on a simulator ends with it
+            self.simulator.close()
+            bridge.call(self._inner.forget())
+        if self._release.detach() is not None:
             bridge.release()
-            if self.simulator is not None:
-                self.simulator.close()
+        if self.simulator is not None:
+            self.simulator.close()
 
     is_closed = reading(AsyncLiveAvatar.is_closed)
     base_url = reading(AsyncLiveAvatar.base_url)
@@ -161,8 +176,18 @@ class LiveAvatar(Face):
 
 
 def _let_go(inner: AsyncLiveAvatar) -> None:
-    """A client that nobody can reach any more: its sessions are stopped, so that none is billed unseen."""
-    if inner.is_closed or not bridge.is_running:
-        bridge.release()
-        return
-    bridge.submit(inner.aclose()).add_done_callback(lambda _: bridge.release())
+    """A client that nobody can reach any more: its sessions are stopped, so that none is billed unseen.
+
+    The collector may call this on any thread, also on one that holds the bridge's lock: so it does no more
+    than begin a thread.
+    """
+
+    def close() -> None:
+        try:
+            bridge.call(inner.aclose())
+        except Exception:
+            logger.exception("a client that was let go could not stop its sessions; the interpreter's exit tries again")
+        finally:
+            bridge.release()
+
+    threading.Thread(target=close, name="liveavatar_nb-let-go", daemon=True).start()

@@ -8,8 +8,9 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -21,6 +22,7 @@ from .errors import (
     APITimeoutError,
     AuthenticationError,
     ClientClosed,
+    ConfigurationError,
     InvalidArgument,
     LiveAvatarException,
     status_error,
@@ -68,7 +70,7 @@ class Call:
     token: Masked | None = None
     signed: bool = True
     query: Mapping[str, Any] | None = None
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -94,6 +96,8 @@ class Transport:
     ) -> None:
         if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
             raise InvalidArgument(f"The HTTP client must be an httpx.AsyncClient, not {type(http_client).__name__}.")
+        if not key.fits_a_header:
+            raise ConfigurationError(f"The API key {key.source} holds signs that no key has.", remedy="Copy it anew.")
         self.base_url = base_url
         self.key = key
         self.closed = False
@@ -104,19 +108,24 @@ class Transport:
         self._base_delay = options.retry_interval if options else config.RETRY_BASE
         self._attempt_limit = options.timeout if options else config.READ_TIMEOUT
 
-    def _client(self) -> httpx.AsyncClient:
-        if self.closed:
-            raise ClientClosed
-        if self._lent is not None:
+    def _client(self, safety: Safety = Safety.REPEATABLE) -> httpx.AsyncClient:
+        lent_is_open = self._lent is not None and not self._lent.is_closed
+        if self._lent is not None and lent_is_open and not self.closed:
             return self._lent
+        # a stop must arrive, also where the client it came by was closed
+        if (self.closed or self._lent is not None) and safety is not Safety.INSISTENT:
+            raise ClientClosed
         # a forked child shares the sockets of its parent, so it must not touch that client
         if self._own is None or self._own_pid != os.getpid():
-            self._own, self._own_pid = httpx.AsyncClient(), os.getpid()
+            self._own, self._own_pid = httpx.AsyncClient(trust_env=goes_by_proxy(self.base_url)), os.getpid()
         return self._own
 
     async def aclose(self) -> None:
         """Closes the client that was made here; one that was handed in stays open."""
         self.closed = True
+        await self._close_own()
+
+    async def _close_own(self) -> None:
         own, self._own = self._own, None
         if own is not None and self._own_pid == os.getpid():
             await own.aclose()
@@ -140,8 +149,12 @@ class Transport:
             except TimeoutError:
                 raise APITimeoutError(f"{call} was not answered within {limit:g} s.") from None
             except LiveAvatarException as failure:
-                if isinstance(failure, AuthenticationError) and call.token is None:
-                    failure.remedy = f"The key came {self.key.source}: check it, or give another one."
+                if isinstance(failure, AuthenticationError):
+                    failure.remedy = (
+                        f"The key came {self.key.source}: check it, or give another one."
+                        if call.token is None
+                        else "It was the session's own token: start a new session."
+                    )
                 wait = delay(attempt, self._base_delay, getattr(failure, "retry_after", None))
                 attempt += 1
                 tries_left = attempt < self._attempts or call.safety is Safety.INSISTENT
@@ -151,7 +164,7 @@ class Transport:
             await asyncio.sleep(wait)
 
     async def _once(self, call: Call) -> dict[str, Any]:
-        client = self._client()
+        client = self._client(call.safety)
         headers = {"accept": "application/json"}
         request = client.build_request(
             call.method,
@@ -165,12 +178,18 @@ class Transport:
         try:
             response = await client.send(request, auth=auth, stream=True, follow_redirects=False)
             try:
-                body = await _read(response, config.BODY_LIMIT)
+                return envelope(
+                    response.status_code, response.headers, await _read(response, config.BODY_LIMIT), str(call)
+                )
             finally:
                 await response.aclose()
-        except httpx.HTTPError as failure:
+        except LiveAvatarException:
+            raise
+        except Exception as failure:  # noqa: BLE001 (also what the hooks of a client that was handed in raise)
             raise _no_answer(failure, str(call)) from None
-        return envelope(response.status_code, response.headers, body, str(call))
+        finally:
+            if self.closed:
+                await self._close_own()
 
     async def fetch(self, url: str) -> tuple[str, bytes]:
         """Media type and bytes of a picture, without any credential.
@@ -187,7 +206,9 @@ class Transport:
                 body = await _read(response, config.PICTURE_LIMIT)
             finally:
                 await response.aclose()
-        except httpx.HTTPError as failure:
+        except LiveAvatarException:
+            raise
+        except Exception as failure:  # noqa: BLE001 (as for `send`)
             raise _no_answer(failure, "GET of a picture") from None
         if response.status_code != 200:
             raise status_error(response.status_code, None, response.headers, "GET of a picture")
@@ -203,13 +224,20 @@ class BlockingStopper:
 
     def __init__(self, limit: float = config.EXIT_STOP_LIMIT) -> None:
         self._deadline = time.monotonic() + limit
-        self._client = httpx.Client()
+        self._clients: dict[bool, httpx.Client] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._client.close()
+        for client in self._clients.values():
+            client.close()
+
+    def _client(self, base_url: str) -> httpx.Client:
+        by_proxy = goes_by_proxy(base_url)
+        if by_proxy not in self._clients:
+            self._clients[by_proxy] = httpx.Client(trust_env=by_proxy)
+        return self._clients[by_proxy]
 
     def stop(self, base_url: str, key: Masked, session_id: str) -> bool:
         """Stops a session by its id (`POST /v1/sessions/stop`); whether the service confirmed it."""
@@ -217,7 +245,7 @@ class BlockingStopper:
         if remaining <= 0:
             return False
         try:
-            response = self._client.post(
+            response = self._client(base_url).post(
                 f"{base_url}/v1/sessions/stop",
                 json={"session_id": session_id, "reason": "USER_CLOSED"},
                 auth=_Signed(key, bearer=False),
@@ -239,11 +267,20 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
     return bytes(body)
 
 
-def _no_answer(failure: httpx.HTTPError, what: str) -> APIConnectionError:
+def _no_answer(failure: Exception, what: str) -> APIConnectionError:
     sent = not isinstance(failure, NOT_SENT)
+    kind = type(failure).__name__
     if isinstance(failure, httpx.TimeoutException):
-        return APITimeoutError(f"{what} was not answered in time ({type(failure).__name__}).", sent=sent)
-    return APIConnectionError(f"{what} got no answer ({type(failure).__name__}: {failure}).", sent=sent)
+        return APITimeoutError(f"{what} was not answered in time ({kind}).", sent=sent)
+    # only the words of a failed connection are safe to quote: others can hold a header
+    told = f"{kind}: {failure}" if isinstance(failure, httpx.ConnectError) else kind
+    return APIConnectionError(f"{what} got no answer ({told}).", sent=sent)
+
+
+def goes_by_proxy(url: str) -> bool:
+    """Whether the environment's proxies apply to an address: not to this machine's own."""
+    host = urlsplit(url).hostname or ""
+    return not (host == "localhost" or host.startswith("127.") or host == "::1")
 
 
 def envelope(status_code: int, headers: Mapping[str, str], body: bytes, what: str) -> dict[str, Any]:
@@ -259,14 +296,19 @@ def envelope(status_code: int, headers: Mapping[str, str], body: bytes, what: st
         decoded = json.loads(body) if body else None
     except ValueError:
         decoded = None
+    if 200 <= status_code < 300 and isinstance(decoded, dict) and "data" in decoded:
+        if decoded.get("code") in SUCCESS_CODES:
+            return decoded
+    elif 200 <= status_code < 300:
+        decoded = None
+    failure: APIResponseError
     if 300 <= status_code < 400:
-        raise APIResponseError(
+        failure = APIResponseError(
             f"{what} answered with a redirect ({status_code}), which is not followed.", remedy="Check the api_url."
         )
-    if not 200 <= status_code < 300:
-        raise status_error(status_code, decoded, headers, what)
-    if not isinstance(decoded, dict) or "data" not in decoded:
-        raise APIResponseError(f"{what} answered {status_code} with no envelope.")
-    if decoded.get("code") not in SUCCESS_CODES:
-        raise status_error(status_code, decoded, headers, what)
-    return decoded
+    elif 200 <= status_code < 300 and decoded is None:
+        failure = APIResponseError(f"{what} answered {status_code} with no envelope.")
+    else:
+        failure = status_error(status_code, decoded, headers, what)
+    del body, decoded  # a traceback that shows local variables must not show tokens
+    raise failure

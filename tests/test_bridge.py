@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from liveavatar_nb.bridge import THREAD_NAME, ManagedLoop, bridge
+from liveavatar_nb.errors import ClientClosed
 from liveavatar_nb.listing import Listing, Page
 
 
@@ -143,7 +144,7 @@ def test_a_call_that_waits_while_the_loop_is_closed_ends() -> None:
     time.sleep(0.1)
     bridge.close()
     thread.join(5)
-    assert [type(failure) for failure in outcome] == [asyncio.CancelledError]
+    assert [type(failure) for failure in outcome] == [ClientClosed]
 
 
 def test_after_a_fork_the_child_has_a_loop_of_its_own() -> None:

@@ -20,8 +20,8 @@ SYNC_ONLY = {
     Session: set(),
 }
 ASYNC_ONLY = {
-    AsyncLiveAvatar: {"aclose", "api", "watch"},
-    AsyncSession: {"open"},
+    AsyncLiveAvatar: {"aclose", "api", "cancel_starts", "forget", "watch"},
+    AsyncSession: {"forget", "open"},
 }
 FACES = [(AsyncLiveAvatar, LiveAvatar), (AsyncSession, Session)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class ControlledWidget(anywidget.AnyWidget):
         super().__init__(widget_id=channel.join(self), **traits)
         self.on_msg(lambda _widget, content, _buffers: channel.deliver(content))
         self._unwatch = client.watch(self._client_changed)
-        self._submit(self._load())
+        self._submit(self._load(), "what it shows")
 
     def _ipython_display_(self) -> None:
         from IPython.display import display_html, publish_display_data  # noqa: PLC0415 (only where it is displayed)
@@ -96,26 +97,28 @@ class ControlledWidget(anywidget.AnyWidget):
         """Takes a command in, from whichever thread it comes by; each is acknowledged, and done once."""
         worker.post(lambda: self.send({"type": "ack", "id": command.id}))
         if is_new:
-            self._submit(self._perform(command))
+            self._submit(self._perform(command), command.name)
 
     async def _perform(self, command: Command) -> None:
         do = getattr(self, f"do_{command.name}", None)
-        try:
-            if do is None:
-                raise InvalidArgument(
-                    f"The page sent a command that {type(self).__name__} does not have: {command.name}."
-                )
-            await do(**command.args)
-        except Exception as failure:
-            logger.exception("%s of %s failed", command.name, type(self).__name__)
-            self._show(failure)
+        if do is None:
+            raise InvalidArgument(f"The page sent a command that {type(self).__name__} does not have: {command.name}.")
+        await do(**command.args)
 
-    def _submit(self, work: Any) -> None:
+    def _submit(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Has the loop do it; what goes wrong is shown and logged."""
         if self._client.is_closed:
             work.close()
             self._show(ClientClosed())
             return
-        bridge.submit(work)
+        bridge.submit(self._guard(work, what))
+
+    async def _guard(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        try:
+            await work
+        except Exception as failure:
+            logger.exception("%s of %s failed", what, type(self).__name__)
+            self._show(failure)
 
     def _write(self, **traits: Any) -> None:
         """Sets traits, all in one message, on the thread that alone does so."""

@@ -51,10 +51,10 @@ class SessionPanel(ControlledWidget):
     code = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, la: Any, **traits: Any) -> None:
-        self._starting: asyncio.Task[Any] | None = None
         self._following: asyncio.Task[Any] | None = None
         self._before_sandbox = ""
-        settings = {
+        # the page's commands and the loop go by this; the trait only shows it, and is written later
+        self._settings: dict[str, Any] = {
             "mode": "LITE",
             "is_sandbox": False,
             "video_quality": "high",
@@ -64,7 +64,7 @@ class SessionPanel(ControlledWidget):
         super().__init__(
             la,
             simulated=getattr(la, "simulator", None) is not None,
-            settings=settings,
+            settings=dict(self._settings),
             **{"service": _service(la), **traits},
         )
         self.observe(self._on_choice, ["avatar", "settings"])
@@ -82,26 +82,22 @@ class SessionPanel(ControlledWidget):
         avatar_id = str(avatar_id or self.avatar)
         if not avatar_id:
             raise InvalidArgument("No avatar is picked.", remedy="Pick one first.")
-        settings = dict(self.settings)
-        if settings["is_sandbox"]:
+        if self._settings["is_sandbox"]:
             avatar_id = config.SANDBOX_AVATAR
         self._write(problem=None)
-        self._starting = asyncio.current_task()
         try:
-            await self._client.start(avatar_id, **settings)
+            await self._client.start(avatar_id, **self._settings)
         except SessionEnded:
             logger.info("the start was ended from the page, or by the service")
         finally:
-            self._starting = None
             await self._look_at_credits()
 
     async def do_stop(self) -> None:
         """Stops the session, or the start that is under way."""
+        self._client.cancel_starts()
         session = self._client.session
-        if session is not None and session.is_live:
+        if session is not None:
             await session.stop()
-        elif self._starting is not None:
-            self._starting.cancel()
         await self._look_at_credits()
 
     async def do_configure(self, **changes: Any) -> None:
@@ -118,8 +114,9 @@ class SessionPanel(ControlledWidget):
                     raise InvalidArgument(f"The minutes must be above 0 and at most {config.MINUTES_OF_A_DAY}.")
             elif value not in allowed.get(name, ()):
                 raise InvalidArgument(f"{name} cannot be {value!r}.")
-        was_sandbox = self.settings["is_sandbox"]
-        self._write(settings={**self.settings, **changes}, problem=None)
+        was_sandbox = self._settings["is_sandbox"]
+        self._settings.update(changes)
+        self._write(settings=dict(self._settings), problem=None)
         if changes.get("is_sandbox", was_sandbox) == was_sandbox:
             return
         if was_sandbox:
@@ -147,13 +144,13 @@ class SessionPanel(ControlledWidget):
         session = self._client.session
         self._write(status=None if session is None else status_of(session))
         if session is not None and session.is_live and (self._following is None or self._following.done()):
-            self._following = asyncio.get_running_loop().create_task(self._follow(session))
+            self._following = asyncio.get_running_loop().create_task(self._guard(self._follow(), "the panel"))
 
-    async def _follow(self, session: AsyncSession) -> None:
-        """Keeps time and credits true while a session is live."""
-        while session.is_live:
-            await asyncio.sleep(FOLLOW_INTERVAL)
+    async def _follow(self) -> None:
+        """Keeps time and credits true while a session is live, whichever it is by then."""
+        while (session := self._client.session) is not None and session.is_live:
             self._write(status=status_of(session))
+            await asyncio.sleep(FOLLOW_INTERVAL)
             await self._look_at_credits()
 
     async def _look_at_credits(self) -> None:
@@ -171,7 +168,7 @@ class SessionPanel(ControlledWidget):
     def _on_choice(self, _change: Any) -> None:
         self._write(code=self._as_code(self.avatar_name or self.avatar or "Silas"))
         if self.avatar and not self._client.is_closed:
-            self._submit(self._look_up_name(self.avatar))
+            self._submit(self._look_up_name(self.avatar), "the avatar's name")
 
     def _choose(self, avatar_id: str) -> None:
         self._write(avatar=avatar_id)
@@ -192,15 +189,15 @@ class SessionPanel(ControlledWidget):
         made = "LiveAvatar.demo()  # LiveAvatar() for the real service" if self.simulated else "LiveAvatar()"
         defaults = SessionOptions()
         chosen = [repr(avatar)]
-        if self.settings["is_sandbox"]:
+        if self._settings["is_sandbox"]:
             chosen = ["is_sandbox=True"]
         chosen += [
-            f"{name}={self.settings[name]!r}"
+            f"{name}={self._settings[name]!r}"
             for name in ("video_quality", "video_encoding")
-            if self.settings[name] != getattr(defaults, name)
+            if self._settings[name] != getattr(defaults, name)
         ]
-        if self.settings["max_minutes"] != self._client.max_minutes:
-            chosen.append(f"max_minutes={self.settings['max_minutes']:g}")
+        if self._settings["max_minutes"] != self._client.max_minutes:
+            chosen.append(f"max_minutes={self._settings['max_minutes']:g}")
         return (
             "from liveavatar_nb import LiveAvatar\n\n"
             f"la = {made}\n"
@@ -221,7 +218,7 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
         "is_sandbox": session.is_sandbox,
         "state": str(session.state),
         "steps": [{"name": name, "words": words, "done": name in timings} for name, words in STEPS.items()],
-        "billing": session.is_live and "start" in timings and not session.is_sandbox,
+        "billing": session.is_live and "token" in timings and not session.is_sandbox,
         "elapsed": session.elapsed if "start" in timings else session.since_start_call,
         "running": live or session.state is SessionState.STARTING,
         "max_seconds": session.max_minutes * 60,

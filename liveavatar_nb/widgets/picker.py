@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import traitlets
 
 from .. import config
-from ..bridge import bridge
 from ..errors import InvalidArgument, LiveAvatarException
 from ..models import Avatar
 from .base import ControlledWidget, asset
@@ -57,8 +56,7 @@ class AvatarPicker(ControlledWidget):
 
     def _ipython_display_(self) -> None:
         super()._ipython_display_()
-        if not self._client.is_closed:
-            bridge.submit(self._offer_pictures())
+        self._submit(self._offer_pictures(), "the pictures")
 
     @property
     def picked(self) -> Avatar | None:

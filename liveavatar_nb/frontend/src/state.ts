@@ -45,9 +45,14 @@ function statusOf(link: Link, session: Session | null): Status {
   if (link.phase === "gone") return "gone";
   const status = session ? (STATUS[session.state] ?? "idle") : "idle";
   const underWay = status === "starting" || status === "live";
-  if (underWay && link.flight("stop")) return "stopping";
+  if ((underWay || isUnconfirmed(session)) && link.flight("stop")) return "stopping";
   if (!underWay && status !== "stopping" && link.flight("start")) return "starting";
   return status;
+}
+
+/** It is over here, but the service has not said so: it may still run, and be billed. */
+export function isUnconfirmed(session: Session | null): session is Session {
+  return session !== null && !session.confirmed && (session.state === "ended" || session.state === "failed");
 }
 
 /** Something is started, or on its way there or back. */

@@ -1,7 +1,7 @@
 /** Start on the left, Stop on the right, never in the same place: a double click on Start cannot hit Stop. */
 import { Check, Circle, LoaderCircle, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
-import { elapsedAt, isEnding, type PanelState } from "../state";
+import { elapsedAt, isEnding, type PanelState, isUnconfirmed } from "../state";
 import { clock, creditWords, price } from "../words";
 import { useNow } from "./hooks";
 
@@ -80,6 +80,18 @@ export function Controls({ state, onStart, onStop }: Props) {
         <button type="button" class="lv-button lv-stop" disabled={!usable} onClick={onStop}>
           <Square size={14} fill="currentColor" aria-hidden="true" />
           Cancel
+        </button>
+      </div>
+    );
+  }
+  if (isUnconfirmed(session) && status !== "gone") {
+    return (
+      <div class="lv-bar">
+        <strong class="lv-reason">It may still be running: its stop was not confirmed.</strong>
+        <span class="lv-gap" />
+        <button type="button" class="lv-button lv-stop" disabled={!usable} onClick={onStop}>
+          <Square size={14} fill="currentColor" aria-hidden="true" />
+          Stop again
         </button>
       </div>
     );
