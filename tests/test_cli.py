@@ -138,7 +138,8 @@ class Lab:
                 assert message["msg_type"] != "error", message["content"]
                 if message["msg_type"] == "stream":
                     printed += message["content"]["text"]
-                if message["msg_type"] == "execute_reply":
+                # the reply comes by another channel, and can overtake what was printed
+                if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                     return printed
 
 
