@@ -15,13 +15,13 @@ import contextlib
 import functools
 import inspect
 import os
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from .errors import ClientClosed
 from .listing import Listing
+from .nesting import run_nested
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -162,7 +162,7 @@ class Bridge:
         """
         loop, thread = self.loop, self._thread
         if thread is not None and threading.get_ident() == thread.ident:
-            return _run_nested(loop, work)
+            return run_nested(loop, work)
         wait = _Wait(work)
         loop.waits.add(wait)
         try:
@@ -227,47 +227,6 @@ def _drain(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.wait(tasks, timeout=SHUTDOWN_LIMIT))
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.run_until_complete(loop.shutdown_default_executor())
-
-
-def _run_nested(loop: ManagedLoop, work: Coroutine[Any, Any, R]) -> R:
-    import nest_asyncio  # noqa: PLC0415 (patches only when a re-entrant call is made)
-
-    if "_nest_patched" not in ManagedLoop.__dict__:
-        with _asyncio_as_it_was():
-            nest_asyncio.apply(loop)
-    return loop.run_until_complete(work)
-
-
-class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
-    """Puts back what nest_asyncio exchanges beside the loop's class: names of asyncio that all loops share.
-
-    It exchanges Task, Future, run and get_event_loop for the whole process, and makes the policy patch the
-    class of each loop made later, which would be the kernel's. A nested run of our loop needs none of that.
-    """
-
-    def __init__(self) -> None:
-        events, policy = asyncio.events, type(asyncio.get_event_loop_policy())
-        owners: list[tuple[Any, tuple[str, ...]]] = [
-            (asyncio, ("Task", "Future", "run", "get_event_loop", "_nest_patched")),
-            (asyncio.tasks, ("Task", "_CTask")),
-            (asyncio.futures, ("Future", "_CFuture")),
-            (events, ("get_event_loop", "_get_event_loop")),
-            (policy, ("get_event_loop",)),
-        ]
-        if "tornado" in sys.modules:
-            owners.append((sys.modules["tornado.concurrent"], ("Future", "FUTURES")))
-        self._names = [(owner, name) for owner, names in owners for name in names]
-        self._before: list[Any] = []
-
-    def __enter__(self) -> None:
-        self._before = [vars(owner).get(name, self) for owner, name in self._names]
-
-    def __exit__(self, *exc: object) -> None:
-        for (owner, name), value in zip(self._names, self._before, strict=True):
-            if value is not self:
-                setattr(owner, name, value)
-            elif name in vars(owner):
-                delattr(owner, name)
 
 
 bridge = Bridge()

@@ -26,19 +26,11 @@ from .events import EventStream
 from .leftovers import Leftover, leftovers
 from .life import END_WORDS, SessionOptions, SessionState
 from .models import Avatar, SessionRecord, StartedSession
-from .protocol import lite
 from .protocol.lite import Event
 from .resources import surely_not_started
-from .retry import delay
-from .transport import goes_by_proxy
+from .websocket import WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
-
-# websockets logs each frame and the address with its token at DEBUG
-_silent = logging.getLogger("liveavatar_nb.socket")
-_silent.addHandler(logging.NullHandler())
-_silent.propagate = False
-
 
 STOPPED = "The session was stopped. Try again, or another avatar."
 
@@ -60,7 +52,6 @@ class AsyncSession:
         self._id: str | None = None
         self._state = SessionState.CREATED
         self._token: Masked | None = None
-        self._ws_url: Masked | None = None
         self._cap = options.life
         self._called_at = time.monotonic()
         self._started_at: float | None = None
@@ -272,10 +263,10 @@ class AsyncSession:
         self._mark("start")
         if started.ws_url is None:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self._id)
-        self._ws_url = Masked(started.ws_url, "of a session")
+        socket = WebSocket(Masked(started.ws_url, "of a session"), self._id)
         del started
         self._advance(SessionState.CONNECTING)
-        self._spawn(self._converse())
+        self._spawn(self._converse(socket))
         try:
             async with asyncio.timeout(config.CONNECTED_TIMEOUT):
                 await self._connected.wait()
@@ -366,46 +357,16 @@ class AsyncSession:
                 self._record = await sessions.get(self._id)
                 self._end_reason = self._record.end_reason or self._end_reason
 
-    async def _converse(self) -> None:
-        """Listens to the WebSocket until the session is over; gets a lost one back while the session lives."""
-        # imported when first used: a client that starts nothing must not pay for it
-        from websockets.asyncio.client import connect  # noqa: PLC0415
-        from websockets.exceptions import WebSocketException  # noqa: PLC0415
-
-        assert self._ws_url is not None
-        attempt = 0
-        deadline: float | None = None
-        while True:
-            try:
-                async with connect(
-                    self._ws_url.reveal(),
-                    open_timeout=config.SOCKET_OPEN_TIMEOUT,
-                    close_timeout=config.SOCKET_CLOSE_TIMEOUT,
-                    ping_interval=config.SOCKET_PING_INTERVAL,
-                    max_size=config.SOCKET_FRAME_LIMIT,
-                    logger=_silent,
-                    proxy=True if goes_by_proxy(self._ws_url.reveal()) else None,
-                ) as socket:
-                    async for frame in socket:
-                        if self._receive(lite.decode(frame)):
-                            attempt, deadline = 0, None
-                told = f"it was closed with code {socket.close_code}"
-            except (OSError, TimeoutError, WebSocketException) as failure:
-                told = f"{type(failure).__name__}"
-            if await self._ended_at_the_service():
-                return
-            deadline = deadline or time.monotonic() + config.SOCKET_RECONNECT_LIMIT
-            wait = delay(attempt, config.RETRY_BASE)
-            attempt += 1
-            if attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
-                if self._state is SessionState.CONNECTED:
-                    logger.error("session %s lost its WebSocket and is stopped", self._id)
-                    await self._fail(APIConnectionError(f"The session's WebSocket was lost ({told})."))
-                self._socket_trouble = told
-                self._connected.set()
-                return
-            logger.info("session %s: WebSocket lost (%s), connecting again in %.1f s", self._id, told, wait)
-            await asyncio.sleep(wait)
+    async def _converse(self, socket: WebSocket) -> None:
+        """Listens until the session is over; what was lost for good ends it."""
+        lost = await socket.listen(self._receive, self._ended_at_the_service)
+        if lost is None:
+            return
+        if self._state is SessionState.CONNECTED:
+            logger.error("session %s lost its WebSocket and is stopped", self._id)
+            await self._fail(APIConnectionError(f"The session's WebSocket was lost ({lost})."))
+        self._socket_trouble = lost
+        self._connected.set()
 
     def _receive(self, event: Event | None) -> bool:
         """Takes one frame in; whether it says that the avatar is there."""

@@ -395,8 +395,7 @@ def test_nothing_secret_is_shown_or_logged(simulator: Simulator, caplog: pytest.
         inner: AsyncSession = session._inner
         secrets = [simulator.api_key]
         assert inner._token is not None
-        assert inner._ws_url is not None
-        secrets += [inner._token.reveal(), inner._ws_url.reveal()]
+        secrets += [inner._token.reveal()]
         shown = repr((la, session, la.session, vars(inner), vars(inner._api.transport), asyncio.all_tasks(bridge.loop)))
         session.stop()
     for secret in secrets:

@@ -171,7 +171,7 @@ def test_it_outlives_the_owners_atexit_and_no_longer() -> None:
 def test_an_interrupt_of_the_owners_group_leaves_it_alone() -> None:
     script = """
         # not print: the signal can come while "waiting" is still being printed
-        signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted\n"))
+        signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted\\n"))
         print("waiting", flush=True)
         while True:
             time.sleep(60)

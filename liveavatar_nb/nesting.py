@@ -1,0 +1,57 @@
+"""A call made on the loop's own thread, from inside an async handler: the one job of nest_asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+
+def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
+    """Runs `work` on a loop that is running, from its own thread.
+
+    Args:
+        loop: of a class of its own: nest_asyncio patches the class.
+        work: a coroutine.
+    """
+    import nest_asyncio  # noqa: PLC0415 (patches only when a re-entrant call is made)
+
+    if "_nest_patched" not in vars(type(loop)):
+        with _asyncio_as_it_was():
+            nest_asyncio.apply(loop)
+    return loop.run_until_complete(work)
+
+
+class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
+    """Puts back what nest_asyncio exchanges beside the loop's class: names of asyncio that all loops share.
+
+    It exchanges Task, Future, run and get_event_loop for the whole process, and makes the policy patch the
+    class of each loop made later, which would be the kernel's. A nested run of our loop needs none of that.
+    """
+
+    def __init__(self) -> None:
+        events, policy = asyncio.events, type(asyncio.get_event_loop_policy())
+        owners: list[tuple[Any, tuple[str, ...]]] = [
+            (asyncio, ("Task", "Future", "run", "get_event_loop", "_nest_patched")),
+            (asyncio.tasks, ("Task", "_CTask")),
+            (asyncio.futures, ("Future", "_CFuture")),
+            (events, ("get_event_loop", "_get_event_loop")),
+            (policy, ("get_event_loop",)),
+        ]
+        if "tornado" in sys.modules:
+            owners.append((sys.modules["tornado.concurrent"], ("Future", "FUTURES")))
+        self._names = [(owner, name) for owner, names in owners for name in names]
+        self._before: list[Any] = []
+
+    def __enter__(self) -> None:
+        self._before = [vars(owner).get(name, self) for owner, name in self._names]
+
+    def __exit__(self, *exc: object) -> None:
+        for (owner, name), value in zip(self._names, self._before, strict=True):
+            if value is not self:
+                setattr(owner, name, value)
+            elif name in vars(owner):
+                delattr(owner, name)
