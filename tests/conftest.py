@@ -105,10 +105,10 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     deadline = time.monotonic() + SETTLE_LIMIT
     while True:
-        gc.collect()
         left = _left(before)
         if not left or time.monotonic() > deadline:
             break
+        gc.collect()
         time.sleep(0.05)
     assert not left, f"left behind: {left}"
     assert not bridge.is_running, "the managed loop is left behind"

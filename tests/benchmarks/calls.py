@@ -94,8 +94,9 @@ def _ours() -> Iterator[Call]:
 
 @contextmanager
 def _ours_wrapped() -> Iterator[Call]:
+    bridge.retain()  # as each client does
     yield _Sync().trivial
-    bridge.close()
+    bridge.release()
 
 
 CONTENDERS: dict[str, Callable[[], Any]] = {
