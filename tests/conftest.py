@@ -71,13 +71,16 @@ def _open_files() -> dict[str, str]:
 
 
 def _command(process: psutil.Process) -> str:
-    return "zombie" if process.status() == psutil.STATUS_ZOMBIE else " ".join(process.cmdline())
+    try:
+        return "zombie" if process.status() == psutil.STATUS_ZOMBIE else " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return "just ended"
 
 
 def _processes() -> dict[int, str]:
     commands = {child.pid: _command(child) for child in psutil.Process().children(recursive=True)}
     # a browser that serves all tests has helpers that come and go as it likes
-    return {pid: command for pid, command in commands.items() if "chromium --type=" not in command}
+    return {pid: told for pid, told in commands.items() if "chromium --type=" not in told and told != "just ended"}
 
 
 def _state() -> dict[str, dict[Any, str]]:
@@ -86,10 +89,7 @@ def _state() -> dict[str, dict[Any, str]]:
 
 
 def _left(before: dict[str, dict[Any, str]]) -> list[str]:
-    try:
-        now = _state()
-    except psutil.NoSuchProcess:
-        return ["a process is just ending"]
+    now = _state()
     return [
         f"{kind} {key}: {name}"
         for kind, things in now.items()

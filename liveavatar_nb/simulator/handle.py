@@ -18,6 +18,7 @@ from .process import ChildProcess, SimulatorError
 
 KEY_BYTES: Final = 32
 ADMIN_LIMIT: Final = 10.0  # seconds for one question of the owner
+ENDING_LIMIT: Final = 0.5  # seconds that a child may take to end after its sockets are gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +204,7 @@ class _Owner:
             response = connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self.child.check()
+            self.child.check(ENDING_LIMIT)
             raise SimulatorError(f"The simulator did not answer: {error}") from None
         finally:
             connection.close()

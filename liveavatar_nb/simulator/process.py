@@ -93,13 +93,19 @@ class ChildProcess:
                     self._process.wait()
                 os.close(self._errors)
 
-    def check(self) -> None:
-        """Raises `SimulatorError` where the child cannot answer."""
+    def check(self, grace: float = 0.0) -> None:
+        """Raises `SimulatorError` where the child cannot answer.
+
+        Parameters
+        ----------
+        grace: seconds that a child which is just ending may take: its sockets go before its exit code comes.
+        """
         if os.getpid() != self._owner:
             raise SimulatorError(f"The simulator belongs to process {self._owner}, not to this fork of it")
         if self._closed:
             raise SimulatorError("The simulator is closed")
-        if (code := self._process.poll()) is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(grace)
             raise SimulatorError(f"The simulator ended with exit code {code}{self._tail()}")
 
     def forget(self) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import traitlets
 
 from .. import config
-from ..errors import InvalidArgument, LiveAvatarException
+from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models import Avatar
 from .base import ControlledWidget, asset
 from .problem import problem_of
@@ -84,6 +84,8 @@ class AvatarPicker(ControlledWidget):
         try:
             mine = await self._client.avatars("mine")
             public = await self._client.avatars("public")
+        except ClientClosed:
+            return
         except LiveAvatarException as failure:
             logger.warning("the avatars could not be loaded: %s", failure)
             self._write(catalogue={"state": "failed", "problem": problem_of(failure)})
