@@ -7,14 +7,14 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 import pytest
 
-from liveavatar_nb import LiveAvatar, Simulator
+from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.leftovers import leftovers
 
@@ -128,4 +128,11 @@ def simulator() -> Iterator[Simulator]:
 def la(simulator: Simulator) -> Iterator[LiveAvatar]:
     """A client of the simulator, sync."""
     with LiveAvatar(simulator.api_key, api_url=simulator.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(simulator: Simulator) -> AsyncIterator[AsyncLiveAvatar]:
+    """A client of the simulator, async."""
+    async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client:
         yield client

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -22,12 +21,6 @@ from liveavatar_nb.errors import (
     SessionEnded,
     StopNotConfirmed,
 )
-
-
-@pytest.fixture
-async def client(simulator: Simulator) -> AsyncIterator[AsyncLiveAvatar]:
-    async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client:
-        yield client
 
 
 @pytest.fixture

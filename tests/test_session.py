@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,12 +33,6 @@ from liveavatar_nb.errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
-
-
-@pytest.fixture
-async def client(simulator: Simulator) -> AsyncIterator[AsyncLiveAvatar]:
-    async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client:
-        yield client
 
 
 def watch_states(client: AsyncLiveAvatar) -> list[str]:

@@ -88,6 +88,7 @@ def test_a_command_is_done_once_and_acknowledged_each_time(
     assert len(simulator.ledger()) == 1
     command(studio, "stop")
     wait_for(lambda: state(studio) == "ended")
+    assert studio.problem is None, "the second was tried, and refused"
 
 
 def test_cancel_while_it_starts_leaves_nothing_billed(studio: Studio, simulator: Simulator) -> None:
