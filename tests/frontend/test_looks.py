@@ -82,6 +82,8 @@ def test_settings_panel_and_picker_are_accessible(harness: Open, axe: str, tmp_p
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_dead_kernel_is_accessible(harness: Open, axe: str, theme: str) -> None:
     view = harness("studio", "live", theme=theme)
+    # a view listens to the kernel from its first command on
+    view.page.wait_for_function("harness.python.commands.some(({command}) => command === 'ready')")
     view.run("harness.kernel.setStatus('restarting')")
     view.page.get_by_text("Run the cell again to go on.").wait_for()
     assert violations(view, axe) == []
