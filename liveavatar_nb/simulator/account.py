@@ -30,6 +30,15 @@ class Refused(Exception):
         self.code = code or 4000 + status % 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What somebody said; `moment` is when, in simulated microseconds."""
+
+    role: Literal["user", "avatar"]
+    text: str
+    moment: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Session:
     """One session; moments are simulated microseconds, `*_received_at` real seconds."""
@@ -42,6 +51,7 @@ class Session:
     is_sandbox: bool
     has_socket: bool
     context_id: str | None
+    opening: str | None = None  # what the avatar says first
     created_at: int
     cap: int
     updated_at: int
@@ -53,6 +63,8 @@ class Session:
     stops: int = 0
     start_received_at: float | None = None
     stop_received_at: float | None = None
+    transcript: list[Line] = field(default_factory=list)
+    past: bool = False  # it was there before this simulator ran, and nothing was booked for it
 
     @property
     def running(self) -> bool:
@@ -97,11 +109,18 @@ class Account:
         """All of them, oldest first."""
         return list(self._sessions.values())
 
+    def get(self, session_id: str) -> Session | None:
+        return self._sessions.get(session_id.lower())
+
     def find(self, session_id: str) -> Session:
-        session = self._sessions.get(session_id.lower())
+        session = self.get(session_id)
         if session is None:
             raise Refused(404, f"There is no session {session_id[:64]}")
         return session
+
+    def remember(self, session: Session) -> None:
+        """Adds one that ended before this simulator ran."""
+        self._sessions[session.id] = session
 
     def by_token(self, token: str) -> Session | None:
         return self._by_token.get(_digest(token))
@@ -124,6 +143,7 @@ class Account:
         is_sandbox: bool,
         has_socket: bool,
         context_id: str | None,
+        opening: str | None = None,
         max_session_duration: int | None,
         now: int,
     ) -> Session:
@@ -141,6 +161,7 @@ class Account:
             is_sandbox=is_sandbox,
             has_socket=has_socket,
             context_id=context_id,
+            opening=opening,
             created_at=now,
             updated_at=now,
             cap=seconds * SECOND,
@@ -165,6 +186,8 @@ class Account:
             )
         session.started_at = session.active_at = session.updated_at = now
         self._running[session.id] = session
+        if session.opening:
+            session.transcript.append(Line(role="avatar", text=session.opening, moment=now))
 
     def stop(self, session: Session, reason: str, now: int, received_at: float) -> None:
         self.settle(now)
@@ -172,6 +195,12 @@ class Account:
         session.stop_received_at = session.stop_received_at or received_at
         if session.ended_at is None:
             self._end((session,), reason, now)
+
+    def avatar_deleted(self, avatar_id: str, now: int) -> None:
+        """Ends what its avatar runs in, and what it would be started with."""
+        self.settle(now)
+        found = [one for one in self._sessions.values() if one.avatar_id == avatar_id and one.ended_at is None]
+        self._end(tuple(found), "AVATAR_DELETED", now)
 
     def keep_alive(self, session: Session, now: int) -> None:
         self.settle(now)

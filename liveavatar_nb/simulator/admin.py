@@ -13,7 +13,8 @@ from .account import Session
 from .clock import SECOND
 from .faults import Fault
 from .options import HIGHEST_SPEED, LONGEST_ADVANCE, number
-from .rest import answer, failure, parse
+from .rest.answers import answer, failure
+from .rest.calls import parse
 from .service import Service
 from .validation import Invalid
 
@@ -24,7 +25,7 @@ Command = Callable[[Service, dict[str, Any]], Any]
 
 def ledger(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
     now = service.now()
-    return [_entry(session, now) for session in service.account.sessions()]
+    return [_entry(session, now) for session in service.account.sessions() if not session.past]
 
 
 def requests(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -49,6 +50,10 @@ def set_speed(service: Service, told: dict[str, Any]) -> None:
 def add_fault(service: Service, told: dict[str, Any]) -> None:
     service.faults.add(Fault.from_json(told))
     service.clock.poke()
+
+
+def list_faults(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [fault.to_json() for fault in service.faults.list()]
 
 
 def clear_faults(service: Service, told: dict[str, Any]) -> None:
@@ -100,6 +105,7 @@ def routes() -> list[Route]:
         "advance": advance,
         "speed": set_speed,
         "faults/add": add_fault,
+        "faults/list": list_faults,
         "faults/clear": clear_faults,
     }
     return [Route(f"{PREFIX}/{name}", _endpoint(command), methods=["POST"]) for name, command in commands.items()]

@@ -19,13 +19,14 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, rest
+from . import admin
 from .pictures import draw
-from .rest import failure
+from .rest import routes
+from .rest.answers import answer, failure
 from .service import Service, masked, tick
 from .sockets import talk
 
-ALLOWED_METHODS: Final = "GET, POST"
+ALLOWED_METHODS: Final = "GET, POST, PATCH, DELETE"
 ALLOWED_HEADERS: Final = "Authorization, Content-Type, X-API-KEY"
 PREFLIGHT_SECONDS: Final = 600
 PICTURE_SECONDS: Final = 3600
@@ -44,7 +45,7 @@ def build(service: Service) -> Starlette:
 
     app = Starlette(
         routes=[
-            *rest.routes(),
+            *routes(),
             *admin.routes(),
             WebSocketRoute("/v1/sessions/{session_id}/socket", talk),
             Route("/pictures/{avatar_id}.svg", picture, methods=["GET"]),
@@ -72,7 +73,7 @@ async def picture(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    return rest.answer(200, {"status": "ok"})
+    return answer(200, {"status": "ok"})
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

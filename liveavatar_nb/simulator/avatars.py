@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from .identity import CREATED_AT, identifier
 from .looks import FEATURED, Look, any_look
+from .voices import Voice, public_voice
 
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
-NAMESPACE: Final = uuid.UUID("2f6c2b53-6a0e-4c39-9a0e-7c1f4b0d5e11")
-CREATED_AT: Final = "2026-03-02T09:00:00Z"
 SPACE: Final = "simulator"
 
 Status = Literal["ACTIVE", "INIT", "DEPLOYING", "FAILED"]
@@ -27,9 +26,10 @@ class Avatar:
     type: Literal["VIDEO", "IMAGE"] = "VIDEO"
     status: Status = "ACTIVE"
     error_message: str | None = None
+    voice_id: str | None = None
+    updated_at: str = CREATED_AT
 
-    def to_json(self, base_url: str) -> dict[str, Any]:
-        voice = {"id": _id(f"voice of {self.name}"), "name": f"{self.name.split()[0]}'s voice"}
+    def to_json(self, base_url: str, voice: Voice | None) -> dict[str, Any]:
         return {
             "id": self.id,
             "space_id": SPACE if self.mine else None,
@@ -38,10 +38,10 @@ class Avatar:
             "name": self.name,
             "preview_url": f"{base_url}/pictures/{self.id}.svg",
             "is_expired": False,
-            "default_voice": voice if self.type == "VIDEO" else None,
+            "default_voice": None if voice is None else {"id": voice.id, "name": voice.name},
             "is_1080p": self.type == "VIDEO",
             "created_at": CREATED_AT,
-            "updated_at": CREATED_AT,
+            "updated_at": self.updated_at,
             "error_message": self.error_message,
         }
 
@@ -51,22 +51,31 @@ class Catalogue:
 
     def __init__(self, public: int | None) -> None:
         self.public = _public(public)
-        self.mine = _mine()
-        self._by_id = {avatar.id: avatar for avatar in (*self.mine, *self.public)}
+        self._public = {avatar.id: avatar for avatar in self.public}
+        self._mine = {avatar.id: avatar for avatar in _mine()}
+
+    @property
+    def mine(self) -> tuple[Avatar, ...]:
+        return tuple(self._mine.values())
 
     def get(self, avatar_id: str) -> Avatar | None:
-        return self._by_id.get(avatar_id.lower())
+        return self._public.get(avatar_id.lower()) or self._mine.get(avatar_id.lower())
 
+    def change(self, avatar: Avatar) -> None:
+        """Puts one of the account's own in the place of the one with its id."""
+        self._mine[avatar.id] = avatar
 
-def _id(name: str) -> str:
-    return str(uuid.uuid5(NAMESPACE, name))
+    def delete(self, avatar: Avatar) -> None:
+        """Takes away one of the account's own."""
+        del self._mine[avatar.id]
 
 
 def _drawn(name: str) -> Avatar:
     return Avatar(
-        id=SANDBOX_AVATAR if name == "Wayne" else _id(name),
+        id=SANDBOX_AVATAR if name == "Wayne" else identifier(name),
         name=name,
         look=FEATURED[name],
+        voice_id=public_voice(PUBLIC[name]).id,
         status="DEPLOYING" if name == "Thaddeus" else "ACTIVE",
     )
 
@@ -90,42 +99,59 @@ def _made(number: int) -> Avatar:
     name = f"{first} {ROLES[(number + turn) % roles]}"
     if turn >= roles:
         name = f"{name} {turn // roles + 1}"
-    return Avatar(id=_id(name), name=name, look=any_look(name, soft=first in SOFT_NAMES))
+    soft = first in SOFT_NAMES
+    voices = SOFT_VOICES if soft else FIRM_VOICES
+    return Avatar(
+        id=identifier(name),
+        name=name,
+        look=any_look(name, soft=soft),
+        voice_id=public_voice(voices[number % len(voices)]).id,
+    )
 
 
 def _mine() -> tuple[Avatar, ...]:
     return (
-        Avatar(id=_id("mine: Elena"), name="Elena", look=FEATURED["Elena"], mine=True),
-        Avatar(id=_id("mine: Noor"), name="Noor (from a photo)", look=FEATURED["Noor"], mine=True, type="IMAGE"),
         Avatar(
-            id=_id("mine: Jonas"),
+            id=identifier("mine: Elena"),
+            name="Elena",
+            look=FEATURED["Elena"],
+            mine=True,
+            voice_id=public_voice("Harriet").id,
+        ),
+        Avatar(id=identifier("mine: Noor"), name="Noor (from a photo)", look=FEATURED["Noor"], mine=True, type="IMAGE"),
+        Avatar(
+            id=identifier("mine: Jonas"),
             name="Jonas",
             look=FEATURED["Jonas"],
             mine=True,
             status="FAILED",
+            voice_id=public_voice("Edwin").id,
             error_message="The training video is too short: it needs at least two minutes.",
         ),
     )
 
 
-PUBLIC: Final = (
-    "Silas",
-    "Ann",
-    "June",
-    "Wayne",
-    "Dexter",
-    "Marianne",
-    "Rika",
-    "Bryan",
-    "Thaddeus",
-    "Amina",
-    "Mateo",
-    "Ingrid",
-    "Kenji",
-    "Priya",
-    "Oscar",
-    "Grace",
-)
+# each with the name of its voice
+PUBLIC: Final = {
+    "Silas": "Edwin",
+    "Ann": "Clara",
+    "June": "Harriet",
+    "Wayne": "Miles",
+    "Dexter": "Miles",
+    "Marianne": "Harriet",
+    "Rika": "Clara",
+    "Bryan": "Edwin",
+    "Thaddeus": "Edwin",
+    "Amina": "Clara",
+    "Mateo": "Rafael",
+    "Ingrid": "Lotte",
+    "Kenji": "Akira",
+    "Priya": "Harriet",
+    "Oscar": "Miles",
+    "Grace": "Clara",
+}
+SOFT_VOICES: Final = ("Clara", "Harriet")
+FIRM_VOICES: Final = ("Edwin", "Miles")
 FIRST_NAMES: Final = (
     "Ada",
     "Anton",

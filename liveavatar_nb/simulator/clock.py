@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from datetime import UTC, datetime
 from typing import Final
 
 SECOND: Final = 1_000_000
@@ -53,3 +54,9 @@ class Clock:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(waits) if waits else None):
                 await self._changed.wait()
+
+
+def moment(microseconds: int) -> str:
+    """A simulated moment as the service writes it: ISO 8601 in UTC."""
+    whole, rest = divmod(microseconds, SECOND)
+    return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest).isoformat().replace("+00:00", "Z")

@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from .options import whole
+from .operations import OPERATIONS
+from .options import number, whole
 
-REST: Final = ("token", "start", "stop", "keep_alive", "sessions", "session", "avatars", "credits")
 SOCKET: Final = "socket"
-OPERATIONS: Final = (*REST, SOCKET)
+ANY: Final = "any"
+SHORT_NAMES: Final = tuple(dict.fromkeys(operation.name for operation in OPERATIONS))
+NAMES: Final = (*SHORT_NAMES, SOCKET, ANY, *(operation.id for operation in OPERATIONS))
+LARGEST_BODY: Final = 1024.0  # megabytes
 
-# for each kind its parameters with their types; None as a default means that it may be left out
+# for each kind its parameters with their types
 KINDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
-    "status": {"status": (int,), "code": (int,), "message": (str,), "headers": (dict,)},
+    "status": {
+        "status": (int,),
+        "code": (int,),
+        "message": (str,),
+        "headers": (dict,),
+        "body": (str,),
+        "content_type": (str,),
+    },
+    "redirect": {"location": (str,)},
     "delay": {"seconds": (int, float)},
     "drop_before": {},
     "drop_after": {},
     "garbage": {"body": (str,), "status": (int,)},
+    "truncated": {},
+    "reset": {},
+    "huge": {"megabytes": (int, float)},
+    "gzip_bomb": {"megabytes": (int, float)},
+    "drip": {"seconds": (int, float)},
+    "stale": {},
     "never_connected": {},
     "close": {"code": (int,)},
 }
-REQUIRED: Final = {"delay": ("seconds",)}
-OF_SOCKET: Final = frozenset({"delay", "drop_before", "never_connected", "close"})
-OF_REST: Final = frozenset({"status", "delay", "drop_before", "drop_after", "garbage"})
+REQUIRED: Final = {
+    "redirect": ("location",),
+    "delay": ("seconds",),
+    "huge": ("megabytes",),
+    "gzip_bomb": ("megabytes",),
+    "drip": ("seconds",),
+}
+SOCKET_KINDS: Final = ("delay", "drop_before", "never_connected", "close")
+REST_KINDS: Final = tuple(kind for kind in KINDS if kind not in ("never_connected", "close"))
 
 
 @dataclass(slots=True)
 class Fault:
-    """One thing that goes wrong; raises ``ValueError`` or ``TypeError`` that names what is off.
+    """One thing that goes wrong, where, and how often; raises ``ValueError`` or ``TypeError`` that names what is off.
 
-    Parameters
-    ----------
-    operation: one of ``token start stop keep_alive sessions session avatars credits socket``.
-    kind: ``status`` (not applied), ``delay`` (real seconds, before it is applied), ``drop_before`` (cut, not
-        applied), ``drop_after`` (applied, then cut without an answer), ``garbage`` (applied, then this body);
-        for ``socket``: ``delay``, ``drop_before``, ``never_connected`` and ``close`` (1006 cuts the connection;
-        an open socket is closed at once, else the next one when it is connected).
-    times: how often; None for always.
+    `Faults.add` says which operations and kinds there are.
     """
 
     operation: str
@@ -47,12 +63,15 @@ class Fault:
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.operation not in OPERATIONS:
-            raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}, not {self.operation!r}")
+        if self.operation not in NAMES:
+            raise ValueError(_unknown("operation", self.operation, NAMES, shown=(*SHORT_NAMES, SOCKET, ANY)))
         if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
-        if self.kind not in (OF_SOCKET if self.operation == SOCKET else OF_REST):
-            raise ValueError(f"kind {self.kind!r} does not go with operation {self.operation!r}")
+            raise ValueError(_unknown("kind", self.kind, KINDS, shown=KINDS))
+        fitting = SOCKET_KINDS if self.operation == SOCKET else REST_KINDS
+        if self.kind not in fitting:
+            raise ValueError(
+                f"kind {self.kind!r} does not go with operation {self.operation!r}: {', '.join(fitting)} do"
+            )
         if self.times is not None:
             whole("times", self.times, low=1)
         known = KINDS[self.kind]
@@ -64,6 +83,15 @@ class Fault:
         for name in REQUIRED.get(self.kind, ()):
             if name not in self.parameters:
                 raise TypeError(f"{self.kind} needs {name}")
+        if "seconds" in self.parameters:
+            number("seconds", self.parameters["seconds"], low=0)
+        if "megabytes" in self.parameters:
+            number("megabytes", self.parameters["megabytes"], low=0, high=LARGEST_BODY)
+
+    def __str__(self) -> str:
+        often = "always" if self.times is None else f"{self.times} time{'s' if self.times > 1 else ''}"
+        told = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        return f"{self.operation}: {self.kind}{f'({told})' if told else ''}, {often}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -85,13 +113,25 @@ class Switchboard:
     def clear(self) -> None:
         self._faults.clear()
 
-    def take(self, operation: str, *kinds: str) -> Fault | None:
-        """The next fault of these kinds for this operation, used up by one."""
+    def list(self) -> list[Fault]:
+        return list(self._faults)
+
+    def take(self, names: Collection[str], *kinds: str) -> Fault | None:
+        """The next fault of these kinds for an operation of these names, used up by one."""
         for fault in self._faults:
-            if fault.operation == operation and fault.kind in kinds:
+            if fault.operation in names and fault.kind in kinds:
                 if fault.times is not None:
                     fault.times -= 1
                     if not fault.times:
                         self._faults.remove(fault)
                 return fault
         return None
+
+
+def _unknown(what: str, told: object, known: Collection[str], *, shown: Collection[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 (only a mistake needs it)
+
+    near = get_close_matches(str(told), known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    ids = ", or an operationId of the contract" if what == "operation" else ""
+    return f"There is no {what} {told!r}: {hint}It is one of {', '.join(shown)}{ids}"

@@ -47,28 +47,77 @@ class LedgerEntry:
 
 
 class Faults:
-    """Switches faults on and off."""
+    """Switches faults on and off; shows itself as the list of those that are on.
+
+    ``sim.faults.add("credits", "status", status=503, times=2)``
+    """
 
     def __init__(self, owner: _Owner) -> None:
         self._owner = owner
 
     def add(self, operation: str, kind: str, *, times: int | None = 1, **parameters: Any) -> None:
-        """Makes the next `times` calls of the operation go wrong (None: all of them).
+        """Makes the next `times` calls of the operation go wrong (None: all of them, until `clear`).
 
         Parameters
         ----------
-        operation: ``token start stop keep_alive sessions session avatars credits socket``.
-        kind: ``status`` (`status`, `code`, `message`, `headers`), ``delay`` (`seconds`, real ones), ``drop_before``,
-            ``drop_after``, ``garbage`` (`body`, `status`); for the socket ``delay``, ``drop_before``,
-            ``never_connected`` and ``close`` (`code`; 1006 cuts it). `Fault` says what each of them does.
+        operation: one operation (``token start stop keep_alive sessions session transcript events credits``), a
+            resource with all of its operations (``avatars voices contexts languages embeddings secrets
+            llm_configurations memory``), an operationId of the contract such as ``get_v1_voices_voice_id_preview``,
+            ``any`` for every REST operation, or ``socket`` for the WebSocket.
+        kind: what goes wrong; its parameters follow as keywords.
 
-        Raises ``ValueError`` or ``TypeError`` that names what is wrong.
+        Not applied, the service does nothing of what was asked:
+
+        - ``status``: answers with `status` (500) and `headers`, in the envelope with `code` and `message`, or with
+          `body` as it is, of `content_type` (text/html).
+        - ``redirect``: answers 307 to `location`.
+        - ``drop_before``: the connection is cut without an answer.
+
+        Applied, but the answer does not arrive as it should:
+
+        - ``drop_after``: the connection is cut without an answer.
+        - ``garbage``: answers `status` (200) with this `body` as JSON.
+        - ``truncated``: half of the body comes, then the connection is closed in good order.
+        - ``reset``: half of the body comes, then the connection is reset.
+        - ``huge``: the body begins with `megabytes` of white space, sent without its length.
+        - ``gzip_bomb``: the same, compressed: a small body that inflates to `megabytes`.
+        - ``drip``: the body comes byte by byte, with `seconds` between two of them.
+        - ``stale``: the answer is right, and its connection is dead: it is cut at the next use.
+
+        Beside one of these:
+
+        - ``delay``: waits `seconds` (real ones) before the call is applied.
+
+        For ``socket``:
+
+        - ``delay``, ``drop_before``: as above, of the handshake.
+        - ``never_connected``: ``connecting`` is the last that is heard.
+        - ``close``: closes the open socket, else the next one when it is connected, with `code`; 1006 (the default)
+          cuts it.
+
+        Several for one operation happen in the order in which they were added, each until it is used up; a delay goes
+        together with what else happens to the call.
+
+        Raises ``ValueError`` or ``TypeError`` that names what is wrong, and the nearest right name.
         """
         self._owner.ask("faults/add", Fault(operation, kind, times, parameters).to_json())
+
+    def list(self) -> list[Fault]:
+        """Those that are still switched on, with the times that are left of each."""
+        return [Fault.from_json(fault) for fault in self._owner.ask("faults/list")]
 
     def clear(self) -> None:
         """Switches all faults off."""
         self._owner.ask("faults/clear")
+
+    def __repr__(self) -> str:
+        try:
+            faults = self.list()
+        except SimulatorError as gone:
+            return f"<Faults: {gone}>"
+        if not faults:
+            return "<Faults: none>"
+        return "\n".join(["<Faults, in this order:", *(f"  {fault}" for fault in faults)]) + ">"
 
 
 class Simulator:
@@ -89,6 +138,10 @@ class Simulator:
     allow_origins: origins of pages that may call it; of others, none may.
     api_key: 256 random bits unless given.
     connect_delay: real seconds between the WebSocket's ``connecting`` and ``connected``.
+    history: whether the account has something to explore from before: six sessions that ended, two contexts, a
+        secret, an LLM configuration and a memory. `ledger` and `billed` do not tell of them.
+    rate_limit: requests in one real second for each credential and endpoint, above which the answer is 429; None for
+        no limit.
 
     Raises ``ValueError`` or ``TypeError`` that names the field, `SimulatorError` where it does not start.
     """
@@ -106,6 +159,8 @@ class Simulator:
         allow_origins: Sequence[str] = (),
         api_key: str | None = None,
         connect_delay: float = 0.3,
+        history: bool = True,
+        rate_limit: int | None = 100,
     ) -> None:
         options = Options.of(
             speed=speed,
@@ -117,6 +172,8 @@ class Simulator:
             max_session_seconds=max_session_seconds,
             allow_origins=allow_origins,
             connect_delay=connect_delay,
+            history=history,
+            rate_limit=rate_limit,
         )
         self.api_key: Final = secrets.token_urlsafe(KEY_BYTES) if api_key is None else header_safe("api_key", api_key)
         del api_key  # from here on a traceback that shows local variables does not show it

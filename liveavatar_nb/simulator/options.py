@@ -28,12 +28,14 @@ class Options:
     speed: simulated seconds for each real second; 0 stands still until the clock is moved by hand.
     credits: what the account holds at first, as a decimal number.
     port: 0 for a free one.
-    avatars: how many public avatars; None for the drawn dozen.
+    avatars: how many public avatars; None for the drawn sixteen.
     concurrency: sessions that may run at once.
     idle_limit: simulated seconds without speech or keep-alive before a session ends.
     max_session_seconds: the plan's limit for one session, and its default.
     allow_origins: origins of pages that may call it, such as ``https://example.org``.
     connect_delay: real seconds between the WebSocket's ``connecting`` and ``connected``.
+    history: whether the account has a few sessions, contexts and the like from before.
+    rate_limit: requests in one real second for each credential and endpoint; None for no limit.
     """
 
     speed: float = 1.0
@@ -45,6 +47,8 @@ class Options:
     max_session_seconds: int = 1200
     allow_origins: tuple[str, ...] = ()
     connect_delay: float = 0.3
+    history: bool = True
+    rate_limit: int | None = 100
 
     @classmethod
     def of(cls, *, credits: object, allow_origins: object, **others: Any) -> Options:  # noqa: A002 (the option is named so)
@@ -60,6 +64,10 @@ class Options:
         number("idle_limit", self.idle_limit, low=SHORTEST_IDLE_LIMIT)
         whole("max_session_seconds", self.max_session_seconds, low=1)
         number("connect_delay", self.connect_delay, low=0)
+        if not isinstance(self.history, bool):
+            raise TypeError(f"history must be True or False, not {self.history!r}")
+        if self.rate_limit is not None:
+            whole("rate_limit", self.rate_limit, low=1)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"credits": str(self.credits), "allow_origins": list(self.allow_origins)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .validation import Record, boolean, either, integer, mapping, nullable, number, text, uuid
+from .validation import Record, boolean, either, integer, listing, mapping, nullable, number, positive, text, uuid
 
 END_REASONS: Final = (
     "UNKNOWN",
@@ -35,6 +35,11 @@ OPENAI_VOICES: Final = (
 )
 VARIABLE_CHARACTERS: Final = 1000
 MOST_VARIABLES: Final = 50
+LONGEST_VOICE_NAME: Final = 64
+LONGEST_NAME: Final = 255
+LONGEST_ID: Final = 36
+LONGEST_LANGUAGE: Final = 5
+SECRET_TYPES: Final = ("OPENAI_API_KEY", "ELEVENLABS_API_KEY", "GEMINI_API_KEY")
 
 string = text()
 
@@ -137,3 +142,52 @@ lite_token = Record(
 
 stop = Record(session_id=nullable(uuid), reason=text(choices=END_REASONS))
 keep_alive = Record(session_id=nullable(uuid))
+
+update_avatar = Record(name=nullable(string), default_voice_id=nullable(string))
+update_voice = Record("name", name=text(shortest=1, longest=LONGEST_VOICE_NAME))
+bind_voice = Record("provider_voice_id", "secret_id", provider_voice_id=string, secret_id=string, name=nullable(string))
+context = Record(
+    "name",
+    "prompt",
+    "opening_text",
+    name=string,
+    prompt=string,
+    opening_text=nullable(string),
+    links=nullable(listing(Record("url", "faq", url=string, faq=nullable(string), id=nullable(uuid)))),
+)
+embed = Record(
+    "avatar_id",
+    "context_id",
+    avatar_id=uuid,
+    context_id=uuid,
+    voice_id=nullable(uuid),
+    type=text(choices=("DEFAULT", "WIDGET")),
+    max_session_duration=nullable(positive),
+    default_language=nullable(text(longest=LONGEST_LANGUAGE)),
+    is_sandbox=boolean,
+    orientation=text(choices=("horizontal", "vertical")),
+)
+secret = Record(
+    "secret_name",
+    "secret_value",
+    "secret_type",
+    secret_name=text(shortest=1, longest=LONGEST_NAME),
+    secret_value=text(shortest=1),
+    secret_type=text(choices=SECRET_TYPES),
+)
+llm_configuration = Record(
+    "display_name",
+    "model_name",
+    "secret_id",
+    base_url=nullable(string),
+    display_name=text(shortest=1, longest=LONGEST_NAME),
+    model_name=text(shortest=1, longest=LONGEST_NAME),
+    secret_id=text(shortest=1, longest=LONGEST_ID),
+)
+llm_configuration_patch = Record(
+    base_url=nullable(string),
+    display_name=nullable(string),
+    model_name=nullable(string),
+    secret_id=nullable(string),
+)
+memory = Record("memory_type", "session_id", memory_type=text(choices=("session",)), session_id=uuid)

@@ -35,6 +35,8 @@ def serve(
     max_session_seconds: int = 1200,
     allow_origins: Sequence[str] = (),
     connect_delay: float = 0.3,
+    history: bool = True,
+    rate_limit: int | None = 100,
     api_key: str | None = None,
     on_ready: Callable[[str, str], None] | None = None,
 ) -> None:
@@ -60,6 +62,8 @@ def serve(
         max_session_seconds=max_session_seconds,
         allow_origins=allow_origins,
         connect_delay=connect_delay,
+        history=history,
+        rate_limit=rate_limit,
     )
     key = secrets.token_urlsafe(32) if api_key is None else header_safe("api_key", api_key)
     run(options, key, None, on_ready or (lambda url, key: None))

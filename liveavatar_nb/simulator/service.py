@@ -11,9 +11,14 @@ from weakref import WeakValueDictionary
 
 from .account import Account
 from .avatars import Catalogue
+from .belongings import Context, LlmConfiguration, Memory, Secret
 from .clock import Clock
 from .faults import Switchboard
+from .history import furnish
 from .options import Options
+from .ratelimit import RateLimit
+from .store import Store
+from .voices import Voices
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,6 +45,14 @@ class Service:
             plan_seconds=options.max_session_seconds,
         )
         self.catalogue = Catalogue(options.avatars)
+        self.voices = Voices()
+        self.contexts: Store[Context] = Store("context")
+        self.secrets: Store[Secret] = Store("secret")
+        self.llm_configurations: Store[LlmConfiguration] = Store("LLM configuration")
+        self.memories: Store[Memory] = Store("memory")
+        if options.history:
+            furnish(self)
+        self.rate_limit = RateLimit(options.rate_limit)
         self.faults = Switchboard()
         self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
         self.warnings: deque[str] = deque(maxlen=KEPT_WARNINGS)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .account import Session
-from .rest import parse
+from .rest.calls import parse
 from .service import Service
 from .speech import SAMPLE_BYTES, Event, Speech
 from .validation import Invalid
@@ -26,9 +26,9 @@ async def talk(websocket: WebSocket) -> None:
     """The endpoint: refuses wrong tokens, then speaks until either side ends it."""
     service: Service = websocket.app.state.service
     service.now()
-    if delay := service.faults.take("socket", "delay"):
+    if delay := service.faults.take({"socket"}, "delay"):
         await asyncio.sleep(delay.parameters["seconds"])
-    if service.faults.take("socket", "drop_before"):
+    if service.faults.take({"socket"}, "drop_before"):
         service.cut(websocket.scope["client"])
         return
     session = service.account.by_socket(websocket.path_params["session_id"], websocket.query_params.get("token", ""))
@@ -84,7 +84,7 @@ class Connection:
 
     async def _connect(self) -> None:
         """Says ``connected`` after the usual delay, unless the session ends before or a fault forbids it."""
-        silent = self._service.faults.take("socket", "never_connected")
+        silent = self._service.faults.take({"socket"}, "never_connected")
         ready = time.monotonic() + self._service.options.connect_delay
         while (left := ready - time.monotonic()) > 0 or silent:
             seen = self._service.clock.version
@@ -107,7 +107,7 @@ class Connection:
             await self._websocket.close(1000, self._session.end_reason)
         elif not self._current():
             await self._websocket.close(REPLACED, "a newer connection took over")
-        elif fault := self._service.faults.take("socket", "close"):
+        elif fault := self._service.faults.take({"socket"}, "close"):
             code = fault.parameters.get("code", ABNORMAL)
             if code == ABNORMAL:
                 self._service.cut(self._websocket.scope["client"])

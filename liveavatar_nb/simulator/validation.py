@@ -32,12 +32,14 @@ def ensure(check: Check, value: Any, where: Location) -> None:
         raise Invalid(problems)
 
 
-def text(*, choices: tuple[str, ...] = (), longest: int | None = None) -> Check:
+def text(*, choices: tuple[str, ...] = (), shortest: int = 0, longest: int | None = None) -> Check:
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, str):
             yield problem(where, "Input should be a valid string", "string_type")
         elif choices and value not in choices:
             yield problem(where, f"Input should be {' or '.join(map(repr, choices))}", "enum")
+        elif len(value) < shortest:
+            yield problem(where, f"String should have at least {shortest} characters", "string_too_short")
         elif longest is not None and len(value) > longest:
             yield problem(where, f"String should have at most {longest} characters", "string_too_long")
 
@@ -58,6 +60,14 @@ def integer(value: Any, where: Location) -> Iterator[Problem]:
     # JSON knows one kind of number: 60.0 is a whole one
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         yield problem(where, "Input should be a valid integer", "int_type")
+
+
+def positive(value: Any, where: Location) -> Iterator[Problem]:
+    """A whole number above 0."""
+    if problems := list(integer(value, where)):
+        yield from problems
+    elif value <= 0:
+        yield problem(where, "Input should be greater than 0", "greater_than")
 
 
 def number(low: float, high: float) -> Check:
@@ -98,6 +108,17 @@ def mapping(inner: Check, *, most: int | None = None) -> Check:
             yield problem(where, f"Dictionary should have at most {most} items", "too_long")
         for name, item in value.items():
             yield from inner(item, (*where, name))
+
+    return check
+
+
+def listing(inner: Check) -> Check:
+    def check(value: Any, where: Location) -> Iterator[Problem]:
+        if not isinstance(value, list):
+            yield problem(where, "Input should be a valid list", "list_type")
+            return
+        for place, item in enumerate(value):
+            yield from inner(item, (*where, place))
 
     return check
 

@@ -54,6 +54,21 @@ class Caller:
         avatars = self.get("/v1/avatars/public", page_size=100)["results"] + self.get("/v1/avatars")["results"]
         return next(str(avatar["id"]) for avatar in avatars if avatar["name"] == name)
 
+    def made(self, path: str, body: dict[str, Any]) -> str:
+        """The id of what this call creates."""
+        response = self.post(path, body)
+        assert response.status_code == 200, response.text
+        data = response.json()["data"]
+        return str(data.get("id") or data.get("voice_id"))
+
+    def context(self, prompt: str = "You are a guide.", opening_text: str | None = None, **fields: Any) -> str:
+        return self.made("/v1/contexts", {"name": "Guide", "prompt": prompt, "opening_text": opening_text, **fields})
+
+    def secret(self, secret_type: str = "OPENAI_API_KEY") -> str:
+        return self.made(
+            "/v1/secrets", {"secret_name": "Mine", "secret_value": "secret-canary", "secret_type": secret_type}
+        )
+
     def token(self, **body: Any) -> dict[str, str]:
         response = self.post("/v1/sessions/token", {"mode": "LITE", "avatar_id": self.avatar("Silas"), **body})
         assert response.status_code == 200, response.text
@@ -87,7 +102,7 @@ class Caller:
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """One whose time only `advance` moves."""
-    with Simulator(speed=0, connect_delay=0.02) as running:
+    with Simulator(speed=0, connect_delay=0.02, history=False) as running:
         yield running
 
 
@@ -101,7 +116,7 @@ def caller(simulator: Simulator) -> Iterator[Caller]:
 @pytest.fixture(scope="module")
 def shared_simulator() -> Iterator[Simulator]:
     """One for all tests of a module, for those that leave it as it was."""
-    with Simulator(speed=0, connect_delay=0.02, allow_origins=[FRIEND]) as running:
+    with Simulator(speed=0, connect_delay=0.02, history=False, rate_limit=None, allow_origins=[FRIEND]) as running:
         yield running
 
 
@@ -112,13 +127,27 @@ def shared(shared_simulator: Simulator) -> Iterator[Caller]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def furnished_simulator() -> Iterator[Simulator]:
+    """One whose account has things from before."""
+    with Simulator(speed=0, rate_limit=None) as running:
+        yield running
+
+
+@pytest.fixture
+def furnished(furnished_simulator: Simulator) -> Iterator[Caller]:
+    made = Caller(furnished_simulator)
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def calling() -> Iterator[Any]:
     """Makes a caller of a simulator with settings of its own."""
     opened: list[Caller] = []
 
     def make(**options: Any) -> Caller:
-        opened.append(Caller(Simulator(**{"speed": 0, "connect_delay": 0.02, **options})))
+        opened.append(Caller(Simulator(**{"speed": 0, "connect_delay": 0.02, "history": False, **options})))
         return opened[-1]
 
     yield make

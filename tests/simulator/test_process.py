@@ -254,7 +254,6 @@ def test_no_secret_in_argv_environment_or_words(
             *child.environ().values(),
             *child.environ(),
             repr(simulator),
-            str(vars(simulator)),
             repr(simulator.faults),
         ]
         httpx.get(
@@ -265,7 +264,7 @@ def test_no_secret_in_argv_environment_or_words(
         )
         seen.append(str(simulator.requests()))
     seen.append("".join(capfd.readouterr()))
-    told = "\n".join(text for text in seen if text != str(vars(simulator)))
+    told = "\n".join(seen)
     assert "canary" not in told
     assert "PATH" in told
 
@@ -307,8 +306,8 @@ def test_the_child_is_of_the_same_copy_as_its_owner(tmp_path: Path) -> None:
     shutil.copytree(
         PACKAGE, tmp_path / "liveavatar_nb", ignore=shutil.ignore_patterns("node_modules", "frontend", "static")
     )
-    rest = tmp_path / "liveavatar_nb" / "simulator" / "rest.py"
-    rest.write_text(rest.read_text().replace("SUCCESS: Final = 1000", "SUCCESS: Final = 123"))
+    endpoint = tmp_path / "liveavatar_nb" / "simulator" / "rest" / "endpoint.py"
+    endpoint.write_text(endpoint.read_text().replace("SUCCESS: Final = 1000", "SUCCESS: Final = 123"))
     source = textwrap.dedent("""
         import json, urllib.request
         from liveavatar_nb.simulator import Simulator

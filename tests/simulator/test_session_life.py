@@ -121,7 +121,7 @@ def test_the_list_filters_and_turns_pages(calling: Any) -> None:
 
 
 def test_full_has_no_socket(caller: Any) -> None:
-    context = "99999999-2222-3333-4444-555555555555"
+    context = caller.context()
     session = caller.started(mode="FULL", avatar_persona={"context_id": context})
     assert session.answer["ws_url"] is None
     assert caller.entry(session.id).mode == "FULL"
@@ -130,7 +130,7 @@ def test_full_has_no_socket(caller: Any) -> None:
 
 
 def test_an_agent_of_elevenlabs_has_no_socket(caller: Any) -> None:
-    agent = {"secret_id": "99999999-2222-3333-4444-555555555555", "agent_id": "a"}
+    agent = {"secret_id": caller.secret("ELEVENLABS_API_KEY"), "agent_id": "a"}
     assert caller.started(elevenlabs_agent_config=agent).answer["ws_url"] is None
 
 
@@ -159,7 +159,7 @@ def test_an_image_avatar_without_a_voice_is_noted(caller: Any) -> None:
     caller.token(
         mode="FULL",
         avatar_id=caller.avatar("Noor (from a photo)"),
-        avatar_persona={"context_id": "99999999-2222-3333-4444-555555555555"},
+        avatar_persona={"context_id": caller.context()},
     )
     (noted,) = caller.simulator.warnings()
     assert "voice_id" in noted

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from liveavatar_nb.simulator.history import DESK, SECRET, TALK
+
 ANN = "17c84221-a0d7-5c7a-a308-c13573a16a2e"
 ID = "99999999-2222-3333-4444-555555555555"
 LITE: dict[str, Any] = {"mode": "LITE", "avatar_id": ANN}
@@ -91,17 +93,24 @@ def test_a_wrong_token_body(shared: Any, body: Any, where: list[str], kind: str)
         {**LITE, "max_session_duration": 60.0},
         {**LITE, "video_settings": {}},
         {**LITE, "avatar_persona": "which LITE does not know"},
-        {**LITE, "elevenlabs_agent_config": {**AGENT, "dynamic_variables": {"a": 1, "b": 1.5, "c": True, "d": "x"}}},
-        {**LITE, "openai_realtime_config": {"secret_id": ID, "voice": "cedar", "temperature": 0.6}},
+        {
+            **LITE,
+            "elevenlabs_agent_config": {
+                "secret_id": SECRET,
+                "agent_id": "a",
+                "dynamic_variables": {"a": 1, "b": 1.5, "c": True, "d": "x"},
+            },
+        },
+        {**LITE, "openai_realtime_config": {"secret_id": SECRET, "voice": "cedar", "temperature": 0.6}},
         {"avatar_id": ANN, "avatar_persona": {}},
         persona(voice_settings={"provider": "fish", "speed": 0.8, "model": "s2"}),
         persona(voice_settings={"speed": 1.2, "stability": 0, "model": "eleven_flash_v2_5"}),
-        persona(voice_id=None, context_id=ID, stt_config={"provider": "gladia"}, language="de"),
-        {**FULL, "dynamic_variables": {"a": "x" * 1000}, "memory": {"prev_session_id": ID}},
+        persona(voice_id=None, context_id=DESK, stt_config={"provider": "gladia"}, language="de"),
+        {**FULL, "dynamic_variables": {"a": "x" * 1000}, "memory": {"prev_session_id": TALK}},
     ],
 )
-def test_a_right_token_body(shared: Any, body: Any) -> None:
-    assert shared.post("/v1/sessions/token", body).status_code == 200
+def test_a_right_token_body(furnished: Any, body: Any) -> None:
+    assert furnished.post("/v1/sessions/token", body).status_code == 200
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"avatar_id": NaN}', b"[" * 50_000, b"null", b'"\\ud800"'])

@@ -1,0 +1,14 @@
+"""Ids that are the same in every simulator, and the day on which the service's own things were made."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+NAMESPACE: Final = uuid.UUID("2f6c2b53-6a0e-4c39-9a0e-7c1f4b0d5e11")
+CREATED_AT: Final = "2026-03-02T09:00:00Z"
+
+
+def identifier(name: str) -> str:
+    """The id of what is called so."""
+    return str(uuid.uuid5(NAMESPACE, name))

@@ -1,0 +1,67 @@
+"""The contract's 39 operations: method, path, and the short name that a fault may call them by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation; several of one resource may share a short name."""
+
+    method: str
+    path: str
+    name: str
+
+    @property
+    def id(self) -> str:
+        """The contract's operationId."""
+        path = self.path.strip("/").replace("/", "_").replace("-", "_")
+        return f"{self.method.lower()}_{path.replace('{', '').replace('}', '')}"
+
+
+OPERATIONS: Final = tuple(
+    Operation(*entry)
+    for entry in (
+        ("POST", "/v1/sessions/token", "token"),
+        ("POST", "/v1/sessions/start", "start"),
+        ("POST", "/v1/sessions/stop", "stop"),
+        ("POST", "/v1/sessions/keep-alive", "keep_alive"),
+        ("GET", "/v1/sessions", "sessions"),
+        ("GET", "/v1/sessions/{session_id}", "session"),
+        ("GET", "/v1/sessions/{session_id}/transcript", "transcript"),
+        ("DELETE", "/v1/sessions/{session_id}/events", "events"),
+        ("GET", "/v1/avatars", "avatars"),
+        ("GET", "/v1/avatars/public", "avatars"),
+        ("GET", "/v1/avatars/{avatar_id}", "avatars"),
+        ("PATCH", "/v1/avatars/{avatar_id}", "avatars"),
+        ("DELETE", "/v1/avatars/{avatar_id}", "avatars"),
+        ("GET", "/v1/voices", "voices"),
+        ("POST", "/v1/voices/third_party", "voices"),
+        ("GET", "/v1/voices/{voice_id}", "voices"),
+        ("PATCH", "/v1/voices/{voice_id}", "voices"),
+        ("DELETE", "/v1/voices/{voice_id}", "voices"),
+        ("GET", "/v1/voices/{voice_id}/preview", "voices"),
+        ("GET", "/v1/contexts", "contexts"),
+        ("POST", "/v1/contexts", "contexts"),
+        ("GET", "/v1/contexts/{context_id}", "contexts"),
+        ("PATCH", "/v1/contexts/{context_id}", "contexts"),
+        ("DELETE", "/v1/contexts/{context_id}", "contexts"),
+        ("GET", "/v1/languages", "languages"),
+        ("GET", "/v1/users/credits", "credits"),
+        ("POST", "/v2/embeddings", "embeddings"),
+        ("GET", "/v1/secrets", "secrets"),
+        ("POST", "/v1/secrets", "secrets"),
+        ("DELETE", "/v1/secrets/{secret_id}", "secrets"),
+        ("GET", "/v1/llm-configurations", "llm_configurations"),
+        ("POST", "/v1/llm-configurations", "llm_configurations"),
+        ("GET", "/v1/llm-configurations/{config_id}", "llm_configurations"),
+        ("PATCH", "/v1/llm-configurations/{config_id}", "llm_configurations"),
+        ("DELETE", "/v1/llm-configurations/{config_id}", "llm_configurations"),
+        ("GET", "/v1/memory", "memory"),
+        ("POST", "/v1/memory", "memory"),
+        ("GET", "/v1/memory/{memory_id}", "memory"),
+        ("DELETE", "/v1/memory/{memory_id}", "memory"),
+    )
+)

@@ -1,0 +1,16 @@
+"""The envelope of every answer."""
+
+from __future__ import annotations
+
+import json
+
+from starlette.responses import Response
+
+
+def answer(status: int, data: object, headers: dict[str, str] | None = None) -> Response:
+    # ASCII only: a lone surrogate in what was sent must not break the answer about it
+    return Response(json.dumps(data), status, headers, media_type="application/json")
+
+
+def failure(status: int, message: str, code: int | None = None, headers: dict[str, str] | None = None) -> Response:
+    return answer(status, {"code": code or 4000 + status % 100, "data": None, "message": message}, headers)

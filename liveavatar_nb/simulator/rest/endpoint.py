@@ -1,0 +1,106 @@
+"""One path of the contract: reads the body, counts, lets faults happen, and wraps what the operation answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..account import Refused
+from ..faults import REST_KINDS, Fault
+from ..operations import Operation
+from ..service import Service, masked
+from ..validation import Invalid
+from .answers import answer, failure
+from .calls import Call, Function, parse
+from .damage import damaged
+
+SUCCESS: Final = 1000
+NO_CONTENT: Final = 204
+TEMPORARY_REDIRECT: Final = 307
+
+
+class Endpoint:
+    """An ASGI application for one path and all of its methods."""
+
+    def __init__(self, methods: Mapping[str, tuple[Operation, Function]]) -> None:
+        self._methods = methods
+        self._allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method not in self._methods:
+            raise HTTPException(405, headers={"Allow": self._allowed})
+        operation, function = self._methods[method]
+        response = await _respond(operation, function, Request(scope, receive))
+        await response(scope, receive, send)
+
+
+async def _respond(operation: Operation, function: Function, request: Request) -> ASGIApp:
+    received_at = time.time()
+    service: Service = request.app.state.service
+    body = await request.body()
+    note_body(request, body)
+    if headers := service.rate_limit.exceeded(_credential(request), operation.id):
+        return failure(429, "Too many requests: Retry-After says when to go on", headers=headers)
+    names = {operation.id, operation.name, "any"}
+    if delay := service.faults.take(names, "delay"):
+        await asyncio.sleep(delay.parameters["seconds"])
+    fault = service.faults.take(names, *(kind for kind in REST_KINDS if kind != "delay"))
+    client = request.scope["client"]
+    if fault and (response := _unapplied(fault, service, client)):
+        return response
+    response = _applied(function, Call(service, request, body, received_at))
+    if fault is None:
+        return response
+    if fault.kind == "drop_after":
+        service.cut(client)
+        return response
+    return damaged(fault, response, service.transports[client])
+
+
+def _credential(request: Request) -> str:
+    return request.headers.get("authorization") or request.headers.get("x-api-key", "")
+
+
+def _applied(function: Function, call: Call) -> Response:
+    try:
+        status, data = function(call)
+    except Refused as refused:
+        return failure(refused.status, refused.message, refused.code)
+    except Invalid as invalid:
+        return answer(422, {"detail": invalid.problems})
+    if status == NO_CONTENT:
+        return Response(status_code=NO_CONTENT)
+    return answer(status, {"code": SUCCESS, "data": data, "message": "Success"})
+
+
+def _unapplied(fault: Fault, service: Service, client: tuple[str, int]) -> Response | None:
+    """The answer of a fault that keeps the call from being applied."""
+    told = fault.parameters
+    if fault.kind == "redirect":
+        return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": told["location"]})
+    if fault.kind == "drop_before":
+        service.cut(client)
+        return failure(500, "The connection was cut")
+    if fault.kind != "status":
+        return None
+    status, headers = told.get("status", 500), told.get("headers")
+    if "body" in told:
+        return Response(told["body"], status, headers, media_type=told.get("content_type", "text/html"))
+    return failure(status, told.get("message", "A fault was switched on"), told.get("code"), headers)
+
+
+def note_body(request: Request, body: bytes) -> None:
+    """Keeps the body beside what the gate noted of this request, without its secrets."""
+    if body:
+        try:
+            request.state.noted["body"] = masked(parse(body))
+        except Invalid:
+            request.state.noted["body"] = None

@@ -1,0 +1,130 @@
+"""The account's credits, secrets and language models; and the languages, which everybody may know."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any, Final
+
+from .. import rules
+from ..account import shown
+from ..belongings import LlmConfiguration, Secret
+from ..clock import moment
+from ..languages import LANGUAGES
+from .calls import Answer, Call, Function
+
+
+def languages(call: Call) -> Answer:
+    return 200, [{"language": name, "code": code} for code, name in LANGUAGES.items()]
+
+
+def credit_balance(call: Call) -> Answer:
+    call.key()
+    return 200, {"credits_left": shown(call.service.account.credits_left(call.service.now()))}
+
+
+def secrets(call: Call) -> Answer:
+    call.key()
+    return 200, [
+        {
+            "id": secret.id,
+            "secret_name": secret.name,
+            "secret_type": secret.type,
+            "created_at": moment(secret.created_at),
+        }
+        for secret in call.service.secrets
+    ]
+
+
+def create_secret(call: Call) -> Answer:
+    call.key()
+    body = call.checked(rules.secret)
+    secret = Secret(
+        id=str(uuid.uuid4()), name=body["secret_name"], type=body["secret_type"], created_at=call.service.now()
+    )
+    call.service.secrets.keep(secret)
+    return 200, {"id": secret.id, "secret_name": secret.name}
+
+
+def delete_secret(call: Call) -> Answer:
+    call.key()
+    call.service.secrets.delete(call.place("secret_id"))
+    return 200, None
+
+
+def llm_configurations(call: Call) -> Answer:
+    call.key()
+    return 200, [_item(config) for config in call.service.llm_configurations]
+
+
+def create_llm_configuration(call: Call) -> Answer:
+    call.key()
+    body = call.checked(rules.llm_configuration)
+    now = call.service.now()
+    config = LlmConfiguration(
+        id=str(uuid.uuid4()),
+        display_name=body["display_name"],
+        model_name=body["model_name"],
+        secret_id=call.service.secrets.find(body["secret_id"], field="secret_id").id,
+        base_url=body.get("base_url"),
+        created_at=now,
+        updated_at=now,
+    )
+    return 200, _detail(call.service.llm_configurations.keep(config))
+
+
+def get_llm_configuration(call: Call) -> Answer:
+    call.key()
+    return 200, _detail(call.service.llm_configurations.find(call.place("config_id")))
+
+
+def update_llm_configuration(call: Call) -> Answer:
+    """What is absent stays as it is, and so does what is null, except the base URL: null takes that away."""
+    call.key()
+    body = call.checked(rules.llm_configuration_patch)
+    config = call.service.llm_configurations.find(call.place("config_id"))
+    if (secret_id := body.get("secret_id")) is not None:
+        body["secret_id"] = call.service.secrets.find(secret_id, field="secret_id").id
+    changes = {name: body[name] for name in ("display_name", "model_name", "secret_id") if body.get(name) is not None}
+    if "base_url" in body:
+        changes["base_url"] = body["base_url"]
+    changed = replace(config, updated_at=call.service.now(), **changes)
+    return 200, _detail(call.service.llm_configurations.keep(changed))
+
+
+def delete_llm_configuration(call: Call) -> Answer:
+    call.key()
+    call.service.llm_configurations.delete(call.place("config_id"))
+    return 200, None
+
+
+def _item(config: LlmConfiguration) -> dict[str, Any]:
+    return {
+        "id": config.id,
+        "display_name": config.display_name,
+        "model_name": config.model_name,
+        "secret_id": config.secret_id,
+    }
+
+
+def _detail(config: LlmConfiguration) -> dict[str, Any]:
+    return {
+        **_item(config),
+        "base_url": config.base_url,
+        "created_at": moment(config.created_at),
+        "updated_at": moment(config.updated_at),
+    }
+
+
+FUNCTIONS: Final[dict[str, Function]] = {
+    "get_v1_languages": languages,
+    "get_v1_users_credits": credit_balance,
+    "get_v1_secrets": secrets,
+    "post_v1_secrets": create_secret,
+    "delete_v1_secrets_secret_id": delete_secret,
+    "get_v1_llm_configurations": llm_configurations,
+    "post_v1_llm_configurations": create_llm_configuration,
+    "get_v1_llm_configurations_config_id": get_llm_configuration,
+    "patch_v1_llm_configurations_config_id": update_llm_configuration,
+    "delete_v1_llm_configurations_config_id": delete_llm_configuration,
+}

@@ -1,0 +1,99 @@
+"""The token of a session to come: what it is made of is looked at here, once and for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import rules
+from ..account import Mode, Refused
+from ..avatars import SANDBOX_AVATAR, Avatar
+from ..belongings import Context
+from ..service import Service
+from ..validation import Invalid, Record, ensure, problem
+from .calls import Answer, Call
+
+
+def token(call: Call) -> Answer:
+    call.key()
+    body = call.json(required=True)
+    mode, record = _mode(call, body)
+    ensure(record, body, ("body",))
+    call.note_unknown(record, body)
+    avatar = _avatar(call.service, body)
+    persona = body["avatar_persona"] if mode == "FULL" else {}
+    context = None
+    if mode == "FULL":
+        context = _conversation(call.service, avatar, body)
+    else:
+        _agents(call.service, body)
+    duration = body.get("max_session_duration")
+    session = call.service.account.create(
+        avatar_id=avatar.id,
+        mode=mode,
+        is_sandbox=body.get("is_sandbox", False),
+        has_socket=mode == "LITE" and body.get("elevenlabs_agent_config") is None,
+        context_id=persona.get("context_id"),
+        opening=context.opening(body.get("dynamic_variables") or {}) if context else None,
+        max_session_duration=None if duration is None else int(duration),
+        now=call.service.now(),
+    )
+    return 200, {"session_id": session.id, "session_token": session.token}
+
+
+def _mode(call: Call, body: dict[str, Any]) -> tuple[Mode, Record]:
+    if body.get("mode") == "CUSTOM":
+        call.service.warn("mode CUSTOM is the old name of LITE")
+        body["mode"] = "LITE"
+    if body.get("mode", "FULL" if "avatar_persona" in body else "LITE") == "LITE":
+        return "LITE", rules.lite_token
+    return "FULL", rules.full_token
+
+
+def _avatar(service: Service, body: dict[str, Any]) -> Avatar:
+    avatar = service.catalogue.get(body["avatar_id"])
+    if avatar is None:
+        raise Refused(404, f"avatar_id: there is no avatar {body['avatar_id']}")
+    if avatar.status != "ACTIVE":
+        raise Refused(400, f"Avatar {avatar.name} is {avatar.status}, not ACTIVE")
+    if body.get("is_sandbox", False) and avatar.id != SANDBOX_AVATAR:
+        raise Refused(400, f"The sandbox takes only avatar {SANDBOX_AVATAR}")
+    return avatar
+
+
+def _conversation(service: Service, avatar: Avatar, body: dict[str, Any]) -> Context | None:
+    """The context of a FULL session, with all else that it names looked up."""
+    persona, memory = body["avatar_persona"], body.get("memory") or {}
+    if (voice_id := persona.get("voice_id")) and service.voices.get(voice_id) is None:
+        raise Refused(404, f"avatar_persona.voice_id: there is no voice {voice_id}")
+    if llm_id := body.get("llm_configuration_id"):
+        service.llm_configurations.find(llm_id, field="llm_configuration_id")
+    if (session_id := memory.get("prev_session_id")) and service.account.get(session_id) is None:
+        raise Refused(404, f"memory.prev_session_id: there is no session {session_id}")
+    if memory_id := memory.get("session_memory_id"):
+        service.memories.find(memory_id, field="memory.session_memory_id")
+    if avatar.voice_id is None and not voice_id:
+        service.warn(f"{avatar.name} is an {avatar.type} avatar without a voice of its own: give voice_id")
+    if not (context_id := persona.get("context_id")):
+        service.warn("FULL without context_id: there will be video, but never an answer")
+        return None
+    context = service.contexts.find(context_id, field="avatar_persona.context_id")
+    given = body.get("dynamic_variables") or {}
+    if missing := [name for name in context.variables if name not in given]:
+        raise Invalid(
+            [
+                problem(
+                    ("body", "dynamic_variables", name), f"The context needs the dynamic variable {name!r}", "missing"
+                )
+                for name in missing
+            ]
+        )
+    return context
+
+
+def _agents(service: Service, body: dict[str, Any]) -> None:
+    """Looks up what the agents of other vendors name."""
+    for name in ("elevenlabs_agent_config", "openai_realtime_config", "gemini_realtime_config"):
+        if (agent := body.get(name)) is not None:
+            service.secrets.find(agent["secret_id"], field=f"{name}.secret_id")
+            if context_id := agent.get("context_id"):
+                service.contexts.find(context_id, field=f"{name}.context_id")

@@ -1,0 +1,92 @@
+"""Voices: the public library, and those of other vendors that the account has bound."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import replace
+from typing import Final
+
+from .. import rules
+from ..account import Refused
+from ..clock import moment
+from ..tones import preview as sound
+from ..voices import Voice
+from .calls import Answer, Call, Function
+
+BOUND_TAG: Final = "third_party"
+
+
+def voices(call: Call) -> Answer:
+    call.key()
+    kind = call.choice("voice_type", "public", "private")
+    return 200, call.page([voice.to_json() for voice in call.service.voices.list(kind)])
+
+
+def bind(call: Call) -> Answer:
+    """The vendor's own name of the voice is not known here, nor what it sounds like."""
+    call.key()
+    body = call.checked(rules.bind_voice)
+    call.service.secrets.find(body["secret_id"], field="secret_id")
+    now = moment(call.service.now())
+    voice = Voice(
+        id=str(uuid.uuid4()),
+        name=body["provider_voice_id"] if body.get("name") is None else body["name"],
+        language="Multilingual",
+        gender="neutral",
+        description=f"Bound from another vendor: {body['provider_voice_id']}",
+        tags=(BOUND_TAG,),
+        created_at=now,
+        updated_at=now,
+    )
+    call.service.voices.keep(voice)
+    return 200, {"voice_id": voice.id}
+
+
+def get(call: Call) -> Answer:
+    call.key()
+    return 200, _found(call).to_json()
+
+
+def update(call: Call) -> Answer:
+    call.key()
+    body = call.checked(rules.update_voice)
+    voice = replace(_mine(call, "changed"), name=body["name"], updated_at=moment(call.service.now()))
+    call.service.voices.keep(voice)
+    return 200, voice.to_json()
+
+
+def delete(call: Call) -> Answer:
+    call.key()
+    call.service.voices.delete(_mine(call, "deleted"))
+    return 200, None
+
+
+def preview(call: Call) -> Answer:
+    call.key()
+    voice = _found(call)
+    return 200, {"audio_base64": base64.b64encode(sound(voice.id, voice.gender)).decode()}
+
+
+def _found(call: Call) -> Voice:
+    voice = call.service.voices.get(call.place("voice_id"))
+    if voice is None:
+        raise Refused(404, "There is no such voice")
+    return voice
+
+
+def _mine(call: Call, done: str) -> Voice:
+    voice = _found(call)
+    if call.service.voices.is_public(voice):
+        raise Refused(403, f"{voice.name} is a public voice: only your own can be {done}")
+    return voice
+
+
+FUNCTIONS: Final[dict[str, Function]] = {
+    "get_v1_voices": voices,
+    "post_v1_voices_third_party": bind,
+    "get_v1_voices_voice_id": get,
+    "patch_v1_voices_voice_id": update,
+    "delete_v1_voices_voice_id": delete,
+    "get_v1_voices_voice_id_preview": preview,
+}
