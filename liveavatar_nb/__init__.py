@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import LiveAvatarAPI as LiveAvatarAPI
     from .client import AsyncLiveAvatar as AsyncLiveAvatar
+    from .config import Masked as Masked
     from .errors import LiveAvatarException as LiveAvatarException
     from .life import SessionState as SessionState
     from .retry import APIConnectOptions as APIConnectOptions
@@ -29,6 +30,7 @@ _HOMES = {
     "LiveAvatar": "sync",
     "LiveAvatarAPI": "api",
     "LiveAvatarException": "errors",
+    "Masked": "config",
     "Session": "sync",
     "SessionPanel": "widgets.panel",
     "SessionState": "life",

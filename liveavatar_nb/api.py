@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from . import config
+from .bodies import VideoQuality
 from .config import Masked
-from .resources import AccountCredits, Avatars, Sessions, VideoQuality
+from .exchange import Exchange
+from .resources.account import AccountCredits, Embeddings, Languages, LlmConfigurations, Memories, Secrets
+from .resources.avatars import Avatars
+from .resources.contexts import Contexts
+from .resources.sessions import Sessions
+from .resources.voices import Voices
 from .retry import ConnectOptions, Safety
 from .transport import Call, Transport
 
@@ -25,7 +31,9 @@ class LiveAvatarAPI:
     """The REST API, async.
 
     It sends what it is given and protects nobody: a session that you start here is yours to stop.
-    `AsyncLiveAvatar` and `LiveAvatar` stop theirs themselves.
+    `AsyncLiveAvatar` and `LiveAvatar` stop theirs themselves. The operations are grouped as in the contract:
+    `sessions`, `avatars`, `voices`, `contexts`, `languages`, `credits`, `embeddings`, `secrets`,
+    `llm_configurations`, `memory`.
 
     Args:
         api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`.
@@ -50,7 +58,14 @@ class LiveAvatarAPI:
         self.transport = Transport(config.find_base(api_url), api_key, http_client=session, options=conn_options)
         self.sessions = Sessions(self.transport)
         self.avatars = Avatars(self.transport)
+        self.voices = Voices(self.transport)
+        self.contexts = Contexts(self.transport)
+        self.languages = Languages(self.transport)
         self.credits = AccountCredits(self.transport)
+        self.embeddings = Embeddings(self.transport)
+        self.secrets = Secrets(self.transport)
+        self.llm_configurations = LlmConfigurations(self.transport)
+        self.memory = Memories(self.transport)
 
     def __repr__(self) -> str:
         return f"<LiveAvatarAPI {self.transport.base_url}, key {self.transport.key.source}>"
@@ -60,6 +75,11 @@ class LiveAvatarAPI:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+    @property
+    def last(self) -> Exchange | None:
+        """The last request and its answer, as curl and as Python: `api.last.curl()`, `api.last.python()`."""
+        return self.transport.last
 
     async def aclose(self) -> None:
         """Closes the HTTP client, if it was made here."""

@@ -20,7 +20,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from .errors import ClientClosed
-from .listing import Listing
 from .nesting import run_nested
 
 P = ParamSpec("P")
@@ -253,43 +252,6 @@ class Face:
         return repr(self._inner).replace("<Async", "<", 1)
 
 
-class Rows(Generic[R]):
-    """A `Listing` for callers who do not await: `for`, `len`, indexing; read once, when first looked at.
-
-    Args:
-        listing: the async one.
-    """
-
-    def __init__(self, listing: Listing[R]) -> None:
-        self._listing = listing
-        self._all: list[R] | None = None
-
-    def _items(self) -> list[R]:
-        if self._all is None:
-            self._all = bridge.call(self._listing.all())
-        return self._all
-
-    def page(self, number: int = 1) -> list[R]:
-        """The items of one page, from 1."""
-        return bridge.call(self._listing.page(number))
-
-    def __iter__(self) -> Iterator[R]:
-        return iter(self._items())
-
-    def __len__(self) -> int:
-        return len(self._items())
-
-    @overload
-    def __getitem__(self, index: int) -> R: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[R]: ...
-    def __getitem__(self, index: int | slice) -> R | list[R]:
-        return self._items()[index]
-
-    def __repr__(self) -> str:
-        return "[" + ",\n ".join(map(repr, self._items())) + "]"
-
-
 @overload
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
@@ -308,13 +270,16 @@ def blocking(method: Callable[..., Coroutine[Any, Any, Any]], *, wrap: Any = Non
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        work = method(self._inner, *args, **kwargs)
+        # this frame waits, and a traceback would show what is a secret among them
+        del args, kwargs
         try:
-            result = bridge.call(method(self._inner, *args, **kwargs))
+            result = bridge.call(work)
         finally:
             bridge.close_if_unused()
         return result if wrap is None else wrap(result)._held_by(self)
 
-    return _as_sync(wrapper, method, wrap)
+    return as_sync(wrapper, method, wrap)
 
 
 def blocking_iter(
@@ -339,22 +304,10 @@ def blocking_iter(
     def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
         return iterate(bridge.call(begin(self._inner, args, kwargs)))
 
-    return _as_sync(wrapper, method, Iterator)
+    return as_sync(wrapper, method, Iterator)
 
 
-def blocking_rows(
-    method: Callable[Concatenate[Any, P], Listing[R]],
-) -> Callable[Concatenate[Any, P], Rows[R]]:
-    """The method that gives a `Listing` as one that gives `Rows`."""
-
-    @functools.wraps(method)
-    def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Rows[R]:
-        return Rows(method(self._inner, *args, **kwargs))
-
-    return _as_sync(wrapper, method, Rows)
-
-
-def _as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
+def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
     """Has `wrapper` show the method's signature, with the result that the sync face gives."""
     if result is not None:
         signature = inspect.signature(method).replace(return_annotation=getattr(result, "__name__", result))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from . import config
 from .api import LiveAvatarAPI
+from .bodies import PAGE_SIZE_LIMIT, Mode, VideoEncoding, VideoQuality
+from .checks import one_of
 from .config import Masked
 from .errors import ClientClosed, InvalidArgument, SessionAlreadyLive, SessionEnded
 from .life import SessionOptions
-from .listing import Listing
+from .listing import Listing, pick
 from .models import Avatar, SessionRecord
-from .resources import VideoEncoding, VideoQuality
 from .session import AsyncSession
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("liveavatar_nb.client")
 
 Scope = Literal["all", "mine", "public"]
-
-T = TypeVar("T", bound=str)
 
 
 class AsyncLiveAvatar:
@@ -56,7 +54,7 @@ class AsyncLiveAvatar:
         api_key = config.find_key(api_key)
         _seconds(max_minutes)
         self._max_minutes = max_minutes
-        self.api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
+        self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
         self._sessions: list[AsyncSession] = []
         self._pending: list[_Start] = []
         self._closing = False
@@ -113,6 +111,11 @@ class AsyncLiveAvatar:
         return self.api.transport.base_url
 
     @property
+    def api(self) -> LiveAvatarAPI:
+        """Every REST operation, grouped as in the contract: `api.contexts.create(...)`."""
+        return self._api
+
+    @property
     def session(self) -> AsyncSession | None:
         """The session started last, whoever started it; None before the first."""
         return self._last
@@ -124,8 +127,9 @@ class AsyncLiveAvatar:
             scope: `all`, `mine` or `public`.
             search: only those whose name has this in it, in any case.
         """
-        _one_of("scope", scope, get_args(Scope))
-        mine, public = self.api.avatars.list(), self.api.avatars.public()
+        one_of("scope", scope, get_args(Scope))
+        mine = self.api.avatars.list(page_size=PAGE_SIZE_LIMIT)
+        public = self.api.avatars.public(page_size=PAGE_SIZE_LIMIT)
         wanted = {"all": (mine, public), "mine": (mine,), "public": (public,)}[scope]
         if search is None:
             return Listing.chain(*wanted)
@@ -182,8 +186,8 @@ class AsyncLiveAvatar:
         options = SessionOptions(
             mode=_mode(mode),
             is_sandbox=is_sandbox,
-            video_quality=_one_of("video_quality", video_quality, get_args(VideoQuality)),
-            video_encoding=_one_of("video_encoding", video_encoding, get_args(VideoEncoding)),
+            video_quality=one_of("video_quality", video_quality, get_args(VideoQuality)),
+            video_encoding=one_of("video_encoding", video_encoding, get_args(VideoEncoding)),
             max_seconds=_seconds(self._max_minutes if max_minutes is None else max_minutes),
         )
         if replace and concurrent:
@@ -272,7 +276,7 @@ class AsyncLiveAvatar:
         elif isinstance(avatar, Avatar):
             found = avatar
         elif isinstance(avatar, str) and avatar.strip():
-            found = _pick(avatar.strip(), await self.avatars())
+            found = pick(avatar.strip(), await self.avatars(), "avatars")
         else:
             raise InvalidArgument("avatar is missing: give a name, an id or a record.", remedy="avatars() lists them.")
         if is_sandbox and found.id != config.SANDBOX_AVATAR:
@@ -292,46 +296,12 @@ class _Start:
     is_cancelled = False
 
 
-def _pick(sought: str, avatars: list[Avatar]) -> Avatar:
-    """The avatar of that id or name; mine come before public ones, exact names before others."""
-    folded = sought.casefold()
-    tests: list[Callable[[Avatar], bool]] = [
-        lambda avatar: avatar.id == folded,
-        lambda avatar: avatar.name == sought,
-        lambda avatar: avatar.name.casefold() == folded,
-    ]
-    for matches in tests:
-        found = {avatar.id: avatar for avatar in avatars if matches(avatar)}
-        if len(found) > 1:
-            raise InvalidArgument(
-                f"{len(found)} avatars are named {sought!r}: {', '.join(found)}.", remedy="Give one of these ids."
-            )
-        if found:
-            return next(iter(found.values()))
-    near = difflib.get_close_matches(sought, [avatar.name for avatar in avatars], n=3, cutoff=0.5)
-    raise InvalidArgument(
-        f"There is no avatar {sought!r}.",
-        remedy=f"Near: {', '.join(near)}." if near else "avatars() lists them.",
-    )
-
-
-def _mode(mode: str | None) -> str:
+def _mode(mode: str | None) -> Mode:
     if mode is None or mode in ("LITE", "CUSTOM"):
         return "LITE"
     if mode == "FULL":
         raise InvalidArgument("Conversations (mode='FULL') are not in this version yet.", remedy="Use mode='LITE'.")
     raise InvalidArgument(f"mode must be 'LITE', not {mode!r}.")
-
-
-def _one_of(name: str, value: T, allowed: Iterable[T]) -> T:
-    choices = list(allowed)
-    if value in choices:
-        return value
-    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.0)
-    raise InvalidArgument(
-        f"{name} must be one of {', '.join(choices)}, not {value!r}.",
-        remedy=f"Did you mean {near[0]!r}?" if near else None,
-    )
 
 
 def _seconds(max_minutes: float) -> int:

@@ -6,7 +6,7 @@ import os
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, warn
 
 DEFAULT_API_URL: Final = "https://api.liveavatar.com/v1/sessions"
 KEY_VARIABLE: Final = "LIVEAVATAR_API_KEY"
@@ -16,9 +16,12 @@ READ_TIMEOUT: Final = 15.0  # s, between two pieces of an answer
 TOTAL_TIMEOUT: Final = 30.0  # s, for one call with all its attempts
 BODY_LIMIT: Final = 2 * 1024 * 1024  # bytes of an answer that are read
 PICTURE_LIMIT: Final = 4 * 1024 * 1024  # bytes of a preview picture
+DRESS_LIMIT: Final = 5.0  # s that a list waits for pictures or sounds before it shows itself
+DRESS_AT_ONCE: Final = 4  # sounds that are fetched at the same time
 MAX_ATTEMPTS: Final = 3  # of one call, the first included
 RETRY_BASE: Final = 0.5  # s, doubled with each attempt
 RETRY_CAP: Final = 8.0  # s, the longest wait between two attempts
+LONGEST_RETRY_AFTER: Final = 30.0  # s that the service may ask to wait; beyond it the error is raised at once
 
 KEEP_ALIVE_INTERVAL: Final = 60.0  # s; the service ends a session after 300 s without a sign of life
 CONNECTED_TIMEOUT: Final = 30.0  # s, from the answer to the start call to the event `connected`
@@ -114,4 +117,17 @@ def find_base(api_url: str | None) -> str:
         usable = False
     if not usable:
         raise ConfigurationError("api_url is no address of the service.", remedy=f"It looks like {DEFAULT_API_URL!r}.")
+    if parts.username is not None or parts.password is not None:
+        del api_url, address, parts
+        raise ConfigurationError(
+            "api_url holds a user or a password, which logs and errors would show.",
+            remedy="Give them to an httpx.AsyncClient of your own, by auth=, and hand that in.",
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        warn(f"{parts.hostname} is called by http: the API key travels there unencrypted. Use https.")
     return address.removesuffix("/sessions").removesuffix("/v1")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine."""
+    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))

@@ -5,7 +5,8 @@
     ├── InvalidArgument               an argument that the call cannot use (also a ValueError)
     ├── ClientClosed                  the client was closed before the call
     ├── APIConnectionError            no answer came
-    │   └── APITimeoutError           none came in time
+    │   ├── APITimeoutError           none came in time
+    │   └── CertificateError          the service's certificate was not accepted
     ├── APIResponseError              an answer that cannot be used
     │   ├── SchemaError               a field of it is missing or of the wrong type
     │   └── APIStatusError            it says no: `status_code`, `code`, `request_id`, `retry_after`
@@ -24,12 +25,19 @@
     └── SimulatorError                the embedded simulator did not come up
 
 `str(error)` is what happened and what to do about it; `error.remedy` is the second half alone.
+What is allowed, and still likely not meant, is a `LiveAvatarWarning`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, Final
+
+PACKAGE: Final = __name__.partition(".")[0]
+CONCURRENCY_CODE: Final = 4003  # the envelope's code for too many sessions at once
+LONGEST_MESSAGE: Final = 500  # characters of the service's own words in an error
 
 
 class LiveAvatarException(Exception):
@@ -59,9 +67,18 @@ class ConfigurationError(LiveAvatarException, ValueError):
 
 
 class InvalidArgument(LiveAvatarException, ValueError):
-    """An argument that the call cannot use; nothing was sent."""
+    """An argument that the call cannot use; nothing was sent.
+
+    Attributes:
+        field: its name, with its path in a nested body as in `avatar_persona.voice_settings.speed`; None where
+            it is not about one.
+    """
 
     title = "That cannot be used"
+
+    def __init__(self, message: str = "", *, remedy: str | None = None, field: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.field = field
 
 
 class ClientClosed(LiveAvatarException):
@@ -92,6 +109,16 @@ class APITimeoutError(APIConnectionError):
     default_remedy = "Try again; if it stays so, the service may be down."
 
 
+class CertificateError(APIConnectionError):
+    """The service's certificate was not accepted; nothing was sent, and trying again would not help."""
+
+    title = "The service's certificate was not accepted"
+    default_remedy = (
+        "Check this machine's clock and the api_url; behind a proxy with certificates of its own, "
+        "name its authority in SSL_CERT_FILE."
+    )
+
+
 class APIResponseError(LiveAvatarException):
     """An answer came that cannot be used."""
 
@@ -111,6 +138,7 @@ class APIStatusError(APIResponseError):
     Attributes:
         status_code: the HTTP status.
         code: the envelope's `code`, or None.
+        body: the answer's JSON without secrets; None where it was no JSON.
         request_id: the service's id of the request, or None.
         retry_after: seconds to wait before trying again, or None.
     """
@@ -126,11 +154,13 @@ class APIStatusError(APIResponseError):
         code: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        body: Any = None,
         remedy: str | None = None,
     ) -> None:
         super().__init__(message, remedy=remedy)
         self.status_code = status_code
         self.code = code
+        self.body = body
         self.request_id = request_id
         self.retry_after = retry_after
 
@@ -257,14 +287,29 @@ class SimulatorError(LiveAvatarException):
     title = "The simulator did not start"
 
 
-def status_error(status_code: int, body: Any, headers: Mapping[str, str], what: str) -> APIStatusError:
+class LiveAvatarWarning(UserWarning):
+    """What the service takes, and what is likely not meant: it says what to do instead."""
+
+
+def warn(message: str) -> None:
+    """Warns at the line that called this package, whichever way it came in."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, LiveAvatarWarning, stacklevel=level - 1)
+
+
+def status_error(
+    status_code: int, body: Any, what: str, *, request_id: str | None = None, retry_after: float | None = None
+) -> APIStatusError:
     """The error for an answer that says no.
 
     Args:
         status_code: the HTTP status.
-        body: the decoded JSON body (`Failure` or `ValidationError` of the contract), None where it was no JSON.
-        headers: the answer's headers.
+        body: the decoded JSON (`Failure` or `ValidationError` of the contract) without secrets, None where it was none.
         what: the call in words, as in "POST /v1/sessions/token".
+        request_id: the service's id of the request.
+        retry_after: seconds that the service asks to wait.
     """
     envelope = body if isinstance(body, dict) else {}
     code = envelope.get("code") if isinstance(envelope.get("code"), int) else None
@@ -272,30 +317,37 @@ def status_error(status_code: int, body: Any, headers: Mapping[str, str], what: 
     status: dict[str, Any] = {
         "status_code": status_code,
         "code": code,
-        "request_id": headers.get("x-request-id"),
-        "retry_after": _seconds(headers.get("retry-after")),
+        "request_id": request_id,
+        "retry_after": retry_after,
+        "body": body,
     }
     answered = f"{what} answered {status_code}"
-    message = f"{said.rstrip('.')} ({answered})." if said else f"{answered}."
+    message = f"{_short(said).rstrip('.')} ({answered})." if said else f"{answered}."
     if status_code == 422:
-        details = [entry for entry in envelope.get("detail") or [] if isinstance(entry, dict)]
-        fields = [".".join(str(part) for part in entry.get("loc") or ()) for entry in details]
-        told = "; ".join(f"{field}: {entry.get('msg')}" for field, entry in zip(fields, details, strict=True))
-        return ValidationError(
-            f"{what} refused a field: {told or said or 'it did not say which'}.", fields=fields, **status
-        )
+        fields, told = _wrong_fields(envelope.get("detail"))
+        message = f"{what} refused a field: {_short(told or said or 'it did not say which')}."
+        return ValidationError(message, fields=fields, **status)
     if status_code == 401:
         return AuthenticationError(message, **status)
-    if code == 4003:
+    if code == CONCURRENCY_CODE:
         return ConcurrencyLimitError(message, **status)
     if status_code == 402 or (status_code == 403 and "credit" in (said or "").lower()):
         return CreditsError(message, **status)
     kinds: dict[int, type[APIStatusError]] = {404: NotFoundError, 429: RateLimitError}
+    if status_code == 429 and retry_after is not None:
+        status["remedy"] = f"The service asks to wait {retry_after:g} s."
     return kinds.get(status_code, APIStatusError)(message, **status)
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    try:
-        return float(retry_after) if retry_after is not None else None
-    except ValueError:
-        return None
+def _wrong_fields(detail: Any) -> tuple[list[str], str]:
+    """The paths of the fields that a 422 names, and what is wrong with each of them."""
+    entries = [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
+    fields = []
+    for entry in entries:
+        where = entry.get("loc")
+        fields.append(".".join(str(part) for part in where) if isinstance(where, list) else "a field")
+    return fields, "; ".join(f"{field}: {entry.get('msg')}" for field, entry in zip(fields, entries, strict=True))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."

@@ -6,20 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from . import config
-from .resources import VideoEncoding, VideoQuality
-
-END_WORDS = {
-    "UNKNOWN": "the service gave no reason",
-    "USER_DISCONNECTED": "you left",
-    "SERVER_ERROR": "the service failed",
-    "IDLE_TIMEOUT": "nothing kept it alive",
-    "NO_CREDITS": "the credits ran out",
-    "USER_CLOSED": "you stopped it",
-    "AVATAR_DELETED": "its avatar was deleted",
-    "MAX_DURATION_REACHED": "its time was up",
-    "ZOMBIE_SESSION_REAP": "the service found nobody in it",
-    "AGENT_HANG_UP": "the agent hung up",
-}
+from .bodies import Mode, VideoEncoding, VideoQuality
 
 
 class SessionState(StrEnum):
@@ -56,7 +43,7 @@ class SessionOptions:
         max_seconds: the cap that the service is asked to end it at.
     """
 
-    mode: str = "LITE"
+    mode: Mode = "LITE"
     is_sandbox: bool = False
     video_quality: VideoQuality = "high"
     video_encoding: VideoEncoding = "H264"

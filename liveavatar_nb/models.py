@@ -1,36 +1,36 @@
-"""Records of the contract: what the service sends back, typed.
-
-Fields that a newer service adds are kept in `extra`; values of enums are plain text, so that a new one is
-no error. A required field that is missing or of another type is a `SchemaError` that names its path.
-"""
+"""The contract's records: what the service sends back, typed. `record` says what all of them can do."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import msgspec
-
+from . import html
+from .config import CREDITS_PER_MINUTE
 from .errors import SchemaError
+from .record import Record, Records
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-class Record(msgspec.Struct, kw_only=True, dict=True):
-    """The base of all records."""
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """What the service sent beyond the contract."""
-        kept: dict[str, Any] = self.__dict__.get("_extra", {})
-        return kept
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as plain data, with what the service sent beyond the contract."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        return {**plain, **self.extra}
-
-
-R = TypeVar("R", bound=Record)
+END_WORDS: Final = {
+    "UNKNOWN": "the service gave no reason",
+    "USER_DISCONNECTED": "you left",
+    "SERVER_ERROR": "the service failed",
+    "IDLE_TIMEOUT": "nothing kept it alive",
+    "NO_CREDITS": "the credits ran out",
+    "USER_CLOSED": "you stopped it",
+    "AVATAR_DELETED": "its avatar was deleted",
+    "MAX_DURATION_REACHED": "its time was up",
+    "ZOMBIE_SESSION_REAP": "the service found nobody in it",
+    "AGENT_HANG_UP": "the agent hung up",
+}
+LARGEST_EXPONENT: Final = 30  # of a number of credits
+SOUNDS: Final = {b"RIFF": "audio/wav", b"OggS": "audio/ogg", b"fLaC": "audio/flac", b"ID3": "audio/mpeg"}
 
 
 class VoiceName(Record):
@@ -61,9 +61,35 @@ class Avatar(Record):
         """Whether a session can be started with it: only ACTIVE ones that have not expired."""
         return self.status == "ACTIVE" and not self.is_expired
 
+    @property
+    def _state(self) -> str:
+        return "" if self.is_usable else "expired" if self.is_expired else self.status
+
+    @property
+    def _picture(self) -> str | None:
+        # a picture that only this machine can reach was fetched for the page
+        fetched: str | None = self.__dict__.get("_fetched")
+        return fetched or self.preview_url
+
     def __repr__(self) -> str:
-        state = "" if self.is_usable else ", expired" if self.is_expired else f", {self.status}"
-        return f"<Avatar {self.name!r} {self.id}{state}>"
+        return f"<Avatar {self.name!r} {self.id}{self._state and f', {self._state}'}>"
+
+    def _repr_html_(self) -> str:
+        pairs = [
+            ("id", self.id),
+            ("status", "expired" if self.is_expired else self.status),
+            ("type", self.type),
+            ("voice", self.default_voice.name if self.default_voice else None),
+            ("1080p", self.is_1080p),
+            ("created", self.created_at),
+            *([("error", self.error_message)] if self.error_message else []),
+            *self._shown(self.extra),
+        ]
+        return html.card(self.name, pairs, html.picture(self._picture, self.name, 144))
+
+    @classmethod
+    def _list_html(cls, records: Sequence[Avatar], total: int) -> str:
+        return html.gallery(((one._picture or "", one.name, one._state or one.type) for one in records), total)
 
 
 class SessionRecord(Record):
@@ -83,9 +109,37 @@ class SessionRecord(Record):
     end_at: datetime | None = None
     end_reason: str | None = None
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it runs, and bills."""
+        return self.end_at is None and self.end_reason is None
+
+    @property
+    def end_words(self) -> str | None:
+        """Why it ended, in words; None while it runs."""
+        if self.is_active:
+            return None
+        return END_WORDS.get(self.end_reason or "UNKNOWN", self.end_reason)
+
     def __repr__(self) -> str:
-        life = f"ended, {self.end_reason}" if self.end_at else "active"
+        life = "active" if self.is_active else f"ended, {self.end_reason}"
         return f"<SessionRecord {self.id} {self.mode} {life}, {self.duration} s, {self.credits_consumed:g} credits>"
+
+    @classmethod
+    def _list_html(cls, records: Sequence[SessionRecord], total: int) -> str:
+        headings = ("started", "mode", "duration", "credits", "end", "id")
+        rows = (
+            (
+                one.created_at,
+                f"{one.mode}, sandbox" if one.is_sandbox else one.mode,
+                html.clock(one.duration),
+                one.credits_consumed,
+                one.end_words or "running",
+                one.id,
+            )
+            for one in records
+        )
+        return html.table(headings, rows, total)
 
 
 class SessionToken(Record):
@@ -93,12 +147,6 @@ class SessionToken(Record):
 
     session_id: str
     session_token: str
-
-    def __repr__(self) -> str:
-        return f"<SessionToken for {self.session_id}>"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("session_id", self.session_id)]
 
 
 class StartedSession(Record):
@@ -111,11 +159,185 @@ class StartedSession(Record):
     max_session_duration: int | None = None
     ws_url: str | None = None
 
+
+class TranscriptLine(Record):
+    """What was said once (schema `TranscriptLine`).
+
+    `role` is `user` or `avatar`; the timestamps are as the service counts them: since the epoch, and since the
+    session's start.
+    """
+
+    _columns: ClassVar = ("role", "transcript", "relative_timestamp")
+
+    role: str
+    transcript: str
+    absolute_timestamp: int
+    relative_timestamp: int
+
     def __repr__(self) -> str:
-        return f"<StartedSession {self.session_id}>"
+        return f"<TranscriptLine {self.role}: {self.transcript!r}>"
+
+
+class Transcript(Record):
+    """What was said in a session (schema `Transcript`; `GET /v1/sessions/{session_id}/transcript`).
+
+    `next_timestamp` is where to go on while the session is active.
+    """
+
+    session_active: bool
+    transcript_data: list[TranscriptLine]
+    next_timestamp: int | None = None
+
+    @property
+    def lines(self) -> Records[TranscriptLine]:
+        """Its lines."""
+        return Records(self.transcript_data)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A table with a row for each line."""
+        return self.lines.to_pandas()
+
+    def __repr__(self) -> str:
+        state = "active" if self.session_active else "ended"
+        return f"<Transcript of {len(self.transcript_data)} lines, session {state}>"
+
+    def _repr_html_(self) -> str:
+        if not self.transcript_data:
+            return html.note("Nothing was said.")
+        rows = ((line.role, line.transcript) for line in self.transcript_data)
+        return html.table(("who", "what"), rows, len(self.transcript_data))
+
+
+class Voice(Record):
+    """A voice (schema `Voice`; `GET /v1/voices`)."""
+
+    id: str
+    name: str
+    language: str
+    gender: str
+    created_at: datetime
+    updated_at: datetime
+    tags: list[str]
+    description: str | None = None
+
+    @property
+    def preview(self) -> VoicePreview | None:
+        """Its sound, where it was fetched: `voices.preview(voice.id)`, or a list that shows itself."""
+        fetched: VoicePreview | None = self.__dict__.get("_fetched")
+        return fetched
+
+    def _repr_html_(self) -> str:
+        sound = self.preview._player(self.name) if self.preview else ""
+        pairs = [(name, value) for name, value in self._shown(self.keys()) if name != "name"]
+        return html.card(self.name, pairs, sound)
+
+    @classmethod
+    def _list_html(cls, records: Sequence[Voice], total: int) -> str:
+        headings = ("name", "preview", "language", "gender", "tags", "id")
+        rows = (
+            (
+                one.name,
+                one.preview._player(one.name) if one.preview else None,
+                one.language,
+                one.gender,
+                one.tags,
+                one.id,
+            )
+            for one in records
+        )
+        return html.table(headings, rows, total)
+
+
+class BoundVoice(Record):
+    """A third party's voice that was bound (schema `BoundVoice`)."""
+
+    voice_id: str
+
+
+class VoicePreview(Record):
+    """How a voice sounds (schema `VoicePreview`); plays in a notebook."""
+
+    audio_base64: str
+
+    @property
+    def audio(self) -> bytes:
+        """The sound file's bytes.
+
+        Raises:
+            SchemaError: the service sent no base64.
+        """
+        try:
+            return base64.b64decode(self.audio_base64, validate=True)
+        except (binascii.Error, ValueError):
+            raise SchemaError("The voice's preview is no base64.") from None
+
+    @property
+    def media_type(self) -> str:
+        """The kind of sound, by its first bytes."""
+        first = self.audio[:4]
+        return next((kind for start, kind in SOUNDS.items() if first.startswith(start)), "audio/mpeg")
+
+    def __repr__(self) -> str:
+        return f"<VoicePreview of {len(self.audio_base64) * 3 // 4:,} bytes>"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("session_id", self.session_id)]
+        return [("bytes", len(self.audio_base64) * 3 // 4)]
+
+    def _player(self, name: str) -> html.Markup:
+        try:
+            return html.player(self.media_type, self.audio_base64, name)
+        except SchemaError:
+            return html.note("This preview cannot be played.")
+
+    def _repr_html_(self) -> str:
+        return self._player("preview")
+
+
+class Context(Record):
+    """What an avatar knows and how it behaves, in a list (schema `Context`)."""
+
+    _columns: ClassVar = ("name", "updated_at", "id")
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class ContextLink(Record):
+    """A page that a context draws on (schema `ContextLink`)."""
+
+    url: str
+    faq: str | None
+    id: str
+
+
+class ContextDetail(Record):
+    """A context with its prompt (schema `ContextDetail`).
+
+    `required_dynamic_variables` are the names that a session must give values for.
+    """
+
+    id: str
+    name: str
+    prompt: str
+    opening_text: str | None
+    created_at: datetime
+    updated_at: datetime
+    required_dynamic_variables: list[str]
+    links: list[ContextLink] | None = None
+
+    def _repr_html_(self) -> str:
+        links = ", ".join(link.url for link in self.links or ()) or None
+        shown = {**dict(self._shown(self.keys())), "links": links}
+        return html.card(shown.pop("name"), shown.items())
+
+
+class Language(Record):
+    """A language that avatars speak (schema `Language`)."""
+
+    language: str
+    code: str
 
 
 class Credits(Record):
@@ -123,25 +345,107 @@ class Credits(Record):
 
     credits_left: Decimal
 
+    def __post_init__(self) -> None:
+        left = self.credits_left
+        if not left.is_finite() or left.adjusted() > LARGEST_EXPONENT:
+            raise ValueError("`credits_left` is no number of credits")
 
-def decode(kind: type[R], data: Any, what: str) -> R:
-    """`data` of an answer as a record.
+    def __repr__(self) -> str:
+        return f"<Credits {self.credits_left} left>"
 
-    Args:
-        kind: the record's class.
-        data: decoded JSON.
-        what: the call in words, for the error.
+    def _repr_html_(self) -> str:
+        minutes = {mode: float(self.credits_left) / price for mode, price in CREDITS_PER_MINUTE.items()}
+        told = ", or ".join(f"{time:,.0f} minutes of {mode}" for mode, time in sorted(minutes.items(), reverse=True))
+        return html.figure(f"{self.credits_left:,}", "credits left") + html.note(f"About {told}.")
 
-    Raises:
-        SchemaError: a required field is missing or of the wrong type; the message names it.
-    """
-    try:
-        record = msgspec.convert(data, kind, strict=True)
-    except msgspec.ValidationError as error:
-        told = str(error)
-        del data  # a traceback that shows local variables must not show tokens
-        raise SchemaError(f"{what} answered in an unknown form: {told}.") from None
-    known = {field.encode_name for field in msgspec.structs.fields(kind)}
-    if unknown := {name: value for name, value in data.items() if name not in known}:
-        record.__dict__["_extra"] = unknown
-    return record
+
+class Embed(Record):
+    """An avatar for a web page (schema `Embed`; `POST /v2/embeddings`)."""
+
+    embed_id: str
+    url: str
+    script: str | None = None
+    orientation: str = "horizontal"
+
+
+class Secret(Record):
+    """A secret that the service keeps for you, by its name (schema `Secret`); its value never comes back."""
+
+    id: str
+    secret_name: str
+
+
+class SecretListItem(Record):
+    """A secret in a list (schema `SecretListItem`)."""
+
+    id: str
+    secret_name: str
+    secret_type: str
+    created_at: datetime | None = None
+
+
+class LlmConfigListItem(Record):
+    """A language model of your own, in a list (schema `LlmConfigListItem`)."""
+
+    id: str
+    display_name: str
+    model_name: str
+    secret_id: str
+
+
+class LlmConfig(Record):
+    """A language model of your own (schema `LlmConfig`)."""
+
+    id: str
+    base_url: str | None
+    display_name: str
+    model_name: str
+    secret_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Memory(Record):
+    """What is remembered of a session (schema `Memory`)."""
+
+    id: str
+    memory_type: str
+    memory_content: str | None
+    created_at: datetime
+
+
+class MemoryListItem(Record):
+    """A memory in a list (schema `MemoryListItem`)."""
+
+    _columns: ClassVar = ("memory_content_preview", "memory_type", "updated_at", "id")
+
+    id: str
+    memory_type: str
+    memory_content_preview: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class MemoryEpisode(Record):
+    """One session's part of a memory (schema `MemoryEpisode`)."""
+
+    session_id: str
+    sequence_num: int
+    summary: str
+    created_at: datetime
+
+
+class MemoryDetail(Record):
+    """A memory with its episodes (schema `MemoryDetail`)."""
+
+    id: str
+    memory_type: str
+    memory_content: str | None
+    session_episodes: list[MemoryEpisode]
+    created_at: datetime
+    updated_at: datetime
+
+    def _repr_html_(self) -> str:
+        told = "\n".join(f"{episode.sequence_num}. {episode.summary}" for episode in self.session_episodes)
+        shown = {**dict(self._shown(self.keys())), "session_episodes": told or None}
+        return html.card("Memory", shown.items())

@@ -24,10 +24,10 @@ from .errors import (
 )
 from .events import EventStream
 from .leftovers import Leftover, leftovers
-from .life import END_WORDS, SessionOptions, SessionState
-from .models import Avatar, SessionRecord, StartedSession
+from .life import SessionOptions, SessionState
+from .models import END_WORDS, Avatar, SessionRecord, StartedSession
 from .protocol.lite import Event
-from .resources import surely_not_started
+from .resources.sessions import surely_not_started
 from .websocket import WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -337,12 +337,10 @@ class AsyncSession:
         try:
             async with asyncio.timeout(config.STOP_LIMIT):
                 try:
-                    await sessions.stop(self._id, session_token=self._token, limit=config.STOP_LIMIT)
-                except APIStatusError as failure:
-                    if failure.status_code in (401, 403):
-                        await sessions.stop(self._id, limit=config.STOP_LIMIT)
-                    # "no such session" proves nothing by itself: a stop can overtake a start
-                    elif any([record.id == self._id async for record in sessions.list(type="active")]):
+                    await sessions.stop(self._id, reason="USER_CLOSED", session_token=self._token)
+                except APIStatusError:
+                    # "no such session" by itself proves nothing: a stop can overtake a start
+                    if any([record.id == self._id async for record in sessions.list(type="active")]):
                         raise
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
             raise StopNotConfirmed(

@@ -8,11 +8,13 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from . import config
-from .bridge import Face, blocking, blocking_iter, blocking_rows, bridge, reading
+from .bridge import Face, blocking, blocking_iter, bridge, reading
 from .client import AsyncLiveAvatar
 from .config import Masked
 from .errors import SimulatorError, StopNotConfirmed
+from .rows import blocking_rows
 from .session import AsyncSession
+from .sync_api import API
 
 logger = logging.getLogger("liveavatar_nb.client")
 
@@ -151,6 +153,11 @@ class LiveAvatar(Face):
     is_closed = reading(AsyncLiveAvatar.is_closed)
     base_url = reading(AsyncLiveAvatar.base_url)
     max_minutes = reading(AsyncLiveAvatar.max_minutes)
+
+    @property
+    def api(self) -> API:
+        """Every REST operation, grouped as in the contract: `api.contexts.create(...)`."""
+        return API(self._inner.api, self)
 
     @property
     def session(self) -> Session | None:

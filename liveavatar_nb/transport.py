@@ -6,32 +6,40 @@ import asyncio
 import json
 import logging
 import os
+import ssl
 import time
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 
 from . import config
 from .config import Masked
 from .errors import (
     APIConnectionError,
     APIResponseError,
+    APIStatusError,
     APITimeoutError,
     AuthenticationError,
+    CertificateError,
     ClientClosed,
     ConfigurationError,
     InvalidArgument,
     LiveAvatarException,
     status_error,
 )
-from .retry import ConnectOptions, Safety, again, delay
+from .exchange import MASK, Exchange, secrets_in, without_secrets
+from .retry import ConnectOptions, Policy, Safety, retry_after
 
 logger = logging.getLogger("liveavatar_nb.transport")
 
 SUCCESS_CODES = frozenset({1000, 100, 200})  # `code` of the envelope: 1000 on the live service, the others seen before
+ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # to zlib's window bits
+SHORTEST_SECRET: Final = 4  # characters: what is shorter is found in any text
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -101,12 +109,12 @@ class Transport:
         self.base_url = base_url
         self.key = key
         self.closed = False
+        self.last: Exchange | None = None
+        self._policy = Policy.of(options)
         self._lent = http_client
         self._own: httpx.AsyncClient | None = None
         self._own_pid = 0
-        self._attempts = max(1, options.max_retry) if options else config.MAX_ATTEMPTS
-        self._base_delay = options.retry_interval if options else config.RETRY_BASE
-        self._attempt_limit = options.timeout if options else config.READ_TIMEOUT
+        self._tls: ssl.SSLContext | None = None
 
     def _client(self, safety: Safety = Safety.REPEATABLE) -> httpx.AsyncClient:
         lent_is_open = self._lent is not None and not self._lent.is_closed
@@ -115,10 +123,18 @@ class Transport:
         # a stop must arrive, also where the client it came by was closed
         if (self.closed or self._lent is not None) and safety is not Safety.INSISTENT:
             raise ClientClosed
+        # what must not go twice goes on a connection of its own: a pooled one may be dead already
+        if safety is Safety.ONCE:
+            return self._new_client()
         # a forked child shares the sockets of its parent, so it must not touch that client
         if self._own is None or self._own_pid != os.getpid():
-            self._own, self._own_pid = httpx.AsyncClient(trust_env=goes_by_proxy(self.base_url)), os.getpid()
+            self._own, self._own_pid = self._new_client(), os.getpid()
         return self._own
+
+    def _new_client(self) -> httpx.AsyncClient:
+        by_proxy = goes_by_proxy(self.base_url)
+        self._tls = self._tls or httpx.create_ssl_context(trust_env=by_proxy)
+        return httpx.AsyncClient(verify=self._tls, trust_env=by_proxy)
 
     async def aclose(self) -> None:
         """Closes the client that was made here; one that was handed in stays open."""
@@ -130,66 +146,102 @@ class Transport:
         if own is not None and self._own_pid == os.getpid():
             await own.aclose()
 
-    async def send(self, call: Call, *, limit: float = config.TOTAL_TIMEOUT) -> dict[str, Any]:
+    async def send(self, call: Call) -> dict[str, Any]:
         """The decoded envelope of `call`, tried again as `retry` says.
-
-        Args:
-            call: what to send.
-            limit: seconds for all attempts together.
 
         Raises:
             APIConnectionError, APITimeoutError, APIResponseError, APIStatusError: see `errors`.
         """
-        deadline = time.monotonic() + limit
+        now = asyncio.get_running_loop().time
+        limit = self._policy.limit(call.safety)
+        deadline = now() + limit
         attempt = 0
         while True:
+            attempt += 1
             try:
-                async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
+                async with asyncio.timeout_at(deadline):
                     return await self._once(call)
             except TimeoutError:
                 raise APITimeoutError(f"{call} was not answered within {limit:g} s.") from None
             except LiveAvatarException as failure:
+                if call.safety is Safety.INSISTENT and call.token is not None and _is_refused(failure):
+                    call = replace(call, token=None)
+                    continue
                 if isinstance(failure, AuthenticationError):
-                    failure.remedy = (
-                        f"The key came {self.key.source}: check it, or give another one."
-                        if call.token is None
-                        else "It was the session's own token: start a new session."
-                    )
-                wait = delay(attempt, self._base_delay, getattr(failure, "retry_after", None))
-                attempt += 1
-                tries_left = attempt < self._attempts or call.safety is Safety.INSISTENT
-                if not (tries_left and again(failure, call.safety) and time.monotonic() + wait < deadline):
+                    failure.remedy = self._whose_credential(call)
+                wait = self._policy.wait(failure, call.safety, attempt, deadline - now())
+                if wait is None:
                     raise
                 logger.info("%s failed (%s), trying again in %.1f s", call, failure.message, wait)
             await asyncio.sleep(wait)
 
+    def _whose_credential(self, call: Call) -> str:
+        if call.token is not None:
+            return "It was the session's own token: start a new session."
+        return f"The key came {self.key.source}: check it, or give another one."
+
     async def _once(self, call: Call) -> dict[str, Any]:
         client = self._client(call.safety)
-        headers = {"accept": "application/json"}
         request = client.build_request(
             call.method,
             self.base_url + call.path,
             params={name: value for name, value in (call.query or {}).items() if value is not None},
             json=call.body,
-            headers=headers,
-            timeout=httpx.Timeout(self._attempt_limit, connect=min(config.CONNECT_TIMEOUT, self._attempt_limit)),
+            headers={"accept": "application/json", "accept-encoding": "gzip"},
+            timeout=httpx.Timeout(
+                self._policy.attempt_limit or config.READ_TIMEOUT,
+                connect=min(config.CONNECT_TIMEOUT, self._policy.attempt_limit or config.CONNECT_TIMEOUT),
+            ),
         )
-        auth = _Signed(call.token or self.key, bearer=call.token is not None) if call.signed else None
+        credential = (call.token or self.key) if call.signed else None
+        auth = None if credential is None else _Signed(credential, bearer=call.token is not None)
+        exchange = self.last = Exchange(
+            call.method,
+            str(request.url),
+            None if credential is None else "bearer" if call.token else "key",
+            call.body,
+        )
+        began = time.perf_counter()
+        failure: BaseException
         try:
-            response = await client.send(request, auth=auth, stream=True, follow_redirects=False)
-            try:
-                return envelope(
-                    response.status_code, response.headers, await _read(response, config.BODY_LIMIT), str(call)
-                )
-            finally:
-                await response.aclose()
+            async with asyncio.timeout(self._policy.attempt_limit):
+                response = await client.send(request, auth=auth, stream=True, follow_redirects=False)
+                try:
+                    exchange.status = response.status_code
+                    exchange.request_id = response.headers.get("x-request-id")
+                    # the body has no name here: a traceback that shows local variables must not show tokens
+                    return envelope(
+                        response.status_code, response.headers, await self._body(response, call), str(call)
+                    )
+                finally:
+                    await response.aclose()
         except LiveAvatarException:
             raise
-        except Exception as failure:  # noqa: BLE001 (also what the hooks of a client that was handed in raise)
-            raise _no_answer(failure, str(call)) from None
+        except TimeoutError:
+            failure = APITimeoutError(f"{call} was not answered within {self._policy.attempt_limit:g} s.")
+        except asyncio.CancelledError:
+            failure = asyncio.CancelledError()
+        except Exception as error:  # noqa: BLE001 (also what the hooks of a client that was handed in raise)
+            failure = _no_answer(error, str(call))
         finally:
+            exchange.seconds = time.perf_counter() - began
+            if client is not self._own and client is not self._lent:
+                await client.aclose()
             if self.closed:
                 await self._close_own()
+        # raised anew: in the frames of the original lie the request's headers
+        raise failure
+
+    async def _body(self, response: httpx.Response, call: Call) -> bytes:
+        body = await _read(response, config.BODY_LIMIT)
+        if response.is_success:
+            return body
+        # an answer that says no may quote what it refuses
+        secrets = [self.key.reveal(), call.token.reveal() if call.token else "", *secrets_in(call.body)]
+        for secret in secrets:
+            if len(secret) >= SHORTEST_SECRET:
+                body = body.replace(secret.encode("utf-8", "surrogatepass"), MASK.encode())
+        return body
 
     async def fetch(self, url: str) -> tuple[str, bytes]:
         """Media type and bytes of a picture, without any credential.
@@ -198,20 +250,24 @@ class Transport:
             APIConnectionError, APIStatusError, APIResponseError: as for `send`.
         """
         client = self._client()
+        what = "GET of a picture"
         try:
             # auth=None keeps httpx from sending what a user's client or .netrc holds for that host
             request = client.build_request("GET", url, timeout=config.READ_TIMEOUT)
-            response = await client.send(request, auth=None, stream=True, follow_redirects=False)
-            try:
-                body = await _read(response, config.PICTURE_LIMIT)
-            finally:
-                await response.aclose()
+            async with asyncio.timeout(config.TOTAL_TIMEOUT):
+                response = await client.send(request, auth=None, stream=True, follow_redirects=False)
+                try:
+                    body = await _read(response, config.PICTURE_LIMIT)
+                finally:
+                    await response.aclose()
         except LiveAvatarException:
             raise
+        except TimeoutError:
+            raise APITimeoutError(f"{what} was not answered within {config.TOTAL_TIMEOUT:g} s.") from None
         except Exception as failure:  # noqa: BLE001 (as for `send`)
-            raise _no_answer(failure, "GET of a picture") from None
+            raise _no_answer(failure, what) from None
         if response.status_code != 200:
-            raise status_error(response.status_code, None, response.headers, "GET of a picture")
+            raise status_error(response.status_code, None, what)
         return response.headers.get("content-type", "application/octet-stream").split(";")[0], body
 
 
@@ -259,9 +315,14 @@ class BlockingStopper:
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
+    """The body, unpacked, but no further than `limit` bytes: a small one can unpack to gigabytes."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ENCODINGS:
+        raise APIResponseError(f"The service's answer is packed as {encoding[:20]!r}, which was not asked for.")
+    unpack = zlib.decompressobj(ENCODINGS[encoding]).decompress if encoding != "identity" else None
     body = bytearray()
-    async for piece in response.aiter_bytes():
-        body += piece
+    async for piece in response.aiter_raw():
+        body += piece if unpack is None else unpack(piece, limit + 1 - len(body))
         if len(body) > limit:
             raise APIResponseError(f"The service's answer is larger than {limit // 1024} KiB.")
     return bytes(body)
@@ -272,43 +333,67 @@ def _no_answer(failure: Exception, what: str) -> APIConnectionError:
     kind = type(failure).__name__
     if isinstance(failure, httpx.TimeoutException):
         return APITimeoutError(f"{what} was not answered in time ({kind}).", sent=sent)
+    if (certificate := _certificate_trouble(failure)) is not None:
+        told = getattr(certificate, "verify_message", "") or type(certificate).__name__
+        return CertificateError(f"{what}: the service's certificate was not accepted ({told}).", sent=False)
     # only the words of a failed connection are safe to quote: others can hold a header
     told = f"{kind}: {failure}" if isinstance(failure, httpx.ConnectError) else kind
     return APIConnectionError(f"{what} got no answer ({told}).", sent=sent)
 
 
+def _certificate_trouble(failure: BaseException) -> ssl.SSLCertVerificationError | None:
+    cause: BaseException | None = failure
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _is_refused(failure: LiveAvatarException) -> bool:
+    return isinstance(failure, APIStatusError) and failure.status_code in (401, 403)
+
+
 def goes_by_proxy(url: str) -> bool:
     """Whether the environment's proxies apply to an address: not to this machine's own."""
-    host = urlsplit(url).hostname or ""
-    return not (host == "localhost" or host.startswith("127.") or host == "::1")
+    return not config.is_loopback(urlsplit(url).hostname)
 
 
-def envelope(status_code: int, headers: Mapping[str, str], body: bytes, what: str) -> dict[str, Any]:
+def envelope(status: int, headers: Mapping[str, str], body: bytes, what: str) -> dict[str, Any]:
     """The decoded envelope of an answer, if it is a success: any 2xx with code 1000, 100 or 200, or an empty 204.
 
     Raises:
         APIStatusError: the service says no.
         APIResponseError: it is no envelope, or a redirect.
     """
-    if status_code == 204 and not body:
+    if status == 204 and not body:
         return {"code": 1000, "data": None, "message": None}
-    try:
-        decoded = json.loads(body) if body else None
-    except ValueError:
-        decoded = None
-    if 200 <= status_code < 300 and isinstance(decoded, dict) and "data" in decoded:
-        if decoded.get("code") in SUCCESS_CODES:
-            return decoded
-    elif 200 <= status_code < 300:
-        decoded = None
+    decoded = _decoded(body)
+    is_success = 200 <= status < 300
+    if is_success and isinstance(decoded, dict) and "data" in decoded and decoded.get("code") in SUCCESS_CODES:
+        return decoded
     failure: APIResponseError
-    if 300 <= status_code < 400:
+    if 300 <= status < 400:
         failure = APIResponseError(
-            f"{what} answered with a redirect ({status_code}), which is not followed.", remedy="Check the api_url."
+            f"{what} answered with a redirect ({status}), which is not followed.", remedy="Check the api_url."
         )
-    elif 200 <= status_code < 300 and decoded is None:
-        failure = APIResponseError(f"{what} answered {status_code} with no envelope.")
+    elif is_success and not (isinstance(decoded, dict) and "data" in decoded):
+        failure = APIResponseError(f"{what} answered {status} with no envelope.")
     else:
-        failure = status_error(status_code, decoded, headers, what)
+        asked = retry_after(headers.get("retry-after"), headers.get("date"), time.time())
+        failure = status_error(
+            status, without_secrets(decoded), what, request_id=headers.get("x-request-id"), retry_after=asked
+        )
     del body, decoded  # a traceback that shows local variables must not show tokens
     raise failure
+
+
+def _decoded(body: bytes) -> Any:
+    """The JSON of a body; None where it is none."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        # half of a surrogate pair, as of a cut emoji, is JSON by the letter, and text to nobody: it becomes a "?"
+        return msgspec.json.decode(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None

@@ -72,8 +72,8 @@ class WebSocket:
             if await is_over():
                 return None
             deadline = deadline or time.monotonic() + config.SOCKET_RECONNECT_LIMIT
-            wait = delay(attempt, config.RETRY_BASE)
             attempt += 1
+            wait = delay(attempt, config.RETRY_BASE)
             if attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
                 return told
             logger.info("session %s: WebSocket lost (%s), again in %.1f s", self._session_id, told, wait)

@@ -47,8 +47,8 @@ async def test_an_id_or_a_record_will_do(client: AsyncLiveAvatar) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"avatar": "Sylas"}, "Near: Silas"),
-        ({"avatar": "zzz"}, "There is no avatar"),
+        ({"avatar": "Sylas"}, "Did you mean 'Silas'"),
+        ({"avatar": "zzz"}, "There is no 'zzz' among the 19 avatars"),
         ({"avatar": ""}, "avatar is missing"),
         ({"avatar": 3}, "avatar is missing"),
         ({"avatar": "Thaddeus"}, "not ACTIVE"),

@@ -11,19 +11,38 @@ from typing import assert_type
 
 import pytest
 
-from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Session, SessionState
-from liveavatar_nb.bridge import Rows, reading
-from liveavatar_nb.models import Avatar, SessionRecord
+from liveavatar_nb import (
+    AsyncLiveAvatar,
+    AsyncSession,
+    LiveAvatar,
+    LiveAvatarAPI,
+    Session,
+    SessionState,
+    operation,
+    sync_api,
+)
+from liveavatar_nb.bridge import reading
+from liveavatar_nb.models import Avatar, ContextDetail, SessionRecord, Voice
+from liveavatar_nb.resources.sessions import Sessions
+from liveavatar_nb.rows import Rows
 
 SYNC_ONLY = {
     LiveAvatar: {"close", "demo", "studio", "simulator"},
     Session: set(),
 }
 ASYNC_ONLY = {
-    AsyncLiveAvatar: {"aclose", "api", "cancel_starts", "forget", "watch"},
+    AsyncLiveAvatar: {"aclose", "cancel_starts", "forget", "watch"},
     AsyncSession: {"forget", "open"},
+    LiveAvatarAPI: {"aclose"},
+    Sessions: {"send_start"},
 }
-FACES = [(AsyncLiveAvatar, LiveAvatar), (AsyncSession, Session)]
+RESOURCES = [(kind, getattr(sync_api, kind.__name__)) for kind in operation.Resource.__subclasses__()]
+FACES: list[tuple[type, type]] = [
+    (AsyncLiveAvatar, LiveAvatar),
+    (AsyncSession, Session),
+    (LiveAvatarAPI, sync_api.API),
+    *RESOURCES,
+]
 
 
 def public(face: type) -> set[str]:
@@ -32,11 +51,12 @@ def public(face: type) -> set[str]:
 
 @pytest.mark.parametrize(("awaited", "sync"), FACES)
 def test_both_faces_have_the_same_names(awaited: type, sync: type) -> None:
-    assert public(awaited) - ASYNC_ONLY[awaited] == public(sync) - SYNC_ONLY[sync]
+    assert public(awaited) - ASYNC_ONLY.get(awaited, set()) == public(sync) - SYNC_ONLY.get(sync, set())
 
 
 @pytest.mark.parametrize(("awaited", "sync"), FACES)
 def test_each_name_has_the_same_parameters_and_docstring_on_both(awaited: type, sync: type) -> None:
+    assert inspect.getdoc(sync)
     for name in public(awaited) & public(sync):
         ours, theirs = inspect.getattr_static(sync, name), inspect.getattr_static(awaited, name)
         assert inspect.getdoc(ours), f"{sync.__name__}.{name} has no docstring"
@@ -69,6 +89,9 @@ def exact(la: LiveAvatar) -> None:
     assert_type(la.avatars()[0], Avatar)
     assert_type(la.sessions(active=False)[0], SessionRecord)
     assert_type(la.session, Session | None)
+    assert_type(la.api.contexts.create(name="a", prompt="b", opening_text=None), ContextDetail)
+    assert_type(la.api.voices.list(voice_type="public"), Rows[Voice])
+    assert_type(la.api.voices.delete("id"), None)
     assert_type([event.type for event in session.events()], list[str])
     with la, la.start("Silas") as inner:
         assert_type(inner, Session)
@@ -81,6 +104,8 @@ la.start("Silas", sandbox=True)
 la.start("Silas", video_quality="best")
 x: int = la.credits()
 la.start("Silas").stop(1)
+la.api.voices.list(voice_type="loud")
+la.api.contexts.create(name="a", prompt="b")
 """
 
 
@@ -89,4 +114,4 @@ def test_mypy_refuses_what_the_sync_face_does_not_have(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "wrong.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
     lines = [line.split(":")[1] for line in done.stdout.splitlines() if ": error:" in line]
-    assert lines == ["4", "5", "6", "7"], done.stdout
+    assert lines == ["4", "5", "6", "7", "8", "9"], done.stdout

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import traitlets
 
 from .. import config
+from ..bodies import VideoEncoding, VideoQuality
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
 from ..life import SessionOptions, SessionState
-from ..resources import VideoEncoding, VideoQuality
 from ..session import AsyncSession
 from .base import ControlledWidget, asset
 from .problem import problem_of

@@ -1,0 +1,233 @@
+"""Whether a value is what the contract takes, told by the type of a parameter: pure, before anything is sent.
+
+A parameter's type says it all: `Literal` for an enum, `Annotated[int, Meta(ge=1, le=100)]` for a range, a
+`TypedDict` for a nested object. A value that does not fit is an `InvalidArgument` that names the field and the
+nearest value that does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+from msgspec import UNSET, Meta, UnsetType
+
+from .config import Masked
+from .errors import InvalidArgument
+from .exchange import SECRET_NAME
+
+UUID_PATTERN: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+SHOWN: Final = 60  # characters of a wrong value in an error
+
+KINDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
+
+
+def check(value: Any, kind: Any, field: str) -> Any:
+    """`value` as it is sent: plain JSON data.
+
+    Args:
+        value: what the caller gave.
+        kind: the parameter's type.
+        field: its name, for the error.
+
+    Raises:
+        InvalidArgument: it does not fit; `field` and the message name it, the remedy the nearest value that does.
+    """
+    origin = get_origin(kind)
+    if origin is Annotated:
+        inner, *extras = get_args(kind)
+        limits = next((extra for extra in extras if isinstance(extra, Meta)), Meta())
+        checked = check(value, inner, field)
+        return checked if checked is None else _within(checked, limits, field)
+    if origin in (Union, UnionType):
+        return _any_of(value, get_args(kind), field)
+    if origin is Literal:
+        return one_of(field, value, get_args(kind))
+    if origin in (Required, NotRequired):
+        return check(value, get_args(kind)[0], field)
+    if origin is list:
+        if not isinstance(value, list | tuple):
+            raise _wrong(field, "a list", value)
+        return [check(item, get_args(kind)[0], f"{field}[{index}]") for index, item in enumerate(value)]
+    if origin is dict:
+        return _mapping(value, get_args(kind)[1], field)
+    if is_typeddict(kind):
+        return _fields(value, kind, field)
+    return _plain(value, kind, field)
+
+
+def one_of(field: str, value: Any, choices: Iterable[Any]) -> Any:
+    """`value`, if it is one of `choices`.
+
+    Raises:
+        InvalidArgument: it is not; the remedy names the one that is most like it.
+    """
+    allowed = list(choices)
+    if isinstance(value, str) and value in allowed:
+        return value
+    wanted = repr(allowed[0]) if len(allowed) == 1 else f"one of {', '.join(map(str, allowed))}"
+    raise _wrong(field, wanted, value, near=repr(nearest(str(value), map(str, allowed))))
+
+
+def nearest(text: str, choices: Iterable[str], *, cutoff: float = 0.0) -> str | None:
+    """The choice that is most like `text`, in any case."""
+    folded = {choice.casefold(): choice for choice in choices}
+    found = difflib.get_close_matches(text.casefold(), folded, n=1, cutoff=cutoff)
+    return folded[found[0]] if found else None
+
+
+def _any_of(value: Any, kinds: tuple[Any, ...], field: str) -> Any:
+    if value is None and NoneType in kinds:
+        return None
+    if value is UNSET and UnsetType in kinds:
+        return UNSET
+    real = [kind for kind in kinds if kind not in (NoneType, UnsetType)]
+    if isinstance(value, Mapping):
+        # objects of several forms say by their `provider` which of them they are
+        real = [kind for kind in real if _is_tagged(kind, value)] or real
+    failure: InvalidArgument | None = None
+    for kind in real:
+        try:
+            return check(value, kind, field)
+        except InvalidArgument as refused:
+            failure = failure or refused
+    assert failure is not None
+    raise failure
+
+
+def _is_tagged(kind: Any, value: Mapping[str, Any]) -> bool:
+    hints = get_type_hints(kind) if is_typeddict(kind) else {}
+    return get_origin(hints.get("provider")) is Literal and value.get("provider") in get_args(hints["provider"])
+
+
+def _plain(value: Any, kind: Any, field: str) -> Any:
+    if kind is Any:
+        return value
+    if kind is str:
+        if isinstance(value, Masked):
+            return value.reveal()
+        if isinstance(value, uuid.UUID):
+            return str(value)
+        if isinstance(value, str):
+            return str(value)
+        raise _wrong(field, "text", value, near=_id_of(value))
+    is_number = hasattr(value, "__index__") or hasattr(value, "__float__")
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        raise _wrong(field, "True or False", value)
+    if kind is int and is_number and not isinstance(value, bool) and float(value).is_integer():
+        return int(value)
+    if kind is float and is_number and not isinstance(value, bool) and math.isfinite(value):
+        return value if isinstance(value, int | float) else float(value)
+    raise _wrong(field, KINDS[kind], value, near=_number_in(value, kind))
+
+
+def _within(value: Any, limits: Meta, field: str) -> Any:
+    if isinstance(value, str):
+        if limits.pattern is not None and not re.search(limits.pattern, value):
+            raise _wrong(field, "an id (a UUID)", value, near=_uuid_in(value))
+        if limits.min_length and len(value.strip()) < limits.min_length:
+            raise InvalidArgument(f"{field} must not be empty.", field=field)
+        if limits.max_length is not None and len(value) > limits.max_length:
+            raise InvalidArgument(
+                f"{field} must be at most {limits.max_length} characters, these are {len(value)}.",
+                remedy=f"Shorten it by {len(value) - limits.max_length}.",
+                field=field,
+            )
+    elif isinstance(value, int | float):
+        low = limits.ge if limits.ge is not None else None if limits.gt is None else limits.gt + 1
+        high = limits.le
+        if (low is not None and value < low) or (high is not None and value > high):
+            span = (
+                f"{low:g} or more" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+            )
+            near = low if low is not None and value < low else high
+            raise _wrong(field, span, value, near=f"{near:g}")
+    elif limits.max_length is not None and len(value) > limits.max_length:
+        raise InvalidArgument(
+            f"{field} must have at most {limits.max_length} entries, these are {len(value)}.", field=field
+        )
+    return value
+
+
+def _mapping(value: Any, kind: Any, field: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(field, "a dict", value)
+    for name in value:
+        if not isinstance(name, str):
+            raise _wrong(f"a key of {field}", "text", name)
+    return {name: check(item, kind, f"{field}.{name}") for name, item in value.items()}
+
+
+def _fields(value: Any, kind: Any, field: str) -> dict[str, Any]:
+    if hasattr(value, "to_dict"):
+        value = value.to_dict()
+    hints = get_type_hints(kind, include_extras=True)
+    if not isinstance(value, Mapping):
+        raise _wrong(field, f"a dict with {', '.join(hints)}", value)
+    for name in value:
+        if name not in hints:
+            raise unknown(f"{field}.{name}", str(name), hints, f"{field} has no field {name!r}.")
+    for name in kind.__required_keys__:
+        if name not in value:
+            raise InvalidArgument(f"{field}.{name} is missing.", remedy=f"{field} needs it.", field=f"{field}.{name}")
+    return {name: check(item, hints[name], f"{field}.{name}") for name, item in value.items()}
+
+
+def unknown(field: str, name: str, known: Iterable[str], message: str) -> InvalidArgument:
+    """The error for a name that nothing has, with the nearest one that there is."""
+    names = list(known)
+    near = nearest(name, names, cutoff=0.5)
+    told = f"Did you mean {near!r}?" if near else f"There are: {', '.join(names)}." if names else ""
+    return InvalidArgument(message, remedy=told, field=field)
+
+
+def _wrong(field: str, wanted: str, value: Any, near: str | None = None) -> InvalidArgument:
+    # a secret in the wrong form is still a secret
+    is_shown = isinstance(value, str | int | float | None) and not SECRET_NAME.search(field)
+    told = repr(value) if is_shown else type(value).__name__
+    if len(told) > SHOWN:
+        told = f"{told[:SHOWN]}..."
+    return InvalidArgument(
+        f"{field} must be {wanted}, not {told}.", remedy=f"Did you mean {near}?" if near else "", field=field
+    )
+
+
+def _id_of(value: Any) -> str | None:
+    found = getattr(value, "id", None)
+    return repr(found) if isinstance(found, str) else None
+
+
+def _number_in(value: Any, kind: Any) -> str | None:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    if isinstance(value, bool) or not math.isfinite(found):
+        return None
+    return f"{round(found):d}" if kind is int else f"{found:g}"
+
+
+def _uuid_in(text: str) -> str | None:
+    try:
+        return repr(str(uuid.UUID(text.strip())))
+    except ValueError:
+        return None

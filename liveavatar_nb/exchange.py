@@ -1,0 +1,134 @@
+"""One request and its answer, as it can be shown: secrets are masked before anything is kept."""
+
+from __future__ import annotations
+
+import json
+import pprint
+import re
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from .config import KEY_VARIABLE
+
+SECRET_NAME: Final = re.compile(r"(token|secret_value|api_key|password|ws_url)$", re.IGNORECASE)
+MASK: Final = "<masked>"
+ECHOES: Final = ("input", "ctx")  # of a 422's details: what was sent comes back in them
+INDENT: Final = 4
+WIDTH: Final = 100
+
+Auth = Literal["key", "bearer"]
+
+
+class Hole(str):
+    """Stands for a secret in what is shown; the text is the name of an environment variable for it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f'os.environ["{self}"]'
+
+
+def secrets_in(data: Any) -> list[str]:
+    """The secrets in a body, by the names of its fields."""
+    found: list[str] = []
+    replaced(data, lambda name, secret: found.append(secret))
+    return found
+
+
+def without_secrets(data: Any) -> Any:
+    """The same data with each secret masked; what a 422 echoes of the request is left out."""
+    return replaced(data, lambda name, secret: MASK, leave_out=ECHOES)
+
+
+def replaced(data: Any, fill: Callable[[str, str], Any], *, leave_out: tuple[str, ...] = ()) -> Any:
+    """A copy of JSON data in which `fill(name, text)` stands for each text that the name of its field calls secret."""
+    if isinstance(data, Mapping):
+        return {
+            name: fill(name, value)
+            if isinstance(value, str) and value and SECRET_NAME.search(str(name))
+            else replaced(value, fill, leave_out=leave_out)
+            for name, value in data.items()
+            if name not in leave_out
+        }
+    if isinstance(data, list | tuple):
+        return [replaced(item, fill, leave_out=leave_out) for item in data]
+    return data
+
+
+@dataclass
+class Exchange:
+    """One request and its answer; `api.last` is the last one.
+
+    Attributes:
+        method: GET, POST...
+        url: with its query.
+        auth: `key` (header `X-API-KEY`), `bearer` (a session's token) or None.
+        body: what was sent as JSON, secrets masked; None where nothing was.
+        started_at: seconds since the epoch.
+        status: the HTTP status; None where no answer came, or none yet.
+        seconds: from the request to the end of the answer.
+        request_id: the service's id of the request.
+    """
+
+    method: str
+    url: str
+    auth: Auth | None = None
+    body: Any = None
+    started_at: float = field(default_factory=time.time)
+    status: int | None = None
+    seconds: float | None = None
+    request_id: str | None = None
+
+    def __post_init__(self) -> None:
+        self.body = replaced(self.body, lambda name, secret: Hole(name.upper()))
+
+    def curl(self) -> str:
+        """The request as a command for a shell; secrets are environment variables."""
+        parts = [f"curl --request {self.method} {shlex.quote(self.url)}"]
+        if self.auth == "key":
+            parts.append(f'--header "X-API-KEY: ${KEY_VARIABLE}"')
+        elif self.auth == "bearer":
+            parts.append('--header "Authorization: Bearer $SESSION_TOKEN"')
+        if self.body is not None:
+            parts.append("--header 'Content-Type: application/json'")
+            # marks that neither JSON nor the shell changes; they give way to variables outside the quotes
+            text = json.dumps(replaced(self.body, _mark), ensure_ascii=False)
+            parts.append(f"--data {_MARK.sub(_variable, shlex.quote(text))}")
+        return " \\\n  ".join(parts)
+
+    def python(self) -> str:
+        """The request as a program on httpx; secrets are environment variables."""
+        headers = {
+            "key": f'{{"X-API-KEY": os.environ["{KEY_VARIABLE}"]}}',
+            "bearer": '{"Authorization": f"Bearer {os.environ[\'SESSION_TOKEN\']}"}',
+        }
+        arguments = [repr(self.method), repr(self.url)]
+        if self.auth is not None:
+            arguments.append(f"headers={headers[self.auth]}")
+        if self.body is not None:
+            told = pprint.pformat(self.body, indent=1, width=WIDTH, sort_dicts=False)
+            arguments.append("json=" + told.replace("\n", "\n" + " " * (INDENT + len("json="))))
+        lines = ",\n".join(" " * INDENT + argument for argument in arguments)
+        needs_os = "import os\n\n" if "os.environ" in lines else ""
+        return (
+            f"{needs_os}import httpx\n\nresponse = httpx.request(\n{lines},\n)\n"
+            "response.raise_for_status()\nprint(response.text)\n"
+        )
+
+    def __repr__(self) -> str:
+        took = "" if self.seconds is None else f" in {self.seconds * 1000:.0f} ms"
+        return f"<Exchange {self.method} {self.url}: {self.status or 'no answer'}{took}>"
+
+
+_MARK: Final = re.compile(r"@@([A-Z_]+)@@")
+
+
+def _mark(name: str, secret: str) -> str:
+    return f"@@{name.upper()}@@"
+
+
+def _variable(found: re.Match[str]) -> str:
+    return f"'\"${found[1]}\"'"

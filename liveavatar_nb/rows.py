@@ -1,0 +1,139 @@
+"""A `Listing` for callers who do not await: read page by page, as far as it is looked at."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from .bridge import as_sync, bridge
+from .listing import Listing, name_of, pick
+from .record import Records, list_html
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Rows(Generic[R]):
+    """A list of the service's: `for`, `len`, an index, a name; read page by page, each once.
+
+    `rows["Silas"]` is the item of that name or id. In a notebook the first page shows itself.
+
+    Args:
+        listing: the async one.
+        what: what the items are, in the plural.
+    """
+
+    def __init__(self, listing: Listing[R], what: str) -> None:
+        self._listing = listing
+        self._what = what
+        self._cursor = listing.cursor()
+        self._seen: Records[R] = Records()
+        self._first_page = 0
+        self._is_dressed = False
+        self._count: int | None = None
+
+    def _turn(self) -> None:
+        self._seen += _call(self._cursor.turn())
+        self._first_page = self._first_page or len(self._seen)
+
+    def _look(self) -> Records[R]:
+        """What is shown: the first page that has something."""
+        while not self._seen and not self._cursor.is_at_end:
+            self._turn()
+        return Records(self._seen[: self._first_page])
+
+    def all(self) -> Records[R]:
+        """All items, as a list."""
+        while not self._cursor.is_at_end:
+            self._turn()
+        return self._seen
+
+    def page(self, number: int = 1) -> Records[R]:
+        """The items of one page, from 1."""
+        return _call(self._listing.page(number))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """All items as a table: a row for each, a column for each field.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return self.all().to_pandas()
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """All items as plain data that goes into JSON."""
+        return self.all().to_dict()
+
+    def __iter__(self) -> Iterator[R]:
+        index = 0
+        while True:
+            while index >= len(self._seen):
+                if self._cursor.is_at_end:
+                    return
+                self._turn()
+            yield self._seen[index]
+            index += 1
+
+    def __len__(self) -> int:
+        if self._cursor.is_at_end:
+            return len(self._seen)
+        if self._count is None:
+            self._count = _call(self._listing.count())
+        return self._count
+
+    def __bool__(self) -> bool:
+        return bool(self._look())
+
+    @overload
+    def __getitem__(self, index: int | str) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[R]: ...
+    def __getitem__(self, index: int | str | slice) -> R | list[R]:
+        if isinstance(index, str):
+            return pick(index, self.all(), self._what)
+        if isinstance(index, slice):
+            return self.all()[index]
+        while not self._cursor.is_at_end and not 0 <= index < len(self._seen):
+            self._turn()
+        return self._seen[index]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [name_of(item) for item in self._seen]
+
+    def __repr__(self) -> str:
+        shown = self._look()
+        hidden = len(self) - len(shown)
+        return "[" + ",\n ".join(map(repr, shown)) + (f",\n ... and {hidden:,} more]" if hidden > 0 else "]")
+
+    def _repr_html_(self) -> str | None:
+        shown = self._look()
+        if not self._is_dressed:
+            self._is_dressed = True
+            _call(self._listing.dress(shown))
+        return list_html(shown, len(self))
+
+
+def _call(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return bridge.call(work)
+    finally:
+        bridge.close_if_unused()
+
+
+def blocking_rows(
+    method: Callable[Concatenate[Any, P], Listing[R]],
+) -> Callable[Concatenate[Any, P], Rows[R]]:
+    """The method that gives a `Listing` as one that gives `Rows`."""
+    owner = method.__qualname__.split(".")[0].lower()
+    what = owner if method.__name__ in ("list", "public") else method.__name__
+
+    @functools.wraps(method)
+    def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Rows[R]:
+        return Rows(method(self._inner, *args, **kwargs), what)
+
+    return as_sync(wrapper, method, Rows)

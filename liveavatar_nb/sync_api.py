@@ -1,0 +1,142 @@
+"""The REST operations for callers who do not await: `la.api`, with the same resources and methods."""
+
+from __future__ import annotations
+
+from .api import LiveAvatarAPI
+from .bridge import Face, blocking, reading
+from .operation import Resource
+from .resources import account, avatars, contexts, sessions, voices
+from .rows import blocking_rows
+
+
+class ResourceFace(Face):
+    """The base of what groups operations.
+
+    Args:
+        inner: the async one.
+        holder: the client, which lives as long as this.
+    """
+
+    def __init__(self, inner: Resource, holder: Face) -> None:
+        self._inner = inner
+        self._holder = holder
+
+
+class Sessions(ResourceFace):
+    """`/v1/sessions`: tokens, start, stop, keep-alive, lists, transcripts."""
+
+    list = blocking_rows(sessions.Sessions.list)
+    get = blocking(sessions.Sessions.get)
+    create_token = blocking(sessions.Sessions.create_token)
+    start = blocking(sessions.Sessions.start)
+    stop = blocking(sessions.Sessions.stop)
+    keep_alive = blocking(sessions.Sessions.keep_alive)
+    transcript = blocking(sessions.Sessions.transcript)
+    delete_events = blocking(sessions.Sessions.delete_events)
+
+
+class Avatars(ResourceFace):
+    """`/v1/avatars`: the account's own, and those that all may use."""
+
+    list = blocking_rows(avatars.Avatars.list)
+    public = blocking_rows(avatars.Avatars.public)
+    get = blocking(avatars.Avatars.get)
+    update = blocking(avatars.Avatars.update)
+    delete = blocking(avatars.Avatars.delete)
+
+
+class Voices(ResourceFace):
+    """`/v1/voices`: what avatars speak with."""
+
+    list = blocking_rows(voices.Voices.list)
+    get = blocking(voices.Voices.get)
+    preview = blocking(voices.Voices.preview)
+    bind = blocking(voices.Voices.bind)
+    update = blocking(voices.Voices.update)
+    delete = blocking(voices.Voices.delete)
+
+
+class Contexts(ResourceFace):
+    """`/v1/contexts`: what an avatar knows and how it behaves in a conversation."""
+
+    list = blocking_rows(contexts.Contexts.list)
+    get = blocking(contexts.Contexts.get)
+    create = blocking(contexts.Contexts.create)
+    update = blocking(contexts.Contexts.update)
+    delete = blocking(contexts.Contexts.delete)
+
+
+class Languages(ResourceFace):
+    """`/v1/languages`."""
+
+    list = blocking_rows(account.Languages.list)
+
+
+class AccountCredits(ResourceFace):
+    """`/v1/users/credits`."""
+
+    get = blocking(account.AccountCredits.get)
+
+
+class Embeddings(ResourceFace):
+    """`/v2/embeddings`."""
+
+    create = blocking(account.Embeddings.create)
+
+
+class Secrets(ResourceFace):
+    """`/v1/secrets`: keys of other services, kept by this one; a value goes in and never comes out."""
+
+    list = blocking_rows(account.Secrets.list)
+    create = blocking(account.Secrets.create)
+    delete = blocking(account.Secrets.delete)
+
+
+class LlmConfigurations(ResourceFace):
+    """`/v1/llm-configurations`: language models of your own."""
+
+    list = blocking_rows(account.LlmConfigurations.list)
+    get = blocking(account.LlmConfigurations.get)
+    create = blocking(account.LlmConfigurations.create)
+    update = blocking(account.LlmConfigurations.update)
+    delete = blocking(account.LlmConfigurations.delete)
+
+
+class Memories(ResourceFace):
+    """`/v1/memory`: what is remembered of conversations."""
+
+    list = blocking_rows(account.Memories.list)
+    get = blocking(account.Memories.get)
+    create = blocking(account.Memories.create)
+    delete = blocking(account.Memories.delete)
+
+
+class API(Face):
+    """The REST API without `await`: one method for each operation, grouped as in the contract.
+
+    It sends what it is given and protects nobody: a session that you start here is yours to stop.
+
+    Args:
+        inner: the async one.
+        holder: the client, which lives as long as this.
+    """
+
+    def __init__(self, inner: LiveAvatarAPI, holder: Face) -> None:
+        self._inner = inner
+        self._holder = holder
+        self.sessions = Sessions(inner.sessions, holder)
+        self.avatars = Avatars(inner.avatars, holder)
+        self.voices = Voices(inner.voices, holder)
+        self.contexts = Contexts(inner.contexts, holder)
+        self.languages = Languages(inner.languages, holder)
+        self.credits = AccountCredits(inner.credits, holder)
+        self.embeddings = Embeddings(inner.embeddings, holder)
+        self.secrets = Secrets(inner.secrets, holder)
+        self.llm_configurations = LlmConfigurations(inner.llm_configurations, holder)
+        self.memory = Memories(inner.memory, holder)
+
+    create_streaming_session = blocking(LiveAvatarAPI.create_streaming_session)
+    start_streaming_session = blocking(LiveAvatarAPI.start_streaming_session)
+    stop_streaming_session = blocking(LiveAvatarAPI.stop_streaming_session)
+
+    last = reading(LiveAvatarAPI.last)
