@@ -10,6 +10,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.sync.client import connect
 
+from liveavatar_nb.simulator import Faults
+from liveavatar_nb.simulator.faults import KINDS, SHORT_NAMES
+from liveavatar_nb.simulator.operations import OPERATIONS
+
 
 def test_a_status_is_not_applied(caller: Any) -> None:
     made = caller.token()
@@ -80,12 +84,101 @@ def test_times_and_clear(caller: Any) -> None:
         ("avatars", "GET", "/v1/avatars/public"),
         ("avatars", "GET", "/v1/avatars/x"),
         ("credits", "GET", "/v1/users/credits"),
+        ("transcript", "GET", "/v1/sessions/x/transcript"),
+        ("events", "DELETE", "/v1/sessions/x/events"),
+        ("avatars", "PATCH", "/v1/avatars/x"),
+        ("voices", "GET", "/v1/voices"),
+        ("voices", "GET", "/v1/voices/x/preview"),
+        ("contexts", "DELETE", "/v1/contexts/x"),
+        ("languages", "GET", "/v1/languages"),
+        ("embeddings", "POST", "/v2/embeddings"),
+        ("secrets", "POST", "/v1/secrets"),
+        ("llm_configurations", "PATCH", "/v1/llm-configurations/x"),
+        ("memory", "DELETE", "/v1/memory/x"),
+        ("get_v1_voices_voice_id_preview", "GET", "/v1/voices/x/preview"),
+        ("delete_v1_memory_memory_id", "DELETE", "/v1/memory/x"),
+        ("any", "GET", "/v1/languages"),
     ],
 )
 def test_every_operation_has_its_switch(shared: Any, operation: str, method: str, path: str) -> None:
     shared.simulator.faults.add(operation, "status", status=418)
     assert shared.bare(method, path).status_code == 418
     assert shared.bare(method, path).status_code != 418
+
+
+def test_every_operation_by_its_id_and_no_other(shared: Any) -> None:
+    for operation in OPERATIONS:
+        shared.simulator.faults.add(operation.id, "status", status=418, times=None)
+        for one in OPERATIONS:
+            status = shared.bare(one.method, one.path.replace("{", "").replace("}", "")).status_code
+            assert (status == 418) == (one is operation), (operation.id, one.id)
+        shared.simulator.faults.clear()
+
+
+def test_they_happen_in_the_order_in_which_they_were_added(caller: Any) -> None:
+    faults = caller.simulator.faults
+    faults.add("credits", "status", status=501, times=2)
+    faults.add("any", "status", status=502)
+    faults.add("get_v1_users_credits", "garbage", body="x")
+    faults.add("credits", "status", status=503)
+    told = [caller.http.get("/v1/users/credits") for _ in range(6)]
+    assert [response.status_code for response in told] == [501, 501, 502, 200, 503, 200]
+    assert told[3].text == "x"
+
+
+def test_a_delay_goes_together_with_another(caller: Any) -> None:
+    caller.simulator.faults.add("credits", "delay", seconds=0.2)
+    caller.simulator.faults.add("credits", "status", status=503)
+    began = time.monotonic()
+    assert caller.http.get("/v1/users/credits").status_code == 503
+    assert time.monotonic() - began > 0.2
+    assert caller.simulator.faults.list() == []
+
+
+def test_what_is_still_switched_on(caller: Any) -> None:
+    faults = caller.simulator.faults
+    assert repr(faults) == "<Faults: none>"
+    faults.add("credits", "status", status=503, times=3)
+    faults.add("any", "drip", seconds=0.5, times=None)
+    faults.add("stop", "drop_after")
+    caller.http.get("/v1/users/credits")
+    assert [(fault.operation, fault.kind, fault.times) for fault in faults.list()] == [
+        ("credits", "status", 2),
+        ("any", "drip", None),
+        ("stop", "drop_after", 1),
+    ]
+    told = repr(faults).splitlines()
+    assert told[1].strip() == "credits: status(status=503), 2 times"
+    assert "drip(seconds=0.5), always" in told[2]
+    faults.clear()
+    assert faults.list() == []
+    caller.simulator.close()
+    assert "closed" in repr(faults)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "nearest"),
+    [
+        ("stopp", "status", "'stop'"),
+        ("keep-alive", "status", "'keep_alive'"),
+        ("get_v1_voice", "status", "'get_v1_voices'"),
+        ("llm_configuration", "status", "'llm_configurations'"),
+        ("stop", "statsu", "'status'"),
+        ("stop", "gzipbomb", "'gzip_bomb'"),
+    ],
+)
+def test_a_misspelt_one_is_told_the_nearest(shared: Any, operation: str, kind: str, nearest: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean {nearest}"):
+        shared.simulator.faults.add(operation, kind)
+
+
+def test_every_kind_is_told_to_who_reads_the_help() -> None:
+    for kind, parameters in KINDS.items():
+        assert f"``{kind}``" in str(Faults.add.__doc__)
+        for name in parameters:
+            assert f"`{name}`" in str(Faults.add.__doc__), (kind, name)
+    for name in SHORT_NAMES:
+        assert name in str(Faults.add.__doc__)
 
 
 def test_connected_never_comes(caller: Any) -> None:
@@ -142,6 +235,14 @@ def test_a_handshake_is_cut_or_held_up(caller: Any) -> None:
         (("stop", "status"), {"times": 0}, "times"),
         (("stop", "status"), {"times": "2"}, "times"),
         (("stop", "status"), {"status": True}, "status"),
+        (("stop", "huge"), {}, "megabytes"),
+        (("stop", "huge"), {"megabytes": 1025}, "megabytes"),
+        (("stop", "gzip_bomb"), {"megabytes": -1}, "megabytes"),
+        (("stop", "drip"), {"seconds": float("nan")}, "seconds"),
+        (("stop", "delay"), {"seconds": -1}, "seconds"),
+        (("stop", "redirect"), {}, "location"),
+        (("socket", "stale"), {}, "stale"),
+        (("any", "close"), {}, "close"),
     ],
 )
 def test_a_fault_that_does_not_exist(shared: Any, arguments: Any, parameters: Any, error: str) -> None:
