@@ -36,7 +36,7 @@ class LiveAvatarAPI:
     `llm_configurations`, `memory`.
 
     Args:
-        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`.
+        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
         conn_options: attempts, base delay in seconds, limit of one attempt in seconds, as ours or as
             the LiveKit plugin's `APIConnectOptions`.

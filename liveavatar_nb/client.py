@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from . import config
 from .api import LiveAvatarAPI
-from .bodies import PAGE_SIZE_LIMIT, Mode, VideoEncoding, VideoQuality
+from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
 from .checks import one_of
 from .config import Masked
 from .errors import ClientClosed, InvalidArgument, SessionAlreadyLive, SessionEnded
 from .life import SessionOptions
 from .listing import Listing, pick
-from .models import Avatar, SessionRecord
+from .models import Avatar, Context, ContextDetail, SessionRecord
+from .preflight import check_avatar, check_variables, mode_of, seconds_of
 from .session import AsyncSession
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class AsyncLiveAvatar:
     `async with` stops its sessions and closes it when the block is left.
 
     Args:
-        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`.
+        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
         http_client: an `httpx.AsyncClient` of yours, which stays yours to close.
         max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise.
@@ -52,13 +54,14 @@ class AsyncLiveAvatar:
         max_minutes: float = config.MAX_MINUTES,
     ) -> None:
         api_key = config.find_key(api_key)
-        _seconds(max_minutes)
+        seconds_of(max_minutes)
         self._max_minutes = max_minutes
         self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
         self._sessions: list[AsyncSession] = []
         self._pending: list[_Start] = []
         self._closing = False
         self._last: AsyncSession | None = None
+        self._plan_seconds: int | None = None  # the plan's limit, once a session met it
         self._watchers: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
@@ -153,24 +156,35 @@ class AsyncLiveAvatar:
         avatar: str | Avatar | None = None,
         *,
         mode: str | None = None,
+        context: str | Context | ContextDetail | None = None,
         is_sandbox: bool = False,
         video_quality: VideoQuality = "high",
         video_encoding: VideoEncoding = "H264",
+        voice_id: str | None = None,
+        language: str = "en",
+        interactivity_type: InteractivityType = "CONVERSATIONAL",
+        dynamic_variables: dict[str, str] | None = None,
         max_minutes: float | None = None,
         replace: bool = False,
         concurrent: bool = False,
     ) -> AsyncSession:
-        """Starts a session and returns it once the avatar is there (event `session.state_updated`: connected).
+        """Starts a session and returns it once it is there: in LITE once the WebSocket said `connected` (event
+        `session.state_updated`), in a conversation once the start call answered.
 
         From then on it is billed every minute until it is stopped. A client holds one session: a second
         start is an error that names the first, so a cell that is run twice costs nothing.
 
         Args:
             avatar: its name (exact, else in any case), id or record; the sandbox has one of its own.
-            mode: `LITE` (`CUSTOM` is its old name), which is what None means.
+            mode: `LITE` (`CUSTOM` is its old name) or `FULL`; None is FULL where a context is given, else LITE.
+            context: what the avatar knows, which makes it a conversation: its name, id or record.
             is_sandbox: free, one minute, and only the sandbox avatar.
             video_quality: `very_high`, `high`, `medium` or `low`.
             video_encoding: `H264` or `VP8`.
+            voice_id: in a conversation its voice; its own where not given.
+            language: in a conversation its language, a code of `api.languages.list()`.
+            interactivity_type: in a conversation `CONVERSATIONAL` or `PUSH_TO_TALK`.
+            dynamic_variables: in a conversation what the context's `{{names}}` stand for.
             max_minutes: minutes after which the service ends it; the client's own when not given.
             replace: stop the live session first.
             concurrent: leave the live session alone; each is billed.
@@ -183,12 +197,23 @@ class AsyncLiveAvatar:
         """
         if self.is_closed or self._closing:
             raise ClientClosed
+        told = {
+            "context": context,
+            "voice_id": voice_id,
+            "language": language,
+            "interactivity_type": interactivity_type,
+            "dynamic_variables": dynamic_variables,
+        }
         options = SessionOptions(
-            mode=_mode(mode),
+            mode=mode_of(mode, told),
+            voice_id=voice_id,
+            language=language,
+            interactivity_type=one_of("interactivity_type", interactivity_type, get_args(InteractivityType)),
+            dynamic_variables=dynamic_variables,
             is_sandbox=is_sandbox,
             video_quality=one_of("video_quality", video_quality, get_args(VideoQuality)),
             video_encoding=one_of("video_encoding", video_encoding, get_args(VideoEncoding)),
-            max_seconds=_seconds(self._max_minutes if max_minutes is None else max_minutes),
+            max_seconds=seconds_of(self._max_minutes if max_minutes is None else max_minutes),
         )
         if replace and concurrent:
             raise InvalidArgument("replace and concurrent exclude each other.")
@@ -198,6 +223,11 @@ class AsyncLiveAvatar:
         self._pending.append(start)
         try:
             found = await self._find(avatar, is_sandbox=is_sandbox)
+            check_avatar(found, options.mode, is_sandbox=is_sandbox, voice_id=voice_id)
+            if context is not None:
+                options = dataclasses.replace(options, context_id=await self._find_context(context, dynamic_variables))
+            if options.max_seconds > (self._plan_seconds or options.max_seconds):
+                logger.warning("the plan ends a session after %g minutes", (self._plan_seconds or 0) / 60)
             if replace and not start.is_cancelled:
                 await self._stop_sessions(besides=start)
             if start.is_cancelled:
@@ -211,6 +241,8 @@ class AsyncLiveAvatar:
             await session.open()
         finally:
             self._changed()
+        if session.max_minutes * 60 < options.life:
+            self._plan_seconds = round(session.max_minutes * 60)
         return session
 
     async def stop_sessions(self) -> None:
@@ -276,38 +308,29 @@ class AsyncLiveAvatar:
         elif isinstance(avatar, Avatar):
             found = avatar
         elif isinstance(avatar, str) and avatar.strip():
-            found = pick(avatar.strip(), await self.avatars(), "avatars")
+            found = pick(avatar.strip(), await self.avatars(), "avatars", field="avatar")
         else:
-            raise InvalidArgument("avatar is missing: give a name, an id or a record.", remedy="avatars() lists them.")
-        if is_sandbox and found.id != config.SANDBOX_AVATAR:
             raise InvalidArgument(
-                f"The sandbox takes only its own avatar, not {found.name}.",
-                remedy="Leave the avatar out, or is_sandbox.",
+                "avatar is missing: give a name, an id or a record.", remedy="avatars() lists them.", field="avatar"
             )
-        if not found.is_usable:
-            why = "has expired" if found.is_expired else f"is {found.status}, not ACTIVE"
-            raise InvalidArgument(f"Avatar {found.name} {why}.", remedy="Pick another one: avatars() lists them.")
         return found
+
+    async def _find_context(self, context: str | Context | ContextDetail, variables: dict[str, str] | None) -> str:
+        """The id of a context that has all that it needs."""
+        if isinstance(context, str):
+            context = pick(
+                context.strip(), await self.api.contexts.list(page_size=PAGE_SIZE_LIMIT), "contexts", field="context"
+            )
+        elif not isinstance(context, Context | ContextDetail):
+            raise InvalidArgument(
+                f"context must be a name, an id or a record, not {type(context).__name__}.", field="context"
+            )
+        detail = await self.api.contexts.get(context.id)
+        check_variables(detail.name, detail.required_dynamic_variables, variables)
+        return detail.id
 
 
 class _Start:
     """A start that is looking up its avatar."""
 
     is_cancelled = False
-
-
-def _mode(mode: str | None) -> Mode:
-    if mode is None or mode in ("LITE", "CUSTOM"):
-        return "LITE"
-    if mode == "FULL":
-        raise InvalidArgument("Conversations (mode='FULL') are not in this version yet.", remedy="Use mode='LITE'.")
-    raise InvalidArgument(f"mode must be 'LITE', not {mode!r}.")
-
-
-def _seconds(max_minutes: float) -> int:
-    given: Any = max_minutes
-    if type(given) not in (int, float) or not 0 < given <= config.MINUTES_OF_A_DAY:
-        raise InvalidArgument(
-            f"max_minutes must be a number above 0 and at most {config.MINUTES_OF_A_DAY}, not {given!r}."
-        )
-    return max(1, round(max_minutes * 60))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
+import threading
+from collections.abc import Callable
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -10,6 +14,7 @@ from .errors import ConfigurationError, warn
 
 DEFAULT_API_URL: Final = "https://api.liveavatar.com/v1/sessions"
 KEY_VARIABLE: Final = "LIVEAVATAR_API_KEY"
+KEYRING_SERVICE: Final = "liveavatar_nb"
 
 CONNECT_TIMEOUT: Final = 5.0  # s, to open a connection
 READ_TIMEOUT: Final = 15.0  # s, between two pieces of an answer
@@ -82,7 +87,10 @@ class Masked:
 
 
 def find_key(api_key: str | Masked | None) -> Masked:
-    """The API key: the argument, else the environment; None and "" both mean "not given".
+    """The API key: the argument (None and "" both mean "not given"), else the first place that has one.
+
+    These are the environment, Colab's secrets, the keyring of the system where the package `keyring` is
+    installed, and a question, where somebody is there to answer it.
 
     Raises:
         ConfigurationError: there is none.
@@ -91,16 +99,78 @@ def find_key(api_key: str | Masked | None) -> Masked:
         return api_key
     if api_key is not None and not isinstance(api_key, str):
         raise ConfigurationError(f"api_key must be text, not {type(api_key).__name__}.")
-    source = "from the argument api_key" if api_key else f"from the environment's {KEY_VARIABLE}"
     # a key that was read from a file ends with a new line, which no header can hold
-    found = Masked((api_key or os.environ.get(KEY_VARIABLE, "")).strip(), source)
+    given = Masked((api_key or "").strip(), "from the argument api_key")
     del api_key
-    if found.reveal():
-        return found
+    if given.reveal():
+        return given
+    for source, look in KEY_SOURCES:
+        found = Masked((look() or "").strip(), source)
+        if found.reveal():
+            return found
     raise ConfigurationError(
         f"There is no API key: api_key was not given and {KEY_VARIABLE} is not set.",
-        remedy="Set one of them, or use LiveAvatar.demo(), which needs no key and no account.",
+        remedy=(
+            "Set one of them, keep the key in Colab's secrets or in a keyring "
+            f"(`keyring set {KEYRING_SERVICE} {KEY_VARIABLE}`), or use LiveAvatar.demo(), "
+            "which needs no key and no account."
+        ),
     )
+
+
+def _from_environment() -> str | None:
+    return os.environ.get(KEY_VARIABLE)
+
+
+def _from_colab() -> str | None:
+    if "google.colab" not in sys.modules:
+        return None
+    try:
+        from google.colab import userdata  # noqa: PLC0415 (exists in Colab only)
+
+        found: str | None = userdata.get(KEY_VARIABLE)
+    except Exception:  # noqa: BLE001 (not there, or this notebook may not read it: the next place may have one)
+        return None
+    return found
+
+
+def _from_keyring() -> str | None:
+    if importlib.util.find_spec("keyring") is None:
+        return None
+    try:
+        import keyring  # noqa: PLC0415 (not a dependency, and slow to import)
+
+        found: str | None = keyring.get_password(KEYRING_SERVICE, KEY_VARIABLE)
+    except Exception:  # noqa: BLE001 (a locked one, or none that works: the next place may have one)
+        return None
+    return found
+
+
+def _from_question() -> str | None:
+    if not _somebody_can_answer():
+        return None
+    import getpass  # noqa: PLC0415 (rarely needed)
+
+    return getpass.getpass(f"{KEY_VARIABLE}: ")
+
+
+def _somebody_can_answer() -> bool:
+    """Whether a question would be seen: in a kernel whose front end takes input, or at a prompt in a terminal."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    kernel = getattr(shell, "kernel", None)
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    if kernel is not None:
+        return bool(getattr(kernel, "_allow_stdin", False))
+    return hasattr(sys, "ps1") and sys.stdin is not None and sys.stdin.isatty()
+
+
+KEY_SOURCES: Final[tuple[tuple[str, Callable[[], str | None]], ...]] = (
+    (f"from the environment's {KEY_VARIABLE}", _from_environment),
+    ("from Colab's secrets", _from_colab),
+    ("from the keyring", _from_keyring),
+    ("from what was typed in", _from_question),
+)
 
 
 def find_base(api_url: str | None) -> str:

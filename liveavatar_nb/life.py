@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from . import config
-from .bodies import Mode, VideoEncoding, VideoQuality
+from .bodies import InteractivityType, Mode, VideoEncoding, VideoQuality
 
 
 class SessionState(StrEnum):
@@ -36,11 +37,16 @@ class SessionOptions:
     """What a session is started with.
 
     Attributes:
-        mode: `LITE`.
+        mode: `LITE` or `FULL`.
         is_sandbox: free, one minute, and only the sandbox avatar.
         video_quality: `very_high`, `high`, `medium` or `low`.
         video_encoding: `H264` or `VP8`.
         max_seconds: the cap that the service is asked to end it at.
+        context_id: FULL: what the avatar knows.
+        voice_id: FULL: its voice; None is its own.
+        language: FULL: a code as in `en`.
+        interactivity_type: FULL: `CONVERSATIONAL` or `PUSH_TO_TALK`.
+        dynamic_variables: FULL: what the context's `{{names}}` stand for.
     """
 
     mode: Mode = "LITE"
@@ -48,6 +54,11 @@ class SessionOptions:
     video_quality: VideoQuality = "high"
     video_encoding: VideoEncoding = "H264"
     max_seconds: int = int(config.MAX_MINUTES * 60)
+    context_id: str | None = None
+    voice_id: str | None = None
+    language: str = "en"
+    interactivity_type: InteractivityType = "CONVERSATIONAL"
+    dynamic_variables: dict[str, str] | None = None
 
     @property
     def credits_per_minute(self) -> float:
@@ -58,3 +69,19 @@ class SessionOptions:
     def life(self) -> float:
         """Seconds until the service ends it at the latest."""
         return min(config.SANDBOX_SECONDS, self.max_seconds) if self.is_sandbox else self.max_seconds
+
+    def token_fields(self, avatar_id: str) -> dict[str, Any]:
+        """What the token is asked for with (`POST /v1/sessions/token`)."""
+        fields: dict[str, Any] = {
+            "mode": self.mode,
+            "avatar_id": avatar_id,
+            "is_sandbox": self.is_sandbox,
+            "video_settings": {"quality": self.video_quality, "encoding": self.video_encoding},
+            "max_session_duration": int(self.life),
+        }
+        if self.mode == "FULL":
+            persona = {"context_id": self.context_id, "voice_id": self.voice_id, "language": self.language}
+            fields["avatar_persona"] = {name: value for name, value in persona.items() if value is not None}
+            fields["interactivity_type"] = self.interactivity_type
+            fields["dynamic_variables"] = self.dynamic_variables
+        return fields

@@ -139,13 +139,14 @@ class Listing(Generic[T]):
         return "<Listing: `await` it for all items, or go over it with `async for`>"
 
 
-def pick(sought: str, items: Sequence[T], what: str) -> T:
+def pick(sought: str, items: Sequence[T], what: str, *, field: str | None = None) -> T:
     """The item of that id or name: by its id, its exact name, or its name in any case, whatever comes first.
 
     Args:
         sought: id or name.
         items: where to look.
         what: what the items are, in the plural, for the error.
+        field: the argument that was looked up.
 
     Raises:
         InvalidArgument: there is none, or several have the name.
@@ -162,6 +163,7 @@ def pick(sought: str, items: Sequence[T], what: str) -> T:
             raise InvalidArgument(
                 f"{len(found)} {what} are named {sought!r}: {', '.join(map(str, found))}.",
                 remedy="Give one of these ids.",
+                field=field,
             )
         if found:
             return next(iter(found.values()))
@@ -169,6 +171,7 @@ def pick(sought: str, items: Sequence[T], what: str) -> T:
     raise InvalidArgument(
         f"There is no {sought!r} among the {len(items)} {what}.",
         remedy=f"Did you mean {near!r}?" if near else f"Look through the {what} for the name.",
+        field=field,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Self
@@ -99,7 +100,7 @@ class AsyncSession:
 
     @property
     def mode(self) -> str:
-        """`LITE`."""
+        """`LITE` or `FULL`."""
         return self._options.mode
 
     @property
@@ -241,14 +242,12 @@ class AsyncSession:
 
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
-        options = self._options
-        token = await self._api.sessions.create_token(
-            mode=options.mode,
-            avatar_id=self._avatar.id,
-            is_sandbox=options.is_sandbox,
-            video_settings={"quality": options.video_quality, "encoding": options.video_encoding},
-            max_session_duration=int(options.life),
-        )
+        try:
+            token = await self._api.sessions.create_token(**self._options.token_fields(self._avatar.id))
+        except APIStatusError as failure:
+            if "max_session_duration" in failure.message:
+                failure.remedy = f"Give fewer than max_minutes={self.max_minutes:g}: the plan does not have as many."
+            raise
         self._id, self._token = token.session_id, Masked(token.session_token, "of a session")
         del token
         self._mark("token")
@@ -259,8 +258,14 @@ class AsyncSession:
         self._start_call = asyncio.create_task(self._api.sessions.start(self._id, self._token))
         started = await asyncio.shield(self._start_call)
         self._started_at = self._kept_alive_at = time.monotonic()
-        self._cap = min(self._cap, started.max_session_duration or self._cap)
+        self._take_cap(started.max_session_duration)
         self._mark("start")
+        if self.mode == "FULL":
+            # a conversation has no WebSocket: it is there once the start call answered
+            self._advance(SessionState.CONNECTING)
+            self._arrive()
+            self._spawn(self._keep_alive())
+            return
         if started.ws_url is None:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self._id)
         socket = WebSocket(Masked(started.ws_url, "of a session"), self._id)
@@ -374,16 +379,27 @@ class AsyncSession:
         self._events.put(event)
         if event.session_state != "connected":
             return False
+        self._arrive()
+        return True
+
+    def _arrive(self) -> None:
         self._advance(SessionState.CONNECTED)
         if not self._connected.is_set():
             self._mark("connected")
             self._connected.set()
-        return True
+
+    def _take_cap(self, granted: int | None) -> None:
+        """The cap that the service answered with, which may be lower than what was asked for."""
+        if granted is not None and granted < self._cap:
+            logger.warning("session %s: the plan ends it after %g minutes", self._id, granted / 60)
+            self._cap = granted
 
     async def _keep_alive(self) -> None:
         assert self._id is not None
         while True:
-            await asyncio.sleep(config.KEEP_ALIVE_INTERVAL)
+            # a conversation has no WebSocket that closes: its end is asked for when it is due
+            until_end = math.inf if self.mode == "LITE" else self.time_left + 1
+            await asyncio.sleep(min(config.KEEP_ALIVE_INTERVAL, until_end))
             try:
                 await self._api.sessions.keep_alive(self._id, session_token=self._token)
             except LiveAvatarException as failure:

@@ -70,7 +70,7 @@ class LiveAvatar(Face):
     `with` stops its sessions and closes it when the block is left. Keep-alives go on while a cell computes.
 
     Args:
-        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`.
+        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
         http_client: an `httpx.AsyncClient` of yours, used on the managed loop only; it stays yours to close.
         max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise.

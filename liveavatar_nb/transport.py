@@ -210,9 +210,7 @@ class Transport:
                     exchange.status = response.status_code
                     exchange.request_id = response.headers.get("x-request-id")
                     # the body has no name here: a traceback that shows local variables must not show tokens
-                    return envelope(
-                        response.status_code, response.headers, await self._body(response, call), str(call)
-                    )
+                    return envelope(response.status_code, response.headers, await self._body(response, call), str(call))
                 finally:
                     await response.aclose()
         except LiveAvatarException:

@@ -55,7 +55,7 @@ async def test_an_id_or_a_record_will_do(client: AsyncLiveAvatar) -> None:
         ({"avatar": "Silas", "is_sandbox": True}, "sandbox takes only"),
         ({"avatar": "Silas", "video_quality": "best"}, "Did you mean"),
         ({"avatar": "Silas", "video_encoding": "h264"}, "Did you mean 'H264'"),
-        ({"avatar": "Silas", "mode": "FULL"}, "not in this version"),
+        ({"avatar": "Silas", "mode": "FULL"}, "needs a context"),
         ({"avatar": "Silas", "mode": "lite"}, "mode must be"),
         ({"avatar": "Silas", "max_minutes": 0}, "max_minutes"),
         ({"avatar": "Silas", "max_minutes": float("nan")}, "max_minutes"),

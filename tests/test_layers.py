@@ -26,7 +26,7 @@ ROWS = [
     ["resources"],
     ["api"],
     ["protocol"],
-    ["events", "leftovers", "life", "websocket"],
+    ["events", "leftovers", "life", "preflight", "websocket"],
     ["session"],
     ["client"],
     ["nesting"],
