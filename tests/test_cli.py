@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 import uuid
@@ -22,13 +24,16 @@ import psutil
 import pytest
 from websockets.sync.client import connect
 
-from liveavatar_nb import LiveAvatar, __version__
+from liveavatar_nb import LiveAvatar, Simulator, __version__
+from liveavatar_nb.cli import _options
 from liveavatar_nb.config import KEY_VARIABLE
 from liveavatar_nb.demo import FOLDER, STUDIO, notebooks_folder
 
 ADDRESS_LIMIT = 60  # s until a command has printed its address
 END_LIMIT = 40  # s until it has ended after a signal
 FAKE_KEY = "canary-" + "k" * 32
+
+COMMANDS = ["demo", "doctor", "avatars", "sessions", "credits", "simulator"]
 
 Start = Callable[..., "Command"]
 
@@ -177,19 +182,61 @@ def test_help_imports_no_server_and_no_widget() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "required: command"),
+        ([], "required: COMMAND"),
         (["demo", "--port", "70000"], "no port"),
         (["demo", "--port", "-1"], "no port"),
         (["simulator", "--speed", "0"], "no number above 0"),
         (["simulator", "--speed", "nan"], "no number above 0"),
         (["simulator", "--credits", "-1"], "no number of credits"),
         (["simulator", "--credits", "many"], "no number of credits"),
+        (["avatar"], "choose from"),
+        (["avatars", "Silas"], "avatars: error: unknown here: Silas"),
+        (["avatars", "--scope", "his"], "invalid choice"),
+        (["avatars", "--api-url", "127.0.0.1:80"], "is no address"),
+        (["avatars", "--api-url", ""], "is no address"),
+        (["avatars", "--api-url", "http://h:99999"], "is no address"),
+        (["sessions", "--limit", "0"], "no number of sessions"),
+        (["sessions", "--active", "--ended"], "not allowed with"),
+        (["doctor", "--demo", "--api-url", "http://127.0.0.1:9"], "not allowed with"),
     ],
 )
 def test_a_wrong_call_is_refused_in_words(arguments: list[str], told: str, tmp_path: Path) -> None:
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--api-key", FAKE_KEY, "avatars"],
+        ["avatars", f"--api-key={FAKE_KEY}"],
+        ["credits", "--key", FAKE_KEY],
+        ["doctor", "--api-url", f"https://user:{FAKE_KEY}@h"],
+    ],
+)
+def test_a_secret_among_the_arguments_is_refused_unseen(arguments: list[str], tmp_path: Path) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "others can see" in done.stderr
+    assert FAKE_KEY not in done.stdout + done.stderr
+
+
+def test_all_commands_on_one_screen(tmp_path: Path) -> None:
+    told = run("--help", cwd=tmp_path, COLUMNS="80").stdout
+    assert len(told.splitlines()) <= 24
+    assert max(map(len, told.splitlines())) <= 88
+    for name in COMMANDS:
+        # each on a line of its own, with what it does
+        assert re.search(rf"^ +{name} +\w", told, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_has_an_example_that_parses(name: str, tmp_path: Path) -> None:
+    told = run(name, "--help", cwd=tmp_path).stdout
+    lines = [line.split("   ")[0].split() for line in told.partition("example:")[2].strip().splitlines()]
+    for line in (words for words in (" ".join(one).split() for one in lines) if words):
+        assert _options(line[1:]).run.__name__.startswith(f"_{name}")
 
 
 def test_live_without_a_key_starts_nothing(tmp_path: Path) -> None:
@@ -345,3 +392,233 @@ def test_a_taken_port_ends_the_simulator_in_words(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "in use" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# What an account has
+
+
+def ask(simulator: Simulator, *arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """The command with the simulator's key and address."""
+    key = {KEY_VARIABLE: simulator.api_key}
+    return run(*arguments, "--api-url", simulator.url, cwd=cwd, **(key | env))
+
+
+def test_avatars_as_a_table(simulator: Simulator, la: LiveAvatar, tmp_path: Path) -> None:
+    done = ask(simulator, "avatars", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["NAME", "WHOSE", "STATUS", "ID", "TYPE", "VOICE"]
+    everything = list(la.avatars())
+    assert len(lines) == 1 + len(everything)
+    for line, one in zip(lines[1:], everything, strict=True):
+        assert line.startswith(one.name)
+        assert one.id in line
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_fit_the_terminal(width: int, simulator: Simulator, tmp_path: Path) -> None:
+    for arguments in (["avatars"], ["sessions", "--ended"]):
+        done = ask(simulator, *arguments, cwd=tmp_path, COLUMNS=str(width))
+        assert done.returncode == 0
+        assert max(map(len, done.stdout.splitlines())) <= width
+
+
+def test_avatars_that_are_looked_for(simulator: Simulator, la: LiveAvatar, tmp_path: Path) -> None:
+    done = ask(simulator, "avatars", "--scope", "public", "--search", "SILAS", cwd=tmp_path)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["NAME", "Silas"]
+    none = ask(simulator, "avatars", "--search", "nobody", cwd=tmp_path)
+    assert none.returncode == 0
+    assert "No avatar has 'nobody' in its name." in none.stdout
+    mine = json.loads(ask(simulator, "avatars", "--scope", "mine", "--json", cwd=tmp_path).stdout)
+    assert [one["id"] for one in mine] == [one.id for one in la.avatars("mine")]
+
+
+def test_sessions_that_run_and_that_ended(simulator: Simulator, la: LiveAvatar, tmp_path: Path) -> None:
+    none = ask(simulator, "sessions", cwd=tmp_path)
+    assert "No session runs" in none.stdout
+    assert "sessions --ended" in none.stdout
+    assert json.loads(ask(simulator, "sessions", "--json", cwd=tmp_path).stdout) == []
+
+    session = la.start("Silas")
+    simulator.advance(67)
+    running = ask(simulator, "sessions", "--active", cwd=tmp_path).stdout
+    assert str(session.id) in running
+    assert re.search(r" LITE +1:\d\d +1\.\d\d ", running)
+    assert "api.sessions.stop" in running
+
+    session.stop()
+    ended = ask(simulator, "sessions", "--ended", "--limit", "1", cwd=tmp_path).stdout
+    assert str(session.id) in ended.splitlines()[1]
+    assert "you stopped it" in ended
+    (one,) = json.loads(ask(simulator, "sessions", "--ended", "--limit", "1", "--json", cwd=tmp_path).stdout)
+    assert one["id"] == session.id
+    assert one["end_reason"] == "USER_CLOSED"
+
+
+def test_a_limit_says_that_there_are_more(simulator: Simulator, la: LiveAvatar, tmp_path: Path) -> None:
+    for _ in range(2):
+        la.start(is_sandbox=True).stop()
+    done = ask(simulator, "sessions", "--ended", "--limit", "1", cwd=tmp_path)
+    assert "There are more: --limit" in done.stdout
+    assert len(done.stdout.splitlines()) == 3
+
+
+def test_credits_in_words_and_as_json(tmp_path: Path) -> None:
+    with Simulator(credits="7.555") as simulator:
+        told = ask(simulator, "credits", cwd=tmp_path).stdout
+        assert told == "7.55 credits left: 3 min of FULL or 7 min of LITE\n"
+        assert json.loads(ask(simulator, "credits", "--json", cwd=tmp_path).stdout) == {"credits_left": "7.555"}
+
+
+@pytest.mark.parametrize("arguments", [["avatars"], ["sessions"], ["credits"]], ids=str)
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+def test_errors_are_words_on_stderr(
+    arguments: list[str], form: list[str], simulator: Simulator, tmp_path: Path
+) -> None:
+    cases = [
+        ask(simulator, *arguments, *form, cwd=tmp_path, **{KEY_VARIABLE: FAKE_KEY}),
+        ask(simulator, *arguments, *form, cwd=tmp_path, **{KEY_VARIABLE: ""}),
+    ]
+    for done in cases:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert KEY_VARIABLE in done.stderr
+        assert FAKE_KEY not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_service_that_is_not_there_is_told_with_the_doctor(tmp_path: Path) -> None:
+    done = run("credits", "--api-url", "http://127.0.0.1:9", cwd=tmp_path, **{KEY_VARIABLE: FAKE_KEY})
+    assert done.returncode == 1
+    assert "liveavatar-nb doctor" in done.stderr
+
+
+def test_a_proxy_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    done = run("credits", cwd=tmp_path, **{KEY_VARIABLE: FAKE_KEY, "HTTPS_PROXY": "nonsense://x"})
+    assert done.returncode == 1
+    assert "HTTPS_PROXY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_answer_cannot_steer_the_terminal(simulator: Simulator, tmp_path: Path) -> None:
+    simulator.faults.add("credits", "status", times=None, status=400, message="\x1b]0;title\x07 no")
+    done = ask(simulator, "credits", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "]0;title? no" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_a_name_that_the_terminal_lacks_signs_for(simulator: Simulator, tmp_path: Path) -> None:
+    wide = ask(simulator, "avatars", "--search", "Noo", cwd=tmp_path, COLUMNS="80", PYTHONIOENCODING="ascii")
+    assert (wide.returncode, wide.stderr) == (0, "")
+    done = ask(simulator, "avatars", "--search", "\u96ea", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.stdout == "No avatar has '?' in its name.\n"
+
+
+def test_ctrl_c_while_it_waits(simulator: Simulator, start: Start) -> None:
+    simulator.faults.add("credits", "delay", times=None, seconds=30)
+    command = start("credits", "--api-url", simulator.url, **{KEY_VARIABLE: simulator.api_key})
+    deadline = time.monotonic() + ADDRESS_LIMIT
+    while not any(request["path"] == "/v1/users/credits" for request in simulator.requests()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    began = time.monotonic()
+    assert command.end() == 130
+    assert time.monotonic() - began < 3
+    assert command.printed == ""
+
+
+@pytest.mark.parametrize("arguments", [["avatars"], ["avatars", "--json"], ["doctor", "--json"], ["doctor"]], ids=str)
+def test_a_closed_pipe_ends_it_silently(arguments: list[str], simulator: Simulator, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "liveavatar_nb.cli", *arguments, "--api-url", simulator.url],
+            cwd=tmp_path,
+            env=os.environ | {KEY_VARIABLE: simulator.api_key},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=END_LIMIT,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert done.stderr == ""
+    assert done.returncode == 141
+
+
+# The doctor
+
+
+def test_the_doctor_on_a_demo(tmp_path: Path) -> None:
+    done = run("doctor", "--demo", "--start", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert done.stderr == ""
+    states = [line.split()[0] for line in done.stdout.splitlines() if line and not line.startswith(" ")]
+    assert set(states[:-1]) <= {"ok", "warning"}
+    assert "connected in" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_the_doctor_without_a_key_says_how_to_give_one(simulator: Simulator, tmp_path: Path) -> None:
+    done = run("doctor", "--json", "--api-url", simulator.url, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == ""
+    findings = {one["name"]: one for one in json.loads(done.stdout)}
+    assert findings["key"]["state"] == "problem"
+    assert KEY_VARIABLE in findings["key"]["remedy"]
+    assert findings["sandbox"]["state"] == "skipped"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_what_the_doctor_started_is_stopped_on_ctrl_c(
+    simulator: Simulator, start: Start, number: signal.Signals
+) -> None:
+    simulator.faults.add("socket", "never_connected", times=None)
+    command = start("doctor", "--start", "--api-url", simulator.url, **{KEY_VARIABLE: simulator.api_key})
+    deadline = time.monotonic() + ADDRESS_LIMIT
+    while not simulator.billed():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert command.end(number) == 130
+    assert "Traceback" not in command.printed
+    assert not simulator.billed()
+    assert simulator.ledger()[-1].end_reason == "USER_CLOSED"
+
+
+def test_the_doctor_has_colours_on_a_terminal_only(simulator: Simulator, tmp_path: Path) -> None:
+    key = {KEY_VARIABLE: simulator.api_key}
+    assert "\x1b[32mok\x1b[0m       python" in on_a_terminal("doctor", "--api-url", simulator.url, cwd=tmp_path, **key)
+    assert "\x1b" not in on_a_terminal("doctor", "--api-url", simulator.url, cwd=tmp_path, **key, NO_COLOR="1")
+
+
+def test_on_a_terminal_a_long_wait_is_told(simulator: Simulator, tmp_path: Path) -> None:
+    simulator.faults.add("credits", "delay", seconds=3)
+    told = on_a_terminal("credits", "--api-url", simulator.url, cwd=tmp_path, **{KEY_VARIABLE: simulator.api_key})
+    assert f"waiting for {simulator.url}" in told
+    assert "100 credits left" in told
+
+
+def on_a_terminal(*arguments: str, cwd: Path, **env: str) -> str:
+    """What the command shows on a terminal of 100 columns."""
+    ours, its = os.openpty()
+    termios.tcsetwinsize(its, (50, 100))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "liveavatar_nb.cli", *arguments],
+        cwd=cwd,
+        env=environment | {"TERM": "xterm"} | env,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+    ):
+        os.close(its)
+        shown = b""
+        # a terminal whose last program ended gives an error, not an end
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    return shown.decode()

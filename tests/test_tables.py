@@ -1,0 +1,124 @@
+"""Tables of plain text: their width, and what a hostile name does to them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from liveavatar_nb.models import Avatar, SessionRecord, VoiceName
+from liveavatar_nb.tables import Column, avatars, cells, credits_text, cut, plain, sessions, table
+
+MOMENT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ID = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
+
+
+def avatar(name: str, **fields: object) -> tuple[Avatar, str]:
+    told = {"status": "ACTIVE", "error_message": None, "created_at": MOMENT, "updated_at": MOMENT, **fields}
+    return Avatar(id=ID, name=name, **told), "mine"  # type: ignore[arg-type]
+
+
+def session(**fields: object) -> SessionRecord:
+    told = {
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
+        "duration": 187,
+        "source": "API",
+        "mode": "LITE",
+        "is_sandbox": False,
+        "credits_consumed": 3.1166,
+        **fields,
+    }
+    return SessionRecord(id=ID, **told)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("text", "width"), [("Ann", 3), ("雪", 2), ("e\u0301", 1), ("", 0)])
+def test_wide_and_combining_signs_take_their_cells(text: str, width: int) -> None:
+    assert cells(text) == width
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("Silas", "Silas"), ("Silas the wise", "Silas …"), ("雪雪雪雪", "雪雪雪…")]
+)
+def test_long_text_is_cut_with_an_ellipsis(text: str, shown: str) -> None:
+    assert cut(text, 7) == shown
+    assert cells(cut(text, 7)) <= 7
+
+
+def test_what_steers_a_terminal_is_made_harmless() -> None:
+    assert plain("a\x1b[31mb\x07\u202ec\nd\u00a0é") == "a?[31mb??c\nd\u00a0é"
+    shown = table([Column("NAME")], [["two\nlines\tand \x1b]0;title\x07"]])
+    assert shown == "NAME\ntwo lines and ?]0;title?"
+
+
+def test_columns_are_aligned_numbers_to_the_right() -> None:
+    shown = table([Column("NAME"), Column("N", is_number=True), Column("X")], [["雪", "10", "a"], ["Ann", "1", "b"]])
+    assert shown.splitlines() == ["NAME   N  X", "雪    10  a", "Ann    1  b"]
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 120, 200])
+def test_avatars_fit_the_width_and_keep_their_ids(width: int) -> None:
+    found = [
+        avatar(
+            "A name that goes on and on and on and on, and then some", default_voice=VoiceName(id=ID, name="V" * 40)
+        ),
+        avatar("雪" * 30),
+    ]
+    lines = avatars(found, width).splitlines()
+    # name, status and id stay, whatever the width
+    assert all(cells(line) <= max(width, 20 + 2 + 6 + 2 + 36) for line in lines[:3])
+    assert all(ID in line for line in lines[1:3])
+    assert ("--json" in lines[-1]) == (width < 100)
+
+
+def test_without_a_width_nothing_is_cut() -> None:
+    name = "N" * 300
+    assert name in avatars([avatar(name)])
+    assert "…" not in avatars([avatar(name)])
+
+
+def test_an_avatar_that_cannot_be_started_says_why() -> None:
+    shown = avatars([avatar("Old", is_expired=True), avatar("New", status="DEPLOYING", type="IMAGE")])
+    assert "expired" in shown.splitlines()[1]
+    assert shown.splitlines()[2].split() == ["New", "mine", "DEPLOYING", ID, "IMAGE", "-"]
+
+
+def test_a_session_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, row = sessions([session()], ended=False).splitlines()
+    assert head.split() == ["STARTED", "MODE", "LENGTH", "CREDITS", "ID", "SOURCE"]
+    assert row.split() == [*f"{MOMENT.astimezone():%Y-%m-%d %H:%M}".split(), "LITE", "3:07", "3.12", ID, "API"]
+
+
+def test_a_moment_without_a_zone_is_utc() -> None:
+    naive = sessions([session(created_at=MOMENT.replace(tzinfo=None))], ended=False)
+    assert naive == sessions([session()], ended=False)
+
+
+def test_the_end_is_told_in_words_and_the_sandbox_is_free() -> None:
+    rows = sessions(
+        [
+            session(end_at=MOMENT, end_reason="IDLE_TIMEOUT"),
+            session(end_at=MOMENT, end_reason="NEW_REASON", is_sandbox=True, credits_consumed=0),
+        ],
+        ended=True,
+    ).splitlines()
+    assert "nothing kept it alive" in rows[1]
+    assert "NEW_REASON" in rows[2]
+    assert "free" in rows[2]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_ended_sessions_fit_the_width(width: int) -> None:
+    rows = [session(end_at=MOMENT, end_reason="ZOMBIE_SESSION_REAP", source="EMBED")]
+    lines = sessions(rows, width, ended=True).splitlines()
+    assert all(cells(line) <= width for line in lines)
+    assert ("found nobody in it" in lines[1]) == (width != 100)
+    assert (ID in lines[1]) == (width > 80)
+
+
+@pytest.mark.parametrize(
+    ("left", "shown"), [("100", "100"), ("1E+2", "100"), ("1.999", "1.99"), ("0", "0"), ("7.5", "7.50")]
+)
+def test_credits_are_never_more_than_there_are(left: str, shown: str) -> None:
+    assert credits_text(Decimal(left)) == shown
