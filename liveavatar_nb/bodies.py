@@ -3,8 +3,7 @@
 The types hold the contract's enums and ranges; `checks` reads them before anything is sent.
 """
 
-from __future__ import annotations
-
+# without `from __future__ import annotations`, under which TypedDict does not see `Required`
 from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict
 
 from msgspec import Meta
