@@ -14,11 +14,11 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
 from . import __version__
-from .config import CREDITS_PER_MINUTE, DEFAULT_API_URL, KEY_VARIABLE, find_base, find_key
+from .config import CREDITS_PER_MINUTE, DEFAULT_API_URL, KEY_VARIABLE, Masked, find_base, find_key
 from .errors import APIConnectionError, ConfigurationError, InvalidArgument, LiveAvatarException, LiveAvatarWarning
 from .tables import STOP_HOW, avatars, credits_text, plain, sessions
 
@@ -212,7 +212,7 @@ def _demo(options: argparse.Namespace) -> None:
     from .demo import run_demo  # noqa: PLC0415 - quick start
 
     if options.live:
-        find_key(None)
+        _key()
         print(LIVE_WARNING, flush=True)
     run_demo(live=options.live, port=options.port, browser=not options.no_browser, say=_say)
 
@@ -220,8 +220,8 @@ def _demo(options: argparse.Namespace) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     from .doctor import examine  # noqa: PLC0415 - quick start
 
-    width, is_terminal = _width(), sys.stdout.isatty()
-    is_coloured = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    width = _width()
+    is_coloured = _is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def paint(state: State, word: str) -> str:
         return f"\x1b[{COLOURS[state]}m{word}\x1b[0m" if is_coloured else word
@@ -307,10 +307,21 @@ def _simulator(options: argparse.Namespace) -> None:
         raise InvalidArgument(str(error)) from None
 
 
+def _key() -> Masked:
+    """The key, or the lack of it in the words of a shell."""
+    try:
+        return find_key(None)
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"There is no API key: {KEY_VARIABLE} is not set.",
+            remedy=f"Set it (export {KEY_VARIABLE}=...); `liveavatar-nb simulator` runs one that needs no account.",
+        ) from None
+
+
 @contextlib.contextmanager
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
     """A client on the service that was named; where it waits for long, that is said on a terminal."""
-    key = find_key(None)
+    key = _key()
     from .probe import proxy_for  # noqa: PLC0415 - quick start, and a quick word where there is no key
     from .sync import LiveAvatar  # noqa: PLC0415
 
@@ -319,7 +330,7 @@ def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
         told = f"waiting for {la.base_url} (Ctrl-C ends it)"
         waiting = threading.Timer(PATIENCE, _complain, [told])
         waiting.daemon = True
-        if sys.stderr.isatty():
+        if _is_terminal(sys.stderr):
             waiting.start()
         try:
             yield la
@@ -330,7 +341,7 @@ def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
 @contextlib.contextmanager
 def _ending_in_order() -> Iterator[None]:
     """While open, a closed terminal and SIGTERM end the command as Ctrl-C does: what it started is stopped."""
-    signals = (signal.SIGTERM, signal.SIGHUP)
+    signals = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
     before = [signal.signal(number, signal.default_int_handler) for number in signals]
     try:
         yield
@@ -341,8 +352,13 @@ def _ending_in_order() -> Iterator[None]:
 
 def _width() -> int | None:
     """Cells of the terminal; None where the output goes elsewhere, and nothing may be cut."""
-    is_known = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    is_known = _is_terminal(sys.stdout) or os.environ.get("COLUMNS")
     return shutil.get_terminal_size().columns if is_known else None
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    # Python has None for what was closed before its start
+    return stream is not None and stream.isatty()
 
 
 def _say(text: str) -> None:
@@ -355,7 +371,7 @@ def _say(text: str) -> None:
 
 
 def _say_json(data: Any) -> None:
-    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    is_unicode = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
     _say(json.dumps(data, indent=2, ensure_ascii=not is_unicode))
 
 

@@ -271,7 +271,7 @@ def find_key(api_key: str | Masked | None) -> tuple[Finding, Masked | None]:
         how = (
             f"Set {config.KEY_VARIABLE} to your account's key; or try `liveavatar-nb doctor --demo`, which needs none."
         )
-        return Finding("key", "problem", failure.message, how), None
+        return Finding("key", "problem", failure.message if api_key else "there is none", how), None
     if not key.fits_a_header:
         return Finding("key", "problem", f"the one {key.source} holds signs that no key has", "Copy it anew."), None
     return Finding("key", "ok", f"found, {key.source}"), key

@@ -549,6 +549,20 @@ def test_a_closed_pipe_ends_it_silently(arguments: list[str], simulator: Simulat
     assert done.returncode == 141
 
 
+def test_a_closed_stdout_is_no_failure(simulator: Simulator, tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "liveavatar_nb.cli", "avatars", "--api-url", simulator.url]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command],
+        cwd=tmp_path,
+        env=os.environ | {KEY_VARIABLE: simulator.api_key},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=END_LIMIT,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # The doctor
 
 
