@@ -33,7 +33,7 @@ def session(**fields: object) -> SessionRecord:
     return SessionRecord(id=ID, **told)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("text", "width"), [("Ann", 3), ("雪", 2), ("e\u0301", 1), ("", 0)])
+@pytest.mark.parametrize(("text", "width"), [("Ann", 3), ("雪", 2), ("\uff21", 2), ("e\u0301", 1), ("", 0)])
 def test_wide_and_combining_signs_take_their_cells(text: str, width: int) -> None:
     assert cells(text) == width
 
@@ -70,6 +70,20 @@ def test_avatars_fit_the_width_and_keep_their_ids(width: int) -> None:
     assert all(cells(line) <= max(width, 20 + 2 + 6 + 2 + 36) for line in lines[:3])
     assert all(ID in line for line in lines[1:3])
     assert ("--json" in lines[-1]) == (width < 100)
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [
+        (120, "NAME WHOSE STATUS ID TYPE VOICE"),
+        (89, "NAME WHOSE STATUS ID TYPE"),
+        (79, "NAME WHOSE STATUS ID"),
+        (70, "NAME STATUS ID"),
+    ],
+)
+def test_the_last_column_that_may_go_goes_first(width: int, heads: str) -> None:
+    shown = avatars([avatar("N" * 60, default_voice=VoiceName(id=ID, name="V" * 40))], width)
+    assert shown.splitlines()[0].split() == heads.split()
 
 
 def test_without_a_width_nothing_is_cut() -> None:
