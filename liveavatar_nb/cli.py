@@ -265,7 +265,7 @@ def _sessions(options: argparse.Namespace) -> None:
         if len(found) > len(shown):
             _say(f"(There are more: --limit {options.limit * 5} shows some of them.)")
         if not (options.ended or all(one.is_sandbox for one in shown)):
-            _say(f"They are billed until they stop. {STOP_HOW}")
+            _say(f"Billed until stopped. {STOP_HOW}")
     elif options.ended:
         _say("No session has ended yet.")
     else:
