@@ -1,0 +1,289 @@
+"""What is made can be listed, looked up, changed and taken back; what is not there is a 404, what is not mine a 403."""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from array import array
+from typing import Any
+
+import pytest
+
+NOWHERE = "99999999-2222-3333-4444-555555555555"
+CONTEXT = {"name": "Guide", "prompt": "Greet {{visitor}}.", "opening_text": "Hello {{ visitor }} and {{friend}}!"}
+
+
+def ids(caller: Any, path: str, **query: Any) -> list[str]:
+    data = caller.get(path, **query)
+    return [one["id"] for one in (data if isinstance(data, list) else data["results"])]
+
+
+def gone(caller: Any, path: str) -> bool:
+    return bool(caller.http.get(path).status_code == 404 and caller.http.delete(path).status_code == 404)
+
+
+def test_a_context_from_its_making_to_its_end(caller: Any) -> None:
+    made = caller.post("/v1/contexts", {**CONTEXT, "links": [{"url": "https://example.org", "faq": None}]}).json()[
+        "data"
+    ]
+    path = f"/v1/contexts/{made['id']}"
+    assert made["required_dynamic_variables"] == ["visitor", "friend"]
+    (link,) = made["links"]
+    assert (link["url"], link["faq"], len(link["id"])) == ("https://example.org", None, 36)
+    assert caller.get(path) == made
+    (item,) = caller.get("/v1/contexts")["results"]
+    assert item == {name: made[name] for name in ("id", "name", "created_at", "updated_at")}
+
+    caller.simulator.advance(5)
+    changed = caller.http.patch(path, json={"name": "Desk", "prompt": "p", "opening_text": None}).json()["data"]
+    assert (changed["name"], changed["opening_text"], changed["required_dynamic_variables"]) == ("Desk", None, [])
+    assert changed["links"] == made["links"]
+    assert changed["created_at"] == made["created_at"] < changed["updated_at"]
+    assert caller.get(path.upper().replace("/V1/CONTEXTS", "/v1/contexts")) == changed
+
+    second = caller.context()
+    assert ids(caller, "/v1/contexts") == [second, made["id"]]  # newest first
+    assert caller.http.delete(path).status_code == 200
+    assert gone(caller, path)
+    assert ids(caller, "/v1/contexts") == [second]
+
+
+def test_a_link_keeps_the_id_that_it_is_given(caller: Any) -> None:
+    made = caller.post("/v1/contexts", {**CONTEXT, "links": [{"url": "u", "faq": "f", "id": NOWHERE}]}).json()["data"]
+    assert made["links"] == [{"url": "u", "faq": "f", "id": NOWHERE}]
+
+
+def test_a_full_session_needs_the_contexts_variables(caller: Any) -> None:
+    context = caller.context(prompt=CONTEXT["prompt"], opening_text=CONTEXT["opening_text"])
+    body = {"mode": "FULL", "avatar_id": caller.avatar("Silas"), "avatar_persona": {"context_id": context}}
+    refused = caller.post("/v1/sessions/token", {**body, "dynamic_variables": {"visitor": "Alex"}})
+    assert refused.status_code == 422
+    (problem,) = refused.json()["detail"]
+    assert problem["loc"] == ["body", "dynamic_variables", "friend"]
+    assert "friend" in problem["msg"]
+    session = caller.started(**{**body, "dynamic_variables": {"visitor": "Alex", "friend": "Kim"}})
+    told = caller.get(f"/v1/sessions/{session.id}/transcript")
+    assert [line["transcript"] for line in told["transcript_data"]] == ["Hello Alex and Kim!"]
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("avatar_id", {"avatar_id": NOWHERE}),
+        ("avatar_persona.context_id", {"avatar_persona": {"context_id": NOWHERE}}),
+        ("avatar_persona.voice_id", {"avatar_persona": {"voice_id": NOWHERE}}),
+        ("llm_configuration_id", {"avatar_persona": {}, "llm_configuration_id": NOWHERE}),
+        ("memory.prev_session_id", {"avatar_persona": {}, "memory": {"prev_session_id": NOWHERE}}),
+        ("memory.session_memory_id", {"avatar_persona": {}, "memory": {"session_memory_id": NOWHERE}}),
+        ("elevenlabs_agent_config.secret_id", {"elevenlabs_agent_config": {"secret_id": NOWHERE, "agent_id": "a"}}),
+        ("openai_realtime_config.secret_id", {"openai_realtime_config": {"secret_id": NOWHERE}}),
+        ("gemini_realtime_config.secret_id", {"gemini_realtime_config": {"secret_id": NOWHERE}}),
+    ],
+)
+def test_a_token_names_what_it_does_not_find(shared: Any, field: str, body: dict[str, Any]) -> None:
+    mode = "FULL" if "avatar_persona" in body else "LITE"
+    response = shared.post("/v1/sessions/token", {"mode": mode, "avatar_id": shared.avatar("Silas"), **body})
+    assert response.status_code == 404
+    assert field in response.json()["message"]
+    assert NOWHERE in response.json()["message"]
+
+
+def test_the_public_voices(shared: Any) -> None:
+    voices = shared.get("/v1/voices", page_size=100)["results"]
+    assert len(voices) >= 12
+    assert {voice["gender"] for voice in voices} == {"female", "male"}
+    assert len({voice["language"] for voice in voices}) >= 6
+    assert all(voice["tags"] and voice["description"] for voice in voices)
+    assert shared.get("/v1/voices", voice_type="public", page_size=100)["results"] == voices
+    assert shared.get("/v1/voices", voice_type="private")["results"] == []
+    assert shared.get(f"/v1/voices/{voices[0]['id']}") == voices[0]
+    path = f"/v1/voices/{voices[0]['id']}"
+    assert shared.http.patch(path, json={"name": "x"}).status_code == 403
+    assert shared.http.delete(path).status_code == 403
+
+
+def test_every_voice_can_be_heard(shared: Any) -> None:
+    heard = set()
+    for voice in ids(shared, "/v1/voices"):
+        audio = shared.get(f"/v1/voices/{voice}/preview")["audio_base64"]
+        assert audio == shared.get(f"/v1/voices/{voice}/preview")["audio_base64"]
+        data = base64.b64decode(audio, validate=True)
+        assert len(data) < 60_000
+        with wave.open(io.BytesIO(data)) as sound:
+            assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (24_000, 1, 2)
+            assert 0.8 <= sound.getnframes() / 24_000 <= 1.2
+            samples = array("h", sound.readframes(sound.getnframes()))
+        assert 3_000 < max(samples) < 30_000, "neither silent nor clipped"
+        assert abs(samples[0]) < 100, "no click at the start"
+        assert abs(samples[-1]) < 100, "nor at the end"
+        heard.add(data)
+    assert len(heard) == len(ids(shared, "/v1/voices"))
+
+
+def test_a_voice_that_is_bound(caller: Any) -> None:
+    lost = caller.post("/v1/voices/third_party", {"provider_voice_id": "v", "secret_id": NOWHERE})
+    assert (lost.status_code, "secret_id" in lost.json()["message"]) == (404, True)
+    secret = caller.secret("ELEVENLABS_API_KEY")
+    mine = caller.made("/v1/voices/third_party", {"provider_voice_id": "v1", "secret_id": secret, "name": "Narrator"})
+    path = f"/v1/voices/{mine}"
+    assert caller.get(path)["name"] == "Narrator"
+    assert ids(caller, "/v1/voices", voice_type="private") == [mine]
+    assert ids(caller, "/v1/voices", page_size=100)[0] == mine
+    assert caller.get(f"{path}/preview")["audio_base64"]
+    assert caller.http.patch(path, json={"name": "Reader"}).json()["data"]["name"] == "Reader"
+    assert caller.get(path)["name"] == "Reader"
+    assert caller.http.delete(path).json()["data"] is None
+    assert gone(caller, path)
+    assert caller.http.get(f"{path}/preview").status_code == 404
+    unnamed = caller.made("/v1/voices/third_party", {"provider_voice_id": "v2", "secret_id": secret})
+    assert caller.get(f"/v1/voices/{unnamed}")["name"] == "v2"
+
+
+def test_an_avatars_voice_is_one_of_the_voices(shared: Any) -> None:
+    voices = {voice["id"]: voice["name"] for voice in shared.get("/v1/voices", page_size=100)["results"]}
+    avatars = shared.get("/v1/avatars/public", page_size=100)["results"] + shared.get("/v1/avatars")["results"]
+    for avatar in avatars:
+        if avatar["default_voice"] is None:
+            assert avatar["type"] == "IMAGE"
+        else:
+            assert voices[avatar["default_voice"]["id"]] == avatar["default_voice"]["name"]
+
+
+def test_an_avatar_of_mine_changes(caller: Any) -> None:
+    path = f"/v1/avatars/{caller.avatar('Noor (from a photo)')}"
+    before, voice = caller.get(path), caller.get("/v1/voices")["results"][0]
+    changed = caller.http.patch(path, json={"name": "Noor", "default_voice_id": voice["id"]}).json()["data"]
+    assert changed["default_voice"] == {"id": voice["id"], "name": voice["name"]}
+    assert changed["updated_at"] > before["updated_at"]
+    assert caller.get(path) == changed
+    assert changed in caller.get("/v1/avatars")["results"]
+    assert caller.http.patch(path, json={"name": None}).json()["data"]["name"] == "Noor"
+    lost = caller.http.patch(path, json={"default_voice_id": NOWHERE})
+    assert (lost.status_code, "default_voice_id" in lost.json()["message"]) == (404, True)
+    # now it has a voice, and FULL needs none
+    caller.token(mode="FULL", avatar_id=changed["id"], avatar_persona={"context_id": caller.context()})
+    assert caller.simulator.warnings() == []
+
+
+def test_a_public_avatar_does_not(shared: Any) -> None:
+    path = f"/v1/avatars/{shared.avatar('Ann')}"
+    assert shared.http.patch(path, json={"name": "Bea"}).status_code == 403
+    assert shared.http.delete(path).status_code == 403
+    assert shared.get(path)["name"] == "Ann"
+
+
+def test_a_deleted_avatar_ends_its_sessions(caller: Any) -> None:
+    avatar = caller.avatar("Elena")
+    running, other = caller.started(avatar_id=avatar), caller.started()
+    created = caller.token(avatar_id=avatar)
+    caller.simulator.advance(30)
+    assert caller.http.delete(f"/v1/avatars/{avatar}").status_code == 200
+    entry = caller.entry(running.id)
+    assert (entry.end_reason, entry.seconds) == ("AVATAR_DELETED", 30)
+    assert [one.session_id for one in caller.simulator.billed()] == [other.id]
+    assert caller.start(created["session_token"]).status_code == 400
+    assert gone(caller, f"/v1/avatars/{avatar}")
+    assert avatar not in ids(caller, "/v1/avatars")
+    assert caller.post("/v1/sessions/token", {"avatar_id": avatar}).status_code == 404
+
+
+def test_languages_are_for_everybody(shared: Any) -> None:
+    languages = shared.bare("GET", "/v1/languages").json()["data"]
+    assert {"language": "German", "code": "de"} in languages
+    assert len({language["code"] for language in languages}) == len(languages) > 10
+
+
+def test_an_embed(caller: Any) -> None:
+    body = {"avatar_id": caller.avatar("Ann"), "context_id": caller.context()}
+    made = caller.post("/v2/embeddings", {**body, "orientation": "vertical"}).json()["data"]
+    assert made["orientation"] == "vertical"
+    assert made["embed_id"] in made["url"]
+    assert made["url"] in made["script"]
+    for name in ("avatar_id", "context_id", "voice_id"):
+        lost = caller.post("/v2/embeddings", {**body, name: NOWHERE})
+        assert (lost.status_code, name in lost.json()["message"]) == (404, True)
+
+
+def test_a_secrets_value_is_never_told(caller: Any) -> None:
+    secret = caller.secret()
+    listed = caller.get("/v1/secrets")
+    assert [(one["id"], one["secret_name"], one["secret_type"]) for one in listed] == [
+        (secret, "Mine", "OPENAI_API_KEY")
+    ]
+    everything = f"{listed} {caller.simulator.requests()} {caller.simulator.warnings()}"
+    assert "secret-canary" not in everything
+    assert caller.http.delete(f"/v1/secrets/{secret}").json()["data"] is None
+    assert caller.http.delete(f"/v1/secrets/{secret}").status_code == 404
+    assert caller.get("/v1/secrets") == []
+
+
+def test_a_language_model_from_its_making_to_its_end(caller: Any) -> None:
+    body = {"display_name": "Mine", "model_name": "m", "base_url": "https://example.org/v1"}
+    lost = caller.post("/v1/llm-configurations", {**body, "secret_id": NOWHERE})
+    assert (lost.status_code, "secret_id" in lost.json()["message"]) == (404, True)
+    made = caller.made("/v1/llm-configurations", {**body, "secret_id": caller.secret()})
+    path = f"/v1/llm-configurations/{made}"
+    other = caller.secret()
+    changed = caller.http.patch(path, json={"model_name": "n", "secret_id": other, "display_name": None}).json()["data"]
+    assert (changed["model_name"], changed["secret_id"], changed["display_name"]) == ("n", other, "Mine")
+    assert changed["base_url"] == body["base_url"]
+    assert caller.http.patch(path, json={"base_url": None}).json()["data"]["base_url"] is None
+    assert caller.http.patch(path, json={"secret_id": NOWHERE}).status_code == 404
+    assert caller.get("/v1/llm-configurations") == [
+        {"id": made, "display_name": "Mine", "model_name": "n", "secret_id": other}
+    ]
+    assert caller.http.delete(path).json()["data"] is None
+    assert gone(caller, path)
+
+
+def test_a_memory_of_a_session_that_ended(caller: Any) -> None:
+    session = caller.started(mode="FULL", avatar_persona={"context_id": caller.context(opening_text="Hello!")})
+    body = {"memory_type": "session", "session_id": session.id}
+    assert caller.post("/v1/memory", body).status_code == 400
+    caller.stop(session.id)
+    made = caller.post("/v1/memory", body).json()["data"]
+    path = f"/v1/memory/{made['id']}"
+    assert ids(caller, "/v1/memory", type="session") == [made["id"]]
+    assert caller.get(path)["id"] == made["id"]
+    lost = caller.post("/v1/memory", {**body, "session_id": NOWHERE})
+    assert (lost.status_code, "session_id" in lost.json()["message"]) == (404, True)
+    done = caller.http.delete(path)
+    assert (done.status_code, done.content, done.headers.get("content-length")) == (204, b"", None)
+    assert gone(caller, path)
+
+
+def test_a_transcript_by_its_span(furnished: Any) -> None:
+    found = furnished.get("/v1/sessions", type="historic")["results"]
+    talk = next(one["id"] for one in found if one["mode"] == "FULL")
+    path = f"/v1/sessions/{talk}/transcript"
+    whole = furnished.get(path)
+    assert (whole["session_active"], whole["next_timestamp"]) == (False, None)
+    times = [line["absolute_timestamp"] for line in whole["transcript_data"]]
+    assert times == sorted(times)
+    assert furnished.get(path, start_timestamp=times[2])["transcript_data"] == whole["transcript_data"][2:]
+    assert furnished.get(path, end_timestamp=times[2])["transcript_data"] == whole["transcript_data"][:3]
+    span = furnished.get(path, start_timestamp=times[1], end_timestamp=times[1])["transcript_data"]
+    assert span == whole["transcript_data"][1:2]
+    assert furnished.http.get(path, params={"start_timestamp": "now"}).status_code == 422
+
+
+def test_the_transcript_of_a_running_session_goes_on(caller: Any) -> None:
+    session = caller.started(mode="FULL", avatar_persona={"context_id": caller.context(opening_text="Hello!")})
+    path = f"/v1/sessions/{session.id}/transcript"
+    told = caller.get(path)
+    (line,) = told["transcript_data"]
+    assert (line["role"], line["relative_timestamp"]) == ("avatar", 0)
+    assert told["session_active"] is True
+    assert caller.get(path, start_timestamp=told["next_timestamp"])["transcript_data"] == []
+
+
+def test_events_are_deleted_of_what_ended(caller: Any) -> None:
+    session = caller.started(mode="FULL", avatar_persona={"context_id": caller.context(opening_text="Hello!")})
+    path = f"/v1/sessions/{session.id}"
+    assert caller.http.delete(f"{path}/events").status_code == 400
+    caller.stop(session.id)
+    assert len(caller.get(f"{path}/transcript")["transcript_data"]) == 1
+    assert caller.http.delete(f"{path}/events").status_code == 200
+    assert caller.get(f"{path}/transcript")["transcript_data"] == []
+    assert caller.http.delete(f"/v1/sessions/{NOWHERE}/events").status_code == 404
