@@ -122,11 +122,11 @@ def _plain(value: Any, kind: Any, field: str) -> Any:
         return value
     if kind is str:
         if isinstance(value, Masked):
-            return value.reveal()
+            return _sendable(value.reveal(), field)
         if isinstance(value, uuid.UUID):
             return str(value)
         if isinstance(value, str):
-            return str(value)
+            return _sendable(str(value), field)
         raise _wrong(field, "text", value, near=_id_of(value))
     is_number = hasattr(value, "__index__") or hasattr(value, "__float__")
     if kind is bool:
@@ -138,6 +138,18 @@ def _plain(value: Any, kind: Any, field: str) -> Any:
     if kind is float and is_number and not isinstance(value, bool) and math.isfinite(value):
         return value if isinstance(value, int | float) else float(value)
     raise _wrong(field, KINDS[kind], value, near=_number_in(value, kind))
+
+
+def _sendable(text: str, field: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as failure:
+        at = failure.start
+        del text, failure
+        raise InvalidArgument(
+            f"{field} holds half a character at position {at}, as of an emoji that was cut.", field=field
+        ) from None
+    return text
 
 
 def _within(value: Any, limits: Meta, field: str) -> Any:
