@@ -296,7 +296,7 @@ def warn(message: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, LiveAvatarWarning, stacklevel=level - 1)
+    warnings.warn(message, LiveAvatarWarning, stacklevel=level)
 
 
 def status_error(

@@ -134,7 +134,13 @@ class Transport:
     def _new_client(self) -> httpx.AsyncClient:
         by_proxy = goes_by_proxy(self.base_url)
         self._tls = self._tls or httpx.create_ssl_context(trust_env=by_proxy)
-        return httpx.AsyncClient(verify=self._tls, trust_env=by_proxy)
+        try:
+            return httpx.AsyncClient(verify=self._tls, trust_env=by_proxy)
+        except (ImportError, ValueError) as failure:
+            raise ConfigurationError(
+                f"The environment's proxy cannot be used ({type(failure).__name__}).",
+                remedy="Look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; a socks proxy needs: pip install httpx[socks]",
+            ) from None
 
     async def aclose(self) -> None:
         """Closes the client that was made here; one that was handed in stays open."""

@@ -35,7 +35,8 @@ ROWS = [
     ["sync_api"],
     ["widgets"],
     ["sync"],
-    ["demo"],
+    ["demo", "probe", "tables"],
+    ["doctor"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

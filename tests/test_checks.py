@@ -1,0 +1,221 @@
+"""What cannot be used is refused before anything is sent, by an error that names the field and what would do."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Masked, Simulator
+from liveavatar_nb.bodies import AvatarPersona, LiveKitConfig, PageSize, VideoQuality
+from liveavatar_nb.checks import check
+from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning
+
+ID = str(uuid.uuid4())
+CANARY = "canary-5f1c"
+
+Wrong = Callable[[Any], Any]
+WRONG: list[tuple[Wrong, str | None, str]] = [
+    (lambda api: api.voices.list(page_size=101), "page_size", "Did you mean 100?"),
+    (lambda api: api.voices.list(page_size="20"), "page_size", "Did you mean 20?"),
+    (lambda api: api.voices.list(page=0), "page", "Did you mean 1?"),
+    (lambda api: api.voices.list(page=True), "page", "whole number"),
+    (lambda api: api.voices.list(voice_type="Private"), "voice_type", "Did you mean 'private'?"),
+    (lambda api: api.voices.list(kind="private"), "kind", "takes no 'kind'"),
+    (lambda api: api.voices.list(pagesize=3), "pagesize", "Did you mean 'page_size'?"),
+    (lambda api: api.sessions.list(type="ended"), "type", "active, historic"),
+    (lambda api: api.voices.get(""), "voice_id", "must be an id"),
+    (lambda api: api.voices.get("../secrets"), "voice_id", "must be an id"),
+    (lambda api: api.voices.get(".."), "voice_id", "must be an id"),
+    (lambda api: api.voices.get(3), "voice_id", "text"),
+    (lambda api: api.voices.get(), None, "missing a required argument: 'voice_id'"),
+    (lambda api: api.voices.update(ID, name=""), "name", "must not be empty"),
+    (lambda api: api.voices.update(ID, name="x" * 70), "name", "Shorten it by 6."),
+    (lambda api: api.contexts.create(name="a", prompt="b"), None, "missing a required argument: 'opening_text'"),
+    (
+        lambda api: api.contexts.create(name="a", prompt="b", opening_text=None, links=[{"url": "x"}]),
+        "links[0].faq",
+        "is missing",
+    ),
+    (lambda api: api.contexts.create(name="a", prompt="b", opening_text=None, links="x"), "links", "a list"),
+    (lambda api: api.contexts.create(name="a", prompt="\ud83d", opening_text=None), "prompt", "half a character"),
+    (lambda api: api.embeddings.create(avatar_id="Silas", context_id=ID), "avatar_id", "an id (a UUID)"),
+    (
+        lambda api: api.embeddings.create(avatar_id=ID.replace("-", ""), context_id=ID),
+        "avatar_id",
+        f"Did you mean {ID!r}?",
+    ),
+    (
+        lambda api: api.embeddings.create(avatar_id=ID, context_id=ID, max_session_duration=0),
+        "max_session_duration",
+        "Did you mean 1?",
+    ),
+    (
+        lambda api: api.embeddings.create(avatar_id=ID, context_id=ID, default_language="english"),
+        "default_language",
+        "Shorten it by 2.",
+    ),
+    (lambda api: api.embeddings.create(avatar_id=ID, context_id=ID, is_sandbox="no"), "is_sandbox", "True or False"),
+    (
+        lambda api: api.secrets.create(secret_name="a", secret_value="b", secret_type="OPENAI"),
+        "secret_type",
+        "Did you mean 'OPENAI_API_KEY'?",
+    ),
+    (
+        lambda api: api.sessions.create_token(avatar_id=ID, video_settings={"qualty": "low"}),
+        "video_settings.qualty",
+        "Did you mean 'quality'?",
+    ),
+    (
+        lambda api: api.sessions.create_token(avatar_id=ID, video_settings={"encoding": "h264"}),
+        "video_settings.encoding",
+        "Did you mean 'H264'?",
+    ),
+    (lambda api: api.sessions.create_token(avatar_id=ID, video_settings="low"), "video_settings", "quality, encoding"),
+    (
+        lambda api: api.sessions.create_token(avatar_id=ID, mode="FULL"),
+        "avatar_persona",
+        "needs avatar_persona",
+    ),
+    (
+        lambda api: api.sessions.create_token(avatar_id=ID, avatar_persona={}),
+        "avatar_persona",
+        "Did you mean mode='FULL'?",
+    ),
+    (
+        lambda api: api.sessions.create_token(
+            avatar_id=ID,
+            mode="FULL",
+            avatar_persona={"context_id": ID, "voice_settings": {"provider": "fish", "speed": 2}},
+        ),
+        "avatar_persona.voice_settings.speed",
+        "Did you mean 1.2?",
+    ),
+    (
+        lambda api: api.sessions.create_token(
+            avatar_id=ID,
+            mode="FULL",
+            avatar_persona={"context_id": ID, "voice_settings": {"provider": "fish", "model": "eleven_flash_v2_5"}},
+        ),
+        "avatar_persona.voice_settings.model",
+        "s1, s2",
+    ),
+    (
+        lambda api: api.sessions.create_token(
+            avatar_id=ID, mode="FULL", avatar_persona={"context_id": ID}, dynamic_variables={"a": 1}
+        ),
+        "dynamic_variables.a",
+        "text",
+    ),
+    (
+        lambda api: api.sessions.create_token(
+            avatar_id=ID,
+            mode="FULL",
+            avatar_persona={"context_id": ID},
+            dynamic_variables=dict.fromkeys(map(str, range(51)), ""),
+        ),
+        "dynamic_variables",
+        "at most 50",
+    ),
+    (lambda api: api.sessions.stop(), "session_id", "is missing"),
+]
+
+
+@pytest.mark.parametrize(("call", "field", "told"), WRONG, ids=range(len(WRONG)))
+async def test_a_wrong_argument_is_refused_by_name_and_nothing_is_sent(
+    call: Wrong, field: str | None, told: str
+) -> None:
+    async with LiveAvatarAPI("key", api_url="http://127.0.0.1:9") as api:
+        with pytest.raises(InvalidArgument) as caught:
+            await call(api)
+        assert caught.value.field == field
+        assert told in str(caught.value)
+        assert field is None or field.rpartition(".")[2] in str(caught.value)
+        assert api.last is None
+
+
+def test_the_sync_face_refuses_in_the_same_words() -> None:
+    with LiveAvatar("key", api_url="http://127.0.0.1:9") as la:
+        for call, field, told in WRONG:
+            with pytest.raises(InvalidArgument) as caught:
+                call(la.api)
+            assert caught.value.field == field
+            assert told in str(caught.value)
+
+
+async def test_a_secret_in_a_wrong_form_is_not_shown() -> None:
+    async with LiveAvatarAPI("key", api_url="http://127.0.0.1:9") as api:
+        for wrong in ([CANARY], {"a": CANARY}, CANARY.encode()):
+            with pytest.raises(InvalidArgument) as caught:
+                await api.secrets.create(secret_name="a", secret_value=wrong, secret_type="OPENAI_API_KEY")  # type: ignore[arg-type]
+            assert CANARY not in str(caught.value)
+        with pytest.raises(InvalidArgument) as caught:
+            await api.secrets.create(secret_name="a", secret_value="b", secret_type=Masked(CANARY))  # type: ignore[arg-type]
+        assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"mode": "FULL", "avatar_persona": {"language": "de"}}, "never answer"),
+        ({"is_sandbox": True}, "sandbox takes only"),
+    ],
+)
+async def test_what_is_allowed_and_not_meant_is_a_warning_at_the_callers_line(
+    simulator: Simulator, fields: dict[str, Any], told: str
+) -> None:
+    async with LiveAvatarAPI(simulator.api_key, api_url=simulator.url) as api:
+        silas = next(avatar for avatar in await api.avatars.public() if avatar.name == "Silas")
+        with pytest.warns(LiveAvatarWarning, match=told) as caught:
+            made = api.sessions.create_token(avatar_id=silas.id, **fields)
+        assert [warning.filename for warning in caught] == [__file__]
+        if fields.get("is_sandbox"):
+            made.close()
+        else:
+            assert (await made).session_id
+
+
+def test_a_warning_of_the_sync_face_is_at_the_callers_line_too(la: LiveAvatar) -> None:
+    silas = la.avatars()["Silas"]
+    with pytest.warns(LiveAvatarWarning) as caught:
+        la.api.sessions.create_token(avatar_id=silas.id, mode="FULL", avatar_persona={})
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+class Whole:
+    """A number of another library, as numpy's."""
+
+    def __index__(self) -> int:
+        return 7
+
+    def __float__(self) -> float:
+        return 7.0
+
+
+def test_what_means_the_same_is_taken() -> None:
+    assert check(Whole(), PageSize, "page_size") == 7
+    assert check(20.0, PageSize, "page_size") == 20
+    assert check(uuid.UUID(ID), str, "voice_id") == ID
+    assert check({"language": "de"}, AvatarPersona, "avatar_persona") == {"language": "de"}
+    room = {"livekit_url": "wss://x", "livekit_room": "r", "livekit_client_token": Masked("t")}
+    assert check(room, LiveKitConfig, "livekit_config")["livekit_client_token"] == "t"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["language", "voice_id"]), inner),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("kind", [PageSize, VideoQuality, AvatarPersona, dict[str, str], list[int], str | None, float])
+@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@given(value=anything)
+def test_anything_at_all_is_taken_or_refused(kind: Any, value: Any) -> None:
+    with contextlib.suppress(InvalidArgument):
+        check(value, kind, "field")
