@@ -236,7 +236,8 @@ class Simulator:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Simulator {self.url}>"
+        told = ", ".join(f"{name}={value}" for name, value in self._owner.options.changed().items())
+        return f"<Simulator {self.url}{f' ({told})' if told else ''}{', closed' if self._owner.child.closed else ''}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A Simulator belongs to its process and cannot be pickled or copied")
@@ -246,6 +247,7 @@ class _Owner:
     """The right to ask: the child and its admin token."""
 
     def __init__(self, options: Options, api_key: str) -> None:
+        self.options = options
         self._token = secrets.token_urlsafe(KEY_BYTES)
         self.child = ChildProcess({"options": options.to_json(), "api_key": api_key, "admin_token": self._token})
 

@@ -72,6 +72,11 @@ class Options:
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"credits": str(self.credits), "allow_origins": list(self.allow_origins)}
 
+    def changed(self) -> dict[str, Any]:
+        """Those that are not as they are by default."""
+        usual = asdict(Options())
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
         return cls.of(**data)

@@ -74,6 +74,10 @@ class ChildProcess:
             self.close()
             raise
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
         """Ends the child and waits until it is gone; idempotent, and nothing in a forked child."""
         if os.getpid() != self._owner:

@@ -47,6 +47,13 @@ from liveavatar_nb.simulator.options import Options
         ("allow_origins", None),
         ("connect_delay", -1),
         ("connect_delay", "0"),
+        ("history", 1),
+        ("history", "yes"),
+        ("history", None),
+        ("rate_limit", 0),
+        ("rate_limit", 1.5),
+        ("rate_limit", "many"),
+        ("rate_limit", True),
     ],
 )
 def test_a_wrong_setting(name: str, value: Any) -> None:
@@ -62,6 +69,16 @@ def test_an_unknown_setting() -> None:
 def test_they_travel_whole() -> None:
     options = Options.of(speed=2, credits=Decimal("0.1"), allow_origins=("https://example.org",), avatars=5, port=1)
     assert Options.from_json(options.to_json()) == options
+    other = Options(history=False, rate_limit=None)
+    assert Options.from_json(other.to_json()) == other
+
+
+def test_the_handle_tells_what_is_unusual_about_it() -> None:
+    with Simulator(speed=0, credits="7.5", rate_limit=None) as simulator:
+        assert repr(simulator) == f"<Simulator {simulator.url} (speed=0, credits=7.5, rate_limit=None)>"
+    assert repr(simulator).endswith(", closed>")
+    with Simulator() as simulator:
+        assert repr(simulator) == f"<Simulator {simulator.url}>"
 
 
 def test_the_clock_and_the_speed_go_one_way(shared: Any) -> None:
