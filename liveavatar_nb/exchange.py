@@ -7,6 +7,7 @@ import pprint
 import re
 import shlex
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -123,11 +124,13 @@ class Exchange:
         return f"<Exchange {self.method} {self.url}: {self.status or 'no answer'}{took}>"
 
 
-_MARK: Final = re.compile(r"@@([A-Z_]+)@@")
+# no text of a user's holds this
+_NONCE: Final = uuid.uuid4().hex
+_MARK: Final = re.compile(f"{_NONCE}([A-Z_]+);")
 
 
 def _mark(name: str, secret: str) -> str:
-    return f"@@{name.upper()}@@"
+    return f"{_NONCE}{name.upper()};"
 
 
 def _variable(found: re.Match[str]) -> str:

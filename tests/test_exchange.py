@@ -1,0 +1,82 @@
+"""A request that was made, as curl and as Python: both do the same again, and neither shows a secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from liveavatar_nb import LiveAvatar, Masked, Simulator
+from liveavatar_nb.errors import LiveAvatarException
+from liveavatar_nb.exchange import Exchange
+
+PROMPT = 'It\'s "quoted", $HOME, `ls`, \\n, 100 %, \u00fcn\u00ef, \U0001f642\nsecond line @@NAME@@'
+CANARY = "canary-5f1c"
+
+
+def last(la: LiveAvatar) -> Exchange:
+    assert la.api.last is not None
+    return la.api.last
+
+
+def again(la: LiveAvatar, simulator: Simulator, kind: str, **variables: str) -> dict[str, object]:
+    """Does the last request again, in a process of its own; what was answered."""
+    text = last(la).curl() if kind == "curl" else last(la).python()
+    if kind == "curl" and shutil.which("curl") is None:
+        pytest.skip("there is no curl")
+    command = ["sh", "-c", f"{text} --silent"] if kind == "curl" else [sys.executable, "-c", text]
+    environment = {**os.environ, "LIVEAVATAR_API_KEY": simulator.api_key, "NO_PROXY": "127.0.0.1", **variables}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["curl", "python"])
+def test_a_request_can_be_made_again_elsewhere(la: LiveAvatar, simulator: Simulator, kind: str) -> None:
+    made = la.api.contexts.create(name="Guide", prompt=PROMPT, opening_text=None)
+    answer = again(la, simulator, kind)
+    assert answer["code"] == 1000
+    copy = la.api.contexts.get(answer["data"]["id"])  # type: ignore[index]
+    assert (copy.name, copy.prompt, copy.opening_text) == (made.name, made.prompt, None)
+    found = la.api.voices.list(voice_type="public", page_size=3).page(2)
+    answer = again(la, simulator, kind)
+    assert [voice["id"] for voice in answer["data"]["results"]] == [voice.id for voice in found]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", ["curl", "python"])
+def test_a_secret_of_the_body_is_a_variable(la: LiveAvatar, simulator: Simulator, kind: str) -> None:
+    la.api.secrets.create(secret_name="it's mine", secret_value=Masked(CANARY), secret_type="GEMINI_API_KEY")
+    shown = last(la).curl() + last(la).python() + repr(last(la)) + repr(vars(last(la)))
+    assert CANARY not in shown
+    assert simulator.api_key not in shown
+    again(la, simulator, kind, SECRET_VALUE="another secret")
+    assert [one.secret_name for one in la.api.secrets.list()].count("it's mine") == 2
+
+
+@pytest.mark.parametrize("kind", ["curl", "python"])
+def test_a_sessions_own_token_is_a_variable(la: LiveAvatar, simulator: Simulator, kind: str) -> None:
+    token = la.api.sessions.create_token(avatar_id=la.avatars()["Silas"].id)
+    la.api.sessions.start(token.session_id, token.session_token)
+    la.api.sessions.keep_alive(session_token=token.session_token)
+    assert token.session_token not in last(la).curl() + last(la).python()
+    assert again(la, simulator, kind, SESSION_TOKEN=token.session_token)["code"] == 1000
+    la.api.sessions.stop(token.session_id)
+
+
+def test_it_tells_how_the_request_went(la: LiveAvatar, simulator: Simulator) -> None:
+    assert la.api.last is None
+    la.credits()
+    assert last(la).status == 200
+    assert last(la).request_id
+    assert 0 < (last(la).seconds or 0) < 10
+    assert "GET" in repr(last(la))
+    simulator.faults.add("credits", "drop_before", times=None)
+    with pytest.raises(LiveAvatarException):
+        la.credits()
+    assert last(la).status is None
+    assert "no answer" in repr(last(la))
