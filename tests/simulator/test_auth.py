@@ -67,7 +67,7 @@ def test_keys_and_tokens_are_long_and_random(shared: Any, calling: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["ledger", "requests", "warnings", "advance", "speed", "faults/add", "faults/clear"]
+    "command", ["ledger", "requests", "warnings", "advance", "speed", "faults/add", "faults/list", "faults/clear"]
 )
 def test_the_owners_questions_need_the_owners_token(shared: Any, command: str) -> None:
     for headers in (

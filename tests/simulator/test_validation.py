@@ -12,6 +12,10 @@ ANN = "17c84221-a0d7-5c7a-a308-c13573a16a2e"
 ID = "99999999-2222-3333-4444-555555555555"
 LITE: dict[str, Any] = {"mode": "LITE", "avatar_id": ANN}
 FULL: dict[str, Any] = {"mode": "FULL", "avatar_id": ANN, "avatar_persona": {}}
+CONTEXT: dict[str, Any] = {"name": "n", "prompt": "p", "opening_text": None}
+SECRET_BODY: dict[str, Any] = {"secret_name": "n", "secret_value": "v", "secret_type": "OPENAI_API_KEY"}
+MODEL: dict[str, Any] = {"display_name": "d", "model_name": "m", "secret_id": SECRET}
+EMBED: dict[str, Any] = {"avatar_id": ANN, "context_id": DESK}
 AGENT: dict[str, Any] = {"secret_id": ID, "agent_id": "a"}
 
 
@@ -138,6 +142,55 @@ def test_a_lone_surrogate_breaks_nothing(shared: Any) -> None:
 )
 def test_a_wrong_stop_or_keep_alive(shared: Any, path: str, body: Any) -> None:
     assert shared.post(f"/v1/sessions/{path}", body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "where", "kind"),
+    [
+        ("POST /v1/contexts", {"name": "n", "prompt": "p"}, ["opening_text"], "missing"),
+        ("POST /v1/contexts", {**CONTEXT, "name": None}, ["name"], "string_type"),
+        ("POST /v1/contexts", {**CONTEXT, "links": {}}, ["links"], "list_type"),
+        ("POST /v1/contexts", {**CONTEXT, "links": [{"url": "u"}]}, ["links", 0, "faq"], "missing"),
+        (f"PATCH /v1/contexts/{DESK}", {"name": "n", "opening_text": None}, ["prompt"], "missing"),
+        (f"PATCH /v1/avatars/{ANN}", {"name": 1}, ["name"], "string_type"),
+        (f"PATCH /v1/voices/{ID}", {"name": ""}, ["name"], "string_too_short"),
+        (f"PATCH /v1/voices/{ID}", {"name": "x" * 65}, ["name"], "string_too_long"),
+        ("POST /v1/voices/third_party", {"secret_id": ID}, ["provider_voice_id"], "missing"),
+        ("POST /v1/secrets", {**SECRET_BODY, "secret_value": ""}, ["secret_value"], "string_too_short"),
+        ("POST /v1/secrets", {**SECRET_BODY, "secret_type": "KEY"}, ["secret_type"], "enum"),
+        ("POST /v1/secrets", {**SECRET_BODY, "secret_name": "x" * 256}, ["secret_name"], "string_too_long"),
+        ("POST /v1/llm-configurations", {**MODEL, "secret_id": "x" * 37}, ["secret_id"], "string_too_long"),
+        ("POST /v1/llm-configurations", {**MODEL, "model_name": ""}, ["model_name"], "string_too_short"),
+        ("POST /v1/memory", {"memory_type": "user", "session_id": ID}, ["memory_type"], "enum"),
+        ("POST /v1/memory", {"memory_type": "session", "session_id": "x"}, ["session_id"], "uuid_parsing"),
+        ("POST /v2/embeddings", {**EMBED, "type": "POPUP"}, ["type"], "enum"),
+        ("POST /v2/embeddings", {**EMBED, "max_session_duration": 0}, ["max_session_duration"], "greater_than"),
+        ("POST /v2/embeddings", {**EMBED, "default_language": "german"}, ["default_language"], "string_too_long"),
+    ],
+)
+def test_a_wrong_body_of_a_resource(furnished: Any, call: str, body: Any, where: list[Any], kind: str) -> None:
+    response = furnished.http.request(*call.split(), json=body)
+    assert response.status_code == 422
+    (problem,) = response.json()["detail"]
+    assert (problem["loc"], problem["type"]) == (["body", *where], kind)
+    assert problem["msg"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/voices?voice_type=mine",
+        "/v1/voices?page=0",
+        "/v1/memory?type=user",
+        "/v1/contexts?page_size=101",
+        f"/v1/sessions/{TALK}/transcript?start_timestamp=1.5",
+        f"/v1/sessions/{TALK}/transcript?end_timestamp=",
+    ],
+)
+def test_a_wrong_query_of_a_resource(furnished: Any, path: str) -> None:
+    response = furnished.http.get(path)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["query", path.partition("?")[2].partition("=")[0]]
 
 
 @pytest.mark.parametrize(
