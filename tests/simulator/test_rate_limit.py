@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 CREDITS = "/v1/users/credits"
+ATTEMPTS = 5  # other things may run on this machine
 
 
 def burst(caller: Any, count: int, path: str = CREDITS) -> list[Any]:
     """That many requests in one window, which is a second of the wall clock."""
-    time.sleep(1.02 - time.time() % 1)
-    answers = [caller.http.get(path) for _ in range(count)]
-    assert time.time() % 1 < 0.95, "the machine was too slow for this test"
-    return answers
+    for _ in range(ATTEMPTS):
+        time.sleep(1.02 - time.time() % 1)
+        window = int(time.time())
+        answers = [caller.http.get(path) for _ in range(count)]
+        if int(time.time()) == window:
+            return answers
+    pytest.fail("the machine is too slow for so many requests in a second")
 
 
 def test_beyond_it_is_429(calling: Any) -> None:
