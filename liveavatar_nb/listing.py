@@ -35,15 +35,22 @@ class Cursor(Generic[T]):
     """
 
     def __init__(self, sources: Sequence[Source[T]], keep: Callable[[T], bool] | None, first: int) -> None:
-        self._sources = list(sources)
+        self._sources = sources
         self._keep = keep
         self._first = self._number = first
+        self._at = 0
         self._before: Records[T] | None = None
+        self._beginnings: dict[int, Page[T]] = {}
 
     @property
     def is_at_end(self) -> bool:
         """Whether no page follows."""
-        return not self._sources
+        return self._at >= len(self._sources)
+
+    @property
+    def is_between_lists(self) -> bool:
+        """Whether the next page is the first of its list."""
+        return self._before is None
 
     async def turn(self) -> Records[T]:
         """The items of the next page, none where there is no other.
@@ -51,16 +58,27 @@ class Cursor(Generic[T]):
         Raises:
             SchemaError: the service sent the same page twice.
         """
-        if not self._sources:
+        if self.is_at_end:
             return Records()
-        page = await self._sources[0](self._number)
+        page = await (self._beginning(self._at) if self.is_between_lists else self._sources[self._at](self._number))
         if page.items and page.items == self._before:
             raise SchemaError(f"The list cannot be read: page {self._number} is the same as the one before it.")
         self._before, self._number = page.items, self._number + 1
         if not (page.has_next and page.items):
-            self._before, self._number = None, self._first
-            del self._sources[0]
+            self._before, self._number, self._at = None, self._first, self._at + 1
         return page.items if self._keep is None else Records(item for item in page.items if self._keep(item))
+
+    async def count(self) -> int | None:
+        """How many items there are by the service's own count; None where only reading all of them tells."""
+        if self._keep is not None or self._first != 1:
+            return None
+        return sum([(await self._beginning(at)).count for at in range(len(self._sources))])
+
+    async def _beginning(self, at: int) -> Page[T]:
+        """The first page of a list, which is read once."""
+        if at not in self._beginnings:
+            self._beginnings[at] = await self._sources[at](self._first)
+        return self._beginnings[at]
 
 
 class Listing(Generic[T]):
@@ -126,9 +144,8 @@ class Listing(Generic[T]):
 
     async def count(self) -> int:
         """How many items there are, by the service's own count; where a filter is set, by reading all."""
-        if self._keep is not None or self._first != 1:
-            return len(await self.all())
-        return sum([(await source(1)).count for source in self._sources])
+        counted = await self.cursor().count()
+        return len(await self.all()) if counted is None else counted
 
     async def dress(self, items: Sequence[T]) -> None:
         """Fetches what these items need to show themselves."""

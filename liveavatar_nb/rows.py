@@ -13,6 +13,8 @@ from .record import Records, list_html
 if TYPE_CHECKING:
     import pandas as pd
 
+SHOWN_AT_LEAST = 20  # items, where a short list is followed by another
+
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
@@ -33,19 +35,19 @@ class Rows(Generic[R]):
         self._what = what
         self._cursor = listing.cursor()
         self._seen: Records[R] = Records()
-        self._first_page = 0
+        self._shown = 0
         self._is_dressed = False
-        self._count: int | None = None
 
     def _turn(self) -> None:
         self._seen += _call(self._cursor.turn())
-        self._first_page = self._first_page or len(self._seen)
+        if not self._shown and (not self._cursor.is_between_lists or len(self._seen) >= SHOWN_AT_LEAST):
+            self._shown = len(self._seen)
 
     def _look(self) -> Records[R]:
-        """What is shown: the first page that has something."""
-        while not self._seen and not self._cursor.is_at_end:
+        """What is shown: the first page; after a short list the one that follows it, too."""
+        while not self._shown and not self._cursor.is_at_end:
             self._turn()
-        return Records(self._seen[: self._first_page])
+        return Records(self._seen[: self._shown or None])
 
     def all(self) -> Records[R]:
         """All items, as a list."""
@@ -80,14 +82,13 @@ class Rows(Generic[R]):
             index += 1
 
     def __len__(self) -> int:
-        if self._cursor.is_at_end:
-            return len(self._seen)
-        if self._count is None:
-            self._count = _call(self._listing.count())
-        return self._count
+        counted = None if self._cursor.is_at_end else _call(self._cursor.count())
+        return len(self.all()) if counted is None else counted
 
     def __bool__(self) -> bool:
-        return bool(self._look())
+        while not self._seen and not self._cursor.is_at_end:
+            self._turn()
+        return bool(self._seen)
 
     @overload
     def __getitem__(self, index: int | str) -> R: ...
