@@ -1,0 +1,124 @@
+"""What a start is refused for before anything is sent, and what a conversation is started with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, SessionState, Simulator
+from liveavatar_nb.errors import InvalidArgument, ValidationError
+from liveavatar_nb.life import SessionOptions
+from liveavatar_nb.models import ContextDetail
+
+PROMPT = "You guide {{visitor}} through the museum."
+
+
+@pytest.fixture
+def guide(la: LiveAvatar) -> ContextDetail:
+    return la.api.contexts.create(name="My guide", prompt="You guide.", opening_text="Hello!")
+
+
+def tokens(simulator: Simulator) -> list[dict[str, Any]]:
+    return [one["body"] for one in simulator.requests() if one["path"] == "/v1/sessions/token"]
+
+
+@pytest.mark.usefixtures("guide")
+@pytest.mark.parametrize(
+    ("arguments", "field", "told"),
+    [
+        ({"mode": "FULL"}, "context", r"never answers.*api.contexts.create\("),
+        ({"mode": "LITE", "context": "My guide"}, "context", "of use in a conversation only"),
+        ({"language": "de"}, "language", "Give a context"),
+        ({"voice_id": "v"}, "voice_id", "Give a context"),
+        ({"interactivity_type": "PUSH_TO_TALK"}, "interactivity_type", "Give a context"),
+        ({"context": "My gide"}, "context", "Did you mean 'My guide'"),
+        ({"context": 3}, "context", "a name, an id or a record"),
+        ({"context": "My guide", "interactivity_type": "PUSH"}, "interactivity_type", "Did you mean 'PUSH_TO_TALK'"),
+        ({"mode": "FUL", "context": "My guide"}, "mode", "Did you mean 'FULL'"),
+        ({"avatar": "Noor (from a photo)", "context": "My guide"}, "voice_id", "no voice of its own"),
+        ({"is_sandbox": True, "context": "My guide"}, "avatar", "sandbox takes only"),
+        ({"context": "Needs"}, "dynamic_variables", "needs values for visitor"),
+        ({"context": "Needs", "dynamic_variables": {"guest": "Ada"}}, "dynamic_variables", "needs values for visitor"),
+    ],
+)
+def test_it_is_refused_before_anything_is_sent(
+    la: LiveAvatar, simulator: Simulator, arguments: dict[str, Any], field: str, told: str
+) -> None:
+    la.api.contexts.create(name="Needs", prompt=PROMPT, opening_text=None)
+    with pytest.raises(InvalidArgument, match=told) as caught:
+        la.start(**{"avatar": "Silas", **arguments})
+    assert caught.value.field == field
+    assert not tokens(simulator)
+
+
+@pytest.mark.parametrize("how", ["name", "any case", "id", "record"])
+def test_a_context_makes_it_a_conversation(
+    la: LiveAvatar, simulator: Simulator, guide: ContextDetail, how: str
+) -> None:
+    context: Any = {"name": "My guide", "any case": "my GUIDE", "id": guide.id, "record": guide}[how]
+    with la.start("Silas", context=context, language="de") as session:
+        assert session.mode == "FULL"
+        assert session.state is SessionState.CONNECTED
+        assert set(session.timings) == {"token", "start", "connected"}
+        assert session.options.credits_per_minute == 2
+        assert [entry.mode for entry in simulator.billed()] == ["FULL"]
+    assert session.end_reason == "USER_CLOSED"
+    assert not simulator.billed()
+    sent = tokens(simulator)[0]
+    assert sent["mode"] == "FULL"
+    assert sent["avatar_persona"] == {"context_id": guide.id, "language": "de"}
+    assert sent["interactivity_type"] == "CONVERSATIONAL"
+    assert sent["max_session_duration"] == 600
+
+
+def test_names_in_the_context_are_filled_in(la: LiveAvatar, simulator: Simulator) -> None:
+    la.api.contexts.create(name="Needs", prompt=PROMPT, opening_text=None)
+    voice = la.api.voices.list()[0]
+    arguments = {"dynamic_variables": {"visitor": "Ada"}, "voice_id": voice.id, "interactivity_type": "PUSH_TO_TALK"}
+    with la.start("Noor (from a photo)", context="Needs", **arguments):  # type: ignore[arg-type]
+        sent = tokens(simulator)[0]
+    assert sent["dynamic_variables"] == {"visitor": "Ada"}
+    assert sent["avatar_persona"]["voice_id"] == voice.id
+    assert sent["interactivity_type"] == "PUSH_TO_TALK"
+
+
+async def test_the_end_of_a_conversation_is_noticed_when_it_is_due(
+    client: AsyncLiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = await client.api.contexts.create(name="c", prompt="p", opening_text=None)
+    monkeypatch.setattr("liveavatar_nb.config.KEEP_ALIVE_INTERVAL", 60.0)
+    session = await client.start("Silas", context=context, max_minutes=1 / 60)
+    simulator.advance(2)
+    await session.wait_until_ended()
+    assert session.end_reason == "MAX_DURATION_REACHED"
+    assert session.end_words == "its time was up"
+
+
+async def test_a_plan_that_refuses_the_cap_says_what_to_give(client: AsyncLiveAvatar, simulator: Simulator) -> None:
+    with pytest.raises(Exception, match="max_session_duration must be 1 to 1200") as caught:
+        await client.start("Silas", max_minutes=30)
+    assert "Give fewer than max_minutes=30" in str(caught.value)
+    assert not simulator.billed()
+
+
+async def test_a_plan_that_grants_less_is_told_and_remembered(
+    client: AsyncLiveAvatar, simulator: Simulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = SessionOptions.token_fields
+    monkeypatch.setattr(
+        SessionOptions, "token_fields", lambda self, avatar: {**real(self, avatar), "max_session_duration": 60}
+    )
+    async with await client.start("Silas", max_minutes=5) as session:
+        assert session.max_minutes == 1
+    assert "the plan ends it after 1 minutes" in caplog.text
+    caplog.clear()
+    async with await client.start("Silas", max_minutes=5):
+        assert "the plan ends a session after 1 minutes" in caplog.text
+
+
+async def test_what_only_the_service_can_know_is_told_by_field(client: AsyncLiveAvatar, simulator: Simulator) -> None:
+    simulator.faults.add("token", "status", status=422, body='{"detail": [{"loc": ["body", "avatar_id"], "msg": "m"}]}')
+    with pytest.raises(ValidationError) as caught:
+        await client.start("Silas")
+    assert caught.value.fields == ("body.avatar_id",)
