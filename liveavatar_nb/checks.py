@@ -7,7 +7,6 @@ nearest value that does.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import uuid
@@ -88,6 +87,8 @@ def one_of(field: str, value: Any, choices: Iterable[Any]) -> Any:
 
 def nearest(text: str, choices: Iterable[str], *, cutoff: float = 0.0) -> str | None:
     """The choice that is most like `text`, in any case."""
+    import difflib  # noqa: PLC0415 (for an error only)
+
     folded = {choice.casefold(): choice for choice in choices}
     found = difflib.get_close_matches(text.casefold(), folded, n=1, cutoff=cutoff)
     return folded[found[0]] if found else None

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import pprint
 import re
-import shlex
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -16,6 +13,7 @@ from .config import KEY_VARIABLE
 
 SECRET_NAME: Final = re.compile(r"(token|secret_value|api_key|password|ws_url)$", re.IGNORECASE)
 MASK: Final = "<masked>"
+SHORTEST_SECRET: Final = 4  # characters: what is shorter is found in any text
 ECHOES: Final = ("input", "ctx")  # of a 422's details: what was sent comes back in them
 INDENT: Final = 4
 WIDTH: Final = 100
@@ -39,24 +37,51 @@ def secrets_in(data: Any) -> list[str]:
     return found
 
 
-def without_secrets(data: Any) -> Any:
-    """The same data with each secret masked; what a 422 echoes of the request is left out."""
-    return replaced(data, lambda name, secret: MASK, leave_out=ECHOES)
+def without_secrets(data: Any, secrets: Iterable[str] = ()) -> Any:
+    """The same data with each secret masked; what a 422 echoes of the request is left out.
+
+    Args:
+        data: JSON.
+        secrets: those that it may quote anywhere in its words, besides the ones that their fields' names tell.
+    """
+    named = replaced(data, lambda name, secret: MASK, leave_out=ECHOES)
+    known = {secret.strip() for secret in secrets}
+    # the longest first: one may be the beginning of another
+    return _unquoted(named, sorted((one for one in known if len(one) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
-def replaced(data: Any, fill: Callable[[str, str], Any], *, leave_out: tuple[str, ...] = ()) -> Any:
-    """A copy of JSON data in which `fill(name, text)` stands for each text that the name of its field calls secret."""
+def _unquoted(data: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(data, str):
+        for secret in secrets:
+            data = data.replace(secret, MASK)
+    elif isinstance(data, dict):
+        return {_unquoted(name, secrets): _unquoted(value, secrets) for name, value in data.items()}
+    elif isinstance(data, list):
+        return [_unquoted(item, secrets) for item in data]
+    return data
+
+
+def replaced(
+    data: Any, fill: Callable[[str, str], Any], *, leave_out: tuple[str, ...] = (), field_name: str = ""
+) -> Any:
+    """A copy of JSON data in which `fill(name, text)` stands for each text that the name of its field calls secret.
+
+    Args:
+        data: JSON.
+        fill: gives what stands for a secret.
+        leave_out: names of fields that are dropped.
+        field_name: of the field that holds the data; all texts in a secret field are secret.
+    """
+    is_secret = SECRET_NAME.search(field_name) is not None
     if isinstance(data, Mapping):
         return {
-            name: fill(name, value)
-            if isinstance(value, str) and value and SECRET_NAME.search(str(name))
-            else replaced(value, fill, leave_out=leave_out)
+            name: replaced(value, fill, leave_out=leave_out, field_name=field_name if is_secret else str(name))
             for name, value in data.items()
             if name not in leave_out
         }
     if isinstance(data, list | tuple):
-        return [replaced(item, fill, leave_out=leave_out) for item in data]
-    return data
+        return [replaced(item, fill, leave_out=leave_out, field_name=field_name) for item in data]
+    return fill(field_name, data) if is_secret and isinstance(data, str) and data else data
 
 
 @dataclass
@@ -88,6 +113,9 @@ class Exchange:
 
     def curl(self) -> str:
         """The request as a command for a shell; secrets are environment variables."""
+        import json  # noqa: PLC0415 (for a look at it only)
+        import shlex  # noqa: PLC0415
+
         parts = [f"curl --request {self.method} {shlex.quote(self.url)}"]
         if self.auth == "key":
             parts.append(f'--header "X-API-KEY: ${KEY_VARIABLE}"')
@@ -102,6 +130,8 @@ class Exchange:
 
     def python(self) -> str:
         """The request as a program on httpx; secrets are environment variables."""
+        import pprint  # noqa: PLC0415 (for a look at it only)
+
         headers = {
             "key": f'{{"X-API-KEY": os.environ["{KEY_VARIABLE}"]}}',
             "bearer": '{"Authorization": f"Bearer {os.environ[\'SESSION_TOKEN\']}"}',

@@ -6,7 +6,6 @@ import random
 import re
 from dataclasses import dataclass
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final, Protocol
 
@@ -144,6 +143,8 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
 
 
 def _epoch(date: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 (for a rare header only)
+
     try:
         moment = parsedate_to_datetime(date)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

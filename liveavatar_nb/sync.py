@@ -14,7 +14,6 @@ from .config import Masked
 from .errors import SimulatorError, StopNotConfirmed
 from .rows import blocking_rows
 from .session import AsyncSession
-from .sync_api import API
 
 logger = logging.getLogger("liveavatar_nb.client")
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .simulator import Simulator
+    from .sync_api import API
     from .widgets.studio import Studio
 
 
@@ -157,6 +157,8 @@ class LiveAvatar(Face):
     @property
     def api(self) -> API:
         """Every REST operation, grouped as in the contract: `api.contexts.create(...)`."""
+        from .sync_api import API  # noqa: PLC0415 (not every cell looks at it)
+
         return API(self._inner.api, self)
 
     @property

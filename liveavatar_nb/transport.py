@@ -9,7 +9,7 @@ import os
 import ssl
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self, cast
 from urllib.parse import urlsplit
@@ -32,14 +32,13 @@ from .errors import (
     LiveAvatarException,
     status_error,
 )
-from .exchange import MASK, Exchange, secrets_in, without_secrets
+from .exchange import Exchange, secrets_in, without_secrets
 from .retry import ConnectOptions, Policy, Safety, retry_after
 
 logger = logging.getLogger("liveavatar_nb.transport")
 
 SUCCESS_CODES = frozenset({1000, 100, 200})  # `code` of the envelope: 1000 on the live service, the others seen before
 ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # to zlib's window bits
-SHORTEST_SECRET: Final = 4  # characters: what is shorter is found in any text
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -188,7 +187,7 @@ class Transport:
 
     async def _once(self, call: Call) -> dict[str, Any]:
         # the body has no name here: a traceback that shows local variables must not show tokens
-        return envelope(*await self._exchange(call), str(call))
+        return envelope(*await self._exchange(call), str(call), lambda data: self._hidden(data, call))
 
     async def _exchange(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
         """Sends the call once; the answer's status, headers and body."""
@@ -220,7 +219,7 @@ class Transport:
                 try:
                     exchange.status = response.status_code
                     exchange.request_id = response.headers.get("x-request-id")
-                    return response.status_code, response.headers, await self._body(response, call)
+                    return response.status_code, response.headers, await _read(response, config.BODY_LIMIT)
                 finally:
                     await response.aclose()
         except LiveAvatarException:
@@ -240,16 +239,10 @@ class Transport:
         # raised anew: in the frames of the original lie the request's headers
         raise failure
 
-    async def _body(self, response: httpx.Response, call: Call) -> bytes:
-        body = await _read(response, config.BODY_LIMIT)
-        if response.is_success:
-            return body
-        # an answer that says no may quote what it refuses
+    def _hidden(self, data: Any, call: Call) -> Any:
+        """What an answer that says no says: it may quote what it refuses."""
         secrets = [self.key.reveal(), call.token.reveal() if call.token else "", *secrets_in(call.body)]
-        for secret in secrets:
-            if len(secret) >= SHORTEST_SECRET:
-                body = body.replace(secret.encode("utf-8", "surrogatepass"), MASK.encode())
-        return body
+        return without_secrets(data, secrets)
 
     async def fetch(self, url: str) -> tuple[str, bytes]:
         """Media type and bytes of a picture, without any credential.
@@ -327,18 +320,29 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ENCODINGS:
         raise APIResponseError(f"The service's answer is packed as {encoding[:20]!r}, which was not asked for.")
-    unpack = zlib.decompressobj(ENCODINGS[encoding]).decompress if encoding != "identity" else None
+    body = await _unpacked(response, ENCODINGS[encoding], limit + 1)
+    if body is None:
+        raise APIResponseError(f"The service's answer could not be unpacked ({encoding}).")
+    if len(body) > limit:
+        del body  # a traceback that shows local variables must not show tokens
+        raise APIResponseError(f"The service's answer is larger than {limit // 1024} KiB.")
+    return body
+
+
+async def _unpacked(response: httpx.Response, window: int, most: int) -> bytes | None:
+    """The first `most` bytes of the body, at least; None where it is not packed as it says."""
+    unpack = zlib.decompressobj(window).decompress if window else None
     body = bytearray()
     if response.is_stream_consumed:
         # a client that was handed in may answer from memory, as those of tests do
-        body += response.content
-    else:
-        async for piece in response.aiter_raw():
-            body += piece if unpack is None else unpack(piece, limit + 1 - len(body))
-            if len(body) > limit:
-                break
-    if len(body) > limit:
-        raise APIResponseError(f"The service's answer is larger than {limit // 1024} KiB.")
+        return response.content
+    async for piece in response.aiter_raw():
+        try:
+            body += piece if unpack is None else unpack(piece, most - len(body))
+        except zlib.error:
+            return None
+        if len(body) >= most:
+            break
     return bytes(body)
 
 
@@ -371,8 +375,21 @@ def goes_by_proxy(url: str) -> bool:
     return not config.is_loopback(urlsplit(url).hostname)
 
 
-def envelope(status: int, headers: Mapping[str, str], body: bytes, what: str) -> dict[str, Any]:
+def envelope(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    what: str,
+    hide: Callable[[Any], Any] = without_secrets,
+) -> dict[str, Any]:
     """The decoded envelope of an answer, if it is a success: any 2xx with code 1000, 100 or 200, or an empty 204.
+
+    Args:
+        status: the HTTP status.
+        headers: of the answer.
+        body: unpacked.
+        what: the call in words, for the error.
+        hide: takes the secrets out of what an error keeps.
 
     Raises:
         APIStatusError: the service says no.
@@ -394,9 +411,7 @@ def envelope(status: int, headers: Mapping[str, str], body: bytes, what: str) ->
         failure = APIResponseError(f"{what} answered {status} with no envelope.")
     else:
         asked = retry_after(headers.get("retry-after"), headers.get("date"), time.time())
-        failure = status_error(
-            status, without_secrets(decoded), what, request_id=headers.get("x-request-id"), retry_after=asked
-        )
+        failure = status_error(status, hide(decoded), what, request_id=headers.get("x-request-id"), retry_after=asked)
     del body, decoded  # a traceback that shows local variables must not show tokens
     raise failure
 
