@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import re
+import shlex
 import time
 import tomllib
 from pathlib import Path
@@ -35,7 +36,7 @@ def run(block: str) -> dict[str, object]:
 
 
 def test_there_are_examples_of_both_faces() -> None:
-    assert len(PYTHON) == 4
+    assert len(PYTHON) == 5
     assert any("await" in block for block in PYTHON)
 
 
@@ -86,3 +87,20 @@ def test_the_options_it_names_are_options(option: str, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)\)", README))))
 def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).is_file()
+
+
+COMMANDS = [line for block in SHELL for line in block.splitlines() if line.startswith("liveavatar-nb ")]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_its_commands_run(
+    line: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, simulator.api_key)
+    arguments = shlex.split(line, comments=True)[1:]
+    assert cli.main([*arguments, "--api-url", simulator.url]) == 0
+    assert capsys.readouterr().out
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) == 4
