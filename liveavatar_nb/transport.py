@@ -83,6 +83,15 @@ class Call:
         return f"{self.method} {self.path}"
 
 
+class _Progress:
+    """How far a request has come, as httpx tells it."""
+
+    is_connecting = False
+
+    async def __call__(self, event: str, told: Mapping[str, Any]) -> None:
+        self.is_connecting = event.startswith("connection.")
+
+
 class Transport:
     """Sends calls and decodes their envelopes.
 
@@ -192,6 +201,7 @@ class Transport:
     async def _exchange(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
         """Sends the call once; the answer's status, headers and body."""
         client = self._client(call.safety)
+        progress = _Progress()
         request = client.build_request(
             call.method,
             self.base_url + call.path,
@@ -202,6 +212,8 @@ class Transport:
                 self._policy.attempt_limit or config.READ_TIMEOUT,
                 connect=min(config.CONNECT_TIMEOUT, self._policy.attempt_limit or config.CONNECT_TIMEOUT),
             ),
+            # costs time, and is needed only where a limit of the caller's can end a connect
+            extensions={"trace": progress} if self._policy.attempt_limit else None,
         )
         credential = (call.token or self.key) if call.signed else None
         auth = None if credential is None else _Signed(credential, bearer=call.token is not None)
@@ -225,7 +237,9 @@ class Transport:
         except LiveAvatarException:
             raise
         except TimeoutError:
-            failure = APITimeoutError(f"{call} was not answered within {self._policy.attempt_limit:g} s.")
+            failure = APITimeoutError(
+                f"{call} was not answered within {self._policy.attempt_limit:g} s.", sent=not progress.is_connecting
+            )
         except asyncio.CancelledError:
             failure = asyncio.CancelledError()
         except Exception as error:  # noqa: BLE001 (also what the hooks of a client that was handed in raise)
