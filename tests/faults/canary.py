@@ -1,0 +1,32 @@
+"""Secrets that are made up, and all the places where an error could show one."""
+
+from __future__ import annotations
+
+import io
+import traceback
+from typing import Any
+
+from rich.console import Console
+from rich.traceback import Traceback
+
+CANARY = "canary-5f1c"
+KEY = f"{CANARY}-key"
+
+
+def shown(failure: BaseException) -> str:
+    """All that a traceback with local variables can show, in words, by rich and by the repr of every local."""
+    out = io.StringIO()
+    # the test's own frame, which is the outermost, knows the canary of course
+    ours = failure.__traceback__.tb_next if failure.__traceback__ else None
+    Console(file=out, width=400).print(Traceback.from_exception(type(failure), failure, ours, show_locals=True))
+    values = [value for frame, _ in traceback.walk_tb(ours) for value in frame.f_locals.values()]
+    own = [repr(failure), str(failure), *(safely(value) for value in vars(failure).values())]
+    return "\n".join([*own, out.getvalue(), *map(safely, values)])
+
+
+def safely(value: Any) -> str:
+    """Its repr."""
+    try:
+        return repr(value)
+    except Exception as failure:  # noqa: BLE001 (an object that is half made)
+        return repr(failure)

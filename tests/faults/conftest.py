@@ -1,0 +1,165 @@
+"""The fault matrix over real sockets: a simulator whose key is a canary, a client of it, and servers that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pytest
+
+from liveavatar_nb import APIConnectOptions, LiveAvatarAPI, Simulator
+from liveavatar_nb.errors import LiveAvatarException
+
+from .canary import CANARY, KEY, shown
+
+E = TypeVar("E", bound=LiveAvatarException)
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def client(url: str, *, max_retry: int = 3, retry_interval: float = 0.01, timeout: float = 5.0) -> LiveAvatarAPI:
+    """A client that does not wait long between two attempts."""
+    return LiveAvatarAPI(KEY, api_url=url, conn_options=APIConnectOptions(max_retry, retry_interval, timeout))
+
+
+def envelope(data: Any = '{"credits_left": "7"}', *headers: str) -> bytes:
+    """An answer of the service that is right."""
+    body = f'{{"code": 1000, "data": {data}, "message": null}}'.encode()
+    return answer("200 OK", body, "Content-Type: application/json", *headers)
+
+
+def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
+    """An answer as it goes over the wire."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+@dataclass
+class RawServer:
+    """A server that answers with bytes, whatever they are: `script` has one answer for each request.
+
+    After an answer of None, and where the script is at its end, the connection is cut.
+    """
+
+    script: list[bytes | None]
+    connections: int = 0
+    requests: list[str] = field(default_factory=list)
+    url: str = ""
+    _talks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
+        try:
+            await self._answer(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = next(
+                    (line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length")), 0
+                )
+                await reader.readexactly(int(length))
+                self.requests.append(head)
+                told = self.script.pop(0) if self.script else None
+                if told is None:
+                    break
+                writer.write(told)
+                await writer.drain()
+
+    @contextlib.asynccontextmanager
+    async def serve(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
+        server = await asyncio.start_server(self.talk, "127.0.0.1", 0, ssl=tls)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._talks:
+                task.cancel()
+            await asyncio.gather(*self._talks, return_exceptions=True)
+            await asyncio.sleep(0)  # the transports close in the loop's next turn
+
+
+@pytest.fixture
+def raw() -> Callable[..., contextlib.AbstractAsyncContextManager[RawServer]]:
+    """Makes servers that answer with given bytes."""
+
+    def serve(
+        *script: bytes | None, tls: ssl.SSLContext | None = None
+    ) -> contextlib.AbstractAsyncContextManager[RawServer]:
+        return RawServer(list(script)).serve(tls)
+
+    return serve
+
+
+@pytest.fixture(autouse=True)
+def no_canary_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """With every logger on DEBUG, no log holds the key."""
+    with caplog.at_level(logging.DEBUG):
+        yield
+        for when in ("setup", "call"):
+            assert not [told for told in map(str, caplog.get_records(when)) if CANARY in told]
+        assert CANARY not in caplog.text
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A simulator of the test's own, whose key is a canary; at the end nothing on it is billed."""
+    with Simulator(api_key=KEY) as running:
+        yield running
+        billed = running.billed()
+    assert not billed, f"left billed: {billed}"
+
+
+@pytest.fixture
+async def api(simulator: Simulator) -> AsyncIterator[LiveAvatarAPI]:
+    """A client of the simulator."""
+    async with client(simulator.url) as api:
+        yield api
+
+
+@pytest.fixture
+def arrived(simulator: Simulator) -> Callable[[], list[str]]:
+    """What arrived at the simulator, as `METHOD path`."""
+    return lambda: [f"{request['method']} {request['path']}" for request in simulator.requests()]
+
+
+@pytest.fixture
+def retries(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
+    """How often the log says that a call is tried again."""
+    return lambda: sum("trying again" in record.getMessage() for record in caplog.records)
+
+
+@pytest.fixture
+def refused() -> Callable[[Awaitable[Any], type[E]], Awaitable[E]]:
+    """Awaits a call that fails, and gives its error: of exactly that class, with a remedy, and without the canary."""
+
+    async def refused(call: Awaitable[Any], kind: type[E]) -> E:
+        with pytest.raises(LiveAvatarException) as caught:
+            await call
+        error = caught.value
+        assert type(error) is kind
+        assert error.message.endswith(".")
+        assert CANARY not in shown(error)
+        assert error.__suppress_context__ or error.__context__ is None
+        return error
+
+    return refused
+
+
+@pytest.fixture
+async def silas(api: LiveAvatarAPI) -> str:
+    """The id of an avatar that can be started."""
+    return next(avatar.id for avatar in await api.avatars.public() if avatar.name == "Silas")
