@@ -7,6 +7,7 @@ theme, and in a notebook that is opened elsewhere.
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,12 +15,19 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 LINE: Final = "1px solid var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
-SOFT: Final = "color: var(--jp-ui-font-color2, inherit); opacity: 0.85"
+SOFT: Final = "color: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, inherit))"
 SHADE: Final = "rgba(128, 128, 128, 0.15)"
-CELL: Final = f"text-align: left; vertical-align: top; padding: 4px 12px 4px 0; border-bottom: {LINE}"
-NUMBER: Final = CELL.replace("left", "right") + "; font-variant-numeric: tabular-nums"
+# hosts style tables in outputs by rules of their own: right-aligned, striped, of equal columns; an element's own win
+TABLE: Final = "border-collapse: collapse; table-layout: auto; width: auto; margin: 4px 0; line-height: 1.45"
+ROW: Final = '<tr style="background: none">'
+CELL: Final = f"text-align: left; vertical-align: baseline; padding: 4px 16px 4px 0; border: 0; border-bottom: {LINE}"
+NUMBER: Final = CELL.replace("left", "right", 1) + "; font-variant-numeric: tabular-nums"
+SCROLLER: Final = "overflow-x: auto; max-width: 100%"
 ABSENT: Final = "\N{EN DASH}"
-LONGEST_TEXT: Final = 300  # characters of one cell
+LONGEST_LINE: Final = 48  # characters that are not broken into lines
+LONGEST_TEXT: Final = 300  # characters of one cell in a table, and of a title
+LONGEST_PROPERTY: Final = 20_000  # characters of one property of a card, which scrolls
+LONGEST_NAME: Final = 80  # characters of a name below a picture
 MOST_ROWS: Final = 100
 
 
@@ -29,27 +37,64 @@ class Markup(str):
     __slots__ = ()
 
 
-def cell(value: Any) -> Markup:
-    """One value, escaped; an absent one is a dash."""
+class Amount(str):
+    """A number that is written already, as `1:05`; columns of them are aligned right."""
+
+    __slots__ = ()
+
+
+def cell(value: Any, *, is_property: bool = False) -> Markup:
+    """One value, escaped; an absent one is a dash.
+
+    Args:
+        value: of any type.
+        is_property: it stands in a card, where it may be long, and breaks into lines where the page is narrow.
+    """
     if isinstance(value, Markup):
         return value
-    if value is None or value == "":
+    if value is None or value in ("", [], {}):
         return Markup(f'<span style="{SOFT}">{ABSENT}</span>')
+    return text(words(value), is_property=is_property)
+
+
+def words(value: Any) -> str:
+    """One value as plain text."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
-        return Markup("yes" if value else "no")
+        return "yes" if value else "no"
     if isinstance(value, datetime):
-        return Markup(moment(value))
+        return moment(value)
     if isinstance(value, Decimal | float):
-        return Markup(f"{value:,.2f}".rstrip("0").rstrip("."))
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-        return text(", ".join(value)) if value else cell(None)
-    return text(str(value))
+        return f"{value:,}"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, list | tuple):
+        return ", ".join(words(item) for item in value)
+    return str(value)
 
 
-def text(words: str) -> Markup:
-    """Escaped text, cut where it is very long."""
-    shown = words if len(words) <= LONGEST_TEXT else f"{words[:LONGEST_TEXT]}…"
-    return Markup(f'<span style="white-space: pre-line; overflow-wrap: anywhere">{html.escape(shown)}</span>')
+def text(said: str, *, is_property: bool = False) -> Markup:
+    """Escaped text: short text keeps to one line, long text breaks and scrolls, and is cut where it is very long."""
+    if len(said) <= LONGEST_LINE and "\n" not in said:
+        breaks = "overflow-wrap: anywhere" if is_property else "white-space: nowrap"
+        return Markup(f'<span dir="auto" style="{breaks}">{html.escape(said)}</span>')
+    longest = LONGEST_PROPERTY if is_property else LONGEST_TEXT
+    scrolls = "; max-height: 15em; overflow-y: auto" if is_property and len(said) > LONGEST_TEXT else ""
+    return Markup(
+        f'<div dir="auto" style="white-space: pre-wrap; overflow-wrap: anywhere; min-width: 14em; max-width: 48em'
+        f'{scrolls}">{html.escape(cut(said, longest))}</div>'
+    )
+
+
+def cut(said: str, longest: int) -> str:
+    """The first characters of a text, and that there are more."""
+    return said if len(said) <= longest else f"{said[:longest].rstrip()}…"
+
+
+def label(name: str) -> str:
+    """A field's name in words: `is_sandbox` is "sandbox", `created_at` is "created"."""
+    return name.replace("_", " ").removeprefix("is ").removesuffix(" at").strip() or name
 
 
 def moment(when: datetime) -> str:
@@ -59,11 +104,16 @@ def moment(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def clock(seconds: float) -> str:
+def clock(seconds: float) -> Amount:
     """A duration as `m:ss` or `h:mm:ss`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return Amount(f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}")
+
+
+def amount(number: float | Decimal) -> Amount:
+    """A number of credits to the hundredth; what is less is not told as nothing."""
+    return Amount("<0.01" if 0 < number < Decimal("0.005") else f"{number:,.2f}")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], total: int) -> Markup:
@@ -77,34 +127,52 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], total: int) ->
     shown = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False)]
     if not shown:
         return note("Nothing here.")
-    numeric = [all(isinstance(row[i], int | float | Decimal) for row in shown) for i in range(len(headings))]
-    styles = [NUMBER if is_number else CELL for is_number in numeric]
+    styles = [NUMBER if all(is_number(row[i]) for row in shown) else CELL for i in range(len(headings))]
     head = "".join(
-        f'<th style="{style}; {SOFT}; font-weight: 600">{html.escape(name)}</th>'
+        f'<th scope="col" style="{style}; {SOFT}; font-weight: 600; white-space: nowrap">'
+        f"{html.escape(cut(label(name), LONGEST_NAME))}</th>"
         for style, name in zip(styles, headings, strict=True)
     )
     body = "".join(
-        "<tr>" + "".join(f'<td style="{s}">{cell(v)}</td>' for s, v in zip(styles, row, strict=True)) + "</tr>"
+        ROW + "".join(f'<td style="{s}">{cell(v)}</td>' for s, v in zip(styles, row, strict=True)) + "</tr>"
         for row in shown
     )
     return Markup(
-        f'<table style="border-collapse: collapse; margin: 4px 0"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>{more(total - len(shown))}"
+        f'<div style="{SCROLLER}"><table style="{TABLE}"><thead style="border: 0">{ROW}{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{more(total - len(shown))}"
     )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value stands right-aligned in its column."""
+    return isinstance(value, int | float | Decimal | Amount) and not isinstance(value, bool)
+
+
+def properties(pairs: Iterable[tuple[str, Any]]) -> Markup:
+    """Names and values, one below the other."""
+    rows = "".join(
+        f'{ROW}<th scope="row" style="{CELL}; {SOFT}; font-weight: 400">'
+        f"{html.escape(cut(label(name), LONGEST_NAME))}</th>"
+        f'<td style="{CELL}">{cell(value, is_property=True)}</td></tr>'
+        for name, value in pairs
+    )
+    return Markup(f'<div style="{SCROLLER}"><table style="{TABLE}">{rows}</table></div>' if rows else "")
 
 
 def card(title: str, pairs: Iterable[tuple[str, Any]], aside: str = "") -> Markup:
-    """One thing with its properties, and what stands beside them, as a picture."""
-    rows = "".join(
-        f'<tr><td style="{CELL}; {SOFT}; white-space: nowrap">{html.escape(name)}</td>'
-        f'<td style="{CELL}">{cell(value)}</td></tr>'
-        for name, value in pairs
-    )
-    body = f'<table style="border-collapse: collapse; margin: 4px 0">{rows}</table>' if rows else ""
+    """One thing with its properties, and what stands beside them, as a picture.
+
+    Args:
+        title: what it is called.
+        pairs: names and values.
+        aside: markup of what stands beside them.
+    """
     beside = f"<div>{aside}</div>" if aside else ""
     return Markup(
         '<div style="display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start">'
-        f'{beside}<div><div style="font-weight: 600">{html.escape(title)}</div>{body}</div></div>'
+        f'{beside}<div style="min-width: 0; max-width: 100%">'
+        f'<div dir="auto" style="font-weight: 600; text-align: left; overflow-wrap: anywhere">'
+        f"{html.escape(cut(title, LONGEST_TEXT)) or ABSENT}</div>{properties(pairs)}</div></div>"
     )
 
 
@@ -121,7 +189,8 @@ def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
     made = "".join(
         f'<figure style="margin: 0; width: 112px">{picture(address, name, 112)}'
         f'<figcaption style="font-size: 12px; line-height: 1.35; padding-top: 4px; overflow-wrap: anywhere">'
-        f'{html.escape(name)}<br><span style="{SOFT}">{html.escape(word)}</span></figcaption></figure>'
+        f'<div dir="auto" style="text-align: left">{html.escape(cut(name, LONGEST_NAME)) or ABSENT}</div>'
+        f'<div style="{SOFT}">{html.escape(cut(word, LONGEST_NAME))}</div></figcaption></figure>'
         for address, name, word in shown
     )
     return Markup(
@@ -130,7 +199,7 @@ def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
 
 
 def picture(address: str | None, name: str, size: int) -> Markup:
-    """A square picture; a place without one keeps its shape.
+    """A square picture; a place without one keeps its shape and shows the name's first letter.
 
     Args:
         address: http, https, or an image as a data URL; anything else is not shown.
@@ -139,7 +208,11 @@ def picture(address: str | None, name: str, size: int) -> Markup:
     """
     frame = f"width: {size}px; height: {size}px; border-radius: 6px; object-fit: cover; background: {SHADE}"
     if address is None or not is_picture(address):
-        return Markup(f'<div style="{frame}"></div>')
+        letter = html.escape(name.strip()[:1].upper())
+        return Markup(
+            f'<div aria-hidden="true" style="{frame}; {SOFT}; display: flex; align-items: center; '
+            f'justify-content: center; font-size: {size // 3}px">{letter}</div>'
+        )
     return Markup(
         f'<img src="{html.escape(address)}" alt="{html.escape(name)}" width="{size}" height="{size}" '
         f'loading="lazy" referrerpolicy="no-referrer" style="{frame}; margin: 0">'
@@ -158,22 +231,24 @@ def is_picture(address: str) -> bool:
 def player(media_type: str, base64: str, name: str = "") -> Markup:
     """A player for a short sound, which is in the page itself."""
     return Markup(
-        f'<audio controls preload="none" aria-label="{html.escape(name)}" style="height: 32px; max-width: 260px" '
+        f'<audio controls preload="metadata" aria-label="{html.escape(name)}" '
+        f'style="height: 32px; width: 240px; vertical-align: middle" '
         f'src="data:{html.escape(media_type)};base64,{html.escape(base64)}"></audio>'
     )
 
 
-def figure(number: str, words: str) -> Markup:
+def figure(number: str, what: str) -> Markup:
     """One number, large, and what it is."""
     return Markup(
-        f'<div><span style="font-size: 28px; font-weight: 600; font-variant-numeric: tabular-nums">'
-        f'{html.escape(number)}</span> <span style="{SOFT}">{html.escape(words)}</span></div>'
+        f'<div style="overflow-wrap: anywhere"><span style="font-size: 28px; line-height: 1.3; font-weight: 600; '
+        f'font-variant-numeric: tabular-nums">{html.escape(number)}</span> '
+        f'<span style="{SOFT}">{html.escape(what)}</span></div>'
     )
 
 
-def note(words: str) -> Markup:
+def note(said: str) -> Markup:
     """A line of small print."""
-    return Markup(f'<div style="{SOFT}; padding: 4px 0">{html.escape(words)}</div>')
+    return Markup(f'<div style="{SOFT}; padding: 4px 0">{html.escape(said)}</div>')
 
 
 def more(count: int) -> str:

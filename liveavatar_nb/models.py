@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from . import html
 from .config import CREDITS_PER_MINUTE
@@ -16,6 +16,8 @@ from .record import Record, Records
 
 if TYPE_CHECKING:
     import pandas as pd
+
+R = TypeVar("R", bound=Record)
 
 END_WORDS: Final = {
     "UNKNOWN": "the service gave no reason",
@@ -29,8 +31,21 @@ END_WORDS: Final = {
     "ZOMBIE_SESSION_REAP": "the service found nobody in it",
     "AGENT_HANG_UP": "the agent hung up",
 }
+Columns = Mapping[str, Callable[[R], Any]]  # of a table: headings, and what stands below them
+
 LARGEST_EXPONENT: Final = 30  # of a number of credits
 SOUNDS: Final = {b"RIFF": "audio/wav", b"OggS": "audio/ogg", b"fLaC": "audio/flac", b"ID3": "audio/mpeg"}
+
+
+def _table(columns: Columns[R], records: Sequence[R], total: int) -> html.Markup:
+    """A list of records under headings of its own, with a column for each field that a newer service added."""
+    added = dict.fromkeys(name for one in records for name in one.extra)
+
+    def row(one: R) -> list[Any]:
+        extra = dict(one._shown(one.extra))
+        return [*(value_of(one) for value_of in columns.values()), *(extra.get(name) for name in added)]
+
+    return html.table([*columns, *added], map(row, records), total)
 
 
 class VoiceName(Record):
@@ -77,12 +92,13 @@ class Avatar(Record):
     def _repr_html_(self) -> str:
         pairs = [
             ("id", self.id),
-            ("status", "expired" if self.is_expired else self.status),
+            ("status", f"{self.status}, expired" if self.is_expired else self.status),
+            *([("error", self.error_message)] if self.error_message else []),
             ("type", self.type),
             ("voice", self.default_voice.name if self.default_voice else None),
             ("1080p", self.is_1080p),
             ("created", self.created_at),
-            *([("error", self.error_message)] if self.error_message else []),
+            ("updated", self.updated_at),
             *self._shown(self.extra),
         ]
         return html.card(self.name, pairs, html.picture(self._picture, self.name, 144))
@@ -125,21 +141,37 @@ class SessionRecord(Record):
         life = "active" if self.is_active else f"ended, {self.end_reason}"
         return f"<SessionRecord {self.id} {self.mode} {life}, {self.duration} s, {self.credits_consumed:g} credits>"
 
+    @property
+    def _kind(self) -> str:
+        return f"{self.mode}, sandbox" if self.is_sandbox else self.mode
+
+    def _repr_html_(self) -> str:
+        end = self.end_words
+        term = f" ({self.end_reason})" if self.end_reason and end != self.end_reason else ""
+        pairs = [
+            ("id", self.id),
+            ("mode", self._kind),
+            ("started", self.created_at),
+            *([] if end is None else [("ended", self.end_at), ("end", f"{end}{term}")]),
+            ("duration", html.clock(self.duration)),
+            ("credits", html.amount(self.credits_consumed)),
+            ("source", self.source),
+            ("updated", self.updated_at),
+            *self._shown(self.extra),
+        ]
+        return html.card("Running session" if self.is_active else "Session", pairs)
+
     @classmethod
     def _list_html(cls, records: Sequence[SessionRecord], total: int) -> str:
-        headings = ("started", "mode", "duration", "credits", "end", "id")
-        rows = (
-            (
-                one.created_at,
-                f"{one.mode}, sandbox" if one.is_sandbox else one.mode,
-                html.clock(one.duration),
-                one.credits_consumed,
-                one.end_words or "running",
-                one.id,
-            )
-            for one in records
-        )
-        return html.table(headings, rows, total)
+        columns: Columns[SessionRecord] = {
+            "started": lambda one: one.created_at,
+            "mode": lambda one: one._kind,
+            "duration": lambda one: html.clock(one.duration),
+            "credits": lambda one: html.amount(one.credits_consumed),
+            "end": lambda one: one.end_words or "running",
+            "id": lambda one: one.id,
+        }
+        return _table(columns, records, total)
 
 
 class SessionToken(Record):
@@ -147,6 +179,9 @@ class SessionToken(Record):
 
     session_id: str
     session_token: str
+
+    def _repr_html_(self) -> str:
+        return html.card("Session, not started yet", self._shown(self.keys()))
 
 
 class StartedSession(Record):
@@ -158,6 +193,14 @@ class StartedSession(Record):
     livekit_agent_token: str | None = None
     max_session_duration: int | None = None
     ws_url: str | None = None
+
+    def _repr_html_(self) -> str:
+        longest = self.max_session_duration
+        shown = {
+            **dict(self._shown(self.keys())),
+            "max_session_duration": None if longest is None else html.clock(longest),
+        }
+        return html.card("Started session", shown.items())
 
 
 class TranscriptLine(Record):
@@ -202,10 +245,10 @@ class Transcript(Record):
         return f"<Transcript of {len(self.transcript_data)} lines, session {state}>"
 
     def _repr_html_(self) -> str:
-        if not self.transcript_data:
-            return html.note("Nothing was said.")
-        rows = ((line.role, line.transcript) for line in self.transcript_data)
-        return html.table(("who", "what"), rows, len(self.transcript_data))
+        lines = self.transcript_data
+        columns: Columns[TranscriptLine] = {"who": lambda line: line.role, "what": lambda line: line.transcript}
+        said = _table(columns, lines, len(lines)) if lines else html.note("Nothing was said.")
+        return said + html.properties(self._shown(self.extra))
 
 
 class Voice(Record):
@@ -233,19 +276,15 @@ class Voice(Record):
 
     @classmethod
     def _list_html(cls, records: Sequence[Voice], total: int) -> str:
-        headings = ("name", "preview", "language", "gender", "tags", "id")
-        rows = (
-            (
-                one.name,
-                one.preview._player(one.name) if one.preview else None,
-                one.language,
-                one.gender,
-                one.tags,
-                one.id,
-            )
-            for one in records
-        )
-        return html.table(headings, rows, total)
+        columns: Columns[Voice] = {
+            "name": lambda one: one.name,
+            "preview": lambda one: one.preview._player(one.name) if one.preview else None,
+            "language": lambda one: one.language,
+            "gender": lambda one: one.gender,
+            "tags": lambda one: one.tags,
+            "id": lambda one: one.id,
+        }
+        return _table(columns, records, total)
 
 
 class BoundVoice(Record):
@@ -285,12 +324,12 @@ class VoicePreview(Record):
 
     def _player(self, name: str) -> html.Markup:
         try:
-            return html.player(self.media_type, self.audio_base64, name)
+            return html.player(self.media_type, self.audio_base64, f"Preview of {name}" if name else "Preview")
         except SchemaError:
             return html.note("This preview cannot be played.")
 
     def _repr_html_(self) -> str:
-        return self._player("preview")
+        return self._player("") + html.properties(self._shown(self.extra))
 
 
 class Context(Record):
@@ -328,7 +367,7 @@ class ContextDetail(Record):
     links: list[ContextLink] | None = None
 
     def _repr_html_(self) -> str:
-        links = ", ".join(link.url for link in self.links or ()) or None
+        links = "\n".join(link.url for link in self.links or ()) or None
         shown = {**dict(self._shown(self.keys())), "links": links}
         return html.card(shown.pop("name"), shown.items())
 
@@ -354,9 +393,11 @@ class Credits(Record):
         return f"<Credits {self.credits_left} left>"
 
     def _repr_html_(self) -> str:
-        minutes = {mode: float(self.credits_left) / price for mode, price in CREDITS_PER_MINUTE.items()}
-        told = ", or ".join(f"{time:,.0f} minutes of {mode}" for mode, time in sorted(minutes.items(), reverse=True))
-        return html.figure(f"{self.credits_left:,}", "credits left") + html.note(f"About {told}.")
+        minutes = {mode: int(float(self.credits_left) / price) for mode, price in CREDITS_PER_MINUTE.items()}
+        spans = [f"{time:,} min of {mode}" for mode, time in sorted(minutes.items(), reverse=True)]
+        told = f"Enough for {', or '.join(spans)}." if max(minutes.values()) > 0 else "Less than a minute is left."
+        number = html.figure(f"{self.credits_left:,f}", "credits left")
+        return number + html.note(told) + html.properties(self._shown(self.extra))
 
 
 class Embed(Record):
@@ -378,6 +419,8 @@ class Secret(Record):
 class SecretListItem(Record):
     """A secret in a list (schema `SecretListItem`)."""
 
+    _columns: ClassVar = ("secret_name", "secret_type", "created_at", "id")
+
     id: str
     secret_name: str
     secret_type: str
@@ -386,6 +429,8 @@ class SecretListItem(Record):
 
 class LlmConfigListItem(Record):
     """A language model of your own, in a list (schema `LlmConfigListItem`)."""
+
+    _columns: ClassVar = ("display_name", "model_name", "secret_id", "id")
 
     id: str
     display_name: str
@@ -403,6 +448,10 @@ class LlmConfig(Record):
     secret_id: str
     created_at: datetime
     updated_at: datetime
+
+    def _repr_html_(self) -> str:
+        shown = dict(self._shown(self.keys()))
+        return html.card(shown.pop("display_name"), shown.items())
 
 
 class Memory(Record):
