@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Coroutine
 from types import NoneType
-from typing import Any, Literal, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from ..bodies import (
     AgoraConfig,
@@ -39,8 +39,8 @@ from ..operation import Credential, Resource, UnsentId, listing, operation
 from ..retry import Safety
 from ..transport import Call
 
+P = ParamSpec("P")
 R = TypeVar("R")
-Start = Callable[["Sessions", str, str | Masked], Coroutine[Any, Any, R]]
 
 START = "/v1/sessions/start"
 ONLY_FULL = ("avatar_persona", "interactivity_type", "llm_configuration_id", "dynamic_variables", "memory")
@@ -49,15 +49,18 @@ ONLY_LITE = (
 )  # fmt: skip
 
 
-def tells_unknown(method: Callable[[Sessions, str, Masked], Coroutine[Any, Any, R]]) -> Start[R]:
+def tells_unknown(
+    method: Callable[Concatenate[Sessions, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[Sessions, P], Coroutine[Any, Any, R]]:
     """Has a start whose outcome is not known raise `StartOutcomeUnknown`."""
 
     @functools.wraps(method)
-    async def start(self: Sessions, session_id: str, session_token: str | Masked) -> R:
-        token = session_token if isinstance(session_token, Masked) else Masked(session_token, "of a session")
-        del session_token  # a traceback that shows local variables must not show it
+    async def start(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        session_id = str(kwargs.get("session_id", args[0] if args else None))
+        work = method(self, *args, **kwargs)
+        del args, kwargs  # this frame waits, and a traceback would show the token
         try:
-            return await method(self, session_id, token)
+            return await work
         except (APIConnectionError, APIResponseError) as failure:
             if surely_not_started(failure):
                 raise
