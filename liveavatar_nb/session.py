@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Self
 
@@ -29,6 +28,7 @@ from .life import SessionOptions, SessionState
 from .models import END_WORDS, Avatar, SessionRecord, StartedSession
 from .protocol.lite import Event
 from .resources.sessions import surely_not_started
+from .stopwatch import Stopwatch
 from .websocket import WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -47,17 +47,12 @@ class AsyncSession:
     ) -> None:
         self._avatar = avatar
         self._options = options
-        self._timings: dict[str, float] = {}
         self._api = api
         self._on_change = on_change
         self._id: str | None = None
         self._state = SessionState.CREATED
         self._token: Masked | None = None
-        self._cap = options.life
-        self._called_at = time.monotonic()
-        self._started_at: float | None = None
-        self._ended_at: float | None = None
-        self._kept_alive_at: float | None = None
+        self._times = Stopwatch(options.life)
         self._record: SessionRecord | None = None
         self._end_reason: str | None = None
         self._error: LiveAvatarException | None = None
@@ -86,7 +81,7 @@ class AsyncSession:
     @property
     def timings(self) -> dict[str, float]:
         """Seconds from the call of `start` to `token`, `start` and `connected`, as far as they came."""
-        return dict(self._timings)
+        return dict(self._times.steps)
 
     @property
     def id(self) -> str | None:
@@ -116,24 +111,22 @@ class AsyncSession:
     @property
     def elapsed(self) -> float:
         """Seconds since the service started it, up to its end."""
-        if self._started_at is None:
-            return 0.0
-        return (self._ended_at or time.monotonic()) - self._started_at
+        return self._times.elapsed
 
     @property
     def since_start_call(self) -> float:
         """Seconds since `start` was called."""
-        return time.monotonic() - self._called_at
+        return self._times.since_call
 
     @property
     def max_minutes(self) -> float:
         """Minutes after which the service ends it."""
-        return self._cap / 60
+        return self._times.cap / 60
 
     @property
     def time_left(self) -> float:
         """Seconds until the service ends it; 0 once it is over."""
-        return 0.0 if self._state.is_final else max(0.0, self._cap - self.elapsed)
+        return 0.0 if self._state.is_final else self._times.left
 
     @property
     def credits_used(self) -> float:
@@ -145,7 +138,7 @@ class AsyncSession:
     @property
     def keep_alive_age(self) -> float | None:
         """Seconds since the service last heard a sign of life; None before the start."""
-        return None if self._kept_alive_at is None else time.monotonic() - self._kept_alive_at
+        return self._times.keep_alive_age
 
     @property
     def end_reason(self) -> str | None:
@@ -257,7 +250,7 @@ class AsyncSession:
         leftovers.add(Leftover(transport.base_url, transport.key, self._id, self.max_minutes))
         self._start_call = asyncio.create_task(self._api.sessions.start(self._id, self._token))
         started = await asyncio.shield(self._start_call)
-        self._started_at = self._kept_alive_at = time.monotonic()
+        self._times.start()
         self._take_cap(started.max_session_duration)
         self._mark("start")
         if self.mode == "FULL":
@@ -390,9 +383,9 @@ class AsyncSession:
 
     def _take_cap(self, granted: int | None) -> None:
         """The cap that the service answered with, which may be lower than what was asked for."""
-        if granted is not None and granted < self._cap:
+        if granted is not None and granted < self._times.cap:
             logger.warning("session %s: the plan ends it after %g minutes", self._id, granted / 60)
-            self._cap = granted
+            self._times.cap = granted
 
     async def _keep_alive(self) -> None:
         assert self._id is not None
@@ -407,7 +400,7 @@ class AsyncSession:
                 if isinstance(failure, APIStatusError) and await self._ended_at_the_service():
                     return
             else:
-                self._kept_alive_at = time.monotonic()
+                self._times.keep_alive()
                 self._on_change()
 
     async def _ended_at_the_service(self) -> bool:
@@ -449,7 +442,7 @@ class AsyncSession:
             self._on_change()
 
     def _mark(self, step: str) -> None:
-        self._timings[step] = time.monotonic() - self._called_at
+        self._times.mark(step)
         self._on_change()
 
     def _settle(self) -> None:
@@ -459,8 +452,7 @@ class AsyncSession:
             leftovers.discard(self._id)
 
     def _finish(self, state: SessionState) -> None:
-        if self._started_at is not None and self._ended_at is None:
-            self._ended_at = time.monotonic()
+        self._times.end()
         self._advance(state)
         self._connected.set()
         self._over.set()

@@ -26,7 +26,7 @@ ROWS = [
     ["resources"],
     ["api"],
     ["protocol"],
-    ["events", "leftovers", "life", "preflight", "websocket"],
+    ["events", "leftovers", "life", "preflight", "stopwatch", "websocket"],
     ["session"],
     ["client"],
     ["nesting"],
