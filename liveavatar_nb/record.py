@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, cast, overload
 
 import msgspec
 
@@ -111,6 +111,13 @@ class Record(msgspec.Struct, kw_only=True, dict=True):
 
 class Records(list[R], Generic[R]):
     """A list of records that shows itself as a table in a notebook."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Records[R]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> R | Records[R]:
+        return Records(super().__getitem__(index)) if isinstance(index, slice) else super().__getitem__(index)
 
     def _repr_html_(self) -> str | None:
         return list_html(self, len(self))

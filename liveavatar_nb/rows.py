@@ -47,7 +47,7 @@ class Rows(Generic[R]):
         """What is shown: the first page; after a short list the one that follows it, too."""
         while not self._shown and not self._cursor.is_at_end:
             self._turn()
-        return Records(self._seen[: self._shown or None])
+        return self._seen[: self._shown or None]
 
     def all(self) -> Records[R]:
         """All items, as a list."""
@@ -93,8 +93,8 @@ class Rows(Generic[R]):
     @overload
     def __getitem__(self, index: int | str) -> R: ...
     @overload
-    def __getitem__(self, index: slice) -> list[R]: ...
-    def __getitem__(self, index: int | str | slice) -> R | list[R]:
+    def __getitem__(self, index: slice) -> Records[R]: ...
+    def __getitem__(self, index: int | str | slice) -> R | Records[R]:
         if isinstance(index, str):
             return pick(index, self.all(), self._what)
         if isinstance(index, slice):

@@ -50,6 +50,7 @@ def test_only_what_is_looked_at_is_read() -> None:
     assert len(rows) == 8
     assert rows[-1] == 7
     assert rows[2:4] == [2, 3]
+    assert isinstance(rows[2:4][:1], Records)
     assert service.reads == [1, 2, 3]
     with pytest.raises(IndexError):
         rows[8]
