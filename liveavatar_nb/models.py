@@ -87,7 +87,7 @@ class Avatar(Record):
         return fetched or self.preview_url
 
     def __repr__(self) -> str:
-        return f"<Avatar {self.name!r} {self.id}{self._state and f', {self._state}'}>"
+        return f"<Avatar {html.cut(self.name, html.LONGEST_NAME)!r} {self.id}{self._state and f', {self._state}'}>"
 
     def _repr_html_(self) -> str:
         pairs = [
@@ -138,7 +138,7 @@ class SessionRecord(Record):
         return END_WORDS.get(self.end_reason or "UNKNOWN", self.end_reason)
 
     def __repr__(self) -> str:
-        life = "active" if self.is_active else f"ended, {self.end_reason}"
+        life = "active" if self.is_active else f"ended, {self.end_reason or 'UNKNOWN'}"
         return f"<SessionRecord {self.id} {self.mode} {life}, {self.duration} s, {self.credits_consumed:g} credits>"
 
     @property
@@ -218,7 +218,7 @@ class TranscriptLine(Record):
     relative_timestamp: int
 
     def __repr__(self) -> str:
-        return f"<TranscriptLine {self.role}: {self.transcript!r}>"
+        return f"<TranscriptLine {self.role}: {html.cut(self.transcript, html.LONGEST_NAME)!r}>"
 
 
 class Transcript(Record):
