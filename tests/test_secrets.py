@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import io
 import json
 import logging
-import traceback
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from rich.console import Console
-from rich.traceback import Traceback
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Simulator
 from liveavatar_nb.errors import ConfigurationError, LiveAvatarException
+from liveavatar_nb.exchange import SECRET_NAME
 from liveavatar_nb.models import SessionToken, StartedSession
+from liveavatar_nb.operation import Operation, Resource
+from liveavatar_nb.record import Records, decode
+from liveavatar_nb.retry import Policy
 
-CANARY = "canary-5f1c"
-
-
-def shown(failure: BaseException) -> str:
-    """All that a traceback with local variables can show."""
-    out = io.StringIO()
-    # the test's own frame, which is the outermost, knows the canary of course
-    ours = failure.__traceback__.tb_next if failure.__traceback__ else None
-    Console(file=out, width=400).print(Traceback.from_exception(type(failure), failure, ours, show_locals=True))
-    values = [value for frame, _ in traceback.walk_tb(ours) for value in frame.f_locals.values()]
-    return "\n".join([str(failure), repr(failure), out.getvalue(), *map(safely, values)])
-
-
-def safely(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception as failure:  # noqa: BLE001 (an object that is half made)
-        return repr(failure)
+from .faults.canary import CANARY, KEY, safely, shown
 
 
 @pytest.mark.parametrize("key", [f"{CANARY}\x00", f"{CANARY} {CANARY}", f"{CANARY}é", f"{CANARY}\n{CANARY}"])
@@ -109,3 +98,251 @@ def test_records_with_tokens_show_none() -> None:
     Console(file=out).print(records)
     assert "id" in out.getvalue()
     assert CANARY not in out.getvalue() + repr(records)
+
+
+# every operation, every fault, both faces
+
+ID = "00000000-0000-4000-8000-000000000000"
+SESSION_TOKEN = f"{CANARY}-token"
+# with signs that JSON and Python write in other ways
+SECRET = f'{CANARY}-"sécret"/\\n-{CANARY}'
+LIVEKIT = f"{CANARY}-livekit"
+ROOM = {"livekit_url": "wss://example.org", "livekit_room": "r", "livekit_client_token": LIVEKIT}
+VALUES: dict[str, Any] = {
+    "session_token": SESSION_TOKEN,
+    "secret_value": SECRET,
+    "livekit_config": ROOM,
+    "secret_type": "OPENAI_API_KEY",
+    "opening_text": None,
+    **dict.fromkeys(("name", "prompt", "secret_name", "display_name", "model_name", "provider_voice_id"), "text"),
+    **dict.fromkeys(("session_id", "avatar_id", "context_id", "voice_id", "secret_id", "config_id", "memory_id"), ID),
+}
+WITH_SECRETS = ("session_token", "secret_value", "livekit_config")
+LOGGERS = (
+    "",
+    "httpx",
+    "httpcore",
+    "websockets",
+    "websockets.client",
+    "asyncio",
+    "liveavatar_nb",
+    "liveavatar_nb.socket",
+)
+
+
+def operations() -> dict[str, Operation]:
+    """The declared operations, as `resource.method`."""
+    api = LiveAvatarAPI("key")
+    return {
+        f"{name}.{attribute}": method.operation
+        for name, resource in vars(api).items()
+        if isinstance(resource, Resource)
+        for attribute, method in inspect.getmembers(resource, callable)
+        if hasattr(method, "operation")
+    }
+
+
+OPERATIONS = operations()
+
+
+def arguments(made: Operation) -> dict[str, Any]:
+    """What it needs, and all secrets that it takes."""
+    parameters = list(made.signature.parameters.values())[1:]
+    return {one.name: VALUES[one.name] for one in parameters if one.default is one.empty or one.name in WITH_SECRETS}
+
+
+def sent_secrets(given: dict[str, Any]) -> list[str]:
+    return [KEY, *(LIVEKIT if name == "livekit_config" else given[name] for name in WITH_SECRETS if name in given)]
+
+
+def faults(echo: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each kind of fault, the answers with the secrets of the call in them."""
+    told = f"What is this: {' and '.join(echo)}?"
+    failure = {"code": 4000, "data": {"api_key": KEY, "livekit_token": [LIVEKIT]}, "message": told}
+    detail = [
+        {"loc": ["body", one], "msg": told, "type": "x", "input": {"secret_value": one}, "ctx": {"e": one}}
+        for one in echo
+    ]
+    for status in (400, 401, 404, 429):
+        yield "status", {"status": status, "body": json.dumps(failure), "content_type": "application/json"}
+    yield "status", {"status": 422, "body": json.dumps({"detail": detail}), "content_type": "application/json"}
+    yield "status", {"status": 400, "body": json.dumps(failure, ensure_ascii=False).replace("/", "\\/")}
+    yield "status", {"status": 502, "body": f"<html>{told}</html>"}
+    yield "garbage", {"body": json.dumps(failure)}
+    yield "garbage", {"body": told}
+    yield from of_another_form(told)
+    for kind in ("truncated", "reset", "drop_before", "drop_after"):
+        yield kind, {}
+
+
+def of_another_form(told: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Answers whose status and code are right, and whose data is not."""
+    data = {
+        "session_id": 3,
+        "session_token": SESSION_TOKEN,
+        "ws_url": f"ws://{CANARY}",
+        "results": [{"id": 3, "x": KEY}],
+    }
+    for answered in (data, [data], told):
+        yield "garbage", {"body": json.dumps({"code": 1000, "data": answered})}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Simulator]:
+    """A simulator for all of these calls, whose key is a canary."""
+    with Simulator(api_key=KEY, rate_limit=None) as running:
+        yield running
+        assert not running.billed()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """All loggers on DEBUG; what they said until the end holds no secret."""
+    for name in LOGGERS:
+        caplog.set_level(logging.DEBUG, logger=name)
+    yield caplog
+    assert CANARY not in caplog.text
+    assert not [record for record in caplog.records if CANARY in repr(record.args)]
+
+
+def seen(*things: Any) -> str:
+    """All that these show of themselves: by repr, in rich and in a notebook."""
+    out = io.StringIO()
+    Console(file=out, width=400).print(*things)
+    html = [thing._repr_html_() for thing in things if hasattr(thing, "_repr_html_")]
+    return "\n".join([*map(safely, things), out.getvalue(), *map(str, html)])
+
+
+def of_last(api: Any) -> str:
+    last = api.last
+    return "" if last is None else seen(last, vars(last), last.curl(), last.python())
+
+
+def test_every_operation_is_called_with_every_secret_that_it_takes() -> None:
+    """A token of Agora's is masked by the same rule as LiveKit's, and both at once are refused."""
+    assert len(OPERATIONS) == 39
+    told = {name for made in OPERATIONS.values() for name in made.kinds if SECRET_NAME.search(name)}
+    assert told <= {*WITH_SECRETS}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_no_fault_shows_a_secret(service: Simulator, log: pytest.LogCaptureFixture, name: str) -> None:
+    resource, method = name.split(".")
+    async with LiveAvatarAPI(KEY, api_url=service.url) as api:
+        api.transport._policy = Policy(attempts=1, base=0.0)
+        given = arguments(OPERATIONS[name])
+        call = getattr(getattr(api, resource), method)
+        for kind, parameters in faults(sent_secrets(given)):
+            service.faults.add(OPERATIONS[name].id, kind, **parameters)
+            try:
+                told = seen(await call(**given))
+            except LiveAvatarException as failure:
+                told = shown(failure)
+            assert service.faults.list() == []
+            assert CANARY not in told, (kind, parameters)
+            assert CANARY not in of_last(api)
+        assert CANARY not in seen(api, vars(api), api.transport, vars(api.transport), getattr(api, resource))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_no_fault_shows_a_secret_without_await(service: Simulator, log: pytest.LogCaptureFixture, name: str) -> None:
+    resource, method = name.split(".")
+    with LiveAvatar(KEY, api_url=service.url) as la:
+        la.api._inner.transport._policy = Policy(attempts=1, base=0.0)
+        given = arguments(OPERATIONS[name])
+        call = getattr(getattr(la.api, resource), method)
+        for kind, parameters in faults(sent_secrets(given)):
+            service.faults.add(OPERATIONS[name].id, kind, **parameters)
+            try:
+                result = call(**given)
+                told = seen(result.all() if hasattr(result, "all") else result)
+            except LiveAvatarException as failure:
+                told = shown(failure)
+            assert service.faults.list() == []
+            assert CANARY not in told, (kind, parameters)
+            assert CANARY not in of_last(la.api)
+        assert CANARY not in seen(la, vars(la), la.api, vars(la.api), getattr(la.api, resource))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_a_call_under_way_shows_no_secret(service: Simulator, log: pytest.LogCaptureFixture, name: str) -> None:
+    resource, method = name.split(".")
+    service.faults.add(OPERATIONS[name].id, "delay", seconds=0.3)
+    async with LiveAvatarAPI(KEY, api_url=service.url) as api:
+        given = arguments(OPERATIONS[name])
+        task = asyncio.ensure_future(getattr(getattr(api, resource), method)(**given))
+        await asyncio.sleep(0.1)
+        assert service.faults.list() == [], "the call is under way"
+        out = io.StringIO()
+        task.print_stack(file=out)
+        assert CANARY not in repr(task) + repr(asyncio.all_tasks()) + out.getvalue() + of_last(api)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await task
+        assert CANARY not in shown(cancelled.value)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_interrupt_shows_no_secret(service: Simulator, log: pytest.LogCaptureFixture, name: str) -> None:
+    resource, method = name.split(".")
+
+    def interrupt() -> None:
+        while service.faults.list():
+            pass
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    with LiveAvatar(KEY, api_url=service.url) as la:
+        given = arguments(OPERATIONS[name])
+        call = getattr(getattr(la.api, resource), method)
+        service.faults.add(OPERATIONS[name].id, "delay", seconds=0.5)
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt) as interrupted:
+            call(**given).all()
+        thread.join()
+        assert CANARY not in shown(interrupted.value) + of_last(la.api)
+
+
+async def test_a_session_shows_no_secret(service: Simulator, log: pytest.LogCaptureFixture) -> None:
+    """A real one, with its WebSocket."""
+    async with AsyncLiveAvatar(KEY, api_url=service.url) as client:
+        session = await client.start("Silas")
+        hidden = [session._token.reveal()] if session._token else []
+        told = seen(client, vars(client), session, vars(session), client.api) + of_last(client.api)
+        told += repr(asyncio.all_tasks())
+        service.faults.add("socket", "close", code=1011)
+        await asyncio.sleep(0.3)
+        await session.stop()
+        told += seen(session, vars(session)) + of_last(client.api)
+    assert len(hidden) == 1
+    for secret in (KEY, *hidden, "ws://"):
+        assert secret not in told + log.text
+
+
+def test_what_is_given_for_another_form_is_not_shown() -> None:
+    """Refused before anything is sent."""
+    api = LiveAvatarAPI(KEY)
+    wrong: list[dict[str, Any]] = [
+        {"livekit_config": [ROOM]},
+        {"livekit_config": {**ROOM, "livekit_url": 3}},
+        {"livekit_config": {"livekit_token": LIVEKIT}},
+        {"livekit_config": {**ROOM, "livekit_client_token": [LIVEKIT]}},
+        {"mode": "FULL", "livekit_config": ROOM},
+        {"livekit_config": ROOM, "avatar": ID},
+    ]
+    for given in wrong:
+        refusal = api.sessions.create_token(**{"avatar_id": ID, **given})
+        with pytest.raises(LiveAvatarException) as caught:
+            refusal.send(None)
+        assert CANARY not in shown(caught.value)
+
+
+def test_what_a_newer_service_sends_is_masked_by_its_names() -> None:
+    sent = {
+        "session_id": "id",
+        "session_token": CANARY,
+        "room": {"livekit_token": CANARY, "more": [{"ws_url": CANARY}]},
+    }
+    record = decode(SessionToken, {**sent, "agent_token": CANARY, "old_tokens": {"access_token": CANARY}}, "a call")
+    assert record["room"]["livekit_token"] == CANARY, "the user's own data stays as it is"
+    assert CANARY not in seen(record, Records([record]))
