@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from . import config
-from .bodies import VideoQuality
+from .bodies import LiveKitConfig, VideoQuality
+from .checks import check, masked_text
 from .config import Masked
 from .exchange import Exchange
+from .operation import as_token
 from .resources.account import AccountCredits, Embeddings, Languages, LlmConfigurations, Memories, Secrets
 from .resources.avatars import Avatars
 from .resources.contexts import Contexts
@@ -108,21 +110,26 @@ class LiveAvatarAPI:
 
         Returns:
             The envelope `{"code", "data": {"session_id", "session_token"}, "message"}`.
+
+        Raises:
+            InvalidArgument: something that is needed is missing; nothing was sent.
         """
+        own_room: dict[str, Any] = {
+            "livekit_room": getattr(room, "name", None),
+            "livekit_url": livekit_url,
+            "livekit_client_token": masked_text(livekit_token),
+        }
+        del livekit_token  # a traceback that shows local variables must not show it
         body: dict[str, Any] = {
             "mode": "LITE",
-            "avatar_id": avatar_id,
+            "avatar_id": check(avatar_id, str, "avatar_id"),
             "is_sandbox": is_sandbox,
-            "livekit_config": {
-                "livekit_room": room.name,
-                "livekit_url": livekit_url,
-                "livekit_client_token": livekit_token,
-            },
+            "livekit_config": check(own_room, LiveKitConfig, "livekit_config"),
         }
         if video_quality is not None:
             body["video_settings"] = {"quality": video_quality}
         call = Call("POST", "/v1/sessions/token", body=body)
-        del livekit_token, body
+        del body
         return await self.transport.send(call)
 
     async def start_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
@@ -135,7 +142,7 @@ class LiveAvatarAPI:
         Raises:
             StartOutcomeUnknown: it may be billed; stop it by its id.
         """
-        token = Masked(session_token, "of a session")
+        token = as_token(session_token)
         del session_token  # a traceback that shows local variables must not show it
         return await self.sessions.send_start(session_id, token)
 
@@ -147,6 +154,6 @@ class LiveAvatarAPI:
             session_token: from `create_streaming_session`.
         """
         body = {"session_id": session_id, "reason": "USER_DISCONNECTED"}
-        token = Masked(session_token, "of a session")
+        token = as_token(session_token)
         del session_token
         return await self.transport.send(Call("POST", "/v1/sessions/stop", Safety.INSISTENT, token=token, body=body))

@@ -94,6 +94,11 @@ def nearest(text: str, choices: Iterable[str], *, cutoff: float = 0.0) -> str | 
     return folded[found[0]] if found else None
 
 
+def masked_text(secret: Any) -> Any:
+    """A secret of a caller's as what shows itself to nobody; what is no text stays, for `check` to refuse."""
+    return Masked(secret) if isinstance(secret, str) else secret
+
+
 def _any_of(value: Any, kinds: tuple[Any, ...], field: str) -> Any:
     if value is None and NoneType in kinds:
         return None
@@ -129,16 +134,26 @@ def _plain(value: Any, kind: Any, field: str) -> Any:
         if isinstance(value, str):
             return _sendable(str(value), field)
         raise _wrong(field, "text", value, near=_id_of(value))
-    is_number = hasattr(value, "__index__") or hasattr(value, "__float__")
+    number = None if isinstance(value, bool) else _number(value)
     if kind is bool:
         if isinstance(value, bool):
             return value
         raise _wrong(field, "True or False", value)
-    if kind is int and is_number and not isinstance(value, bool) and float(value).is_integer():
+    if kind is int and number is not None and number.is_integer():
         return int(value)
-    if kind is float and is_number and not isinstance(value, bool) and math.isfinite(value):
-        return value if isinstance(value, int | float) else float(value)
+    if kind is float and number is not None and math.isfinite(number):
+        return value if isinstance(value, int | float) else number
     raise _wrong(field, KINDS[kind], value, near=_number_in(value, kind))
+
+
+def _number(value: Any) -> float | None:
+    """The value as a number; None where it is none, or larger than any that is meant."""
+    if not (hasattr(value, "__index__") or hasattr(value, "__float__")):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
 
 
 def _sendable(text: str, field: str) -> str:
@@ -155,7 +170,7 @@ def _sendable(text: str, field: str) -> str:
 
 def _within(value: Any, limits: Meta, field: str) -> Any:
     if isinstance(value, str):
-        if limits.pattern is not None and not re.search(limits.pattern, value):
+        if limits.pattern is not None and not re.fullmatch(limits.pattern, value):
             raise _wrong(field, "an id (a UUID)", value, near=_uuid_in(value))
         if limits.min_length and len(value.strip()) < limits.min_length:
             raise InvalidArgument(f"{field} must not be empty.", field=field)
@@ -191,9 +206,10 @@ def _mapping(value: Any, kind: Any, field: str) -> dict[str, Any]:
 
 
 def _fields(value: Any, kind: Any, field: str) -> dict[str, Any]:
-    if hasattr(value, "to_dict"):
-        value = value.to_dict()
     hints = get_type_hints(kind, include_extras=True)
+    if hasattr(value, "to_dict"):
+        # a record of a newer service may hold more than can be sent
+        value = {name: item for name, item in value.to_dict().items() if name in hints}
     if not isinstance(value, Mapping):
         raise _wrong(field, f"a dict with {', '.join(hints)}", value)
     for name in value:
@@ -232,7 +248,7 @@ def _id_of(value: Any) -> str | None:
 def _number_in(value: Any, kind: Any) -> str | None:
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):
         return None
     if isinstance(value, bool) or not math.isfinite(found):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
 import sys
 import threading
@@ -182,7 +183,8 @@ def find_base(api_url: str | None) -> str:
     address = (api_url or DEFAULT_API_URL).strip().rstrip("/")
     try:
         parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+        usable = usable and parts.port != 0 and address.isprintable() and " " not in address
     except ValueError:
         usable = False
     if not usable:
@@ -191,7 +193,7 @@ def find_base(api_url: str | None) -> str:
         del api_url, address, parts
         raise ConfigurationError(
             "api_url holds a user or a password, which logs and errors would show.",
-            remedy="Give them to an httpx.AsyncClient of your own, by auth=, and hand that in.",
+            remedy="Leave them out: the service takes a key.",
         )
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         warn(f"{parts.hostname} is called by http: the API key travels there unencrypted. Use https.")
@@ -200,4 +202,9 @@ def find_base(api_url: str | None) -> str:
 
 def is_loopback(host: str | None) -> bool:
     """Whether a host is this machine."""
-    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))
+    if host is None or host == "localhost":
+        return host is not None
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

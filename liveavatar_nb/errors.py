@@ -59,6 +59,16 @@ class LiveAvatarException(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # what has keywords only cannot be made again by its arguments
+        return _revived, (type(self), self.args, self.__dict__)
+
+
+def _revived(kind: type[LiveAvatarException], args: tuple[Any, ...], state: dict[str, Any]) -> LiveAvatarException:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class ConfigurationError(LiveAvatarException, ValueError):
     """The client cannot be made from what it was given."""
@@ -334,6 +344,8 @@ def status_error(
     if status_code == 402 or (status_code == 403 and "credit" in (said or "").lower()):
         return CreditsError(message, **status)
     kinds: dict[int, type[APIStatusError]] = {404: NotFoundError, 429: RateLimitError}
+    if status_code >= 500:
+        status["remedy"] = "The service has trouble of its own: try again in a moment."
     if status_code == 429 and retry_after is not None:
         status["remedy"] = f"The service asks to wait {retry_after:g} s."
     return kinds.get(status_code, APIStatusError)(message, **status)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from .config import KEY_VARIABLE
 
-SECRET_NAME: Final = re.compile(r"(token|secret_value|api_key|password|ws_url)$", re.IGNORECASE)
+SECRET_NAME: Final = re.compile(r"(token|secret|secret_value|api_key|password|ws_url)s?$", re.IGNORECASE)
 MASK: Final = "<masked>"
 SHORTEST_SECRET: Final = 4  # characters: what is shorter is found in any text
 ECHOES: Final = ("input", "ctx")  # of a 422's details: what was sent comes back in them
@@ -109,7 +109,7 @@ class Exchange:
     request_id: str | None = None
 
     def __post_init__(self) -> None:
-        self.body = replaced(self.body, lambda name, secret: Hole(name.upper()))
+        self.body = replaced(self.body, lambda name, secret: Hole(_variable_name(name)))
 
     def curl(self) -> str:
         """The request as a command for a shell; secrets are environment variables."""
@@ -156,11 +156,15 @@ class Exchange:
 
 # no text of a user's holds this
 _NONCE: Final = uuid.uuid4().hex
-_MARK: Final = re.compile(f"{_NONCE}([A-Z_]+);")
+_MARK: Final = re.compile(f"{_NONCE}([A-Z0-9_]+);")
 
 
 def _mark(name: str, secret: str) -> str:
-    return f"{_NONCE}{name.upper()};"
+    return f"{_NONCE}{_variable_name(name)};"
+
+
+def _variable_name(name: str) -> str:
+    return re.sub(r"[^A-Z0-9_]", "_", name.upper())
 
 
 def _variable(found: re.Match[str]) -> str:

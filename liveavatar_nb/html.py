@@ -99,9 +99,10 @@ def label(name: str) -> str:
 
 def moment(when: datetime) -> str:
     """A moment to the minute, in UTC where its zone is known."""
-    if when.tzinfo is None:
-        return f"{when:%Y-%m-%d %H:%M}"
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    try:
+        return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else f"{when:%Y-%m-%d %H:%M}"
+    except OverflowError:
+        return when.isoformat()  # at the edge of the calendar
 
 
 def clock(seconds: float) -> Amount:

@@ -175,7 +175,7 @@ def pick(sought: str, items: Sequence[T], what: str, *, field: str | None = None
         lambda item: name_of(item).casefold() == folded,
     ]
     for matches in tests:
-        found = {getattr(item, "id", item): item for item in items if matches(item)}
+        found = {getattr(item, "id", name_of(item)): item for item in items if matches(item)}
         if len(found) > 1:
             raise InvalidArgument(
                 f"{len(found)} {what} are named {sought!r}: {', '.join(map(str, found))}.",

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from types import NoneType
 from typing import (
@@ -35,7 +36,7 @@ from msgspec import UNSET
 
 from .checks import check, unknown
 from .config import Masked
-from .errors import InvalidArgument, SchemaError
+from .errors import InvalidArgument, LiveAvatarWarning, SchemaError
 from .listing import Listing, Page
 from .record import Records, decode, decode_all
 from .retry import Safety
@@ -122,7 +123,7 @@ class Operation:
         for name, kind in self.kinds.items():
             marks = _marks(kind)
             if CREDENTIAL in marks:
-                token = None if given[name] is None else _masked(given[name])
+                token = None if given[name] is None else as_token(given[name])
             elif UNSENT not in marks:
                 in_path = f"{{{name}}}" in self.path
                 values[name] = _checked_id(given[name], name) if in_path else check(given[name], kind, name)
@@ -182,7 +183,7 @@ def operation(
             # not awaited here: a frame that waits keeps its arguments, which a traceback shows
             try:
                 call, kind = made.prepare(self, args, kwargs)
-            except InvalidArgument as failure:
+            except (InvalidArgument, LiveAvatarWarning) as failure:
                 return _refuse(failure.with_traceback(None))
             return _answer(self._transport, call, kind)
 
@@ -224,7 +225,7 @@ def _declared(method: F, made: Operation, result: str = "{}") -> F:
     return method
 
 
-async def _refuse(failure: InvalidArgument) -> Any:
+async def _refuse(failure: Exception) -> Any:
     raise failure
 
 
@@ -242,19 +243,26 @@ def _pages(transport: Transport, call: Call, kind: Any) -> Callable[[int], Await
         asked = call
         if is_paged:
             asked = Call(call.method, call.path, signed=call.signed, query={**(call.query or {}), "page": number})
-        data = (await transport.send(asked))["data"]
-        if not is_paged:
-            items: Records[Any] = decode_all(kind, data, str(call), "$")
-            return Page(items, len(items), has_next=False)
-        if not isinstance(data, dict):
-            raise SchemaError(f"{call} answered in an unknown form: Expected `object` - at `$`.")
-        items = decode_all(kind, data.get("results"), str(call), "$.results")
-        count = data.get("count")
-        if type(count) is not int or count < 0:
-            raise SchemaError(f"{call} answered in an unknown form: Expected `int` >= 0 - at `$.count`.")
-        return Page(items, count, bool(data.get("next")))
+        # the answer has no name here: a traceback that shows local variables must not show what is in it
+        return _page(kind, (await transport.send(asked))["data"], str(call), is_paged=is_paged)
 
     return fetch
+
+
+def _page(kind: Any, data: Any, what: str, *, is_paged: bool) -> Page[Any]:
+    try:
+        if not is_paged:
+            items: Records[Any] = decode_all(kind, data, what, "$")
+            return Page(items, len(items), has_next=False)
+        if not isinstance(data, dict):
+            raise SchemaError(f"{what} answered in an unknown form: Expected `object` - at `$`.")
+        count = data.get("count")
+        if type(count) is not int or not 0 <= count <= sys.maxsize:
+            raise SchemaError(f"{what} answered in an unknown form: Expected `int` >= 0 - at `$.count`.")
+        return Page(decode_all(kind, data.get("results"), what, "$.results"), count, bool(data.get("next")))
+    except SchemaError as failure:
+        del data
+        raise failure.with_traceback(None) from None
 
 
 def _marks(kind: Any) -> set[Any]:
@@ -265,12 +273,17 @@ def _marks(kind: Any) -> set[Any]:
     return marks
 
 
-def _masked(token: Any) -> Masked:
-    if isinstance(token, Masked):
-        return token
-    if not isinstance(token, str) or not token:
-        raise InvalidArgument("session_token must be text, from create_token.", field="session_token")
-    return Masked(token, "of a session")
+def as_token(token: Any) -> Masked:
+    """A session's token as what shows itself to nobody.
+
+    Raises:
+        InvalidArgument: it cannot be one.
+    """
+    masked = token if isinstance(token, Masked) else Masked(token.strip() if isinstance(token, str) else "")
+    del token
+    if not masked.reveal() or not masked.fits_a_header:
+        raise InvalidArgument("session_token must be the text from create_token.", field="session_token")
+    return Masked(masked.reveal(), "of a session")
 
 
 def _checked_id(value: Any, name: str) -> str:

@@ -34,7 +34,7 @@ def mode_of(mode: str | None, given: dict[str, Any]) -> Mode:
     """
     meant: Mode = "FULL" if mode is None and given["context"] is not None else "LITE"
     if mode is not None:
-        meant = one_of("mode", OLD_MODES.get(mode, mode) if isinstance(mode, str) else mode, get_args(Mode))
+        meant = one_of("mode", OLD_MODES.get(str(mode), mode), get_args(Mode))
     if meant == "FULL" and given["context"] is None:
         raise InvalidArgument(
             "A conversation (mode='FULL') needs a context: without one the avatar is seen, but never answers.",

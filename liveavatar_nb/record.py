@@ -11,13 +11,13 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, TypeVar, cast, overload
 
 import msgspec
 
 from . import html
 from .errors import ConfigurationError, SchemaError
-from .exchange import MASK, SECRET_NAME
+from .exchange import MASK, replaced
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,13 @@ class Record(msgspec.Struct, kw_only=True, dict=True):
         """The names of all fields."""
         return [*self.__struct_fields__, *self.extra]
 
+    def __copy__(self) -> Self:
+        return cast(Self, _revived(*self.__reduce__()[1]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return _revived, (type(self), fields, self.__dict__)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
@@ -95,18 +102,21 @@ class Record(msgspec.Struct, kw_only=True, dict=True):
         """Names and values as they may be seen: no secret."""
         for name in names:
             value = self[name]
-            is_secret = SECRET_NAME.search(name) is not None and isinstance(value, str) and value
-            yield name, MASK if is_secret else value
-
-    def _row(self) -> list[Any]:
-        """What a table shows of it."""
-        return [value for _, value in self._shown(self._columns or self.__struct_fields__)]
+            yield name, replaced({name: value}, lambda name, secret: MASK)[name]
 
     @classmethod
     def _list_html(cls, records: Sequence[Any], total: int) -> str:
         """A list of such records."""
-        headings = [name.replace("_", " ") for name in cls._columns or cls.__struct_fields__]
-        return html.table(headings, (record._row() for record in records), total)
+        added = dict.fromkeys(name for record in records for name in record.extra)
+        names = [*(cls._columns or cls.__struct_fields__), *added]
+        rows = ([dict(record._shown(record.keys())).get(name) for name in names] for record in records)
+        return html.table(names, rows, total)
+
+
+def _revived(kind: type[Record], fields: dict[str, Any], kept: dict[str, Any]) -> Record:
+    record = kind(**fields)
+    record.__dict__.update(kept)
+    return record
 
 
 class Records(list[R], Generic[R]):
@@ -136,7 +146,7 @@ class Records(list[R], Generic[R]):
             import pandas as pd  # noqa: PLC0415 (heavy, and not ours to demand)
         except ImportError:
             raise ConfigurationError("pandas is not installed.", remedy="pip install pandas") from None
-        rows = [{name: _column(item[name]) for name in item} for item in self if isinstance(item, Record)]
+        rows = [{name: _column(value) for name, value in one._shown(one)} for one in self if isinstance(one, Record)]
         return pd.DataFrame(rows)
 
 

@@ -7,10 +7,17 @@ import re
 from dataclasses import dataclass
 from datetime import UTC
 from enum import Enum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from . import config
-from .errors import APIConnectionError, APIStatusError, CertificateError, ClientClosed, LiveAvatarException
+from .errors import (
+    APIConnectionError,
+    APIStatusError,
+    CertificateError,
+    ClientClosed,
+    ConfigurationError,
+    LiveAvatarException,
+)
 
 TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 WAITING_STATUSES: Final = frozenset({429, 503})  # whose `Retry-After` is heeded
@@ -76,7 +83,13 @@ class Policy:
         """The policy for a caller's options; RELIABILITY's own where there are none."""
         if options is None:
             return cls()
-        return cls(max(1, options.max_retry), max(0.0, options.retry_interval), options.timeout)
+        given: list[Any] = [options.max_retry, options.retry_interval, options.timeout]
+        if not all(isinstance(value, int | float) for value in given) or options.timeout <= 0:
+            raise ConfigurationError(
+                "conn_options cannot be used.",
+                remedy="max_retry is a number of attempts, retry_interval and timeout are seconds, timeout above 0.",
+            )
+        return cls(max(1, int(options.max_retry)), max(0.0, options.retry_interval), options.timeout)
 
     def limit(self, safety: Safety) -> float:
         """Seconds for all attempts of one call."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from .bridge import as_sync, bridge
+from .bridge import Face, as_sync, bridge
+from .errors import LiveAvatarException
 from .listing import Listing, name_of, pick
 from .record import Records, list_html
 
@@ -28,20 +31,29 @@ class Rows(Generic[R]):
     Args:
         listing: the async one.
         what: what the items are, in the plural.
+        holder: the client, which lives as long as this.
     """
 
-    def __init__(self, listing: Listing[R], what: str) -> None:
+    def __init__(self, listing: Listing[R], what: str, holder: Face | None = None) -> None:
         self._listing = listing
+        self._holder = holder
         self._what = what
         self._cursor = listing.cursor()
         self._seen: Records[R] = Records()
+        self._reading = asyncio.Lock()
         self._shown = 0
+        self._has_failed = False
         self._is_dressed = False
 
     def _turn(self) -> None:
-        self._seen += _call(self._cursor.turn())
+        _call(self._read_on())
         if not self._shown and (not self._cursor.is_between_lists or len(self._seen) >= SHOWN_AT_LEAST):
             self._shown = len(self._seen)
+
+    async def _read_on(self) -> None:
+        # kept where it is read, one page at a time: an interrupted wait loses none, two threads read none twice
+        async with self._reading:
+            self._seen += await self._cursor.turn()
 
     def _look(self) -> Records[R]:
         """What is shown: the first page; after a short list the one that follows it, too."""
@@ -53,7 +65,7 @@ class Rows(Generic[R]):
         """All items, as a list."""
         while not self._cursor.is_at_end:
             self._turn()
-        return self._seen
+        return self._seen[:]
 
     def page(self, number: int = 1) -> Records[R]:
         """The items of one page, from 1."""
@@ -98,20 +110,36 @@ class Rows(Generic[R]):
         if isinstance(index, str):
             return pick(index, self.all(), self._what)
         if isinstance(index, slice):
-            return self.all()[index]
+            wanted = index.stop if (index.start or 0) >= 0 and (index.stop or -1) >= 0 else sys.maxsize
+            while not self._cursor.is_at_end and len(self._seen) < wanted:
+                self._turn()
+            return self._seen[index]
         while not self._cursor.is_at_end and not 0 <= index < len(self._seen):
             self._turn()
         return self._seen[index]
+
+    def __contains__(self, item: object) -> bool:
+        if isinstance(item, str):
+            return any(item in (getattr(one, "id", None), name_of(one)) for one in self)
+        return any(item == one for one in self)
 
     def _ipython_key_completions_(self) -> list[str]:
         return [name_of(item) for item in self._seen]
 
     def __repr__(self) -> str:
-        shown = self._look()
+        try:
+            shown = self._look()
+        except LiveAvatarException:
+            # a notebook asks for the HTML next, and would show the same error again
+            self._has_failed = True
+            raise
         hidden = len(self) - len(shown)
         return "[" + ",\n ".join(map(repr, shown)) + (f",\n ... and {hidden:,} more]" if hidden > 0 else "]")
 
     def _repr_html_(self) -> str | None:
+        if self._has_failed:
+            self._has_failed = False
+            return None
         shown = self._look()
         if not self._is_dressed:
             self._is_dressed = True
@@ -135,6 +163,6 @@ def blocking_rows(
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Rows[R]:
-        return Rows(method(self._inner, *args, **kwargs), what)
+        return Rows(method(self._inner, *args, **kwargs), what, self)
 
     return as_sync(wrapper, method, Rows)

@@ -119,7 +119,7 @@ class LiveAvatar(Face):
             simulator = Simulator(**options)
         except DidNotStart as failure:
             raise SimulatorError(str(failure)) from None
-        client = cls(simulator.api_key, api_url=simulator.url, max_minutes=max_minutes)
+        client = cls(Masked(simulator.api_key, "of the simulator"), api_url=simulator.url, max_minutes=max_minutes)
         client.simulator = simulator
         return client
 

@@ -39,7 +39,13 @@ logger = logging.getLogger("liveavatar_nb.transport")
 
 SUCCESS_CODES = frozenset({1000, 100, 200})  # `code` of the envelope: 1000 on the live service, the others seen before
 ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # to zlib's window bits
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
 
 
 class _Signed(httpx.Auth):
@@ -121,7 +127,7 @@ class Transport:
         self._policy = Policy.of(options)
         self._lent = http_client
         self._own: httpx.AsyncClient | None = None
-        self._own_pid = 0
+        self._owner = (0, 0)
         self._tls: ssl.SSLContext | None = None
 
     def _client(self, safety: Safety = Safety.REPEATABLE) -> httpx.AsyncClient:
@@ -134,14 +140,21 @@ class Transport:
         # what must not go twice goes on a connection of its own: a pooled one may be dead already
         if safety is Safety.ONCE:
             return self._new_client()
-        # a forked child shares the sockets of its parent, so it must not touch that client
-        if self._own is None or self._own_pid != os.getpid():
-            self._own, self._own_pid = self._new_client(), os.getpid()
+        # a client belongs to its loop; and a forked child shares the sockets of its parent, which it must not touch
+        owner = (os.getpid(), id(asyncio.get_running_loop()))
+        if self._own is None or self._owner != owner:
+            self._own, self._owner = self._new_client(), owner
         return self._own
 
     def _new_client(self) -> httpx.AsyncClient:
         by_proxy = goes_by_proxy(self.base_url)
-        self._tls = self._tls or httpx.create_ssl_context(trust_env=by_proxy)
+        try:
+            self._tls = self._tls or httpx.create_ssl_context(trust_env=by_proxy)
+        except OSError:
+            raise ConfigurationError(
+                "The certificates that the environment names cannot be read.",
+                remedy="Look at SSL_CERT_FILE and SSL_CERT_DIR.",
+            ) from None
         try:
             return httpx.AsyncClient(verify=self._tls, trust_env=by_proxy)
         except (ImportError, ValueError) as failure:
@@ -157,7 +170,7 @@ class Transport:
 
     async def _close_own(self) -> None:
         own, self._own = self._own, None
-        if own is not None and self._own_pid == os.getpid():
+        if own is not None and self._owner == (os.getpid(), id(asyncio.get_running_loop())):
             await own.aclose()
 
     async def send(self, call: Call) -> dict[str, Any]:
@@ -178,7 +191,7 @@ class Transport:
             except TimeoutError:
                 raise APITimeoutError(f"{call} was not answered within {limit:g} s.") from None
             except LiveAvatarException as failure:
-                if call.safety is Safety.INSISTENT and call.token is not None and _is_refused(failure):
+                if call.token is not None and _goes_by_key(call) and _is_refused(failure):
                     call = replace(call, token=None)
                     continue
                 if isinstance(failure, AuthenticationError):
@@ -237,11 +250,12 @@ class Transport:
         except LiveAvatarException:
             raise
         except TimeoutError:
-            failure = APITimeoutError(
-                f"{call} was not answered within {self._policy.attempt_limit:g} s.", sent=not progress.is_connecting
-            )
-        except asyncio.CancelledError:
-            failure = asyncio.CancelledError()
+            limit = self._policy.attempt_limit
+            told = "in time" if limit is None else f"within {limit:g} s"
+            failure = APITimeoutError(f"{call} was not answered {told}.", sent=not progress.is_connecting)
+        except asyncio.CancelledError as cancelled:
+            # its words are kept: anyio's cancel scopes know their own by them
+            failure = asyncio.CancelledError(*cancelled.args)
         except Exception as error:  # noqa: BLE001 (also what the hooks of a client that was handed in raise)
             failure = _no_answer(error, str(call))
         finally:
@@ -312,19 +326,28 @@ class BlockingStopper:
 
     def stop(self, base_url: str, key: Masked, session_id: str) -> bool:
         """Stops a session by its id (`POST /v1/sessions/stop`); whether the service confirmed it."""
-        remaining = self._deadline - time.monotonic()
-        if remaining <= 0:
+        # half of what is left: a service that drips must not take the others' time
+        limit = (self._deadline - time.monotonic()) / 2
+        if limit <= 0:
             return False
         try:
-            response = self._client(base_url).post(
+            with self._client(base_url).stream(
+                "POST",
                 f"{base_url}/v1/sessions/stop",
                 json={"session_id": session_id, "reason": "USER_CLOSED"},
+                headers={"accept-encoding": "identity"},
                 auth=_Signed(key, bearer=False),
-                timeout=remaining,
+                timeout=limit,
                 follow_redirects=False,
-            )
-            envelope(response.status_code, response.headers, response.content, "POST /v1/sessions/stop")
-        except (httpx.HTTPError, LiveAvatarException):
+            ) as response:
+                body = bytearray()
+                until = time.monotonic() + limit
+                for piece in response.iter_raw():
+                    body += piece
+                    if len(body) > config.BODY_LIMIT or time.monotonic() > until:
+                        return False
+                envelope(response.status_code, response.headers, bytes(body), "POST /v1/sessions/stop")
+        except Exception:  # noqa: BLE001 (the interpreter ends: the next stop must have its turn)
             return False
         return True
 
@@ -380,6 +403,11 @@ def _certificate_trouble(failure: BaseException) -> ssl.SSLCertVerificationError
     return cause
 
 
+def _goes_by_key(call: Call) -> bool:
+    """Whether the API key may sign instead of the session's token: for a stop, where its body names the session."""
+    return call.safety is Safety.INSISTENT and "session_id" in (call.body or {})
+
+
 def _is_refused(failure: LiveAvatarException) -> bool:
     return isinstance(failure, APIStatusError) and failure.status_code in (401, 403)
 
@@ -425,7 +453,11 @@ def envelope(
         failure = APIResponseError(f"{what} answered {status} with no envelope.")
     else:
         asked = retry_after(headers.get("retry-after"), headers.get("date"), time.time())
-        failure = status_error(status, hide(decoded), what, request_id=headers.get("x-request-id"), retry_after=asked)
+        try:
+            shown = hide(decoded)
+        except RecursionError:
+            shown = None
+        failure = status_error(status, shown, what, request_id=headers.get("x-request-id"), retry_after=asked)
     del body, decoded  # a traceback that shows local variables must not show tokens
     raise failure
 

@@ -16,6 +16,7 @@ import pytest
 from liveavatar_nb.bridge import THREAD_NAME, ManagedLoop, bridge
 from liveavatar_nb.errors import ClientClosed
 from liveavatar_nb.listing import Listing, Page
+from liveavatar_nb.record import Records
 
 
 async def double(number: int) -> int:
@@ -246,7 +247,7 @@ def test_a_reentrant_call_returns_and_leaves_the_kernels_loop_untouched(case: di
 def test_a_listing_can_be_read_from_a_handler() -> None:
     async def page(number: int) -> Page[int]:
         await asyncio.sleep(0)
-        return Page([number], 2, has_next=number < 2)
+        return Page(Records([number]), 2, has_next=number < 2)
 
     async def handler() -> list[int]:
         return bridge.call(Listing(page).all())

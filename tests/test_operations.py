@@ -318,7 +318,7 @@ def operation_id_of(request: httpx.Request) -> str:
         and len(path.split("/")) == len(pieces)
         and all(part == piece or part.startswith("{") for part, piece in zip(path.split("/"), pieces, strict=True))
     ]
-    return min(candidates)[1]
+    return str(min(candidates)[1])
 
 
 def breaches(request: httpx.Request) -> Iterator[str]:

@@ -77,7 +77,14 @@ class Avatars(Resource):
                 if kind.startswith("image/"):
                     avatar.__dict__["_fetched"] = f"data:{kind};base64,{base64.b64encode(picture).decode()}"
 
-        near = [one for one in avatars if one.preview_url and is_loopback(urlsplit(one.preview_url).hostname)]
+        near = [one for one in avatars if one.preview_url and _is_near(one.preview_url)]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRESS_LIMIT):
                 await asyncio.gather(*(fetch(avatar, avatar.preview_url or "") for avatar in near))
+
+
+def _is_near(address: str) -> bool:
+    try:
+        return is_loopback(urlsplit(address).hostname)
+    except ValueError:
+        return False

@@ -21,13 +21,18 @@ NO_CREDITS_CODE: Final = 4002
 CONCURRENCY_CODE: Final = 4003
 
 
+def usual_code(status: int) -> int:
+    """The envelope's code where nothing says more than the status; never one that has a meaning of its own."""
+    return 4403 if status == 403 else 4000 + status % 100
+
+
 class Refused(Exception):
     """A call that the service answers with a failure envelope."""
 
     def __init__(self, status: int, message: str, code: int | None = None) -> None:
         super().__init__(message)
         self.status, self.message = status, message
-        self.code = code or 4000 + status % 100
+        self.code = code or usual_code(status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

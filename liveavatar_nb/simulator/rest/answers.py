@@ -6,6 +6,8 @@ import json
 
 from starlette.responses import Response
 
+from ..account import usual_code
+
 
 def answer(status: int, data: object, headers: dict[str, str] | None = None) -> Response:
     # ASCII only: a lone surrogate in what was sent must not break the answer about it
@@ -13,4 +15,4 @@ def answer(status: int, data: object, headers: dict[str, str] | None = None) -> 
 
 
 def failure(status: int, message: str, code: int | None = None, headers: dict[str, str] | None = None) -> Response:
-    return answer(status, {"code": code or 4000 + status % 100, "data": None, "message": message}, headers)
+    return answer(status, {"code": code or usual_code(status), "data": None, "message": message}, headers)
