@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from liveavatar_nb.errors import (
     APITimeoutError,
     CertificateError,
     ClientClosed,
+    ConfigurationError,
     InvalidArgument,
     LiveAvatarException,
     SchemaError,
@@ -221,3 +223,10 @@ def test_a_call_is_tried_once_at_least(max_retry: int) -> None:
 
 def test_a_negative_delay_is_none() -> None:
     assert Policy.of(APIConnectOptions(retry_interval=-1.0)).wait(UNSENT[0], REPEATABLE, 1, 30.0) == 0.0
+
+
+@pytest.mark.parametrize("given", [{"timeout": 0.0}, {"timeout": -1.0}, {"timeout": None}, {"max_retry": "3"}])
+def test_options_that_cannot_be_used_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="conn_options") as caught:
+        Policy.of(APIConnectOptions(**given))
+    assert "timeout above 0" in caught.value.remedy

@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 from rich.console import Console
+from rich.scope import render_scope
 from rich.traceback import Traceback
 
 CANARY = "canary-5f1c"
@@ -18,7 +19,13 @@ def shown(failure: BaseException) -> str:
     out = io.StringIO()
     # the test's own frame, which is the outermost, knows the canary of course
     ours = failure.__traceback__.tb_next if failure.__traceback__ else None
-    Console(file=out, width=400).print(Traceback.from_exception(type(failure), failure, ours, show_locals=True))
+    console = Console(file=out, width=400)
+    # without the source beside the locals, whose colours cost most of the time
+    trace = Traceback.extract(type(failure), failure, ours, show_locals=True)
+    for stack in trace.stacks:
+        console.print(stack.exc_value)
+        for frame in stack.frames:
+            console.print(render_scope(frame.locals or {}, title=frame.name))
     values = [value for frame, _ in traceback.walk_tb(ours) for value in frame.f_locals.values()]
     own = [repr(failure), str(failure), *(safely(value) for value in vars(failure).values())]
     return "\n".join([*own, out.getvalue(), *map(safely, values)])
