@@ -19,6 +19,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
+from .checks import misfit
 from .errors import ClientClosed
 from .nesting import run_nested
 
@@ -271,7 +272,12 @@ def blocking(method: Callable[..., Coroutine[Any, Any, Any]], *, wrap: Any = Non
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        work = method(self._inner, *args, **kwargs)
+        try:
+            work = method(self._inner, *args, **kwargs)
+        except TypeError as failure:
+            refused = misfit(method, args, kwargs) or failure
+            del args, kwargs
+            raise refused.with_traceback(None) from None
         # this frame waits, and a traceback would show what is a secret among them
         del args, kwargs
         try:

@@ -7,10 +7,11 @@ nearest value that does.
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -211,7 +212,7 @@ def _fields(value: Any, kind: Any, field: str) -> dict[str, Any]:
         # a record of a newer service may hold more than can be sent
         value = {name: item for name, item in value.to_dict().items() if name in hints}
     if not isinstance(value, Mapping):
-        raise _wrong(field, f"a dict with {', '.join(hints)}", value)
+        raise _wrong(field, f"a dict with {', '.join(hints)}", value, is_shown=False)
     for name in value:
         if name not in hints:
             raise unknown(f"{field}.{name}", str(name), hints, f"{field} has no field {name!r}.")
@@ -229,15 +230,36 @@ def unknown(field: str, name: str, known: Iterable[str], message: str) -> Invali
     return InvalidArgument(message, remedy=told, field=field)
 
 
-def _wrong(field: str, wanted: str, value: Any, near: str | None = None) -> InvalidArgument:
+def _wrong(field: str, wanted: str, value: Any, near: str | None = None, *, is_shown: bool = True) -> InvalidArgument:
     # a secret in the wrong form is still a secret
-    is_shown = isinstance(value, str | int | float | None) and not SECRET_NAME.search(field)
+    is_shown = is_shown and isinstance(value, str | int | float | None) and not SECRET_NAME.search(field)
     told = repr(value) if is_shown else type(value).__name__
     if len(told) > SHOWN:
         told = f"{told[:SHOWN]}..."
     return InvalidArgument(
         f"{field} must be {wanted}, not {told}.", remedy=f"Did you mean {near}?" if near else "", field=field
     )
+
+
+def misfit(method: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> InvalidArgument | None:
+    """The error for arguments that a method does not take, with the nearest name; None where it takes them.
+
+    Args:
+        method: with `self` as its first parameter.
+        args: without `self`.
+        kwargs: by name.
+    """
+    signature = inspect.signature(method)
+    known = list(signature.parameters)[1:]
+    for name in kwargs:
+        if name not in known:
+            return unknown(name, name, known, f"{method.__name__}() takes no {name!r}.")
+    try:
+        signature.bind(None, *args, **kwargs)
+    except TypeError as failure:
+        wanted = ", ".join(map(str, list(signature.parameters.values())[1:]))
+        return InvalidArgument(f"{method.__name__}(): {failure}.", remedy=f"It takes: {wanted}." if wanted else "")
+    return None
 
 
 def _id_of(value: Any) -> str | None:

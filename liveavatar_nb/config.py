@@ -87,7 +87,7 @@ class Masked:
         return hash(self._secret)
 
 
-def find_key(api_key: str | Masked | None) -> Masked:
+def find_key(api_key: str | bytes | Masked | None) -> Masked:
     """The API key: the argument (None and "" both mean "not given"), else the first place that has one.
 
     These are the environment, Colab's secrets, the keyring of the system where the package `keyring` is
@@ -98,6 +98,8 @@ def find_key(api_key: str | Masked | None) -> Masked:
     """
     if isinstance(api_key, Masked):
         return api_key
+    if isinstance(api_key, bytes):
+        api_key = api_key.decode("ascii", "replace")
     if api_key is not None and not isinstance(api_key, str):
         raise ConfigurationError(f"api_key must be text, not {type(api_key).__name__}.")
     # a key that was read from a file ends with a new line, which no header can hold

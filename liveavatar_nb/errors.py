@@ -339,7 +339,7 @@ def status_error(
         return ValidationError(message, fields=fields, **status)
     if status_code == 401:
         return AuthenticationError(message, **status)
-    if code == CONCURRENCY_CODE:
+    if status_code == 403 and code == CONCURRENCY_CODE:
         return ConcurrencyLimitError(message, **status)
     if status_code == 402 or (status_code == 403 and "credit" in (said or "").lower()):
         return CreditsError(message, **status)

@@ -34,7 +34,7 @@ from urllib.parse import quote
 
 from msgspec import UNSET
 
-from .checks import check, unknown
+from .checks import check, misfit
 from .config import Masked
 from .errors import InvalidArgument, LiveAvatarWarning, SchemaError
 from .listing import Listing, Page
@@ -150,14 +150,10 @@ class Operation:
         )
 
     def _bind(self, owner: Resource, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        for name in kwargs:
-            if name not in self.kinds:
-                raise unknown(name, name, self.kinds, f"{self.name}() takes no {name!r}.")
-        try:
-            bound = self.signature.bind(owner, *args, **kwargs)
-        except TypeError as failure:
-            wanted = ", ".join(map(str, list(self.signature.parameters.values())[1:]))
-            raise InvalidArgument(f"{self.name}(): {failure}.", remedy=f"It takes: {wanted}.") from None
+        refused = misfit(self._declared, args, kwargs)
+        if refused is not None:
+            raise refused
+        bound = self.signature.bind(owner, *args, **kwargs)
         bound.apply_defaults()
         return {name: bound.arguments[name] for name in self.kinds}
 

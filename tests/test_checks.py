@@ -150,6 +150,9 @@ def test_the_sync_face_refuses_in_the_same_words() -> None:
 
 async def test_a_secret_in_a_wrong_form_is_not_shown() -> None:
     async with LiveAvatarAPI("key", api_url="http://127.0.0.1:9") as api:
+        with pytest.raises(InvalidArgument) as caught:
+            await api.sessions.create_token(avatar_id=ID, livekit_config=f'{{"token": "{CANARY}"}}')  # type: ignore[arg-type]
+        assert CANARY not in str(caught.value)
         for wrong in ([CANARY], {"a": CANARY}, CANARY.encode()):
             with pytest.raises(InvalidArgument) as caught:
                 await api.secrets.create(secret_name="a", secret_value=wrong, secret_type="OPENAI_API_KEY")  # type: ignore[arg-type]
@@ -219,3 +222,24 @@ anything = st.recursive(
 def test_anything_at_all_is_taken_or_refused(kind: Any, value: Any) -> None:
     with contextlib.suppress(InvalidArgument):
         check(value, kind, "field")
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda la: la.start("Silas", minutes=5), "start() takes no 'minutes'. Did you mean 'max_minutes'?"),
+        (lambda la: la.stop_sessions("all"), "stop_sessions(): too many positional arguments."),
+        (lambda la: la.api.create_streaming_session(token=CANARY), "takes no 'token'. Did you mean 'livekit_token'?"),
+        (lambda la: la.api.sessions.start("id"), "missing a required argument: 'session_token'"),
+    ],
+)
+def test_the_sync_face_refuses_what_it_does_not_take(call: Wrong, told: str) -> None:
+    with LiveAvatar("key", api_url="http://127.0.0.1:9") as la, pytest.raises(InvalidArgument) as caught:
+        call(la)
+    assert told in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_key_as_bytes_is_one(la: LiveAvatar, simulator: Simulator) -> None:
+    with LiveAvatar(simulator.api_key.encode(), api_url=simulator.url) as other:  # type: ignore[arg-type]
+        assert other.credits() == la.credits()
