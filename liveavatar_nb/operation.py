@@ -150,10 +150,10 @@ class Operation:
         )
 
     def _bind(self, owner: Resource, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        refused = misfit(self._declared, args, kwargs)
-        if refused is not None:
-            raise refused
-        bound = self.signature.bind(owner, *args, **kwargs)
+        try:
+            bound = self.signature.bind(owner, *args, **kwargs)
+        except TypeError as failure:
+            raise misfit(self._declared, args, kwargs) or failure from None
         bound.apply_defaults()
         return {name: bound.arguments[name] for name in self.kinds}
 
