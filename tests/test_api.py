@@ -9,6 +9,7 @@ import pickle
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from livekit.plugins.liveavatar.api import LiveAvatarAPI as PluginAPI
@@ -26,7 +27,7 @@ from liveavatar_nb.errors import (
     StartOutcomeUnknown,
     ValidationError,
 )
-from liveavatar_nb.transport import envelope
+from liveavatar_nb.transport import BlockingStopper, envelope
 
 STREAMING = ["create_streaming_session", "start_streaming_session", "stop_streaming_session"]
 ROOM = SimpleNamespace(name="a room")
@@ -241,3 +242,40 @@ async def test_lists_are_read_page_by_page(api: LiveAvatarAPI) -> None:
     assert [avatar.id for avatar in by_pages] == [avatar.id for avatar in everything]
     assert await api.avatars.public(page_size=3).page(2) == everything[3:6]
     assert (await api.avatars.get(everything[0].id)).name == everything[0].name
+
+
+async def test_a_cancel_scope_of_anyio_ends_a_call_as_its_own(api: LiveAvatarAPI, simulator: Simulator) -> None:
+    simulator.faults.add("credits", "delay", seconds=5, times=None)
+    with anyio.move_on_after(0.2) as scope:
+        await api.credits.get()
+    assert scope.cancelled_caught
+    with pytest.raises(TimeoutError):
+        with anyio.fail_after(0.2):
+            await api.credits.get()
+
+
+async def test_an_error_that_is_nested_deeply_is_one_of_ours(api: LiveAvatarAPI, simulator: Simulator) -> None:
+    deep = '{"code": 5000, "message": "no", "data": ' + "[" * 900 + "]" * 900 + "}"
+    simulator.faults.add("credits", "status", status=400, body=deep)
+    with pytest.raises(APIStatusError) as caught:
+        await api.credits.get()
+    assert caught.value.status_code == 400
+
+
+async def test_errors_can_be_sent_to_another_process(api: LiveAvatarAPI) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        await api.contexts.get("gone")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is NotFoundError
+    assert (str(again), vars(again)) == (str(caught.value), vars(caught.value))
+
+
+def test_a_stop_at_exit_that_drips_leaves_time_for_the_next(simulator: Simulator) -> None:
+    simulator.faults.add("stop", "drip", seconds=0.5)
+    key = Masked(simulator.api_key)
+    made = httpx.get(f"{simulator.url}/v1/avatars/public", headers={"X-API-KEY": simulator.api_key}).json()
+    body = {"mode": "LITE", "avatar_id": made["data"]["results"][0]["id"]}
+    token = httpx.post(f"{simulator.url}/v1/sessions/token", headers={"X-API-KEY": simulator.api_key}, json=body).json()
+    with BlockingStopper(limit=3.0) as stopper:
+        answers = [stopper.stop(simulator.url, key, token["data"]["session_id"]) for _ in range(2)]
+    assert answers == [False, True]

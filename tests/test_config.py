@@ -18,7 +18,7 @@ from jupyter_core.utils import ensure_event_loop
 from keyring.backend import KeyringBackend
 
 from liveavatar_nb import LiveAvatar, Masked
-from liveavatar_nb.config import KEY_SOURCES, KEY_VARIABLE, KEYRING_SERVICE, find_base, find_key
+from liveavatar_nb.config import KEY_SOURCES, KEY_VARIABLE, KEYRING_SERVICE, find_base, find_key, is_loopback
 from liveavatar_nb.errors import ConfigurationError, LiveAvatarWarning
 
 ANSWER_LIMIT = 30.0  # s
@@ -228,3 +228,21 @@ def test_a_key_in_the_clear_is_warned_of() -> None:
     with pytest.warns(LiveAvatarWarning, match=r"example\.org is called by http") as caught:
         LiveAvatar("key", api_url="http://example.org").close()
     assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])
+def test_this_machine_is_known(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", [None, "", "127.evil.example", "localhost.example", "10.0.0.1"])
+def test_no_other_is_taken_for_this_machine(host: str | None) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:none", "http://127.0.0.1:99999", "http://h#x", "http://exa mple.com", "https://\x00"]
+)
+def test_an_address_that_none_can_be_is_refused(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="no address"):
+        find_base(address)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.errors import InvalidArgument, NotFoundError, SchemaError
 from liveavatar_nb.listing import Listing, Page, pick
-from liveavatar_nb.record import Records
+from liveavatar_nb.models import Language
+from liveavatar_nb.record import Records, decode
 from liveavatar_nb.rows import Rows
 
 
@@ -177,3 +180,30 @@ async def test_a_dead_end_is_an_error_of_ours(client: AsyncLiveAvatar, simulator
     simulator.faults.add("contexts", "status", status=404, message="gone")
     with pytest.raises(NotFoundError):
         await client.api.contexts.list()
+
+
+def test_copies_and_pickles_keep_what_a_newer_service_sent() -> None:
+    sent = {"language": "German", "code": "de", "dialects": ["Swiss"]}
+    record = decode(Language, sent, "a call")
+    for again in (copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record))):
+        assert again == record
+        assert again.dialects == ["Swiss"]
+
+
+def test_a_failure_is_shown_once_by_a_notebook(la: LiveAvatar, simulator: Simulator) -> None:
+    simulator.faults.add("contexts", "status", status=404, times=None)
+    contexts = la.api.contexts.list()
+    with pytest.raises(NotFoundError):
+        repr(contexts)
+    assert contexts._repr_html_() is None
+    simulator.faults.clear()
+    assert "Museum" in repr(contexts)
+    assert "Museum" in (contexts._repr_html_() or "")
+    assert "Museum desk" in contexts
+
+
+def test_a_part_is_read_as_far_as_it_goes() -> None:
+    service = Service(8)
+    assert rows_of(service)[:2] == [0, 1]
+    assert service.reads == [1]
+    assert rows_of(service)[-2:] == [6, 7]
