@@ -53,8 +53,10 @@ class Leftovers:
         if not len(self):
             return
         with BlockingStopper() as stopper:
+            waiting = len(self._sessions)
             for session_id, left in list(self._sessions.items()):
-                if stopper.stop(left.base_url, left.key, session_id):
+                waiting -= 1
+                if stopper.stop(left.base_url, left.key, session_id, waiting=waiting):
                     del self._sessions[session_id]
                     logger.info("session %s was stopped at exit", session_id)
                 else:

@@ -277,5 +277,5 @@ def test_a_stop_at_exit_that_drips_leaves_time_for_the_next(simulator: Simulator
     body = {"mode": "LITE", "avatar_id": made["data"]["results"][0]["id"]}
     token = httpx.post(f"{simulator.url}/v1/sessions/token", headers={"X-API-KEY": simulator.api_key}, json=body).json()
     with BlockingStopper(limit=3.0) as stopper:
-        answers = [stopper.stop(simulator.url, key, token["data"]["session_id"]) for _ in range(2)]
+        answers = [stopper.stop(simulator.url, key, token["data"]["session_id"], waiting=waiting) for waiting in (1, 0)]
     assert answers == [False, True]

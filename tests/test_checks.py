@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Masked, Simulator
 from liveavatar_nb.bodies import AvatarPersona, LiveKitConfig, PageSize, VideoQuality
 from liveavatar_nb.checks import check
-from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning
+from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, NotFoundError
 
 ID = str(uuid.uuid4())
 CANARY = "canary-5f1c"
@@ -153,10 +153,11 @@ async def test_a_secret_in_a_wrong_form_is_not_shown() -> None:
         with pytest.raises(InvalidArgument) as caught:
             await api.sessions.create_token(avatar_id=ID, livekit_config=f'{{"token": "{CANARY}"}}')  # type: ignore[arg-type]
         assert CANARY not in str(caught.value)
-        for wrong in ([CANARY], {"a": CANARY}, CANARY.encode()):
+        for wrong in ([CANARY], {"a": CANARY}, CANARY.encode(), 5_176_281):
             with pytest.raises(InvalidArgument) as caught:
                 await api.secrets.create(secret_name="a", secret_value=wrong, secret_type="OPENAI_API_KEY")  # type: ignore[arg-type]
             assert CANARY not in str(caught.value)
+            assert "5176281" not in str(caught.value)
         with pytest.raises(InvalidArgument) as caught:
             await api.secrets.create(secret_name="a", secret_value="b", secret_type=Masked(CANARY))  # type: ignore[arg-type]
         assert CANARY not in str(caught.value)
@@ -243,3 +244,10 @@ def test_the_sync_face_refuses_what_it_does_not_take(call: Wrong, told: str) -> 
 def test_a_key_as_bytes_is_one(la: LiveAvatar, simulator: Simulator) -> None:
     with LiveAvatar(simulator.api_key.encode(), api_url=simulator.url) as other:  # type: ignore[arg-type]
         assert other.credits() == la.credits()
+
+
+def test_an_id_stays_one_segment_of_the_path(la: LiveAvatar, simulator: Simulator) -> None:
+    with pytest.raises(NotFoundError):
+        la.api.voices.get("a?page=1#b c")
+    sent = simulator.requests()[-1]
+    assert (sent["path"], sent["query"]) == ("/v1/voices/a?page=1#b c", {})

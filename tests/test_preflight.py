@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -90,7 +91,8 @@ async def test_the_end_of_a_conversation_is_noticed_when_it_is_due(
     monkeypatch.setattr("liveavatar_nb.config.KEEP_ALIVE_INTERVAL", 60.0)
     session = await client.start("Silas", context=context, max_minutes=1 / 60)
     simulator.advance(2)
-    await session.wait_until_ended()
+    async with asyncio.timeout(20):  # well before the next keep-alive
+        await session.wait_until_ended()
     assert session.end_reason == "MAX_DURATION_REACHED"
     assert session.end_words == "its time was up"
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
+from liveavatar_nb.bridge import bridge
 from liveavatar_nb.errors import InvalidArgument, NotFoundError, SchemaError
 from liveavatar_nb.listing import Listing, Page, pick
-from liveavatar_nb.models import Language
+from liveavatar_nb.models import Language, Transcript
 from liveavatar_nb.record import Records, decode
 from liveavatar_nb.rows import Rows
 
@@ -207,3 +208,24 @@ def test_a_part_is_read_as_far_as_it_goes() -> None:
     assert rows_of(service)[:2] == [0, 1]
     assert service.reads == [1]
     assert rows_of(service)[-2:] == [6, 7]
+
+
+def test_what_is_new_in_nested_records_is_kept_and_60_0_is_a_whole_number() -> None:
+    line = {"role": "user", "transcript": "Hi", "absolute_timestamp": 60.0, "relative_timestamp": 1, "mood": "glad"}
+    record = decode(Transcript, {"session_active": True, "transcript_data": [line]}, "a call")
+    assert record.transcript_data[0].extra == {"mood": "glad"}
+    assert record.transcript_data[0].absolute_timestamp == 60
+
+
+def test_an_interrupt_loses_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = bridge.call
+
+    def interrupted(work: Any) -> Any:
+        real(work)
+        raise KeyboardInterrupt
+
+    rows = rows_of(Service(8))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bridge, "call", interrupted)
+        rows[0]
+    assert list(rows) == list(range(8))
