@@ -187,6 +187,20 @@ class Bridge:
         """Runs `work` on the loop without waiting for it."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
+    def answers(self, limit: float) -> bool:
+        """Whether the loop takes calls: False where it runs and does nothing for so many seconds.
+
+        One whose thread is dead takes calls: the next one starts another.
+        """
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive() or thread is threading.current_thread():
+            return True
+        answered = threading.Event()
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(answered.set)
+            return answered.wait(limit)
+        return True
+
     def retain(self) -> None:
         """One more client needs the loop."""
         with self._lock:

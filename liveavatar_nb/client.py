@@ -13,13 +13,17 @@ from . import config
 from .api import LiveAvatarAPI
 from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
 from .checks import one_of
+from .clock import CLOCK, Clock
 from .config import Masked
-from .errors import ClientClosed, InvalidArgument, SessionAlreadyLive, SessionEnded
+from .errors import ClientClosed, ConcurrencyLimitError, InvalidArgument, SessionAlreadyLive, SessionEnded
 from .life import SessionOptions
 from .listing import Listing, pick
-from .models import Avatar, Context, ContextDetail, SessionRecord
-from .preflight import check_avatar, check_variables, mode_of, seconds_of
+from .models import Avatar, Context, ContextDetail
+from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
+from .preflight import check_avatar, check_variables, mode_of, patience_of, seconds_of
+from .record import Records
 from .session import AsyncSession
+from .stopping import Surroundings
 
 if TYPE_CHECKING:
     import httpx
@@ -38,12 +42,18 @@ class AsyncLiveAvatar:
         api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
         http_client: an `httpx.AsyncClient` of yours, which stays yours to close.
-        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise.
+        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; not
+            given, it is 10, or what the plan sets where it does not take as many.
+        allow_unjournaled: start also where nothing can be written to the journal, or nothing can guard a session:
+            then only the cap ends what a dead kernel leaves.
+        clock: tells the time; the machine's own when not given.
 
     Raises:
         ConfigurationError: there is no key, or `api_url` is no address.
         InvalidArgument: `max_minutes` is no positive number.
     """
+
+    is_simulated = False  # whether the service ends with this process: its sessions need neither record nor guard
 
     def __init__(
         self,
@@ -51,11 +61,16 @@ class AsyncLiveAvatar:
         *,
         api_url: str = config.DEFAULT_API_URL,
         http_client: httpx.AsyncClient | None = None,
-        max_minutes: float = config.MAX_MINUTES,
+        max_minutes: float | None = None,
+        allow_unjournaled: bool = False,
+        clock: Clock = CLOCK,
     ) -> None:
         api_key = config.find_key(api_key)
-        seconds_of(max_minutes)
+        if max_minutes is not None:
+            seconds_of(max_minutes)
         self._max_minutes = max_minutes
+        self._allow_unjournaled = allow_unjournaled
+        self._clock = clock
         self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
         self._sessions: list[AsyncSession] = []
         self._pending: list[_Start] = []
@@ -88,6 +103,8 @@ class AsyncLiveAvatar:
         except BaseException:
             self._closing = False
             raise
+        for session in self._sessions:
+            session.let_go()
         await self.api.aclose()
         self._changed()
 
@@ -101,7 +118,7 @@ class AsyncLiveAvatar:
     @property
     def max_minutes(self) -> float:
         """Minutes after which the service ends a session by itself, unless `start` says otherwise."""
-        return self._max_minutes
+        return config.MAX_MINUTES if self._max_minutes is None else self._max_minutes
 
     @property
     def is_closed(self) -> bool:
@@ -139,13 +156,46 @@ class AsyncLiveAvatar:
         sought = search.casefold()
         return Listing.chain(*wanted, keep=lambda avatar: sought in avatar.name.casefold())
 
-    def sessions(self, active: bool = True) -> Listing[SessionRecord]:
+    def sessions(self, active: bool = True) -> Listing[OwnedSession]:
         """Sessions of the account, of all its clients (`GET /v1/sessions`).
+
+        Those that run say by `whose` who started them: this kernel, another one, a kernel that died, this user
+        on another machine, or a stranger.
 
         Args:
             active: those that run, else those that ended.
         """
-        return self.api.sessions.list(type="active" if active else "historic")
+        return owned(self.api, active=active)
+
+    async def orphans(self) -> Records[OwnedSession]:
+        """The sessions that a kernel of this machine left behind when it died, and that run on (`GET /v1/sessions`)."""
+        return await find_orphans(self.api)
+
+    async def stop_orphans(self) -> Records[OwnedSession]:
+        """Stops what dead kernels of this machine left behind; `start` does so, too.
+
+        Returns:
+            What was stopped.
+
+        Raises:
+            StopNotConfirmed: of the first that the service did not confirm; the others were tried.
+        """
+        return await stop_each(self.api, await find_orphans(self.api))
+
+    async def stop_all(self) -> Records[OwnedSession]:
+        """Stops every session of the account that runs, whoever started it, also other people's.
+
+        Returns:
+            What was stopped.
+
+        Raises:
+            StopNotConfirmed: of the first that the service did not confirm; the others were tried.
+        """
+        mine = [session.id for session in self.live_sessions]
+        running = await owned(self.api)
+        await self.stop_sessions()
+        await stop_each(self.api, Records(session for session in running if session.id not in mine))
+        return running
 
     async def credits(self) -> Decimal:
         """What is left on the account, in credits (`GET /v1/users/credits`)."""
@@ -165,6 +215,7 @@ class AsyncLiveAvatar:
         interactivity_type: InteractivityType = "CONVERSATIONAL",
         dynamic_variables: dict[str, str] | None = None,
         max_minutes: float | None = None,
+        unwatched: float | None = config.UNWATCHED,
         replace: bool = False,
         concurrent: bool = False,
     ) -> AsyncSession:
@@ -186,6 +237,8 @@ class AsyncLiveAvatar:
             interactivity_type: in a conversation `CONVERSATIONAL` or `PUSH_TO_TALK`.
             dynamic_variables: in a conversation what the context's `{{names}}` stand for.
             max_minutes: minutes after which the service ends it; the client's own when not given.
+            unwatched: seconds without a page that shows it after which it is stopped, counted from the first page
+                that did; None never does. One that no page ever showed needs none.
             replace: stop the live session first.
             concurrent: leave the live session alone; each is billed.
 
@@ -213,7 +266,9 @@ class AsyncLiveAvatar:
             is_sandbox=is_sandbox,
             video_quality=one_of("video_quality", video_quality, get_args(VideoQuality)),
             video_encoding=one_of("video_encoding", video_encoding, get_args(VideoEncoding)),
-            max_seconds=seconds_of(self._max_minutes if max_minutes is None else max_minutes),
+            max_seconds=seconds_of(self.max_minutes if max_minutes is None else max_minutes),
+            is_default_cap=max_minutes is None and self._max_minutes is None,
+            unwatched=patience_of(unwatched),
         )
         if replace and concurrent:
             raise InvalidArgument("replace and concurrent exclude each other.")
@@ -230,15 +285,25 @@ class AsyncLiveAvatar:
                 logger.warning("the plan ends a session after %g minutes", (self._plan_seconds or 0) / 60)
             if replace and not start.is_cancelled:
                 await self._stop_sessions(besides=start)
+            if not self.is_simulated:
+                await reconcile(self.api)
             if start.is_cancelled:
                 raise SessionEnded("The session was stopped before it started.", session_id=None)
         finally:
             self._pending.remove(start)
-        session = AsyncSession(self.api, found, options, self._changed)
-        self._sessions = [*self.live_sessions, session]
+        around = Surroundings(
+            self.api, self._changed, self._clock,
+            is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled,
+        )  # fmt: skip
+        session = AsyncSession(found, options, around)
+        self._sessions = [*(known for known in self._sessions if known.is_live or known.is_pursued), session]
         self._last = session
         try:
             await session.open()
+        except ConcurrencyLimitError as failure:
+            failure.sessions = await running_now(self.api)
+            failure.remedy = what_to_stop(failure.sessions)
+            raise
         finally:
             self._changed()
         if session.max_minutes * 60 < options.life:
@@ -268,7 +333,7 @@ class AsyncLiveAvatar:
     @property
     def live_sessions(self) -> list[AsyncSession]:
         """The sessions of this client that may be running, and billed, at the service."""
-        return [session for session in self._sessions if session.is_live]
+        return [session for session in self._sessions if session.is_live and session.is_of_this_process]
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Has `callback` called on the loop whenever a session of this client changes.

@@ -38,6 +38,16 @@ SOCKET_ATTEMPTS: Final = 5  # to get a lost WebSocket back
 SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
 SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes of one received frame
 STOP_LIMIT: Final = 10.0  # s, for a stop with all its attempts
+INSIST_AFTER_CAP: Final = 60.0  # s past a session's cap until nobody insists on its stop any more
+INSIST_INTERVAL: Final = 15.0  # s between two further attempts at a stop that was not confirmed
+UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # s after which a start of unknown outcome is looked for
+MISSED_KEEP_ALIVES: Final = 3  # in a row, until a session is degraded
+SLEEP_GAP: Final = 30.0  # s by which a clock must have jumped ahead for the machine to have slept
+PULSE: Final = 5.0  # s between two looks at the clocks while a session lives
+UNWATCHED: Final = 60.0  # s without a page that shows it after which a session is stopped
+SHORTEST_UNWATCHED: Final = 20.0  # s: two words of a page that says one every 10 s
+LOOP_LIMIT: Final = 2.0  # s until a loop that does not answer is taken for dead
+PAGES_LIMIT: Final = 100  # pages of a list that are read without a loop
 EXIT_STOP_LIMIT: Final = 1.5  # s, for all stops at the interpreter's exit
 EVENT_BUFFER: Final = 1000  # events that wait for one reader; the oldest go first
 

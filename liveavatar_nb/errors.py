@@ -4,6 +4,7 @@
     ├── ConfigurationError            no key, a URL that is none (also a ValueError)
     ├── InvalidArgument               an argument that the call cannot use (also a ValueError)
     ├── ClientClosed                  the client was closed before the call
+    ├── ProtectionError               a start was refused: a dead kernel would have left the session billed
     ├── APIConnectionError            no answer came
     │   ├── APITimeoutError           none came in time
     │   └── CertificateError          the service's certificate was not accepted
@@ -98,6 +99,13 @@ class ClientClosed(LiveAvatarException):
     default_remedy = "Make a new one."
 
 
+class ProtectionError(LiveAvatarException):
+    """A start was refused because nothing would stop the session if this process died; nothing was started."""
+
+    title = "The session could not be protected"
+    default_remedy = "See to the journal's folder, or allow it by allow_unjournaled=True."
+
+
 class APIConnectionError(LiveAvatarException):
     """No answer came: a name that does not resolve, a refused or cut connection, a bad certificate.
 
@@ -190,10 +198,15 @@ class CreditsError(APIStatusError):
 
 
 class ConcurrencyLimitError(APIStatusError):
-    """403 with code 4003: more sessions at once than the plan allows."""
+    """403 with code 4003: more sessions at once than the plan allows.
+
+    Attributes:
+        sessions: those that run, each with `whose`; where a client's `start` raised it.
+    """
 
     title = "Too many sessions at once"
-    default_remedy = "Stop one first: sessions(active=True) lists them."
+    default_remedy = "Stop one first: sessions(active=True) lists them, stop_orphans() stops what dead kernels left."
+    sessions: Sequence[Any] = ()
 
 
 class NotFoundError(APIStatusError):
@@ -267,7 +280,8 @@ class StartOutcomeUnknown(SessionError):
     """A start that may have been billed although no usable answer came; it is never sent again.
 
     Attributes:
-        confirmed_stopped: True once the service confirmed the stop that followed.
+        confirmed_stopped: whether the service confirmed that it does not run. It is kept up to date: a start can
+            be applied after its stop, so the session is looked for again 10, 30 and 60 s after it.
     """
 
     title = "The start's outcome is unknown"

@@ -42,6 +42,9 @@ class SessionOptions:
         video_quality: `very_high`, `high`, `medium` or `low`.
         video_encoding: `H264` or `VP8`.
         max_seconds: the cap that the service is asked to end it at.
+        is_default_cap: nobody asked for that cap: a plan that refuses it may set one of its own.
+        unwatched: seconds without a page that shows it after which it is stopped; None never does. It counts from
+            the first page that shows it.
         context_id: FULL: what the avatar knows.
         voice_id: FULL: its voice; None is its own.
         language: FULL: a code as in `en`.
@@ -54,6 +57,8 @@ class SessionOptions:
     video_quality: VideoQuality = "high"
     video_encoding: VideoEncoding = "H264"
     max_seconds: int = int(config.MAX_MINUTES * 60)
+    is_default_cap: bool = False
+    unwatched: float | None = config.UNWATCHED
     context_id: str | None = None
     voice_id: str | None = None
     language: str = "en"
@@ -70,15 +75,21 @@ class SessionOptions:
         """Seconds until the service ends it at the latest."""
         return min(config.SANDBOX_SECONDS, self.max_seconds) if self.is_sandbox else self.max_seconds
 
-    def token_fields(self, avatar_id: str) -> dict[str, Any]:
-        """What the token is asked for with (`POST /v1/sessions/token`)."""
+    def token_fields(self, avatar_id: str, *, capped: bool = True) -> dict[str, Any]:
+        """What the token is asked for with (`POST /v1/sessions/token`).
+
+        Args:
+            avatar_id: which avatar.
+            capped: whether the service is asked for the cap; else the plan sets one.
+        """
         fields: dict[str, Any] = {
             "mode": self.mode,
             "avatar_id": avatar_id,
             "is_sandbox": self.is_sandbox,
             "video_settings": {"quality": self.video_quality, "encoding": self.video_encoding},
-            "max_session_duration": int(self.life),
         }
+        if capped:
+            fields["max_session_duration"] = int(self.life)
         if self.mode == "FULL":
             persona = {"context_id": self.context_id, "voice_id": self.voice_id, "language": self.language}
             fields["avatar_persona"] = {name: value for name, value in persona.items() if value is not None}

@@ -114,6 +114,18 @@ class Listing(Generic[T]):
             *(source for listing in listings for source in listing._sources), keep=keep, dress=listings[0]._dress
         )
 
+    def map(self, change: Callable[[Sequence[T]], Awaitable[list[T]]]) -> Listing[T]:
+        """The same list, with the items of each page as `change` gives them."""
+
+        def changed(source: Source[T]) -> Source[T]:
+            async def turn(number: int) -> Page[T]:
+                page = await source(number)
+                return Page(Records(await change(page.items)), page.count, page.has_next)
+
+            return turn
+
+        return Listing(*map(changed, self._sources), keep=self._keep, first=self._first, dress=self._dress)
+
     def cursor(self) -> Cursor[T]:
         """A place before the first page."""
         return Cursor(self._sources, self._keep, self._first)

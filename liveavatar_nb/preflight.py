@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any, get_args
 
@@ -67,6 +68,20 @@ def seconds_of(max_minutes: float) -> int:
     raise InvalidArgument(
         f"max_minutes must be a number above 0 and at most {config.MINUTES_OF_A_DAY}, not {given!r}.",
         field="max_minutes",
+    )
+
+
+def patience_of(unwatched: float | None) -> float | None:
+    """The seconds without a page after which a session is stopped.
+
+    Raises:
+        InvalidArgument: it is no such time.
+    """
+    given: Any = unwatched
+    if given is None or (type(given) in (int, float) and config.SHORTEST_UNWATCHED <= given < math.inf):
+        return unwatched
+    raise InvalidArgument(
+        f"unwatched must be seconds, {config.SHORTEST_UNWATCHED:g} or more, or None, not {given!r}.", field="unwatched"
     )
 
 

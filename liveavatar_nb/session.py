@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
-from collections.abc import AsyncIterator, Callable, Coroutine
+import os
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Self
 
 from . import config
-from .api import LiveAvatarAPI
 from .config import Masked
 from .errors import (
     APIConnectionError,
@@ -23,12 +22,14 @@ from .errors import (
     StopNotConfirmed,
 )
 from .events import EventStream
-from .leftovers import Leftover, leftovers
+from .leftovers import leftovers
 from .life import SessionOptions, SessionState
-from .models import END_WORDS, Avatar, SessionRecord, StartedSession
+from .models import END_WORDS, Avatar, SessionRecord, SessionToken, StartedSession
 from .protocol.lite import Event
 from .resources.sessions import surely_not_started
+from .stopping import Liability, Surroundings
 from .stopwatch import Stopwatch
+from .upkeep import Audience, Duties, Upkeep
 from .websocket import WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -42,21 +43,23 @@ class AsyncSession:
     `async with` stops it when the block is left. `stop()` works in every state, and twice.
     """
 
-    def __init__(
-        self, api: LiveAvatarAPI, avatar: Avatar, options: SessionOptions, on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, avatar: Avatar, options: SessionOptions, around: Surroundings) -> None:
         self._avatar = avatar
         self._options = options
-        self._api = api
-        self._on_change = on_change
-        self._id: str | None = None
+        self._around = around
+        self._api = around.api
+        self._on_change = around.on_change
+        self._pid = os.getpid()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._state = SessionState.CREATED
-        self._token: Masked | None = None
-        self._times = Stopwatch(options.life)
+        self._liability: Liability | None = None
+        self._times = Stopwatch(options.life, around.clock)
+        self._audience = Audience(options.unwatched, around.clock)
+        self._upkeep: Upkeep | None = None
         self._record: SessionRecord | None = None
         self._end_reason: str | None = None
         self._error: LiveAvatarException | None = None
-        self._maybe_billed = False
+        self._is_abandoned = False
         self._opening: asyncio.Task[None] | None = None
         self._start_call: asyncio.Task[StartedSession] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -86,7 +89,7 @@ class AsyncSession:
     @property
     def id(self) -> str | None:
         """The service's id; None until the token came."""
-        return self._id
+        return None if self._liability is None else self._liability.session_id
 
     @property
     def state(self) -> SessionState:
@@ -106,7 +109,12 @@ class AsyncSession:
     @property
     def is_live(self) -> bool:
         """Whether it may be running, and billed, at the service."""
-        return self._maybe_billed or not self._state.is_final
+        return self._may_cost or not self._state.is_final
+
+    @property
+    def is_pursued(self) -> bool:
+        """Whether it is still looked for behind the caller's back: its start's outcome, or its stop, is not certain."""
+        return self._liability is not None and self._liability.is_pursued
 
     @property
     def elapsed(self) -> float:
@@ -141,6 +149,21 @@ class AsyncSession:
         return self._times.keep_alive_age
 
     @property
+    def is_degraded(self) -> bool:
+        """Whether three keep-alives in a row failed: the service ends it 5 minutes after the last that arrived."""
+        return self._upkeep is not None and self._upkeep.is_degraded and not self._state.is_final
+
+    @property
+    def unwatched_left(self) -> float | None:
+        """Seconds until it is stopped because no page shows it; None where it needs none, or one shows it."""
+        return self._audience.left if self._audience.is_missed and not self._state.is_final else None
+
+    @property
+    def cap_at(self) -> float | None:
+        """When its cap ends it, in seconds since the epoch; None before the start."""
+        return self._times.cap_at
+
+    @property
     def end_reason(self) -> str | None:
         """The contract's end reason; None while it lives."""
         return self._end_reason
@@ -150,6 +173,8 @@ class AsyncSession:
         """Why it ended, in words; None while it lives."""
         if self._error is not None:
             return self._error.message.rstrip(".")
+        if self._is_abandoned and self._state.is_final:
+            return f"no page showed it for {self._options.unwatched:g} s"
         return END_WORDS.get(self._end_reason, self._end_reason) if self._end_reason else None
 
     @property
@@ -158,17 +183,17 @@ class AsyncSession:
         return self._error
 
     @property
-    def _unstopped(self) -> str:
-        return f"call stop() again; at the latest its cap ends it, {self.max_minutes:g} minutes after its start."
+    def _may_cost(self) -> bool:
+        return self._liability is not None and self._liability.is_open
 
     @property
     def stop_is_confirmed(self) -> bool:
         """Whether it is over and nothing of it runs at the service any more."""
-        return self._state.is_final and not self._maybe_billed
+        return self._state.is_final and not self._may_cost
 
     def __repr__(self) -> str:
         words = f", {self.end_words}" if self._state.is_final else f", {self.elapsed:.0f} s"
-        return f"<{type(self).__name__} {self._id or 'without id'} {self._avatar.name} {self._state}{words}>"
+        return f"<{type(self).__name__} {self.id or 'without id'} {self._avatar.name} {self._state}{words}>"
 
     # what can be done
 
@@ -176,7 +201,13 @@ class AsyncSession:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self.stop()
+        if self.is_of_this_process:
+            await self.stop()
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether this process started it, and not the one that it was forked from."""
+        return self._pid == os.getpid()
 
     async def open(self) -> None:
         """Token, start, and the wait for the avatar; `AsyncLiveAvatar.start` calls it.
@@ -188,6 +219,7 @@ class AsyncSession:
             StartOutcomeUnknown: no usable answer came to the start call; the session was stopped by its id.
             SessionEnded: it was stopped, or ended, while it started.
         """
+        self._loop = asyncio.get_running_loop()
         self._opening = asyncio.create_task(self._open(), name="liveavatar_nb session opening")
         try:
             await asyncio.shield(self._opening)
@@ -197,18 +229,48 @@ class AsyncSession:
                 self._begin_stop()
                 raise
             raise SessionEnded(
-                "The session was stopped while it started.", session_id=self._id, end_reason=self._end_reason
+                "The session was stopped while it started.", session_id=self.id, end_reason=self._end_reason
             ) from None
 
     async def stop(self) -> None:
         """Stops the session (`POST /v1/sessions/stop`); at once where it is over already.
 
+        It works in every state, twice, and on another loop than the one that started it, which may be dead.
+
         Raises:
-            StopNotConfirmed: the service did not answer; call it again. The cap ends the session at the latest.
+            StopNotConfirmed: the service did not answer; it is tried again until the cap, which ends it at the latest.
         """
         if self.stop_is_confirmed:
             return
-        await asyncio.shield(self._begin_stop())
+        if self._loop is None or self._loop is asyncio.get_running_loop():
+            await asyncio.shield(self._begin_stop())
+        elif self.is_of_this_process and self._loop.is_running():
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), self._loop))
+        else:
+            await asyncio.to_thread(self.stop_without_loop)
+
+    def stop_without_loop(self) -> None:
+        """Stops the session from any thread, by a connection of its own: for where the loop is dead or busy.
+
+        Raises:
+            StopNotConfirmed: the service did not confirm it; the guard goes on.
+        """
+        if self._liability is not None and self._may_cost:
+            self._liability.stop_without_loop()
+        if not self._state.is_final:
+            self._state = SessionState.ENDED
+            self._end_reason = self._end_reason or "USER_CLOSED"
+            self._times.end()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it is closed, and with it all that waited
+                self._loop.call_soon_threadsafe(self._close_up)
+
+    def beat(self) -> None:
+        """A page shows it. From the first time on it is stopped where no page has shown it for `unwatched` seconds."""
+        was_missed = self._audience.is_missed
+        self._audience.beat()
+        if was_missed:
+            self._on_change()
 
     async def wait_until_ended(self) -> None:
         """Returns when the session is over, whoever ended it."""
@@ -235,33 +297,30 @@ class AsyncSession:
 
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
+        # the guard comes up while the token is on its way
+        guard = None if self._around.is_simulated else asyncio.create_task(asyncio.to_thread(leftovers.prepare))
         try:
-            token = await self._api.sessions.create_token(**self._options.token_fields(self._avatar.id))
-        except APIStatusError as failure:
-            if "max_session_duration" in failure.message:
-                failure.remedy = f"Give fewer than max_minutes={self.max_minutes:g}: the plan does not have as many."
-            raise
-        self._id, self._token = token.session_id, Masked(token.session_token, "of a session")
+            token, has_cap = await self._get_token()
+        finally:
+            if guard is not None:
+                await asyncio.wait([guard])
+        secret = Masked(token.session_token, "of a session")
+        liability = self._liability = Liability(token.session_id, secret, self._times, self._around)
         del token
         self._mark("token")
-        # from here on it may be billed; the call is a task of its own, so that its outcome is always learnt
-        self._maybe_billed = True
-        transport = self._api.transport
-        leftovers.add(Leftover(transport.base_url, transport.key, self._id, self.max_minutes))
-        self._start_call = asyncio.create_task(self._api.sessions.start(self._id, self._token))
+        # the call is a task of its own, so that its outcome is always learnt
+        self._start_call = asyncio.create_task(liability.start(has_cap=has_cap))
         started = await asyncio.shield(self._start_call)
-        self._times.start()
-        self._take_cap(started.max_session_duration)
         self._mark("start")
         if self.mode == "FULL":
             # a conversation has no WebSocket: it is there once the start call answered
             self._advance(SessionState.CONNECTING)
             self._arrive()
-            self._spawn(self._keep_alive())
+            self._keep_up()
             return
         if started.ws_url is None:
-            raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self._id)
-        socket = WebSocket(Masked(started.ws_url, "of a session"), self._id)
+            raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self.id)
+        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id)
         del started
         self._advance(SessionState.CONNECTING)
         self._spawn(self._converse(socket))
@@ -270,35 +329,52 @@ class AsyncSession:
                 await self._connected.wait()
         except TimeoutError:
             raise AvatarNeverCame(
-                f"The service did not say `connected` within {config.CONNECTED_TIMEOUT:g} s.", session_id=self._id
+                f"The service did not say `connected` within {config.CONNECTED_TIMEOUT:g} s.", session_id=self.id
             ) from None
         if self._socket_trouble is not None:
             raise AvatarNeverCame(
-                f"The session's WebSocket could not be opened ({self._socket_trouble}).", session_id=self._id
+                f"The session's WebSocket could not be opened ({self._socket_trouble}).", session_id=self.id
             )
         if self._state is not SessionState.CONNECTED:
             raise SessionEnded(
                 f"The session ended while it started: {self.end_words}.",
-                session_id=self._id,
+                session_id=self.id,
                 end_reason=self._end_reason,
             )
-        self._spawn(self._keep_alive())
+        self._keep_up()
+
+    async def _get_token(self) -> tuple[SessionToken, bool]:
+        """A token, and whether it has the cap that was asked for."""
+        create_token, avatar_id = self._api.sessions.create_token, self._avatar.id
+        try:
+            return await create_token(**self._options.token_fields(avatar_id)), True
+        except APIStatusError as failure:
+            if "max_session_duration" not in failure.message:
+                raise
+            if not self._options.is_default_cap:
+                failure.remedy = f"Give fewer than max_minutes={self.max_minutes:g}: the plan does not have as many."
+                raise
+        logger.info("the plan does not take a cap of %g minutes: it is to set its own", self.max_minutes)
+        self._times.cap = config.MINUTES_OF_A_DAY * 60
+        return await create_token(**self._options.token_fields(avatar_id, capped=False)), False
 
     async def _fail(self, failure: LiveAvatarException) -> None:
         """The end that follows a failure: what may be billed is stopped by its id, whatever the failure was."""
         self._error = failure
         await self._end_workers()
-        if self._maybe_billed:
+        liability = self._liability
+        if liability is not None and liability.is_open:
             try:
-                await self._stop_remote()
+                await self._stop_remote(liability)
             except StopNotConfirmed as unconfirmed:
                 logger.warning("%s", unconfirmed)
                 if surely_not_started(failure):
-                    self._settle()
-        if isinstance(failure, StartOutcomeUnknown):
-            failure.confirmed_stopped = not self._maybe_billed
-        if isinstance(failure, StartOutcomeUnknown | AvatarNeverCame):
-            failure.remedy = f"Its stop is not confirmed: {self._unstopped}" if self._maybe_billed else STOPPED
+                    liability.settle()
+            if isinstance(failure, StartOutcomeUnknown):
+                await self._around.clock.sleep(config.UNKNOWN_LOOKS[0])
+                await liability.look_again()
+            if isinstance(failure, StartOutcomeUnknown | AvatarNeverCame):
+                failure.remedy = f"Its stop is not confirmed. {liability.bound}" if self._may_cost else STOPPED
         self._finish(SessionState.FAILED)
 
     def _begin_stop(self) -> asyncio.Task[None]:
@@ -317,8 +393,8 @@ class AsyncSession:
             self._opening.cancel()
             await asyncio.wait([self._opening])
         try:
-            if self._maybe_billed:
-                await self._stop_remote()
+            if self._liability is not None and self._liability.is_open:
+                await self._stop_remote(self._liability)
         except StopNotConfirmed as failure:
             self._error = failure
             self._finish(SessionState.FAILED)
@@ -329,29 +405,11 @@ class AsyncSession:
         await self._end_workers()
         self._finish(SessionState.ENDED)
 
-    async def _stop_remote(self) -> None:
-        assert self._id is not None
-        sessions = self._api.sessions
-        try:
-            async with asyncio.timeout(config.STOP_LIMIT):
-                try:
-                    await sessions.stop(self._id, reason="USER_CLOSED", session_token=self._token)
-                except APIStatusError:
-                    # "no such session" by itself proves nothing: a stop can overtake a start
-                    if any([record.id == self._id async for record in sessions.list(type="active")]):
-                        raise
-        except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
-            raise StopNotConfirmed(
-                f"The service did not confirm the stop of session {self._id} "
-                f"({getattr(failure, 'message', 'no answer in time')}).",
-                session_id=self._id,
-                remedy=self._unstopped,
-            ) from None
-        self._settle()
-        with contextlib.suppress(LiveAvatarException, TimeoutError):
-            async with asyncio.timeout(config.EXIT_STOP_LIMIT):
-                self._record = await sessions.get(self._id)
-                self._end_reason = self._record.end_reason or self._end_reason
+    async def _stop_remote(self, liability: Liability) -> None:
+        await liability.stop()
+        if liability.record is not None:
+            self._record = liability.record
+            self._end_reason = self._record.end_reason or self._end_reason
 
     async def _converse(self, socket: WebSocket) -> None:
         """Listens until the session is over; what was lost for good ends it."""
@@ -359,7 +417,7 @@ class AsyncSession:
         if lost is None:
             return
         if self._state is SessionState.CONNECTED:
-            logger.error("session %s lost its WebSocket and is stopped", self._id)
+            logger.error("session %s lost its WebSocket and is stopped", self.id)
             await self._fail(APIConnectionError(f"The session's WebSocket was lost ({lost})."))
         self._socket_trouble = lost
         self._connected.set()
@@ -367,7 +425,7 @@ class AsyncSession:
     def _receive(self, event: Event | None) -> bool:
         """Takes one frame in; whether it says that the avatar is there."""
         if event is None:
-            logger.warning("session %s: a frame that is no event was ignored", self._id)
+            logger.warning("session %s: a frame that is no event was ignored", self.id)
             return False
         self._events.put(event)
         if event.session_state != "connected":
@@ -381,56 +439,65 @@ class AsyncSession:
             self._mark("connected")
             self._connected.set()
 
-    def _take_cap(self, granted: int | None) -> None:
-        """The cap that the service answered with, which may be lower than what was asked for."""
-        if granted is not None and granted < self._times.cap:
-            logger.warning("session %s: the plan ends it after %g minutes", self._id, granted / 60)
-            self._times.cap = granted
+    def _keep_up(self) -> None:
+        assert self._liability is not None
+        duties = Duties(
+            self._keep_alive,
+            self._ended_at_the_service,
+            self._on_change,
+            self._leave,
+            self._liability.check_guard,
+        )
+        # a conversation has no WebSocket that closes: its end is asked for when it is due
+        is_blind = self.mode == "FULL"
+        self._upkeep = Upkeep(
+            duties, self._audience, self._around.clock, lambda: self._times.left, asks_at_cap=is_blind
+        )
+        self._spawn(self._upkeep.run())
 
     async def _keep_alive(self) -> None:
-        assert self._id is not None
-        while True:
-            # a conversation has no WebSocket that closes: its end is asked for when it is due
-            until_end = math.inf if self.mode == "LITE" else self.time_left + 1
-            await asyncio.sleep(min(config.KEEP_ALIVE_INTERVAL, until_end))
-            try:
-                await self._api.sessions.keep_alive(self._id, session_token=self._token)
-            except LiveAvatarException as failure:
-                logger.warning("session %s: a keep-alive failed: %s", self._id, failure.message)
-                if isinstance(failure, APIStatusError) and await self._ended_at_the_service():
-                    return
-            else:
-                self._times.keep_alive()
-                self._on_change()
+        assert self._liability is not None
+        await self._api.sessions.keep_alive(self._liability.session_id, session_token=self._liability.token)
+        self._times.keep_alive()
+
+    def _leave(self) -> None:
+        """Nobody watches."""
+        logger.warning("session %s is stopped: no page showed it for %g s", self.id, self._options.unwatched)
+        self._is_abandoned = True
+        self._begin_stop()
 
     async def _ended_at_the_service(self) -> bool:
         """Asks the service; if it ended the session, so do we."""
-        assert self._id is not None
+        liability = self._liability
+        assert liability is not None
         if self._state in (SessionState.STOPPING, SessionState.ENDED, SessionState.FAILED):
             return True
         try:
-            record = await self._api.sessions.get(self._id)
-            if record.end_at is None and record.end_reason is None:
+            record = await self._api.sessions.get(liability.session_id)
+            if record.is_active:
+                if record.duration > self.elapsed + config.SLEEP_GAP:
+                    self._times.correct(record.duration)
                 return False
             self._record, self._end_reason = record, record.end_reason or "UNKNOWN"
         except NotFoundError:
             # by itself that proves nothing: a stop, and the list of active sessions, do
             try:
-                await self._stop_remote()
+                await self._stop_remote(liability)
             except StopNotConfirmed as failure:
                 logger.warning("%s", failure)
                 return False
             self._end_reason = self._end_reason or "UNKNOWN"
         except LiveAvatarException as failure:
-            logger.warning("session %s: cannot ask how it is: %s", self._id, failure.message)
+            logger.warning("session %s: cannot ask how it is: %s", self.id, failure.message)
             return False
-        self._settle()
+        liability.settle()
         self._finish(SessionState.ENDED)
         return True
 
     def forget(self) -> None:
         """Takes it as over without a stop: for a service that is gone with all it billed, as a simulator."""
-        self._settle()
+        if self._liability is not None:
+            self._liability.forget()
         self._finish(SessionState.FAILED)
 
     # bookkeeping
@@ -438,27 +505,31 @@ class AsyncSession:
     def _advance(self, state: SessionState) -> None:
         if self._state.may_become(state):
             self._state = state
-            logger.info("session %s is %s", self._id, state)
+            logger.info("session %s is %s", self.id, state)
             self._on_change()
 
     def _mark(self, step: str) -> None:
         self._times.mark(step)
         self._on_change()
 
-    def _settle(self) -> None:
-        """Nothing of it is billed any more."""
-        self._maybe_billed = False
-        if self._id is not None:
-            leftovers.discard(self._id)
-
     def _finish(self, state: SessionState) -> None:
         self._times.end()
         self._advance(state)
+        self._close_up()
+
+    def _close_up(self) -> None:
+        """Lets go of all that waited for its end, or worked until then."""
         self._connected.set()
         self._over.set()
         self._events.close()
         self._dismiss_workers()
+        leftovers.tidy()
         self._on_change()
+
+    def let_go(self) -> None:
+        """Its client is closed: what is still to be looked for is the guard's."""
+        if self._liability is not None:
+            self._liability.let_go()
 
     def _dismiss_workers(self) -> set[asyncio.Task[None]]:
         dismissed = self._workers - {asyncio.current_task()}
@@ -478,4 +549,4 @@ class AsyncSession:
 
     def _report(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (failure := task.exception()) is not None:
-            logger.error("session %s: %s", self._id, failure, exc_info=failure)
+            logger.error("session %s: %s", self.id, failure, exc_info=failure)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import config
 from .bridge import Face, blocking, blocking_iter, bridge, reading
 from .client import AsyncLiveAvatar
+from .clock import CLOCK, Clock
 from .config import Masked
 from .errors import SimulatorError, StopNotConfirmed
 from .rows import blocking_rows
@@ -38,7 +39,8 @@ class Session(Face):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.stop()
+        if self._inner.is_of_this_process:
+            self.stop()
 
     id = reading(AsyncSession.id)
     avatar = reading(AsyncSession.avatar)
@@ -53,13 +55,28 @@ class Session(Face):
     max_minutes = reading(AsyncSession.max_minutes)
     time_left = reading(AsyncSession.time_left)
     credits_used = reading(AsyncSession.credits_used)
+    is_degraded = reading(AsyncSession.is_degraded)
+    unwatched_left = reading(AsyncSession.unwatched_left)
+    cap_at = reading(AsyncSession.cap_at)
     keep_alive_age = reading(AsyncSession.keep_alive_age)
     end_reason = reading(AsyncSession.end_reason)
     end_words = reading(AsyncSession.end_words)
     error = reading(AsyncSession.error)
     stop_is_confirmed = reading(AsyncSession.stop_is_confirmed)
 
-    stop = blocking(AsyncSession.stop)
+    def stop(self) -> None:
+        """Stops the session (`POST /v1/sessions/stop`); at once where it is over already.
+
+        It works in every state, twice, and also where the managed loop is dead or does not answer.
+
+        Raises:
+            StopNotConfirmed: the service did not answer; it is tried again until the cap, which ends it at the latest.
+        """
+        if bridge.answers(config.LOOP_LIMIT):
+            bridge.call(self._inner.stop())
+        else:
+            self._inner.stop_without_loop()
+
     wait_until_ended = blocking(AsyncSession.wait_until_ended)
     events = blocking_iter(AsyncSession.events)
 
@@ -73,7 +90,11 @@ class LiveAvatar(Face):
         api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
         http_client: an `httpx.AsyncClient` of yours, used on the managed loop only; it stays yours to close.
-        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise.
+        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; not
+            given, it is 10, or what the plan sets where it does not take as many.
+        allow_unjournaled: start also where nothing can be written to the journal, or nothing can guard a session:
+            then only the cap ends what a dead kernel leaves.
+        clock: tells the time; the machine's own when not given.
 
     Raises:
         ConfigurationError: there is no key, or `api_url` is no address.
@@ -92,17 +113,26 @@ class LiveAvatar(Face):
         *,
         api_url: str = config.DEFAULT_API_URL,
         http_client: httpx.AsyncClient | None = None,
-        max_minutes: float = config.MAX_MINUTES,
+        max_minutes: float | None = None,
+        allow_unjournaled: bool = False,
+        clock: Clock = CLOCK,
     ) -> None:
         api_key = config.find_key(api_key)
-        self._inner = AsyncLiveAvatar(api_key, api_url=api_url, http_client=http_client, max_minutes=max_minutes)
+        self._inner = AsyncLiveAvatar(
+            api_key,
+            api_url=api_url,
+            http_client=http_client,
+            max_minutes=max_minutes,
+            allow_unjournaled=allow_unjournaled,
+            clock=clock,
+        )
         self.simulator: Simulator | None = None
         bridge.retain()
         self._release = weakref.finalize(self, _let_go, self._inner)
         self._release.atexit = False
 
     @classmethod
-    def demo(cls, *, max_minutes: float = config.MAX_MINUTES, **options: Any) -> Self:
+    def demo(cls, *, max_minutes: float | None = None, **options: Any) -> Self:
         """A client of an embedded simulator: no key, no account, no network, nothing billed.
 
         Args:
@@ -121,6 +151,7 @@ class LiveAvatar(Face):
             raise SimulatorError(str(failure)) from None
         client = cls(Masked(simulator.api_key, "of the simulator"), api_url=simulator.url, max_minutes=max_minutes)
         client.simulator = simulator
+        client._inner.is_simulated = True
         return client
 
     def __enter__(self) -> Self:
@@ -175,6 +206,9 @@ class LiveAvatar(Face):
     sessions = blocking_rows(AsyncLiveAvatar.sessions)
     credits = blocking(AsyncLiveAvatar.credits)
     start = blocking(AsyncLiveAvatar.start, wrap=Session)
+    orphans = blocking(AsyncLiveAvatar.orphans)
+    stop_orphans = blocking(AsyncLiveAvatar.stop_orphans)
+    stop_all = blocking(AsyncLiveAvatar.stop_all)
     stop_sessions = blocking(AsyncLiveAvatar.stop_sessions)
 
     def studio(self) -> Studio:

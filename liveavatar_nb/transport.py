@@ -301,10 +301,10 @@ class Transport:
 
 
 class BlockingStopper:
-    """The stop that needs no event loop, for the interpreter's exit.
+    """The stop that needs no event loop, for the interpreter's exit, the guard, and a loop that is dead.
 
     Args:
-        limit: seconds for all stops together.
+        limit: seconds for all calls together.
     """
 
     def __init__(self, limit: float = config.EXIT_STOP_LIMIT) -> None:
@@ -318,12 +318,6 @@ class BlockingStopper:
         for client in self._clients.values():
             client.close()
 
-    def _client(self, base_url: str) -> httpx.Client:
-        by_proxy = goes_by_proxy(base_url)
-        if by_proxy not in self._clients:
-            self._clients[by_proxy] = httpx.Client(trust_env=by_proxy)
-        return self._clients[by_proxy]
-
     def stop(self, base_url: str, key: Masked, session_id: str, *, waiting: int = 0) -> bool:
         """Stops a session by its id (`POST /v1/sessions/stop`); whether the service confirmed it.
 
@@ -333,30 +327,67 @@ class BlockingStopper:
             session_id: which.
             waiting: how many stops are to follow, which share the time that is left.
         """
+        return self._stop(base_url, key, session_id, waiting) is None
+
+    def stop_for_certain(self, base_url: str, key: Masked, session_id: str) -> bool:
+        """As `stop`; where the service refuses, the list of active sessions tells whether it is over."""
+        failure = self._stop(base_url, key, session_id, waiting=1)
+        if not isinstance(failure, APIStatusError):
+            return failure is None
+        try:
+            return session_id not in self._active(base_url, key)
+        except Exception:  # noqa: BLE001 (whatever it was, nothing is certain)
+            return False
+
+    def _stop(self, base_url: str, key: Masked, session_id: str, waiting: int) -> Exception | None:
+        """What kept the service from confirming a stop."""
+        body = {"session_id": session_id, "reason": "USER_CLOSED"}
+        try:
+            self._send("POST", base_url, "/v1/sessions/stop", key, waiting=waiting, json=body)
+        except Exception as failure:  # noqa: BLE001 (the interpreter ends: the next stop must have its turn)
+            return failure
+        return None
+
+    def _active(self, base_url: str, key: Masked) -> set[str]:
+        """The ids of the account's active sessions."""
+        found: set[str] = set()
+        for page in range(1, config.PAGES_LIMIT + 1):
+            query = {"type": "active", "page": page, "page_size": 100}
+            data = self._send("GET", base_url, "/v1/sessions", key, params=query)["data"]
+            found.update(session["id"] for session in data["results"])
+            if not (data.get("next") and data["results"]):
+                return found
+        raise APIResponseError("The list of active sessions has no end.")
+
+    def _send(
+        self, method: str, base_url: str, path: str, key: Masked, *, waiting: int = 0, **content: Any
+    ) -> dict[str, Any]:
         # its share of what is left: a service that drips must not take the time of those that wait
         limit = (self._deadline - time.monotonic()) / (waiting + 1)
         if limit <= 0:
-            return False
-        try:
-            with self._client(base_url).stream(
-                "POST",
-                f"{base_url}/v1/sessions/stop",
-                json={"session_id": session_id, "reason": "USER_CLOSED"},
-                headers={"accept-encoding": "identity"},
-                auth=_Signed(key, bearer=False),
-                timeout=limit,
-                follow_redirects=False,
-            ) as response:
-                body = bytearray()
-                until = time.monotonic() + limit
-                for piece in response.iter_raw():
-                    body += piece
-                    if len(body) > config.BODY_LIMIT or time.monotonic() > until:
-                        return False
-                envelope(response.status_code, response.headers, bytes(body), "POST /v1/sessions/stop")
-        except Exception:  # noqa: BLE001 (the interpreter ends: the next stop must have its turn)
-            return False
-        return True
+            raise APITimeoutError(f"No time was left for {method} {path}.", sent=False)
+        with self._client(base_url).stream(
+            method,
+            f"{base_url}{path}",
+            headers={"accept-encoding": "identity"},
+            auth=_Signed(key, bearer=False),
+            timeout=limit,
+            follow_redirects=False,
+            **content,
+        ) as response:
+            body = bytearray()
+            until = time.monotonic() + limit
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) > config.BODY_LIMIT or time.monotonic() > until:
+                    raise APITimeoutError(f"{method} {path} was not answered in time.")
+            return envelope(response.status_code, response.headers, bytes(body), f"{method} {path}")
+
+    def _client(self, base_url: str) -> httpx.Client:
+        by_proxy = goes_by_proxy(base_url)
+        if by_proxy not in self._clients:
+            self._clients[by_proxy] = httpx.Client(trust_env=by_proxy)
+        return self._clients[by_proxy]
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

@@ -16,6 +16,7 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.bridge import bridge
+from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers
 
 if TYPE_CHECKING:
@@ -96,6 +97,14 @@ def _left(before: dict[str, dict[Any, str]]) -> list[str]:
         for key, name in things.items()
         if before[kind].get(key) != name
     ]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def a_journal_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The tests write no record among the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield journal.folder
 
 
 @pytest.fixture(autouse=True)

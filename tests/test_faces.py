@@ -31,8 +31,8 @@ SYNC_ONLY = {
     Session: set(),
 }
 ASYNC_ONLY = {
-    AsyncLiveAvatar: {"aclose", "cancel_starts", "forget", "watch"},
-    AsyncSession: {"forget", "open"},
+    AsyncLiveAvatar: {"aclose", "cancel_starts", "forget", "is_simulated", "watch"},
+    AsyncSession: {"beat", "forget", "is_of_this_process", "is_pursued", "let_go", "open", "stop_without_loop"},
     LiveAvatarAPI: {"aclose"},
     Sessions: {"send_start"},
 }

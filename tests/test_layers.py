@@ -13,9 +13,9 @@ PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
     ["simulator"],
-    ["errors"],
+    ["clock", "errors"],
     ["config"],
-    ["html", "retry"],
+    ["html", "journal", "retry"],
     ["exchange"],
     ["record"],
     ["models"],
@@ -26,8 +26,10 @@ ROWS = [
     ["resources"],
     ["api"],
     ["protocol"],
-    ["events", "leftovers", "life", "preflight", "stopwatch", "websocket"],
-    ["session"],
+    ["guard"],
+    ["events", "leftovers", "life", "preflight", "stopwatch", "upkeep", "websocket"],
+    ["stopping"],
+    ["orphans", "session"],
     ["client"],
     ["nesting"],
     ["bridge"],
@@ -41,7 +43,7 @@ ROWS = [
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 # simulators stand beside the three tiers: only the faces that offer a demo use them, and errors come from `errors`
-INSIDE_ROWS = {"widgets", "protocol", "simulator"}
+INSIDE_ROWS = {"guard", "widgets", "protocol", "simulator"}
 
 
 def imports(path: Path) -> set[str]:

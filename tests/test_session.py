@@ -161,7 +161,7 @@ async def test_no_credits_is_said_and_nothing_starts(monkeypatch: pytest.MonkeyP
 async def test_a_stop_during_the_start_waits_for_its_outcome(client: AsyncLiveAvatar, simulator: Simulator) -> None:
     simulator.faults.add("start", "delay", seconds=0.6)
     starting = asyncio.create_task(client.start("Silas"))
-    await until(lambda: bool(client.session and client.session.id))
+    await until(lambda: starts(simulator) == 1)
     assert client.session is not None
     await client.session.stop()
     with pytest.raises(SessionEnded):
@@ -176,7 +176,7 @@ async def test_a_cancelled_start_raises_at_once_and_is_stopped_behind_it(
 ) -> None:
     simulator.faults.add("start", "delay", seconds=1.0)
     starting = asyncio.create_task(client.start("Silas"))
-    await until(lambda: bool(client.session and client.session.id))
+    await until(lambda: starts(simulator) == 1)
     await asyncio.sleep(0.1)
     began = time.monotonic()
     starting.cancel()
@@ -388,9 +388,19 @@ def test_nothing_secret_is_shown_or_logged(simulator: Simulator, caplog: pytest.
         session = la.start("Silas")
         inner: AsyncSession = session._inner
         secrets = [simulator.api_key]
-        assert inner._token is not None
-        secrets += [inner._token.reveal()]
-        shown = repr((la, session, la.session, vars(inner), vars(inner._api.transport), asyncio.all_tasks(bridge.loop)))
+        assert inner._liability is not None
+        secrets += [inner._liability.token.reveal()]
+        shown = repr(
+            (
+                la,
+                session,
+                la.session,
+                vars(inner),
+                vars(inner._liability),
+                vars(inner._api.transport),
+                asyncio.all_tasks(bridge.loop),
+            )
+        )
         session.stop()
     for secret in secrets:
         assert secret not in shown

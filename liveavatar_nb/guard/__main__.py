@@ -1,0 +1,162 @@
+"""The guard: waits for its kernel's end, and then stops the sessions that are still open.
+
+One detached process for each kernel that has a session. What it is to guard comes through its standard input, a
+line of JSON each, with the key: so no key is in an argv, an environment or a file. The pipe's end is the kernel's
+end. Until then it only waits; afterwards it stops what is open, and insists until 60 s after a session's cap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+from typing import Any, Final
+
+READY: Final = b"READY\n"
+PIECE: Final = 65536  # bytes that are read at once
+PRELOAD_AFTER: Final = 5.0  # s with a session until what a stop needs is imported: it may be uninstalled later
+CALL_LIMIT: Final = 5.0  # s for one stop
+SHORTEST_WAIT: Final = 0.2  # s between two attempts
+LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # s after which a start of unknown outcome is looked for again
+NEVER: Final = float("inf")
+
+
+class Charge:
+    """One session that is guarded.
+
+    Args:
+        told: what the kernel said of it.
+    """
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        from ..config import Masked  # noqa: PLC0415 (a quick start)
+
+        self.id: str = told["id"]
+        self.base_url: str = told["base_url"]
+        self.key = Masked(told.pop("key"), "of the kernel")
+        self.journal: str | None = told["journal"]
+        self.is_starting = True
+        self.due = NEVER
+        self._attempts = 0
+        self._looks: list[float] = []
+        self.until(told["left"])
+
+    def until(self, left: float) -> None:
+        """In so many seconds nobody has to insist any more."""
+        self._until = (time.monotonic() + left, time.time() + left)
+
+    @property
+    def is_past(self) -> bool:
+        """Whether the service has ended it for certain: by the clock that may sleep, or by the one that may jump."""
+        return time.monotonic() > self._until[0] or time.time() > self._until[1]
+
+    def activate(self) -> None:
+        """From now on it is stopped."""
+        if self.due == NEVER:
+            self.due = time.monotonic()
+            self._looks = [self.due + after for after in LOOKS] if self.is_starting else []
+
+    def act(self) -> bool:
+        """Stops it, or looks whether it has come back; whether there is nothing left to do."""
+        from ..retry import delay  # noqa: PLC0415 (a quick start)
+        from ..transport import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
+
+        with BlockingStopper(CALL_LIMIT) as stopper:
+            is_over = stopper.stop_for_certain(self.base_url, self.key, self.id)
+        now = time.monotonic()
+        if not is_over:
+            self._attempts += 1
+            self.due = now + max(SHORTEST_WAIT, delay(self._attempts, 0.5))
+            return self.is_past
+        self._attempts = 0
+        # a start whose outcome nobody learnt can still be applied: a stop can overtake it
+        self._looks = [moment for moment in self._looks if moment > now]
+        if self._looks:
+            self.due = self._looks[0]
+            return False
+        if self.journal is not None:
+            from pathlib import Path  # noqa: PLC0415 (a quick start)
+
+            from ..journal import Journal  # noqa: PLC0415
+
+            Journal(Path(self.journal)).remove(self.id)
+        return True
+
+
+class Watch:
+    """Reads what the kernel says, and acts where it is asked to, or once the kernel is gone."""
+
+    def __init__(self) -> None:
+        self._charges: dict[str, Charge] = {}
+        self._rest = b""
+        self._kernel_lives = True
+        self._preload_at = NEVER
+
+    def run(self) -> None:
+        """Returns when there is nothing left to guard."""
+        while self._kernel_lives or self._charges:
+            due = min([self._preload_at, *(charge.due for charge in self._charges.values())])
+            wait = None if due == NEVER else max(0.0, due - time.monotonic())
+            if not self._kernel_lives:
+                time.sleep(wait or 0.0)
+            elif select.select([0], [], [], wait)[0]:
+                self._read()
+            self._act()
+
+    def _read(self) -> None:
+        piece = os.read(0, PIECE)
+        if piece:
+            *lines, self._rest = (self._rest + piece).split(b"\n")
+            for line in lines:
+                self._take(json.loads(line))
+            return
+        self._kernel_lives = False
+        for charge in self._charges.values():
+            charge.activate()
+
+    def _take(self, told: dict[str, Any]) -> None:
+        charge = self._charges.get(told["id"])
+        if told["do"] == "guard":
+            self._charges[told["id"]] = Charge(told)
+            self._preload_at = min(self._preload_at, time.monotonic() + PRELOAD_AFTER)
+        elif told["do"] == "done":
+            self._charges.pop(told["id"], None)
+        elif charge is not None and told["do"] == "started":
+            charge.is_starting = False
+            charge.until(told["left"])
+        elif charge is not None and told["do"] == "stop":
+            charge.activate()
+
+    def _act(self) -> None:
+        now = time.monotonic()
+        if now >= self._preload_at:
+            self._preload_at = NEVER
+            from .. import journal, transport  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
+        for charge in list(self._charges.values()):
+            if charge.due <= now and charge.act():
+                del self._charges[charge.id]
+
+
+def detach() -> None:
+    """Leaves the kernel's tree of processes: what ends a kernel ends its children, too."""
+    if hasattr(os, "fork") and os.fork():
+        os._exit(0)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        # a machine that goes down sends them to all: the kernel dies by them, and then its sessions are stopped
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def main() -> None:
+    """Runs the guard until there is nothing left to guard."""
+    detach()
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, READY)
+    Watch().run()
+
+
+if __name__ == "__main__":
+    main()

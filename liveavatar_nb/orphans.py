@@ -1,0 +1,168 @@
+"""Who started what runs: this kernel, another one, one that died; and the stop of what the dead left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final, Literal, cast
+
+from .api import LiveAvatarAPI
+from .bodies import PAGE_SIZE_LIMIT
+from .config import UNKNOWN_LOOKS
+from .errors import APIStatusError, LiveAvatarException, StopNotConfirmed
+from .journal import Entry, journal
+from .leftovers import leftovers
+from .listing import Listing
+from .models import SessionRecord
+from .record import Records
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+Whose = Literal["this kernel", "another kernel", "orphan", "another machine", "stranger"]
+
+WORDS: Final[dict[Whose, str]] = {
+    "this kernel": "this kernel",
+    "another kernel": "another kernel, which lives",
+    "orphan": "left over: its kernel died",
+    "another machine": "you, on another machine or before its last boot",
+    "stranger": "someone else, or another program",
+}
+
+
+class OwnedSession(SessionRecord):
+    """A session as the service's list has it, and who started it by the journal of this machine.
+
+    `whose` is `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`, and None
+    once it ended; `pid` the process that started it, where the journal knows one.
+    """
+
+    whose: Whose | None = None
+    pid: int | None = None
+
+    @property
+    def whose_words(self) -> str:
+        """Who started it, in words; "" once it ended."""
+        if self.whose is None:
+            return ""
+        return f"{WORDS[self.whose]}{f' (process {self.pid})' if self.pid else ''}"
+
+
+def owned(api: LiveAvatarAPI, *, active: bool = True) -> Listing[OwnedSession]:
+    """The account's sessions, those that run each with who started it."""
+
+    async def tell(page: Sequence[SessionRecord]) -> list[SessionRecord]:
+        known = await _known(api) if active else {}
+        return [_owned(record, known.get(record.id)) for record in page]
+
+    listed = api.sessions.list(type="active" if active else "historic", page_size=PAGE_SIZE_LIMIT)
+    return cast(Listing[OwnedSession], listed.map(tell))
+
+
+async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
+    """The account's active sessions; none where the service does not tell."""
+    try:
+        return await owned(api)
+    except LiveAvatarException as failure:
+        logger.warning("cannot look which sessions run: %s", failure.message)
+        return Records()
+
+
+async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
+    """The active sessions whose kernel died; asks the service only where the journal has such."""
+    entries = await asyncio.to_thread(_ownerless, api)
+    if not entries:
+        return Records()
+    running = {session.id: session for session in await owned(api)}
+    for entry in entries:
+        # one that was only just being started may still come
+        if entry.session_id not in running and (entry.state == "started" or entry.age > UNKNOWN_LOOKS[-1]):
+            await asyncio.to_thread(journal.bury, entry)
+    return Records(session for session in running.values() if session.whose == "orphan")
+
+
+async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Records[OwnedSession]:
+    """Stops these sessions.
+
+    Raises:
+        StopNotConfirmed: of the first that the service did not confirm; the others were tried.
+    """
+    outcomes = await asyncio.gather(*(_stop(api, session) for session in sessions), return_exceptions=True)
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
+    return sessions
+
+
+async def reconcile(api: LiveAvatarAPI) -> None:
+    """Stops what dead kernels left behind; where that does not go, it is said, and nothing else waits for it."""
+    try:
+        found = await find_orphans(api)
+        await stop_each(api, found)
+    except LiveAvatarException as failure:
+        logger.warning("sessions that a dead kernel left could not be stopped: %s", failure)
+    else:
+        if found:
+            logger.warning("stopped %s, which a dead kernel left", ", ".join(session.id for session in found))
+
+
+def what_to_stop(running: Sequence[OwnedSession]) -> str:
+    """What to do about too many sessions."""
+    if not running:
+        return "Stop one first: sessions(active=True) lists them."
+    counted = {whose: [one.whose for one in running].count(whose) for whose in WORDS}
+    told = "; ".join(f"{count} of {WORDS[whose]}" for whose, count in counted.items() if count)
+    how = "stop_orphans() stops those left over" if counted["orphan"] else "s.stop() stops one of yours"
+    return f"These run: {told}. {how}, stop_all() every one of the account."
+
+
+async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
+    try:
+        try:
+            await api.sessions.stop(session.id, reason="USER_CLOSED")
+        except APIStatusError:
+            if any([record.id == session.id async for record in api.sessions.list(type="active")]):
+                raise
+    except LiveAvatarException as failure:
+        raise StopNotConfirmed(
+            f"The service did not confirm the stop of session {session.id} ({failure.message.rstrip('.')}).",
+            session_id=session.id,
+        ) from None
+    if session.whose == "orphan":
+        entry = (await _known(api)).get(session.id)
+        if entry is not None:
+            await asyncio.to_thread(journal.bury, entry[0])
+
+
+async def _known(api: LiveAvatarAPI) -> dict[str, tuple[Entry, Whose]]:
+    """What the journal knows of sessions of this address and key."""
+    return await asyncio.to_thread(_look, api)
+
+
+def _look(api: LiveAvatarAPI) -> dict[str, tuple[Entry, Whose]]:
+    transport = api.transport
+    entries = [entry for entry in journal.entries() if entry.is_of(transport.base_url, transport.key)]
+    return {entry.session_id: (entry, _whose(entry)) for entry in entries}
+
+
+def _ownerless(api: LiveAvatarAPI) -> list[Entry]:
+    return [entry for entry, whose in _look(api).values() if whose == "orphan"]
+
+
+def _whose(entry: Entry) -> Whose:
+    if journal.is_ours(entry):
+        return "this kernel"
+    if not entry.is_of_this_boot:
+        return "another machine"
+    return "another kernel" if journal.has_owner(entry) else "orphan"
+
+
+def _owned(record: SessionRecord, known: tuple[Entry, Whose] | None) -> OwnedSession:
+    told: dict[str, Any] = {"whose": "stranger" if record.is_active else None}
+    if known and record.is_active:
+        told = {"pid": known[0].pid, "whose": known[1]}
+    if record.id in leftovers:
+        told["whose"] = "this kernel"
+    made = OwnedSession(**{name: getattr(record, name) for name in record.__struct_fields__}, **told)
+    made.__dict__.update(record.__dict__)
+    return made

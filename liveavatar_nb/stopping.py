@@ -1,0 +1,235 @@
+"""What of a session may be billed, and how that ends: the start under guard, the stop, and the looks after both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import config
+from .api import LiveAvatarAPI
+from .clock import CLOCK, Clock
+from .config import Masked
+from .errors import (
+    APIStatusError,
+    LiveAvatarException,
+    ProtectionError,
+    StartOutcomeUnknown,
+    StopNotConfirmed,
+)
+from .leftovers import Leftover, leftovers
+from .models import SessionRecord, StartedSession
+from .resources.sessions import surely_not_started
+from .stopwatch import Stopwatch
+from .transport import BlockingStopper
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a session has of its client.
+
+    Args:
+        api: the service.
+        on_change: called on the loop whenever something that is shown has changed.
+        clock: tells the time.
+        is_simulated: the service ends with this process, and nothing on it is billed.
+        allow_unjournaled: start also where nothing can be written down, or nothing can guard.
+    """
+
+    api: LiveAvatarAPI
+    on_change: Callable[[], None]
+    clock: Clock = CLOCK
+    is_simulated: bool = False
+    allow_unjournaled: bool = False
+
+
+class Liability:
+    """What one session may cost, from its token until it is certain that nothing of it runs.
+
+    Args:
+        session_id: the service's id.
+        token: the session's own.
+        times: its start and its cap.
+        around: what it has of its client.
+    """
+
+    def __init__(self, session_id: str, token: Masked, times: Stopwatch, around: Surroundings) -> None:
+        self.session_id = session_id
+        self.token = token
+        self.is_open = False  # whether it may be billed
+        self.record: SessionRecord | None = None  # what the service says of it once it ended
+        self._times = times
+        self._around = around
+        self._api = around.api
+        self._has_unknown_start = False
+        self._unknown: StartOutcomeUnknown | None = None
+        self._pursuit: asyncio.Task[None] | None = None
+
+    @property
+    def is_pursued(self) -> bool:
+        """Whether it is still looked for behind the caller's back."""
+        return self._pursuit is not None and not self._pursuit.done()
+
+    @property
+    def bound(self) -> str:
+        """What ends it where no stop arrives, in words."""
+        latest = f"{self._times.cap / 60:g} minutes after its start"
+        if (moment := self._times.cap_at) is not None:
+            latest = f"at {time.strftime('%H:%M:%S', time.localtime(moment))}"
+        return f"It is tried again until then, and stop() tries at once: at the latest its cap ends it {latest}."
+
+    async def start(self, *, has_cap: bool) -> StartedSession:
+        """Starts it, once it is written down and guarded: from here on it may be billed.
+
+        Args:
+            has_cap: whether its token was asked for with a cap; else the answer must name one.
+
+        Raises:
+            ProtectionError: it cannot be protected, or nothing would ever end it.
+            StartOutcomeUnknown: it may run; stop it.
+        """
+        around, transport = self._around, self._api.transport
+        leftover = Leftover(
+            transport.base_url,
+            transport.key,
+            self.session_id,
+            self._times.cap,
+            is_simulated=around.is_simulated,
+            may_be_unjournaled=around.allow_unjournaled,
+        )
+        # the disk may be slow
+        await asyncio.to_thread(leftovers.add, leftover)
+        self.is_open = self._has_unknown_start = True
+        try:
+            started = await self._api.sessions.start(self.session_id, self.token)
+        except LiveAvatarException as failure:
+            self._has_unknown_start = not surely_not_started(failure)
+            self._unknown = failure if isinstance(failure, StartOutcomeUnknown) else None
+            raise
+        self._has_unknown_start = False
+        self._times.start()
+        granted = started.max_session_duration
+        if granted is not None:
+            if granted < self._times.cap and has_cap:
+                logger.warning("session %s: the plan ends it after %g minutes", self.session_id, granted / 60)
+            self._times.cap = min(granted, self._times.cap)
+        await asyncio.to_thread(leftovers.started, self.session_id, self._times.cap)
+        if granted is None and not has_cap:
+            raise ProtectionError(
+                "The service took no cap and named none of its own, so the session was stopped.",
+                remedy="Give max_minutes, as the plan allows.",
+            )
+        return started
+
+    async def stop(self) -> None:
+        """Stops it, and asks how it ended.
+
+        Raises:
+            StopNotConfirmed: the service did not confirm it; it is pursued.
+        """
+        sessions = self._api.sessions
+        try:
+            async with asyncio.timeout(config.STOP_LIMIT):
+                try:
+                    await sessions.stop(self.session_id, reason="USER_CLOSED", session_token=self.token)
+                except APIStatusError:
+                    # "no such session" by itself proves nothing: a stop can overtake a start
+                    if await self._shows():
+                        raise
+        except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
+            self._pursue()
+            raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
+        self.settle()
+        with contextlib.suppress(LiveAvatarException, TimeoutError):
+            async with asyncio.timeout(config.EXIT_STOP_LIMIT):
+                self.record = await sessions.get(self.session_id)
+
+    def stop_without_loop(self) -> None:
+        """Stops it from any thread, by a connection of its own.
+
+        Raises:
+            StopNotConfirmed: the service did not confirm it; the guard goes on.
+        """
+        transport = self._api.transport
+        with BlockingStopper(config.STOP_LIMIT) as stopper:
+            confirmed = stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
+        if not confirmed:
+            leftovers.insist(self.session_id)
+            raise self._not_confirmed("no answer in time")
+        self.is_open = False
+        if self._has_unknown_start:
+            leftovers.hand_over(self.session_id)
+        else:
+            leftovers.discard(self.session_id)
+
+    async def look_again(self) -> None:
+        """Stops it where it has come back: a start can be applied after its stop."""
+        try:
+            self.is_open = self.is_open or await self._shows()
+            if self.is_open:
+                await self.stop()
+        except LiveAvatarException as failure:
+            logger.warning("session %s: not certain yet that it is over: %s", self.session_id, failure.message)
+        if self._unknown is not None:
+            self._unknown.confirmed_stopped = not self.is_open
+        self._around.on_change()
+
+    def settle(self) -> None:
+        """Nothing of it is billed; where its start's outcome is unknown it is looked for a while longer."""
+        self.is_open = False
+        if self._has_unknown_start:
+            self._pursue()
+        else:
+            leftovers.discard(self.session_id)
+
+    def forget(self) -> None:
+        """Nothing of it is billed, for certain."""
+        self._has_unknown_start = False
+        self.settle()
+
+    def let_go(self) -> None:
+        """Its client is closed: what is still to be looked for is the guard's."""
+        if self._pursuit is not None:
+            self._pursuit.cancel()
+
+    async def check_guard(self) -> None:
+        """Has another guard come up where the first one was killed."""
+        if not self._around.is_simulated:
+            await asyncio.to_thread(leftovers.prepare)
+
+    def _not_confirmed(self, why: str) -> StopNotConfirmed:
+        return StopNotConfirmed(
+            f"The service did not confirm the stop of session {self.session_id} ({why.rstrip('.')}).",
+            session_id=self.session_id,
+            remedy=self.bound,
+        )
+
+    async def _shows(self) -> bool:
+        """Whether it is among the account's active sessions."""
+        return any([record.id == self.session_id async for record in self._api.sessions.list(type="active")])
+
+    def _pursue(self) -> None:
+        if not self.is_pursued:
+            self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session pursuit")
+
+    async def _pursue_until_certain(self) -> None:
+        clock = self._around.clock
+        began = clock.monotonic()
+        gives_up = began + self._times.left_of_cap + config.INSIST_AFTER_CAP
+        looks = list(config.UNKNOWN_LOOKS) if self._has_unknown_start else []
+        try:
+            while looks or (self.is_open and clock.monotonic() < gives_up):
+                pause = looks.pop(0) - (clock.monotonic() - began) if looks else config.INSIST_INTERVAL
+                await clock.sleep(max(0.0, pause))
+                await self.look_again()
+        except asyncio.CancelledError:
+            # its loop goes, or its client
+            leftovers.hand_over(self.session_id)
+            raise
+        self.forget()
+        self._around.on_change()

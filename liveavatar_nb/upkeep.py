@@ -1,0 +1,150 @@
+"""What a live session needs from time to time: a keep-alive, a look after a sleep, somebody who watches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from . import config
+from .clock import Clock
+from .errors import APIStatusError, LiveAvatarException
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+
+class Audience:
+    """Who watches a session: a page that shows it says so every few seconds.
+
+    Args:
+        limit: seconds without such a word after which nobody watches; None for a session that needs nobody.
+        clock: tells the time.
+    """
+
+    def __init__(self, limit: float | None, clock: Clock) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._seen_at: float | None = None
+
+    def beat(self) -> None:
+        """A page shows it. With the first such word it comes under the rule: one that never had a page is headless."""
+        self._seen_at = self._clock.monotonic()
+
+    def forgive(self) -> None:
+        """The machine slept, and no page could say a word."""
+        if self._seen_at is not None:
+            self.beat()
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until nobody has watched for too long; None where it needs nobody."""
+        if self.limit is None or self._seen_at is None:
+            return None
+        return max(0.0, self.limit - (self._clock.monotonic() - self._seen_at))
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether no page has said a word for half of the limit."""
+        return self.limit is not None and self.left is not None and self.left <= self.limit / 2
+
+
+@dataclass(frozen=True)
+class Duties:
+    """What an upkeep does to its session.
+
+    Args:
+        keep_alive: tells the service that somebody is there; raises where it cannot.
+        is_over: asks the service whether the session has ended; if so, it is over here, too.
+        changed: something that is shown has changed.
+        nobody_watches: nobody has watched for too long.
+        check_guard: has another guard come up where the first one was killed.
+    """
+
+    keep_alive: Callable[[], Awaitable[None]]
+    is_over: Callable[[], Awaitable[bool]]
+    changed: Callable[[], None]
+    nobody_watches: Callable[[], None]
+    check_guard: Callable[[], Awaitable[None]]
+
+
+class Upkeep:
+    """Keeps one session alive, as long as its owner lives and never past its cap.
+
+    Args:
+        duties: what it does.
+        audience: who watches.
+        clock: tells the time.
+        left: seconds until the session's cap.
+        asks_at_cap: whether the service is asked when the cap is due; where a WebSocket closes, that tells.
+    """
+
+    def __init__(
+        self, duties: Duties, audience: Audience, clock: Clock, left: Callable[[], float], *, asks_at_cap: bool
+    ) -> None:
+        self._duties = duties
+        self._audience = audience
+        self._clock = clock
+        self._left = left
+        self._asks_at_cap = asks_at_cap
+        self._missed = 0
+        self._warned = False
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether the service has not heard of it for so long that it may end it."""
+        return self._missed >= config.MISSED_KEEP_ALIVES
+
+    async def run(self) -> None:
+        """Returns once the session is over."""
+        due = self._clock.monotonic() + config.KEEP_ALIVE_INTERVAL
+        ask_at = self._clock.monotonic() + self._left() + 1
+        while True:
+            if await self._pause(due):
+                self._audience.forgive()
+                logger.info("the machine slept: the service is asked how the session is")
+                if await self._duties.is_over():
+                    return
+                due = self._clock.monotonic()
+            self._look_for_pages()
+            now = self._clock.monotonic()
+            if self._asks_at_cap and now >= ask_at:
+                ask_at = now + config.KEEP_ALIVE_INTERVAL
+                if await self._duties.is_over():
+                    return
+            if now >= due:
+                due = now + config.KEEP_ALIVE_INTERVAL
+                await self._duties.check_guard()
+                if await self._tick():
+                    return
+
+    async def _pause(self, due: float) -> bool:
+        """Waits for the next look; whether the machine slept meanwhile."""
+        began = self._clock.monotonic(), self._clock.wall()
+        pause = max(0.0, min(config.PULSE, due - began[0]))
+        await self._clock.sleep(pause)
+        passed = max(self._clock.monotonic() - began[0], self._clock.wall() - began[1])
+        return passed - pause > config.SLEEP_GAP
+
+    async def _tick(self) -> bool:
+        """One keep-alive; whether the session turned out to be over."""
+        if self._left() <= 0:
+            return await self._duties.is_over()
+        try:
+            await self._duties.keep_alive()
+        except LiveAvatarException as failure:
+            self._missed += 1
+            logger.warning("a keep-alive failed, %d in a row: %s", self._missed, failure.message)
+            self._duties.changed()
+            return isinstance(failure, APIStatusError) and await self._duties.is_over()
+        self._missed = 0
+        self._duties.changed()
+        return False
+
+    def _look_for_pages(self) -> None:
+        if self._audience.is_missed and not self._warned:
+            logger.warning("no page shows the session: it is stopped in %.0f s", self._audience.left)
+        if self._audience.is_missed or self._warned:
+            self._duties.changed()
+        self._warned = self._audience.is_missed
+        if self._audience.left == 0:
+            self._duties.nobody_watches()
