@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .config import Masked as Masked
     from .errors import LiveAvatarException as LiveAvatarException
     from .life import SessionState as SessionState
+    from .orphans import OwnedSession as OwnedSession
     from .retry import APIConnectOptions as APIConnectOptions
     from .session import AsyncSession as AsyncSession
     from .simulator import Simulator as Simulator
@@ -31,6 +32,7 @@ _HOMES = {
     "LiveAvatarAPI": "api",
     "LiveAvatarException": "errors",
     "Masked": "config",
+    "OwnedSession": "orphans",
     "Session": "sync",
     "SessionPanel": "widgets.panel",
     "SessionState": "life",

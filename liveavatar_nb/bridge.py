@@ -19,6 +19,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
+from . import config
 from .checks import misfit
 from .errors import ClientClosed
 from .nesting import run_nested
@@ -271,21 +272,31 @@ class Face:
 @overload
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
+    *,
+    otherwise: Callable[Concatenate[Any, P], R] | None = None,
 ) -> Callable[Concatenate[Any, P], R]: ...
 @overload
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], *, wrap: Callable[[R], F]
 ) -> Callable[Concatenate[Any, P], F]: ...
-def blocking(method: Callable[..., Coroutine[Any, Any, Any]], *, wrap: Any = None) -> Callable[..., Any]:
+def blocking(
+    method: Callable[..., Coroutine[Any, Any, Any]],
+    *,
+    wrap: Any = None,
+    otherwise: Callable[..., Any] | None = None,
+) -> Callable[..., Any]:
     """The async method as one that waits for its result: same name, parameters and docstring.
 
     Args:
         method: a method of the async face.
         wrap: what makes the sync face's object of the result.
+        otherwise: what is done on the caller's thread where the loop does not answer.
     """
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if otherwise is not None and not bridge.answers(config.LOOP_LIMIT):
+            return otherwise(self._inner, *args, **kwargs)
         try:
             work = method(self._inner, *args, **kwargs)
         except TypeError as failure:

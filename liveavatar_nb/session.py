@@ -235,7 +235,7 @@ class AsyncSession:
     async def stop(self) -> None:
         """Stops the session (`POST /v1/sessions/stop`); at once where it is over already.
 
-        It works in every state, twice, and on another loop than the one that started it, which may be dead.
+        It works in every state, twice, and also where the loop that started it is dead or does not answer.
 
         Raises:
             StopNotConfirmed: the service did not answer; it is tried again until the cap, which ends it at the latest.

@@ -64,19 +64,7 @@ class Session(Face):
     error = reading(AsyncSession.error)
     stop_is_confirmed = reading(AsyncSession.stop_is_confirmed)
 
-    def stop(self) -> None:
-        """Stops the session (`POST /v1/sessions/stop`); at once where it is over already.
-
-        It works in every state, twice, and also where the managed loop is dead or does not answer.
-
-        Raises:
-            StopNotConfirmed: the service did not answer; it is tried again until the cap, which ends it at the latest.
-        """
-        if bridge.answers(config.LOOP_LIMIT):
-            bridge.call(self._inner.stop())
-        else:
-            self._inner.stop_without_loop()
-
+    stop = blocking(AsyncSession.stop, otherwise=AsyncSession.stop_without_loop)
     wait_until_ended = blocking(AsyncSession.wait_until_ended)
     events = blocking_iter(AsyncSession.events)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -85,7 +86,8 @@ class Upkeep:
         self._audience = audience
         self._clock = clock
         self._left = left
-        self._asks_at_cap = asks_at_cap
+        # a second later, for the service ends it by its own clock
+        self._ask_at = clock.monotonic() + left() + 1 if asks_at_cap else math.inf
         self._missed = 0
         self._warned = False
 
@@ -97,9 +99,8 @@ class Upkeep:
     async def run(self) -> None:
         """Returns once the session is over."""
         due = self._clock.monotonic() + config.KEEP_ALIVE_INTERVAL
-        ask_at = self._clock.monotonic() + self._left() + 1
         while True:
-            if await self._pause(due):
+            if await self._pause(min(due, self._ask_at)):
                 self._audience.forgive()
                 logger.info("the machine slept: the service is asked how the session is")
                 if await self._duties.is_over():
@@ -107,8 +108,8 @@ class Upkeep:
                 due = self._clock.monotonic()
             self._look_for_pages()
             now = self._clock.monotonic()
-            if self._asks_at_cap and now >= ask_at:
-                ask_at = now + config.KEEP_ALIVE_INTERVAL
+            if now >= self._ask_at:
+                self._ask_at = now + config.KEEP_ALIVE_INTERVAL
                 if await self._duties.is_over():
                     return
             if now >= due:
@@ -120,7 +121,8 @@ class Upkeep:
     async def _pause(self, due: float) -> bool:
         """Waits for the next look; whether the machine slept meanwhile."""
         began = self._clock.monotonic(), self._clock.wall()
-        pause = max(0.0, min(config.PULSE, due - began[0]))
+        watched = self._audience.left
+        pause = max(0.0, min(config.PULSE, due - began[0], math.inf if watched is None else watched))
         await self._clock.sleep(pause)
         passed = max(self._clock.monotonic() - began[0], self._clock.wall() - began[1])
         return passed - pause > config.SLEEP_GAP

@@ -22,7 +22,8 @@ from liveavatar_nb import (
     sync_api,
 )
 from liveavatar_nb.bridge import reading
-from liveavatar_nb.models import Avatar, ContextDetail, SessionRecord, Voice
+from liveavatar_nb.models import Avatar, ContextDetail, Voice
+from liveavatar_nb.orphans import OwnedSession
 from liveavatar_nb.resources.sessions import Sessions
 from liveavatar_nb.rows import Rows
 
@@ -87,7 +88,7 @@ def exact(la: LiveAvatar) -> None:
     assert_type(la.credits(), Decimal)
     assert_type(la.avatars("mine"), Rows[Avatar])
     assert_type(la.avatars()[0], Avatar)
-    assert_type(la.sessions(active=False)[0], SessionRecord)
+    assert_type(la.sessions(active=False)[0], OwnedSession)
     assert_type(la.session, Session | None)
     assert_type(la.api.contexts.create(name="a", prompt="b", opening_text=None), ContextDetail)
     assert_type(la.api.voices.list(voice_type="public"), Rows[Voice])

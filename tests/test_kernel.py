@@ -4,67 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from queue import Empty
-from typing import Any
 
 import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_event_loop
 
 from liveavatar_nb import Simulator
 
-CELL_LIMIT = 30.0  # s
-
-
-class Kernel:
-    """A kernel of its own, asked cell by cell."""
-
-    def __init__(self) -> None:
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel()
-        self.client: BlockingKernelClient = self.manager.blocking_client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=CELL_LIMIT)
-
-    def run(self, code: str) -> str:
-        """What a cell printed; its error is an error here."""
-        return self.result(self.begin(code))
-
-    def begin(self, code: str) -> str:
-        """Begins a cell; its message's id."""
-        return str(self.client.execute(code))
-
-    def result(self, cell: str) -> str:
-        """What that cell printed, once it has ended."""
-        printed: list[str] = []
-        failure = ""
-        while True:
-            try:
-                message: dict[str, Any] = self.client.get_iopub_msg(timeout=CELL_LIMIT)
-            except Empty:
-                pytest.fail("the cell did not end")
-            content = message["content"]
-            if message["parent_header"].get("msg_id") != cell:
-                continue
-            if message["msg_type"] == "stream":
-                printed.append(content["text"])
-            elif message["msg_type"] == "error":
-                failure = f"{content['ename']}: {content['evalue']}"
-            elif message["msg_type"] == "status" and content["execution_state"] == "idle":
-                break
-        if failure:
-            raise RuntimeError(failure)
-        return "".join(printed).strip()
-
-    def close(self) -> None:
-        self.client.stop_channels()
-        if self.manager.is_alive():
-            self.manager.shutdown_kernel(now=True)
-        self.manager.cleanup_resources()
-        context = self.manager.context
-        if context is not None:
-            context.destroy()
+from .kernels import Kernel
 
 
 @pytest.fixture(scope="module", autouse=True)

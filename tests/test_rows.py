@@ -225,7 +225,8 @@ def test_an_interrupt_loses_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     rows = rows_of(Service(8))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(bridge, "call", interrupted)
+    monkeypatch.setattr(bridge, "call", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         rows[0]
+    monkeypatch.undo()
     assert list(rows) == list(range(8))

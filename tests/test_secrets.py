@@ -307,8 +307,10 @@ async def test_a_session_shows_no_secret(service: Simulator, log: pytest.LogCapt
     """A real one, with its WebSocket."""
     async with AsyncLiveAvatar(KEY, api_url=service.url) as client:
         session = await client.start("Silas")
-        hidden = [session._token.reveal()] if session._token else []
-        told = seen(client, vars(client), session, vars(session), client.api) + of_last(client.api)
+        liability = session._liability
+        assert liability is not None
+        hidden = [liability.token.reveal()]
+        told = seen(client, vars(client), session, vars(session), vars(liability), client.api) + of_last(client.api)
         told += repr(asyncio.all_tasks())
         service.faults.add("socket", "close", code=1011)
         await asyncio.sleep(0.3)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_event_loop
 
 from liveavatar_nb import Simulator
 
 from .faults.canary import CANARY, KEY
+from .kernels import Kernel
 
-CELL_LIMIT = 30.0  # s
 SECRET = f"{CANARY}-secret"
 
 MODES = {
@@ -65,44 +62,6 @@ CELLS: list[tuple[str, tuple[str, str, dict[str, Any]] | None, str]] = [
 SLOW = [f"la.api.{CREATE}", f"await api.{CREATE}"]
 
 
-class Kernel:
-    """A kernel of its own; keeps all that it puts out."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(env={**os.environ, **environment})
-        self.client: BlockingKernelClient = self.manager.blocking_client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=CELL_LIMIT)
-
-    def begin(self, code: str) -> str:
-        return str(self.client.execute(code))
-
-    def output(self, cell: str) -> str:
-        """All that this cell put out: text, results, tracebacks."""
-        told = ""
-        while True:
-            message: dict[str, Any] = self.client.get_iopub_msg(timeout=CELL_LIMIT)
-            if message["parent_header"].get("msg_id") != cell:
-                continue
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                return told
-            if message["msg_type"] != "execute_input":
-                told += json.dumps(message["content"], ensure_ascii=False)
-
-    def run(self, code: str) -> str:
-        return self.output(self.begin(code))
-
-    def close(self) -> None:
-        self.client.stop_channels()
-        if self.manager.is_alive():
-            self.manager.shutdown_kernel(now=True)
-        self.manager.cleanup_resources()
-        context = self.manager.context
-        if context is not None:
-            context.destroy()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def loop_of_jupyter() -> None:
     """jupyter_client's blocking calls make one event loop for the process, which stays."""
@@ -134,23 +93,23 @@ def kernel(simulator: Simulator, tmp_path: Path) -> Iterator[Kernel]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_cells_that_fail_show_no_secret(kernel: Kernel, simulator: Simulator, mode: str) -> None:
-    told = kernel.run(f"{SET_UP}\n{MODES[mode]}")
+    told = kernel.shown(f"{SET_UP}\n{MODES[mode]}")
     assert "Error" not in told
     for cell, fault, error in CELLS:
         if fault is not None:
             operation, kind, parameters = fault
             simulator.faults.add(operation, kind, **parameters)
-        output = kernel.run(cell)
+        output = kernel.shown(cell)
         assert error in output, (cell, output)
         assert "site-packages" in output or "liveavatar_nb" in output, "the traceback shows frames"
         assert CANARY not in output, cell
-    kernel.run("la.close()\nawait api.aclose()")
+    kernel.shown("la.close()\nawait api.aclose()")
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("cell", SLOW, ids=["sync", "async"])
 def test_an_interrupt_shows_no_secret(kernel: Kernel, simulator: Simulator, cell: str, mode: str) -> None:
-    told = kernel.run(f"{SET_UP}\n{MODES[mode]}")
+    told = kernel.shown(f"{SET_UP}\n{MODES[mode]}")
     assert "Error" not in told
     simulator.faults.add("secrets", "delay", seconds=5)
     running = kernel.begin(cell)
@@ -160,5 +119,5 @@ def test_an_interrupt_shows_no_secret(kernel: Kernel, simulator: Simulator, cell
     output = kernel.output(running)
     assert "KeyboardInterrupt" in output or "CancelledError" in output, output
     assert CANARY not in output
-    assert CANARY not in kernel.run("print(la.api.last, api.last, asyncio.all_tasks())")
-    kernel.run("la.close()\nawait api.aclose()")
+    assert CANARY not in kernel.shown("print(la.api.last, api.last, asyncio.all_tasks())")
+    kernel.shown("la.close()\nawait api.aclose()")

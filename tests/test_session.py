@@ -35,6 +35,12 @@ from liveavatar_nb.errors import (
 )
 
 
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start of unknown outcome is looked for within a second, and not within a minute."""
+    monkeypatch.setattr(config, "UNKNOWN_LOOKS", (0.1, 0.2, 0.3, 0.4))
+
+
 def watch_states(client: AsyncLiveAvatar) -> list[str]:
     seen: list[str] = []
 
