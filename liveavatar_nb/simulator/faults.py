@@ -28,6 +28,7 @@ KINDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "redirect": {"location": (str,)},
     "delay": {"seconds": (int, float)},
     "drop_before": {},
+    "late": {"seconds": (int, float), "status": (int,)},
     "drop_after": {},
     "garbage": {"body": (str,), "status": (int,)},
     "truncated": {},
@@ -42,6 +43,7 @@ KINDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
 REQUIRED: Final = {
     "redirect": ("location",),
     "delay": ("seconds",),
+    "late": ("seconds",),
     "huge": ("megabytes",),
     "gzip_bomb": ("megabytes",),
     "drip": ("seconds",),

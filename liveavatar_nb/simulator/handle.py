@@ -73,6 +73,11 @@ class Faults:
         - ``redirect``: answers 307 to `location`.
         - ``drop_before``: the connection is cut without an answer.
 
+        Applied, but later than anyone learns of it:
+
+        - ``late``: the connection is cut without an answer, or the answer is an error of `status` where that is given;
+          `seconds` (real ones) afterwards the call is applied, a start also where its session was stopped meanwhile.
+
         Applied, but the answer does not arrive as it should:
 
         - ``drop_after``: the connection is cut without an answer.

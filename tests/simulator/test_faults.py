@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -58,6 +59,51 @@ def test_a_delay_comes_before_the_call_is_applied(caller: Any) -> None:
     while caller.simulator.billed() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not caller.simulator.billed(), "the service goes on though the caller has hung up"
+
+
+@pytest.mark.parametrize("parameters", [{}, {"status": 503}])
+def test_a_late_call_is_applied_when_nobody_listens_any_more(caller: Any, parameters: dict[str, int]) -> None:
+    session = caller.started()
+    caller.simulator.faults.add("stop", "late", seconds=0.3, **parameters)
+    if parameters:
+        assert caller.stop(session.id).status_code == 503
+    else:
+        with pytest.raises(httpx.RemoteProtocolError):
+            caller.stop(session.id)
+    assert caller.entry(session.id).stops == 0
+    assert len(caller.simulator.billed()) == 1
+    eventually(lambda: not caller.simulator.billed())
+    assert caller.entry(session.id).stops == 1
+
+
+def test_a_late_start_is_applied_although_it_was_stopped(caller: Any) -> None:
+    made = caller.token()
+    caller.simulator.faults.add("start", "late", seconds=0.2)
+    with pytest.raises(httpx.RemoteProtocolError):
+        caller.start(made["session_token"])
+    assert caller.stop(made["session_id"]).status_code == 200
+    assert not caller.simulator.billed()
+    eventually(lambda: len(caller.simulator.billed()) == 1)
+    assert caller.stop(made["session_id"]).status_code == 200
+    entry = caller.entry(made["session_id"])
+    assert (entry.starts, entry.stops, entry.end_reason) == (1, 2, "UNKNOWN")
+    assert not caller.simulator.billed()
+
+
+def test_a_late_start_that_was_applied_once_is_refused(caller: Any) -> None:
+    session = caller.started()
+    caller.stop(session.id)
+    caller.simulator.faults.add("start", "late", seconds=0, status=500)
+    assert caller.start(session.token).status_code == 500
+    eventually(lambda: caller.entry(session.id).starts == 2)
+    assert not caller.simulator.billed()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_times_and_clear(caller: Any) -> None:
@@ -225,7 +271,9 @@ def test_a_handshake_is_cut_or_held_up(caller: Any) -> None:
     ("arguments", "parameters", "error"),
     [
         (("stopp", "delay"), {"seconds": 1}, "operation"),
-        (("stop", "late"), {}, "kind"),
+        (("stop", "sooner"), {}, "kind"),
+        (("start", "late"), {}, "seconds"),
+        (("start", "late"), {"seconds": 1, "status": "500"}, "status"),
         (("stop", "never_connected"), {}, "never_connected"),
         (("socket", "drop_after"), {}, "drop_after"),
         (("stop", "delay"), {}, "seconds"),

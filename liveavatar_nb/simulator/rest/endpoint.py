@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -24,6 +25,9 @@ from .damage import damaged
 SUCCESS: Final = 1000
 NO_CONTENT: Final = 204
 TEMPORARY_REDIRECT: Final = 307
+
+# the loop holds its tasks weakly
+_under_way: Final[set[asyncio.Task[None]]] = set()
 
 
 class Endpoint:
@@ -56,7 +60,13 @@ async def _respond(operation: Operation, function: Function, request: Request) -
     client = request.scope["client"]
     if fault and (response := _unapplied(fault, service, client)):
         return response
-    response = _applied(function, Call(service, request, body, received_at))
+    call = Call(service, request, body, received_at)
+    if fault and fault.kind == "late":
+        task = asyncio.create_task(_apply_late(operation, function, call, fault.parameters["seconds"]))
+        _under_way.add(task)
+        task.add_done_callback(_under_way.discard)
+        return _failed(fault) if "status" in fault.parameters else _cut(service, client)
+    response = _applied(function, call)
     if fault is None:
         return response
     if fault.kind == "drop_after":
@@ -81,16 +91,35 @@ def _applied(function: Function, call: Call) -> Response:
     return answer(status, {"code": SUCCESS, "data": data, "message": "Success"})
 
 
+async def _apply_late(operation: Operation, function: Function, call: Call, seconds: float) -> None:
+    """Applies a call of which nobody hears any more."""
+    await asyncio.sleep(seconds)
+    if operation.name == "start":
+        with contextlib.suppress(Refused):
+            session = call.bearer()
+            if session.started_at is None:
+                # it was on its way when the stop came, which found nothing that ran
+                session.ended_at = session.end_reason = None
+    _applied(function, call)
+
+
 def _unapplied(fault: Fault, service: Service, client: tuple[str, int]) -> Response | None:
     """The answer of a fault that keeps the call from being applied."""
     told = fault.parameters
     if fault.kind == "redirect":
         return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": told["location"]})
     if fault.kind == "drop_before":
-        service.cut(client)
-        return failure(500, "The connection was cut")
-    if fault.kind != "status":
-        return None
+        return _cut(service, client)
+    return _failed(fault) if fault.kind == "status" else None
+
+
+def _cut(service: Service, client: tuple[str, int]) -> Response:
+    service.cut(client)
+    return failure(500, "The connection was cut")
+
+
+def _failed(fault: Fault) -> Response:
+    told = fault.parameters
     status, headers = told.get("status", 500), told.get("headers")
     if "body" in told:
         return Response(told["body"], status, headers, media_type=told.get("content_type", "text/html"))
