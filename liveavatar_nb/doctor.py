@@ -16,6 +16,7 @@ import sys
 import textwrap
 import threading
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -35,8 +36,11 @@ from .errors import (
     CreditsError,
     LiveAvatarException,
     LiveAvatarWarning,
+    ProtectionError,
     StopNotConfirmed,
 )
+from .journal import journal
+from .leftovers import Leftover, leftovers
 from .probe import Answer
 from .sync import LiveAvatar
 from .tables import STOP_HOW, credits_text, plain
@@ -48,6 +52,7 @@ FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
 SHOWN_SESSIONS: Final = 3  # ids that are named
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
 FIRST_WITH_SUBSHELLS: Final = 7  # the major version of ipykernel from which Stop arrives while a cell runs
+STOP_ORPHANS: Final = "liveavatar-nb sessions --orphans --stop"
 STATIC: Final = Path(__file__).with_name("static")
 
 COLOURS: Final = {"ok": "success", "warning": "warn", "problem": "error", "skipped": "border"}  # JupyterLab's names
@@ -159,7 +164,7 @@ def examine(
             report.append(finding)
             tell(finding)
 
-    for check in (python, kernel, widgets, livekit):
+    for check in (python, kernel, widgets, guard, livekit):
         note(_checked(check.__name__, check))
     with contextlib.ExitStack() as stack:
         key: Masked | None
@@ -241,6 +246,17 @@ def widgets() -> Finding:
         "the browser's part is not built",
         "Install the package with pip (in a clone `pip install .` or `pip install -e .`): that builds it.",
     )
+
+
+def guard() -> Finding:
+    """The journal and the guard, without which no session is started: both are tried."""
+    tried = Leftover("http://127.0.0.1:9", Masked("none", "of nobody"), str(uuid.uuid4()), cap=1.0)
+    try:
+        leftovers.add(tried)
+    except ProtectionError as failure:
+        return Finding("guard", "problem", failure.message, failure.remedy)
+    leftovers.discard(tried.session_id)
+    return Finding("guard", "ok", f"a session is stopped if its kernel dies; written down in {journal.folder}")
 
 
 def livekit() -> Finding:
@@ -352,7 +368,9 @@ def running(la: LiveAvatar) -> Finding:
     named = [f"{one.id} ({one.mode}, {html.clock(one.duration)})" for one in billed[:SHOWN_SESSIONS]]
     named += [f"{len(billed) - SHOWN_SESSIONS} more"] if len(billed) > SHOWN_SESSIONS else []
     many = "1 runs and is billed" if len(billed) == 1 else f"{len(billed)} run and are billed"
-    return Finding("sessions", "warning", f"{many}: {', '.join(named)}", STOP_HOW)
+    left_over = sum(one.whose == "orphan" for one in sessions)
+    how = f"{left_over} of a kernel that died: `{STOP_ORPHANS}` stops what is left over." if left_over else STOP_HOW
+    return Finding("sessions", "warning", f"{many}: {', '.join(named)}", how)
 
 
 def sandbox(la: LiveAvatar) -> Finding:

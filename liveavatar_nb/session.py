@@ -301,13 +301,13 @@ class AsyncSession:
         guard = None if self._around.is_simulated else asyncio.create_task(asyncio.to_thread(leftovers.prepare))
         try:
             token, has_cap = await self._get_token()
+            secret = Masked(token.session_token, "of a session")
+            liability = self._liability = Liability(token.session_id, secret, self._times, self._around)
+            del token
+            self._mark("token")
         finally:
             if guard is not None:
                 await asyncio.wait([guard])
-        secret = Masked(token.session_token, "of a session")
-        liability = self._liability = Liability(token.session_id, secret, self._times, self._around)
-        del token
-        self._mark("token")
         # the call is a task of its own, so that its outcome is always learnt
         self._start_call = asyncio.create_task(liability.start(has_cap=has_cap))
         started = await asyncio.shield(self._start_call)

@@ -97,7 +97,7 @@ class Upkeep:
         return self._missed >= config.MISSED_KEEP_ALIVES
 
     async def run(self) -> None:
-        """Returns once the session is over."""
+        """Returns once the session is over, or nobody watches it any more."""
         due = self._clock.monotonic() + config.KEEP_ALIVE_INTERVAL
         while True:
             if await self._pause(min(due, self._ask_at)):
@@ -106,7 +106,9 @@ class Upkeep:
                 if await self._duties.is_over():
                     return
                 due = self._clock.monotonic()
-            self._look_for_pages()
+            if self._is_left_alone():
+                self._duties.nobody_watches()
+                return
             now = self._clock.monotonic()
             if now >= self._ask_at:
                 self._ask_at = now + config.KEEP_ALIVE_INTERVAL
@@ -142,11 +144,11 @@ class Upkeep:
         self._duties.changed()
         return False
 
-    def _look_for_pages(self) -> None:
+    def _is_left_alone(self) -> bool:
+        """Whether nobody has watched for too long; a warning comes first."""
         if self._audience.is_missed and not self._warned:
             logger.warning("no page shows the session: it is stopped in %.0f s", self._audience.left)
         if self._audience.is_missed or self._warned:
             self._duties.changed()
         self._warned = self._audience.is_missed
-        if self._audience.left == 0:
-            self._duties.nobody_watches()
+        return self._audience.left == 0

@@ -27,6 +27,7 @@ NAMES = [
     "python",
     "kernel",
     "widgets",
+    "guard",
     "livekit",
     "key",
     "address",
@@ -216,6 +217,16 @@ def test_widgets_that_were_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert doctor.widgets().state == "problem", "an empty file is no style sheet"
     (tmp_path / "widgets.css").write_text("x" * 500)
     assert doctor.widgets() == Finding("widgets", "ok", "the browser's part is built: 2 files, 2 kB")
+
+
+def test_a_journal_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.guard().state == "ok"
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    found = doctor.guard()
+    assert found.state == "problem"
+    assert str(tmp_path) in found.found
+    assert "allow_unjournaled" in found.remedy
 
 
 def test_livekit_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

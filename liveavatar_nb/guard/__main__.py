@@ -82,7 +82,10 @@ class Charge:
 
             from ..journal import Journal  # noqa: PLC0415
 
-            Journal(Path(self.journal)).remove(self.id)
+            book = Journal(Path(self.journal))
+            for entry in book.entries():
+                if entry.session_id == self.id:
+                    book.bury(entry)
         return True
 
 
