@@ -6,12 +6,12 @@ import contextlib
 import json
 import os
 import re
-import select
+import selectors
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +62,8 @@ class Guard:
         self._opening = threading.Lock()
         self._pipe: int | None = None
         self._answers: int | None = None
-        self._charges: dict[str, tuple[Charge, float]] = {}
+        self._charges: dict[str, tuple[Charge, float]] = {}  # with the moment since which its `left` counts
+        self._started: set[str] = set()
 
     def _before_fork(self) -> None:
         self._opening.acquire()
@@ -84,7 +85,7 @@ class Guard:
         if self._answers is None:
             return False
         # it says one word in its life: what can be read afterwards is its end
-        return not select.select([self._answers], [], [], 0)[0]
+        return not _is_readable(self._answers, 0)
 
     def prepare(self) -> None:
         """Starts it where it is not there, and returns when it is ready.
@@ -98,8 +99,11 @@ class Guard:
             self._close()
             try:
                 self._start()
-                for charge, since in self._charges.values():
-                    self._tell(_told(charge, charge.left - (time.monotonic() - since)))
+                for session_id, (charge, since) in self._charges.items():
+                    left = charge.left - (time.monotonic() - since)
+                    self._tell(_told(charge, left))
+                    if session_id in self._started:
+                        self._tell({"do": "started", "id": session_id, "left": left})
             except (OSError, subprocess.SubprocessError) as failure:
                 self._close()
                 raise GuardError(f"{type(failure).__name__}: {failure}") from None
@@ -123,7 +127,12 @@ class Guard:
 
     def started(self, session_id: str, left: float) -> None:
         """The service confirmed the start, and ends the session so many seconds from now at the latest."""
-        self._note(session_id, {"do": "started", "id": session_id, "left": left})
+        with self._lock:
+            if session_id in self._charges:
+                charge, _ = self._charges[session_id]
+                self._charges[session_id] = (replace(charge, left=left), time.monotonic())
+                self._started.add(session_id)
+                self._note(session_id, {"do": "started", "id": session_id, "left": left})
 
     def stop(self, session_id: str) -> None:
         """Has the guard stop it now, although this process lives."""
@@ -133,15 +142,18 @@ class Guard:
         """Has the guard stop it, and tell nobody: this process is done with it."""
         with self._lock:
             self.stop(session_id)
-            self._charges.pop(session_id, None)
-            self.leave_if_unused()
+            self._drop(session_id)
 
     def done(self, session_id: str) -> None:
         """Nothing of it is billed any more; with the last session the guard goes."""
         with self._lock:
             self._note(session_id, {"do": "done", "id": session_id})
-            self._charges.pop(session_id, None)
-            self.leave_if_unused()
+            self._drop(session_id)
+
+    def _drop(self, session_id: str) -> None:
+        self._charges.pop(session_id, None)
+        self._started.discard(session_id)
+        self.leave_if_unused()
 
     def leave_if_unused(self) -> None:
         """Lets it go where it has nothing to guard."""
@@ -173,13 +185,18 @@ class Guard:
         finally:
             os.close(its_input)
             os.close(its_output)
-        self._wait_until_ready()
-        # what was started has made the guard, and ended
-        process.wait(READY_LIMIT)
+        try:
+            self._wait_until_ready()
+        except GuardError:
+            process.kill()
+            raise
+        finally:
+            # what was started has made the guard, and ended
+            process.wait(READY_LIMIT)
 
     def _wait_until_ready(self) -> None:
         assert self._answers is not None
-        if not select.select([self._answers], [], [], READY_LIMIT)[0]:
+        if not _is_readable(self._answers, READY_LIMIT):
             raise GuardError(f"It was not ready within {READY_LIMIT:g} s.")
         if not os.read(self._answers, 16):
             raise GuardError("It ended at once.")
@@ -196,6 +213,13 @@ class Guard:
             if descriptor is not None:
                 os.close(descriptor)
         self._pipe = self._answers = None
+
+
+def _is_readable(descriptor: int, limit: float) -> bool:
+    """Whether something, or the end, can be read within so many seconds; `select` itself takes no large descriptor."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        return bool(selector.select(limit))
 
 
 def _told(charge: Charge, left: float) -> dict[str, Any]:
