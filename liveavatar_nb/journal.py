@@ -8,6 +8,7 @@ That decides only for records of this host and this boot; of others nothing is k
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import heapq
 import hmac
@@ -42,7 +43,8 @@ ASIDE: Final = ".set-aside"  # ends the name of what is no record
 LARGEST_ENTRY: Final = 4096  # bytes
 MOST_ENTRIES: Final = 1000  # records that are looked at, the newest
 SALT_BYTES: Final = 16
-STALE: Final = 24 * 3600.0  # s past its cap after which a record says nothing any more, whatever the clocks do
+LATEST: Final = 253402300800.0  # s since the epoch: the year 10000, which no calendar here can show
+STALE: Final = 24 * 3600.0  # s past its cap, or ahead of the clock, at which a dead owner's record says nothing
 LARGEST_CAP: Final = 10 * 24 * 3600.0  # s
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -93,8 +95,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the cap has ended it for certain."""
-        return self.age > self.cap + STALE
+        """Whether the cap has ended it for certain, as far as the wall's clock can be trusted."""
+        return not -STALE <= self.age <= self.cap + STALE
 
 
 class Journal:
@@ -126,7 +128,8 @@ class Journal:
             return self._given
         from platformdirs import user_state_path  # noqa: PLC0415 (a quick import of the package)
 
-        return user_state_path(APPLICATION, appauthor=False) / "sessions"
+        # a relative one would be another folder after each chdir
+        return Path("~").expanduser() / user_state_path(APPLICATION, appauthor=False) / "sessions"
 
     def add(self, session_id: str, base_url: str, key: Masked, cap: float) -> None:
         """Writes down a session that is about to be started.
@@ -153,7 +156,7 @@ class Journal:
                 pid_started=_started(os.getpid()),
                 owner=self._own(),
                 state="starting",
-                cap=cap,
+                cap=_bounded(cap),
                 created=time.time(),
             )
             try:
@@ -168,8 +171,11 @@ class Journal:
         with self._lock:
             if session_id not in self._written:
                 return
-            entry = msgspec.structs.replace(self._written[session_id], state="started", cap=cap)
             try:
+                owner = self._own()
+                entry = msgspec.structs.replace(
+                    self._written[session_id], state="started", cap=_bounded(cap), owner=owner
+                )
                 self._write(entry)
             except OSError as failure:
                 logger.warning("session %s: the journal could not be updated: %s", session_id, failure.strerror)
@@ -177,11 +183,16 @@ class Journal:
             self._written[session_id] = entry
 
     def remove(self, session_id: str) -> None:
-        """Nothing of it is billed any more."""
+        """Nothing of it is billed any more; with the record of a dead owner goes its lock."""
+        if not _is_uuid(session_id):
+            return
         with self._lock:
-            self._written.pop(session_id, None)
-            with contextlib.suppress(OSError, ValueError):
-                (self.folder / f"{_uuid(session_id)}{ENTRY}").unlink()
+            path = self.folder / f"{session_id}{ENTRY}"
+            entry = self._read(path) if self._written.pop(session_id, None) is None else None
+            with contextlib.suppress(OSError):
+                path.unlink()
+            if entry is not None:
+                self._unlock(entry)
             self._disown_if_unused()
 
     def let_go(self, session_id: str) -> None:
@@ -206,58 +217,67 @@ class Journal:
         found = []
         for _, name in names[:MOST_ENTRIES]:
             entry = self._read(folder / name)
-            if entry is not None and entry.is_stale:
-                self.remove(entry.session_id)
-            elif entry is not None:
+            if entry is None:
+                continue
+            # a clock that jumped says nothing against an owner that lives
+            if entry.is_stale and not (entry.is_of_this_boot and self.has_owner(entry)):
+                self.bury(entry)
+            else:
                 found.append(entry)
         return found
 
     def is_ours(self, entry: Entry) -> bool:
         """Whether this process wrote it."""
-        return entry.session_id in self._written
+        return entry.session_id in self._written or entry.owner == self._owner
 
     def has_owner(self, entry: Entry) -> bool:
         """Whether the process that wrote it lives; only for records of this boot."""
         if self.is_ours(entry):
             return True
-        path = self.folder / f"{entry.owner}{LOCK}"
-        lock = _file_lock(path)
-        if not path.exists():
-            return False
         try:
-            lock.acquire(timeout=0)
-        except TimeoutError:
-            return True
-        except (OSError, RuntimeError):
+            return _is_held(self._lock_of(entry.owner))
+        except FileNotFoundError:
+            return False
+        except OSError:
             # it cannot be told: then it is not ours to touch
             return True
-        lock.release()
-        return False
 
     def bury(self, entry: Entry) -> None:
-        """Removes the record of a dead owner, and with its last one the owner's lock."""
-        self.remove(entry.session_id)
-        if not any(other.owner == entry.owner for other in self.entries()):
+        """Removes the record of a dead owner, and the owner's lock, which decides nothing any more."""
+        with contextlib.suppress(OSError):
+            (self.folder / f"{_uuid(entry.session_id)}{ENTRY}").unlink()
+        self._unlock(entry)
+
+    def _unlock(self, entry: Entry) -> None:
+        if not self.has_owner(entry):
             with contextlib.suppress(OSError):
-                (self.folder / f"{entry.owner}{LOCK}").unlink()
+                self._lock_of(entry.owner).unlink()
+
+    def _lock_of(self, owner: str) -> Path:
+        return self.folder / f"{_uuid(owner)}{LOCK}"
 
     def _own(self) -> str:
         """The name of the lock that this process holds, taken here where it holds none."""
-        if self._owner is None:
-            folder = self.folder
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check_folder(folder)
-            owner = str(uuid.uuid4())
-            held = _file_lock(folder / f"{owner}{LOCK}")
-            held.acquire(timeout=0)
-            self._owner, self._held = owner, held
-        return self._owner
+        if self._owner is not None and self._lock_of(self._owner).exists():
+            return self._owner
+        _make_folder(self.folder)
+        owner = str(uuid.uuid4())
+        held = _file_lock(self._lock_of(owner))
+        held.acquire(timeout=0)
+        if self._held is not None:
+            self._held.release()
+        self._owner, self._held = owner, held
+        # somebody cleared the folder while sessions ran
+        for entry in list(self._written.values()):
+            self._written[entry.session_id] = again = msgspec.structs.replace(entry, owner=owner)
+            self._write(again)
+        return owner
 
     def _disown_if_unused(self) -> None:
         if self._written or self._owner is None or self._held is None:
             return
         with contextlib.suppress(OSError):
-            (self.folder / f"{self._owner}{LOCK}").unlink()
+            self._lock_of(self._owner).unlink()
         with contextlib.suppress(OSError, RuntimeError):
             self._held.release()
         self._owner = self._held = None
@@ -279,26 +299,57 @@ class Journal:
         _sync_folder(folder)
 
     def _read(self, path: Path) -> Entry | None:
-        """The record in a file; None where it is gone, or none: then it is set aside."""
+        """The record in a file; None where it is gone, cannot be read now, or is none: then it is set aside."""
         try:
             content = _content(path)
-            entry = msgspec.json.decode(content, type=Entry)
-            is_sound = (
-                entry.session_id == path.name.removesuffix(ENTRY)
-                and _uuid(entry.owner) == entry.owner
-                and 0 < entry.cap <= LARGEST_CAP
-                and 0 < entry.created <= time.time() + STALE
-            )
-            if not is_sound:
-                raise ValueError("its fields do not fit")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as failure:
-            logger.warning("%s is no record of a session and was set aside (%s)", path, failure)
-            with contextlib.suppress(OSError):
-                path.rename(path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{ASIDE}"))
+        except OSError as failure:
+            # too many open files, a disk that fails: it may be a sound one
+            logger.warning("%s cannot be read: %s", path, failure.strerror)
+            return None
+        except ValueError as failure:
+            _set_aside(path, str(failure))
+            return None
+        try:
+            entry = msgspec.json.decode(content, type=Entry)
+        except (ValueError, RecursionError) as failure:
+            _set_aside(path, type(failure).__name__)
+            return None
+        if not _is_sound(entry, path.name.removesuffix(ENTRY)):
+            _set_aside(path, "its fields do not fit")
             return None
         return entry
+
+
+def _set_aside(path: Path, why: str) -> None:
+    logger.warning("%s is no record of a session and was set aside (%s)", path, why)
+    with contextlib.suppress(OSError):
+        path.rename(path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{ASIDE}"))
+
+
+def _is_sound(entry: Entry, session_id: str) -> bool:
+    return (
+        entry.session_id == session_id
+        and _is_uuid(entry.owner)
+        and _is_hex(entry.salt, 2 * SALT_BYTES)
+        and _is_hex(entry.fingerprint, 2 * hashlib.sha256().digest_size)
+        and 0 <= entry.cap <= LARGEST_CAP
+        and 0 < entry.created < LATEST
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes it where nothing has its name.
+
+    Raises:
+        OSError: it cannot be made, or is no folder of this user's.
+    """
+    if not folder.is_absolute():
+        raise FileNotFoundError(errno.ENOENT, "this user has no home folder", str(folder))
+    if not os.path.lexists(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_folder(folder)
 
 
 def _check_folder(folder: Path) -> None:
@@ -309,32 +360,41 @@ def _check_folder(folder: Path) -> None:
     """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(20, "it is a link or a file, and not a folder", str(folder))
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link or a file, and not a folder", str(folder))
     if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
-        raise PermissionError(1, "it belongs to another user", str(folder))
+        raise PermissionError(errno.EPERM, "it belongs to another user", str(folder))
     if os.name == "posix" and found.st_mode & 0o077:
         folder.chmod(0o700)
 
 
 def _names(folder: Path) -> Iterator[tuple[float, str]]:
-    """Age and name of what looks like a record by its name; what was left half written is swept away."""
+    """Age and name of what looks like a record by its name; half-written ones and locks of the dead are swept away."""
     with os.scandir(folder) as found:
         for item in found:
             try:
-                if item.name.startswith(NEW) and time.time() - item.stat(follow_symlinks=False).st_mtime > STALE:
-                    Path(item.path).unlink()
+                if item.name.startswith(NEW) or item.name.endswith(LOCK):
+                    _sweep(Path(item.path), item.stat(follow_symlinks=False).st_mtime)
                 elif item.name.endswith(ENTRY) and _is_uuid(item.name.removesuffix(ENTRY)):
                     yield item.stat(follow_symlinks=False).st_mtime, item.name
             except OSError:
                 continue
 
 
+def _sweep(path: Path, written: float) -> None:
+    """Removes an old file that nobody holds: a young lock may be about to be taken."""
+    if time.time() - written > STALE and not (path.name.endswith(LOCK) and _is_held(path)):
+        path.unlink()
+
+
 def _content(path: Path) -> bytes:
     """What is in a plain file of this user's that nobody else can write.
 
     Raises:
-        OSError, ValueError: it is something else, or too large.
+        OSError: it cannot be read.
+        ValueError: it is something else, or too large.
     """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise ValueError("it is no file")
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
@@ -356,9 +416,46 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _file_lock(path: Path) -> BaseFileLock:
-    from filelock import FileLock  # noqa: PLC0415 (40 ms, and only a start or an orphan needs it)
+    from filelock import FileLock  # noqa: PLC0415 (40 ms, and only a start needs it)
 
-    return FileLock(path, mode=0o600, is_singleton=False)
+    # a soft one would outlive its owner
+    return FileLock(path, mode=0o600, is_singleton=False, fallback_to_soft=False)
+
+
+if sys.platform == "win32":
+
+    def _is_held(path: Path) -> bool:
+        """Whether a process holds the lock in a file.
+
+        Raises:
+            OSError: it is not there, or cannot be told.
+        """
+        path.stat()
+        lock = _file_lock(path)
+        try:
+            lock.acquire(timeout=0)
+        except TimeoutError:
+            return True
+        lock.release()
+        return False
+
+else:
+    import fcntl
+
+    def _is_held(path: Path) -> bool:
+        """Whether a process holds the lock in a file: shared looks at once do not take each other for an owner.
+
+        Raises:
+            OSError: it is not there, or cannot be told.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
 
 def _is_uuid(text: str) -> bool:
@@ -366,6 +463,14 @@ def _is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text
     except ValueError:
         return False
+
+
+def _is_hex(text: str, length: int) -> bool:
+    return len(text) == length and not set(text) - set("0123456789abcdef")
+
+
+def _bounded(cap: float) -> float:
+    return min(max(cap, 0.0), LARGEST_CAP)
 
 
 def _uuid(text: str) -> str:
