@@ -72,6 +72,7 @@ class ControlledWidget(anywidget.AnyWidget):
                 )
         # the face, too: as long as a widget is there the client is not let go
         self._la, self._client = la, client
+        self._is_prompt = False  # whether the page's last new command came by a way that no cell holds up
         super().__init__(widget_id=channel.join(self), **traits)
         self.on_msg(lambda _widget, content, _buffers: channel.deliver(content))
         self._unwatch = client.watch(self._client_changed)
@@ -97,7 +98,12 @@ class ControlledWidget(anywidget.AnyWidget):
         """Takes a command in, from whichever thread it comes by; each is acknowledged, and done once."""
         worker.post(lambda: self.send({"type": "ack", "id": command.id}))
         if is_new:
-            self._submit(self._perform(command), command.name)
+            self._is_prompt = command.is_prompt
+            self._take(command)
+
+    def _take(self, command: Command) -> None:
+        """Has a new command done; on the thread that it came by."""
+        self._submit(self._perform(command), command.name)
 
     async def _perform(self, command: Command) -> None:
         do = getattr(self, f"do_{command.name}", None)

@@ -26,19 +26,23 @@ REMEMBERED = 512  # ids of commands: one that comes a second time, by the other 
 
 @dataclass(frozen=True)
 class Command:
-    """What a page asks a widget to do."""
+    """What a page asks a widget to do.
+
+    `is_prompt` tells that it came by a way that no running cell holds up.
+    """
 
     widget_id: str
     id: str
     name: str
     args: dict[str, Any]
+    is_prompt: bool = False
 
 
-def parse(data: Any) -> Command | None:
+def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
     """The command in a message; None where it is none."""
     match data:
         case {"widget": str(widget_id), "id": str(command_id), "command": str(name), "args": dict(args)}:
-            return Command(widget_id, command_id, name, args)
+            return Command(widget_id, command_id, name, args, is_prompt)
     return None
 
 
@@ -66,11 +70,16 @@ class Channel:
         self._receivers.pop(widget_id, None)
 
     def _opened(self, opened: Any, message: Any) -> None:
-        opened.on_msg(lambda message: self.deliver(message["content"]["data"]))
+        def receive(message: Any) -> None:
+            # the main thread runs the cells: what it handles waited for them, or could have
+            is_prompt = threading.current_thread() is not threading.main_thread()
+            self.deliver(message["content"]["data"], is_prompt=is_prompt)
 
-    def deliver(self, data: Any) -> None:
+        opened.on_msg(receive)
+
+    def deliver(self, data: Any, *, is_prompt: bool = False) -> None:
         """Hands a message's command to its widget, if it is one and new."""
-        command = parse(data)
+        command = parse(data, is_prompt=is_prompt)
         if command is None:
             logger.warning("a message of a page that is no command was ignored")
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import weakref
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
@@ -11,15 +13,20 @@ import traitlets
 
 from .. import config
 from ..bodies import VideoEncoding, VideoQuality
-from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
+from ..bridge import bridge
+from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
 from ..life import SessionOptions, SessionState
+from ..orphans import OwnedSession
 from ..session import AsyncSession
 from .base import ControlledWidget, asset
+from .channel import Command
 from .problem import problem_of
+from .worker import worker
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 FOLLOW_INTERVAL = 5.0  # s between two looks at a live session's credits
+LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
 
@@ -48,10 +55,13 @@ class SessionPanel(ControlledWidget):
     credits_problem = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
     problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    orphans = traitlets.List(traitlets.Dict()).tag(sync=True)
     code = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, la: Any, **traits: Any) -> None:
         self._following: asyncio.Task[Any] | None = None
+        self._watched: weakref.WeakSet[AsyncSession] = weakref.WeakSet()
+        self._told: tuple[str | None, SessionState] | None = None
         self._before_sandbox = ""
         # the page's commands and the loop go by this; the trait only shows it, and is written later
         self._settings: dict[str, Any] = {
@@ -87,18 +97,41 @@ class SessionPanel(ControlledWidget):
         self._write(problem=None)
         try:
             await self._client.start(avatar_id, **self._settings)
+            await self.do_beat()
         except SessionEnded:
             logger.info("the start was ended from the page, or by the service")
         finally:
-            await self._look_at_credits()
+            await asyncio.gather(self._look_at_credits(), self._look_for_orphans())
 
     async def do_stop(self) -> None:
         """Stops the session, or the start that is under way."""
         self._client.cancel_starts()
         session = self._client.session
         if session is not None:
-            await session.stop()
+            try:
+                await session.stop()
+            finally:
+                # the session's own loop may be dead, and tell nobody
+                self._client_changed()
         await self._look_at_credits()
+
+    async def do_beat(self) -> None:
+        """A page shows the session. Where a cell would hold up that word its absence means nothing."""
+        session = self._client.session
+        if session is None or not self._is_prompt:
+            return
+        self._watched.add(session)
+        for shown in list(self._watched):
+            if shown.is_live:
+                shown.beat()
+
+    async def do_stop_orphans(self) -> None:
+        """Stops what dead kernels left behind."""
+        self._write(problem=None)
+        try:
+            await self._client.stop_orphans()
+        finally:
+            await asyncio.gather(self._look_at_credits(), self._look_for_orphans())
 
     async def do_configure(self, **changes: Any) -> None:
         """Changes what the next session is started with."""
@@ -132,19 +165,51 @@ class SessionPanel(ControlledWidget):
     async def do_ready(self) -> None:
         """A view has connected and asks for what is true now."""
         await super().do_ready()
-        await self._look_at_credits()
+        await asyncio.gather(self._look_at_credits(), self._look_for_orphans())
+
+    def _take(self, command: Command) -> None:
+        if command.name == "stop":
+            # a stop needs nothing else: not the loop, if that does not answer
+            threading.Thread(target=self._stop, args=[command], name="liveavatar_nb-stop", daemon=True).start()
+        else:
+            super()._take(command)
+
+    def _stop(self, command: Command) -> None:
+        session = self._client.session
+        if session is None or bridge.answers(config.LOOP_LIMIT):
+            super()._take(command)
+            return
+        logger.warning("the loop does not answer: session %s is stopped without it", session.id)
+        try:
+            session.stop_without_loop()
+        except StopNotConfirmed as failure:
+            self._show(failure)
+        self._write(status=status_of(session))
 
     # what is shown
 
     async def _load(self) -> None:
-        await asyncio.gather(super()._load(), self._look_at_credits())
+        await asyncio.gather(super()._load(), self._look_at_credits(), self._look_for_orphans())
         self._client_changed()
 
     def _client_changed(self) -> None:
-        session = self._client.session
+        session, loop = self._client.session, asyncio.get_running_loop()
         self._write(status=None if session is None else status_of(session))
-        if session is not None and session.is_live and (self._following is None or self._following.done()):
-            self._following = asyncio.get_running_loop().create_task(self._guard(self._follow(), "the panel"))
+        if session is None:
+            return
+        following = self._following
+        if session.is_live and (following is None or following.done() or following.get_loop() is not loop):
+            self._following = loop.create_task(self._guard(self._follow(), "the panel"))
+        told, self._told = self._told, (session.id, session.state)
+        if session.state.is_final and told != self._told and not self._client.is_closed:
+            self._submit(self._look_for_orphans(), "what is left over")
+        if session.stop_is_confirmed:
+            worker.post(self._forget_doubt)
+
+    def _forget_doubt(self) -> None:
+        """Takes back that a stop was not confirmed."""
+        if self.problem is not None and self.problem["kind"] == StopNotConfirmed.__name__:
+            self.problem = None
 
     async def _follow(self) -> None:
         """Keeps time and credits true while a session is live, whichever it is by then."""
@@ -161,6 +226,16 @@ class SessionPanel(ControlledWidget):
             self._write(credits_problem=failure.message)
         else:
             self._write(credits=f"{left:.2f}", credits_problem=None)
+
+    async def _look_for_orphans(self) -> None:
+        if self._client.is_simulated:
+            return
+        try:
+            found = await self._client.orphans()
+        except LiveAvatarException as failure:
+            logger.warning("cannot look for sessions that dead kernels left: %s", failure)
+            return
+        self._write(orphans=[orphan_of(session) for session in found])
 
     def _show(self, failure: BaseException) -> None:
         self._write(problem=problem_of(failure))
@@ -210,24 +285,46 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
     """What a page shows of a session; no token and no address is in it."""
     live = session.state in (SessionState.CONNECTING, SessionState.CONNECTED, SessionState.STOPPING)
     timings = session.timings
+    state, end_words = session.state, session.end_words
+    if state is SessionState.FAILED and session.stop_is_confirmed and _was_only_unconfirmed(session):
+        state, end_words = SessionState.ENDED, LATE
     return {
         "id": session.id or "",
         "avatar_id": session.avatar.id,
         "avatar_name": session.avatar.name,
         "mode": session.mode,
         "is_sandbox": session.is_sandbox,
-        "state": str(session.state),
+        "state": str(state),
         "steps": [{"name": name, "words": words, "done": name in timings} for name, words in STEPS.items()],
         "billing": session.is_live and "token" in timings and not session.is_sandbox,
         "elapsed": session.elapsed if "start" in timings else session.since_start_call,
         "running": live or session.state is SessionState.STARTING,
         "max_seconds": session.max_minutes * 60,
+        "cap_at": session.cap_at,
         "credits_per_minute": session.options.credits_per_minute,
         "credits_used": session.credits_used,
         "keep_alive_age": session.keep_alive_age,
-        "end_words": session.end_words,
+        "degraded": session.is_degraded,
+        "unwatched_left": session.unwatched_left,
+        "end_words": end_words,
         "confirmed": session.stop_is_confirmed,
     }
+
+
+def orphan_of(session: OwnedSession) -> dict[str, Any]:
+    """What a page shows of a session that a dead kernel left."""
+    return {
+        "id": session.id,
+        "mode": session.mode,
+        "started": session.created_at.timestamp(),
+        "minutes": session.duration / 60,
+        "words": session.whose_words,
+    }
+
+
+def _was_only_unconfirmed(session: AsyncSession) -> bool:
+    """Whether nothing but its stop went wrong; that error goes with the next stop that is confirmed."""
+    return session.error is None or isinstance(session.error, StopNotConfirmed)
 
 
 def _service(la: Any) -> str:

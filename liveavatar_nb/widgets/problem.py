@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ..errors import CreditsError
+from ..errors import ConcurrencyLimitError, CreditsError
 
 Problem = dict[str, Any]
 Severity = Literal["error", "warning", "info"]
@@ -15,6 +15,8 @@ def problem_of(failure: BaseException, severity: Severity = "error") -> Problem:
     action = None
     if isinstance(failure, CreditsError):
         action = {"label": "Use the sandbox", "command": "configure", "args": {"is_sandbox": True}}
+    elif isinstance(failure, ConcurrencyLimitError) and any(one.whose == "orphan" for one in failure.sessions):
+        action = {"label": "Stop what is left over", "command": "stop_orphans", "args": {}}
     return {
         "kind": type(failure).__name__,
         "title": getattr(failure, "title", "Something went wrong here"),

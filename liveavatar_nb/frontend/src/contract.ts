@@ -54,13 +54,30 @@ export interface Session {
   running: boolean;
   /** Seconds after which the service ends it. */
   max_seconds: number;
+  /** When that is, in seconds since the epoch; null before the start. */
+  cap_at: number | null;
   credits_per_minute: number;
   credits_used: number | null;
   /** Seconds since the last keep-alive, as of the moment this record was sent. */
   keep_alive_age: number | null;
+  /** Three keep-alives in a row did not arrive. */
+  degraded: boolean;
+  /** Seconds until it is stopped because no page shows it; null where that is no matter. */
+  unwatched_left: number | null;
   end_words: string | null;
   /** The service confirmed that nothing is running. */
   confirmed: boolean;
+}
+
+/** A session that a dead kernel left, and that runs on. */
+export interface Orphan {
+  id: string;
+  mode: string;
+  /** Seconds since the epoch. */
+  started: number;
+  /** How long it ran when it was found. */
+  minutes: number;
+  words: string;
 }
 
 export interface Settings {
@@ -90,6 +107,7 @@ export interface PanelTraits {
   credits_problem: string | null;
   settings: Settings;
   problem: Problem | null;
+  orphans: Orphan[];
   code: string;
 }
 
@@ -117,5 +135,6 @@ export const PANEL_TRAITS = [
   "credits_problem",
   "settings",
   "problem",
+  "orphans",
   "code",
 ] as const satisfies (keyof PanelTraits)[];

@@ -20,6 +20,8 @@ const LOOK_MS = 1000;
 const GRACE_MS = 3000;
 /** Where the host tells nothing of its kernel, a running session that is silent so long is asked after. */
 const PULSE_MS = 20_000;
+/** How often a page says that it shows a running session. */
+export const BEAT_MS = 10_000;
 
 /**
  * connecting: nothing heard yet; live: heard; interrupted: the way to the kernel is down for now;
@@ -29,13 +31,14 @@ const PULSE_MS = 20_000;
 export type Phase = "connecting" | "live" | "interrupted" | "lost" | "gone" | "saved";
 
 /** Clicks: what a person waits for. The rest is the page's own business. */
-const CLICKS = new Set(["pick", "reload", "configure", "start", "stop", "dismiss"]);
+const CLICKS = new Set(["pick", "reload", "configure", "start", "stop", "dismiss", "stop_orphans"]);
 /** The traits whose change answers a click; Start and Stop need a closer look. */
 const ANSWERS: Record<string, readonly string[]> = {
   pick: ["value", "avatar", "problem"],
   configure: ["settings", "problem"],
   reload: ["catalogue"],
   dismiss: ["problem"],
+  stop_orphans: ["orphans", "problem"],
 };
 const FINAL = new Set(["ended", "failed"]);
 
@@ -77,6 +80,7 @@ export class Link {
   private heardAt = performance.now();
   private wasDown = false;
   private pulse: ReturnType<typeof setInterval> | undefined;
+  private beatAt = -Infinity;
 
   constructor(
     private readonly model: AnyModel,
@@ -126,15 +130,19 @@ export class Link {
   attach(changed: () => void): () => void {
     this.listeners.add(changed);
     if (this.listeners.size === 1) {
-      if (this.kernel) this.channel = ControlChannel.acquire(this.kernel);
-      else this.pulse = setInterval(this.onPulse, PULSE_MS / 4);
+      if (this.kernel) {
+        this.channel = ControlChannel.acquire(this.kernel);
+        this.pulse = setInterval(this.beat, BEAT_MS);
+      } else this.pulse = setInterval(this.onPulse, PULSE_MS / 4);
     }
     this.send("ready", {});
+    this.beat();
     return () => {
       this.listeners.delete(changed);
       if (this.listeners.size > 0) return;
       this.channel?.release();
       this.channel = null;
+      this.beatAt = -Infinity;
       clearInterval(this.pulse);
     };
   }
@@ -181,6 +189,22 @@ export class Link {
     void this.dispatch(flight);
     this.notify();
   }
+
+  /**
+   * Says that a page shows the running session; by the control channel alone, since elsewhere a cell would hold
+   * the word up. Also on each word of Python's: a browser slows the timers of a page that nobody looks at.
+   */
+  private readonly beat = (): void => {
+    const session = this.get<Session | null | undefined>("status");
+    if (!session?.running || !this.usable) {
+      this.beatAt = -Infinity;
+      return;
+    }
+    const now = performance.now();
+    if (!this.channel || now - this.beatAt < BEAT_MS * 0.9) return;
+    this.beatAt = now;
+    void this.channel.send({ widget: this.get<string>("widget_id"), id: newId(), command: "beat", args: {} });
+  };
 
   private async dispatch(flight: Flight): Promise<void> {
     const { widget, id, command, args } = flight;
@@ -282,6 +306,7 @@ export class Link {
       if (this.isAnswered(flight) || ANSWERS[flight.command]?.includes(trait)) this.settle(flight);
     }
     this.trackStart();
+    if (trait === "status") this.beat();
     this.notify();
   }
 

@@ -1,5 +1,5 @@
 /** What the panel and the studio show, worked out of the traits and the clicks under way. Pure. */
-import type { Avatar, Problem, Session, Settings } from "./contract";
+import type { Avatar, Orphan, Problem, Session, Settings } from "./contract";
 import type { Link } from "./link";
 import { isPickable } from "./words";
 
@@ -26,6 +26,8 @@ export interface PanelState {
   creditsProblem: string | null;
   settings: Settings;
   problem: Problem | null;
+  orphans: readonly Orphan[];
+  orphansStopping: boolean;
   code: string;
   /** Why Start cannot be clicked; empty where it can. */
   startBlocked: string;
@@ -107,6 +109,8 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
     creditsProblem: link.get<string | null>("credits_problem"),
     settings,
     problem: link.flight("dismiss") ? null : link.get<Problem | null>("problem"),
+    orphans: link.get<Orphan[]>("orphans"),
+    orphansStopping: link.flight("stop_orphans") !== null,
     code: link.get<string>("code"),
     startBlocked: blockedBy(link) || startBlocked(picked, known, settings, avatars),
   };
@@ -135,6 +139,27 @@ export function elapsedAt(state: Pick<PanelState, "session" | "sessionAt" | "tic
   return session.max_seconds > 0
     ? Math.min(session.elapsed + since, Math.max(session.max_seconds, session.elapsed))
     : session.elapsed + since;
+}
+
+/** The service ends a session that many seconds after the last keep-alive. */
+const IDLE_LIMIT_S = 300;
+
+/** Seconds since Python's last word, counted while it is heard. */
+function sinceWord(state: PanelState, now: number): number {
+  return state.ticking ? Math.max(0, now - state.sessionAt) / 1000 : 0;
+}
+
+/** Seconds until the service ends a session that it no longer hears of; null where it hears of it. */
+export function deafLeft(state: PanelState, now: number): number | null {
+  const { session } = state;
+  if (!session?.degraded || session.keep_alive_age === null) return null;
+  return Math.max(0, IDLE_LIMIT_S - session.keep_alive_age - sinceWord(state, now));
+}
+
+/** Seconds until the session is stopped because no page shows it; null where that is no matter. */
+export function unwatchedLeft(state: PanelState, now: number): number | null {
+  const left = state.session?.unwatched_left ?? null;
+  return left === null ? null : Math.max(0, left - sinceWord(state, now));
 }
 
 /** A warning is due for the last minute; of a session as short as a sandbox's, for the last quarter. */

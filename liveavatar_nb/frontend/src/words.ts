@@ -14,6 +14,11 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
 }
 
+/** A limit: 600 -> "10 minutes", 90 -> "1 min 30 s". */
+export function limit(seconds: number): string {
+  return seconds >= 60 && seconds % 60 === 0 ? plural(seconds / 60, "minute") : duration(seconds);
+}
+
 /** Trailing zeros say nothing: 4.10 -> "4.1", 2 -> "2". */
 export function amount(credits: number): string {
   return credits.toFixed(2).replace(/\.?0+$/, "");
@@ -57,6 +62,11 @@ export function fold(text: string): string {
     .normalize("NFD")
     .replace(/\p{Diacritic}/gu, "")
     .toLowerCase();
+}
+
+/** A moment of today by this page's clock: "14:32:10". */
+export function timeOfDay(epochSeconds: number): string {
+  return new Date(epochSeconds * 1000).toLocaleTimeString("en-GB");
 }
 
 export interface Ended {

@@ -87,7 +87,7 @@ export function Controls({ state, onStart, onStop }: Props) {
   if (isUnconfirmed(session) && status !== "gone") {
     return (
       <div class="lv-bar">
-        <strong class="lv-reason">It may still be running: its stop was not confirmed.</strong>
+        <strong class="lv-reason">The stop is not confirmed.</strong>
         <span class="lv-gap" />
         <button type="button" class="lv-button lv-stop" disabled={!usable} onClick={onStop}>
           <Square size={14} fill="currentColor" aria-hidden="true" />

@@ -9,27 +9,32 @@ const ICONS = { error: TriangleAlert, warning: TriangleAlert, info: Info, ok: Ci
 interface Props {
   tone: Tone;
   title: string;
-  detail?: string;
-  remedy?: string;
-  action?: { label: string; onClick: () => void } | undefined;
+  detail?: string | undefined;
+  remedy?: string | undefined;
+  action?: { label: string; onClick: () => void; busy?: boolean } | undefined;
+  /** What it says ticks: it is not read out anew with each second. */
+  ticking?: boolean;
   onDismiss?: (() => void) | undefined;
   children?: ComponentChildren;
 }
 
-export function Note({ tone, title, detail, remedy, action, onDismiss, children }: Props) {
+export function Note({ tone, title, detail, remedy, action, ticking = false, onDismiss, children }: Props) {
   const Icon = ICONS[tone];
+  const role = ticking ? "note" : tone === "error" ? "alert" : "status";
   return (
-    <div class={`lv-note lv-note-${tone}`} role={tone === "error" ? "alert" : "status"}>
+    <div class={`lv-note lv-note-${tone}`} role={role}>
       <Icon size={18} aria-hidden="true" />
       <div class="lv-note-text">
         <div>
-          <strong>{title}</strong> {detail}
+          <strong>{title}</strong>
+          {/[.:!?]$/.test(title) || !detail ? " " : ". "}
+          {detail}
         </div>
         {remedy ? <div class="lv-mute">{remedy}</div> : null}
         {children}
       </div>
       {action ? (
-        <button type="button" class="lv-button" onClick={action.onClick}>
+        <button type="button" class="lv-button" disabled={action.busy} onClick={action.onClick}>
           {action.label}
         </button>
       ) : null}

@@ -1,6 +1,7 @@
 /** All notes that apply, the most pressing first. */
-import { clock, ended, plural } from "../words";
-import { elapsedAt, isEnding, type PanelState } from "../state";
+import type { Session } from "../contract";
+import { clock, duration, ended, limit, plural, timeOfDay } from "../words";
+import { deafLeft, elapsedAt, isEnding, isUnconfirmed, type PanelState, unwatchedLeft } from "../state";
 import { useNow } from "./hooks";
 import { Note } from "./note";
 
@@ -12,7 +13,7 @@ interface Props {
 function KernelNote({ state }: { state: PanelState }) {
   const { session } = state;
   const wasRunning = session !== null && session.state !== "ended" && session.state !== "failed";
-  const limit = session && wasRunning ? clock(session.max_seconds) : "";
+  const latest = session && wasRunning ? clock(session.max_seconds) : "";
   switch (state.phase) {
     case "gone":
       return (
@@ -21,7 +22,7 @@ function KernelNote({ state }: { state: PanelState }) {
           title={state.restarted ? "Ended: the kernel was restarted." : "Ended: the kernel is gone."}
           detail={
             wasRunning
-              ? `Python stops its session as it exits. Had it been killed outright, the session ends at ${limit}, its limit.`
+              ? `Python stops its session as it exits. Had it been killed outright, the session ends at ${latest}, its limit.`
               : "Nothing was running."
           }
           remedy="Run the cell again to go on."
@@ -71,22 +72,88 @@ function KernelNote({ state }: { state: PanelState }) {
 function EndingNote({ state }: { state: PanelState }) {
   const now = useNow(state.ticking, 250);
   const { session } = state;
-  if (!session || !isEnding(session, elapsedAt(state, now))) return null;
-  const sandbox = session.is_sandbox ? " That is a sandbox's length." : "";
+  if (!session) return null;
+  const elapsed = elapsedAt(state, now);
+  if (!isEnding(session, elapsed)) return null;
+  const whose = session.is_sandbox ? "A sandbox session lasts" : "Its limit is";
+  return (
+    <Note
+      ticking
+      tone="warning"
+      title={`It ends by itself in ${clock(Math.ceil(session.max_seconds - elapsed))}.`}
+      detail={`${whose} ${limit(session.max_seconds)}; one click then starts the next.`}
+    />
+  );
+}
+
+function DegradedNote({ state }: { state: PanelState }) {
+  const left = deafLeft(state, useNow(state.ticking, 1000));
+  if (left === null) return null;
+  return (
+    <Note
+      ticking
+      tone="warning"
+      title="Keep-alives do not arrive."
+      detail={`The service ends the session 5 minutes after the last one: in ${clock(left)}.`}
+      remedy="One is sent every minute: with the first that arrives all is well again. Check the network."
+    />
+  );
+}
+
+function UnwatchedNote({ state }: { state: PanelState }) {
+  const left = unwatchedLeft(state, useNow(state.ticking, 1000));
+  if (left === null) return null;
+  return (
+    <Note
+      ticking
+      tone="warning"
+      title={`No page has shown it for a while: stopped in ${duration(left)}.`}
+      detail="A page that shows it keeps it. With unwatched=None, start() asks for none."
+    />
+  );
+}
+
+/** Over here, but perhaps not at the service. */
+function UnconfirmedNote({ session, why }: { session: Session; why: string }) {
+  const latest = session.cap_at === null ? clock(session.max_seconds) : timeOfDay(session.cap_at);
   return (
     <Note
       tone="warning"
-      title={session.max_seconds >= 120 ? "The last minute." : "About to end."}
-      detail={`The session ends by itself at ${clock(session.max_seconds)}.${sandbox}`}
+      title="It may still run, and be billed."
+      detail={why}
+      remedy={`At the latest its limit ends it at ${latest}. Its stop is tried again until then; Stop again tries at once.`}
+    />
+  );
+}
+
+function OrphansNote({ state, onStop }: { state: PanelState; onStop: () => void }) {
+  const { orphans, orphansStopping } = state;
+  // A start that failed for them offers the same.
+  if (orphans.length === 0 || state.problem?.action?.command === "stop_orphans") return null;
+  const one = orphans.length === 1;
+  const longest = Math.max(...orphans.map((orphan) => orphan.minutes));
+  const label = one ? "Stop it" : "Stop them";
+  return (
+    <Note
+      tone="warning"
+      title={`${plural(orphans.length, "session")} ${one ? "runs" : "run"} that a dead kernel left.`}
+      detail={`${one ? "It is" : "They are"} billed, for ${duration(longest * 60)} so far.`}
+      remedy="The next start stops what is left over, too."
+      action={{ label: orphansStopping ? "Stopping…" : label, onClick: onStop, busy: orphansStopping }}
     />
   );
 }
 
 export function Notes({ state, onCommand }: Props) {
-  const { session, status, problem } = state;
+  const { session, status } = state;
+  const unsure = (status === "ended" || status === "failed") && isUnconfirmed(session) ? session : null;
+  // One note is enough for a stop that was not confirmed.
+  const problem = unsure && state.problem?.kind === "StopNotConfirmed" ? null : state.problem;
   // Where a problem says why, the end need not say it again.
   const told = problem !== null && status === "failed";
-  const over = session !== null && (status === "ended" || status === "failed") ? ended(session, told) : null;
+  const isOver = session !== null && (status === "ended" || status === "failed") && !unsure;
+  const over = isOver ? ended(session, told) : null;
+  const another = isOver && session.avatar_id !== state.avatarId && !state.startBlocked;
   const action = problem?.action;
   return (
     <div class="lv-notes">
@@ -109,8 +176,32 @@ export function Notes({ state, onCommand }: Props) {
           onDismiss={() => onCommand("dismiss", {})}
         />
       ) : null}
-      {status === "live" ? <EndingNote state={state} /> : null}
-      {over ? <Note tone={over.calm ? "ok" : "warning"} title={over.title} detail={over.detail} /> : null}
+      {unsure ? (
+        <UnconfirmedNote session={unsure} why={problem === null && unsure.end_words ? `${unsure.end_words}.` : ""} />
+      ) : null}
+      {status === "live" ? (
+        <>
+          <UnwatchedNote state={state} />
+          <DegradedNote state={state} />
+          <EndingNote state={state} />
+        </>
+      ) : null}
+      {status === "gone" ? null : <OrphansNote state={state} onStop={() => onCommand("stop_orphans", {})} />}
+      {over ? (
+        <Note
+          tone={over.calm ? "ok" : "warning"}
+          title={over.title}
+          detail={over.detail}
+          action={
+            another
+              ? {
+                  label: `Start ${session.avatar_name} again`,
+                  onClick: () => onCommand("start", { avatar_id: session.avatar_id }),
+                }
+              : undefined
+          }
+        />
+      ) : null}
     </div>
   );
 }
@@ -130,10 +221,17 @@ export function Announcer({ state }: { state: PanelState }) {
   };
   const steps = status === "starting" && session ? session.steps.filter((step) => step.done).length : 0;
   const progress = steps ? `, ${plural(steps, "step")} done` : "";
+  const live = status === "live" ? session : null;
+  const warned = [
+    live?.degraded ? ", keep-alives do not arrive" : "",
+    (live?.unwatched_left ?? null) === null ? "" : ", no page shows it: it is stopped soon",
+    live && isEnding(live, live.elapsed) ? ", it ends by itself in a minute" : "",
+  ].join("");
   return (
     <div class="lv-sr" role="status" aria-live="polite">
       {words[status]}
       {progress}
+      {warned}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 /** The state as a pill: a dot and words. */
-import { isRunning, type PanelState } from "../state";
+import { isRunning, isUnconfirmed, type PanelState } from "../state";
 import { useNow } from "./hooks";
 
 const WORDS: Record<PanelState["status"], string> = {
@@ -16,7 +16,7 @@ const WORDS: Record<PanelState["status"], string> = {
 const UNSURE = new Set(["lost", "saved", "interrupted"]);
 
 export function Pill({ state }: { state: PanelState }) {
-  const { status, startingAt, ticking, phase } = state;
+  const { status, startingAt, ticking, phase, session } = state;
   const counting = status === "starting" && ticking && startingAt !== null;
   const now = useNow(counting, 100);
   const since = counting ? ` · ${((now - startingAt) / 1000).toFixed(1)} s` : "";
@@ -28,11 +28,21 @@ export function Pill({ state }: { state: PanelState }) {
       </span>
     );
   }
+  const unsure = (status === "ended" || status === "failed") && isUnconfirmed(session);
+  const degraded = status === "live" && session?.degraded;
   return (
-    <span class={`lv-pill lv-pill-${status}`}>
-      <i class="lv-dot" />
-      {WORDS[status]}
-      {since}
-    </span>
+    <>
+      <span class={`lv-pill lv-pill-${unsure ? "failed" : status}`}>
+        <i class="lv-dot" />
+        {unsure ? "Not confirmed" : WORDS[status]}
+        {since}
+      </span>
+      {degraded ? (
+        <span class="lv-pill lv-pill-degraded">
+          <i class="lv-dot" />
+          Degraded
+        </span>
+      ) : null}
+    </>
   );
 }

@@ -28,7 +28,9 @@ export function Stage({ state, avatarId, name, picture, pictures }: Props) {
           <span>Nothing runs and nothing is billed until you press Start.</span>
         </div>
       )}
-      <Pill state={state} />
+      <span class="lv-pills">
+        <Pill state={state} />
+      </span>
     </div>
   );
 }
