@@ -27,6 +27,7 @@ STATES = [
     "stopping",
     "ended",
     "unconfirmed",
+    "warnings",
     "failed",
     "no_credits",
     "credits_unknown",

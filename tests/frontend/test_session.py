@@ -86,9 +86,19 @@ def test_the_clock_counts_on_from_pythons_last_word(harness: Open) -> None:
 def test_the_last_minute_is_a_warning(harness: Open) -> None:
     view = harness("studio", "live", clock=True)
     view.page.clock.run_for(500)
-    expect(view.page.get_by_text("The last minute.")).to_have_count(0)
-    view.page.clock.run_for(406_000)
-    expect(view.page.get_by_text("The last minute.")).to_be_visible()
+    expect(view.page.get_by_text("It ends by itself")).to_have_count(0)
+    view.page.clock.run_for(423_000)
+    note = view.page.locator(".lv-note-warning")
+    expect(note).to_have_text(
+        re.compile(r"It ends by itself in 0:[34]\d\. Its limit is 10 minutes; one click then starts the next\.")
+    )
+    view.page.clock.run_for(30_000)
+    expect(note).to_contain_text(re.compile(r"in 0:[01]\d\."))
+    expect(view.page.locator(".lv-left")).to_contain_text(re.compile(r"0:[01]\d left"))
+    view.session(state="ended", running=False, confirmed=True, elapsed=600, end_words="its time was up")
+    expect(view.page.locator(".lv-note-ok")).to_contain_text("Ended after 10 min 00 s: its time was up.")
+    view.button("Start again").click()
+    assert [one["args"] for one in view.commands("start")] == [{"avatar_id": view.run("harness.model.get('avatar')")}]
 
 
 def test_the_end_is_told_in_words(harness: Open) -> None:
@@ -104,9 +114,116 @@ def test_the_end_is_told_in_words(harness: Open) -> None:
 
 def test_an_end_without_proof_is_no_calm_one(harness: Open) -> None:
     view = harness("studio", "unconfirmed")
-    expect(view.page.locator(".lv-note-ok")).to_have_count(0)
-    expect(view.page.get_by_text("The service has not confirmed yet that nothing is running.")).to_be_visible()
+    latest = view.run("new Date(harness.model.get('status').cap_at * 1000).toLocaleTimeString('en-GB')")
+    note = view.page.locator(".lv-note")
+    expect(note).to_have_count(1)
+    expect(note).to_contain_text("It may still run, and be billed. The service did not confirm the stop")
+    expect(note).to_contain_text(f"its limit ends it at {latest}.")
+    expect(view.page.locator(".lv-pill")).to_have_text("Not confirmed")
     expect(view.page.locator(".lv-foot")).to_contain_text("Not confirmed yet")
+    view.button("Stop again").click()
+    assert len(view.commands("stop")) == 1
+    view.write(problem=None)
+    view.session(state="ended", confirmed=True, end_words="stopped, which the service confirmed late")
+    expect(note).to_have_text(
+        "Ended after 4 min 02 s: stopped, which the service confirmed late. 4.1 credits used. "
+        "Nothing is running, the service confirmed it."
+    )
+    expect(view.button("Start again")).to_be_enabled()
+
+
+def test_keep_alives_that_do_not_arrive_are_a_flag_and_a_note_until_one_does(harness: Open) -> None:
+    view = harness("panel", "degraded", clock=True)
+    expect(view.page.locator(".lv-pill")).to_have_text(["Live", "Degraded"])
+    view.page.clock.run_for(10_000)
+    expect(view.page.locator(".lv-note")).to_contain_text(re.compile(r"5 minutes after the last one: in 1:3\d\."))
+    view.session(degraded=False, keep_alive_age=1)
+    expect(view.page.locator(".lv-pill")).to_have_text(["Live"])
+    expect(view.page.locator(".lv-note")).to_have_count(0)
+
+
+def test_a_session_that_no_page_shows_is_told_to_be_stopped(harness: Open) -> None:
+    view = harness("panel", "unwatched", clock=True)
+    view.page.clock.run_for(4000)
+    expect(view.page.locator(".lv-note")).to_contain_text(
+        re.compile(r"No page has shown it for a while: stopped in (20|1\d) s\.")
+    )
+    view.session(unwatched_left=None)
+    expect(view.page.locator(".lv-note")).to_have_count(0)
+
+
+def test_what_a_dead_kernel_left_is_told_and_stopped_by_one_click(harness: Open) -> None:
+    view = harness("panel", "orphan")
+    expect(view.page.locator(".lv-note")).to_contain_text("1 session runs that a dead kernel left. It is billed")
+    expect(view.page.locator(".lv-foot")).to_contain_text("Nothing of this kernel is running")
+    view.button("Stop it").click()
+    expect(view.button("Stopping…")).to_be_disabled()
+    assert len(view.commands("stop_orphans")) == 1
+    view.write(orphans=[])
+    expect(view.page.locator(".lv-note")).to_have_count(0)
+
+
+def test_too_many_sessions_offers_to_stop_what_is_left_over_once(harness: Open) -> None:
+    view = harness("panel", "concurrency")
+    expect(view.page.locator(".lv-note")).to_have_count(1)
+    view.button("Stop what is left over").click()
+    assert len(view.commands("stop_orphans")) == 1
+
+
+def test_a_session_of_another_avatar_can_be_started_again_as_well(harness: Open) -> None:
+    view = harness("studio", "abandoned")
+    expect(view.page.locator(".lv-note-ok")).to_contain_text("no page showed it for 60 s")
+    view.page.get_by_title("Ann", exact=True).click()
+    silas = view.run("harness.model.get('status').avatar_id")
+    view.button("Start Silas again").click()
+    assert [one["args"] for one in view.commands("start")] == [{"avatar_id": silas}]
+
+
+BEATS = "harness.python.commands.filter((one) => one.command === 'beat')"
+
+
+@pytest.mark.parametrize("widget", ["panel", "studio"])
+def test_a_page_says_every_ten_seconds_that_it_shows_a_running_session(harness: Open, widget: str) -> None:
+    view = harness(widget, "live", views="2", clock=True)
+    view.page.clock.run_for(100)
+    assert len(view.run(BEATS)) == 1
+    view.page.clock.run_for(30_000)
+    assert len(view.run(BEATS)) == 4
+    assert {one["way"] for one in view.commands("beat")} == {"control"}
+    view.run("harness.views.forEach((one) => one.remove())")
+    view.page.clock.run_for(30_000)
+    assert len(view.run(BEATS)) == 4
+
+
+def test_a_word_of_python_makes_it_say_so_where_its_own_timers_are_slowed(harness: Open) -> None:
+    view = harness("panel", "live", clock=True)
+    view.run("globalThis.setInterval = () => 0")
+    view.run("harness.views[0].remove()")
+    view.run("harness.show()")
+    view.page.clock.run_for(100)
+    before = len(view.run(BEATS))
+    view.page.clock.run_for(9500)
+    view.session(elapsed=144)
+    view.session(elapsed=145)
+    view.page.clock.run_for(100)
+    assert len(view.run(BEATS)) == before + 1
+
+
+def test_it_says_so_from_the_start_on_and_no_longer_than_it_runs(harness: Open) -> None:
+    view = harness("panel", "live", clock=True)
+    view.session(state="ended", running=False)
+    view.page.clock.run_for(30_000)
+    before = len(view.run(BEATS))
+    view.session(state="starting", running=True)
+    view.page.clock.run_for(100)
+    assert len(view.run(BEATS)) == before + 1
+
+
+@pytest.mark.parametrize("options", [{"host": "plain"}, {"comms": "no"}])
+def test_without_a_control_channel_a_page_is_silent(harness: Open, options: dict[str, str]) -> None:
+    view = harness("panel", "live", clock=True, **options)
+    view.page.clock.run_for(30_000)
+    assert view.run(BEATS) == []
 
 
 def test_a_problem_has_its_remedy_an_action_and_goes(harness: Open) -> None:

@@ -78,6 +78,7 @@ const base = {
     max_minutes: 10,
   },
   problem: null,
+  orphans: [],
   code: CODE,
 };
 
@@ -99,13 +100,23 @@ export const session = {
   elapsed: 134,
   running: true,
   max_seconds: 600,
+  cap_at: 1_800_000_000,
   credits_per_minute: 1,
   credits_used: 2.3,
   keep_alive_age: 12,
+  degraded: false,
+  unwatched_left: null,
   end_words: null,
   confirmed: false,
 };
 
+const ORPHAN = {
+  id: "5e550000-0000-4000-8000-000000000009",
+  mode: "LITE",
+  started: 1_800_000_000,
+  minutes: 4.2,
+  words: "left over: its kernel died (process 4711)",
+};
 const over = { running: false, billing: false, keep_alive_age: null, confirmed: true };
 const sandboxed = { ...base.settings, is_sandbox: true };
 const wayne = { value: AVATARS[3].id, avatar: AVATARS[3].id, avatar_name: "Wayne" };
@@ -164,15 +175,44 @@ export const FIXTURES = {
   },
   unconfirmed: {
     status: {
-      ...session, ...over, state: "ended", elapsed: 242, credits_used: 4.1, confirmed: false, end_words: null,
+      ...session,
+      ...over,
+      state: "failed",
+      elapsed: 242,
+      credits_used: 4.1,
+      confirmed: false,
+      end_words: "The service did not confirm the stop of session 5e550000 (no answer in time)",
     },
     problem: {
-      kind: "connection",
-      title: "The stop was not confirmed.",
-      detail: "The service did not answer within 10 s.",
-      remedy: "It ends by itself at 14:32 at the latest; the toolkit goes on trying.",
-      severity: "warning",
-      action: { label: "Stop again", command: "stop", args: {} },
+      kind: "StopNotConfirmed",
+      title: "The stop was not confirmed",
+      detail: "The service did not confirm the stop of session 5e550000 (no answer in time).",
+      remedy: "It is tried again until then, and stop() tries at once: at the latest its cap ends it at 14:32:10.",
+      severity: "error",
+      action: null,
+    },
+  },
+  degraded: { status: { ...session, degraded: true, keep_alive_age: 192 } },
+  unwatched: { status: { ...session, unwatched_left: 24 } },
+  warnings: {
+    status: { ...session, elapsed: 553, degraded: true, keep_alive_age: 192, unwatched_left: 24 },
+    orphans: [ORPHAN],
+  },
+  orphan: { orphans: [ORPHAN] },
+  orphans: { status: session, orphans: [ORPHAN, { ...ORPHAN, id: "5e550000-0000-4000-8000-000000000010", minutes: 1.1 }] },
+  abandoned: {
+    status: { ...session, ...over, state: "ended", elapsed: 242, credits_used: 4.1, end_words: "no page showed it for 60 s" },
+  },
+  concurrency: {
+    orphans: [ORPHAN],
+    problem: {
+      kind: "ConcurrencyLimitError",
+      title: "Too many sessions at once",
+      detail: "Session concurrency limit reached (POST /v1/sessions/start answered 403).",
+      remedy:
+        "These run: 1 of left over: its kernel died. stop_orphans() stops those left over, stop_all() every one of the account.",
+      severity: "error",
+      action: { label: "Stop what is left over", command: "stop_orphans", args: {} },
     },
   },
   failed: {
