@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -19,12 +19,21 @@ from urllib.parse import urlsplit
 
 from . import __version__
 from .config import CREDITS_PER_MINUTE, DEFAULT_API_URL, KEY_VARIABLE, Masked, find_base, find_key
-from .errors import APIConnectionError, ConfigurationError, InvalidArgument, LiveAvatarException, LiveAvatarWarning
-from .tables import STOP_HOW, avatars, credits_text, plain, sessions
+from .errors import (
+    APIConnectionError,
+    ConfigurationError,
+    InvalidArgument,
+    LiveAvatarException,
+    LiveAvatarWarning,
+    StopNotConfirmed,
+)
+from .html import clock
+from .tables import STOP_HOW, avatars, credits_text, ended, plain, running
 
 if TYPE_CHECKING:
     from .client import Scope
     from .doctor import Finding, State
+    from .orphans import OwnedSession
     from .sync import LiveAvatar
 
 DEMO_TEXT = f"""\
@@ -34,6 +43,15 @@ Open JupyterLab on the studio, on the simulator: no key, no account, no bill. Th
 The notebooks are copied to ./liveavatar-demo (or -2, -3 ... where there is one), so you may edit and run
 them freely. At the end the copy is removed if no cell was edited and no file added; else it stays, and
 the command says so. Your own JupyterLab settings are neither used nor changed. Ctrl-C ends all of it."""
+
+SESSIONS_TEXT = """\
+List the sessions of the account, whoever started them; those that run are
+billed. Times are local. WHOSE says who started one that runs: a kernel of this
+machine that lives (by its process), one that died (left over), you on another
+machine or before its last boot (elsewhere), or a stranger.
+
+--orphans lists what is left over; --orphans --stop stops that and nothing else.
+The exit code is 1 where the stop of one was not confirmed."""
 
 DOCTOR_TEXT = """\
 Look at all that a session needs: this machine, the key, the service, the account. One line for each,
@@ -48,6 +66,7 @@ PIPE_CLOSED: Final = 141  # the one by which they know that the reader of a pipe
 PATIENCE: Final = 2.0  # s without an answer until the command says what it waits for
 KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # what people try
 SESSIONS_SHOWN: Final = 20
+STOP_ORPHANS: Final = "liveavatar-nb sessions --orphans --stop"
 COLOURS: Final = {"ok": 32, "warning": 33, "problem": 31, "skipped": 2}  # of a terminal
 
 
@@ -153,12 +172,14 @@ def _parser() -> argparse.ArgumentParser:
         "sessions",
         _sessions,
         "list the sessions that run, or that ended",
-        "List the sessions of the account, whoever started them; those that run are billed. Times are local.",
-        "  liveavatar-nb sessions --ended --limit 5",
+        SESSIONS_TEXT,
+        "  liveavatar-nb sessions --ended --limit 5\n  liveavatar-nb sessions --orphans --stop",
     )
     which = history.add_mutually_exclusive_group()
     which.add_argument("--active", action="store_true", help="those that run now (default)")
     which.add_argument("--ended", action="store_true", help="those that ended, the latest first")
+    which.add_argument("--orphans", action="store_true", help="those that dead kernels of this machine left running")
+    history.add_argument("--stop", action="store_true", help="with --orphans: stop them, all of them")
     history.add_argument(
         "--limit", type=_count, metavar="N", default=SESSIONS_SHOWN, help="at most N (default: %(default)s)"
     )
@@ -254,22 +275,60 @@ def _avatars(options: argparse.Namespace) -> None:
         _say(f"There is no avatar{whose}.{' --scope public has some.' if whose else ''}")
 
 
-def _sessions(options: argparse.Namespace) -> None:
+def _sessions(options: argparse.Namespace) -> int | None:
+    if options.stop and not options.orphans:
+        options.parser.error(f"--stop goes with --orphans only: it stops what dead kernels left. {STOP_HOW}")
     with _client(options) as la:
-        found = list(islice(la.sessions(active=not options.ended), options.limit + 1))
+        if options.stop:
+            return _stop_orphans(options, la)
+        listed = la.orphans() if options.orphans else la.sessions(active=not options.ended)
+        found = list(islice(listed, options.limit + 1))
     shown = found[: options.limit]
     if options.json:
         _say_json([one.to_dict() for one in shown])
     elif shown:
-        _say(sessions(shown, _width(), ended=options.ended))
+        _say(ended(shown, _width()) if options.ended else running(shown, _width()))
         if len(found) > len(shown):
             _say(f"(There are more: --limit {options.limit * 5} shows some of them.)")
-        if not (options.ended or all(one.is_sandbox for one in shown)):
+        if options.orphans or any(one.whose == "orphan" for one in shown):
+            _say(f"What is left over stops by: {STOP_ORPHANS}")
+        if not (options.orphans or options.ended or all(one.is_sandbox for one in shown)):
             _say(f"Billed until stopped. {STOP_HOW}")
+    elif options.orphans:
+        _say("No dead kernel of this machine left a session running.")
     elif options.ended:
         _say("No session has ended yet.")
     else:
         _say("No session runs, so nothing is billed. Those that ended: liveavatar-nb sessions --ended")
+    return None
+
+
+def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
+    """Stops what is left over, and says of each whether that was confirmed."""
+    found = la.orphans()
+    try:
+        la.stop_orphans()
+        left = set()
+    except StopNotConfirmed:
+        left = _still_running(la, found)
+    if options.json:
+        _say_json([{**one.to_dict(), "is_stopped": one.id not in left} for one in found])
+    elif not found:
+        _say("No dead kernel of this machine left a session running.")
+    for one in found:
+        if one.id in left:
+            _complain(f"The stop of {one.id} was not confirmed: try again. {one.bound_words}")
+        elif not options.json:
+            _say(f"Stopped {one.id}, which ran for {clock(one.duration)} min.")
+    return 1 if left else 0
+
+
+def _still_running(la: LiveAvatar, tried: Iterable[OwnedSession]) -> set[str]:
+    """Those of which the service does not say that they are over."""
+    try:
+        return {one.id for one in la.sessions()} & {one.id for one in tried}
+    except LiveAvatarException:
+        return {one.id for one in tried}
 
 
 def _credits_left(options: argparse.Namespace) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 
+from . import config, html
 from .api import LiveAvatarAPI
 from .bodies import PAGE_SIZE_LIMIT
-from .config import UNKNOWN_LOOKS
 from .errors import APIStatusError, LiveAvatarException, StopNotConfirmed
 from .journal import Entry, journal
 from .leftovers import leftovers
@@ -34,11 +35,13 @@ class OwnedSession(SessionRecord):
     """A session as the service's list has it, and who started it by the journal of this machine.
 
     `whose` is `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`, and None
-    once it ended; `pid` the process that started it, where the journal knows one.
+    once it ended; `pid` the process that started it, and `cap_at` the moment at which its cap ends it, where the
+    journal knows them.
     """
 
     whose: Whose | None = None
     pid: int | None = None
+    cap_at: datetime | None = None
 
     @property
     def whose_words(self) -> str:
@@ -46,6 +49,37 @@ class OwnedSession(SessionRecord):
         if self.whose is None:
             return ""
         return f"{WORDS[self.whose]}{f' (process {self.pid})' if self.pid else ''}"
+
+    @property
+    def bound_words(self) -> str:
+        """What ends it where no stop arrives, in words."""
+        if self.cap_at is None:
+            return "Its own limit ends it, or 5 minutes without a sign of life."
+        return f"Its cap ends it at {self.cap_at.astimezone():%H:%M:%S} at the latest."
+
+    def __repr__(self) -> str:
+        if self.whose is None:
+            return super().__repr__()
+        spent = f"{self.duration} s, {self.credits_consumed:g} credits"
+        return f"<{type(self).__name__} {self.id} {self.mode} active, {self.whose}, {spent}>"
+
+    @classmethod
+    def _list_html(cls, records: Sequence[Any], total: int) -> str:
+        if not any(one.whose for one in records):
+            return super()._list_html(records, total)
+        headings = ["started", "mode", "duration", "credits", "whose", "id"]
+        rows = (
+            [
+                one.created_at,
+                one._kind,
+                html.clock(one.duration),
+                html.amount(one.credits_consumed),
+                one.whose_words,
+                one.id,
+            ]
+            for one in records
+        )
+        return html.table(headings, rows, total)
 
 
 def owned(api: LiveAvatarAPI, *, active: bool = True) -> Listing[OwnedSession]:
@@ -76,7 +110,7 @@ async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
     running = {session.id: session for session in await owned(api)}
     for entry in entries:
         # one that was only just being started may still come
-        if entry.session_id not in running and (entry.state == "started" or entry.age > UNKNOWN_LOOKS[-1]):
+        if entry.session_id not in running and (entry.state == "started" or entry.age > config.UNKNOWN_LOOKS[-1]):
             await asyncio.to_thread(journal.bury, entry)
     return Records(session for session in running.values() if session.whose == "orphan")
 
@@ -112,8 +146,12 @@ def what_to_stop(running: Sequence[OwnedSession]) -> str:
         return "Stop one first: sessions(active=True) lists them."
     counted = {whose: [one.whose for one in running].count(whose) for whose in WORDS}
     told = "; ".join(f"{count} of {WORDS[whose]}" for whose, count in counted.items() if count)
-    how = "stop_orphans() stops those left over" if counted["orphan"] else "s.stop() stops one of yours"
-    return f"These run: {told}. {how}, stop_all() every one of the account."
+    how = [
+        *(["s.stop() one of this kernel's"] if counted["this kernel"] else []),
+        *(["stop_orphans() those left over"] if counted["orphan"] else []),
+        "stop_all() every one of the account",
+    ]
+    return f"These run: {told}. To stop: {', '.join(how)}."
 
 
 async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
@@ -127,6 +165,7 @@ async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
         raise StopNotConfirmed(
             f"The service did not confirm the stop of session {session.id} ({failure.message.rstrip('.')}).",
             session_id=session.id,
+            remedy=f"Try again. {session.bound_words}",
         ) from None
     if session.whose == "orphan":
         entry = (await _known(api)).get(session.id)
@@ -160,7 +199,10 @@ def _whose(entry: Entry) -> Whose:
 def _owned(record: SessionRecord, known: tuple[Entry, Whose] | None) -> OwnedSession:
     told: dict[str, Any] = {"whose": "stranger" if record.is_active else None}
     if known and record.is_active:
-        told = {"pid": known[0].pid, "whose": known[1]}
+        entry, whose = known
+        # the start may have come a while after the record
+        latest = datetime.fromtimestamp(entry.created + entry.cap + config.TOTAL_TIMEOUT, UTC)
+        told = {"pid": entry.pid, "whose": whose, "cap_at": latest.replace(microsecond=0)}
     if record.id in leftovers:
         told["whose"] = "this kernel"
     made = OwnedSession(**{name: getattr(record, name) for name in record.__struct_fields__}, **told)

@@ -14,7 +14,9 @@ from .html import clock
 
 if TYPE_CHECKING:
     from .models import Avatar, SessionRecord
+    from .orphans import OwnedSession
 
+WHOSE: Final = {"orphan": "left over", "another machine": "elsewhere", "stranger": "stranger"}
 STOP_HOW: Final = 'To stop one: LiveAvatar().api.sessions.stop("its id").'
 CENT: Final = Decimal("0.01")
 GAP: Final = "  "
@@ -54,7 +56,7 @@ LIFE: Final = (
     Column("LENGTH", is_number=True),
     Column("CREDITS", is_number=True),
 )
-ACTIVE: Final = (*LIFE, Column("ID"), Column("SOURCE", is_optional=True))
+ACTIVE: Final = (*LIFE, Column("ID"), Column("WHOSE", least=11), Column("SOURCE", is_optional=True))
 ENDED: Final = (*LIFE, Column("ENDED", least=10), Column("ID", is_optional=True), Column("SOURCE", is_optional=True))
 
 
@@ -73,22 +75,37 @@ def avatars(found: Sequence[tuple[Avatar, str]], width: int | None = None) -> st
     return table(AVATARS, [row(one, whose) for one, whose in found], width)
 
 
-def sessions(records: Sequence[SessionRecord], width: int | None = None, *, ended: bool) -> str:
-    """Sessions as a table, their start in local time, their length in minutes and seconds.
+def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
+    """Sessions that run as a table: the time of their start, their length in minutes and seconds, whose they are.
 
     Args:
         records: the sessions.
         width: as for `table`.
-        ended: with the reason of their end.
     """
+    return table(ACTIVE, [(*_life(one, "%H:%M:%S"), one.id, _whose(one), one.source) for one in records], width)
 
-    def row(one: SessionRecord) -> tuple[str, ...]:
-        created = one.created_at if one.created_at.tzinfo else one.created_at.replace(tzinfo=UTC)
-        price = "free" if one.is_sandbox else f"{one.credits_consumed:.2f}"
-        life = f"{created.astimezone():%Y-%m-%d %H:%M}", one.mode, clock(one.duration), price
-        return (*life, one.end_words or "-", one.id, one.source) if ended else (*life, one.id, one.source)
 
-    return table(ENDED if ended else ACTIVE, [row(one) for one in records], width)
+def ended(records: Sequence[SessionRecord], width: int | None = None) -> str:
+    """Sessions that ended as a table: their start in local time, their length, the reason of their end.
+
+    Args:
+        records: the sessions.
+        width: as for `table`.
+    """
+    rows = [(*_life(one, "%Y-%m-%d %H:%M"), one.end_words or "-", one.id, one.source) for one in records]
+    return table(ENDED, rows, width)
+
+
+def _life(one: SessionRecord, form: str) -> tuple[str, ...]:
+    created = one.created_at if one.created_at.tzinfo else one.created_at.replace(tzinfo=UTC)
+    price = "free" if one.is_sandbox else f"{one.credits_consumed:.2f}"
+    return f"{created.astimezone():{form}}", one.mode, clock(one.duration), price
+
+
+def _whose(one: OwnedSession) -> str:
+    if one.whose in ("this kernel", "another kernel"):
+        return f"kernel {one.pid}" if one.pid else "a kernel"
+    return WHOSE.get(one.whose or "", "-")
 
 
 def credits_text(left: Decimal) -> str:

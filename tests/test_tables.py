@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from liveavatar_nb.models import Avatar, SessionRecord, VoiceName
-from liveavatar_nb.tables import Column, avatars, cells, credits_text, cut, plain, sessions, table
+from liveavatar_nb.models import Avatar, VoiceName
+from liveavatar_nb.orphans import OwnedSession, Whose
+from liveavatar_nb.tables import Column, avatars, cells, credits_text, cut, ended, plain, running, table
 
 MOMENT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ID = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
@@ -19,7 +20,7 @@ def avatar(name: str, **fields: object) -> tuple[Avatar, str]:
     return Avatar(id=ID, name=name, **told), "mine"  # type: ignore[arg-type]
 
 
-def session(**fields: object) -> SessionRecord:
+def session(**fields: object) -> OwnedSession:
     told = {
         "created_at": MOMENT,
         "updated_at": MOMENT,
@@ -30,7 +31,7 @@ def session(**fields: object) -> SessionRecord:
         "credits_consumed": 3.1166,
         **fields,
     }
-    return SessionRecord(id=ID, **told)  # type: ignore[arg-type]
+    return OwnedSession(id=ID, **told)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("text", "width"), [("Ann", 3), ("雪", 2), ("\uff21", 2), ("e\u0301", 1), ("", 0)])
@@ -98,24 +99,49 @@ def test_an_avatar_that_cannot_be_started_says_why() -> None:
     assert shown.splitlines()[2].split() == ["New", "mine", "DEPLOYING", ID, "IMAGE", "-"]
 
 
-def test_a_session_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    head, row = sessions([session()], ended=False).splitlines()
-    assert head.split() == ["STARTED", "MODE", "LENGTH", "CREDITS", "ID", "SOURCE"]
-    assert row.split() == [*f"{MOMENT.astimezone():%Y-%m-%d %H:%M}".split(), "LITE", "3:07", "3.12", ID, "API"]
+def test_a_session_in_a_row() -> None:
+    head, row = running([session(whose="stranger")]).splitlines()
+    assert head.split() == ["STARTED", "MODE", "LENGTH", "CREDITS", "ID", "WHOSE", "SOURCE"]
+    assert row.split() == [f"{MOMENT.astimezone():%H:%M:%S}", "LITE", "3:07", "3.12", ID, "stranger", "API"]
+    head, row = ended([session(end_at=MOMENT)]).splitlines()
+    assert row.startswith(f"{MOMENT.astimezone():%Y-%m-%d %H:%M}")
+
+
+@pytest.mark.parametrize(
+    ("whose", "shown"),
+    [
+        ("this kernel", "kernel 4194304"),
+        ("another kernel", "kernel 4194304"),
+        ("orphan", "left over"),
+        ("another machine", "elsewhere"),
+        ("stranger", "stranger"),
+    ],
+)
+@pytest.mark.parametrize("width", [80, 100])
+def test_whose_a_running_session_is_fits_the_width(whose: Whose, shown: str, width: int) -> None:
+    row = session(whose=whose, pid=4194304, is_sandbox=True, source="EMBED", duration=3599)
+    lines = running([row], width).splitlines()
+    assert all(cells(line) <= width for line in lines)
+    assert f"{ID}  {shown}" in lines[1]
+
+
+def test_a_long_session_of_a_process_with_a_long_number_fits_too() -> None:
+    lines = running([session(whose="this kernel", pid=4194304, duration=36000)], 80).splitlines()
+    assert all(cells(line) <= 80 for line in lines)
+    assert f"{ID}  kernel 4194" in lines[1]
 
 
 def test_a_moment_without_a_zone_is_utc() -> None:
-    naive = sessions([session(created_at=MOMENT.replace(tzinfo=None))], ended=False)
-    assert naive == sessions([session()], ended=False)
+    naive = ended([session(created_at=MOMENT.replace(tzinfo=None))])
+    assert naive == ended([session()])
 
 
 def test_the_end_is_told_in_words_and_the_sandbox_is_free() -> None:
-    rows = sessions(
+    rows = ended(
         [
             session(end_at=MOMENT, end_reason="IDLE_TIMEOUT"),
             session(end_at=MOMENT, end_reason="NEW_REASON", is_sandbox=True, credits_consumed=0),
-        ],
-        ended=True,
+        ]
     ).splitlines()
     assert "nothing kept it alive" in rows[1]
     assert "NEW_REASON" in rows[2]
@@ -125,7 +151,7 @@ def test_the_end_is_told_in_words_and_the_sandbox_is_free() -> None:
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_ended_sessions_fit_the_width(width: int) -> None:
     rows = [session(end_at=MOMENT, end_reason="ZOMBIE_SESSION_REAP", source="EMBED")]
-    lines = sessions(rows, width, ended=True).splitlines()
+    lines = ended(rows, width).splitlines()
     assert all(cells(line) <= width for line in lines)
     assert ("found nobody in it" in lines[1]) == (width != 100)
     assert (ID in lines[1]) == (width > 80)
