@@ -142,6 +142,8 @@ class Bridge:
             try:
                 loop.run_forever()
             finally:
+                for wait in list(loop.waits):
+                    wait.is_closed = True
                 _drain(loop)
                 asyncio.set_event_loop(None)
                 loop.close()
@@ -227,8 +229,6 @@ class Bridge:
             self._loop = self._thread = None
         if loop is None or thread is None or not thread.is_alive():
             return
-        for wait in list(loop.waits):
-            wait.is_closed = True
         loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(SHUTDOWN_LIMIT)

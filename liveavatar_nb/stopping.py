@@ -113,13 +113,13 @@ class Liability:
             raise
         self._has_unknown_start = False
         self._times.start()
-        granted = started.max_session_duration
-        if granted is not None:
+        granted = started.max_session_duration or 0
+        if granted > 0:
             if granted < self._times.cap and has_cap:
                 logger.warning("session %s: the plan ends it after %g minutes", self.session_id, granted / 60)
             self._times.cap = min(granted, self._times.cap)
         await asyncio.to_thread(leftovers.started, self.session_id, self._times.cap)
-        if granted is None and not has_cap:
+        if granted <= 0 and not has_cap:
             raise ProtectionError(
                 "The service took no cap and named none of its own, so the session was stopped.",
                 remedy="Give max_minutes, as the plan allows.",
@@ -167,17 +167,20 @@ class Liability:
         else:
             leftovers.discard(self.session_id)
 
-    async def look_again(self) -> None:
-        """Stops it where it has come back: a start can be applied after its stop."""
+    async def look_again(self) -> bool:
+        """Stops it where it has come back, for a start can be applied after its stop; whether it could be told."""
         try:
             self.is_open = self.is_open or await self._shows()
             if self.is_open:
                 await self.stop()
         except LiveAvatarException as failure:
             logger.warning("session %s: not certain yet that it is over: %s", self.session_id, failure.message)
-        if self._unknown is not None:
-            self._unknown.confirmed_stopped = not self.is_open
-        self._around.on_change()
+            return False
+        finally:
+            if self._unknown is not None:
+                self._unknown.confirmed_stopped = not self.is_open
+            self._around.on_change()
+        return True
 
     def settle(self) -> None:
         """Nothing of it is billed; where its start's outcome is unknown it is looked for a while longer."""
@@ -222,11 +225,12 @@ class Liability:
         began = clock.monotonic()
         gives_up = began + self._times.left_of_cap + config.INSIST_AFTER_CAP
         looks = list(config.UNKNOWN_LOOKS) if self._has_unknown_start else []
+        is_certain = False
         try:
-            while looks or (self.is_open and clock.monotonic() < gives_up):
+            while looks or not (is_certain or clock.monotonic() > gives_up):
                 pause = looks.pop(0) - (clock.monotonic() - began) if looks else config.INSIST_INTERVAL
                 await clock.sleep(max(0.0, pause))
-                await self.look_again()
+                is_certain = await self.look_again()
         except asyncio.CancelledError:
             # its loop goes, or its client
             leftovers.hand_over(self.session_id)
