@@ -51,13 +51,24 @@ AVATARS: Final = (
     Column("VOICE", least=8, is_optional=True),
 )
 LIFE: Final = (
-    Column("STARTED"),
     Column("MODE", is_optional=True),
     Column("LENGTH", is_number=True),
     Column("CREDITS", is_number=True),
 )
-ACTIVE: Final = (*LIFE, Column("ID"), Column("WHOSE", least=11), Column("SOURCE", is_optional=True))
-ENDED: Final = (*LIFE, Column("ENDED", least=10), Column("ID", is_optional=True), Column("SOURCE", is_optional=True))
+ACTIVE: Final = (
+    Column("STARTED", is_optional=True),
+    *LIFE,
+    Column("ID"),
+    Column("WHOSE", least=11),
+    Column("SOURCE", is_optional=True),
+)
+ENDED: Final = (
+    Column("STARTED"),
+    *LIFE,
+    Column("ENDED", least=10),
+    Column("ID", is_optional=True),
+    Column("SOURCE", is_optional=True),
+)
 
 
 def avatars(found: Sequence[tuple[Avatar, str]], width: int | None = None) -> str:

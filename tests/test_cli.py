@@ -24,10 +24,11 @@ import psutil
 import pytest
 from websockets.sync.client import connect
 
-from liveavatar_nb import LiveAvatar, Simulator, __version__
+from liveavatar_nb import LiveAvatar, Simulator, __version__, config
 from liveavatar_nb.cli import _options
-from liveavatar_nb.config import KEY_VARIABLE
+from liveavatar_nb.config import KEY_VARIABLE, Masked
 from liveavatar_nb.demo import FOLDER, STUDIO, notebooks_folder
+from liveavatar_nb.journal import Journal, journal
 
 ADDRESS_LIMIT = 60  # s until a command has printed its address
 END_LIMIT = 40  # s until it has ended after a signal
@@ -197,6 +198,9 @@ def test_help_imports_no_server_and_no_widget() -> None:
         (["avatars", "--api-url", "http://h:99999"], "is no address"),
         (["sessions", "--limit", "0"], "no number of sessions"),
         (["sessions", "--active", "--ended"], "not allowed with"),
+        (["sessions", "--orphans", "--ended"], "not allowed with"),
+        (["sessions", "--stop"], "--stop goes with --orphans only"),
+        (["sessions", "--stop", "--ended"], "--stop goes with --orphans only"),
         (["doctor", "--demo", "--api-url", "http://127.0.0.1:9"], "not allowed with"),
     ],
 )
@@ -462,6 +466,72 @@ def test_a_limit_says_that_there_are_more(simulator: Simulator, la: LiveAvatar, 
     done = ask(simulator, "sessions", "--ended", "--limit", "1", cwd=tmp_path)
     assert "There are more: --limit" in done.stdout
     assert len(done.stdout.splitlines()) == 3
+
+
+def leave(simulator: Simulator, la: LiveAvatar) -> str:
+    """A session whose kernel is dead."""
+    token = la.api.sessions.create_token(avatar_id=config.SANDBOX_AVATAR, mode="LITE")
+    la.api.sessions.start(token.session_id, token.session_token)
+    dead = Journal(journal.folder)
+    dead.add(token.session_id, simulator.url, Masked(simulator.api_key), 600.0)
+    dead.started(token.session_id, 600.0)
+    assert dead._held is not None
+    dead._held.release()
+    dead._forget()
+    return token.session_id
+
+
+def test_whose_the_sessions_are_that_run(simulator: Simulator, la: LiveAvatar, tmp_path: Path) -> None:
+    mine, left = la.start("Silas"), leave(simulator, la)
+    done = ask(simulator, "sessions", cwd=tmp_path, COLUMNS="80")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "WHOSE" in lines[0]
+    assert any(f"{mine.id}  kernel {os.getpid()}" in line for line in lines)
+    assert any(f"{left}  left over" in line for line in lines)
+    assert "liveavatar-nb sessions --orphans --stop" in done.stdout
+    told = {one["id"]: one for one in json.loads(ask(simulator, "sessions", "--json", cwd=tmp_path).stdout)}
+    assert told[left]["whose"] == "orphan"
+    assert (told[mine.id]["whose"], told[mine.id]["pid"]) == ("another kernel", os.getpid())
+
+    left_over = ask(simulator, "sessions", "--orphans", cwd=tmp_path, COLUMNS="80").stdout
+    assert left in left_over
+    assert str(mine.id) not in left_over
+    (one,) = json.loads(ask(simulator, "sessions", "--orphans", "--json", cwd=tmp_path).stdout)
+    assert one["id"] == left
+
+    stopped = ask(simulator, "sessions", "--orphans", "--stop", cwd=tmp_path, COLUMNS="80")
+    assert (stopped.returncode, stopped.stderr) == (0, "")
+    assert stopped.stdout.startswith(f"Stopped {left}")
+    assert [entry.session_id for entry in simulator.billed()] == [mine.id]
+    for arguments in ([], ["--stop"]):
+        none = ask(simulator, "sessions", "--orphans", *arguments, cwd=tmp_path)
+        assert (none.returncode, none.stdout) == (0, "No dead kernel of this machine left a session running.\n")
+    mine.stop()
+
+
+def test_a_stop_that_is_not_confirmed_says_what_ends_the_session(
+    simulator: Simulator, la: LiveAvatar, tmp_path: Path
+) -> None:
+    left = [leave(simulator, la), leave(simulator, la)]
+    simulator.faults.add("stop", "status", times=1, status=400, message="no")
+    done = ask(simulator, "sessions", "--orphans", "--stop", cwd=tmp_path)
+    assert done.returncode == 1
+    (still,) = (entry.session_id for entry in simulator.billed())
+    assert f"Stopped {next(one for one in left if one != still)}" in done.stdout
+    assert f"The stop of {still} was not confirmed" in done.stderr
+    assert re.search(r"Its cap ends it at \d\d:\d\d:\d\d at the latest\.", done.stderr)
+    assert "Traceback" not in done.stderr
+
+    simulator.faults.add("stop", "status", times=1, status=400, message="no")
+    form = ["sessions", "--orphans", "--stop", "--json"]
+    failed = ask(simulator, *form, cwd=tmp_path)
+    assert failed.returncode == 1
+    assert [(one["id"], one["is_stopped"]) for one in json.loads(failed.stdout)] == [(still, False)]
+    again = ask(simulator, *form, cwd=tmp_path)
+    assert again.returncode == 0
+    assert [(one["id"], one["is_stopped"]) for one in json.loads(again.stdout)] == [(still, True)]
 
 
 def test_credits_in_words_and_as_json(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ async def test_whose_what_runs_is(client: AsyncLiveAvatar, roomy: Simulator, oth
         assert (one.cap_at is None) == (one.whose == "stranger")
         assert f", {one.whose}, " in repr(one)
         assert one.whose is not None
-        assert WORDS[one.whose] in (await client.sessions())._repr_html_()
+        assert WORDS[one.whose] in str((await client.sessions())._repr_html_())
 
     # only what is dead for certain, ours, and of this service
     before = records()

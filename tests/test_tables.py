@@ -117,7 +117,7 @@ def test_a_session_in_a_row() -> None:
         ("stranger", "stranger"),
     ],
 )
-@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("width", [67, 72, 80, 100])
 def test_whose_a_running_session_is_fits_the_width(whose: Whose, shown: str, width: int) -> None:
     row = session(whose=whose, pid=4194304, is_sandbox=True, source="EMBED", duration=3599)
     lines = running([row], width).splitlines()
