@@ -146,7 +146,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
         shown = [_padded(row[index], widths[index], right=columns[index].is_number) for index in kept]
         lines.append(GAP.join(shown).rstrip())
     if left_out := [column.title for index, column in enumerate(columns) if index not in kept]:
-        lines.append(f"(For want of width without {' and '.join(left_out)}; --json has everything.)")
+        *first, last = left_out
+        told = f"{', '.join(first)} and {last}" if first else last
+        lines.append(f"(For want of width without {told}; --json has everything.)")
     return "\n".join(lines)
 
 

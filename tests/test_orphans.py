@@ -237,6 +237,22 @@ async def test_a_stop_that_is_not_confirmed_says_what_ends_it_and_the_others_are
     assert not billed(roomy)
 
 
+async def test_stop_all_tries_every_one_where_a_stop_is_not_confirmed(
+    client: AsyncLiveAvatar, roomy: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "STOP_LIMIT", 0.5)
+    session = await client.start("Silas")
+    stranger = await begin(client)
+    roomy.faults.add("stop", "status", times=1, status=400, message="no")
+    with pytest.raises(StopNotConfirmed):
+        await client.stop_all()
+    tried = [sent["body"]["session_id"] for sent in roomy.requests() if sent["path"] == "/v1/sessions/stop"]
+    assert set(tried) == {session.id, stranger}
+    await client.stop_all()
+    assert not billed(roomy)
+    assert session.stop_is_confirmed
+
+
 async def test_two_that_clear_up_at_once_both_succeed(client: AsyncLiveAvatar, roomy: Simulator) -> None:
     left = {await leave(client) for _ in range(3)}
     async with AsyncLiveAvatar(roomy.api_key, api_url=roomy.url) as second:

@@ -117,11 +117,14 @@ def test_a_session_in_a_row() -> None:
         ("stranger", "stranger"),
     ],
 )
-@pytest.mark.parametrize("width", [67, 72, 80, 100])
+@pytest.mark.parametrize("width", [70, 72, 80, 100])
 def test_whose_a_running_session_is_fits_the_width(whose: Whose, shown: str, width: int) -> None:
     row = session(whose=whose, pid=4194304, is_sandbox=True, source="EMBED", duration=3599)
     lines = running([row], width).splitlines()
-    assert all(cells(line) <= width for line in lines)
+    assert all(cells(line) <= width for line in lines[:2])
+    assert ("STARTED" in lines[0]) == (width >= 80)
+    if width < 80:
+        assert lines[2].startswith("(For want of width without STARTED, MODE and SOURCE; ")
     assert f"{ID}  {shown}" in lines[1]
 
 
