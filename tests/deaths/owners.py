@@ -152,7 +152,7 @@ DEATHS = [
 ]
 
 
-def guards(pid: int) -> list[int]:
+def guards(pid: int | str) -> list[int]:
     """The processes that guard this one."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -164,7 +164,7 @@ def guards(pid: int) -> list[int]:
     return found
 
 
-def kill_guards(pid: int) -> None:
+def kill_guards(pid: int | str) -> None:
     """Ends them by SIGKILL."""
     for guard in guards(pid):
         with suppress(ProcessLookupError):

@@ -1,0 +1,320 @@
+"""The guard by itself: how it comes up, what it is told, when it acts, and when it leaves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from liveavatar_nb import LiveAvatar, Simulator
+from liveavatar_nb.config import Masked
+from liveavatar_nb.errors import ProtectionError
+from liveavatar_nb.guard import handle
+from liveavatar_nb.guard.handle import Charge, Guard, GuardError
+
+from .deaths.owners import PATIENCE, guards, kill_guards, settles
+
+
+class Bare:
+    """A guard's process, told line by line."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._mark = f"{os.getpid()}-{time.monotonic_ns()}"
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "liveavatar_nb.guard", self._mark],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"READY\n"
+        self._process.wait(PATIENCE)
+
+    def guarding(self, session_id: str, **other: Any) -> bytes:
+        """The line that has it guard a session."""
+        told = {
+            "do": "guard",
+            "id": session_id,
+            "base_url": self._simulator.url,
+            "key": self._simulator.api_key,
+            "left": 600.0,
+            "journal": None,
+        }
+        return json.dumps({**told, **other}).encode() + b"\n"
+
+    def write(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+
+    def tell(self, do: str, session_id: str, **other: Any) -> None:
+        self.write(json.dumps({"do": do, "id": session_id, **other}).encode() + b"\n")
+
+    def end(self) -> None:
+        """The kernel's end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self._pids())
+
+    def _pids(self) -> list[int]:
+        return guards(self._mark)
+
+    def close(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with suppress(OSError):
+                pipe.close()
+        kill_guards(self._mark)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(connect_delay=0, concurrency=10) as running:
+        yield running
+        assert not running.billed()
+
+
+@pytest.fixture
+def bare(simulator: Simulator) -> Iterator[Bare]:
+    guard = Bare(simulator)
+    yield guard
+    guard.close()
+
+
+@pytest.fixture
+def unguarded(simulator: Simulator) -> Iterator[Callable[[], str]]:
+    """Starts sessions that nothing else guards."""
+    with LiveAvatar(simulator.api_key, api_url=simulator.url) as la:
+        la._inner.is_simulated = True
+
+        def start() -> str:
+            session_id = la.start("Silas", concurrent=True).id
+            assert session_id is not None
+            return session_id
+
+        yield start
+        simulator.faults.clear()
+
+
+def billed(simulator: Simulator) -> list[str]:
+    return [entry.session_id for entry in simulator.billed()]
+
+
+def test_it_stops_at_the_pipes_end_what_is_still_open(
+    bare: Bare, unguarded: Callable[[], str], simulator: Simulator
+) -> None:
+    first, second, done = (unguarded() for _ in range(3))
+    line = bare.guarding(second)
+    bare.write(bare.guarding(first) + line[:20])
+    time.sleep(0.05)
+    bare.write(line[20:] + bare.guarding(done))
+    for session_id in (first, second, done):
+        bare.tell("started", session_id, left=600.0)
+    bare.tell("done", done)
+    # the kernel died in the middle of a line
+    bare.write(bare.guarding(done)[:-10])
+    assert billed(simulator) == [first, second, done]
+    bare.end()
+    assert settles(lambda: billed(simulator) == [done])
+    assert settles(lambda: not bare.is_there)
+
+
+def test_it_ends_with_its_kernel_where_it_has_nothing_to_guard(bare: Bare) -> None:
+    bare.end()
+    assert settles(lambda: not bare.is_there)
+
+
+def test_it_stops_at_once_what_the_kernel_asks_it_to(
+    bare: Bare, unguarded: Callable[[], str], simulator: Simulator
+) -> None:
+    first, second = unguarded(), unguarded()
+    for session_id in (first, second):
+        bare.write(bare.guarding(session_id))
+        bare.tell("started", session_id, left=600.0)
+    bare.tell("stop", first)
+    bare.tell("stop", "unknown")
+    assert settles(lambda: billed(simulator) == [second])
+    assert bare.is_there
+
+
+def test_it_gives_up_once_the_cap_has_passed(bare: Bare, unguarded: Callable[[], str], simulator: Simulator) -> None:
+    session_id = unguarded()
+    simulator.faults.add("stop", "status", status=401, times=None)
+    bare.write(bare.guarding(session_id))
+    bare.tell("started", session_id, left=1.0)
+    bare.end()
+    assert settles(lambda: stops(simulator, session_id) > 1)
+    assert settles(lambda: not bare.is_there)
+    assert billed(simulator) == [session_id]
+
+
+def test_a_stop_that_answers_404_proves_nothing(bare: Bare, unguarded: Callable[[], str], simulator: Simulator) -> None:
+    """row 10"""
+    session_id = unguarded()
+    simulator.faults.add("stop", "status", status=404)
+    bare.write(bare.guarding(session_id))
+    bare.tell("started", session_id, left=600.0)
+    bare.end()
+    assert settles(lambda: not billed(simulator))
+    assert stops(simulator, session_id) == 2
+    assert settles(lambda: not bare.is_there)
+
+
+def test_one_that_is_over_by_itself_is_let_be(bare: Bare, unguarded: Callable[[], str], simulator: Simulator) -> None:
+    session_id = unguarded()
+    bare.write(bare.guarding(session_id))
+    bare.tell("started", session_id, left=600.0)
+    simulator.advance(601)
+    bare.end()
+    assert settles(lambda: not bare.is_there)
+    assert [entry.end_reason for entry in simulator.ledger() if entry.session_id == session_id] == ["IDLE_TIMEOUT"]
+
+
+def stops(simulator: Simulator, session_id: str) -> int:
+    """How many stops of it arrived, also such as failed."""
+    return sum(
+        request["path"] == "/v1/sessions/stop" and (request["body"] or {}).get("session_id") == session_id
+        for request in simulator.requests()
+    )
+
+
+# the kernel's side of it
+
+
+@pytest.fixture
+def guard() -> Iterator[Guard]:
+    """One of this process's own, with nothing to guard yet."""
+    made = Guard()
+    yield made
+    made._charges.clear()
+    made.leave_if_unused()
+    assert settles(lambda: not guards(os.getpid()))
+
+
+def charge(session_id: str = "some") -> Charge:
+    """Of a session that does not run, at a place where nobody answers."""
+    return Charge(session_id, "http://127.0.0.1:9", Masked("key"), 0.1, None)
+
+
+def test_it_comes_up_once_and_goes_with_the_last_session(guard: Guard) -> None:
+    assert not guard.is_there
+    threads = [threading.Thread(target=guard.prepare) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [pid] = guards(os.getpid())
+    guard.add(charge("one"))
+    guard.add(charge("two"))
+    guard.done("one")
+    guard.done("unknown")
+    assert guards(os.getpid()) == [pid]
+    guard.done("two")
+    assert not guard.is_there
+    assert settles(lambda: not guards(os.getpid()))
+
+
+def test_it_is_seen_to_be_gone_and_comes_up_again(guard: Guard) -> None:
+    guard.add(charge("one"))
+    [first] = guards(os.getpid())
+    kill_guards(os.getpid())
+    assert not guard.is_there
+    guard.stop("one")
+    guard.prepare()
+    [second] = guards(os.getpid())
+    assert first != second
+
+
+def test_its_descendants_are_none_of_this_process(guard: Guard) -> None:
+    """What ends a kernel ends its children, and its process group."""
+    import psutil  # noqa: PLC0415
+
+    guard.prepare()
+    [pid] = guards(os.getpid())
+    assert pid not in [child.pid for child in psutil.Process().children(recursive=True)]
+    assert os.getpgid(pid) != os.getpgid(0)
+    assert os.getsid(pid) != os.getsid(0)
+
+
+def test_no_module_of_the_notebooks_folder_is_imported(
+    guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "select", "httpx", "liveavatar_nb"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    guard.prepare()
+    assert guard.is_there
+    [pid] = guards(os.getpid())
+    assert Path(f"/proc/{pid}/cwd").resolve() == Path("/")
+
+
+def test_it_comes_up_where_the_working_directory_is_gone(
+    guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    guard.prepare()
+    assert guard.is_there
+
+
+BROKEN = {
+    "none there": "",
+    "ends at once": "#!/bin/sh\nexit 1\n",
+    "says nothing": "#!/bin/sh\nexec sleep 600\n",
+}
+
+
+@pytest.fixture(params=BROKEN)
+def broken(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python in whose place there is something else."""
+    script = tmp_path / "python"
+    if content := BROKEN[request.param]:
+        script.write_text(content)
+        script.chmod(0o755)
+    monkeypatch.setattr(handle, "sys", SimpleNamespace(executable=str(script), path=sys.path))
+    monkeypatch.setattr(handle, "READY_LIMIT", 0.5)
+
+
+@pytest.mark.usefixtures("broken")
+def test_one_that_does_not_come_up_is_an_error_and_leaves_nothing(guard: Guard) -> None:
+    with pytest.raises(GuardError):
+        guard.add(charge())
+    assert not guard.is_there
+    assert not guard._charges
+
+
+@pytest.mark.usefixtures("broken")
+def test_no_session_starts_without_it(la: LiveAvatar, simulator: Simulator) -> None:
+    with pytest.raises(ProtectionError, match="allow_unjournaled"):
+        la.start("Silas")
+    assert [entry.starts for entry in simulator.ledger()][-1:] == [0]
+    assert not la.live_sessions
+
+
+@pytest.mark.usefixtures("broken")
+def test_one_starts_without_it_where_that_is_allowed(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        LiveAvatar(simulator.api_key, api_url=simulator.url, allow_unjournaled=True) as la,
+        caplog.at_level(logging.WARNING),
+    ):
+        la.start("Silas")
+        assert "started all the same" in caplog.text
+        assert simulator.billed()
+    assert not simulator.billed()
