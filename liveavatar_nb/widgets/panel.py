@@ -208,8 +208,8 @@ class SessionPanel(ControlledWidget):
 
     def _forget_doubt(self) -> None:
         """Takes back that a stop was not confirmed."""
-        if self.problem is not None and self.problem["kind"] == StopNotConfirmed.__name__:
-            self.problem = None
+        if self.problem and self.problem["kind"] == StopNotConfirmed.__name__:
+            self.set_trait("problem", None)
 
     async def _follow(self) -> None:
         """Keeps time and credits true while a session is live, whichever it is by then."""

@@ -1,0 +1,276 @@
+"""What a panel does against leaks: who watches, stops that do not arrive, what dead kernels left."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liveavatar_nb import LiveAvatar, SessionPanel, Simulator, config
+from liveavatar_nb.bridge import bridge
+from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
+from liveavatar_nb.journal import Journal, journal
+from liveavatar_nb.upkeep import Audience
+from liveavatar_nb.widgets.channel import Channel, channel
+from liveavatar_nb.widgets.panel import LATE
+from liveavatar_nb.widgets.problem import problem_of
+
+
+def wait_for(condition: Callable[[], Any], limit: float = 10.0) -> None:
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+def command(widget: Any, name: str, *, is_prompt: bool = True, **args: Any) -> None:
+    """Sends a command as a page does, on a way that no cell holds up unless said otherwise."""
+    data = {"widget": widget.widget_id, "id": uuid.uuid4().hex, "command": name, "args": args}
+    channel.deliver(data, is_prompt=is_prompt)
+
+
+def state(widget: Any) -> str:
+    return widget.status["state"] if widget.status else "none"
+
+
+@pytest.fixture
+def panel(la: LiveAvatar) -> Iterator[SessionPanel]:
+    panel = SessionPanel(la, avatar=config.SANDBOX_AVATAR)
+    wait_for(lambda: panel.credits and panel.avatar_name)
+    yield panel
+    panel.close()
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule of the unwatched, in tenths of seconds."""
+    monkeypatch.setattr(config, "SHORTEST_UNWATCHED", 0.1)
+    monkeypatch.setattr(config, "PULSE", 0.05)
+
+
+class Page:
+    """A comm that a page opened: what is called with each of its messages."""
+
+    def on_msg(self, receive: Callable[[Any], None]) -> None:
+        self.receive = receive
+
+
+def test_what_the_main_thread_handles_may_have_waited_for_a_cell() -> None:
+    heard: list[bool] = []
+
+    class Widget:
+        def receive(self, command: Any, *, is_new: bool) -> None:
+            heard.append(command.is_prompt)
+
+    made, page, widget = Channel(), Page(), Widget()
+    widget_id = made.join(widget)
+    made._opened(page, {})
+    for at, call in enumerate((lambda work: work(), in_a_thread)):
+        data = {"widget": widget_id, "id": str(at), "command": "beat", "args": {}}
+        call(lambda data=data: page.receive({"content": {"data": data}}))
+    assert heard == [False, True]
+
+
+def in_a_thread(work: Callable[[], Any]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_session_that_pages_have_shown_is_stopped_after_the_last_of_them(
+    panel: SessionPanel, la: LiveAvatar, simulator: Simulator
+) -> None:
+    session = la.start(config.SANDBOX_AVATAR, unwatched=1.0)
+    warned: list[float | None] = []
+    panel.observe(lambda change: warned.append((change.new or {}).get("unwatched_left")), "status")
+    for _ in range(6):
+        command(panel, "beat")
+        time.sleep(0.25)
+    assert simulator.billed()
+    wait_for(lambda: not simulator.billed())
+    wait_for(lambda: state(panel) == "ended")
+    assert panel.status["end_words"] == session.end_words == "no page showed it for 1 s"
+    assert any(left is not None and left <= 0.5 for left in warned)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_word_that_a_cell_can_hold_up_puts_no_session_under_the_rule(
+    panel: SessionPanel, la: LiveAvatar, simulator: Simulator
+) -> None:
+    with la.start(config.SANDBOX_AVATAR, unwatched=0.2):
+        command(panel, "beat", is_prompt=False)
+        time.sleep(1)
+        assert simulator.billed()
+        command(panel, "beat")
+        wait_for(lambda: not simulator.billed())
+
+
+@pytest.mark.parametrize("is_prompt", [True, False])
+def test_a_start_by_a_click_is_under_the_rule_where_a_page_can_be_heard(
+    panel: SessionPanel, monkeypatch: pytest.MonkeyPatch, *, is_prompt: bool
+) -> None:
+    beats: list[Audience] = []
+
+    def beat(audience: Audience) -> None:
+        beats.append(audience)
+
+    monkeypatch.setattr(Audience, "beat", beat)
+    command(panel, "start", is_prompt=is_prompt)
+    wait_for(lambda: state(panel) == "connected")
+    command(panel, "stop")
+    wait_for(lambda: state(panel) == "ended")
+    assert bool(beats) == is_prompt
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_session_beside_the_newest_stays_watched(panel: SessionPanel, la: LiveAvatar) -> None:
+    with Simulator(concurrency=2) as roomy, LiveAvatar(roomy.api_key, api_url=roomy.url) as two:
+        shown = SessionPanel(two)
+        two.start("Ann", unwatched=1.0)
+        command(shown, "beat")
+        two.start("June", concurrent=True)
+        for _ in range(6):
+            command(shown, "beat")
+            time.sleep(0.25)
+        assert len(roomy.billed()) == 2
+        two.stop_all()
+        shown.close()
+
+
+def test_three_missed_keep_alives_are_a_flag_that_goes(
+    panel: SessionPanel, la: LiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "KEEP_ALIVE_INTERVAL", 0.05)
+    monkeypatch.setattr(config, "MAX_ATTEMPTS", 1)
+    simulator.faults.add("keep_alive", "drop_before", times=None)
+    with la.start(config.SANDBOX_AVATAR):
+        wait_for(lambda: panel.status and panel.status["degraded"])
+        simulator.faults.clear()
+        wait_for(lambda: not panel.status["degraded"])
+
+
+def test_stop_works_where_the_loop_does_not_answer(
+    panel: SessionPanel, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "LOOP_LIMIT", 0.2)
+    command(panel, "start")
+    wait_for(lambda: state(panel) == "connected")
+    held, stuck = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        stuck.set()
+        held.wait(30)
+
+    bridge.loop.call_soon_threadsafe(hold)
+    assert stuck.wait(5)
+    command(panel, "stop")
+    wait_for(lambda: not simulator.billed())
+    wait_for(lambda: state(panel) == "ended" and panel.status["confirmed"])
+    assert not held.is_set()
+    held.set()
+
+
+# a loop that died closes no connection any more
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_stop_works_where_the_loop_is_dead(panel: SessionPanel, simulator: Simulator) -> None:
+    command(panel, "start")
+    wait_for(lambda: state(panel) == "connected")
+    bridge.loop.call_soon_threadsafe(bridge.loop.stop)
+    wait_for(lambda: not bridge.is_running)
+    command(panel, "stop")
+    wait_for(lambda: not simulator.billed())
+    wait_for(lambda: state(panel) == "ended" and panel.status["confirmed"])
+    assert not panel.problem
+
+
+def test_a_stop_that_cannot_arrive_is_said_with_its_limit_until_it_does(
+    panel: SessionPanel, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "STOP_LIMIT", 0.5)
+    monkeypatch.setattr(config, "INSIST_INTERVAL", 0.3)
+    command(panel, "start")
+    wait_for(lambda: state(panel) == "connected")
+    for operation in ("stop", "sessions"):
+        simulator.faults.add(operation, "drop_before", times=None)
+    command(panel, "stop")
+    wait_for(lambda: panel.problem)
+    assert panel.problem["kind"] == "StopNotConfirmed"
+    assert not panel.status["confirmed"]
+    assert time.time() < panel.status["cap_at"] < time.time() + 600
+    assert simulator.billed()
+    simulator.faults.clear()
+    wait_for(lambda: state(panel) == "ended")
+    assert panel.status["confirmed"]
+    assert panel.status["end_words"] == LATE
+    wait_for(lambda: panel.problem is None)
+
+
+@pytest.fixture
+def left_over(la: LiveAvatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A session whose kernel is dead; its id."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    token = la.api.sessions.create_token(avatar_id=config.SANDBOX_AVATAR, mode="LITE", is_sandbox=True)
+    la.api.sessions.start(token.session_id, token.session_token)
+    dead = Journal(journal.folder)
+    dead.add(token.session_id, la.base_url, la._inner.api.transport.key, 600.0)
+    dead.started(token.session_id, 600.0)
+    # as the system does for a process that dies: its lock is let go, and its files stay
+    assert dead._held is not None
+    dead._held.release()
+    dead._forget()
+    return token.session_id
+
+
+def test_what_a_dead_kernel_left_is_shown_and_stopped_by_a_click(left_over: str, la: LiveAvatar) -> None:
+    panel = SessionPanel(la)
+    wait_for(lambda: panel.orphans)
+    (orphan,) = panel.orphans
+    assert (orphan["id"], orphan["mode"]) == (left_over, "LITE")
+    assert "its kernel died" in orphan["words"]
+    command(panel, "stop_orphans")
+    wait_for(lambda: not panel.orphans)
+    assert not panel.problem
+    panel.close()
+
+
+@pytest.mark.parametrize("command_of_page", ["ready", "start"])
+def test_what_is_left_over_is_looked_for_again(
+    command_of_page: str, panel: SessionPanel, request: pytest.FixtureRequest, simulator: Simulator
+) -> None:
+    assert panel.orphans == []
+    left_over = request.getfixturevalue("left_over")
+    if command_of_page == "ready":
+        command(panel, "ready")
+        wait_for(lambda: panel.orphans)
+    command(panel, "start")
+    wait_for(lambda: state(panel) == "connected" and not panel.orphans)
+    assert left_over not in {entry.session_id for entry in simulator.billed()}
+    command(panel, "stop")
+    wait_for(lambda: state(panel) == "ended")
+
+
+def test_a_demo_has_no_orphans_to_look_for(left_over: str, simulator: Simulator, la: LiveAvatar) -> None:
+    la._inner.is_simulated = True
+    panel = SessionPanel(la)
+    wait_for(lambda: panel.credits)
+    command(panel, "ready")
+    time.sleep(0.3)
+    assert panel.orphans == []
+    panel.close()
+    la._inner.is_simulated = False
+    assert [session.id for session in la.stop_orphans()] == [left_over]
+
+
+def test_too_many_sessions_offers_to_stop_what_is_left_over(left_over: str, la: LiveAvatar) -> None:
+    failure = ConcurrencyLimitError("too many", status_code=403)
+    assert problem_of(failure)["action"] is None
+    failure.sessions = list(la.sessions(active=True))
+    assert problem_of(failure)["action"]["command"] == "stop_orphans"
+    assert problem_of(CreditsError("none", status_code=402))["action"]["command"] == "configure"
+    la.stop_orphans()
