@@ -41,6 +41,7 @@ class ManagedLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.waits: set[_Wait] = set()
+        self.is_going = False  # it ends its tasks, and takes no others
 
 
 class _Wait:
@@ -142,6 +143,11 @@ class Bridge:
             try:
                 loop.run_forever()
             finally:
+                loop.is_going = True
+                with self._lock:
+                    # the next call starts another one
+                    if self._loop is loop:
+                        self._loop = self._thread = None
                 for wait in list(loop.waits):
                     wait.is_closed = True
                 _drain(loop)
@@ -273,7 +279,7 @@ class Face:
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
     *,
-    otherwise: Callable[Concatenate[Any, P], R] | None = None,
+    otherwise: Callable[[Any], R] | None = None,
 ) -> Callable[Concatenate[Any, P], R]: ...
 @overload
 def blocking(
@@ -283,20 +289,20 @@ def blocking(
     method: Callable[..., Coroutine[Any, Any, Any]],
     *,
     wrap: Any = None,
-    otherwise: Callable[..., Any] | None = None,
+    otherwise: Callable[[Any], Any] | None = None,
 ) -> Callable[..., Any]:
     """The async method as one that waits for its result: same name, parameters and docstring.
 
     Args:
         method: a method of the async face.
         wrap: what makes the sync face's object of the result.
-        otherwise: what is done on the caller's thread where the loop does not answer.
+        otherwise: what is done on the caller's thread where the loop does not answer, or goes meanwhile.
     """
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         if otherwise is not None and not bridge.answers(config.LOOP_LIMIT):
-            return otherwise(self._inner, *args, **kwargs)
+            return otherwise(self._inner)
         try:
             work = method(self._inner, *args, **kwargs)
         except TypeError as failure:
@@ -307,6 +313,10 @@ def blocking(
         del args, kwargs
         try:
             result = bridge.call(work)
+        except ClientClosed:
+            if otherwise is None:
+                raise
+            return otherwise(self._inner)
         finally:
             bridge.close_if_unused()
         return result if wrap is None else wrap(result)._held_by(self)

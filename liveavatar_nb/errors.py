@@ -20,6 +20,7 @@
     ├── SessionError                  about one session: `session_id`
     │   ├── SessionAlreadyLive        a second start while one is live
     │   ├── SessionEnded              it ended before the call: `end_reason`
+    │   ├── LoopEnded                 the event loop that it lived on ended; the guard stops it
     │   ├── AvatarNeverCame           the service never said `connected`; the session was stopped
     │   ├── StartOutcomeUnknown       a start that may have been billed: it was stopped by its id
     │   └── StopNotConfirmed          a stop that the service did not confirm
@@ -267,6 +268,13 @@ class SessionEnded(SessionError):
     def __init__(self, message: str = "", *, session_id: str | None, end_reason: str | None = None) -> None:
         super().__init__(message, session_id=session_id)
         self.end_reason = end_reason
+
+
+class LoopEnded(SessionError):
+    """The event loop that the session lived on ended, and nothing kept it alive any more; the guard stops it."""
+
+    title = "The event loop has ended"
+    default_remedy = "Keep the loop for as long as the session: stop() before it ends, or use `async with`."
 
 
 class AvatarNeverCame(SessionError):

@@ -121,13 +121,16 @@ class Leftovers:
             guard.done(session_id)
 
     def hand_over(self, session_id: str) -> None:
-        """Leaves it to the guard, which stops it, and looks for it again where its start's outcome is unknown."""
-        with self._lock:
-            known = self._sessions.pop(session_id, None)
-            self._started.discard(session_id)
-        if known is not None and not known.is_simulated:
+        """Leaves it to the guard, which stops it, and looks for it again where its start's outcome is unknown.
+
+        Where no guard has it, the interpreter's exit stops it.
+        """
+        known = self._sessions.get(session_id)
+        if known is not None and (known.is_simulated or guard.hand_over(session_id)):
             journal.let_go(session_id)
-            guard.hand_over(session_id)
+            with self._lock:
+                self._sessions.pop(session_id, None)
+                self._started.discard(session_id)
 
     def tidy(self) -> None:
         """Lets a guard go that came up for nothing."""

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Self
+from weakref import WeakSet
 
 from . import config
 from .config import Masked
@@ -16,6 +17,7 @@ from .errors import (
     APIStatusError,
     AvatarNeverCame,
     LiveAvatarException,
+    LoopEnded,
     NotFoundError,
     SessionEnded,
     StartOutcomeUnknown,
@@ -64,6 +66,7 @@ class AsyncSession:
         self._start_call: asyncio.Task[StartedSession] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
+        self._dismissed: WeakSet[asyncio.Task[None]] = WeakSet()
         self._connected = asyncio.Event()
         self._socket_trouble: str | None = None
         self._over = asyncio.Event()
@@ -220,7 +223,7 @@ class AsyncSession:
             SessionEnded: it was stopped, or ended, while it started.
         """
         self._loop = asyncio.get_running_loop()
-        self._opening = asyncio.create_task(self._open(), name="liveavatar_nb session opening")
+        self._opening = asyncio.create_task(self._while_loop_runs(self._open()), name="liveavatar_nb session opening")
         try:
             await asyncio.shield(self._opening)
         except asyncio.CancelledError:
@@ -244,10 +247,13 @@ class AsyncSession:
             return
         if self._loop is None or self._loop is asyncio.get_running_loop():
             await asyncio.shield(self._begin_stop())
-        elif self.is_of_this_process and self._loop.is_running():
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), self._loop))
-        else:
-            await asyncio.to_thread(self.stop_without_loop)
+            return
+        if self.is_of_this_process and self._loop.is_running() and not getattr(self._loop, "is_going", False):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(config.STOP_LIMIT + config.LOOP_LIMIT):
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), self._loop))
+                return
+        await asyncio.to_thread(self.stop_without_loop)
 
     def stop_without_loop(self) -> None:
         """Stops the session from any thread, by a connection of its own: for where the loop is dead or busy.
@@ -380,7 +386,7 @@ class AsyncSession:
     def _begin_stop(self) -> asyncio.Task[None]:
         """The stop under way, or a new one; it goes on if nobody waits for it."""
         if self._stopping is None or self._stopping.done():
-            self._stopping = asyncio.create_task(self._stop(), name="liveavatar_nb session stop")
+            self._stopping = asyncio.create_task(self._while_loop_runs(self._stop()), name="liveavatar_nb session stop")
             self._stopping.add_done_callback(self._report)
         return self._stopping
 
@@ -390,6 +396,7 @@ class AsyncSession:
             # a stop that overtakes its start would leave the session running
             await asyncio.wait([self._start_call])
         if self._opening is not None and not self._opening.done():
+            self._dismissed.add(self._opening)
             self._opening.cancel()
             await asyncio.wait([self._opening])
         try:
@@ -453,7 +460,7 @@ class AsyncSession:
         self._upkeep = Upkeep(
             duties, self._audience, self._around.clock, lambda: self._times.left, asks_at_cap=is_blind
         )
-        self._spawn(self._upkeep.run())
+        self._spawn(self._while_loop_runs(self._upkeep.run()))
 
     async def _keep_alive(self) -> None:
         assert self._liability is not None
@@ -533,9 +540,22 @@ class AsyncSession:
 
     def _dismiss_workers(self) -> set[asyncio.Task[None]]:
         dismissed = self._workers - {asyncio.current_task()}
+        self._dismissed |= dismissed
         for task in dismissed:
             task.cancel()
         return dismissed
+
+    async def _while_loop_runs(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it; where the loop cancels it, which nobody here did, the loop ends, and the guard is to stop it all."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            if asyncio.current_task() not in self._dismissed and not self.stop_is_confirmed:
+                if self._liability is not None:
+                    self._liability.lose_loop()
+                self._error = self._error or LoopEnded(session_id=self.id)
+                self._finish(SessionState.FAILED)
+            raise
 
     async def _end_workers(self) -> None:
         if dismissed := self._dismiss_workers():

@@ -111,6 +111,9 @@ class Liability:
             self._has_unknown_start = not surely_not_started(failure)
             self._unknown = failure if isinstance(failure, StartOutcomeUnknown) else None
             raise
+        except asyncio.CancelledError:
+            self.lose_loop()
+            raise
         self._has_unknown_start = False
         self._times.start()
         granted = started.max_session_duration or 0
@@ -200,6 +203,10 @@ class Liability:
         if self._pursuit is not None:
             self._pursuit.cancel()
 
+    def lose_loop(self) -> None:
+        """The loop that it lives on ends, and nothing here can stop it any more: the guard does."""
+        leftovers.hand_over(self.session_id)
+
     async def check_guard(self) -> None:
         """Has another guard come up where the first one was killed."""
         if not self._around.is_simulated:
@@ -233,7 +240,7 @@ class Liability:
                 is_certain = await self.look_again()
         except asyncio.CancelledError:
             # its loop goes, or its client
-            leftovers.hand_over(self.session_id)
+            self.lose_loop()
             raise
         self.forget()
         self._around.on_change()

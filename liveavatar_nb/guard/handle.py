@@ -138,11 +138,18 @@ class Guard:
         """Has the guard stop it now, although this process lives."""
         self._note(session_id, {"do": "stop", "id": session_id})
 
-    def hand_over(self, session_id: str) -> None:
-        """Has the guard stop it, and tell nobody: this process is done with it."""
+    def hand_over(self, session_id: str) -> bool:
+        """Has the guard stop it, for this process is done with it; whether there is a guard that does."""
         with self._lock:
+            if session_id not in self._charges:
+                return False
+            with contextlib.suppress(GuardError):
+                self.prepare()
+            if not self.is_there:
+                return False
             self.stop(session_id)
             self._drop(session_id)
+            return True
 
     def done(self, session_id: str) -> None:
         """Nothing of it is billed any more; with the last session the guard goes."""
