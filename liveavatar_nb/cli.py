@@ -28,7 +28,7 @@ from .errors import (
     StopNotConfirmed,
 )
 from .html import clock
-from .tables import STOP_HOW, avatars, credits_text, ended, plain, running
+from .tables import STOP_HOW, STOP_ORPHANS, avatars, credits_text, ended, plain, running
 
 if TYPE_CHECKING:
     from .client import Scope
@@ -66,7 +66,6 @@ PIPE_CLOSED: Final = 141  # the one by which they know that the reader of a pipe
 PATIENCE: Final = 2.0  # s without an answer until the command says what it waits for
 KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # what people try
 SESSIONS_SHOWN: Final = 20
-STOP_ORPHANS: Final = "liveavatar-nb sessions --orphans --stop"
 COLOURS: Final = {"ok": 32, "warning": 33, "problem": 31, "skipped": 2}  # of a terminal
 
 

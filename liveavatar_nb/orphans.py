@@ -129,7 +129,7 @@ async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Reco
 
 
 async def reconcile(api: LiveAvatarAPI) -> None:
-    """Stops what dead kernels left behind; where that does not go, it is said, and nothing else waits for it."""
+    """Stops what dead kernels left behind; where that does not go it is said, and a start goes on all the same."""
     try:
         found = await find_orphans(api)
         await stop_each(api, found)

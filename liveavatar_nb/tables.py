@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .orphans import OwnedSession
 
 WHOSE: Final = {"orphan": "left over", "another machine": "elsewhere", "stranger": "stranger"}
+STOP_ORPHANS: Final = "liveavatar-nb sessions --orphans --stop"
 STOP_HOW: Final = 'To stop one: LiveAvatar().api.sessions.stop("its id").'
 CENT: Final = Decimal("0.01")
 GAP: Final = "  "

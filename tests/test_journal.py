@@ -647,6 +647,22 @@ async def test_row_49_a_disk_that_takes_nothing_refuses_a_start_and_no_stop(
     assert CANARY not in caplog.text
 
 
+def test_row_49_a_disk_that_fills_up_while_it_starts_leaves_the_record_as_it_was(
+    disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """row 49: it stays `starting`, which is safe."""
+    owner = Journal(disk / "sessions")
+    session_id = note(owner)
+    fill(disk)
+    owner.started(session_id, 60.0)
+    assert "No space left" in caplog.text
+    (entry,) = owner.entries()
+    assert (entry.state, entry.cap) == ("starting", 600.0)
+    assert len(files(disk / "sessions")) == 2
+    owner.remove(session_id)
+    assert files(disk / "sessions") == []
+
+
 async def test_row_49_a_file_in_the_folders_place_refuses_a_start(
     simulator: Simulator, client: AsyncLiveAvatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
