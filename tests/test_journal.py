@@ -663,6 +663,22 @@ def test_row_49_a_disk_that_fills_up_while_it_starts_leaves_the_record_as_it_was
     assert files(disk / "sessions") == []
 
 
+def test_row_49_what_did_not_reach_the_disk_is_not_written(
+    mine: Journal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """row 49: a disk that fails only when it is to be certain: no record, and no lock, is left."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            note(mine)
+    assert files(folder) == []
+    assert note(mine) in ids(mine)
+
+
 async def test_row_49_a_file_in_the_folders_place_refuses_a_start(
     simulator: Simulator, client: AsyncLiveAvatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
