@@ -304,10 +304,9 @@ def _sessions(options: argparse.Namespace) -> int | None:
 
 def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
     """Stops what is left over, and says of each whether that was confirmed."""
-    found = la.orphans()
+    found, left = la.orphans(), set[str]()
     try:
-        la.stop_orphans()
-        left = set()
+        found = la.stop_orphans() if found else found
     except StopNotConfirmed:
         left = _still_running(la, found)
     if options.json:

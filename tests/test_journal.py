@@ -552,6 +552,7 @@ child = os.fork()
 if not child:
     assert not any(journal.is_ours(entry) for entry in journal.entries())
     assert all(journal.has_owner(entry) for entry in journal.entries())
+    journal.add(str(uuid.uuid4()), "http://127.0.0.1:9", Masked("key"), 600.0)
     print(os.getpid(), flush=True)
     time.sleep(60)
     os._exit(0)
@@ -560,20 +561,22 @@ sys.stdin.read()
 
 
 def test_row_47_a_forked_child_neither_holds_nor_releases_the_lock(folder: Path, mine: Journal) -> None:
-    """row 47: parent killed, child lives on: the lock can be taken."""
+    """row 47: parent killed, child lives on: the parent's lock can be taken, and the child's own cannot."""
     parent = subprocess.Popen(
         [sys.executable, "-c", FORKING, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
     try:
-        (entry,) = mine.entries()
-        assert mine.has_owner(entry)
+        of_pid = {entry.pid: entry for entry in mine.entries()}
+        assert set(of_pid) == {parent.pid, child.pid}
+        assert all(mine.has_owner(entry) for entry in of_pid.values())
         parent.kill()
         parent.wait(END_LIMIT)
         assert child.is_running()
         assert child.status() != psutil.STATUS_ZOMBIE
-        assert not mine.has_owner(entry)
+        assert not mine.has_owner(of_pid[parent.pid])
+        assert mine.has_owner(of_pid[child.pid])
     finally:
         child.kill()
         parent.kill()
