@@ -192,9 +192,13 @@ class AsyncLiveAvatar:
             StopNotConfirmed: of the first that the service did not confirm; the others were tried.
         """
         mine = [session.id for session in self.live_sessions]
-        running = await owned(self.api)
-        await self.stop_sessions()
-        await stop_each(self.api, Records(session for session in running if session.id not in mine))
+        (listed,) = await asyncio.gather(owned(self.api), return_exceptions=True)
+        running = Records[OwnedSession]() if isinstance(listed, BaseException) else listed
+        others = Records(session for session in running if session.id not in mine)
+        stops = await asyncio.gather(self.stop_sessions(), stop_each(self.api, others), return_exceptions=True)
+        for outcome in (listed, *stops):
+            if isinstance(outcome, BaseException):
+                raise outcome
         return running
 
     async def credits(self) -> Decimal:

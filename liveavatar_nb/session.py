@@ -231,9 +231,7 @@ class AsyncSession:
             if task is not None and task.cancelling():
                 self._begin_stop()
                 raise
-            raise SessionEnded(
-                "The session was stopped while it started.", session_id=self.id, end_reason=self._end_reason
-            ) from None
+            raise self._stopped_early() from None
 
     async def stop(self) -> None:
         """Stops the session (`POST /v1/sessions/stop`); at once where it is over already.
@@ -269,7 +267,13 @@ class AsyncSession:
             self._times.end()
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it is closed, and with it all that waited
-                self._loop.call_soon_threadsafe(self._close_up)
+                self._loop.call_soon_threadsafe(self._close_up_on_loop)
+
+    def _close_up_on_loop(self) -> None:
+        if self._opening is not None and not self._opening.done():
+            # the loop was busy in the middle of a start, which goes on now: what comes of it is stopped, too
+            self._begin_stop()
+        self._close_up()
 
     def beat(self) -> None:
         """A page shows it. From the first time on it is stopped where no page has shown it for `unwatched` seconds."""
@@ -314,9 +318,11 @@ class AsyncSession:
         finally:
             if guard is not None:
                 await asyncio.wait([guard])
+        self._refuse_if_stopped()
         # the call is a task of its own, so that its outcome is always learnt
         self._start_call = asyncio.create_task(liability.start(has_cap=has_cap))
         started = await asyncio.shield(self._start_call)
+        self._refuse_if_stopped()
         self._mark("start")
         if self.mode == "FULL":
             # a conversation has no WebSocket: it is there once the start call answered
@@ -348,6 +354,15 @@ class AsyncSession:
                 end_reason=self._end_reason,
             )
         self._keep_up()
+
+    def _refuse_if_stopped(self) -> None:
+        if self._state.is_final or self._state is SessionState.STOPPING:
+            raise self._stopped_early()
+
+    def _stopped_early(self) -> SessionEnded:
+        return SessionEnded(
+            "The session was stopped while it started.", session_id=self.id, end_reason=self._end_reason
+        )
 
     async def _get_token(self) -> tuple[SessionToken, bool]:
         """A token, and whether it has the cap that was asked for."""

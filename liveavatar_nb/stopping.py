@@ -114,7 +114,8 @@ class Liability:
         except asyncio.CancelledError:
             self.lose_loop()
             raise
-        self._has_unknown_start = False
+        # a stop from another thread may have come before it was applied
+        self.is_open, self._has_unknown_start = True, False
         self._times.start()
         granted = started.max_session_duration or 0
         if granted > 0:
