@@ -61,7 +61,6 @@ class SessionPanel(ControlledWidget):
     def __init__(self, la: Any, **traits: Any) -> None:
         self._following: asyncio.Task[Any] | None = None
         self._watched: weakref.WeakSet[AsyncSession] = weakref.WeakSet()
-        self._told: tuple[str | None, SessionState] | None = None
         self._before_sandbox = ""
         # the page's commands and the loop go by this; the trait only shows it, and is written later
         self._settings: dict[str, Any] = {
@@ -198,11 +197,9 @@ class SessionPanel(ControlledWidget):
         if session is None:
             return
         following = self._following
-        if session.is_live and (following is None or following.done() or following.get_loop() is not loop):
+        is_followed = following is not None and not following.done() and following.get_loop() is loop
+        if not session.state.is_final and not is_followed:
             self._following = loop.create_task(self._guard(self._follow(), "the panel"))
-        told, self._told = self._told, (session.id, session.state)
-        if session.state.is_final and told != self._told and not self._client.is_closed:
-            self._submit(self._look_for_orphans(), "what is left over")
         if session.stop_is_confirmed:
             worker.post(self._forget_doubt)
 
@@ -212,11 +209,13 @@ class SessionPanel(ControlledWidget):
             self.set_trait("problem", None)
 
     async def _follow(self) -> None:
-        """Keeps time and credits true while a session is live, whichever it is by then."""
-        while (session := self._client.session) is not None and session.is_live:
+        """Keeps time and credits true until the session is over, whichever it is by then."""
+        while (session := self._client.session) is not None and not session.state.is_final:
             self._write(status=status_of(session))
             await asyncio.sleep(FOLLOW_INTERVAL)
             await self._look_at_credits()
+        if not self._client.is_closed:
+            await self._look_for_orphans()
 
     async def _look_at_credits(self) -> None:
         try:
