@@ -396,7 +396,9 @@ def test_what_is_let_go_has_no_owner(mine: Journal, folder: Path) -> None:
     first, second = note(mine), note(mine)
     other = Journal(folder)
     mine.let_go(first)
-    assert all(other.has_owner(entry) for entry in other.entries())  # its process still has the second
+    # its process still has the second
+    assert all(other.has_owner(entry) for entry in other.entries())
+    assert all(mine.is_ours(entry) for entry in mine.entries())
     mine.let_go(second)
     assert not any(other.has_owner(entry) for entry in other.entries())
     assert ids(other) == {first, second}

@@ -220,11 +220,11 @@ async def test_a_reconcile_that_fails_keeps_no_start_from_going_on(
 
 
 async def test_a_stop_that_is_not_confirmed_says_what_ends_it_and_the_others_are_tried(
-    client: AsyncLiveAvatar, roomy: Simulator, monkeypatch: pytest.MonkeyPatch
+    client: AsyncLiveAvatar, roomy: Simulator
 ) -> None:
-    monkeypatch.setattr(config, "STOP_LIMIT", 0.5)
     left = {await leave(client), await leave(client)}
     roomy.faults.add("stop", "status", times=1, status=400, message="no")
+    roomy.faults.add("stop", "delay", times=1, seconds=0.5)
     with pytest.raises(StopNotConfirmed) as failed:
         await client.stop_orphans()
     assert failed.value.session_id in left
@@ -235,6 +235,17 @@ async def test_a_stop_that_is_not_confirmed_says_what_ends_it_and_the_others_are
     assert 600 <= one.cap_at.timestamp() - time.time() + 60 <= 700
     await client.stop_orphans()
     assert not billed(roomy)
+
+
+async def test_an_orphan_that_is_over_when_its_stop_arrives_is_stopped(
+    client: AsyncLiveAvatar, roomy: Simulator
+) -> None:
+    """Its guard, or another kernel, was quicker: the service refuses the stop, and its list tells why."""
+    left = await leave(client)
+    roomy.faults.add("stop", "garbage", times=1, status=404, body="{}")
+    assert [one.id for one in await client.stop_orphans()] == [left]
+    assert not billed(roomy)
+    assert not list(journal.folder.iterdir())
 
 
 async def test_stop_all_tries_every_one_where_a_stop_is_not_confirmed(
