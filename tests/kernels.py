@@ -20,11 +20,12 @@ class Kernel:
 
     Args:
         environment: what it has in its environment beside what this process has.
+        errors: takes its standard error; this process's own where not given.
     """
 
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, environment: dict[str, str] | None = None, errors: int | None = None) -> None:
         self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(env={**os.environ, **(environment or {})})
+        self.manager.start_kernel(env={**os.environ, **(environment or {})}, stderr=errors)
         self.client: BlockingKernelClient = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=CELL_LIMIT)

@@ -48,7 +48,7 @@ class Owner:
         errors: takes its standard error; this process's own where not given.
     """
 
-    def __init__(self, environment: dict[str, str] | None = None, errors: IO[bytes] | None = None) -> None:
+    def __init__(self, environment: dict[str, str] | None = None, errors: IO[bytes] | int | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
             stdin=subprocess.PIPE,

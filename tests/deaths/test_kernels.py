@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from jupyter_core.utils import ensure_event_loop
@@ -13,9 +13,8 @@ from jupyter_core.utils import ensure_event_loop
 from liveavatar_nb import Simulator
 
 from ..kernels import Kernel
+from .ends import ENDS, make_busy
 from .owners import START, connect, guards, left_of, settles, stopped_after
-
-BUSY = "print('busy', flush=True)\ntime.sleep(60)"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,24 +28,6 @@ def kernel() -> Iterator[Kernel]:
     kernel = Kernel()
     yield kernel
     kernel.close()
-
-
-def make_busy(kernel: Kernel) -> str:
-    """Begins a cell that is still running when this returns; its id."""
-    cell = kernel.begin(BUSY)
-    while True:
-        message = kernel.client.get_iopub_msg(timeout=10)
-        if message["msg_type"] == "stream" and message["parent_header"].get("msg_id") == cell:
-            return cell
-
-
-ENDS: dict[str, Callable[[Kernel], None]] = {
-    "restart": lambda kernel: kernel.manager.restart_kernel(),
-    "restart now": lambda kernel: kernel.manager.restart_kernel(now=True),
-    "shutdown": lambda kernel: kernel.manager.shutdown_kernel(),
-    "SIGKILL": lambda kernel: os.kill(kernel.pid, signal.SIGKILL),
-    "killpg": lambda kernel: os.killpg(os.getpgid(kernel.pid), signal.SIGKILL),
-}
 
 
 @pytest.mark.parametrize("end", ENDS)
