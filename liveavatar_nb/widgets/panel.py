@@ -26,6 +26,8 @@ from .worker import worker
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 FOLLOW_INTERVAL = 5.0  # s between two looks at a live session's credits
+LONGEST_BEAT = 10.0  # s between two words of a page that it shows a session
+BEATS = 3  # of these words before a session is stopped for want of them
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
@@ -304,6 +306,7 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
         "credits_used": session.credits_used,
         "keep_alive_age": session.keep_alive_age,
         "degraded": session.is_degraded,
+        "beat_every": None if (limit := session.options.unwatched) is None else min(LONGEST_BEAT, limit / BEATS),
         "unwatched_left": session.unwatched_left,
         "end_words": end_words,
         "confirmed": session.stop_is_confirmed,

@@ -214,7 +214,10 @@ def test_it_says_so_from_the_start_on_and_no_longer_than_it_runs(harness: Open) 
     view.session(state="ended", running=False)
     view.page.clock.run_for(30_000)
     before = len(view.run(BEATS))
-    view.session(state="starting", running=True)
+    view.session(state="starting", running=True, beat_every=None)
+    view.page.clock.run_for(30_000)
+    assert len(view.run(BEATS)) == before, "one that needs nobody"
+    view.session(beat_every=10)
     view.page.clock.run_for(100)
     assert len(view.run(BEATS)) == before + 1
 

@@ -97,6 +97,7 @@ def test_a_session_that_pages_have_shown_is_stopped_after_the_last_of_them(
     wait_for(lambda: state(panel) == "ended")
     assert panel.status["end_words"] == session.end_words == "no page showed it for 1 s"
     assert any(left is not None and left <= 0.5 for left in warned)
+    assert panel.status["beat_every"] == pytest.approx(1 / 3)
 
 
 @pytest.mark.usefixtures("soon")
@@ -156,11 +157,10 @@ def test_three_missed_keep_alives_are_a_flag_that_goes(
 
 
 def test_stop_works_where_the_loop_does_not_answer(
-    panel: SessionPanel, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    panel: SessionPanel, la: LiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "LOOP_LIMIT", 0.2)
-    command(panel, "start")
-    wait_for(lambda: state(panel) == "connected")
+    la.start(config.SANDBOX_AVATAR)
     held, stuck = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -178,9 +178,8 @@ def test_stop_works_where_the_loop_does_not_answer(
 
 # a loop that died closes no connection any more
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_stop_works_where_the_loop_is_dead(panel: SessionPanel, simulator: Simulator) -> None:
-    command(panel, "start")
-    wait_for(lambda: state(panel) == "connected")
+def test_stop_works_where_the_loop_is_dead(panel: SessionPanel, la: LiveAvatar, simulator: Simulator) -> None:
+    la.start(config.SANDBOX_AVATAR)
     loop = bridge.loop
     loop.call_soon_threadsafe(loop.stop)
     wait_for(loop.is_closed)

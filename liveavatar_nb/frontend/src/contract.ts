@@ -62,6 +62,8 @@ export interface Session {
   keep_alive_age: number | null;
   /** Three keep-alives in a row did not arrive. */
   degraded: boolean;
+  /** Seconds after which a page that shows it is to say so again; null where it need not. */
+  beat_every: number | null;
   /** Seconds until it is stopped because no page shows it; null where that is no matter. */
   unwatched_left: number | null;
   end_words: string | null;

@@ -20,8 +20,8 @@ const LOOK_MS = 1000;
 const GRACE_MS = 3000;
 /** Where the host tells nothing of its kernel, a running session that is silent so long is asked after. */
 const PULSE_MS = 20_000;
-/** How often a page says that it shows a running session. */
-export const BEAT_MS = 10_000;
+/** How often it is looked whether a running session is due to hear that a page shows it. */
+const BEAT_LOOK_MS = 1000;
 
 /**
  * connecting: nothing heard yet; live: heard; interrupted: the way to the kernel is down for now;
@@ -132,7 +132,7 @@ export class Link {
     if (this.listeners.size === 1) {
       if (this.kernel) {
         this.channel = ControlChannel.acquire(this.kernel);
-        this.pulse = setInterval(this.beat, BEAT_MS);
+        this.pulse = setInterval(this.beat, BEAT_LOOK_MS);
       } else this.pulse = setInterval(this.onPulse, PULSE_MS / 4);
     }
     this.send("ready", {});
@@ -196,12 +196,12 @@ export class Link {
    */
   private readonly beat = (): void => {
     const session = this.get<Session | null | undefined>("status");
-    if (!session?.running || !this.usable) {
+    if (!session?.running || session.beat_every === null || !this.usable) {
       this.beatAt = -Infinity;
       return;
     }
     const now = performance.now();
-    if (!this.channel || now - this.beatAt < BEAT_MS * 0.9) return;
+    if (!this.channel || now - this.beatAt < session.beat_every * 1000 - BEAT_LOOK_MS / 2) return;
     this.beatAt = now;
     void this.channel.send({ widget: this.get<string>("widget_id"), id: newId(), command: "beat", args: {} });
   };

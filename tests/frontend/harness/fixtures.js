@@ -105,6 +105,7 @@ export const session = {
   credits_used: 2.3,
   keep_alive_age: 12,
   degraded: false,
+  beat_every: 10,
   unwatched_left: null,
   end_words: null,
   confirmed: false,
