@@ -1,0 +1,1 @@
+"""State machines: everything that can happen to sessions, in any order."""
