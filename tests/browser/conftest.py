@@ -128,7 +128,11 @@ class Notebook:
         """Opens it in a fresh workspace, so that no old tab comes back, and waits for its kernel."""
         page = self.page
         page.goto(f"{self.lab.url}/lab/workspaces/{uuid.uuid4().hex}/tree/{self.name}?reset&token={self.lab.token}")
-        page.wait_for_function(
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Its kernel is there and does nothing."""
+        self.page.wait_for_function(
             "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
             timeout=PAGE_LIMIT,
         )
