@@ -80,11 +80,11 @@ def _death(simulator: Simulator, death: Death) -> float:
         death.begins(owner)
         try:
             seconds = stopped_after(simulator, session_id, died)
+            owner.wait()
         finally:
-            owner.kill()
             if child != owner.pid:
                 os.kill(child, 9)
-        assert settles(lambda: not left_of(owner.pid))
+        assert settles(lambda: not left_of(owner.pid)), left_of(owner.pid)
         return seconds
 
 
