@@ -29,8 +29,8 @@ from liveavatar_nb.sync import Session
 from ..faults.canary import CANARY, KEY
 from ..faults.manual import ManualClock
 
-LATEST = 0.05  # s after which a late call is applied at the latest
-LONGEST_DELAY = 0.04  # s that a call is held up
+LATEST = 0.03  # s after which a late call is applied at the latest
+LONGEST_DELAY = 0.02  # s that a call is held up
 HANG = 20.0  # s after which what has not ended hangs
 OPERATIONS = ("token", "start", "start", "stop", "stop", "keep_alive", "sessions", "session", "any")
 SOCKET_FAULTS: list[tuple[str, dict[str, Any]]] = [
@@ -92,8 +92,9 @@ SETTLED: dict[str, Any] = {"STOP_LIMIT": 10.0, "READ_TIMEOUT": 10.0, "TOTAL_TIME
 class HandWatch(guard_process.Watch):
     """The guard's own code, which acts when it is told to, and not on threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self._charges = {}
+        self._now = now
         self._kernel_lives = True
         self._preload_at = guard_process.NEVER
 
@@ -110,7 +111,7 @@ class HandWatch(guard_process.Watch):
     def act(self) -> None:
         """Stops what is due, and looks for it."""
         for charge in list(self._charges.values()):
-            if charge.due <= guard_process.time.monotonic():
+            if charge.due <= self._now():
                 charge.act()
             if charge.is_over:
                 del self._charges[charge.id]
@@ -124,8 +125,9 @@ class HandWatch(guard_process.Watch):
 class HandGuard(Guard):
     """A guard without a process: it lives by a clock that the test moves, and dies when it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ManualClock) -> None:
         super().__init__()
+        self._now = clock.monotonic
         self.watch: HandWatch | None = None
         self.left: list[HandWatch] = []  # whose kernel is done with them
 
@@ -134,7 +136,7 @@ class HandGuard(Guard):
         return self.watch is not None
 
     def _start(self) -> None:
-        self.watch = HandWatch()
+        self.watch = HandWatch(self._now)
 
     def _tell(self, told: dict[str, Any]) -> None:
         if self.watch is None:
@@ -352,7 +354,7 @@ class Lab:
         """
         self.simulator.faults.clear()
         # what is under way at the service arrives, and is applied
-        time.sleep(LONGEST_DELAY + LATEST + 0.03)
+        time.sleep(LONGEST_DELAY + LATEST + 0.01)
         before = {name: getattr(config, name) for name in SETTLED}
         for name, seconds in SETTLED.items():
             setattr(config, name, seconds)

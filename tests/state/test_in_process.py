@@ -38,7 +38,10 @@ STEPS_OF_A_RUN = 100
 RUNS_OF_A_SIMULATOR = 10
 
 whoever = st.integers(0, 11)
-moment = st.sampled_from([0, 0, 0, 0.001, 0.003, 0.01, 0.04])
+choices = st.fixed_dictionaries(
+    {"max_minutes": st.sampled_from([None, 1, 5]), "unwatched": st.sampled_from([None, 60.0])}
+)
+moment = st.sampled_from([0, 0, 0, 0, 0.001, 0.001, 0.002, 0.004, 0.02])
 
 
 class Stage:
@@ -98,31 +101,11 @@ class Sessions(RuleBasedStateMachine):
         self.does(f"connect(sync={sync})")
         self.lab.connect(sync=sync)
 
-    @rule(
-        which=whoever,
-        concurrent=st.booleans(),
-        replace=st.booleans(),
-        max_minutes=st.sampled_from([None, 1, 5]),
-        unwatched=st.sampled_from([None, 60, 60]),
-        pause=moment,
-    )
-    def start(
-        self,
-        which: int,
-        concurrent: bool,
-        replace: bool,
-        max_minutes: float | None,
-        unwatched: float | None,
-        pause: float,
-    ) -> None:
-        options = {
-            "concurrent": concurrent,
-            "replace": replace and not concurrent,
-            "max_minutes": max_minutes,
-            "unwatched": unwatched,
-        }
-        self.does(f"start({which}, {options}); turn({pause})")
-        self.lab.start(which, **options)
+    @rule(which=whoever, others=st.sampled_from(["concurrent", "replace", ""]), options=choices, pause=moment)
+    def start(self, which: int, others: str, options: dict[str, float | None], pause: float) -> None:
+        told = {**options, **({others: True} if others else {})}
+        self.does(f"start({which}, {told}); turn({pause})")
+        self.lab.start(which, **told)
         self.lab.turn(pause)
 
     @rule(chance=st.integers(0, 2**32), pause=moment)
@@ -213,7 +196,8 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Stag
     """A clock and a guard by hand, short limits, a log that is heard, and a journal of its own."""
     for name, value in LIMITS.items():
         monkeypatch.setattr(config, name, value)
-    Stage.clock, Stage.guard, Stage.listener = ManualClock(), HandGuard(), Listener()
+    Stage.clock, Stage.listener = ManualClock(), Listener()
+    Stage.guard = HandGuard(Stage.clock)
     monkeypatch.setattr("liveavatar_nb.leftovers.guard", Stage.guard)
     monkeypatch.setattr(guard_process, "time", GuardTime(Stage.clock))
     monkeypatch.setattr(guard_process, "CALL_LIMIT", 0.3)
