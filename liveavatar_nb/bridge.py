@@ -109,6 +109,7 @@ class Bridge:
     """Owns the managed loop and its thread; `bridge` is the process's one."""
 
     def __init__(self) -> None:
+        self._users = 0  # a forked child has its parent's clients
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
@@ -117,7 +118,6 @@ class Bridge:
         self._lock = threading.Lock()
         self._loop: ManagedLoop | None = None
         self._thread: threading.Thread | None = None
-        self._users = 0
 
     @property
     def loop(self) -> ManagedLoop:
@@ -219,23 +219,36 @@ class Bridge:
         """One client less; with the last one the loop goes."""
         with self._lock:
             self._users = max(0, self._users - 1)
-            last = self._users == 0
-        if last:
-            self.close()
+            taken = self._take() if not self._users else None
+        self._end(taken)
 
     def close_if_unused(self) -> None:
         """Closes the loop that a call on a closed client has started."""
-        if not self._users and self.is_running:
-            self.close()
+        with self._lock:
+            taken = self._take() if not self._users else None
+        self._end(taken)
 
     def close(self) -> None:
         """Cancels what runs, closes the loop and ends its thread; the next use starts afresh."""
         with self._lock:
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is None or thread is None or not thread.is_alive():
+            taken = self._take()
+        self._end(taken)
+
+    def _take(self) -> tuple[ManagedLoop, threading.Thread] | None:
+        """The loop and its thread, which nobody else finds from here on."""
+        loop, thread = self._loop, self._thread
+        self._loop = self._thread = None
+        return None if loop is None or thread is None or not thread.is_alive() else (loop, thread)
+
+    @staticmethod
+    def _end(taken: tuple[ManagedLoop, threading.Thread] | None) -> None:
+        if taken is None:
             return
-        loop.call_soon_threadsafe(loop.stop)
+        loop, thread = taken
+        for wait in list(loop.waits):
+            wait.is_closed = True
+        with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+            loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(SHUTDOWN_LIMIT)
 

@@ -354,6 +354,13 @@ class AsyncLiveAvatar:
         return end
 
     def _changed(self) -> None:
+        try:
+            # on a stack of its own: a watcher may stop the very session that is in the middle of a step
+            asyncio.get_running_loop().call_soon(self._tell_watchers)
+        except RuntimeError:
+            self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
         for callback in list(self._watchers):
             try:
                 callback()

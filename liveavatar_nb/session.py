@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Self
 from weakref import WeakSet
 
@@ -31,6 +31,7 @@ from .protocol.lite import Event
 from .resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
 from .stopwatch import Stopwatch
+from .threads import on_own_thread
 from .upkeep import Audience, Duties, Upkeep
 from .websocket import WebSocket
 
@@ -174,16 +175,17 @@ class AsyncSession:
     @property
     def end_words(self) -> str | None:
         """Why it ended, in words; None while it lives."""
-        if self._error is not None:
-            return self._error.message.rstrip(".")
+        if self.error is not None:
+            return self.error.message.rstrip(".")
         if self._is_abandoned and self._state.is_final:
             return f"no page showed it for {self._options.unwatched:g} s"
-        return END_WORDS.get(self._end_reason, self._end_reason) if self._end_reason else None
+        reason = self._end_reason or ("USER_CLOSED" if self._error is not None else None)
+        return END_WORDS.get(reason, reason) if reason else None
 
     @property
     def error(self) -> LiveAvatarException | None:
-        """What went wrong, where it failed."""
-        return self._error
+        """What went wrong, where it failed; a stop that was confirmed later on is nothing wrong any more."""
+        return None if isinstance(self._error, StopNotConfirmed) and self.stop_is_confirmed else self._error
 
     @property
     def _may_cost(self) -> bool:
@@ -251,7 +253,7 @@ class AsyncSession:
                 async with asyncio.timeout(config.STOP_LIMIT + config.LOOP_LIMIT):
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), self._loop))
                 return
-        await asyncio.to_thread(self.stop_without_loop)
+        await on_own_thread(self.stop_without_loop)
 
     def stop_without_loop(self) -> None:
         """Stops the session from any thread, by a connection of its own: for where the loop is dead or busy.
@@ -260,14 +262,22 @@ class AsyncSession:
             StopNotConfirmed: the service did not confirm it; the guard goes on.
         """
         if self._liability is not None and self._may_cost:
-            self._liability.stop_without_loop()
+            try:
+                self._liability.stop_without_loop()
+            except StopNotConfirmed as failure:
+                self._error = failure
+                self._tell_loop(self._liability.pursue)
+                raise
         if not self._state.is_final:
             self._state = SessionState.ENDED
             self._end_reason = self._end_reason or "USER_CLOSED"
             self._times.end()
+        self._tell_loop(self._close_up_on_loop)
+
+    def _tell_loop(self, callback: Callable[[], None]) -> None:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it is closed, and with it all that waited
-                self._loop.call_soon_threadsafe(self._close_up_on_loop)
+                self._loop.call_soon_threadsafe(callback)
 
     def _close_up_on_loop(self) -> None:
         if self._opening is not None and not self._opening.done():
@@ -308,7 +318,7 @@ class AsyncSession:
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
         # the guard comes up while the token is on its way
-        guard = None if self._around.is_simulated else asyncio.create_task(asyncio.to_thread(leftovers.prepare))
+        guard = None if self._around.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))
         try:
             token, has_cap = await self._get_token()
             secret = Masked(token.session_token, "of a session")
@@ -413,7 +423,8 @@ class AsyncSession:
         if self._opening is not None and not self._opening.done():
             self._dismissed.add(self._opening)
             self._opening.cancel()
-            await asyncio.wait([self._opening])
+            # it may stand below on this very stack, where a handler of ours has called
+            await asyncio.wait([self._opening], timeout=config.LOOP_LIMIT)
         try:
             if self._liability is not None and self._liability.is_open:
                 await self._stop_remote(self._liability)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from .api import LiveAvatarAPI
 from .clock import CLOCK, Clock
 from .config import Masked
 from .errors import (
+    APIConnectionError,
     APIStatusError,
     LiveAvatarException,
     ProtectionError,
@@ -24,6 +26,7 @@ from .leftovers import Leftover, leftovers
 from .models import SessionRecord, StartedSession
 from .resources.sessions import surely_not_started
 from .stopwatch import Stopwatch
+from .threads import on_own_thread
 from .transport import BlockingStopper
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -102,8 +105,7 @@ class Liability:
             is_simulated=around.is_simulated,
             may_be_unjournaled=around.allow_unjournaled,
         )
-        # the disk may be slow
-        await asyncio.to_thread(leftovers.add, leftover)
+        await self._protect(leftover)
         self.is_open = self._has_unknown_start = True
         try:
             started = await self._api.sessions.start(self.session_id, self.token)
@@ -122,7 +124,7 @@ class Liability:
             if granted < self._times.cap and has_cap:
                 logger.warning("session %s: the plan ends it after %g minutes", self.session_id, granted / 60)
             self._times.cap = min(granted, self._times.cap)
-        await asyncio.to_thread(leftovers.started, self.session_id, self._times.cap)
+        await on_own_thread(lambda: leftovers.started(self.session_id, self._times.cap))
         if granted <= 0 and not has_cap:
             raise ProtectionError(
                 "The service took no cap and named none of its own, so the session was stopped.",
@@ -130,28 +132,55 @@ class Liability:
             )
         return started
 
+    async def _protect(self, leftover: Leftover) -> None:
+        is_cut_off = threading.Event()
+
+        def add() -> None:
+            leftovers.add(leftover)
+            if is_cut_off.is_set():
+                leftovers.discard(self.session_id)
+
+        try:
+            # the disk may be slow
+            await on_own_thread(add)
+        except asyncio.CancelledError:
+            # the loop ends, and nothing was sent
+            is_cut_off.set()
+            leftovers.discard(self.session_id)
+            raise
+
     async def stop(self) -> None:
         """Stops it, and asks how it ended.
 
         Raises:
             StopNotConfirmed: the service did not confirm it; it is pursued.
         """
-        sessions = self._api.sessions
         try:
-            async with asyncio.timeout(config.STOP_LIMIT):
-                try:
-                    await sessions.stop(self.session_id, reason="USER_CLOSED", session_token=self.token)
-                except APIStatusError:
-                    # "no such session" by itself proves nothing: a stop can overtake a start
-                    if await self._shows():
-                        raise
+            await self._stop_by_loop()
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
-            self._pursue()
-            raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
+            may_be_ours = isinstance(failure, TimeoutError | APIConnectionError)
+            if not may_be_ours or not await on_own_thread(lambda: self._stop_by_thread(config.STOP_LIMIT / 2)):
+                self.pursue()
+                raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
         self.settle()
         with contextlib.suppress(LiveAvatarException, TimeoutError):
             async with asyncio.timeout(config.EXIT_STOP_LIMIT):
-                self.record = await sessions.get(self.session_id)
+                self.record = await self._api.sessions.get(self.session_id)
+
+    async def _stop_by_loop(self) -> None:
+        async with asyncio.timeout(config.STOP_LIMIT / 2):
+            try:
+                await self._api.sessions.stop(self.session_id, reason="USER_CLOSED", session_token=self.token)
+            except APIStatusError:
+                # "no such session" by itself proves nothing: a stop can overtake a start
+                if await self._shows():
+                    raise
+
+    def _stop_by_thread(self, limit: float) -> bool:
+        """A stop that needs nothing of the loop, whose executor and connections others may have filled."""
+        transport = self._api.transport
+        with BlockingStopper(limit) as stopper:
+            return stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
 
     def stop_without_loop(self) -> None:
         """Stops it from any thread, by a connection of its own.
@@ -159,10 +188,7 @@ class Liability:
         Raises:
             StopNotConfirmed: the service did not confirm it; the guard goes on.
         """
-        transport = self._api.transport
-        with BlockingStopper(config.STOP_LIMIT) as stopper:
-            confirmed = stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
-        if not confirmed:
+        if not self._stop_by_thread(config.STOP_LIMIT):
             leftovers.insist(self.session_id)
             raise self._not_confirmed("no answer in time")
         self.is_open = False
@@ -190,7 +216,7 @@ class Liability:
         """Nothing of it is billed; where its start's outcome is unknown it is looked for a while longer."""
         self.is_open = False
         if self._has_unknown_start:
-            self._pursue()
+            self.pursue()
         else:
             leftovers.discard(self.session_id)
 
@@ -205,13 +231,13 @@ class Liability:
             self._pursuit.cancel()
 
     def lose_loop(self) -> None:
-        """The loop that it lives on ends, and nothing here can stop it any more: the guard does."""
-        leftovers.hand_over(self.session_id)
+        """The loop that it lives on ends, and nothing here keeps it alive any more: the guard is to stop it."""
+        leftovers.insist(self.session_id)
 
     async def check_guard(self) -> None:
         """Has another guard come up where the first one was killed."""
         if not self._around.is_simulated:
-            await asyncio.to_thread(leftovers.prepare)
+            await on_own_thread(leftovers.prepare)
 
     def _not_confirmed(self, why: str) -> StopNotConfirmed:
         return StopNotConfirmed(
@@ -224,7 +250,8 @@ class Liability:
         """Whether it is among the account's active sessions."""
         return any([record.id == self.session_id async for record in self._api.sessions.list(type="active")])
 
-    def _pursue(self) -> None:
+    def pursue(self) -> None:
+        """Goes on behind the caller's back, until it is certain that nothing of it runs."""
         if not self.is_pursued:
             self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session pursuit")
 
@@ -241,7 +268,7 @@ class Liability:
                 is_certain = await self.look_again()
         except asyncio.CancelledError:
             # its loop goes, or its client
-            self.lose_loop()
+            leftovers.hand_over(self.session_id)
             raise
         self.forget()
         self._around.on_change()

@@ -13,7 +13,7 @@ PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
     ["simulator"],
-    ["clock", "errors"],
+    ["clock", "errors", "threads"],
     ["config"],
     ["html", "journal", "retry"],
     ["exchange"],

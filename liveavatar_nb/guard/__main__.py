@@ -12,6 +12,7 @@ import json
 import os
 import select
 import signal
+import threading
 import time
 from typing import Any, Final
 
@@ -39,7 +40,9 @@ class Charge:
         self.key = Masked(told.pop("key"), "of the kernel")
         self.journal: str | None = told["journal"]
         self.is_starting = True
+        self.is_over = False  # whether there is nothing left to do
         self.due = NEVER
+        self._is_active = False
         self._attempts = 0
         self._looks: list[float] = []
         self.until(told["left"])
@@ -55,12 +58,12 @@ class Charge:
 
     def activate(self) -> None:
         """From now on it is stopped."""
-        if self.due == NEVER:
-            self.due = time.monotonic()
+        if not self._is_active:
+            self._is_active, self.due = True, time.monotonic()
             self._looks = [self.due + after for after in LOOKS] if self.is_starting else []
 
-    def act(self) -> bool:
-        """Stops it, or looks whether it has come back; whether there is nothing left to do."""
+    def act(self) -> None:
+        """Stops it, or looks whether it has come back."""
         from ..retry import delay  # noqa: PLC0415 (a quick start)
         from ..transport import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
 
@@ -70,13 +73,14 @@ class Charge:
         if not is_over:
             self._attempts += 1
             self.due = now + max(SHORTEST_WAIT, delay(self._attempts, 0.5))
-            return self.is_past
+            self.is_over = self.is_past
+            return
         self._attempts = 0
         # a start whose outcome nobody learnt can still be applied: a stop can overtake it
         self._looks = [moment for moment in self._looks if moment > now]
         if self._looks:
             self.due = self._looks[0]
-            return False
+            return
         if self.journal is not None:
             from pathlib import Path  # noqa: PLC0415 (a quick start)
 
@@ -86,26 +90,31 @@ class Charge:
             for entry in book.entries():
                 if entry.session_id == self.id:
                     book.bury(entry)
-        return True
+        self.is_over = True
 
 
 class Watch:
-    """Reads what the kernel says, and acts where it is asked to, or once the kernel is gone."""
+    """Reads what the kernel says, and acts where it is asked to, or once the kernel is gone.
+
+    Each act has a thread: a service that hangs holds up neither the stop of another session nor the reading.
+    """
 
     def __init__(self) -> None:
         self._charges: dict[str, Charge] = {}
         self._rest = b""
         self._kernel_lives = True
         self._preload_at = NEVER
+        self._woken, self._wake = os.pipe()
 
     def run(self) -> None:
         """Returns when there is nothing left to guard."""
         while self._kernel_lives or self._charges:
             due = min([self._preload_at, *(charge.due for charge in self._charges.values())])
             wait = None if due == NEVER else max(0.0, due - time.monotonic())
-            if not self._kernel_lives:
-                time.sleep(wait or 0.0)
-            elif select.select([0], [], [], wait)[0]:
+            readable, _, _ = select.select([self._woken, *([0] if self._kernel_lives else [])], [], [], wait)
+            if self._woken in readable:
+                os.read(self._woken, PIECE)
+            if 0 in readable:
                 self._read()
             self._act()
 
@@ -139,8 +148,22 @@ class Watch:
             self._preload_at = NEVER
             from .. import journal, transport  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
         for charge in list(self._charges.values()):
-            if charge.due <= now and charge.act():
+            if charge.is_over:
                 del self._charges[charge.id]
+            elif charge.due <= now:
+                charge.due = NEVER
+                try:
+                    threading.Thread(target=self._stop, args=[charge], daemon=True).start()
+                except RuntimeError:  # the machine has no more of them
+                    charge.due = now + SHORTEST_WAIT
+
+    def _stop(self, charge: Charge) -> None:
+        try:
+            charge.act()
+        except Exception:  # noqa: BLE001 (nobody is there to read of it, and the session may run)
+            charge.due = time.monotonic() + CALL_LIMIT
+            charge.is_over = charge.is_past
+        os.write(self._wake, b".")
 
 
 def detach() -> None:

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from ..config import Masked
 
+THREAD_NAME: Final = "liveavatar_nb-guard"
 READY_LIMIT: Final = 10.0  # s until it must say READY
 MODULE: Final = __name__.rpartition(".")[0]
 KEPT: Final = re.compile(
@@ -64,6 +66,8 @@ class Guard:
         self._answers: int | None = None
         self._charges: dict[str, tuple[Charge, float]] = {}  # with the moment since which its `left` counts
         self._started: set[str] = set()
+        self._stopping: set[str] = set()
+        self._outbox: deque[dict[str, Any]] = deque()
 
     def _before_fork(self) -> None:
         self._opening.acquire()
@@ -82,10 +86,14 @@ class Guard:
     @property
     def is_there(self) -> bool:
         """Whether its process lives."""
-        if self._answers is None:
+        answers = self._answers
+        if answers is None:
             return False
         # it says one word in its life: what can be read afterwards is its end
-        return not _is_readable(self._answers, 0)
+        try:
+            return not _is_readable(answers, 0)
+        except (OSError, ValueError, KeyError):  # closed at this moment by another thread
+            return False
 
     def prepare(self) -> None:
         """Starts it where it is not there, and returns when it is ready.
@@ -94,22 +102,28 @@ class Guard:
             GuardError: it did not come up.
         """
         with self._lock:
-            if self.is_there:
-                return
-            self._close()
-            try:
-                self._start()
-                for session_id, (charge, since) in self._charges.items():
-                    left = charge.left - (time.monotonic() - since)
-                    self._tell(_told(charge, left))
-                    if session_id in self._started:
-                        self._tell({"do": "started", "id": session_id, "left": left})
-            except (OSError, subprocess.SubprocessError) as failure:
+            if not self.is_there:
                 self._close()
-                raise GuardError(f"{type(failure).__name__}: {failure}") from None
-            except GuardError:
-                self._close()
-                raise
+                try:
+                    self._start()
+                    self._tell_all()
+                except (OSError, subprocess.SubprocessError) as failure:
+                    self._close()
+                    raise GuardError(f"{type(failure).__name__}: {failure}") from None
+                except GuardError:
+                    self._close()
+                    raise
+        self._deliver()
+
+    def _tell_all(self) -> None:
+        """Tells a new guard what the one before it knew."""
+        for session_id, (charge, since) in list(self._charges.items()):
+            left = charge.left - (time.monotonic() - since)
+            self._tell(_told(charge, left))
+            if session_id in self._started:
+                self._tell({"do": "started", "id": session_id, "left": left})
+            if session_id in self._stopping:
+                self._tell({"do": "stop", "id": session_id})
 
     def add(self, charge: Charge) -> None:
         """From now on the session is stopped when this process ends, however it ends.
@@ -124,74 +138,93 @@ class Guard:
             except OSError as failure:
                 raise GuardError(f"It is gone ({failure.strerror}).") from None
             self._charges[charge.session_id] = (charge, time.monotonic())
+        self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
         """The service confirmed the start, and ends the session so many seconds from now at the latest."""
-        with self._lock:
-            if session_id in self._charges:
-                charge, _ = self._charges[session_id]
-                self._charges[session_id] = (replace(charge, left=left), time.monotonic())
-                self._started.add(session_id)
-                self._note(session_id, {"do": "started", "id": session_id, "left": left})
+        if session_id in self._charges:
+            self._charges[session_id] = (replace(self._charges[session_id][0], left=left), time.monotonic())
+            self._started.add(session_id)
+            self._post({"do": "started", "id": session_id, "left": left})
 
     def stop(self, session_id: str) -> None:
         """Has the guard stop it now, although this process lives."""
-        self._note(session_id, {"do": "stop", "id": session_id})
+        if session_id in self._charges:
+            self._stopping.add(session_id)
+            self._post({"do": "stop", "id": session_id})
 
     def hand_over(self, session_id: str) -> bool:
-        """Has the guard stop it, for this process is done with it; whether there is a guard that does."""
-        with self._lock:
-            if session_id not in self._charges:
-                return False
-            with contextlib.suppress(GuardError):
-                self.prepare()
-            if not self.is_there:
-                return False
-            self.stop(session_id)
-            self._drop(session_id)
-            return True
+        """Has the guard stop it, for this process is done with it; whether it was in the guard's charge."""
+        if session_id not in self._charges:
+            return False
+        self._stopping.add(session_id)
+        threading.Thread(target=self._hand_over, args=[session_id], name=THREAD_NAME, daemon=True).start()
+        return True
+
+    def _hand_over(self, session_id: str) -> None:
+        # it may have been killed, and another one may be needed, or just be coming up
+        with contextlib.suppress(GuardError):
+            self.prepare()
+        self._post({"do": "hand over", "id": session_id})
 
     def done(self, session_id: str) -> None:
         """Nothing of it is billed any more; with the last session the guard goes."""
-        with self._lock:
-            self._note(session_id, {"do": "done", "id": session_id})
-            self._drop(session_id)
+        self._post({"do": "done", "id": session_id})
+        self._drop(session_id)
+
+    def leave_if_unused(self) -> None:
+        """Lets it go where it has nothing to guard."""
+        self._post({"do": "leave"})
 
     def _drop(self, session_id: str) -> None:
         self._charges.pop(session_id, None)
         self._started.discard(session_id)
+        self._stopping.discard(session_id)
         self.leave_if_unused()
 
-    def leave_if_unused(self) -> None:
-        """Lets it go where it has nothing to guard."""
-        with self._lock:
+    def _post(self, told: dict[str, Any]) -> None:
+        """Tells the guard, at once or once it has come up: the loop, which calls this, never waits for that."""
+        self._outbox.append(told)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while self._outbox and self._lock.acquire(blocking=False):
+            try:
+                while self._outbox:
+                    with contextlib.suppress(OSError):  # it is gone: the next look starts another
+                        self._deliver_one(self._outbox.popleft())
+            finally:
+                self._lock.release()
+
+    def _deliver_one(self, told: dict[str, Any]) -> None:
+        if told["do"] == "leave":
             if not self._charges:
                 self._close()
-
-    def _note(self, session_id: str, told: dict[str, Any]) -> None:
-        with self._lock:
-            if session_id in self._charges and self._pipe is not None:
-                with contextlib.suppress(OSError):  # it is gone: the next start, or the next look, starts another
-                    self._tell(told)
+        elif told["do"] == "hand over":
+            # known here until it is told: one that has just come up learns of it, too
+            self._tell({**told, "do": "stop"})
+            self._drop(told["id"])
+        else:
+            self._tell(told)
 
     def _start(self) -> None:
         with self._opening:
-            # known before there is a second process: a fork on another thread finds and closes it
+            # a fork on another thread waits, and then finds and closes what is this process's
             its_input, self._pipe = os.pipe()
             self._answers, its_output = os.pipe()
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", MODULE, str(os.getpid())],
-                stdin=its_input,
-                stdout=its_output,
-                stderr=subprocess.DEVNULL,
-                cwd="/" if os.name == "posix" else None,
-                env=_environment(),
-                start_new_session=True,
-            )
-        finally:
-            os.close(its_input)
-            os.close(its_output)
+            try:
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", MODULE, str(os.getpid())],
+                    stdin=its_input,
+                    stdout=its_output,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/" if os.name == "posix" else None,
+                    env=_environment(),
+                    start_new_session=True,
+                )
+            finally:
+                os.close(its_input)
+                os.close(its_output)
         try:
             self._wait_until_ready()
         except GuardError:
@@ -209,7 +242,8 @@ class Guard:
             raise GuardError("It ended at once.")
 
     def _tell(self, told: dict[str, Any]) -> None:
-        assert self._pipe is not None
+        if self._pipe is None:
+            raise BrokenPipeError(32, "there is no guard")
         line = json.dumps(told).encode() + b"\n"
         del told  # a traceback that shows local variables must not show the key
         while line:
