@@ -52,6 +52,7 @@ class ManualClock(Clock):
         with self._lock:
             self._monotonic += seconds
             self._wall += seconds if wall is None else wall
+            self._woken = {task for task in self._woken if not task.done()}
             due = [sleeper for sleeper, (moment, _) in self._sleepers.items() if moment <= self._monotonic]
             for sleeper in due:
                 self._woken.add(self._sleepers.pop(sleeper)[1])
@@ -66,6 +67,12 @@ class ManualClock(Clock):
             while any(not task.done() for task in list(self._woken)):  # noqa: ASYNC110 (they may be on another loop)
                 await asyncio.sleep(0.001)
         self._woken.clear()
+
+    def forget(self) -> None:
+        """Lets go of all that slept by it: their loops are gone."""
+        with self._lock:
+            self._sleepers.clear()
+            self._woken.clear()
 
     async def go_on(self, seconds: float) -> None:
         """Passes the time as a machine does that is awake: in steps no longer than a session's pulse."""

@@ -455,10 +455,10 @@ class Lab:
             self._check(not left, f"in the journal: {left}")
 
     def _end_loop(self) -> None:
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
+        # a start that is cancelled begins a stop
+        while tasks := asyncio.all_tasks(self.loop):
+            for task in tasks:
+                task.cancel()
             self._in_the_end(asyncio.wait(tasks, timeout=HANG))
         for party in self.parties:
             if party.face is None:
@@ -476,6 +476,7 @@ class Lab:
         self.guard.forget()
         for path in journal.folder.glob("*"):
             path.unlink()
+        self.clock.forget()
         for things in (self.parties, self.sessions, self.errors, self._work):
             things.clear()
 
