@@ -181,6 +181,7 @@ class SessionPanel(ControlledWidget):
             super()._take(command)
             return
         logger.warning("the loop does not answer: session %s is stopped without it", session.id)
+        self._client.cancel_starts()
         try:
             session.stop_without_loop()
         except StopNotConfirmed as failure:

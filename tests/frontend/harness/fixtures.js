@@ -118,6 +118,7 @@ const ORPHAN = {
   minutes: 4.2,
   words: "left over: its kernel died (process 4711)",
 };
+const real = { simulated: false, service: "api.liveavatar.com" };
 const over = { running: false, billing: false, keep_alive_age: null, confirmed: true };
 const sandboxed = { ...base.settings, is_sandbox: true };
 const wayne = { value: AVATARS[3].id, avatar: AVATARS[3].id, avatar_name: "Wayne" };
@@ -150,7 +151,7 @@ export const FIXTURES = {
     },
   },
   live: { status: session },
-  real: { status: session, simulated: false, service: "api.liveavatar.com" },
+  real: { ...real, status: session },
   last_minute: { status: { ...session, elapsed: 553, credits_used: 9.2 }, credits: "90.66" },
   sandbox: { ...wayne, settings: sandboxed },
   sandbox_wrong: { settings: sandboxed },
@@ -175,6 +176,7 @@ export const FIXTURES = {
     credits: "95.77",
   },
   unconfirmed: {
+    ...real,
     status: {
       ...session,
       ...over,
@@ -196,15 +198,17 @@ export const FIXTURES = {
   degraded: { status: { ...session, degraded: true, keep_alive_age: 192 } },
   unwatched: { status: { ...session, unwatched_left: 24 } },
   warnings: {
+    ...real,
     status: { ...session, elapsed: 553, degraded: true, keep_alive_age: 192, unwatched_left: 24 },
     orphans: [ORPHAN],
   },
-  orphan: { orphans: [ORPHAN] },
-  orphans: { status: session, orphans: [ORPHAN, { ...ORPHAN, id: "5e550000-0000-4000-8000-000000000010", minutes: 1.1 }] },
+  orphan: { ...real, orphans: [ORPHAN] },
+  orphans: { ...real, status: session, orphans: [ORPHAN, { ...ORPHAN, id: "5e550000-0000-4000-8000-000000000010", minutes: 1.1 }] },
   abandoned: {
     status: { ...session, ...over, state: "ended", elapsed: 242, credits_used: 4.1, end_words: "no page showed it for 60 s" },
   },
   concurrency: {
+    ...real,
     orphans: [ORPHAN],
     problem: {
       kind: "ConcurrencyLimitError",

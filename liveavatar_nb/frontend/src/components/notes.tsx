@@ -22,7 +22,7 @@ function KernelNote({ state }: { state: PanelState }) {
           title={state.restarted ? "Ended: the kernel was restarted." : "Ended: the kernel is gone."}
           detail={
             wasRunning
-              ? `Python stops its session as it exits. Had it been killed outright, the session ends at ${latest}, its limit.`
+              ? `Python stops its session as it exits, its guard where it was killed; at the latest the session ends at ${latest}, its limit.`
               : "Nothing was running."
           }
           remedy="Run the cell again to go on."
