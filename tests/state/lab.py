@@ -25,6 +25,7 @@ from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.models import Avatar
 from liveavatar_nb.retry import Policy
 from liveavatar_nb.sync import Session
+from liveavatar_nb.threads import THREAD_NAME
 
 from ..faults.canary import CANARY, KEY
 from ..faults.manual import ManualClock
@@ -424,6 +425,9 @@ class Lab:
             bridge.close()
         # the loop stands still from here on; what is on a thread comes to its end
         self._threads.shutdown()
+        for thread in threading.enumerate():
+            if thread.name == THREAD_NAME:
+                thread.join(HANG)
         self.guard.kernel_dies()
         leftovers._reset()
         journal._forget()
@@ -464,6 +468,8 @@ class Lab:
             if party.face is None:
                 self._in_the_end(party.inner.api.aclose())
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        # transports close in the loop's next turns
+        self._in_the_end(asyncio.sleep(0.005))
         self._threads.shutdown()
         self.loop.close()
         for party in self.parties:
