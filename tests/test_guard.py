@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,11 +29,11 @@ from .deaths.owners import PATIENCE, guards, kill_guards, settles
 class Bare:
     """A guard's process, told line by line."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, program: Sequence[str] = ("-m", "liveavatar_nb.guard")) -> None:
         self._simulator = simulator
         self._mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "liveavatar_nb.guard", self._mark],
+            [sys.executable, "-P", *program, self._mark],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -318,3 +318,47 @@ def test_one_starts_without_it_where_that_is_allowed(simulator: Simulator, caplo
         assert "started all the same" in caplog.text
         assert simulator.billed()
     assert not simulator.billed()
+
+
+# a guard that, once it has imported all that a stop needs, finds no module any more
+UNINSTALLED = """
+import sys
+from pathlib import Path
+from liveavatar_nb.guard import __main__ as guard
+
+acts = guard.Watch._act
+
+def act(self):
+    acts(self)
+    if "liveavatar_nb.transport" in sys.modules:
+        is_gone.append(True)
+        Path({preloaded!r}).touch()
+
+def hook(name, args):
+    if is_gone and name == "open" and str(args[0]).endswith((".py", ".pyc", ".so")):
+        raise FileNotFoundError(args[0])
+
+is_gone = []
+guard.PRELOAD_AFTER = 0.1
+guard.Watch._act = act
+sys.addaudithook(hook)
+guard.main()
+"""
+
+
+def test_a_stop_needs_nothing_of_the_disk_once_it_has_run_for_a_while(
+    unguarded: Callable[[], str], simulator: Simulator, tmp_path: Path
+) -> None:
+    """The environment may be deleted, or its packages be replaced, while a session runs."""
+    session_id = unguarded()
+    preloaded = tmp_path / "preloaded"
+    bare = Bare(simulator, ["-c", UNINSTALLED.format(preloaded=str(preloaded)), "liveavatar_nb.guard"])
+    try:
+        bare.write(bare.guarding(session_id))
+        bare.tell("started", session_id, left=600.0)
+        assert settles(preloaded.exists)
+        bare.end()
+        assert settles(lambda: not billed(simulator))
+        assert settles(lambda: not bare.is_there)
+    finally:
+        bare.close()

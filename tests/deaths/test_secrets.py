@@ -22,7 +22,7 @@ def test_the_key_is_in_no_argv_environment_file_or_log(records: Path, tmp_path: 
     with (
         Simulator(api_key=key, connect_delay=0) as simulator,
         (tmp_path / "errors").open("wb") as errors,
-        Owner({"MY_ODD_NAME": key, "PATH_TO_MY_KEY": key}, errors) as owner,
+        Owner({"MY_ODD_NAME": key, "PATH_TO_MY_KEY": key, "LC_MY_KEY": key}, errors) as owner,
     ):
         # what the user did shows, and nothing else does: so the search finds what is there
         by_the_user = [f"{owner.pid} environ"]
