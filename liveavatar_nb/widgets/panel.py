@@ -35,7 +35,8 @@ STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 class SessionPanel(ControlledWidget):
     """Start and Stop, the session's state, time and cost, and what to do when something is wrong.
 
-    Set `avatar` (an id), or link it to a picker's `value`.
+    Set `avatar` (an id), or link it to a picker's `value`. A session that a page has shown is stopped when no page
+    shows it any more for as long as `start` was told by `unwatched`; where a cell can hold up the page's word, not.
 
     Args:
         la: the client, a `LiveAvatar`.

@@ -100,7 +100,7 @@ def test_a_session_lives_as_long_as_a_page_shows_it(
 
     opened.run(2)
     opened.run(3, wait=False)
-    time.sleep(1.5 * UNWATCHED)
+    time.sleep(1.25 * UNWATCHED)
     assert opened.is_running(3)
     assert simulator.billed(), "a page beats while a cell computes"
     opened.kernel("interrupt")
