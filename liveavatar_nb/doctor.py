@@ -43,7 +43,7 @@ from .journal import journal
 from .leftovers import Leftover, leftovers
 from .probe import Answer
 from .sync import LiveAvatar
-from .tables import STOP_HOW, credits_text, plain
+from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 
 CHECK_LIMIT: Final = 5.0  # s, for one check
 SANDBOX_LIMIT: Final = 75.0  # s, for the sandbox: longer than a start and a stop with all their attempts
@@ -52,7 +52,6 @@ FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
 SHOWN_SESSIONS: Final = 3  # ids that are named
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
 FIRST_WITH_SUBSHELLS: Final = 7  # the major version of ipykernel from which Stop arrives while a cell runs
-STOP_ORPHANS: Final = "liveavatar-nb sessions --orphans --stop"
 STATIC: Final = Path(__file__).with_name("static")
 
 COLOURS: Final = {"ok": "success", "warning": "warn", "problem": "error", "skipped": "border"}  # JupyterLab's names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import os
@@ -386,8 +387,14 @@ class BlockingStopper:
     def _client(self, base_url: str) -> httpx.Client:
         by_proxy = goes_by_proxy(base_url)
         if by_proxy not in self._clients:
-            self._clients[by_proxy] = httpx.Client(trust_env=by_proxy)
+            self._clients[by_proxy] = httpx.Client(verify=_certificates(by_proxy), trust_env=by_proxy)
         return self._clients[by_proxy]
+
+
+@functools.lru_cache(maxsize=2)
+def _certificates(by_proxy: bool) -> ssl.SSLContext:
+    """What certificates are checked against: read once, for a guard may insist for many minutes."""
+    return httpx.create_ssl_context(trust_env=by_proxy)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
