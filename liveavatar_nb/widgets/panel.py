@@ -183,6 +183,8 @@ class SessionPanel(ControlledWidget):
             return
         logger.warning("the loop does not answer: session %s is stopped without it", session.id)
         self._client.cancel_starts()
+        if not session.state.is_final:
+            self._write(status=status_of(session) | {"state": str(SessionState.STOPPING)})
         try:
             session.stop_without_loop()
         except StopNotConfirmed as failure:
