@@ -319,6 +319,12 @@ class BlockingStopper:
         for client in self._clients.values():
             client.close()
 
+    def warm_up(self, base_url: str) -> None:
+        """Has all in memory that a stop needs: what it was installed from may be gone by then."""
+        import encodings.idna  # noqa: F401, PLC0415 (what a connection imports by itself)
+
+        self._client(base_url)
+
     def stop(self, base_url: str, key: Masked, session_id: str, *, waiting: int = 0) -> bool:
         """Stops a session by its id (`POST /v1/sessions/stop`); whether the service confirmed it.
 

@@ -146,7 +146,12 @@ class Watch:
         now = time.monotonic()
         if now >= self._preload_at:
             self._preload_at = NEVER
-            from .. import journal, transport  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
+            from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
+            from ..transport import BlockingStopper  # noqa: PLC0415
+
+            for charge in self._charges.values():
+                with BlockingStopper() as stopper:
+                    stopper.warm_up(charge.base_url)
         for charge in list(self._charges.values()):
             if charge.is_over:
                 del self._charges[charge.id]
