@@ -115,7 +115,7 @@ class HandWatch(guard_process.Watch):
             if charge.due <= self._now():
                 charge.act()
             if charge.is_over:
-                del self._charges[charge.id]
+                self._charges.pop(charge.id, None)
 
     @property
     def is_busy(self) -> bool:

@@ -234,22 +234,23 @@ def test_sessions(stage: type[Stage], capsys: pytest.CaptureFixture[str]) -> Non
     stage.avatar = asyncio.run(_get_avatar(stage.set()))
     stage.runs = stage.steps = 0
     began, number = time.monotonic(), SEED
-    while stage.steps < STEPS:
-        runs = -(-(STEPS - stage.steps) // STEPS_OF_A_RUN)
-        checked = settings(
-            max_examples=runs,
-            stateful_step_count=STEPS_OF_A_RUN,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-            verbosity=Verbosity.quiet,
-        )
-        run_state_machine_as_test(seed(number)(Sessions), settings=checked)
-        number += 1
-    seconds = time.monotonic() - began
-    with capsys.disabled():
-        print(
-            f"\nseed {SEED}: {stage.steps} steps in {stage.runs} runs, {seconds:.1f} s, "
-            f"{1000 * seconds / stage.steps:.1f} ms a step, {stage.settling:.1f} s of it to settle"
-        )
+    try:
+        while stage.steps < STEPS:
+            checked = settings(
+                max_examples=-(-(STEPS - stage.steps) // STEPS_OF_A_RUN),
+                stateful_step_count=STEPS_OF_A_RUN,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+                verbosity=Verbosity.quiet,
+            )
+            run_state_machine_as_test(seed(number)(Sessions), settings=checked)
+            number += 1
+    finally:
+        seconds = time.monotonic() - began
+        with capsys.disabled():
+            print(
+                f"\nseed {SEED}: {stage.steps} steps in {stage.runs} runs, {seconds:.1f} s, "
+                f"{1000 * seconds / stage.steps:.1f} ms a step, {stage.settling:.1f} s of it to settle"
+            )

@@ -318,18 +318,20 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Plac
 @pytest.mark.timeout(300 + STEPS)
 def test_kernels(place: type[Place], capsys: pytest.CaptureFixture[str]) -> None:
     began, number = time.monotonic(), SEED
-    while place.steps < STEPS:
-        checked = settings(
-            max_examples=-(-(STEPS - place.steps) // STEPS_OF_A_RUN),
-            stateful_step_count=STEPS_OF_A_RUN,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-            verbosity=Verbosity.quiet,
-        )
-        run_state_machine_as_test(seed(number)(Kernels), settings=checked)
-        number += 1
-    seconds = time.monotonic() - began
-    with capsys.disabled():
-        print(f"\nseed {SEED}: {place.steps} steps with processes in {place.runs} runs, {seconds:.1f} s")
+    try:
+        while place.steps < STEPS:
+            checked = settings(
+                max_examples=-(-(STEPS - place.steps) // STEPS_OF_A_RUN),
+                stateful_step_count=STEPS_OF_A_RUN,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+                verbosity=Verbosity.quiet,
+            )
+            run_state_machine_as_test(seed(number)(Kernels), settings=checked)
+            number += 1
+    finally:
+        seconds = time.monotonic() - began
+        with capsys.disabled():
+            print(f"\nseed {SEED}: {place.steps} steps with processes in {place.runs} runs, {seconds:.1f} s")
