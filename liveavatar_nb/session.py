@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Self
 from weakref import WeakSet
@@ -24,15 +23,15 @@ from .errors import (
     StopNotConfirmed,
 )
 from .events import EventStream
+from .facts import SessionFacts
 from .leftovers import leftovers
 from .life import SessionOptions, SessionState
-from .models import END_WORDS, Avatar, SessionRecord, SessionToken, StartedSession
+from .models import Avatar, SessionToken, StartedSession
 from .protocol.lite import Event
 from .resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
-from .stopwatch import Stopwatch
 from .threads import on_own_thread
-from .upkeep import Audience, Duties, Upkeep
+from .upkeep import Duties, Upkeep
 from .websocket import WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -40,29 +39,18 @@ logger = logging.getLogger("liveavatar_nb.session")
 STOPPED = "The session was stopped. Try again, or another avatar."
 
 
-class AsyncSession:
+class AsyncSession(SessionFacts):
     """One session with an avatar; `AsyncLiveAvatar.start` makes it.
 
     `async with` stops it when the block is left. `stop()` works in every state, and twice.
     """
 
     def __init__(self, avatar: Avatar, options: SessionOptions, around: Surroundings) -> None:
-        self._avatar = avatar
-        self._options = options
+        super().__init__(avatar, options, around)
         self._around = around
         self._api = around.api
         self._on_change = around.on_change
-        self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._state = SessionState.CREATED
-        self._liability: Liability | None = None
-        self._times = Stopwatch(options.life, around.clock)
-        self._audience = Audience(options.unwatched, around.clock)
-        self._upkeep: Upkeep | None = None
-        self._record: SessionRecord | None = None
-        self._end_reason: str | None = None
-        self._error: LiveAvatarException | None = None
-        self._is_abandoned = False
         self._opening: asyncio.Task[None] | None = None
         self._start_call: asyncio.Task[StartedSession] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -73,146 +61,12 @@ class AsyncSession:
         self._over = asyncio.Event()
         self._events = EventStream()
 
-    # what can be seen
-
-    @property
-    def avatar(self) -> Avatar:
-        """The avatar's record."""
-        return self._avatar
-
-    @property
-    def options(self) -> SessionOptions:
-        """What it was started with."""
-        return self._options
-
-    @property
-    def timings(self) -> dict[str, float]:
-        """Seconds from the call of `start` to `token`, `start` and `connected`, as far as they came."""
-        return dict(self._times.steps)
-
-    @property
-    def id(self) -> str | None:
-        """The service's id; None until the token came."""
-        return None if self._liability is None else self._liability.session_id
-
-    @property
-    def state(self) -> SessionState:
-        """created, starting, connecting, connected, stopping, ended or failed."""
-        return self._state
-
-    @property
-    def mode(self) -> str:
-        """`LITE` or `FULL`."""
-        return self._options.mode
-
-    @property
-    def is_sandbox(self) -> bool:
-        """Whether it is a sandbox session: free, one minute."""
-        return self._options.is_sandbox
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it may be running, and billed, at the service."""
-        return self._may_cost or not self._state.is_final
-
-    @property
-    def is_pursued(self) -> bool:
-        """Whether it is still looked for behind the caller's back: its start's outcome, or its stop, is not certain."""
-        return self._liability is not None and self._liability.is_pursued
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the service started it, up to its end."""
-        return self._times.elapsed
-
-    @property
-    def since_start_call(self) -> float:
-        """Seconds since `start` was called."""
-        return self._times.since_call
-
-    @property
-    def max_minutes(self) -> float:
-        """Minutes after which the service ends it."""
-        return self._times.cap / 60
-
-    @property
-    def time_left(self) -> float:
-        """Seconds until the service ends it; 0 once it is over."""
-        return 0.0 if self._state.is_final else self._times.left
-
-    @property
-    def credits_used(self) -> float:
-        """Credits: what the service says once it ended, until then time by price."""
-        if self._record is not None:
-            return self._record.credits_consumed
-        return self.elapsed / 60 * self._options.credits_per_minute
-
-    @property
-    def keep_alive_age(self) -> float | None:
-        """Seconds since the service last heard a sign of life; None before the start."""
-        return self._times.keep_alive_age
-
-    @property
-    def is_degraded(self) -> bool:
-        """Whether three keep-alives in a row failed: the service ends it 5 minutes after the last that arrived."""
-        return self._upkeep is not None and self._upkeep.is_degraded and not self._state.is_final
-
-    @property
-    def unwatched_left(self) -> float | None:
-        """Seconds until it is stopped because no page shows it; None where it needs none, or one shows it."""
-        return self._audience.left if self._audience.is_missed and not self._state.is_final else None
-
-    @property
-    def cap_at(self) -> float | None:
-        """When its cap ends it, in seconds since the epoch; None before the start."""
-        return self._times.cap_at
-
-    @property
-    def end_reason(self) -> str | None:
-        """The contract's end reason; None while it lives."""
-        return self._end_reason
-
-    @property
-    def end_words(self) -> str | None:
-        """Why it ended, in words; None while it lives."""
-        if self.error is not None:
-            return self.error.message.rstrip(".")
-        if self._is_abandoned and self._state.is_final:
-            return f"no page showed it for {self._options.unwatched:g} s"
-        reason = self._end_reason or ("USER_CLOSED" if self._error is not None else None)
-        return END_WORDS.get(reason, reason) if reason else None
-
-    @property
-    def error(self) -> LiveAvatarException | None:
-        """What went wrong, where it failed; a stop that was confirmed later on is nothing wrong any more."""
-        return None if isinstance(self._error, StopNotConfirmed) and self.stop_is_confirmed else self._error
-
-    @property
-    def _may_cost(self) -> bool:
-        return self._liability is not None and self._liability.is_open
-
-    @property
-    def stop_is_confirmed(self) -> bool:
-        """Whether it is over and nothing of it runs at the service any more."""
-        return self._state.is_final and not self._may_cost
-
-    def __repr__(self) -> str:
-        words = f", {self.end_words}" if self._state.is_final else f", {self.elapsed:.0f} s"
-        return f"<{type(self).__name__} {self.id or 'without id'} {self._avatar.name} {self._state}{words}>"
-
-    # what can be done
-
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         if self.is_of_this_process:
             await self.stop()
-
-    @property
-    def is_of_this_process(self) -> bool:
-        """Whether this process started it, and not the one that it was forked from."""
-        return self._pid == os.getpid()
 
     async def open(self) -> None:
         """Token, start, and the wait for the avatar; `AsyncLiveAvatar.start` calls it.

@@ -172,6 +172,7 @@ async def test_a_page_that_comes_back_takes_the_warning_away(
     told: list[float | None] = []
     client.watch(lambda: told.append(session.unwatched_left))
     session.beat()
+    await asyncio.sleep(0)
     assert told == [None]
     for _ in range(12):
         await clock.go_on(10)
