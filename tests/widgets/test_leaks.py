@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 import uuid
@@ -19,6 +20,8 @@ from liveavatar_nb.upkeep import Audience
 from liveavatar_nb.widgets.channel import Channel, channel
 from liveavatar_nb.widgets.panel import LATE
 from liveavatar_nb.widgets.problem import problem_of
+
+from ..faults.manual import ManualClock
 
 
 def wait_for(condition: Callable[[], Any], limit: float = 10.0) -> None:
@@ -38,6 +41,20 @@ def state(widget: Any) -> str:
     return widget.status["state"] if widget.status else "none"
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Simulator]:
+    """One for all tests of this module."""
+    with Simulator(connect_delay=0.02, history=False, credits=10_000, concurrency=5) as running:
+        yield running
+
+
+@pytest.fixture
+def simulator(shared: Simulator) -> Iterator[Simulator]:
+    yield shared
+    shared.faults.clear()
+    assert not shared.billed()
+
+
 @pytest.fixture
 def panel(la: LiveAvatar) -> Iterator[SessionPanel]:
     panel = SessionPanel(la, avatar=config.SANDBOX_AVATAR)
@@ -47,10 +64,28 @@ def panel(la: LiveAvatar) -> Iterator[SessionPanel]:
 
 
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rule of the unwatched, in tenths of seconds."""
-    monkeypatch.setattr(config, "SHORTEST_UNWATCHED", 0.1)
-    monkeypatch.setattr(config, "PULSE", 0.05)
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def timed(simulator: Simulator, clock: ManualClock) -> Iterator[SessionPanel]:
+    """A panel whose client lives by the clock, and needs no guard."""
+    with LiveAvatar(simulator.api_key, api_url=simulator.url, clock=clock) as la:
+        la._inner.is_simulated = True
+        panel = SessionPanel(la, avatar=config.SANDBOX_AVATAR)
+        yield panel
+        panel.close()
+
+
+def passes(clock: ManualClock, seconds: float) -> None:
+    """Time goes by, once the commands that were sent are done."""
+
+    async def done() -> None:
+        await asyncio.sleep(0)
+
+    bridge.call(done())
+    bridge.call(clock.go_on(seconds))
 
 
 class Page:
@@ -82,34 +117,37 @@ def in_a_thread(work: Callable[[], Any]) -> None:
     thread.join()
 
 
-@pytest.mark.usefixtures("soon")
 def test_a_session_that_pages_have_shown_is_stopped_after_the_last_of_them(
-    panel: SessionPanel, la: LiveAvatar, simulator: Simulator
+    timed: SessionPanel, simulator: Simulator, clock: ManualClock
 ) -> None:
-    session = la.start(config.SANDBOX_AVATAR, unwatched=1.0)
-    warned: list[float | None] = []
-    panel.observe(lambda change: warned.append((change.new or {}).get("unwatched_left")), "status")
-    for _ in range(6):
-        command(panel, "beat")
-        time.sleep(0.25)
+    session = timed._la.start(config.SANDBOX_AVATAR)
+    for _ in range(7):
+        command(timed, "beat")
+        passes(clock, 10)
     assert simulator.billed()
-    wait_for(lambda: not simulator.billed())
-    wait_for(lambda: state(panel) == "ended")
-    assert panel.status["end_words"] == session.end_words == "no page showed it for 1 s"
-    assert any(left is not None and left <= 0.5 for left in warned)
-    assert panel.status["beat_every"] == pytest.approx(1 / 3)
+    wait_for(lambda: timed.status["beat_every"] == 10)
+    passes(clock, 25)
+    wait_for(lambda: timed.status["unwatched_left"] is not None)
+    assert timed.status["unwatched_left"] <= 30
+    command(timed, "beat")
+    passes(clock, 5)
+    wait_for(lambda: timed.status["unwatched_left"] is None)
+    passes(clock, 60)
+    wait_for(lambda: state(timed) == "ended")
+    assert not simulator.billed()
+    assert timed.status["end_words"] == session.end_words == "no page showed it for 60 s"
 
 
-@pytest.mark.usefixtures("soon")
 def test_a_word_that_a_cell_can_hold_up_puts_no_session_under_the_rule(
-    panel: SessionPanel, la: LiveAvatar, simulator: Simulator
+    timed: SessionPanel, simulator: Simulator, clock: ManualClock
 ) -> None:
-    with la.start(config.SANDBOX_AVATAR, unwatched=0.2):
-        command(panel, "beat", is_prompt=False)
-        time.sleep(1)
-        assert simulator.billed()
-        command(panel, "beat")
-        wait_for(lambda: not simulator.billed())
+    timed._la.start(config.SANDBOX_AVATAR)
+    command(timed, "beat", is_prompt=False)
+    passes(clock, 200)
+    assert simulator.billed()
+    command(timed, "beat")
+    passes(clock, 65)
+    wait_for(lambda: not simulator.billed())
 
 
 @pytest.mark.parametrize("is_prompt", [True, False])
@@ -129,31 +167,31 @@ def test_a_start_by_a_click_is_under_the_rule_where_a_page_can_be_heard(
     assert bool(beats) == is_prompt
 
 
-@pytest.mark.usefixtures("soon")
-def test_a_session_beside_the_newest_stays_watched(panel: SessionPanel, la: LiveAvatar) -> None:
-    with Simulator(concurrency=2) as roomy, LiveAvatar(roomy.api_key, api_url=roomy.url) as two:
-        shown = SessionPanel(two)
-        two.start("Ann", unwatched=1.0)
-        command(shown, "beat")
-        two.start("June", concurrent=True)
-        for _ in range(6):
-            command(shown, "beat")
-            time.sleep(0.25)
-        assert len(roomy.billed()) == 2
-        two.stop_all()
-        shown.close()
+def test_a_session_beside_the_newest_stays_watched(
+    timed: SessionPanel, simulator: Simulator, clock: ManualClock
+) -> None:
+    timed._la.start("Ann")
+    command(timed, "beat")
+    passes(clock, 5)
+    timed._la.start("June", concurrent=True)
+    for _ in range(10):
+        command(timed, "beat")
+        passes(clock, 10)
+    assert len(simulator.billed()) == 2
+    passes(clock, 65)
+    wait_for(lambda: not simulator.billed())
 
 
 def test_three_missed_keep_alives_are_a_flag_that_goes(
-    panel: SessionPanel, la: LiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    timed: SessionPanel, simulator: Simulator, clock: ManualClock
 ) -> None:
-    monkeypatch.setattr(config, "KEEP_ALIVE_INTERVAL", 0.05)
-    monkeypatch.setattr(config, "MAX_ATTEMPTS", 1)
-    simulator.faults.add("keep_alive", "drop_before", times=None)
-    with la.start(config.SANDBOX_AVATAR):
-        wait_for(lambda: panel.status and panel.status["degraded"])
+    simulator.faults.add("keep_alive", "status", times=None, status=400)
+    with timed._la.start(config.SANDBOX_AVATAR):
+        passes(clock, 185)
+        wait_for(lambda: timed.status["degraded"])
         simulator.faults.clear()
-        wait_for(lambda: not panel.status["degraded"])
+        passes(clock, 60)
+        wait_for(lambda: not timed.status["degraded"])
 
 
 def test_stop_works_where_the_loop_does_not_answer(
