@@ -32,6 +32,7 @@ from ..faults.manual import ManualClock
 
 LATEST = 0.03  # s after which a late call is applied at the latest
 LONGEST_DELAY = 0.02  # s that a call is held up
+FIRST_LOOK = config.UNKNOWN_LOOKS[0]
 HANG = 20.0  # s after which what has not ended hangs
 OPERATIONS = ("token", "start", "start", "stop", "stop", "keep_alive", "sessions", "session", "any")
 SOCKET_FAULTS: list[tuple[str, dict[str, Any]]] = [
@@ -245,8 +246,15 @@ class Lab:
         self._work: set[asyncio.Future[Any]] = set()
         self._known = {entry.session_id for entry in simulator.ledger()}
         self._guard_died = False
+        self._under_way = 0.0  # s until all that was sent has been applied
 
     # steps
+
+    def go_wrong(self, operation: str, kind: str, times: int | None, parameters: dict[str, Any]) -> None:
+        """Switches a fault on."""
+        if kind in ("late", "delay"):
+            self._under_way = LONGEST_DELAY + LATEST + 0.01
+        self.simulator.faults.add(operation, kind, times=times, **parameters)
 
     def connect(self, *, sync: bool) -> None:
         """One more client."""
@@ -320,6 +328,9 @@ class Lab:
         """For the clients, the guard and the service."""
         self.simulator.advance(seconds)
         end = self.clock.monotonic() + seconds
+        if seconds > FIRST_LOOK:
+            self.clock.move(FIRST_LOOK)
+            self._arrive()
         while self.clock.monotonic() < end:
             self.clock.move(min(25.0, end - self.clock.monotonic()))
             self.turn(0)
@@ -354,8 +365,6 @@ class Lab:
             ending: `close` the clients; `look`: let the looks come first; `exit` or `kill` of the process.
         """
         self.simulator.faults.clear()
-        # what is under way at the service arrives, and is applied
-        time.sleep(LONGEST_DELAY + LATEST + 0.01)
         before = {name: getattr(config, name) for name in SETTLED}
         for name, seconds in SETTLED.items():
             setattr(config, name, seconds)
@@ -366,6 +375,8 @@ class Lab:
                 self._die(politely=ending == "exit")
             else:
                 self._close_all()
+            self.guard.act()
+            time.sleep(self._under_way)
             self._let_guard_finish()
             if self._guard_died:
                 asyncio.run(self._reconcile())
@@ -377,6 +388,8 @@ class Lab:
 
     def _look(self) -> None:
         """No client is closed, and time passes: what is billed then is a session that somebody has."""
+        self.clock.move(FIRST_LOOK)
+        self._arrive()
         for _ in range(4):
             self.clock.move(25.0)
             self.turn(0.01)
@@ -387,7 +400,15 @@ class Lab:
         if not self._guard_died:
             self._check(self._billed() <= live, f"billed, and nobody has it: {self._billed() - live}")
 
+    def _arrive(self) -> None:
+        """What is under way at the service is applied: the looks of a minute pass here in no time."""
+        self.guard.act()
+        self.turn(self._under_way)
+
     def _pursue(self) -> None:
+        if any(session.is_pursued for session in self.sessions):
+            self.clock.move(FIRST_LOOK)
+            self._arrive()
         deadline = time.monotonic() + HANG
         while any(session.is_pursued for session in self.sessions) and time.monotonic() < deadline:
             self.clock.move(20.0)

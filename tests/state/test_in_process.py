@@ -112,7 +112,7 @@ class Sessions(RuleBasedStateMachine):
     def go_wrong(self, chance: int, pause: float) -> None:
         operation, kind, times, parameters = fault(random.Random(chance))
         self.does(f"fault({operation!r}, {kind!r}, {times}, {parameters}); turn({pause})")
-        self.lab.simulator.faults.add(operation, kind, times=times, **parameters)
+        self.lab.go_wrong(operation, kind, times, parameters)
         self.lab.turn(pause)
 
     @rule(pause=moment)
