@@ -440,7 +440,11 @@ class Lab:
             self.findings.append("the close of a client hangs")
 
     def _die(self, *, politely: bool) -> None:
-        """The process ends: what is left has only the guard."""
+        """The process ends, in the middle of a start: what is left has only the guard."""
+        self.go_wrong("start", "late", None, {"seconds": LATEST})
+        self.start(0, concurrent=True)
+        self.turn(LATEST / 2)
+        self.simulator.faults.clear()
         if politely:
             leftovers.stop_all()
             bridge.close()
