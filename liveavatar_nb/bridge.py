@@ -16,6 +16,7 @@ import functools
 import inspect
 import os
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
@@ -28,6 +29,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound=Callable[..., Any])
 F = TypeVar("F", bound="Face")
+
+Farewell = Callable[[], Coroutine[Any, Any, None]]
 
 INTERRUPT_GRACE = 0.3  # s that a cancelled task has to clean up before KeyboardInterrupt goes on
 SHUTDOWN_LIMIT = 2.0  # s for the loop's tasks and thread to end
@@ -42,6 +45,18 @@ class ManagedLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.waits: set[_Wait] = set()
         self.is_going = False  # it ends its tasks, and takes no others
+        self._farewells: list[weakref.WeakMethod[Farewell]] = []
+
+    def at_end(self, farewell: Farewell) -> None:
+        """Has a method called and awaited when the loop ends: what holds connections of it closes them."""
+        self._farewells = [known for known in self._farewells if known() is not None]
+        self._farewells.append(weakref.WeakMethod(farewell))
+
+    async def say_farewell(self) -> None:
+        """Calls what was given to `at_end`."""
+        for known in self._farewells:
+            if (farewell := known()) is not None:
+                await farewell()
 
 
 class _Wait:
@@ -67,6 +82,7 @@ class _Wait:
             self._done.release()
         else:
             self._task = loop.create_task(self._run())
+            self._task.add_done_callback(self._end)
 
     async def _run(self) -> None:
         try:
@@ -74,6 +90,13 @@ class _Wait:
         except BaseException as failure:  # noqa: BLE001 (it belongs to the thread that waits)
             self._failure = failure
         finally:
+            self._done.release()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """Work that was cancelled before its first step is closed all the same, and nobody waits for it."""
+        if self._done.locked():
+            self._work.close()
+            self._failure = asyncio.CancelledError()
             self._done.release()
 
     def cancel(self) -> None:
@@ -253,13 +276,15 @@ class Bridge:
             thread.join(SHUTDOWN_LIMIT)
 
 
-def _drain(loop: asyncio.AbstractEventLoop) -> None:
-    """Ends the tasks that are left, so that none is destroyed while it waits."""
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks, timeout=SHUTDOWN_LIMIT))
+def _drain(loop: ManagedLoop) -> None:
+    """Ends the tasks that are left, so that none is destroyed while it waits, nor those that they begin then."""
+    deadline = loop.time() + SHUTDOWN_LIMIT
+    while (tasks := asyncio.all_tasks(loop)) and loop.time() < deadline:
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(tasks, timeout=deadline - loop.time()))
+    with contextlib.suppress(Exception):  # a connection that does not close is no reason to stay
+        loop.run_until_complete(asyncio.wait_for(loop.say_farewell(), SHUTDOWN_LIMIT))
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.run_until_complete(loop.shutdown_default_executor())
 

@@ -145,6 +145,8 @@ class Transport:
         owner = (os.getpid(), id(asyncio.get_running_loop()))
         if self._own is None or self._owner != owner:
             self._own, self._owner = self._new_client(), owner
+            if (at_end := getattr(asyncio.get_running_loop(), "at_end", None)) is not None:
+                at_end(self._close_own)
         return self._own
 
     def _new_client(self) -> httpx.AsyncClient:
