@@ -240,6 +240,7 @@ class Lab:
         self.is_async = False  # whether no client is sync
         self.parties: list[Party] = []
         self.sessions: list[AsyncSession] = []
+        self.held: list[AsyncSession] = []  # that a start gave to its caller
         self.errors: list[BaseException] = []
         self.findings: list[str] = []
         self.steps: list[str] = []
@@ -396,7 +397,7 @@ class Lab:
         self._in_the_end(self._until(lambda: all(work.done() for work in self._work), "starts and stops"))
         self._pursue()
         self._let_guard_finish()
-        live = {session.id for session in self.sessions if session.is_live}
+        live = {session.id for session in self.held if session.is_live}
         if not self._guard_died:
             self._check(self._billed() <= live, f"billed, and nobody has it: {self._billed() - live}")
 
@@ -509,7 +510,7 @@ class Lab:
         for path in journal.folder.glob("*"):
             path.unlink()
         self.clock.forget()
-        for things in (self.parties, self.sessions, self.errors, self._work):
+        for things in (self.parties, self.sessions, self.held, self.errors, self._work):
             things.clear()
 
     # how
@@ -537,7 +538,12 @@ class Lab:
 
     def _done(self, work: asyncio.Future[Any]) -> None:
         self._work.discard(work)
-        if work.cancelled() or (failure := work.exception()) is None:
+        if work.cancelled():
+            return
+        failure = work.exception()
+        if failure is None:
+            if isinstance(work.result(), AsyncSession):
+                self.held.append(work.result())
             return
         self.errors.append(failure)
         if not isinstance(failure, LiveAvatarException):
