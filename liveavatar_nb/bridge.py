@@ -14,6 +14,7 @@ import concurrent.futures
 import contextlib
 import functools
 import inspect
+import logging
 import os
 import threading
 import weakref
@@ -34,6 +35,8 @@ Farewell = Callable[[], Coroutine[Any, Any, None]]
 
 INTERRUPT_GRACE = 0.3  # s that a cancelled task has to clean up before KeyboardInterrupt goes on
 SHUTDOWN_LIMIT = 2.0  # s for the loop's tasks and thread to end
+
+logger = logging.getLogger("liveavatar_nb.bridge")
 
 THREAD_NAME = "liveavatar_nb-loop"
 
@@ -173,11 +176,13 @@ class Bridge:
                         self._loop = self._thread = None
                 for wait in list(loop.waits):
                     wait.is_closed = True
-                _drain(loop)
-                asyncio.set_event_loop(None)
-                loop.close()
-                for wait in list(loop.waits):
-                    wait.give_up()
+                try:
+                    _drain(loop)
+                finally:
+                    asyncio.set_event_loop(None)
+                    loop.close()
+                    for wait in list(loop.waits):
+                        wait.give_up()
 
         # known before it runs: an interrupt from here on leaves no thread that nobody knows
         self._loop, self._thread = loop, threading.Thread(target=run, name=THREAD_NAME, daemon=True)
@@ -282,11 +287,21 @@ def _drain(loop: ManagedLoop) -> None:
     while (tasks := asyncio.all_tasks(loop)) and loop.time() < deadline:
         for task in tasks:
             task.cancel()
-        loop.run_until_complete(asyncio.wait(tasks, timeout=deadline - loop.time()))
-    with contextlib.suppress(Exception):  # a connection that does not close is no reason to stay
-        loop.run_until_complete(asyncio.wait_for(loop.say_farewell(), SHUTDOWN_LIMIT))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())
+        _run_to_end(loop, asyncio.wait(tasks, timeout=deadline - loop.time()))
+    # a connection that does not close is no reason to stay
+    _run_to_end(loop, asyncio.wait_for(loop.say_farewell(), SHUTDOWN_LIMIT))
+    _run_to_end(loop, loop.shutdown_asyncgens())
+    _run_to_end(loop, loop.shutdown_default_executor())
+
+
+def _run_to_end(loop: ManagedLoop, work: Coroutine[Any, Any, Any]) -> None:
+    """Runs it to its end, whatever it raises, also where the loop is stopped once more."""
+    task = loop.create_task(work)
+    while not task.done():
+        with contextlib.suppress(Exception):
+            loop.run_until_complete(task)
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        logger.info("the managed loop ended with %s", type(failure).__name__)
 
 
 bridge = Bridge()

@@ -103,9 +103,16 @@ class AsyncSession(SessionFacts):
             await asyncio.shield(self._begin_stop())
             return
         if self.is_of_this_process and self._loop.is_running() and not getattr(self._loop, "is_going", False):
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(config.STOP_LIMIT + config.LOOP_LIMIT):
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), self._loop))
+            except (TimeoutError, RuntimeError):
+                logger.info("session %s: its loop does not answer, or has just ended", self.id)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+            else:
                 return
         await on_own_thread(self.stop_without_loop)
 

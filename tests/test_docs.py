@@ -103,4 +103,4 @@ def test_its_commands_run(
 
 
 def test_there_are_commands() -> None:
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5
