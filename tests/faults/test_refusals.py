@@ -80,14 +80,14 @@ async def test_an_account_without_credits(refused: Any) -> None:
 
 
 async def test_too_many_sessions_at_once(simulator: Simulator, arrived: Any, refused: Any) -> None:
-    """row 9: the concurrency limit is an error of its own (the offer to stop orphans comes with the journal)."""
+    """row 9: the concurrency limit is an error of its own, which says what runs and how to stop it."""
     async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client:
         for _ in range(3):
             await client.start("Silas", concurrent=True)
         error = await refused(client.start("Silas", concurrent=True), ConcurrencyLimitError)
         assert len(simulator.billed()) == 3
     assert (error.status_code, error.code) == (403, 4003)
-    assert "sessions(active=True)" in error.remedy
+    assert "3 of this kernel" in error.remedy
     assert error.request_id
     assert arrived().count("POST /v1/sessions/start") == 4
 
