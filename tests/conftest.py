@@ -16,7 +16,6 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.bridge import bridge
-from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers
 
 if TYPE_CHECKING:
@@ -99,12 +98,12 @@ def _left(before: dict[str, dict[Any, str]]) -> list[str]:
     ]
 
 
-@pytest.fixture(autouse=True, scope="session")
-def a_journal_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The tests write no record among the user's own."""
+@pytest.fixture(autouse=True, scope="module")
+def a_journal_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The tests of a module write no record among the user's own, nor among those of others."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        yield journal.folder
+        yield
     # what insists on the sessions of simulators that are gone would do so until their cap
     for process in psutil.process_iter(["cmdline"]):
         if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.guard", str(os.getpid())]:
