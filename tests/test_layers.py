@@ -13,11 +13,12 @@ PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
     ["simulator"],
-    ["clock", "errors", "threads"],
+    ["clock", "errors", "threads", "worker"],
     ["config"],
-    ["html", "journal", "retry"],
+    ["audio", "html", "journal", "retry"],
     ["exchange"],
     ["record"],
+    ["wire"],
     ["models"],
     ["transport"],
     ["checks"],
@@ -27,8 +28,10 @@ ROWS = [
     ["api"],
     ["protocol"],
     ["guard"],
-    ["events", "leftovers", "life", "preflight", "stopwatch", "upkeep", "websocket"],
+    ["events", "leftovers", "life", "pacing", "preflight", "progress", "stopwatch", "upkeep", "utterance"],
+    ["websocket"],
     ["stopping"],
+    ["speech"],
     ["facts", "orphans"],
     ["session"],
     ["client"],
@@ -44,7 +47,7 @@ ROWS = [
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 # simulators stand beside the three tiers: only the faces that offer a demo use them, and errors come from `errors`
-INSIDE_ROWS = {"guard", "widgets", "protocol", "simulator"}
+INSIDE_ROWS = {"audio", "guard", "widgets", "protocol", "simulator"}
 
 
 def imports(path: Path) -> set[str]:

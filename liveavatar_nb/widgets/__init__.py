@@ -1,1 +1,1 @@
-"""Widgets: one module each; `worker` writes their traits, `channel` brings the page's commands."""
+"""Widgets: one module each; `channel` brings the page's commands."""

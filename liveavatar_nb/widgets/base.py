@@ -14,8 +14,8 @@ import traitlets
 from ..bridge import bridge
 from ..client import AsyncLiveAvatar
 from ..errors import ClientClosed, ConfigurationError, InvalidArgument
+from ..worker import worker
 from .channel import Command, channel
-from .worker import worker
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 

@@ -18,10 +18,10 @@ from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNot
 from ..life import SessionOptions, SessionState
 from ..orphans import OwnedSession
 from ..session import AsyncSession
+from ..worker import worker
 from .base import ControlledWidget, asset
 from .channel import Command
 from .problem import problem_of
-from .worker import worker
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 

@@ -13,9 +13,9 @@ import traitlets
 from .. import config
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models import Avatar
+from ..worker import worker
 from .base import ControlledWidget, asset
 from .problem import problem_of
-from .worker import worker
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 

@@ -18,7 +18,7 @@ from liveavatar_nb.errors import ConfigurationError, InvalidArgument
 from liveavatar_nb.widgets import base
 from liveavatar_nb.widgets.channel import channel
 from liveavatar_nb.widgets.picker import _only_from_here
-from liveavatar_nb.widgets.worker import THREAD_NAME, Worker
+from liveavatar_nb.worker import THREAD_NAME, Worker
 
 
 def wait_for(condition: Callable[[], Any], limit: float = 10.0) -> None:
