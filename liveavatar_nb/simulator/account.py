@@ -211,7 +211,8 @@ class Account:
         self.settle(now)
         if not session.running:
             raise Refused(404, "The session is not active")
-        self.touch(session, now)
+        # what the avatar still has to say counts already
+        self.touch(session, max(now, session.active_at))
 
     def touch(self, session: Session, moment: int) -> None:
         """Counts as activity up to `moment`, which lies ahead while the avatar has audio left to say."""

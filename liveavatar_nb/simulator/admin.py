@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -34,6 +35,18 @@ def requests(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
 
 def warnings(service: Service, told: dict[str, Any]) -> list[str]:
     return list(service.warnings)
+
+
+def refusals(service: Service, told: dict[str, Any]) -> list[str]:
+    return list(service.refusals)
+
+
+def heard(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one.to_json() for one in service.ear.heard(told.get("session_id"))]
+
+
+def frames(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [asdict(frame) for frame in service.ear.frames(told.get("session_id"))]
 
 
 def advance(service: Service, told: dict[str, Any]) -> None:
@@ -102,6 +115,9 @@ def routes() -> list[Route]:
         "ledger": ledger,
         "requests": requests,
         "warnings": warnings,
+        "refusals": refusals,
+        "heard": heard,
+        "frames": frames,
         "advance": advance,
         "speed": set_speed,
         "faults/add": add_fault,

@@ -149,7 +149,7 @@ class Gate:
 
     def _marked(self, send: Send, noted: dict[str, Any], origin: str | None) -> Send:
         async def marked(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
+            if message["type"] in ("http.response.start", "websocket.http.response.start", "websocket.accept"):
                 noted["status"] = message.get("status", 101)
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = str(uuid.uuid4())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -14,6 +16,8 @@ ANY: Final = "any"
 SHORT_NAMES: Final = tuple(dict.fromkeys(operation.name for operation in OPERATIONS))
 NAMES: Final = (*SHORT_NAMES, SOCKET, ANY, *(operation.id for operation in OPERATIONS))
 LARGEST_BODY: Final = 1024.0  # megabytes
+LARGEST_SENT: Final = 64.0  # megabytes of one frame
+REFUSALS: Final = (400, 599)
 
 # for each kind its parameters with their types
 KINDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
@@ -39,6 +43,12 @@ KINDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "stale": {},
     "never_connected": {},
     "close": {"code": (int,)},
+    "refuse": {"status": (int,)},
+    "send": {"text": (str,), "data": (str,), "megabytes": (int, float)},
+    "twice": {},
+    "swap": {},
+    "rename": {"old": (str,), "new": (str,)},
+    "stall": {},
 }
 REQUIRED: Final = {
     "redirect": ("location",),
@@ -47,9 +57,11 @@ REQUIRED: Final = {
     "huge": ("megabytes",),
     "gzip_bomb": ("megabytes",),
     "drip": ("seconds",),
+    "rename": ("old", "new"),
 }
-SOCKET_KINDS: Final = ("delay", "drop_before", "never_connected", "close")
-REST_KINDS: Final = tuple(kind for kind in KINDS if kind not in ("never_connected", "close"))
+OF_SOCKETS_ONLY: Final = ("never_connected", "close", "refuse", "send", "twice", "swap", "rename", "stall")
+SOCKET_KINDS: Final = ("delay", "drop_before", *OF_SOCKETS_ONLY)
+REST_KINDS: Final = tuple(kind for kind in KINDS if kind not in OF_SOCKETS_ONLY)
 
 
 @dataclass(slots=True)
@@ -88,7 +100,26 @@ class Fault:
         if "seconds" in self.parameters:
             number("seconds", self.parameters["seconds"], low=0)
         if "megabytes" in self.parameters:
-            number("megabytes", self.parameters["megabytes"], low=0, high=LARGEST_BODY)
+            largest = LARGEST_SENT if self.kind == "send" else LARGEST_BODY
+            number("megabytes", self.parameters["megabytes"], low=0, high=largest)
+        if self.kind == "refuse" and "status" in self.parameters:
+            whole("status", self.parameters["status"], low=REFUSALS[0], high=REFUSALS[1])
+        if self.kind == "send":
+            self._check_frame()
+
+    def _check_frame(self) -> None:
+        if len(self.parameters) != 1:
+            raise TypeError("send takes one of text, data and megabytes")
+        if self.times is None:
+            raise ValueError("send needs times: without them its frames would never end")
+        try:
+            base64.b64decode(self.parameters.get("data", ""), validate=True)
+        except binascii.Error:
+            raise ValueError("data of send must be base64") from None
+        try:
+            self.parameters.get("text", "").encode()
+        except UnicodeEncodeError:
+            raise ValueError("text of send must be Unicode without lone surrogates") from None
 
     def __str__(self) -> str:
         often = "always" if self.times is None else f"{self.times} time{'s' if self.times > 1 else ''}"
@@ -118,10 +149,10 @@ class Switchboard:
     def list(self) -> list[Fault]:
         return list(self._faults)
 
-    def take(self, names: Collection[str], *kinds: str) -> Fault | None:
-        """The next fault of these kinds for an operation of these names, used up by one."""
+    def take(self, names: Collection[str], *kinds: str, **parameters: Any) -> Fault | None:
+        """The next fault of these kinds and parameters for an operation of these names, used up by one."""
         for fault in self._faults:
-            if fault.operation in names and fault.kind in kinds:
+            if fault.operation in names and fault.kind in kinds and parameters.items() <= fault.parameters.items():
                 if fault.times is not None:
                     fault.times -= 1
                     if not fault.times:

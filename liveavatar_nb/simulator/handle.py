@@ -13,7 +13,8 @@ from typing import Any, Final, NoReturn, Self
 from urllib.parse import urlsplit
 
 from .faults import Fault
-from .options import HIGHEST_SPEED, LONGEST_ADVANCE, Options, header_safe, number
+from .heard import Frame, Heard
+from .options import HIGHEST_SPEED, LONGEST_ADVANCE, Options, Spelling, header_safe, number
 from .process import ChildProcess, SimulatorError
 
 KEY_BYTES: Final = 32
@@ -96,9 +97,17 @@ class Faults:
         For ``socket``:
 
         - ``delay``, ``drop_before``: as above, of the handshake.
+        - ``refuse``: the handshake is answered by an HTTP error of `status` (503).
         - ``never_connected``: ``connecting`` is the last that is heard.
         - ``close``: closes the open socket, else the next one when it is connected, with `code`; 1006 (the default)
           cuts it.
+        - ``send``: sends a frame over the open socket, else over the next one when it is connected: `text` as it is,
+          or `data` (base64) as a binary one, or a text frame of `megabytes`.
+        - ``twice``: the next `times` events are each sent twice.
+        - ``swap``: the next two events are sent in reverse order, `times` such pairs.
+        - ``rename``: events of the type `old` are sent as ones of the type `new`.
+        - ``stall``: from now on the open socket, else the next one when it is connected, is half-open: nothing is read,
+          answered or sent any more, pings neither, and it is not closed until a newer one takes its place.
 
         Several for one operation happen in the order in which they were added, each until it is used up; a delay goes
         together with what else happens to the call.
@@ -147,6 +156,9 @@ class Simulator:
         secret, an LLM configuration and a memory. `ledger` and `billed` do not tell of them.
     rate_limit: requests in one real second for each credential and endpoint, above which the answer is 429; None for
         no limit.
+    spelling: which events tell that the avatar speaks, as builds of the service differ in it: ``speak`` for
+        ``agent.speak_started`` and its like alone, ``state`` for ``agent.state_updated`` with `new_state` alone,
+        ``bare_state`` for the same with `state`, or ``both`` of the first two.
 
     Raises ``ValueError`` or ``TypeError`` that names the field, `SimulatorError` where it does not start.
     """
@@ -166,6 +178,7 @@ class Simulator:
         connect_delay: float = 0.3,
         history: bool = True,
         rate_limit: int | None = 100,
+        spelling: Spelling = "both",
     ) -> None:
         options = Options.of(
             speed=speed,
@@ -179,6 +192,7 @@ class Simulator:
             connect_delay=connect_delay,
             history=history,
             rate_limit=rate_limit,
+            spelling=spelling,
         )
         self.api_key: Final = secrets.token_urlsafe(KEY_BYTES) if api_key is None else header_safe("api_key", api_key)
         del api_key  # from here on a traceback that shows local variables does not show it
@@ -228,9 +242,37 @@ class Simulator:
         return requests
 
     def warnings(self) -> list[str]:
-        """What a client did that the service bears in silence, and that is still not right."""
+        """What a client did that the service bears in silence, and that is still not right.
+
+        Each kind is noted once for an utterance or, where it belongs to none, for a session.
+        """
         warnings: list[str] = self._owner.ask("warnings")
         return warnings
+
+    def refusals(self) -> list[str]:
+        """What was said in the ``error`` events, the latest 1,000 of them."""
+        refusals: list[str] = self._owner.ask("refusals")
+        return refusals
+
+    def heard(self, session_id: str | None = None) -> list[Heard]:
+        """The sound that came over WebSockets, utterance by utterance, oldest first.
+
+        64 MiB of sound and 10,000 utterances are kept, of all sessions together; the oldest go first.
+
+        Parameters
+        ----------
+        session_id: of this session only.
+        """
+        return [Heard.from_json(one) for one in self._owner.ask("heard", {"session_id": session_id})]
+
+    def frames(self, session_id: str | None = None) -> list[Frame]:
+        """Every frame that clients sent over WebSockets, the latest 20,000 of them, oldest first.
+
+        Parameters
+        ----------
+        session_id: of this session only.
+        """
+        return [Frame(**one) for one in self._owner.ask("frames", {"session_id": session_id})]
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 HIGHEST_PORT: Final = 65_535
 MOST_AVATARS: Final = 100_000
@@ -16,6 +16,8 @@ HIGHEST_SPEED: Final = 1_000_000.0
 LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds: a clock of the year 10,000 has no name for its dates
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+Spelling = Literal["both", "speak", "state", "bare_state"]
+SPELLINGS: Final = get_args(Spelling)
 HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
 
 
@@ -36,6 +38,7 @@ class Options:
     connect_delay: real seconds between the WebSocket's ``connecting`` and ``connected``.
     history: whether the account has a few sessions, contexts and the like from before.
     rate_limit: requests in one real second for each credential and endpoint; None for no limit.
+    spelling: which events tell that the avatar speaks, as in `Simulator`.
     """
 
     speed: float = 1.0
@@ -49,6 +52,7 @@ class Options:
     connect_delay: float = 0.3
     history: bool = True
     rate_limit: int | None = 100
+    spelling: Spelling = "both"
 
     @classmethod
     def of(cls, *, credits: object, allow_origins: object, **others: Any) -> Options:  # noqa: A002 (the option is named so)
@@ -68,6 +72,8 @@ class Options:
             raise TypeError(f"history must be True or False, not {self.history!r}")
         if self.rate_limit is not None:
             whole("rate_limit", self.rate_limit, low=1)
+        if self.spelling not in SPELLINGS:
+            raise ValueError(f"spelling must be one of {', '.join(SPELLINGS)}, not {self.spelling!r}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"credits": str(self.credits), "allow_origins": list(self.allow_origins)}

@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .app import build
-from .options import Options, header_safe
+from .options import Options, Spelling, header_safe
 from .service import Service
 
 BACKLOG: Final = 2048
@@ -37,6 +37,7 @@ def serve(
     connect_delay: float = 0.3,
     history: bool = True,
     rate_limit: int | None = 100,
+    spelling: Spelling = "both",
     api_key: str | None = None,
     on_ready: Callable[[str, str], None] | None = None,
 ) -> None:
@@ -64,6 +65,7 @@ def serve(
         connect_delay=connect_delay,
         history=history,
         rate_limit=rate_limit,
+        spelling=spelling,
     )
     key = secrets.token_urlsafe(32) if api_key is None else header_safe("api_key", api_key)
     run(options, key, None, on_ready or (lambda url, key: None))

@@ -9,10 +9,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
 from .account import Account
 from .avatars import Catalogue
 from .belongings import Context, LlmConfiguration, Memory, Secret
 from .clock import Clock
+from .critic import Critic
+from .ear import Ear
 from .faults import Switchboard
 from .history import furnish
 from .options import Options
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 KEPT_REQUESTS: Final = 10_000
 KEPT_WARNINGS: Final = 1_000
+KEPT_REFUSALS: Final = 1_000
 SECRET_NAME: Final = re.compile(r"token|secret|api_key|password", re.IGNORECASE)
 MASK: Final = "***"
 
@@ -56,9 +61,12 @@ class Service:
         self.faults = Switchboard()
         self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
         self.warnings: deque[str] = deque(maxlen=KEPT_WARNINGS)
+        self.refusals: deque[str] = deque(maxlen=KEPT_REFUSALS)
+        self.ear = Ear()
         # the connections by the client's address: a fault cuts one in the middle of its request
         self.transports: WeakValueDictionary[tuple[str, int], asyncio.Transport] = WeakValueDictionary()
         self.sockets: dict[str, Connection] = {}
+        self._critics: dict[str, Critic] = {}
         self._api_key = api_key.encode()
         self._admin_token = (admin_token or secrets.token_urlsafe(32)).encode()
 
@@ -82,11 +90,25 @@ class Service:
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 
+    def critic(self, session_id: str) -> Critic:
+        """The one that looks at what a session's client does, whichever socket it comes by."""
+        return self._critics.setdefault(session_id, Critic(self.warn))
+
     def cut(self, client: tuple[str, int] | None) -> None:
         """Cuts a connection without a word."""
         transport = self.transports.get(client) if client else None
         if transport is not None:
             transport.abort()
+
+    def deafen(self, client: tuple[str, int] | None) -> None:
+        """Leaves a WebSocket's connection half-open: nothing is read, and no ping answered or sent."""
+        transport = self.transports.get(client) if client else None
+        if transport is not None:
+            transport.pause_reading()
+            protocol = transport.get_protocol()
+            assert isinstance(protocol, WebSocketsSansIOProtocol)
+            # its own pings would be heard, and it would close the socket for want of an answer
+            protocol.stop_keepalive()
 
 
 async def tick(service: Service) -> None:

@@ -6,30 +6,39 @@ import asyncio
 import base64
 import json
 import time
-from typing import Any, Final
+from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .account import Session
-from .rest.calls import parse
+from .clock import SECOND
+from .commands import Command, Wrong, measure, read
+from .delivery import Delivery
+from .faults import SOCKET, Fault
+from .heard import Frame
+from .rest.answers import failure
 from .service import Service
-from .speech import SAMPLE_BYTES, Event, Speech
-from .validation import Invalid
+from .speech import Event, Speech, duration
 
-LONGEST_FRAME: Final = 1_000_000  # bytes
 REFUSED: Final = 4401  # before the handshake is answered it becomes HTTP 403
 REPLACED: Final = 4409
 ABNORMAL: Final = 1006
+UNAVAILABLE: Final = 503
+MEGABYTE: Final = 1_000_000
 
 
 async def talk(websocket: WebSocket) -> None:
     """The endpoint: refuses wrong tokens, then speaks until either side ends it."""
     service: Service = websocket.app.state.service
     service.now()
-    if delay := service.faults.take({"socket"}, "delay"):
+    if delay := service.faults.take({SOCKET}, "delay"):
         await asyncio.sleep(delay.parameters["seconds"])
-    if service.faults.take({"socket"}, "drop_before"):
+    if service.faults.take({SOCKET}, "drop_before"):
         service.cut(websocket.scope["client"])
+        return
+    if refuse := service.faults.take({SOCKET}, "refuse"):
+        status = refuse.parameters.get("status", UNAVAILABLE)
+        await websocket.send_denial_response(failure(status, "The simulator was told to refuse this"))
         return
     session = service.account.by_socket(websocket.path_params["session_id"], websocket.query_params.get("token", ""))
     if session is None:
@@ -45,8 +54,11 @@ class Connection:
     def __init__(self, service: Service, session: Session, websocket: WebSocket) -> None:
         self._service, self._session, self._websocket = service, session, websocket
         self._speech = Speech()
+        self._critic = service.critic(session.id)
+        self._delivery = Delivery(service.faults, service.options.spelling)
         self._outbox: list[Event] = []
         self._connected = False
+        self._stalled = False
 
     async def run(self) -> None:
         self._service.sockets[self._session.id] = self
@@ -55,6 +67,8 @@ class Connection:
         writer = asyncio.create_task(self._write())
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stalled:
+                await self._say_nothing(reader)
         finally:
             for task in (reader, writer):
                 task.cancel()
@@ -64,7 +78,8 @@ class Connection:
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
-            self._take(message.get("text"), message.get("bytes"))
+            text = message.get("text")
+            self._take(message["bytes"] if text is None else text)
             self._service.clock.poke()
 
     async def _write(self) -> None:
@@ -73,18 +88,17 @@ class Connection:
             await self._connect()
             while True:
                 seen = self._service.clock.version
-                now = self._service.now()
-                self._outbox += self._speech.settle(now)
+                self._settle()
                 await self._flush()
                 if await self._over():
                     return
-                await self._service.clock.pause(self._speech.next_due(), seen=seen)
+                await self._service.clock.pause(self._next_due(), seen=seen)
         except (WebSocketDisconnect, RuntimeError):
             return  # the client is gone
 
     async def _connect(self) -> None:
         """Says ``connected`` after the usual delay, unless the session ends before or a fault forbids it."""
-        silent = self._service.faults.take({"socket"}, "never_connected")
+        silent = self._service.faults.take({SOCKET}, "never_connected")
         ready = time.monotonic() + self._service.options.connect_delay
         while (left := ready - time.monotonic()) > 0 or silent:
             seen = self._service.clock.version
@@ -97,93 +111,137 @@ class Connection:
             self._outbox.append(_state("connected"))
 
     def _current(self) -> bool:
-        return self._session.running and self._service.sockets.get(self._session.id) is self
+        return self._session.running and self._newest()
+
+    def _newest(self) -> bool:
+        return self._service.sockets.get(self._session.id) is self
+
+    def _settle(self) -> None:
+        now = self._service.now()
+        if self._session.ended_at is not None:
+            now = min(now, self._session.ended_at)  # nothing is said after the session's end
+        self._outbox += self._speech.settle(now)
+        self._critic.watch(self._speech, now)
+
+    def _next_due(self) -> int | None:
+        dues = (self._speech.next_due(), self._critic.next_due(self._speech))
+        return min((due for due in dues if due is not None), default=None)
 
     async def _over(self) -> bool:
         """Closes the socket where the session ended, a newer socket came, or a fault says so."""
         if self._session.ended_at is not None:
             await self._send(_state("closing"))
             await self._send(_state("closed"))
+            await self._send_held()
             await self._websocket.close(1000, self._session.end_reason)
-        elif not self._current():
+            return True
+        if not self._current():
             await self._websocket.close(REPLACED, "a newer connection took over")
-        elif fault := self._service.faults.take({"socket"}, "close"):
-            code = fault.parameters.get("code", ABNORMAL)
-            if code == ABNORMAL:
+            return True
+        while fault := self._service.faults.take({SOCKET}, "close", "send", "stall"):
+            if fault.kind == "send":
+                await self._send_raw(fault)
+                continue
+            if fault.kind == "stall":
+                self._stalled = True
+            elif (code := fault.parameters.get("code", ABNORMAL)) == ABNORMAL:
                 self._service.cut(self._websocket.scope["client"])
             else:
                 await self._websocket.close(code)
-        else:
-            return False
-        return True
+            return True
+        return False
+
+    async def _say_nothing(self, reader: asyncio.Task[None]) -> None:
+        """Stays half-open until a newer socket takes over, or the simulator ends."""
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        # not before: the reader, where it still had a frame, would have the connection read on
+        self._service.deafen(self._websocket.scope["client"])
+        while self._newest():
+            await self._service.clock.pause(None, seen=self._service.clock.version)
+        self._service.cut(self._websocket.scope["client"])
 
     async def _flush(self) -> None:
         while self._outbox:
             await self._send(self._outbox.pop(0))
 
     async def _send(self, event: Event) -> None:
-        await self._websocket.send_text(json.dumps(event))
+        for one in self._delivery.through(event):
+            await self._websocket.send_text(json.dumps(one))
 
-    def _take(self, text: str | None, data: bytes | None) -> None:
-        if text is None:
-            self._complain(None, "a frame must be JSON text, not binary")
-            return
-        if (size := len(text.encode("utf-8", "surrogatepass"))) > LONGEST_FRAME:
-            self._complain(None, f"a frame of {size} bytes is over the limit of {LONGEST_FRAME}")
-            return
+    async def _send_held(self) -> None:
+        for one in self._delivery.rest():
+            await self._websocket.send_text(json.dumps(one))
+
+    async def _send_raw(self, fault: Fault) -> None:
+        if "data" in fault.parameters:
+            await self._websocket.send_bytes(base64.b64decode(fault.parameters["data"]))
+        elif "text" in fault.parameters:
+            await self._websocket.send_text(fault.parameters["text"])
+        else:
+            padding = " " * round(fault.parameters["megabytes"] * MEGABYTE)
+            await self._websocket.send_text(json.dumps({"type": "warning", "warning": padding}))
+
+    def _take(self, frame: str | bytes) -> None:
+        received_at = time.time()
         try:
-            frame = parse(text)
-        except Invalid:
-            frame = None
-        if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
-            self._complain(None, "a frame must be a JSON object with a type")
+            command = read(frame)
+        except Wrong as wrong:
+            self._note(received_at, wrong.kind, wrong.event_id, measure(frame))
+            self._complain(wrong.event_id, str(wrong))
             return
-        event_id = frame.get("event_id")
-        if event_id is not None and not isinstance(event_id, str):
-            self._complain(None, "event_id must be text")
-            return
-        self._obey(frame["type"], event_id, frame)
+        seconds = duration(len(command.audio)) / SECOND
+        self._note(received_at, command.type, command.event_id, measure(frame), seconds)
+        self._obey(command, received_at)
 
-    def _obey(self, kind: str, event_id: str | None, frame: dict[str, Any]) -> None:
+    def _note(self, received_at: float, kind: str, event_id: str | None, size: int, seconds: float = 0.0) -> None:
+        frame = Frame(
+            session_id=self._session.id,
+            received_at=received_at,
+            type=kind,
+            event_id=event_id,
+            size=size,
+            seconds=seconds,
+            connected=self._connected,
+        )
+        self._service.ear.note(frame)
+
+    def _obey(self, command: Command, received_at: float) -> None:
+        kind, event_id = command.type, command.event_id
         now = self._service.now()
         if not self._session.running:
             return
+        self._settle()
         if kind == "session.keep_alive":
             self._service.account.touch(self._session, max(now, self._speech.busy_until()))
         elif not self._connected:
-            # as the service does: dropped without a word, which only this list of warnings gives away
-            self._service.warn(f"{kind[:64]} was sent before connected: dropped")
+            self._critic.before_connected(kind)
         elif kind == "agent.speak":
-            self._speak(frame.get("audio"), event_id, now)
+            self._speak(command, now, received_at)
         elif kind == "agent.speak_end":
+            if self._speech.open is None:
+                self._critic.nothing_to_end()
             self._outbox += self._speech.commit(event_id, now)
         elif kind == "agent.interrupt":
-            self._outbox += self._speech.interrupt(event_id)
+            self._outbox += self._speech.interrupt(event_id, now)
             self._service.account.touch(self._session, now)
         elif kind == "agent.start_listening":
-            self._outbox += self._speech.pose("listening")
+            self._outbox += self._speech.pose("listening", now)
         elif kind == "agent.stop_listening":
-            self._outbox += self._speech.pose("idle")
+            self._outbox += self._speech.pose("idle", now)
         else:
             self._complain(event_id, f"unknown type {kind[:64]!r}")
 
-    def _speak(self, audio: object, event_id: str | None, now: int) -> None:
-        try:
-            samples = base64.b64decode(audio, validate=True) if isinstance(audio, str) else b""
-        except ValueError:
-            self._complain(event_id, "audio must be base64")
-            return
-        if not samples or len(samples) % SAMPLE_BYTES:
-            self._complain(event_id, f"audio of {len(samples)} bytes is no 16-bit PCM")
-            return
-        self._outbox += self._speech.settle(now)
-        events, mixed = self._speech.append(samples, event_id, now)
+    def _speak(self, command: Command, now: int, received_at: float) -> None:
+        utterance, events = self._speech.append(command.audio, command.event_id, now)
         self._outbox += events
-        self._service.account.touch(self._session, max(now, self._speech.busy_until()))
-        if mixed:
-            self._service.warn("frames of one utterance carry different event ids")
+        self._service.ear.hear(self._session.id, utterance, command.audio, received_at)
+        busy_until = self._speech.busy_until()
+        self._service.account.touch(self._session, max(now, busy_until))
+        self._critic.frame(utterance, command.audio, command.event_id, busy_until - now)
 
     def _complain(self, event_id: str | None, message: str) -> None:
+        self._service.refusals.append(message)
         self._outbox.append({"type": "error", "event_id": event_id, "error": message})
 
 

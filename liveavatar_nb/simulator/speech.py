@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .clock import SECOND
+from .heard import State
 
 SAMPLE_RATE: Final = 24_000
 SAMPLE_BYTES: Final = 2
@@ -15,29 +16,44 @@ LATENCY: Final = 100_000  # microseconds from the first frame to the first word
 Event = dict[str, Any]
 
 
-@dataclass(slots=True)
+def duration(size: int) -> int:
+    """Microseconds that so many bytes of sound take."""
+    return size * SECOND // (SAMPLE_RATE * SAMPLE_BYTES)
+
+
+@dataclass(slots=True, eq=False)
 class Utterance:
     """Audio frames up to their ``agent.speak_end``."""
 
     event_id: str | None
     ready_at: int
-    length: int = 0
+    size: int = 0  # bytes
     starts_at: int | None = None
-    ends_at: int = 0
-    started: bool = False
     committed_at: int | None = None
-    mixed: bool = False
+    state: State = "open"
+    noted: set[str] = field(default_factory=set)  # what was already said against it
     task_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: bool = False
+    # the moment since which there was no gap, and the bytes to say from then on: rounded once, not for each frame
+    _flows_at: int = 0
+    _flow: int = 0
 
-    def append(self, length: int, now: int) -> None:
-        self.length += length
+    def append(self, size: int, now: int) -> None:
+        self.size += size
         if self.starts_at is not None:
-            # frames that come late leave a gap: what was said is said
-            self.ends_at = max(self.ends_at, now) + length
+            if now > self.ends_at:
+                # frames that come late leave a gap: what was said is said
+                self._flows_at, self._flow = now, 0
+            self._flow += size
 
     def begin(self, moment: int) -> None:
-        self.starts_at = max(moment, self.ready_at)
-        self.ends_at = self.starts_at + self.length
+        self.starts_at = self._flows_at = max(moment, self.ready_at)
+        self._flow = self.size
+
+    @property
+    def ends_at(self) -> int:
+        """When the sound so far has been said, for one that has begun."""
+        return self._flows_at + duration(self._flow)
 
     @property
     def over_at(self) -> int | None:
@@ -48,43 +64,54 @@ class Utterance:
 
 
 class Speech:
-    """The avatar's voice in one connection: a queue of utterances and the pose between them."""
+    """The avatar's voice in one connection: a queue of utterances and the pose between them.
+
+    Each method first settles what fell due until `now`, and gives the events of that, too.
+    """
 
     def __init__(self) -> None:
         self._queue: list[Utterance] = []
         self._state = "idle"
         self._rest = "idle"
 
-    def append(self, audio: bytes, event_id: str | None, now: int) -> tuple[list[Event], bool]:
-        """The acknowledgement, and whether this is the utterance's first frame with another event id."""
-        if not self._queue or self._queue[-1].committed_at is not None:
+    @property
+    def open(self) -> Utterance | None:
+        """The one that has had no ``agent.speak_end`` yet: the next frame is part of it."""
+        return self._queue[-1] if self._queue and self._queue[-1].committed_at is None else None
+
+    def append(self, audio: bytes, event_id: str | None, now: int) -> tuple[Utterance, list[Event]]:
+        """The utterance that the frame is part of, and the events."""
+        events = self.settle(now)
+        utterance = self.open
+        if utterance is None:
             utterance = Utterance(event_id, ready_at=now + LATENCY)
             if not self._queue:
                 utterance.begin(now)
             self._queue.append(utterance)
-        utterance = self._queue[-1]
-        utterance.append(len(audio) * SECOND // (SAMPLE_RATE * SAMPLE_BYTES), now)
-        mixed = event_id != utterance.event_id and not utterance.mixed
-        utterance.mixed = utterance.mixed or mixed
-        return [_ack("appended", event_id)], mixed
+        utterance.append(len(audio), now)
+        return utterance, [*events, _ack("appended", event_id)]
 
     def commit(self, event_id: str | None, now: int) -> list[Event]:
-        if self._queue and self._queue[-1].committed_at is None:
-            self._queue[-1].committed_at = now
-        return [_ack("committed", event_id)]
+        events = self.settle(now)
+        if (utterance := self.open) is not None:
+            utterance.committed_at = now
+            utterance.state = "committed"
+        return [*events, _ack("committed", event_id)]
 
-    def interrupt(self, event_id: str | None) -> list[Event]:
-        events = [_ack("cleared", event_id)]
+    def interrupt(self, event_id: str | None, now: int) -> list[Event]:
+        events = [*self.settle(now), _ack("cleared", event_id)]
         if self._queue and self._queue[0].started:
-            events.append(self._queue[0].event("speak_interrupted"))
-            events += self._to(self._rest)
+            events += [self._queue[0].event("speak_interrupted"), *self._to(self._rest)]
+        for utterance in self._queue:
+            utterance.state = "interrupted"
         self._queue.clear()
         return events
 
-    def pose(self, state: str) -> list[Event]:
+    def pose(self, state: str, now: int) -> list[Event]:
         """Listening or idle: at once, or when the avatar has spoken."""
+        events = self.settle(now)
         self._rest = state
-        return [] if self._state == "talking" else self._to(state)
+        return events if self._state == "talking" else [*events, *self._to(state)]
 
     def settle(self, now: int) -> list[Event]:
         """The events of what began and ended until now."""
@@ -99,6 +126,7 @@ class Speech:
                 events += [head.event("speak_started"), *self._to("talking")]
             if head.over_at is None or head.over_at > now:
                 break
+            head.state = "said"
             events += [head.event("speak_ended"), *self._to(self._rest)]
             del self._queue[0]
             if self._queue:
@@ -116,7 +144,7 @@ class Speech:
         if not self._queue:
             return 0
         head, *later = self._queue
-        return head.ends_at + sum(utterance.length for utterance in later)
+        return head.ends_at + sum(duration(utterance.size) for utterance in later)
 
     def _to(self, state: str) -> list[Event]:
         previous, self._state = self._state, state

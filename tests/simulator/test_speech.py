@@ -54,4 +54,4 @@ def test_frames_that_come_late_leave_a_gap() -> None:
 
 
 def test_an_interrupt_of_silence_says_that_the_buffer_is_empty() -> None:
-    assert names(Speech().interrupt("i")) == ["audio_buffer_cleared"]
+    assert names(Speech().interrupt("i", 0)) == ["audio_buffer_cleared"]

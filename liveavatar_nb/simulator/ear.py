@@ -1,0 +1,85 @@
+"""What a simulator keeps of what came over its WebSockets: the sound of utterances, and each frame's facts."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from .heard import Frame, Heard
+from .speech import Utterance
+
+KEPT_SOUND: Final = 64 * 1024 * 1024  # bytes, of all sessions together
+KEPT_UTTERANCES: Final = 10_000
+KEPT_FRAMES: Final = 20_000
+
+
+@dataclass(slots=True, eq=False)
+class _Recording:
+    session_id: str
+    utterance: Utterance
+    first_at: float
+    last_at: float
+    pcm: bytearray = field(default_factory=bytearray)
+    frames: deque[int] = field(default_factory=deque)
+
+    def add(self, audio: bytes, received_at: float) -> None:
+        self.pcm += audio
+        self.frames.append(len(audio))
+        self.last_at = received_at
+
+    def forget_oldest(self) -> int:
+        """Forgets one frame, and says how many bytes that were."""
+        size = self.frames.popleft()
+        del self.pcm[:size]
+        return size
+
+    def told(self) -> Heard:
+        return Heard(
+            session_id=self.session_id,
+            event_id=self.utterance.event_id,
+            pcm=bytes(self.pcm),
+            frames=tuple(self.frames),
+            first_at=self.first_at,
+            last_at=self.last_at,
+            state=self.utterance.state,
+            dropped=self.utterance.size - len(self.pcm),
+        )
+
+
+class Ear:
+    """Bounded memory of sound and frames, of all sessions; the oldest goes first."""
+
+    def __init__(self, kept_sound: int = KEPT_SOUND) -> None:
+        self._kept_sound = kept_sound
+        self._recordings: dict[str, _Recording] = {}
+        self._order: deque[_Recording] = deque()  # one entry for each frame of sound, the oldest first
+        self._size = 0
+        self._frames: deque[Frame] = deque(maxlen=KEPT_FRAMES)
+
+    def note(self, frame: Frame) -> None:
+        """Keeps the facts of a frame."""
+        self._frames.append(frame)
+
+    def hear(self, session_id: str, utterance: Utterance, audio: bytes, received_at: float) -> None:
+        """Keeps the sound of a frame that was just appended to its utterance."""
+        recording = self._recordings.get(utterance.task_id)
+        if recording is None:
+            recording = _Recording(session_id, utterance, received_at, received_at)
+            self._recordings[utterance.task_id] = recording
+            if len(self._recordings) > KEPT_UTTERANCES:
+                # its sound leaves memory in its turn, by the order of frames
+                del self._recordings[next(iter(self._recordings))]
+        recording.add(audio, received_at)
+        self._order.append(recording)
+        self._size += len(audio)
+        while self._size > self._kept_sound:
+            self._size -= self._order.popleft().forget_oldest()
+
+    def heard(self, session_id: str | None) -> list[Heard]:
+        """The utterances of one session, or of all, oldest first."""
+        return [one.told() for one in self._recordings.values() if session_id in (None, one.session_id)]
+
+    def frames(self, session_id: str | None) -> list[Frame]:
+        """The frames of one session, or of all, oldest first."""
+        return [frame for frame in self._frames if session_id in (None, frame.session_id)]
