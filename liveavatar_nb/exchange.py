@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
+import msgspec
+
+from . import config
 from .config import KEY_VARIABLE
 
 SECRET_NAME: Final = re.compile(r"(token|secret|secret_value|api_key|password|ws_url)s?$", re.IGNORECASE)
@@ -17,6 +23,17 @@ SHORTEST_SECRET: Final = 4  # characters: what is shorter is found in any text
 ECHOES: Final = ("input", "ctx")  # of a 422's details: what was sent comes back in them
 INDENT: Final = 4
 WIDTH: Final = 100
+MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # what was cut
+DEEPEST: Final = 40  # levels of JSON that are kept
+# secrets in words, by what stands before them; and what begins like a LiveKit token
+IN_WORDS: Final = re.compile(
+    r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=]\s*[\\"']*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
+    r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
+    re.IGNORECASE,
+)
+SHORTEST_IN_WORDS: Final = 14  # characters: a name and a secret
+CUT_MARGIN: Final = 4096  # characters: no secret is longer, so that a cut leaves no half of one
+SESSION_PATH: Final = re.compile(r"/v1/sessions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b", re.IGNORECASE)
 
 Auth = Literal["key", "bearer"]
 
@@ -84,6 +101,124 @@ def replaced(
     return fill(field_name, data) if is_secret and isinstance(data, str) and data else data
 
 
+def kept(data: Any, secrets: Sequence[str] = (), *, leave_out: tuple[str, ...] = ()) -> bytes:
+    """JSON as it may be kept, encoded: secrets masked, and cut where it is large, which it says.
+
+    Args:
+        data: JSON.
+        secrets: those that it may quote anywhere, besides the ones that names of fields and the words around tell.
+        leave_out: names of fields that are dropped.
+    """
+    known = sorted({one for one in secrets if len(one) >= SHORTEST_SECRET}, key=len, reverse=True)
+    copy = _Copier(known, leave_out).copy(data)
+    try:
+        return msgspec.json.encode(copy)
+    except UnicodeEncodeError:
+        # half of a surrogate pair, as of a cut emoji
+        return json.dumps(copy, ensure_ascii=False).encode("utf-8", "replace")
+
+
+class _Copier:
+    """Copies JSON without its secrets, as far as there is room."""
+
+    def __init__(self, secrets: Sequence[str], leave_out: tuple[str, ...]) -> None:
+        self._secrets = secrets
+        self._leave_out = leave_out
+        self._room = config.WIRE_PAYLOAD
+        self._names: dict[Any, tuple[str, bool]] = {}
+
+    def copy(self, value: Any, depth: int = 0, *, is_secret: bool = False) -> Any:
+        if isinstance(value, str):
+            if is_secret and value:
+                return MASK
+            text = self._text(value)
+            self._room -= len(text) + 2  # quotes
+            return text
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth + 1, is_secret=is_secret)
+        if isinstance(value, list | tuple):
+            return self._list(value, depth + 1, is_secret=is_secret)
+        self._room -= 4  # true, null, a number
+        return value if value is None or isinstance(value, int | float) else str(value)
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int, *, is_secret: bool) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for count, (name, item) in enumerate(value.items()):
+            if self._room <= 0 or depth > DEEPEST:
+                made[MORE] = f"{len(value) - count:,} more"
+                break
+            if name in self._leave_out:
+                continue
+            if (known := self._names.get(name)) is None:
+                text = self._text(str(name))
+                known = self._names[name] = text, SECRET_NAME.search(text) is not None
+            shown, names_secret = known
+            self._room -= len(shown) + 4  # quotes, colon, comma
+            made[shown] = self.copy(item, depth, is_secret=is_secret or names_secret)
+        return made
+
+    def _list(self, value: Sequence[Any], depth: int, *, is_secret: bool) -> list[Any]:
+        made: list[Any] = []
+        for count, item in enumerate(value):
+            if self._room <= 0 or depth > DEEPEST:
+                made.append(f"{MORE} {len(value) - count:,} more")
+                break
+            made.append(self.copy(item, depth, is_secret=is_secret))
+        return made
+
+    def _text(self, text: str) -> str:
+        length = len(text)
+        if length > config.WIRE_TEXT:
+            if " " not in text[: config.WIRE_TEXT]:
+                return f"<{length:,} characters>"  # a picture or a sound: nobody reads it
+            text = text[: config.WIRE_TEXT + CUT_MARGIN]
+        text = masked(text, self._secrets)
+        if length > config.WIRE_TEXT:
+            return f"{text[: config.WIRE_TEXT]}{MORE} ({length:,} characters)"
+        return text
+
+
+def masked(text: str, secrets: Sequence[str] = ()) -> str:
+    """Words with each secret masked.
+
+    Args:
+        text: the words.
+        secrets: those that are known; what looks like one by the words before it is masked, too.
+    """
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, MASK)
+    if len(text) < SHORTEST_IN_WORDS:
+        return text
+    low = text.lower()
+    # many times as fast as the expression, which most texts need not see
+    if (
+        "token" in low
+        or "secret" in low
+        or "api" in low
+        or "password" in low
+        or "ws_url" in low
+        or "bearer" in low
+        or "eyj" in low
+    ):
+        return IN_WORDS.sub(lambda found: (found[1] or "") + MASK, text)
+    return text
+
+
+@dataclass
+class SessionLabel:
+    """Tells the calls that one session makes from all others.
+
+    Attributes:
+        id: the session's; None until its token came.
+    """
+
+    id: str | None = None
+
+
+session_label: ContextVar[SessionLabel | None] = ContextVar("session_label", default=None)
+
+
 @dataclass
 class Exchange:
     """One request and its answer; `api.last` is the last one.
@@ -95,8 +230,12 @@ class Exchange:
         body: what was sent as JSON, secrets masked; None where nothing was.
         started_at: seconds since the epoch.
         status: the HTTP status; None where no answer came, or none yet.
-        seconds: from the request to the end of the answer.
+        seconds: from the request to the end of the answer; None while it is under way.
         request_id: the service's id of the request.
+        sent_size: bytes of the request's body.
+        size: bytes of the answer's body on the wire; None where none came, or none yet.
+        error: what went wrong, in words; None where nothing did.
+        label: of the session that made the call.
     """
 
     method: str
@@ -107,14 +246,97 @@ class Exchange:
     status: int | None = None
     seconds: float | None = None
     request_id: str | None = None
+    sent_size: int = 0
+    size: int | None = None
+    error: str | None = None
+    label: SessionLabel | None = field(default_factory=session_label.get)
+    _answer: bytes | None = None
 
     def __post_init__(self) -> None:
         self.body = replaced(self.body, lambda name, secret: Hole(_variable_name(name)))
 
+    def keep_answer(self, answer: Any, secrets: Sequence[str]) -> None:
+        """Keeps what was answered, as it may be shown.
+
+        Args:
+            answer: decoded JSON; None where it was none.
+            secrets: those of the request, which an answer may quote.
+        """
+        if answer is not None:
+            is_refusal = self.status is not None and self.status >= 400
+            self._answer = kept(answer, secrets, leave_out=ECHOES if is_refusal else ())
+
+    @property
+    def answer(self) -> Any:
+        """What was answered as JSON, secrets masked, cut where it is large; None where nothing was, or no JSON."""
+        return None if self._answer is None else msgspec.json.decode(self._answer)
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that made the call or that it is about; None where it is about none."""
+        if self.label is not None and self.label.id is not None:
+            return self.label.id
+        if (in_path := SESSION_PATH.search(self.url)) is not None:
+            return in_path[1]
+        answer = self.answer if "/v1/sessions/" in self.url else None
+        for holder in (self.body, answer.get("data") if isinstance(answer, dict) else None):
+            if isinstance(holder, dict) and isinstance(found := holder.get("session_id"), str):
+                return found
+        return None
+
+    @property
+    def kept_size(self) -> int:
+        """Bytes that it holds, about."""
+        return self.sent_size + len(self._answer or b"")
+
+    @property
+    def at(self) -> float:
+        """When it began, in seconds since the epoch."""
+        return self.started_at
+
+    @property
+    def kind(self) -> Literal["rest"]:
+        """What it went over."""
+        return "rest"
+
+    @property
+    def direction(self) -> Literal["sent"]:
+        """An exchange begins here."""
+        return "sent"
+
+    @property
+    def name(self) -> str:
+        """Method and path."""
+        return f"{self.method} {urlsplit(self.url).path}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What was sent and what was answered, as far as there is something, secrets masked."""
+        both = {"sent": replaced(self.body, lambda name, secret: MASK), "answer": self.answer}
+        return {name: data for name, data in both.items() if data is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data that goes into JSON."""
+        return {
+            "at": self.at,
+            "kind": self.kind,
+            "direction": self.direction,
+            "session_id": self.session_id,
+            "method": self.method,
+            "url": self.url,
+            "auth": self.auth,
+            "status": self.status,
+            "seconds": self.seconds,
+            "sent_size": self.sent_size,
+            "size": self.size,
+            "request_id": self.request_id,
+            "error": self.error,
+            **self.payload,
+        }
+
     def curl(self) -> str:
         """The request as a command for a shell; secrets are environment variables."""
-        import json  # noqa: PLC0415 (for a look at it only)
-        import shlex  # noqa: PLC0415
+        import shlex  # noqa: PLC0415 (for a look at it only)
 
         parts = [f"curl --request {self.method} {shlex.quote(self.url)}"]
         if self.auth == "key":

@@ -35,6 +35,7 @@ from .errors import (
 )
 from .exchange import Exchange, secrets_in, without_secrets
 from .retry import ConnectOptions, Policy, Safety, retry_after
+from .wire import Wire
 
 logger = logging.getLogger("liveavatar_nb.transport")
 
@@ -125,6 +126,7 @@ class Transport:
         self.key = key
         self.closed = False
         self.last: Exchange | None = None
+        self.wire = Wire()
         self._policy = Policy.of(options)
         self._lent = http_client
         self._own: httpx.AsyncClient | None = None
@@ -190,7 +192,7 @@ class Transport:
             attempt += 1
             try:
                 async with asyncio.timeout_at(deadline):
-                    return await self._once(call)
+                    return await self._once(call, deadline)
             except TimeoutError:
                 raise APITimeoutError(f"{call} was not answered within {limit:g} s.") from None
             except LiveAvatarException as failure:
@@ -210,14 +212,8 @@ class Transport:
             return "It was the session's own token: start a new session."
         return f"The key came {self.key.source}: check it, or give another one."
 
-    async def _once(self, call: Call) -> dict[str, Any]:
-        # the body has no name here: a traceback that shows local variables must not show tokens
-        return envelope(*await self._exchange(call), str(call), lambda data: self._hidden(data, call))
-
-    async def _exchange(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
-        """Sends the call once; the answer's status, headers and body."""
+    async def _once(self, call: Call, deadline: float) -> dict[str, Any]:
         client = self._client(call.safety)
-        progress = _Progress()
         request = client.build_request(
             call.method,
             self.base_url + call.path,
@@ -228,17 +224,43 @@ class Transport:
                 self._policy.attempt_limit or config.READ_TIMEOUT,
                 connect=min(config.CONNECT_TIMEOUT, self._policy.attempt_limit or config.CONNECT_TIMEOUT),
             ),
-            # costs time, and is needed only where a limit of the caller's can end a connect
-            extensions={"trace": progress} if self._policy.attempt_limit else None,
         )
-        credential = (call.token or self.key) if call.signed else None
-        auth = None if credential is None else _Signed(credential, bearer=call.token is not None)
         exchange = self.last = Exchange(
             call.method,
             str(request.url),
-            None if credential is None else "bearer" if call.token else "key",
+            None if not call.signed else "bearer" if call.token else "key",
             call.body,
+            sent_size=int(request.headers.get("content-length", 0)),
         )
+        tell = self.wire.add(exchange)
+        try:
+            # the body has no name here: a traceback that shows local variables must not show tokens
+            return envelope(
+                *await self._exchange(call, client, request, exchange),
+                str(call),
+                lambda data: without_secrets(data, self._secrets(call)),
+                keep=lambda data: exchange.keep_answer(data, self._secrets(call)),
+            )
+        except LiveAvatarException as failure:
+            exchange.error = failure.message
+            raise
+        except asyncio.CancelledError:
+            is_late = asyncio.get_running_loop().time() >= deadline
+            exchange.error = "It was not answered in time." if is_late else "It was cancelled."
+            raise
+        finally:
+            tell()
+
+    async def _exchange(
+        self, call: Call, client: httpx.AsyncClient, request: httpx.Request, exchange: Exchange
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Sends the call once; the answer's status, headers and body."""
+        progress = _Progress()
+        if self._policy.attempt_limit:
+            # costs time, and is needed only where a limit of the caller's can end a connect
+            request.extensions["trace"] = progress
+        credential = (call.token or self.key) if call.signed else None
+        auth = None if credential is None else _Signed(credential, bearer=call.token is not None)
         began = time.perf_counter()
         failure: BaseException
         try:
@@ -249,6 +271,7 @@ class Transport:
                     exchange.request_id = response.headers.get("x-request-id")
                     return response.status_code, response.headers, await _read(response, config.BODY_LIMIT)
                 finally:
+                    exchange.size = response.num_bytes_downloaded
                     await response.aclose()
         except LiveAvatarException:
             raise
@@ -270,10 +293,9 @@ class Transport:
         # raised anew: in the frames of the original lie the request's headers
         raise failure
 
-    def _hidden(self, data: Any, call: Call) -> Any:
-        """What an answer that says no says: it may quote what it refuses."""
-        secrets = [self.key.reveal(), call.token.reveal() if call.token else "", *secrets_in(call.body)]
-        return without_secrets(data, secrets)
+    def _secrets(self, call: Call) -> list[str]:
+        """What an answer may quote of its request, and must not show."""
+        return [self.key.reveal(), call.token.reveal() if call.token else "", *secrets_in(call.body)]
 
     async def fetch(self, url: str) -> tuple[str, bytes]:
         """Media type and bytes of a picture, without any credential.
@@ -476,6 +498,8 @@ def envelope(
     body: bytes,
     what: str,
     hide: Callable[[Any], Any] = without_secrets,
+    *,
+    keep: Callable[[Any], None] | None = None,
 ) -> dict[str, Any]:
     """The decoded envelope of an answer, if it is a success: any 2xx with code 1000, 100 or 200, or an empty 204.
 
@@ -485,6 +509,7 @@ def envelope(
         body: unpacked.
         what: the call in words, for the error.
         hide: takes the secrets out of what an error keeps.
+        keep: takes in the answer, whatever it says; None where it is no JSON.
 
     Raises:
         APIStatusError: the service says no.
@@ -493,6 +518,8 @@ def envelope(
     if status == 204 and not body:
         return {"code": 1000, "data": None, "message": None}
     decoded = _decoded(body)
+    if keep is not None:
+        keep(decoded)
     is_success = 200 <= status < 300
     is_envelope = isinstance(decoded, dict) and "data" in decoded and type(decoded.get("code")) is int
     if is_success and is_envelope and decoded["code"] in SUCCESS_CODES:
