@@ -11,14 +11,13 @@ from typing import Final
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .account import Session
-from .clock import SECOND
 from .commands import Command, Wrong, measure, read
 from .delivery import Delivery
 from .faults import SOCKET, Fault
 from .heard import Frame
 from .rest.answers import failure
 from .service import Service
-from .speech import Event, Speech, duration
+from .speech import BYTES_A_SECOND, Event, Speech
 
 REFUSED: Final = 4401  # before the handshake is answered it becomes HTTP 403
 REPLACED: Final = 4409
@@ -190,7 +189,7 @@ class Connection:
             self._note(received_at, wrong.kind, wrong.event_id, measure(frame))
             self._complain(wrong.event_id, str(wrong))
             return
-        seconds = duration(len(command.audio)) / SECOND
+        seconds = len(command.audio) / BYTES_A_SECOND
         self._note(received_at, command.type, command.event_id, measure(frame), seconds)
         self._obey(command, received_at)
 

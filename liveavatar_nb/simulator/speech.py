@@ -11,6 +11,7 @@ from .heard import State
 
 SAMPLE_RATE: Final = 24_000
 SAMPLE_BYTES: Final = 2
+BYTES_A_SECOND: Final = SAMPLE_RATE * SAMPLE_BYTES
 LATENCY: Final = 100_000  # microseconds from the first frame to the first word
 
 Event = dict[str, Any]
@@ -18,7 +19,7 @@ Event = dict[str, Any]
 
 def duration(size: int) -> int:
     """Microseconds that so many bytes of sound take."""
-    return size * SECOND // (SAMPLE_RATE * SAMPLE_BYTES)
+    return size * SECOND // BYTES_A_SECOND
 
 
 @dataclass(slots=True, eq=False)

@@ -5,58 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
-SECOND_OF_AUDIO = base64.b64encode(bytes(48_000)).decode()
-LIMIT = 3.0  # seconds for one frame to come
-
-
-class Talker:
-    """One end of the socket, in words."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-
-    def send(self, kind: str, **fields: Any) -> None:
-        self.socket.send(json.dumps({"type": kind, **fields}))
-
-    def next(self) -> dict[str, Any]:
-        frame: dict[str, Any] = json.loads(self.socket.recv(timeout=LIMIT))
-        return frame
-
-    def types(self, count: int) -> list[str]:
-        return [self.next()["type"].removeprefix("agent.") for _ in range(count)]
-
-    def rest(self) -> list[dict[str, Any]]:
-        """What comes until the socket is closed."""
-        found = []
-        try:
-            while True:
-                found.append(self.next())
-        except ConnectionClosed:
-            return found
-
-    def silent(self) -> bool:
-        try:
-            self.socket.recv(timeout=0.1)
-        except TimeoutError:
-            return True
-        return False
-
-
-@contextmanager
-def talking(session: Any) -> Iterator[Talker]:
-    with connect(session.ws_url, proxy=None) as socket:
-        talker = Talker(socket)
-        assert talker.next() == {"type": "session.state_updated", "state": "connecting"}
-        assert talker.next() == {"type": "session.state_updated", "state": "connected"}
-        yield talker
+from .talker import SECOND_OF_AUDIO, Talker, talking
 
 
 def test_an_utterance_takes_as_long_as_its_audio(caller: Any) -> None:
