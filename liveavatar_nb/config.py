@@ -61,6 +61,7 @@ WIRE_ENTRIES: Final = 10_000  # requests and frames that a client's log holds; t
 WIRE_BYTES: Final = 4 * 1024 * 1024  # of payload that it holds
 WIRE_PAYLOAD: Final = 16 * 1024  # characters of one payload; what is larger is cut
 WIRE_TEXT: Final = 4_000  # characters of one text in a payload
+WIRE_SESSIONS: Final = 1000  # whose tokens are known to the log, so as to leave them out; the newest
 SAMPLES_KEPT: Final = 1000  # times that a session keeps of each thing that happens often
 
 MAX_MINUTES: Final = 10.0  # min: the cap that goes with every token unless the user says otherwise

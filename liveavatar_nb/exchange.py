@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 import uuid
@@ -27,7 +28,7 @@ MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # what was cut
 DEEPEST: Final = 40  # levels of JSON that are kept
 # secrets in words, by what stands before them; and what begins like a LiveKit token
 IN_WORDS: Final = re.compile(
-    r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=]\s*[\\"']*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
+    r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
     r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
     re.IGNORECASE,
 )
@@ -139,7 +140,9 @@ class _Copier:
         if isinstance(value, list | tuple):
             return self._list(value, depth + 1, is_secret=is_secret)
         self._room -= 4  # true, null, a number
-        return value if value is None or isinstance(value, int | float) else str(value)
+        if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        return str(value)
 
     def _mapping(self, value: Mapping[Any, Any], depth: int, *, is_secret: bool) -> dict[str, Any]:
         made: dict[str, Any] = {}

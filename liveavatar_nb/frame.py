@@ -56,12 +56,14 @@ class Frame:
 
         Args:
             at, session_id, channel, direction, type, size: as the attributes.
-            payload: the event's other fields, with words in the place of sound; the text, where it is no event;
+            payload: the event's other fields, with words in the place of sound; where it is no event the text,
                 or the bytes, of which the number is kept.
             secrets: those of the session, which it may quote.
         """
         if isinstance(payload, bytes):
             payload = f"<{len(payload):,} bytes>"
+        elif isinstance(payload, str):
+            payload = _decoded(payload)
         return cls(at, session_id, channel, direction, type, size, kept(payload, secrets))
 
     @property
@@ -84,8 +86,9 @@ class Frame:
         """What it is called."""
         return self.type or NO_EVENT
 
-    def curl(self) -> None:
-        """There is no such command for a frame."""
+    def curl(self) -> str | None:
+        """None: there is no such command for a frame."""
+        return None
 
     def python(self) -> str | None:
         """A frame that was sent over the WebSocket as a program that sends it again; its sound is silence."""
@@ -119,3 +122,11 @@ class Frame:
             "size": self.size,
             "payload": self.payload,
         }
+
+
+def _decoded(text: str) -> Any:
+    """The JSON of a text, whose names tell what is secret; the text itself where it is none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return text

@@ -1,8 +1,16 @@
-"""A session's times: when its steps came, how long it runs, and how long it still may."""
+"""A session's times: when its steps came, how long it runs and still may, and how quick it is to speak and to hush."""
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from . import config, html
 from .clock import CLOCK, Clock
+from .record import Record, Records
+
+STEPS: Final = ("token", "start", "connected", "first_word", "interrupt_to_silence")  # in the order that is shown
 
 
 class Stopwatch:
@@ -17,6 +25,7 @@ class Stopwatch:
         self.cap = cap
         self._clock = clock
         self.steps: dict[str, float] = {}
+        self._samples: dict[str, list[float]] = {}
         self._called_at = self._clock.monotonic()
         self._started_at: float | None = None
         self._ended_at: float | None = None
@@ -59,6 +68,28 @@ class Stopwatch:
         """Notes that a step came."""
         self.steps[step] = self.since_call
 
+    def sample(self, name: str, seconds: float) -> None:
+        """Notes how long something took that happens often; the last 1,000 of each are kept.
+
+        Args:
+            name: `first_word` (from the first frame on the wire) or `interrupt_to_silence`.
+            seconds: how long.
+        """
+        times = self._samples.setdefault(name, [])
+        times.append(seconds)
+        del times[: -config.SAMPLES_KEPT]
+
+    @property
+    def times(self) -> dict[str, tuple[float, ...]]:
+        """Seconds of each step and sample, as often as it came."""
+        steps = {name: (seconds,) for name, seconds in self.steps.copy().items()}
+        return {**steps, **{name: tuple(times) for name, times in self._samples.copy().items()}}
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds from the call to each step that came, and the median of each sample."""
+        return {name: statistics.median(times) for name, times in self.times.items()}
+
     def start(self) -> None:
         """The service started it."""
         self._started_at = self._kept_alive_at = self._clock.monotonic()
@@ -75,3 +106,57 @@ class Stopwatch:
         """It is over; the first time counts."""
         if self._started_at is not None and self._ended_at is None:
             self._ended_at = self._clock.monotonic()
+
+
+class Timing(Record):
+    """How long one step takes, over several sessions.
+
+    Attributes:
+        step: `token`, `start` and `connected` count from the call of `start`, `first_word` from the first frame on the
+            wire, `interrupt_to_silence` from the interrupt.
+        count: how often it was timed.
+        p50, p95: the seconds in which half, and 95 of 100, were done; between two times by linear interpolation.
+        longest: seconds.
+    """
+
+    step: str
+    count: int
+    p50: float
+    p95: float
+    longest: float
+
+    @classmethod
+    def _list_html(cls, records: Sequence[Timing], total: int) -> str:
+        rows = [
+            (html.label(one.step), one.count, *(html.Amount(f"{s:.3f} s") for s in (one.p50, one.p95, one.longest)))
+            for one in records
+        ]
+        return html.table(["step", "count", "p50", "p95", "longest"], rows, total)
+
+
+def summary(stopwatches: Iterable[Stopwatch]) -> Records[Timing]:
+    """How long each step took, over several sessions, in the order in which the steps come."""
+    times: dict[str, list[float]] = {}
+    for stopwatch in stopwatches:
+        for name, found in stopwatch.times.items():
+            times.setdefault(name, []).extend(found)
+    names = [*(name for name in STEPS if name in times), *(name for name in times if name not in STEPS)]
+    return Records(_timing(name, sorted(times[name])) for name in names)
+
+
+def _timing(step: str, times: Sequence[float]) -> Timing:
+    return Timing(
+        step=step,
+        count=len(times),
+        p50=_percentile(times, 0.5),
+        p95=_percentile(times, 0.95),
+        longest=times[-1],
+    )
+
+
+def _percentile(times: Sequence[float], share: float) -> float:
+    """The time in which that share was done, of sorted times."""
+    at = share * (len(times) - 1)
+    lower = int(at)
+    upper = min(lower + 1, len(times) - 1)
+    return times[lower] + (at - lower) * (times[upper] - times[lower])

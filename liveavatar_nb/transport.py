@@ -41,6 +41,7 @@ logger = logging.getLogger("liveavatar_nb.transport")
 
 SUCCESS_CODES = frozenset({1000, 100, 200})  # `code` of the envelope: 1000 on the live service, the others seen before
 ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # to zlib's window bits
+GIVE_SECRETS: Final = ("/v1/sessions/token", "/v1/sessions/start")
 NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -239,7 +240,7 @@ class Transport:
                 *await self._exchange(call, client, request, exchange),
                 str(call),
                 lambda data: without_secrets(data, self._secrets(call)),
-                keep=lambda data: exchange.keep_answer(data, self._secrets(call)),
+                keep=lambda data: self._keep(exchange, data, call),
             )
         except LiveAvatarException as failure:
             exchange.error = failure.message
@@ -292,6 +293,13 @@ class Transport:
                 await self._close_own()
         # raised anew: in the frames of the original lie the request's headers
         raise failure
+
+    def _keep(self, exchange: Exchange, answer: Any, call: Call) -> None:
+        """Writes down what was answered, and learns the secrets that a session is given."""
+        exchange.keep_answer(answer, self._secrets(call))
+        data = answer.get("data") if call.path in GIVE_SECRETS and isinstance(answer, dict) else None
+        if isinstance(data, dict) and isinstance(session_id := data.get("session_id"), str):
+            self.wire.hide(session_id, secrets_in(data))
 
     def _secrets(self, call: Call) -> list[str]:
         """What an answer may quote of its request, and must not show."""

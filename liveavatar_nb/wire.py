@@ -4,140 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
-import threading
 import time
 import uuid
-import weakref
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, get_args, overload
 
-from . import config, html
+from . import html
 from .errors import ConfigurationError, InvalidArgument
 from .exchange import Exchange, SessionLabel
 from .frame import Channel, Direction, Frame
 from .har import har
+from .timeline import Entry, Line, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-logger = logging.getLogger("liveavatar_nb.wire")
-
-Entry = Exchange | Frame
 Kind = Literal["rest", "websocket", "data"]
 
 SHOWN: Final = 50  # entries of a log that shows itself in a notebook, the last
 ROW_TEXT: Final = 4_000  # characters of a payload in a row for a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
 UNDER_WAY: Final = "under way"
-
-
-@dataclass(eq=False, slots=True)
-class _Line:
-    """An entry in its place.
-
-    Attributes:
-        entry: what it is.
-        seq: its number, which only grows.
-        change: the number of its last change.
-        size: bytes that are counted for it.
-    """
-
-    entry: Entry
-    seq: int
-    change: int
-    size: int
-
-
-class _Log:
-    """The lines themselves, bounded, safe to write and read from any thread."""
-
-    def __init__(self) -> None:
-        self.lines: deque[_Line] = deque()
-        self.dropped = 0
-        self.changes = 0
-        self._seq = 0
-        self._bytes = 0
-        self._watchers: tuple[Callable[[], None], ...] = ()
-        self.unlock()
-        _logs.add(self)
-
-    def unlock(self) -> None:
-        """A lock of its own: in a forked child nobody opens that of the parent."""
-        self._lock = threading.Lock()
-
-    def snapshot(self) -> list[_Line]:
-        """The lines of now."""
-        with self._lock:
-            return list(self.lines)
-
-    def add(self, entry: Entry) -> _Line:
-        """A new line at the end."""
-        with self._lock:
-            self._seq += 1
-            self.changes += 1
-            line = _Line(entry, self._seq, self.changes, entry.kept_size)
-            self.lines.append(line)
-            self._count(line.size)
-        self._tell()
-        return line
-
-    def changed(self, line: _Line) -> None:
-        """The entry of a line is another than it was."""
-        with self._lock:
-            self.changes += 1
-            line.change = self.changes
-            grown = line.entry.kept_size - line.size
-            line.size += grown
-            # one that was dropped meanwhile is not counted any more
-            if line.seq >= self.lines[0].seq:
-                self._count(grown)
-        self._tell()
-
-    def _count(self, grown: int) -> None:
-        self._bytes += grown
-        lines = self.lines
-        while len(lines) > config.WIRE_ENTRIES or (self._bytes > config.WIRE_BYTES and len(lines) > 1):
-            self._bytes -= lines.popleft().size
-            self.dropped += 1
-
-    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Has `callback` called after each change; returns what ends it."""
-
-        def watcher() -> None:
-            callback()
-
-        def end() -> None:
-            with self._lock:
-                self._watchers = tuple(one for one in self._watchers if one is not watcher)
-
-        with self._lock:
-            self._watchers = (*self._watchers, watcher)
-        return end
-
-    def _tell(self) -> None:
-        for watcher in self._watchers:
-            try:
-                watcher()
-            except Exception:
-                logger.exception("who watches the wire failed")
-
-
-_logs: weakref.WeakSet[_Log] = weakref.WeakSet()
-
-
-def _unlock_all() -> None:
-    for log in _logs:
-        log.unlock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock_all)
 
 
 class Wire(Sequence[Entry]):
@@ -149,20 +39,20 @@ class Wire(Sequence[Entry]):
     """
 
     def __init__(self) -> None:
-        self._log = _Log()
-        self._lines: Callable[[], list[_Line]] = self._log.snapshot
+        self._timeline = Timeline()
+        self._lines: Callable[[], list[Line]] = self._timeline.snapshot
 
-    def _view(self, lines: Callable[[], list[_Line]]) -> Wire:
+    def _view(self, lines: Callable[[], list[Line]]) -> Wire:
         view = Wire.__new__(Wire)
-        view._log, view._lines = self._log, lines
+        view._timeline, view._lines = self._timeline, lines
         return view
 
     # what writes
 
     def add(self, exchange: Exchange) -> Callable[[], None]:
         """A request that begins; call what is returned when its answer is there, or none comes."""
-        line = self._log.add(exchange)
-        return lambda: self._log.changed(line)
+        line = self._timeline.add(exchange)
+        return lambda: self._timeline.changed(line)
 
     def sent(
         self,
@@ -172,7 +62,6 @@ class Wire(Sequence[Entry]):
         size: int,
         *,
         channel: Channel = "websocket",
-        secrets: Sequence[str] = (),
     ) -> None:
         """A frame that was sent.
 
@@ -182,7 +71,6 @@ class Wire(Sequence[Entry]):
             payload: its other fields, with words in the place of sound.
             size: bytes on the wire.
             channel: `websocket` or `data`.
-            secrets: those of the session, which it may quote.
         """
         frame = Frame.of(
             at=time.time(),
@@ -192,9 +80,9 @@ class Wire(Sequence[Entry]):
             type=type,
             payload=payload,
             size=size,
-            secrets=secrets,
+            secrets=self._timeline.secrets(session_id),
         )
-        self._log.add(frame)
+        self._timeline.add(frame)
 
     def received(
         self,
@@ -204,7 +92,6 @@ class Wire(Sequence[Entry]):
         size: int,
         *,
         channel: Channel = "websocket",
-        secrets: Sequence[str] = (),
     ) -> None:
         """A frame that came.
 
@@ -214,7 +101,6 @@ class Wire(Sequence[Entry]):
             payload: its other fields; the frame itself, where it is no event.
             size: bytes on the wire.
             channel: `websocket` or `data`.
-            secrets: those of the session, which it may quote.
         """
         frame = Frame.of(
             at=time.time(),
@@ -224,16 +110,25 @@ class Wire(Sequence[Entry]):
             type=type,
             payload=payload,
             size=size,
-            secrets=secrets,
+            secrets=self._timeline.secrets(session_id),
         )
-        self._log.add(frame)
+        self._timeline.add(frame)
+
+    def hide(self, session_id: str, secrets: Iterable[str]) -> None:
+        """Makes a session's secrets known, so that no frame shows them in its words.
+
+        Args:
+            session_id: whose.
+            secrets: tokens and addresses; of an address also what its query holds.
+        """
+        self._timeline.hide(session_id, secrets)
 
     # what reads
 
     @property
     def dropped(self) -> int:
         """How many of the oldest entries the log let go for want of room."""
-        return self._log.dropped
+        return self._timeline.dropped
 
     def __len__(self) -> int:
         return len(self._lines())
@@ -307,7 +202,7 @@ class Wire(Sequence[Entry]):
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Has `callback` called after each change of the log, on the thread that made it; returns what ends that."""
-        return self._log.watch(callback)
+        return self._timeline.watch(callback)
 
     def rows(self, since: int = 0, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
         """What a page shows, as far as it changed after `since`, and the number of the newest change among it.
@@ -320,7 +215,7 @@ class Wire(Sequence[Entry]):
             Rows in the order of `seq`, which names a row: one that is known takes the place of the earlier one.
         """
         # read first: what changes from here on is found the next time
-        newest = self._log.changes
+        newest = self._timeline.changes
         changed = [(line.change, line) for line in self._lines()]
         found = [(change, line) for change, line in changed if since < change <= newest]
         if most is not None and len(found) > most:
@@ -455,7 +350,7 @@ def _words(entry: Entry) -> str:
     return "\n".join(words)
 
 
-def _row(line: _Line, change: int) -> dict[str, Any]:
+def _row(line: Line, change: int) -> dict[str, Any]:
     entry = line.entry
     payload = entry.payload
     if isinstance(entry, Exchange) and entry.error is not None:

@@ -80,3 +80,34 @@ def test_it_tells_how_the_request_went(la: LiveAvatar, simulator: Simulator) -> 
         la.credits()
     assert last(la).status is None
     assert "no answer" in repr(last(la))
+    assert "got no answer" in (last(la).error or "")
+
+
+def test_it_has_the_answer_without_its_secrets(la: LiveAvatar, simulator: Simulator) -> None:
+    token = la.api.sessions.create_token(avatar_id=la.avatars()["Silas"].id)
+    answer = last(la).answer
+    assert answer["data"] == {"session_id": token.session_id, "session_token": "<masked>"}
+    assert token.session_token not in repr(vars(last(la)))
+    assert last(la).session_id == token.session_id
+    started = la.api.sessions.start(token.session_id, token.session_token)
+    assert last(la).answer["data"]["ws_url"] == "<masked>"
+    assert str(started.ws_url) not in repr(vars(last(la)))
+    la.api.sessions.stop(token.session_id)
+    with pytest.raises(LiveAvatarException):
+        la.api.voices.get(token.session_id)
+    assert last(la).status == 404
+    assert last(la).answer["message"]
+    assert last(la).answer["message"] in (last(la).error or "")
+    simulator.faults.add("credits", "garbage", body="no JSON")
+    with pytest.raises(LiveAvatarException):
+        la.credits()
+    assert last(la).answer is None
+
+
+def test_what_a_422_echoes_of_a_secret_is_left_out(la: LiveAvatar, simulator: Simulator) -> None:
+    echo = {"detail": [{"loc": ["body", "secret_value"], "msg": f"not {CANARY}", "type": "x", "input": CANARY[:6]}]}
+    simulator.faults.add("post_v1_secrets", "status", status=422, body=json.dumps(echo))
+    with pytest.raises(LiveAvatarException):
+        la.api.secrets.create(secret_name="mine", secret_value=CANARY, secret_type="GEMINI_API_KEY")
+    kept = {"loc": ["body", "secret_value"], "msg": "not <masked>", "type": "x"}
+    assert last(la).answer == {"detail": [kept]}

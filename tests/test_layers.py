@@ -18,7 +18,7 @@ ROWS = [
     ["audio", "html", "journal", "retry"],
     ["exchange"],
     ["frame", "record"],
-    ["har"],
+    ["har", "timeline"],
     ["wire"],
     ["models"],
     ["transport"],

@@ -18,6 +18,7 @@ from rich.console import Console
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Simulator
 from liveavatar_nb.errors import ConfigurationError, LiveAvatarException
 from liveavatar_nb.exchange import SECRET_NAME
+from liveavatar_nb.har import har
 from liveavatar_nb.models import SessionToken, StartedSession
 from liveavatar_nb.operation import Operation, Resource
 from liveavatar_nb.record import Records, decode
@@ -218,6 +219,13 @@ def of_last(api: Any) -> str:
     return "" if last is None else seen(last, vars(last), last.curl(), last.python())
 
 
+def of_wire(api: Any) -> str:
+    """All that the log of the wire shows and holds."""
+    wire = getattr(api, "_inner", api).transport.wire
+    held = [safely(vars(entry)) for entry in wire]
+    return "\n".join([seen(wire, wire.to_dict(), wire.rows()), json.dumps(har(wire)), *held])
+
+
 def test_every_operation_is_called_with_every_secret_that_it_takes() -> None:
     """A token of Agora's is masked by the same rule as LiveKit's, and both at once are refused."""
     assert len(OPERATIONS) == 39
@@ -242,6 +250,7 @@ async def test_no_fault_shows_a_secret(service: Simulator, log: pytest.LogCaptur
             assert CANARY not in told, (kind, parameters)
             assert CANARY not in of_last(api)
         assert CANARY not in seen(api, vars(api), api.transport, vars(api.transport), getattr(api, resource))
+        assert CANARY not in of_wire(api)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -261,7 +270,7 @@ def test_no_fault_shows_a_secret_without_await(service: Simulator, log: pytest.L
             assert service.faults.list() == []
             assert CANARY not in told, (kind, parameters)
             assert CANARY not in of_last(la.api)
-        assert CANARY not in seen(la, vars(la), la.api, vars(la.api), getattr(la.api, resource))
+        assert CANARY not in seen(la, vars(la), la.api, vars(la.api), getattr(la.api, resource)) + of_wire(la.api)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -315,7 +324,7 @@ async def test_a_session_shows_no_secret(service: Simulator, log: pytest.LogCapt
         service.faults.add("socket", "close", code=1011)
         await asyncio.sleep(0.3)
         await session.stop()
-        told += seen(session, vars(session)) + of_last(client.api)
+        told += seen(session, vars(session)) + of_last(client.api) + of_wire(client.api)
     assert len(hidden) == 1
     for secret in (KEY, *hidden, "ws://"):
         assert secret not in told + log.text
