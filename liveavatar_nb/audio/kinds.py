@@ -1,0 +1,104 @@
+"""What a file is, by its first bytes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from .limits import SNIFF_BYTES
+
+SHOWN_BYTES: Final = 14  # of a file that is of no known kind, in an error
+LONG_SIGNATURE: Final = 5  # bytes of one that raw samples do not have by chance
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Args:
+        words: what it is called.
+        format: FFmpeg's name for it; None for what holds no sound.
+        remedy: what to do about one that holds no sound.
+    """
+
+    words: str
+    format: str | None = None
+    remedy: str = ""
+
+
+WAV: Final = Kind("a WAV file", "wav")
+MP3: Final = Kind("an MP3 file", "mp3")
+AAC: Final = Kind("an AAC stream", "aac")
+MP4: Final = Kind("an MP4 file (m4a, mp4, mov)", "mp4")
+
+_SOUNDS: Final = (
+    (rb"(?:RIFF|RF64|BW64)....WAVE", WAV),
+    (rb"RIFX....WAVE", Kind("a big-endian WAV file", "wav")),
+    (rb"ID3", MP3),
+    (rb"OggS\x00", Kind("an Ogg file", "ogg")),
+    (rb"fLaC", Kind("a FLAC file", "flac")),
+    (rb"....(?:ftyp|moov|mdat|wide)", MP4),
+    (rb"\x1a\x45\xdf\xa3", Kind("a WebM or Matroska file", "matroska")),
+    (rb"FORM....AIF[FC]", Kind("an AIFF file", "aiff")),
+    (rb"\.snd", Kind("an AU file", "au")),
+    (rb"caff", Kind("a CAF file", "caf")),
+    (rb"RIFF....AVI ", Kind("an AVI video", "avi")),
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind("a Windows Media file", "asf")),
+    (rb"#!AMR", Kind("an AMR file", "amr")),
+)
+_OTHERS: Final = (
+    (rb"\s*(?i:<!DOCTYPE html|<html)", Kind("a web page", remedy="Look at what the address really answers.")),
+    (rb"\s*[{\[]\s*[\"{]", Kind("JSON", remedy="If it is an answer of a service, look at what it says.")),
+    (rb"\s*<\?xml", Kind("XML", remedy="If it is an answer of a service, look at what it says.")),
+    (rb"version https://git-lfs", Kind("a pointer of Git LFS", remedy="Get the file itself by `git lfs pull`.")),
+    (rb"#EXTM3U", Kind("a playlist", remedy="Give what it points to.")),
+    (rb"\x93NUMPY", Kind("an array that NumPy saved", remedy="Give numpy.load(...) and its rate.")),
+    (rb"MThd", Kind("a MIDI file, which holds notes and no sound")),
+    (rb"%PDF-", Kind("a PDF")),
+    (rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff", Kind("a picture")),
+    (rb"PK\x03\x04|\x1f\x8b\x08", Kind("an archive", remedy="Unpack it first.")),
+)
+_KINDS: Final = [(re.compile(pattern, re.DOTALL), kind) for pattern, kind in _SOUNDS + _OTHERS]
+# what tells a new file from the next part of one: an Ogg page only where its flag says that a stream begins
+_START: Final = re.compile(
+    rb"(?:RIFF|RF64|BW64)....WAVE|ID3|OggS\x00[\x02\x03\x06\x07]|fLaC|....ftyp",
+    re.DOTALL,
+)
+
+
+def kind_of(head: bytes, *, may_be_raw: bool) -> Kind | None:
+    """What a file is that begins with `head`; None where that says nothing.
+
+    Args:
+        head: its first bytes, 32 of them where it has so many.
+        may_be_raw: whether it would else be raw samples, so that weak signs do not count.
+    """
+    for pattern, kind in _KINDS:
+        found = pattern.match(head)
+        if found and not (may_be_raw and kind.format is None and found.end() < LONG_SIGNATURE):
+            return kind
+    return None if may_be_raw else _frame_kind(head)
+
+
+def begins_file(item: bytes | memoryview) -> bool:
+    """Whether these bytes of a stream begin a new file."""
+    return _START.match(item[:SNIFF_BYTES]) is not None
+
+
+def begins_with(head: bytes) -> str:
+    """The first bytes of a file in words."""
+    head = head[:SHOWN_BYTES]
+    text = head.decode("ascii", "replace")
+    return repr(text) if text.isprintable() and "\ufffd" not in text else f"the bytes {head.hex(' ')}"
+
+
+def _frame_kind(head: bytes) -> Kind | None:
+    """Whether a frame of MPEG sound begins here, which is what files without a header have."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    if layer == 0:
+        return AAC if head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 0xF < 13 else None
+    usable = version != 1 and head[2] >> 4 not in (0, 15) and head[2] >> 2 & 3 != 3
+    return MP3 if usable else None
