@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .widgets.panel import SessionPanel as SessionPanel
     from .widgets.picker import AvatarPicker as AvatarPicker
     from .widgets.studio import Studio as Studio
+    from .widgets.talk import Talk as Talk
+    from .widgets.wire import WireLog as WireLog
 
 __version__ = "0.1.0"
 
@@ -38,6 +40,8 @@ _HOMES = {
     "SessionState": "life",
     "Simulator": "simulator",
     "Studio": "widgets.studio",
+    "Talk": "widgets.talk",
+    "WireLog": "widgets.wire",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 (one list for both)

@@ -11,8 +11,10 @@ const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"
 const target = ["chrome123", "firefox120", "safari17.5"];
 const banner = `/* liveavatar_nb ${version}. Contains preact (MIT) and icons of lucide (ISC). */`;
 
+const widgets = ["picker", "panel", "studio", "talk", "wire"];
+
 await build({
-  entryPoints: ["picker", "panel", "studio"].map((name) => join(here, "src", `${name}.tsx`)),
+  entryPoints: widgets.map((name) => join(here, "src", `${name}.tsx`)),
   outdir: out,
   bundle: true,
   format: "esm",
@@ -35,7 +37,7 @@ await build({
   logLevel: "warning",
 });
 
-for (const name of ["picker.js", "panel.js", "studio.js", "widgets.css"]) {
+for (const name of [...widgets.map((widget) => `${widget}.js`), "widgets.css"]) {
   const { size } = await stat(join(out, name));
   console.log(`${name.padEnd(12)} ${(size / 1000).toFixed(1).padStart(6)} kB`);
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import weakref
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
@@ -17,22 +16,18 @@ from ..bridge import bridge
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
 from ..life import SessionOptions, SessionState
 from ..orphans import OwnedSession
-from ..session import AsyncSession
 from ..worker import worker
-from .base import ControlledWidget, asset
+from .base import asset
 from .channel import Command
 from .problem import problem_of
+from .status import SessionView, status_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 FOLLOW_INTERVAL = 5.0  # s between two looks at a live session's credits
-LONGEST_BEAT = 10.0  # s between two words of a page that it shows a session
-BEATS = 3  # of these words before a session is stopped for want of them
-LATE = "stopped, which the service confirmed late"
-STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
 
-class SessionPanel(ControlledWidget):
+class SessionPanel(SessionView):
     """Start and Stop, the session's state, time and cost, and what to do when something is wrong.
 
     Set `avatar` (an id), or link it to a picker's `value`. A session that a page has shown is stopped when no page
@@ -53,7 +48,6 @@ class SessionPanel(ControlledWidget):
     avatar_name = traitlets.Unicode().tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)
     service = traitlets.Unicode().tag(sync=True)
-    status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     credits = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
     credits_problem = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
@@ -63,7 +57,6 @@ class SessionPanel(ControlledWidget):
 
     def __init__(self, la: Any, **traits: Any) -> None:
         self._following: asyncio.Task[Any] | None = None
-        self._watched: weakref.WeakSet[AsyncSession] = weakref.WeakSet()
         self._before_sandbox = ""
         # the page's commands and the loop go by this; the trait only shows it, and is written later
         self._settings: dict[str, Any] = {
@@ -81,11 +74,6 @@ class SessionPanel(ControlledWidget):
         )
         self.observe(self._on_choice, ["avatar", "settings"])
         self._on_choice(None)
-
-    @property
-    def session(self) -> Any:
-        """The client's session, the one started last."""
-        return self._la.session
 
     # commands
 
@@ -116,16 +104,6 @@ class SessionPanel(ControlledWidget):
                 # the session's own loop may be dead, and tell nobody
                 self._client_changed()
         await self._look_at_credits()
-
-    async def do_beat(self) -> None:
-        """A page shows the session. Where a cell would hold up that word its absence means nothing."""
-        session = self._client.session
-        if session is None or not self._is_prompt:
-            return
-        self._watched.add(session)
-        for shown in list(self._watched):
-            if shown.is_live:
-                shown.beat()
 
     async def do_stop_orphans(self) -> None:
         """Stops what dead kernels left behind."""
@@ -195,11 +173,10 @@ class SessionPanel(ControlledWidget):
 
     async def _load(self) -> None:
         await asyncio.gather(super()._load(), self._look_at_credits(), self._look_for_orphans())
-        self._client_changed()
 
     def _client_changed(self) -> None:
+        super()._client_changed()
         session, loop = self._client.session, asyncio.get_running_loop()
-        self._write(status=None if session is None else status_of(session))
         if session is None:
             return
         following = self._following
@@ -286,37 +263,6 @@ class SessionPanel(ControlledWidget):
         )
 
 
-def status_of(session: AsyncSession) -> dict[str, Any]:
-    """What a page shows of a session; no token and no address is in it."""
-    live = session.state in (SessionState.CONNECTING, SessionState.CONNECTED, SessionState.STOPPING)
-    timings = session.timings
-    state, end_words = session.state, session.end_words
-    if state is SessionState.FAILED and session.stop_is_confirmed and _was_only_unconfirmed(session):
-        state, end_words = SessionState.ENDED, LATE
-    return {
-        "id": session.id or "",
-        "avatar_id": session.avatar.id,
-        "avatar_name": session.avatar.name,
-        "mode": session.mode,
-        "is_sandbox": session.is_sandbox,
-        "state": str(state),
-        "steps": [{"name": name, "words": words, "done": name in timings} for name, words in STEPS.items()],
-        "billing": session.is_live and "token" in timings and not session.is_sandbox,
-        "elapsed": session.elapsed if "start" in timings else session.since_start_call,
-        "running": live or session.state is SessionState.STARTING,
-        "max_seconds": session.max_minutes * 60,
-        "cap_at": session.cap_at,
-        "credits_per_minute": session.options.credits_per_minute,
-        "credits_used": session.credits_used,
-        "keep_alive_age": session.keep_alive_age,
-        "degraded": session.is_degraded,
-        "beat_every": None if (limit := session.options.unwatched) is None else min(LONGEST_BEAT, limit / BEATS),
-        "unwatched_left": session.unwatched_left,
-        "end_words": end_words,
-        "confirmed": session.stop_is_confirmed,
-    }
-
-
 def orphan_of(session: OwnedSession) -> dict[str, Any]:
     """What a page shows of a session that a dead kernel left."""
     return {
@@ -326,11 +272,6 @@ def orphan_of(session: OwnedSession) -> dict[str, Any]:
         "minutes": session.duration / 60,
         "words": session.whose_words,
     }
-
-
-def _was_only_unconfirmed(session: AsyncSession) -> bool:
-    """Whether nothing but its stop went wrong; that error goes with the next stop that is confirmed."""
-    return session.error is None or isinstance(session.error, StopNotConfirmed)
 
 
 def _service(la: Any) -> str:

@@ -1,28 +1,35 @@
-"""`Studio`: picker and panel laid out together, in one view."""
+"""`Studio`: picker, panel, talk and wire log laid out together, in one view."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .base import asset
 from .panel import SessionPanel
 from .picker import AvatarPicker
+from .talk import Talk
+from .wire import WireLog
 
 
-class Studio(AvatarPicker, SessionPanel):
-    """Pick an avatar, start, see how it is and what it costs, stop: all of it in the cell's output.
+class Studio(AvatarPicker, SessionPanel, Talk, WireLog):
+    """Pick an avatar, start, have it talk, see how it is and what it costs, stop: all of it in the cell's output.
 
     `la.studio()` makes it. `value` is the picked avatar's id; `session` the session started last.
 
     Args:
         la: the client, a `LiveAvatar`.
+        sounds: sounds on offer, as `Talk` takes them.
         traits: of ipywidgets' DOM widgets, `layout` for one.
+
+    Raises:
+        AudioError: one of the sounds cannot be read.
     """
 
     _esm = asset("studio.js")
 
-    def __init__(self, la: Any, **traits: Any) -> None:
-        super().__init__(la, **traits)
+    def __init__(self, la: Any, sounds: Iterable[Any] | Mapping[str, Any] = (), **traits: Any) -> None:
+        super().__init__(la, sounds=sounds, **traits)
         self.observe(self._on_pick, "value")
 
     async def _load(self) -> None:

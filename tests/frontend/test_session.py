@@ -291,6 +291,7 @@ def test_code_that_cannot_be_copied_is_shown(harness: Open) -> None:
 
 def test_the_stage_keeps_the_avatar_that_is_live(harness: Open) -> None:
     view = harness("studio", "live")
+    view.page.get_by_role("tab", name="Avatar").click()
     view.page.get_by_title("Ann", exact=True).click()
     expect(view.picked).to_have_attribute("title", "Ann")
     expect(view.page.locator(".lv-caption")).to_have_text("Silas")

@@ -18,8 +18,8 @@ from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
 from liveavatar_nb.journal import Journal, journal
 from liveavatar_nb.upkeep import Audience
 from liveavatar_nb.widgets.channel import Channel, channel
-from liveavatar_nb.widgets.panel import LATE
 from liveavatar_nb.widgets.problem import problem_of
+from liveavatar_nb.widgets.status import LATE
 
 from ..faults.manual import ManualClock
 

@@ -66,9 +66,83 @@ export interface Session {
   beat_every: number | null;
   /** Seconds until it is stopped because no page shows it; null where that is no matter. */
   unwatched_left: number | null;
+  /** What the avatar does; null where that is not known, or it is not there. */
+  agent_state: AgentState | null;
+  /** The words that are being said. */
+  caption: string | null;
   end_words: string | null;
   /** The service confirmed that nothing is running. */
   confirmed: boolean;
+}
+
+export type AgentState = "idle" | "listening" | "talking";
+
+/** A sound on offer. */
+export interface Sound {
+  id: string;
+  name: string;
+  origin: "given" | "dropped" | "folder" | "tone";
+  /** Its length, where that is known. */
+  seconds: number | null;
+}
+
+export interface SoundLimits {
+  /** Endings of the files that can be read. */
+  endings: string[];
+  /** Of one dropped file, and of the parts that it is sent in. */
+  bytes: number;
+  part: number;
+}
+
+export type UtteranceState = "queued" | "sending" | "talking" | "ended" | "interrupted" | "failed";
+
+export interface Utterance {
+  id: string;
+  /** The sound that it came from, where a click had it said. */
+  sound: string | null;
+  name: string;
+  text: string | null;
+  state: UtteranceState;
+  /** Seconds; null while its length is not known. */
+  total: number | null;
+  /** Seconds said, as of the moment this record was sent; the page counts on while it talks. */
+  played: number;
+  /** What was amiss with the sound. */
+  notes: string[];
+  problem: Problem | null;
+}
+
+export interface Line {
+  /** "avatar" or "user". */
+  role: string;
+  text: string;
+}
+
+/** One message on the wire; one that comes again with the same `seq` replaces the first. */
+export interface WireRow {
+  seq: number;
+  change: number;
+  /** Seconds since the epoch. */
+  at: number;
+  kind: "rest" | "websocket" | "data";
+  direction: "sent" | "received";
+  name: string;
+  /** The status, or what else there is to say in a word. */
+  note: string;
+  ms: number | null;
+  size: number | null;
+  payload: string | null;
+  curl: string | null;
+  python: string | null;
+  session_id: string | null;
+}
+
+/** Over several sessions; seconds. */
+export interface Timing {
+  step: string;
+  count: number;
+  p50: number;
+  p95: number;
 }
 
 /** A session that a dead kernel left, and that runs on. */
@@ -113,7 +187,20 @@ export interface PanelTraits {
   code: string;
 }
 
-export type StudioTraits = PickerTraits & PanelTraits;
+export interface TalkTraits {
+  widget_id: string;
+  status: Session | null;
+  sounds: Sound[];
+  sound_limits: SoundLimits;
+  /** Oldest first. */
+  speech: Utterance[];
+  transcript: Line[];
+  /** The client has a `tts`. */
+  can_say: boolean;
+  talk_problem: Problem | null;
+}
+
+export type StudioTraits = PickerTraits & PanelTraits & TalkTraits;
 
 export interface Command {
   widget: string;
@@ -123,7 +210,15 @@ export interface Command {
 }
 
 /** Python's custom messages; a picture comes with one buffer. */
-export type Message = { type: "ack"; id: string } | { type: "picture"; avatar_id: string; media_type: string };
+export type Message =
+  | { type: "ack"; id: string }
+  | { type: "picture"; avatar_id: string; media_type: string }
+  /** Python is done with an upload, well or not. */
+  | { type: "upload"; upload: string }
+  | { type: "wire"; rows: WireRow[] }
+  /** It comes after the rows up to this change. */
+  | { type: "wire_state"; change: number; timings: Timing[]; dropped: number }
+  | { type: "wire_saved"; path?: string; problem?: Problem };
 
 /** The traits of each widget that its page watches. */
 export const PICKER_TRAITS = ["avatars", "catalogue", "value"] as const satisfies (keyof PickerTraits)[];
@@ -140,3 +235,12 @@ export const PANEL_TRAITS = [
   "orphans",
   "code",
 ] as const satisfies (keyof PanelTraits)[];
+export const TALK_TRAITS = [
+  "status",
+  "sounds",
+  "sound_limits",
+  "speech",
+  "transcript",
+  "can_say",
+  "talk_problem",
+] as const satisfies (keyof TalkTraits)[];

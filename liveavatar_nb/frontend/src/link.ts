@@ -4,9 +4,12 @@
  */
 import type { AnyModel } from "@anywidget/types";
 import { ControlChannel } from "./channel";
-import type { Command, Message, Session } from "./contract";
+import type { Command, Message, Session, SoundLimits, Utterance } from "./contract";
 import { type Kernel, isPast, kernelOf } from "./kernel";
 import { Pictures } from "./pictures";
+import { Uploads } from "./uploads";
+import { isActive } from "./words";
+import { WireRows } from "./wirerows";
 
 /** An ordinary message that is not acknowledged by then waits for a running cell. */
 export const ORDINARY_ACK_MS = 500;
@@ -31,14 +34,36 @@ const BEAT_LOOK_MS = 1000;
 export type Phase = "connecting" | "live" | "interrupted" | "lost" | "gone" | "saved";
 
 /** Clicks: what a person waits for. The rest is the page's own business. */
-const CLICKS = new Set(["pick", "reload", "configure", "start", "stop", "dismiss", "stop_orphans"]);
-/** The traits whose change answers a click; Start and Stop need a closer look. */
+const CLICKS = new Set([
+  "pick",
+  "reload",
+  "configure",
+  "start",
+  "stop",
+  "dismiss",
+  "stop_orphans",
+  "play",
+  "say",
+  "interrupt",
+  "listen",
+  "stop_listening",
+  "remove_sound",
+  "dismiss_talk",
+  "save_wire",
+]);
+/** The traits whose change answers a click; Start, Stop and Interrupt need a closer look. */
 const ANSWERS: Record<string, readonly string[]> = {
   pick: ["value", "avatar", "problem"],
   configure: ["settings", "problem"],
   reload: ["catalogue"],
   dismiss: ["problem"],
   stop_orphans: ["orphans", "problem"],
+  play: ["speech", "talk_problem", "problem"],
+  say: ["speech", "talk_problem", "problem"],
+  listen: ["status", "talk_problem"],
+  stop_listening: ["status", "talk_problem"],
+  remove_sound: ["sounds"],
+  dismiss_talk: ["talk_problem"],
 };
 const FINAL = new Set(["ended", "failed"]);
 
@@ -49,6 +74,8 @@ interface Flight extends Command {
   timers: Set<ReturnType<typeof setTimeout>>;
   sessionId: string | undefined;
   problem: unknown;
+  /** Called once: whether it was acknowledged, or nobody is there to do so. */
+  onSettled: ((acked: boolean) => void) | undefined;
 }
 
 function newId(): string {
@@ -68,8 +95,12 @@ export class Link {
   /** Whether the kernel behind this widget was restarted, as against shut down or lost. */
   restarted = false;
   readonly pictures: Pictures;
+  readonly uploads: Uploads;
+  readonly wire: WireRows;
   /** performance.now() at which the session's record came. */
   sessionAt = performance.now();
+  /** performance.now() at which the utterances came. */
+  speechAt = performance.now();
   /** performance.now() at which this page first saw the session being started, or its click. */
   startingAt: number | null = null;
   private readonly kernel: Kernel | null;
@@ -88,6 +119,15 @@ export class Link {
   ) {
     this.pictures = new Pictures(
       (command, args) => void this.send(command, args),
+      () => this.notify(),
+    );
+    this.uploads = new Uploads(
+      (command, args) => this.request(command, args),
+      () => this.get<SoundLimits>("sound_limits"),
+      () => this.notify(),
+    );
+    this.wire = new WireRows(
+      (command, args) => this.send(command, args),
       () => this.notify(),
     );
     this.kernel = kernelOf(model.widget_manager);
@@ -117,6 +157,8 @@ export class Link {
     this.kernel?.statusChanged.disconnect(this.onStatus);
     this.kernel?.connectionStatusChanged.disconnect(this.onConnection);
     this.kernel?.disposed.disconnect(this.onDisposed);
+    this.uploads.close();
+    this.wire.close();
     this.drain();
     clearInterval(this.pulse);
     this.pictures.close();
@@ -170,8 +212,16 @@ export class Link {
     return found;
   }
 
-  send(command: string, args: Record<string, unknown>): void {
-    if (this.phase === "gone" || this.phase === "saved") return;
+  /** Sends a command; whether it was acknowledged, or nobody is there to do so. */
+  request(command: string, args: Record<string, unknown>): Promise<boolean> {
+    return new Promise((resolve) => this.send(command, args, resolve));
+  }
+
+  send(command: string, args: Record<string, unknown>, onSettled?: (acked: boolean) => void): void {
+    if (this.phase === "gone" || this.phase === "saved") {
+      onSettled?.(false);
+      return;
+    }
     const flight: Flight = {
       widget: this.get<string>("widget_id"),
       id: newId(),
@@ -182,6 +232,7 @@ export class Link {
       timers: new Set(),
       sessionId: this.get<Session | null>("status")?.id,
       problem: this.get("problem"),
+      onSettled,
     };
     this.flights.set(flight.id, flight);
     if (command === "start") this.startingAt = performance.now();
@@ -264,6 +315,8 @@ export class Link {
     for (const timer of flight.timers) clearTimeout(timer);
     flight.timers.clear();
     this.flights.delete(flight.id);
+    flight.onSettled?.(flight.acked);
+    flight.onSettled = undefined;
   }
 
   private drain(): void {
@@ -287,6 +340,8 @@ export class Link {
       case "stop":
         return problem !== flight.problem || session == null || session.state === "stopping" ||
           FINAL.has(session.state);
+      case "interrupt":
+        return problem !== flight.problem || !this.get<Utterance[] | undefined>("speech")?.some(isActive);
       default:
         return false;
     }
@@ -301,6 +356,7 @@ export class Link {
 
   private onChange(trait: string): void {
     if (trait === "status") this.sessionAt = performance.now();
+    if (trait === "speech") this.speechAt = performance.now();
     this.heard();
     for (const flight of [...this.flights.values()]) {
       if (this.isAnswered(flight) || ANSWERS[flight.command]?.includes(trait)) this.settle(flight);
@@ -314,6 +370,15 @@ export class Link {
     this.heard();
     if (message.type === "picture") {
       this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);
+    } else if (message.type === "upload") {
+      this.uploads.over(message.upload);
+    } else if (message.type === "wire") {
+      this.wire.receive(message.rows);
+    } else if (message.type === "wire_state") {
+      this.wire.arrive(message.change, message.timings, message.dropped);
+    } else if (message.type === "wire_saved") {
+      for (const flight of [...this.flights.values()]) if (flight.command === "save_wire") this.settle(flight);
+      this.wire.saved(message.path, message.problem);
     } else if (message.type === "ack") {
       const flight = this.flights.get(message.id);
       if (flight) {

@@ -24,6 +24,7 @@ function Panel({ link }: { link: Link }) {
           state={state}
           onStart={() => link.send("start", { avatar_id: state.avatarId })}
           onStop={() => link.send("stop", {})}
+          onInterrupt={() => link.send("interrupt", {})}
         />
         <Notes state={state} onCommand={(command, args) => link.send(command, args)} />
         <details class="lv-more">

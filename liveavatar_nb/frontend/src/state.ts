@@ -1,11 +1,36 @@
 /** What the panel and the studio show, worked out of the traits and the clicks under way. Pure. */
-import type { Avatar, Orphan, Problem, Session, Settings } from "./contract";
+import type {
+  AgentState,
+  Avatar,
+  Line,
+  Orphan,
+  Problem,
+  Session,
+  Settings,
+  Sound,
+  SoundLimits,
+  Utterance,
+} from "./contract";
 import type { Link } from "./link";
-import { isPickable } from "./words";
+import type { Refusal, Upload } from "./uploads";
+import { isActive, isPickable } from "./words";
 
 export type Status = "idle" | "starting" | "live" | "stopping" | "ended" | "failed" | "gone";
 
+/** What is known of the speech of a session. */
+export interface Speaking {
+  /** null where it is not there, or a conversation, of which the page hears by another way. */
+  agent: AgentState | null;
+  caption: string | null;
+  /** An interruption was clicked: what was said is over, here at once. */
+  isHushed: boolean;
+  hushWaiting: boolean;
+  /** It can be interrupted, and told to speak. */
+  isOpen: boolean;
+}
+
 export interface PanelState {
+  speaking: Speaking;
   avatarId: string;
   avatarName: string;
   simulated: boolean;
@@ -90,6 +115,7 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
   const known = avatars.find((avatar) => avatar.id === picked);
   const status = statusOf(link, session);
   return {
+    speaking: speaking(link, session, status),
     avatarId: picked,
     avatarName: known?.name ?? link.get<string>("avatar_name"),
     simulated: link.get<boolean>("simulated"),
@@ -114,6 +140,84 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
     code: link.get<string>("code"),
     startBlocked: blockedBy(link) || startBlocked(picked, known, settings, avatars),
   };
+}
+
+function speaking(link: Link, session: Session | null, status: Status): Speaking {
+  const hush = link.flight("interrupt");
+  const isHushed = hush !== null && !hush.waiting;
+  const agent = status === "live" ? (session?.agent_state ?? null) : null;
+  return {
+    agent: isHushed && agent === "talking" ? "idle" : agent,
+    caption: isHushed || agent === null ? null : (session?.caption ?? null),
+    isHushed,
+    hushWaiting: hush?.waiting ?? false,
+    isOpen: status === "live" && session?.mode === "LITE" && link.usable,
+  };
+}
+
+export interface TalkState {
+  session: Session | null;
+  status: Status;
+  speaking: Speaking;
+  usable: boolean;
+  ticking: boolean;
+  sounds: readonly Sound[];
+  limits: SoundLimits;
+  uploads: readonly Upload[];
+  refusal: Refusal | null;
+  /** What is being said, or about to be; null where nothing is. */
+  current: Utterance | null;
+  /** What waits behind it. */
+  queue: readonly Utterance[];
+  /** What was over last. */
+  last: Utterance | null;
+  /** performance.now() at which Python told of them. */
+  speechAt: number;
+  transcript: readonly Line[];
+  canSay: boolean;
+  problem: Problem | null;
+  /** The sound whose Play was clicked, until Python answers. */
+  asked: string | null;
+  sayWaiting: boolean;
+}
+
+export function talkState(link: Link): TalkState {
+  const session = link.get<Session | null>("status");
+  const status = statusOf(link, session);
+  const spoken = speaking(link, session, status);
+  const all = link.get<Utterance[]>("speech").map((one): Utterance =>
+    spoken.isHushed && isActive(one) ? { ...one, state: "interrupted" } : one,
+  );
+  const active = status === "live" ? all.filter(isActive) : [];
+  const current =
+    active.find((one) => one.state === "talking") ?? active.find((one) => one.state === "sending") ?? null;
+  const asked = link.flight("play")?.args["sound"];
+  return {
+    session,
+    status,
+    speaking: spoken,
+    usable: link.usable && !link.unanswered,
+    ticking: link.ticking,
+    sounds: link.get<Sound[]>("sounds"),
+    limits: link.get<SoundLimits>("sound_limits"),
+    uploads: link.uploads.all,
+    refusal: link.uploads.refusal,
+    current,
+    queue: active.filter((one) => one !== current),
+    last: all.filter((one) => !isActive(one)).at(-1) ?? null,
+    speechAt: link.speechAt,
+    transcript: link.get<Line[]>("transcript"),
+    canSay: link.get<boolean>("can_say"),
+    problem: link.flight("dismiss_talk") ? null : link.get<Problem | null>("talk_problem"),
+    asked: typeof asked === "string" ? asked : null,
+    sayWaiting: link.flight("say") !== null,
+  };
+}
+
+/** Seconds of an utterance that were said, counted on from Python's last word while it talks. */
+export function saidOf(utterance: Utterance, state: Pick<TalkState, "speechAt" | "ticking">, now: number): number {
+  const since = utterance.state === "talking" && state.ticking ? Math.max(0, now - state.speechAt) / 1000 : 0;
+  return Math.min(utterance.played + since, utterance.total ?? Infinity);
 }
 
 function startBlocked(

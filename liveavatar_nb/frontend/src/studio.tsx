@@ -1,4 +1,5 @@
-/** The page of Studio: gallery, stage and panel in one frame. */
+/** The page of Studio: gallery, stage, panel, talk and wire in one frame. */
+import { useRef, useState } from "preact/hooks";
 import { Controls } from "./components/controls";
 import { Foot, Head } from "./components/frame";
 import { Gallery } from "./components/gallery";
@@ -6,16 +7,32 @@ import { Announcer, Notes } from "./components/notes";
 import { SettingsForm } from "./components/settings";
 import { Stage } from "./components/stage";
 import { Tabs } from "./components/tabs";
-import { type Avatar, type Catalogue, PANEL_TRAITS, PICKER_TRAITS } from "./contract";
+import { TalkTab } from "./components/talk";
+import { WireTab } from "./components/wire";
+import { type Avatar, type Catalogue, PANEL_TRAITS, PICKER_TRAITS, TALK_TRAITS } from "./contract";
 import type { Link } from "./link";
 import { widget } from "./mount";
-import { blockedBy, isRunning, panelState } from "./state";
+import { blockedBy, isRunning, panelState, talkState } from "./state";
+
+const AVATAR = 0;
+const TALK = 1;
+
+/** Counts the starts that this page saw. */
+function useChapter(running: boolean): number {
+  const chapter = useRef({ count: 0, running });
+  if (running && !chapter.current.running) chapter.current.count += 1;
+  chapter.current.running = running;
+  return chapter.current.count;
+}
 
 function Studio({ link }: { link: Link }) {
+  const [draft, setDraft] = useState("");
   const avatars = link.get<Avatar[]>("avatars");
   const state = panelState(link, avatars);
   const { session, settings } = state;
   const running = isRunning(state.status);
+  const chapter = useChapter(running);
+  const onCommand = (command: string, args: Record<string, unknown>): void => link.send(command, args);
   const usable = blockedBy(link) === "";
   // While a session runs its avatar stands on the stage, whatever is picked for the next one.
   const onStage = running && session && session.state !== "ended" && session.state !== "failed"
@@ -45,6 +62,15 @@ function Studio({ link }: { link: Link }) {
       onConfigure={onConfigure}
     />
   );
+  const talk = (
+    <TalkTab
+      state={talkState(link)}
+      draft={draft}
+      onDraft={setDraft}
+      uploads={link.uploads}
+      onCommand={onCommand}
+    />
+  );
   return (
     <div class={`lv lv-framed lv-studio lv-is-${state.status}`}>
       <Head title="LiveAvatar studio" state={state} />
@@ -62,14 +88,19 @@ function Studio({ link }: { link: Link }) {
             state={state}
             onStart={() => link.send("start", { avatar_id: state.avatarId })}
             onStop={() => link.send("stop", {})}
+            onInterrupt={() => link.send("interrupt", {})}
           />
-          <Notes state={state} onCommand={(command, args) => link.send(command, args)} />
+          <Notes state={state} onCommand={onCommand} />
         </div>
         <Tabs
           label="Studio"
+          wanted={state.speaking.isOpen || state.speaking.agent !== null ? TALK : AVATAR}
+          chapter={chapter}
           tabs={[
             { name: "Avatar", body: gallery },
+            { name: "Talk", body: talk },
             { name: "Settings", body: form },
+            { name: "Wire", body: <WireTab wire={link.wire} usable={usable} onCommand={onCommand} /> },
           ]}
         />
       </div>
@@ -78,4 +109,4 @@ function Studio({ link }: { link: Link }) {
   );
 }
 
-export default widget(Studio, [...PICKER_TRAITS, ...PANEL_TRAITS]);
+export default widget(Studio, [...new Set([...PICKER_TRAITS, ...PANEL_TRAITS, ...TALK_TRAITS])]);

@@ -1,5 +1,5 @@
 /** Sentences and numbers as people read them. Pure. */
-import type { Avatar, Session, Settings } from "./contract";
+import type { Avatar, Session, Settings, Utterance } from "./contract";
 
 /** 134 -> "2:14". */
 export function clock(seconds: number): string {
@@ -93,4 +93,30 @@ export function ended(session: Session, told = false): Ended {
 
 export function creditWords(credits: number): string {
   return `${amount(credits)} credit${credits === 1 ? "" : "s"}`;
+}
+
+/** Of the session's sound: it is being said, or waits. */
+export function isActive(utterance: Utterance): boolean {
+  return utterance.state === "queued" || utterance.state === "sending" || utterance.state === "talking";
+}
+
+/** 52428800 -> "50 MB", 1500000 -> "1.4 MB", 300000 -> "293 kB". */
+export function megabytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 2 ** 20) return `${Math.round(bytes / 1024)} kB`;
+  const mega = bytes / 2 ** 20;
+  return `${mega < 10 ? mega.toFixed(1).replace(/\.0$/, "") : Math.round(mega)} MB`;
+}
+
+/** 12.4 -> "12 ms", 1234 -> "1.23 s". */
+export function milliseconds(ms: number): string {
+  if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
+  return ms > 0 && ms < 1 ? "<1 ms" : `${Math.round(ms)} ms`;
+}
+
+/** 83.4567 -> "1:23.457". */
+export function offset(seconds: number): string {
+  const thousandths = Math.round(seconds * 1000);
+  const minutes = Math.floor(thousandths / 60_000);
+  return `${minutes}:${((thousandths % 60_000) / 1000).toFixed(3).padStart(6, "0")}`;
 }

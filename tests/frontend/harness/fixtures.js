@@ -58,8 +58,45 @@ with la.start("Silas", max_minutes=10) as session:
     session.wait_until_ended()
 `;
 
+const SOUNDS = [
+  { id: "s-1", name: "welcome.wav", origin: "given", seconds: 14.2 },
+  { id: "s-2", name: "pricing.mp3", origin: "folder", seconds: 41.3 },
+  { id: "s-3", name: "goodbye.wav", origin: "folder", seconds: 5.8 },
+  { id: "tone", name: "Test tone", origin: "tone", seconds: 2 },
+];
+const DROPPED = { id: "s-4", name: "a very long name of a recording, take 12 (final).wav", origin: "dropped", seconds: 312 };
+const MANY = Array.from({ length: 50 }, (_, index) => ({
+  id: `f-${index}`,
+  name: `take ${index + 1}.wav`,
+  origin: "folder",
+  seconds: 3 + index,
+}));
+
+function utterance(changes) {
+  return {
+    id: "u-1", sound: null, name: "array", text: null, state: "talking", total: null, played: 0, notes: [], problem: null,
+    ...changes,
+  };
+}
+const WELCOME = utterance({ sound: "s-1", name: "welcome.wav", total: 14.2, played: 8.6 });
+const PRICING = utterance({ id: "u-2", sound: "s-2", name: "pricing.mp3", state: "queued", total: 41.3 });
+const TOUR = utterance({
+  id: "u-3", name: "say", text: "A live tour. I speak, you interrupt me whenever you like.", total: 4.4, played: 1.2,
+});
+const LINES = [
+  { role: "avatar", text: "Welcome! This is what an avatar of yours can do." },
+  { role: "user", text: "Start with pricing." },
+  { role: "avatar", text: "A live tour. I speak, you interrupt me whenever you like." },
+];
+
 const base = {
   widget_id: "w-1",
+  sounds: SOUNDS,
+  sound_limits: { endings: [".wav", ".mp3", ".ogg", ".flac", ".m4a"], bytes: 50 * 2 ** 20, part: 384 * 1024 },
+  speech: [],
+  transcript: [],
+  can_say: false,
+  talk_problem: null,
   avatars: AVATARS,
   catalogue: { state: "ready", problem: null },
   value: AVATARS[0].id,
@@ -107,6 +144,8 @@ export const session = {
   degraded: false,
   beat_every: 10,
   unwatched_left: null,
+  agent_state: null,
+  caption: null,
   end_words: null,
   confirmed: false,
 };
@@ -118,6 +157,8 @@ const ORPHAN = {
   minutes: 4.2,
   words: "left over: its kernel died (process 4711)",
 };
+const talks = { ...session, agent_state: "talking" };
+const idles = { ...session, agent_state: "idle" };
 const real = { simulated: false, service: "api.liveavatar.com" };
 const over = { running: false, billing: false, keep_alive_age: null, confirmed: true };
 const sandboxed = { ...base.settings, is_sandbox: true };
@@ -151,6 +192,59 @@ export const FIXTURES = {
     },
   },
   live: { status: session },
+  talk_idle: { status: idles },
+  talk_playing: { status: talks, speech: [WELCOME] },
+  talk_queue: {
+    status: talks,
+    sounds: [DROPPED, ...SOUNDS],
+    speech: [WELCOME, PRICING, { ...TOUR, state: "queued", played: 0 }, { ...PRICING, id: "u-4" }, { ...PRICING, id: "u-5" }],
+  },
+  talk_caption: { status: { ...talks, caption: TOUR.text }, speech: [TOUR], transcript: LINES, can_say: true },
+  talk_listening: { status: { ...session, agent_state: "listening" }, can_say: true },
+  talk_stream: { status: talks, speech: [utterance({ name: "stream", played: 61 })], sounds: MANY },
+  talk_ended: { status: idles, speech: [{ ...WELCOME, state: "ended", played: 14.2 }], can_say: true },
+  talk_noted: {
+    status: idles,
+    speech: [
+      { ...WELCOME, state: "ended", notes: ["0.02 s of it was louder than full scale and was clipped, first at 1.3 s."] },
+    ],
+  },
+  talk_interrupted: { status: idles, speech: [{ ...WELCOME, state: "interrupted" }], transcript: LINES.slice(0, 1) },
+  talk_failed: {
+    status: idles,
+    speech: [
+      {
+        ...WELCOME,
+        state: "failed",
+        problem: {
+          kind: "UtteranceFailed",
+          title: "It was not said to its end",
+          detail: "The session's WebSocket was lost after 8.6 s of it.",
+          remedy: "The connection is back: play it again.",
+          severity: "error",
+          action: null,
+        },
+      },
+    ],
+  },
+  talk_unreadable: {
+    status: idles,
+    talk_problem: {
+      kind: "AudioError",
+      title: "That sound cannot be read",
+      detail: "notes.wav cannot be read. It begins with '<!DOCTYPE html': a web page.",
+      remedy: "Give a WAV, MP3, OGG, FLAC or M4A file.",
+      severity: "error",
+      action: null,
+    },
+  },
+  talk_full: { status: { ...session, mode: "FULL" } },
+  talk_over: {
+    status: { ...session, ...{ running: false, billing: false, keep_alive_age: null, confirmed: true }, state: "ended", elapsed: 242, credits_used: 4.1, end_words: "you stopped it" },
+    speech: [{ ...TOUR, state: "ended" }],
+    transcript: LINES,
+    can_say: true,
+  },
   real: { ...real, status: session },
   last_minute: { status: { ...session, elapsed: 553, credits_used: 9.2 }, credits: "90.66" },
   sandbox: { ...wayne, settings: sandboxed },
@@ -239,6 +333,63 @@ export const FIXTURES = {
   credits_unknown: { credits: null, credits_problem: "The service did not say." },
   thousand: { avatars: THOUSAND, value: THOUSAND[0].id, avatar: THOUSAND[0].id, avatar_name: THOUSAND[0].name },
 };
+
+const BEGAN = 1_800_000_000;
+
+function row(seq, changes) {
+  return {
+    seq, change: seq, at: BEGAN + seq * 0.4, kind: "websocket", direction: "sent", name: "agent.speak", note: "", ms: null,
+    size: 38_488, payload: '{\n  "type": "agent.speak",\n  "event_id": "0f2c",\n  "audio": "0.60 s, 28,800 bytes"\n}',
+    curl: null, python: "import os\n\nfrom websockets.sync.client import connect\n", session_id: session.id, ...changes,
+  };
+}
+
+function rest(seq, name, note, ms, payload) {
+  return row(seq, {
+    kind: "rest", name, note, ms, size: 612, payload: JSON.stringify(payload, null, 2),
+    curl: `curl --request ${name.split(" ")[0]} https://api.liveavatar.com${name.split(" ")[1]}`,
+    python: "import httpx\n\nresponse = httpx.request(...)\n",
+  });
+}
+
+const TOKEN = {
+  request: { mode: "LITE", avatar_id: AVATARS[0].id, is_sandbox: false, max_session_duration: 600 },
+  answer: { code: 1000, data: { session_id: session.id, session_token: "<masked>" }, message: "Session token created" },
+};
+
+/** What Python's log has, by the fixture's name after `wire=`. */
+export const WIRE = {
+  none: [],
+  some: [
+    rest(1, "GET /v1/avatars", "200", 48.2, { answer: { code: 1000, data: { count: 12 } } }),
+    rest(2, "POST /v1/sessions/token", "200", 121.7, TOKEN),
+    rest(3, "POST /v1/sessions/start", "201", 1412, { answer: { code: 1000 } }),
+    row(4, { direction: "received", name: "session.state_updated", note: "connected", python: null, size: 61, payload: '{\n  "state": "connected"\n}' }),
+    ...Array.from({ length: 6 }, (_, index) => row(5 + index, {})),
+    row(11, { name: "agent.speak_end", size: 64 }),
+    row(12, { direction: "received", name: "agent.speak_started", python: null, size: 88 }),
+    rest(13, "POST /v1/sessions/keep-alive", "429", 12, { answer: { code: 4029, message: "Too many requests" } }),
+    rest(14, "GET /v1/users/credits", "no answer: connection refused", 5001, null),
+    row(15, { direction: "received", name: "error", note: "", python: null, size: 70 }),
+  ],
+  many: Array.from({ length: 10_000 }, (_, index) =>
+    index % 50 === 0
+      ? rest(index + 1, `GET /v1/sessions/${index}`, "200", 20 + (index % 70), { answer: { number: index } })
+      : row(index + 1, index % 2 ? {} : { direction: "received", name: "agent.audio_buffer_appended", python: null, size: 90 }),
+  ),
+};
+
+export const TIMINGS = [
+  { step: "token", count: 3, p50: 0.1217, p95: 0.182 },
+  { step: "start", count: 3, p50: 1.412, p95: 1.77 },
+  { step: "connected", count: 3, p50: 1.934, p95: 2.41 },
+  { step: "first_word", count: 8, p50: 0.412, p95: 0.588 },
+  { step: "interrupt_to_silence", count: 2, p50: 0.061, p95: 0.083 },
+];
+
+export function wireRow(seq, changes) {
+  return row(seq, changes);
+}
 
 export function traits(name) {
   const changes = FIXTURES[name];

@@ -1,6 +1,7 @@
 // Mounts a built widget on a model, a kernel and a Python that are fakes of the real ones' interfaces.
-// Address: ?widget=picker|panel|studio &state=<fixture> &host=lab|plain &python=alive|silent|busy|deaf &theme= &views=2
-import { face, session, STEPS, traits } from "./fixtures.js";
+// Address: ?widget=picker|panel|studio|talk|wire &state=<fixture> &host=lab|plain &python=alive|silent|busy|deaf &theme=
+// &views=2 &wire=none|some|many
+import { face, session, STEPS, TIMINGS, traits, WIRE } from "./fixtures.js";
 
 const asked = new URLSearchParams(location.search);
 const option = (name, fallback) => asked.get(name) ?? fallback;
@@ -193,6 +194,47 @@ class FakePython {
       model.write({ status: { ...model.get("status"), state: "stopping" } });
     } else if (command === "dismiss") {
       model.write({ problem: null });
+    } else if (command === "dismiss_talk") {
+      model.write({ talk_problem: null });
+    } else if (command === "wire") {
+      this.sendWire(WIRE[option("wire", "some")].filter((row) => row.change > args.since));
+    } else if (option("acts", "yes") === "yes") {
+      this.speak(command, args);
+    }
+  }
+  sendWire(rows) {
+    for (let first = 0; first < rows.length; first += 250) this.tell({ type: "wire", rows: rows.slice(first, first + 250) });
+    const change = Math.max(0, ...rows.map((row) => row.change));
+    this.tell({ type: "wire_state", change, timings: rows.length ? TIMINGS : [], dropped: option("wire", "some") === "many" ? 2100 : 0 });
+  }
+  speak(command, args) {
+    const { model } = harness;
+    const speech = model.get("speech");
+    const isActive = (one) => ["queued", "sending", "talking"].includes(one.state);
+    const add = (changes) => {
+      const state = speech.some(isActive) ? "queued" : "talking";
+      const made = { id: `u-${100 + speech.length}`, sound: null, text: null, state, total: null, played: 0, notes: [], problem: null, ...changes };
+      model.write({ speech: [...speech, made], status: { ...model.get("status"), agent_state: "talking" } });
+    };
+    if (command === "play") {
+      const sound = model.get("sounds").find((one) => one.id === args.sound);
+      add({ sound: sound.id, name: sound.name, total: sound.seconds });
+    } else if (command === "say") {
+      add({ name: "say", text: args.text });
+    } else if (command === "interrupt") {
+      model.write({
+        speech: speech.map((one) => (isActive(one) ? { ...one, state: "interrupted" } : one)),
+        status: { ...model.get("status"), agent_state: "idle", caption: null },
+      });
+    } else if (command === "listen" || command === "stop_listening") {
+      model.write({ status: { ...model.get("status"), agent_state: command === "listen" ? "listening" : "idle" } });
+    } else if (command === "add_sound" && args.part === args.parts - 1) {
+      model.write({ sounds: [...model.get("sounds"), { id: args.upload, name: args.name, origin: "dropped", seconds: 3 }] });
+      this.tell({ type: "upload", upload: args.upload });
+    } else if (command === "remove_sound") {
+      model.write({ sounds: model.get("sounds").filter((one) => one.id !== args.sound) });
+    } else if (command === "save_wire") {
+      this.tell({ type: "wire_saved", path: `/home/me/talks/wire-20261124-180000.${args.form}` });
     }
   }
   sendPicture(avatarId) {

@@ -1,7 +1,7 @@
 /** Start on the left, Stop on the right, never in the same place: a double click on Start cannot hit Stop. */
-import { Check, Circle, LoaderCircle, Play, Square } from "lucide-preact";
+import { Check, Circle, LoaderCircle, OctagonPause, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
-import { elapsedAt, isEnding, type PanelState, isUnconfirmed } from "../state";
+import { elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state";
 import { clock, creditWords, price } from "../words";
 import { useNow } from "./hooks";
 
@@ -48,19 +48,37 @@ function Meter({ session, state }: { session: Session; state: PanelState }) {
   );
 }
 
+/** Always there to be clicked: what speaks at this moment the page may not know yet. */
+export function InterruptButton({ speaking, onClick }: { speaking: Speaking; onClick: () => void }) {
+  return (
+    <button
+      type="button"
+      class="lv-button"
+      disabled={!speaking.isOpen}
+      title="Hush the avatar and drop what waits"
+      onClick={onClick}
+    >
+      <OctagonPause size={15} aria-hidden="true" />
+      {speaking.hushWaiting ? "Waiting…" : "Interrupt"}
+    </button>
+  );
+}
+
 interface Props {
   state: PanelState;
   onStart: () => void;
   onStop: () => void;
+  onInterrupt: () => void;
 }
 
-export function Controls({ state, onStart, onStop }: Props) {
+export function Controls({ state, onStart, onStop, onInterrupt }: Props) {
   const { session, status, settings, startBlocked } = state;
   const usable = state.phase === "live" || state.phase === "connecting";
   if (status === "live" || status === "stopping") {
     const stopping = status === "stopping";
     return (
       <div class="lv-bar">
+        {session?.mode === "LITE" ? <InterruptButton speaking={state.speaking} onClick={onInterrupt} /> : null}
         {session ? <Meter session={session} state={state} /> : <span class="lv-gap" />}
         <button type="button" class="lv-button lv-stop" disabled={stopping || !usable} onClick={onStop}>
           <Square size={14} fill="currentColor" aria-hidden="true" />

@@ -1,10 +1,9 @@
 /** The head and the foot of the panel and the studio. */
-import { Check, Copy, FlaskConical } from "lucide-preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { FlaskConical } from "lucide-preact";
 import type { Session } from "../contract";
 import type { PanelState } from "../state";
 import { duration, modeWords } from "../words";
-import { copyText } from "./clipboard";
+import { CopyButton, CopyByHand, useCopy } from "./copy";
 import { useNow } from "./hooks";
 
 function Credits({ state }: { state: PanelState }) {
@@ -63,21 +62,8 @@ function Line({ state }: { state: PanelState }) {
   return <>Nothing is running</>;
 }
 
-/** How long "Copied" is shown, in milliseconds. */
-const COPIED_MS = 2000;
-
 export function Foot({ state }: { state: PanelState }) {
-  const [copied, setCopied] = useState<"no" | "yes" | "by hand">("no");
-  const code = useRef<HTMLPreElement>(null);
-  useEffect(() => {
-    if (copied !== "yes") return undefined;
-    const timer = setTimeout(() => setCopied("no"), COPIED_MS);
-    return () => clearTimeout(timer);
-  }, [copied]);
-  useEffect(() => {
-    if (copied === "by hand" && code.current) getSelection()?.selectAllChildren(code.current);
-  }, [copied]);
-  const Icon = copied === "yes" ? Check : Copy;
+  const copy = useCopy(state.code);
   return (
     <>
       <div class="lv-foot">
@@ -86,22 +72,10 @@ export function Foot({ state }: { state: PanelState }) {
         </span>
         <span class="lv-gap" />
         {state.code ? (
-          <button
-            type="button"
-            class="lv-link"
-            title="The Python that does what was just clicked"
-            onClick={() => void copyText(state.code).then((done) => setCopied(done ? "yes" : "by hand"))}
-          >
-            <Icon size={14} aria-hidden="true" />
-            <span aria-live="polite">{copied === "yes" ? "Copied" : "Copy as code"}</span>
-          </button>
+          <CopyButton copy={copy} label="Copy as code" title="The Python that does what was just clicked" />
         ) : null}
       </div>
-      {copied === "by hand" ? (
-        <pre ref={code} class="lv-code" tabIndex={0} aria-label="Code to copy by hand">
-          {state.code}
-        </pre>
-      ) : null}
+      <CopyByHand copy={copy} />
     </>
   );
 }

@@ -227,9 +227,11 @@ export function Announcer({ state }: { state: PanelState }) {
     (live?.unwatched_left ?? null) === null ? "" : ", no page shows it: it is stopped soon",
     live && isEnding(live, live.elapsed) ? ", it ends by itself in a minute" : "",
   ].join("");
+  const does = state.speaking.agent ? ` and ${state.speaking.agent}` : "";
   return (
     <div class="lv-sr" role="status" aria-live="polite">
       {words[status]}
+      {does}
       {progress}
       {warned}
     </div>

@@ -36,6 +36,7 @@ export function Pill({ state }: { state: PanelState }) {
         <i class="lv-dot" />
         {unsure ? "Not confirmed" : WORDS[status]}
         {since}
+        {state.speaking.agent ? ` · ${state.speaking.agent}` : ""}
       </span>
       {degraded ? (
         <span class="lv-pill lv-pill-degraded">

@@ -1,4 +1,4 @@
-/** The picked avatar, still and large. */
+/** The picked avatar, still and large, and the words that it says. */
 import { UserRound } from "lucide-preact";
 import type { Picture } from "../contract";
 import type { PanelState } from "../state";
@@ -14,12 +14,13 @@ interface Props {
 }
 
 export function Stage({ state, avatarId, name, picture, pictures }: Props) {
+  const { caption } = state.speaking;
   return (
     <div class={`lv-stage lv-stage-${state.status}`}>
       {avatarId ? (
         <>
           <Face key={avatarId} avatarId={avatarId} name={name} picture={picture} pictures={pictures} wanted />
-          <span class="lv-caption lv-cut">{name}</span>
+          {caption ? <p class="lv-said">{caption}</p> : <span class="lv-caption lv-cut">{name}</span>}
         </>
       ) : (
         <div class="lv-stage-empty">

@@ -1,21 +1,38 @@
-/** Tabs of the side panel. */
+/** Tabs of the side panel: each click stands, until another task begins that has a tab of its own. */
 import type { ComponentChildren } from "preact";
-import { useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 interface Tab {
   name: string;
   body: ComponentChildren;
 }
 
-export function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }) {
-  const [open, setOpen] = useState(0);
+interface Props {
+  label: string;
+  tabs: readonly Tab[];
+  /** The tab that comes up by itself when this changes, unless one was chosen in the same `chapter`. */
+  wanted: number;
+  /** What is going on; a tab that was chosen before it began no longer stands in the way. */
+  chapter: number;
+}
+
+export function Tabs({ label, tabs, wanted, chapter }: Props) {
+  const [open, setOpen] = useState(wanted);
+  const chosenIn = useRef<number | null>(null);
+  useLayoutEffect(() => {
+    if (chosenIn.current !== chapter) setOpen(wanted);
+  }, [wanted]);
+  const choose = (index: number): void => {
+    chosenIn.current = chapter;
+    setOpen(index);
+  };
   const bar = useRef<HTMLDivElement>(null);
   const id = useId();
   const onKeyDown = (event: KeyboardEvent): void => {
     const to = { ArrowRight: open + 1, ArrowLeft: open - 1, Home: 0, End: tabs.length - 1 }[event.key];
     if (to === undefined) return;
     const next = (to + tabs.length) % tabs.length;
-    setOpen(next);
+    choose(next);
     bar.current?.querySelectorAll("button")[next]?.focus();
     event.preventDefault();
   };
@@ -31,7 +48,7 @@ export function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }) {
             aria-selected={index === open}
             aria-controls={`${id}-panel`}
             tabIndex={index === open ? 0 : -1}
-            onClick={() => setOpen(index)}
+            onClick={() => choose(index)}
           >
             {name}
           </button>

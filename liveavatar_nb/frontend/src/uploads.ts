@@ -1,0 +1,136 @@
+/** Files on their way to Python: one after the other, in parts, each sent once the one before was acknowledged. */
+import type { SoundLimits } from "./contract";
+import { megabytes } from "./words";
+
+export interface Upload {
+  id: string;
+  name: string;
+  size: number;
+  /** Bytes that Python has. */
+  sent: number;
+}
+
+export interface Refusal {
+  title: string;
+  detail: string;
+  remedy: string;
+}
+
+type Ask = (command: "add_sound" | "cancel_upload", args: Record<string, unknown>) => Promise<boolean>;
+
+let count = 0;
+
+export class Uploads {
+  /** Why files were not sent at all, or not to the end. */
+  refusal: Refusal | null = null;
+  private waiting: { upload: Upload; file: File }[] = [];
+  private isSending = false;
+
+  constructor(
+    private readonly ask: Ask,
+    private readonly limits: () => SoundLimits,
+    private readonly changed: () => void,
+  ) {}
+
+  get all(): readonly Upload[] {
+    return this.waiting.map(({ upload }) => upload);
+  }
+
+  add(files: Iterable<File>): void {
+    this.refusal = null;
+    for (const file of files) {
+      const refusal = this.refusalOf(file);
+      if (refusal) {
+        this.refusal = refusal;
+        continue;
+      }
+      count += 1;
+      const id = `${Date.now().toString(36)}-${count}`;
+      this.waiting.push({ upload: { id, name: file.name, size: file.size, sent: 0 }, file });
+    }
+    this.changed();
+    if (!this.isSending) void this.sendAll();
+  }
+
+  cancel(id: string): void {
+    if (!this.waiting.some(({ upload }) => upload.id === id)) return;
+    this.forget(id);
+    void this.ask("cancel_upload", { upload: id });
+  }
+
+  /** Python has all of it, or wants no more. */
+  over(id: string): void {
+    this.forget(id);
+  }
+
+  dismiss(): void {
+    this.refusal = null;
+    this.changed();
+  }
+
+  close(): void {
+    this.waiting = [];
+  }
+
+  private forget(id: string): void {
+    this.waiting = this.waiting.filter(({ upload }) => upload.id !== id);
+    this.changed();
+  }
+
+  private refusalOf(file: File): Refusal | null {
+    const { bytes } = this.limits();
+    const title = `${file.name} was not added.`;
+    if (file.size === 0) return { title, detail: "It is empty, or a folder.", remedy: "Drop a sound file." };
+    if (file.size <= bytes) return null;
+    return {
+      title,
+      detail: `It has ${megabytes(file.size)}; a dropped sound may have ${megabytes(bytes)}.`,
+      remedy: "Put it beside the notebook: sounds of that folder are on this list.",
+    };
+  }
+
+  private async sendAll(): Promise<void> {
+    this.isSending = true;
+    for (let next = this.waiting[0]; next; next = this.waiting.find((one) => one.upload.sent < one.upload.size)) {
+      await this.sendOne(next.upload, next.file);
+    }
+    this.isSending = false;
+  }
+
+  private async sendOne(upload: Upload, file: File): Promise<void> {
+    const size = this.limits().part;
+    const parts = Math.ceil(file.size / size);
+    for (let part = 0; part < parts; part += 1) {
+      let data: string;
+      try {
+        data = base64(new Uint8Array(await file.slice(part * size, (part + 1) * size).arrayBuffer()));
+      } catch {
+        this.fail(upload, "The browser cannot read it.");
+        return;
+      }
+      if (!this.waiting.some((one) => one.upload === upload)) return;
+      const args = { upload: upload.id, name: upload.name, part, parts, data };
+      if (!(await this.ask("add_sound", args))) {
+        this.fail(upload, "The kernel did not take it in.");
+        return;
+      }
+      upload.sent = Math.min(file.size, (part + 1) * size);
+      this.changed();
+    }
+  }
+
+  private fail(upload: Upload, detail: string): void {
+    if (!this.waiting.some((one) => one.upload === upload)) return;
+    this.refusal = { title: `${upload.name} was not added.`, detail, remedy: "Add it again." };
+    this.forget(upload.id);
+  }
+}
+
+/** Of so many bytes a text is made at a time: a call takes only so many arguments. */
+const STRETCH = 0x8000;
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += STRETCH) text += String.fromCharCode(...bytes.subarray(at, at + STRETCH));
+  return btoa(text);
+}

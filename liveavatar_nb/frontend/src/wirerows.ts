@@ -1,0 +1,80 @@
+/** The rows of the wire log that this page has; Python sends what is new while they are looked at. */
+import type { Problem, Timing, WireRow } from "./contract";
+
+/** Python tells what is new for 30 s after it was asked. */
+const ASK_MS = 10_000;
+/** So many rows are kept here, as many as Python keeps. */
+const MOST_ROWS = 10_000;
+
+/** A row, and all that a search looks through. */
+export interface KeptRow extends WireRow {
+  haystack: string;
+}
+
+export class WireRows {
+  /** By `seq`, oldest first. Another array after each change. */
+  rows: readonly KeptRow[] = [];
+  timings: readonly Timing[] = [];
+  /** Rows that Python no longer has. */
+  dropped = 0;
+  /** Whether Python answered at all. */
+  isKnown = false;
+  savedPath: string | null = null;
+  problem: Problem | null = null;
+  private change = 0;
+  private lookers = 0;
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(
+    private readonly send: (command: "wire", args: { since: number }) => void,
+    private readonly changed: () => void,
+  ) {}
+
+  /** The log is looked at, until the returned function is called. */
+  look(): () => void {
+    this.lookers += 1;
+    if (this.lookers === 1) {
+      this.ask();
+      this.timer = setInterval(() => this.ask(), ASK_MS);
+    }
+    return () => {
+      this.lookers -= 1;
+      if (this.lookers === 0) clearInterval(this.timer);
+    };
+  }
+
+  receive(rows: readonly WireRow[]): void {
+    if (rows.length === 0) return;
+    const known = new Map(this.rows.map((row) => [row.seq, row]));
+    for (const row of rows) {
+      if ((known.get(row.seq)?.change ?? -1) > row.change) continue;
+      known.set(row.seq, { ...row, haystack: `${row.name} ${row.note} ${row.payload ?? ""}`.toLowerCase() });
+    }
+    this.rows = [...known.values()].sort((one, other) => one.seq - other.seq).slice(-MOST_ROWS);
+  }
+
+  arrive(change: number, timings: readonly Timing[], dropped: number): void {
+    this.change = Math.max(this.change, change);
+    this.timings = timings;
+    this.dropped = dropped;
+    this.isKnown = true;
+  }
+
+  saved(path: string | undefined, problem: Problem | undefined): void {
+    this.savedPath = path ?? null;
+    this.problem = problem ?? null;
+  }
+
+  dismiss(): void {
+    this.saved(undefined, undefined);
+    this.changed();
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  private ask(): void {
+    this.send("wire", { since: this.change });
+  }
+}
