@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -46,7 +45,7 @@ def heard(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def frames(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [asdict(frame) for frame in service.ear.frames(told.get("session_id"))]
+    return [frame.to_json() for frame in service.ear.frames(told.get("session_id"))]
 
 
 def advance(service: Service, told: dict[str, Any]) -> None:

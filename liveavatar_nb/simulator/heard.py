@@ -55,3 +55,7 @@ class Frame:
     size: int
     seconds: float
     connected: bool
+
+    def to_json(self) -> dict[str, Any]:
+        # not by asdict, which copies each value: there are 20,000 of these
+        return {name: getattr(self, name) for name in self.__slots__}

@@ -54,6 +54,9 @@ from liveavatar_nb.simulator.options import Options
         ("rate_limit", 1.5),
         ("rate_limit", "many"),
         ("rate_limit", True),
+        ("spelling", "speaks"),
+        ("spelling", None),
+        ("spelling", ["both"]),
     ],
 )
 def test_a_wrong_setting(name: str, value: Any) -> None:
@@ -69,7 +72,7 @@ def test_an_unknown_setting() -> None:
 def test_they_travel_whole() -> None:
     options = Options.of(speed=2, credits=Decimal("0.1"), allow_origins=("https://example.org",), avatars=5, port=1)
     assert Options.from_json(options.to_json()) == options
-    other = Options(history=False, rate_limit=None)
+    other = Options(history=False, rate_limit=None, spelling="bare_state")
     assert Options.from_json(other.to_json()) == other
 
 

@@ -212,3 +212,88 @@ def test_a_dropped_socket_ends_no_session(caller: Any) -> None:
         again.send("agent.start_listening")
         assert again.next()["new_state"] == "listening"
     assert len(caller.simulator.billed()) == 1
+
+
+STARTED, ENDED = "agent.speak_started", "agent.speak_ended"
+TALKING = ("idle", "talking", "idle")
+
+
+@pytest.mark.parametrize(
+    ("spelling", "expected"),
+    [
+        (
+            "both",
+            [STARTED, "new_state", ENDED, "new_state", STARTED, "new_state", "agent.speak_interrupted", "new_state"],
+        ),
+        ("speak", [STARTED, ENDED, STARTED, "agent.speak_interrupted"]),
+        ("state", ["new_state"] * 4),
+        ("bare_state", ["state"] * 4),
+    ],
+)
+def test_spellings_of_what_the_avatar_does(calling: Any, spelling: str, expected: list[str]) -> None:
+    caller = calling(spelling=spelling)
+    found = []
+    with talking(caller.started()) as talker:
+        talker.say(bytes(48_000))
+        talker.end()
+        caller.simulator.advance(0.5)
+        caller.simulator.advance(1)
+        talker.send("agent.speak", audio=SECOND_OF_AUDIO, event_id="e2")
+        found += talker.until("agent.audio_buffer_appended")[:-1]
+        caller.simulator.advance(0.5)
+        talker.send("agent.interrupt")
+        found += talker.until("agent.audio_buffer_cleared")[:-1]
+        talker.send("agent.dance")
+        found += talker.until("error")[:-1]
+    named = [next((name for name in ("state", "new_state") if name in event), event["type"]) for event in found]
+    assert named == expected
+    changes = [
+        (event["previous_state"], event.get("new_state", event.get("state")))
+        for event in found
+        if "previous_state" in event
+    ]
+    if changes:
+        assert changes == [("idle", "talking"), ("talking", "idle")] * 2
+
+
+def test_nothing_is_said_after_the_sessions_end(calling: Any) -> None:
+    caller = calling(max_session_seconds=10)
+    with talking(caller.started()) as talker:
+        for _ in range(20):
+            talker.say(bytes(48_000))
+        talker.end()
+        caller.simulator.advance(60)
+        assert [frame["type"] for frame in talker.rest()] == [
+            "agent.speak_started",
+            "agent.state_updated",
+            "session.state_updated",
+            "session.state_updated",
+        ]
+    assert [heard.state for heard in caller.simulator.heard()] == ["committed"]
+
+
+def test_a_keep_alive_of_either_kind_takes_nothing_from_the_speech(calling: Any) -> None:
+    caller = calling(idle_limit=30)
+    session = caller.started()
+    with talking(session) as talker:
+        for _ in range(60):
+            talker.say(bytes(48_000))
+        talker.end()
+        assert caller.bare("POST", "/v1/sessions/keep-alive", headers=session.bearer).status_code == 200
+        talker.send("session.keep_alive")
+        talker.say(bytes(2), "e2")
+        talker.end("e2")
+        caller.simulator.advance(89)
+        assert len(caller.simulator.billed()) == 1
+        caller.simulator.advance(2)
+        assert not caller.simulator.billed()
+
+
+def test_what_fell_due_is_told_before_the_answer_to_a_frame(calling: Any) -> None:
+    caller = calling(speed=1_000)
+    with talking(caller.started()) as talker:
+        talker.send("agent.speak", audio=SECOND_OF_AUDIO, event_id="e1")
+        talker.send("agent.speak_end", event_id="e1")
+        talker.until("agent.speak_ended")
+        talker.interrupt()
+    assert [heard.state for heard in caller.simulator.heard()] == ["said"]
