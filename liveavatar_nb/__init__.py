@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from .errors import LiveAvatarException as LiveAvatarException
     from .life import SessionState as SessionState
     from .orphans import OwnedSession as OwnedSession
+    from .protocol.lite import Event as Event
     from .retry import APIConnectOptions as APIConnectOptions
     from .session import AsyncSession as AsyncSession
     from .simulator import Simulator as Simulator
     from .sync import LiveAvatar as LiveAvatar
     from .sync import Session as Session
+    from .sync import Utterance as Utterance
+    from .utterance import AgentState as AgentState
+    from .utterance import AsyncUtterance as AsyncUtterance
+    from .utterance import UtteranceState as UtteranceState
     from .widgets.panel import SessionPanel as SessionPanel
     from .widgets.picker import AvatarPicker as AvatarPicker
     from .widgets.studio import Studio as Studio
@@ -26,10 +31,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AgentState": "utterance",
     "APIConnectOptions": "retry",
     "AsyncLiveAvatar": "client",
     "AsyncSession": "session",
+    "AsyncUtterance": "utterance",
     "AvatarPicker": "widgets.picker",
+    "Event": "protocol.lite",
     "LiveAvatar": "sync",
     "LiveAvatarAPI": "api",
     "LiveAvatarException": "errors",
@@ -40,6 +48,8 @@ _HOMES = {
     "SessionState": "life",
     "Simulator": "simulator",
     "Studio": "widgets.studio",
+    "Utterance": "sync",
+    "UtteranceState": "utterance",
     "Talk": "widgets.talk",
     "WireLog": "widgets.wire",
 }

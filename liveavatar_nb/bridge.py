@@ -377,6 +377,16 @@ def blocking(
     return as_sync(wrapper, method, wrap)
 
 
+def passing(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """A method that does not await, handed on as it is: it works from any thread."""
+
+    @functools.wraps(method)
+    def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(self._inner, *args, **kwargs)
+
+    return wrapper
+
+
 def blocking_iter(
     method: Callable[Concatenate[Any, P], AsyncIterator[R]],
 ) -> Callable[Concatenate[Any, P], Iterator[R]]:

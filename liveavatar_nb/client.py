@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -23,7 +24,10 @@ from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, 
 from .preflight import check_avatar, check_variables, mode_of, patience_of, seconds_of
 from .record import Records
 from .session import AsyncSession
+from .speech import TextToSpeech
 from .stopping import Surroundings
+from .stopwatch import Stopwatch, Timing, summary
+from .wire import Wire
 
 if TYPE_CHECKING:
     import httpx
@@ -44,13 +48,15 @@ class AsyncLiveAvatar:
         http_client: an `httpx.AsyncClient` of yours, which stays yours to close.
         max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; not
             given, it is 10, or what the plan sets where it does not take as many.
+        tts: has `say` speak in LITE: a function, plain or async, from text to anything that `play` takes, also a
+            generator of it as it comes; raw samples in a pair with their rate: `(samples, 24000)`.
         allow_unjournaled: start also where nothing can be written to the journal, or nothing can guard a session:
             then only the cap ends what a dead kernel leaves.
         clock: tells the time; the machine's own when not given.
 
     Raises:
         ConfigurationError: there is no key, or `api_url` is no address.
-        InvalidArgument: `max_minutes` is no positive number.
+        InvalidArgument: `max_minutes` is no positive number, `tts` no function.
     """
 
     is_simulated = False  # whether the service ends with this process: its sessions need neither record nor guard
@@ -62,13 +68,17 @@ class AsyncLiveAvatar:
         api_url: str = config.DEFAULT_API_URL,
         http_client: httpx.AsyncClient | None = None,
         max_minutes: float | None = None,
+        tts: TextToSpeech | None = None,
         allow_unjournaled: bool = False,
         clock: Clock = CLOCK,
     ) -> None:
         api_key = config.find_key(api_key)
+        if tts is not None and not callable(tts):
+            raise InvalidArgument(f"tts must be a function from text to sound, not {type(tts).__name__}.", field="tts")
         if max_minutes is not None:
             seconds_of(max_minutes)
         self._max_minutes = max_minutes
+        self._tts = tts
         self._allow_unjournaled = allow_unjournaled
         self._clock = clock
         self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
@@ -76,6 +86,7 @@ class AsyncLiveAvatar:
         self._pending: list[_Start] = []
         self._closing = False
         self._last: AsyncSession | None = None
+        self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
         self._plan_seconds: int | None = None  # the plan's limit, once a session met it
         self._watchers: list[Callable[[], None]] = []
 
@@ -139,6 +150,21 @@ class AsyncLiveAvatar:
     def session(self) -> AsyncSession | None:
         """The session started last, whoever started it; None before the first."""
         return self._last
+
+    @property
+    def has_tts(self) -> bool:
+        """Whether `say` can speak in LITE: the client was given a `tts`."""
+        return self._tts is not None
+
+    @property
+    def wire(self) -> Wire:
+        """What went over the wire for this client: requests and frames; secrets masked, sound left out."""
+        return self.api.transport.wire
+
+    @property
+    def timings(self) -> Records[Timing]:
+        """How long each step took over this client's last 100 sessions: how often, median, 95th percentile, longest."""
+        return summary(self._stopwatches)
 
     def avatars(self, scope: Scope = "all", search: str | None = None) -> Listing[Avatar]:
         """Avatars, the account's own before the public ones (`GET /v1/avatars`, `GET /v1/avatars/public`).
@@ -297,11 +323,12 @@ class AsyncLiveAvatar:
             self._pending.remove(start)
         around = Surroundings(
             self.api, self._changed, self._clock,
-            is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled,
+            is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts,
         )  # fmt: skip
         session = AsyncSession(found, options, around)
         self._sessions = [*(known for known in self._sessions if known.is_live or known.is_pursued), session]
         self._last = session
+        self._stopwatches.append(session.stopwatch)
         try:
             await session.open()
         except ConcurrencyLimitError as failure:

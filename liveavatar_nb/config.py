@@ -59,8 +59,8 @@ SPEECH_GRACE: Final = 15.0  # s after the end of a sound in which the service is
 PIECES_AHEAD: Final = 2  # pieces of a sound, of 1 s at most, that are read before they are due
 WIRE_ENTRIES: Final = 10_000  # requests and frames that a client's log holds; the oldest go first
 WIRE_BYTES: Final = 4 * 1024 * 1024  # of payload that it holds
-WIRE_PAYLOAD: Final = 16 * 1024  # characters of one payload; what is larger is cut
-WIRE_TEXT: Final = 4_000  # characters of one text in a payload
+WIRE_PAYLOAD: Final = 16 * 1024  # bytes of one payload; what is larger is cut
+WIRE_TEXT: Final = 4_000  # characters of one text in a payload that is cut
 WIRE_SESSIONS: Final = 1000  # whose tokens are known to the log, so as to leave them out; the newest
 SAMPLES_KEPT: Final = 1000  # times that a session keeps of each thing that happens often
 

@@ -3,6 +3,7 @@
     LiveAvatarException
     ├── ConfigurationError            no key, a URL that is none (also a ValueError)
     ├── InvalidArgument               an argument that the call cannot use (also a ValueError)
+    │   └── AudioError                a sound that cannot be read
     ├── ClientClosed                  the client was closed before the call
     ├── ProtectionError               a start was refused: a dead kernel would have left the session billed
     ├── APIConnectionError            no answer came
@@ -22,6 +23,8 @@
     │   ├── SessionEnded              it ended before the call: `end_reason`
     │   ├── LoopEnded                 the event loop that it lived on ended; the guard stops it
     │   ├── AvatarNeverCame           the service never said `connected`; the session was stopped
+    │   ├── WrongMode             the session's mode, LITE or FULL, does not have it
+    │   ├── UtteranceFailed       what was to be said was not, or not to its end
     │   ├── StartOutcomeUnknown       a start that may have been billed: it was stopped by its id
     │   └── StopNotConfirmed          a stop that the service did not confirm
     └── SimulatorError                the embedded simulator did not come up
@@ -91,6 +94,12 @@ class InvalidArgument(LiveAvatarException, ValueError):
     def __init__(self, message: str = "", *, remedy: str | None = None, field: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.field = field
+
+
+class AudioError(InvalidArgument):
+    """A sound that cannot be read; the message names what was found and what is accepted."""
+
+    title = "This sound cannot be read"
 
 
 class ClientClosed(LiveAvatarException):
@@ -282,6 +291,20 @@ class AvatarNeverCame(SessionError):
 
     title = "The avatar did not come"
     default_remedy = "Try again, or another avatar."
+
+
+class WrongMode(SessionError):
+    """What was asked for belongs to the other mode of a session, LITE or FULL; nothing was sent."""
+
+    title = "Not in this mode"
+    default_remedy = "Start one without a context for your own sound (LITE), with one for a conversation (FULL)."
+
+
+class UtteranceFailed(SessionError):
+    """What was to be said was not, or not to its end; it is not sent again by itself. The session goes on."""
+
+    title = "It was not said"
+    default_remedy = "Play it again."
 
 
 class StartOutcomeUnknown(SessionError):

@@ -1,32 +1,48 @@
-"""The events of one session, for any number of readers."""
+"""The events of one session, for any number of readers and handlers."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 from . import config
-from .protocol.lite import Event
+from .errors import InvalidArgument
+from .protocol.lite import Event, matcher
+from .worker import Worker
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+Handler = Callable[[Event], Awaitable[None] | None]
+H = TypeVar("H", bound=Handler)
 
 
 class EventStream:
-    """Hands each event to every reader; a reader that falls behind loses its oldest."""
+    """Hands each event to every reader and handler; who falls behind loses its oldest."""
 
     def __init__(self) -> None:
         self._readers: set[_Reader] = set()
+        self._subscriptions: list[_Subscription] = []
+        self._worker = Worker(config.EVENT_BUFFER)
         self._closed = False
 
     def put(self, event: Event) -> None:
-        """An event for all who read now."""
+        """An event for all who read now; on the loop."""
         for reader in self._readers:
             reader.put(event)
+        for subscription in list(self._subscriptions):
+            subscription.put(event)
 
     def close(self) -> None:
         """Ends every reader's loop once it has read what waits for it."""
         self._closed = True
         for reader in self._readers:
             reader.close()
+        for subscription in self._subscriptions:
+            subscription.close()
 
     def read(self) -> AsyncIterator[Event]:
         """The events from this call on."""
@@ -44,17 +60,122 @@ class EventStream:
         finally:
             self._readers.discard(reader)
 
+    async def wait_for(self, name: str, where: Callable[[Event], bool] | None = None) -> Event | None:
+        """The next event of that name for which `where` is true; None where none comes any more.
+
+        Raises:
+            InvalidArgument: no event is called so.
+        """
+        fits = matcher(name)
+        reader = _Reader()
+        if self._closed:
+            return None
+        self._readers.add(reader)
+        try:
+            async for event in reader:
+                if fits(event) and (where is None or where(event)):
+                    return event
+            return None
+        finally:
+            self._readers.discard(reader)
+
+    def subscribe(self, name: str, handler: Handler) -> Callable[[], None]:
+        """Has `handler` called with each event of that name.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            InvalidArgument: no event is called so, or the handler cannot be called.
+        """
+        if not callable(handler):
+            raise InvalidArgument(f"A handler is a function, not {type(handler).__name__}.", field="handler")
+        subscription = _Subscription(matcher(name), handler, self._worker)
+        self._subscriptions.append(subscription)
+
+        def end() -> None:
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
+                subscription.is_ended = True
+
+        return end
+
+
+class _Subscription:
+    """One handler: a plain one is called on the worker's thread, an async one on the loop, each event after the other.
+
+    Args:
+        fits: tells which events it is for.
+        handler: the user's.
+        worker: has the thread.
+    """
+
+    def __init__(self, fits: Callable[[Event], bool], handler: Handler, worker: Worker) -> None:
+        self._fits = fits
+        self._handler = handler
+        self._worker = worker
+        self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+        self._reader: _Reader | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.is_ended = False
+
+    def put(self, event: Event) -> None:
+        if not self._fits(event):
+            return
+        if not self._is_async:
+            self._worker.post(lambda: self._call(event))
+            return
+        if self._task is None or self._task.done():
+            self._reader = _Reader()
+            self._task = asyncio.create_task(self._attend(self._reader), name="liveavatar_nb event handler")
+        assert self._reader is not None
+        self._reader.put(event)
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    def _call(self, event: Event) -> None:
+        if self.is_ended:
+            return
+        try:
+            self._handler(event)
+        except Exception as failure:  # noqa: BLE001 (whatever a handler of the user's raises)
+            self._show(failure, event)
+
+    async def _attend(self, reader: _Reader) -> None:
+        async for event in reader:
+            if self.is_ended:
+                return
+            try:
+                result = self._handler(event)
+                if result is not None:
+                    await result
+            except Exception as failure:  # noqa: BLE001 (as above)
+                self._show(failure, event)
+
+    def _show(self, failure: Exception, event: Event) -> None:
+        """With its traceback: where nothing is set up for logs, Python shows it on stderr, a notebook in the cell."""
+        name = getattr(self._handler, "__qualname__", self._handler)
+        logger.error("handler %s failed on %s", name, event.type, exc_info=failure)
+
 
 class _Reader:
     """The events that wait for one `events()` loop."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Event] = deque(maxlen=config.EVENT_BUFFER)
+        self._waiting: deque[Event] = deque()
+        self._lost = 0
         self._more = asyncio.Event()
         self._closed = False
 
     def put(self, event: Event) -> None:
         self._waiting.append(event)
+        if len(self._waiting) > config.EVENT_BUFFER:
+            self._waiting.popleft()
+            self._lost += 1
+            if self._lost == 1:
+                logger.warning("a reader of events is too slow: more than %d wait for it", config.EVENT_BUFFER)
         self._more.set()
 
     def close(self) -> None:

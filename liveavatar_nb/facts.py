@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 
 from .errors import LiveAvatarException, StopNotConfirmed
+from .exchange import SessionLabel
 from .life import SessionOptions, SessionState
-from .models import END_WORDS, Avatar, SessionRecord
+from .models import END_WORDS, Avatar, SessionRecord, TranscriptLine
+from .record import Records
+from .speech import Speech
 from .stopping import Liability, Surroundings
 from .stopwatch import Stopwatch
 from .upkeep import Audience, Upkeep
+from .utterance import AgentState, AsyncUtterance, UtteranceState
+from .wire import Wire
 
 
 class SessionFacts:
@@ -34,6 +39,9 @@ class SessionFacts:
         self._end_reason: str | None = None
         self._error: LiveAvatarException | None = None
         self._is_abandoned = False
+        self._label = SessionLabel()
+        self._speech = Speech(around.clock, self._times, around.on_change)
+        self._wire = around.api.transport.wire
 
     @property
     def avatar(self) -> Avatar:
@@ -47,8 +55,46 @@ class SessionFacts:
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds from the call of `start` to `token`, `start` and `connected`, as far as they came."""
-        return dict(self._times.steps)
+        """Seconds, as far as they came: from the call of `start` to `token`, `start` and `connected`; the medians of
+        `first_word` (from the first frame on the wire) and `interrupt_to_silence`.
+        """
+        return self._times.timings
+
+    @property
+    def stopwatch(self) -> Stopwatch:
+        """Its times, for who sums up several sessions."""
+        return self._times
+
+    @property
+    def agent_state(self) -> AgentState:
+        """What the avatar does: idle, listening or talking (event `agent.state_updated`, or `agent.speak_*`)."""
+        return self._speech.agent_state
+
+    @property
+    def utterance(self) -> AsyncUtterance | None:
+        """What is being said, or sent; None in silence."""
+        return self._speech.utterance
+
+    @property
+    def utterances(self) -> tuple[AsyncUtterance, ...]:
+        """What was played and said, the newest last; the last 200."""
+        return tuple(self._speech.utterances)
+
+    @property
+    def caption(self) -> str | None:
+        """The words of what is being said, where they are known."""
+        talking = self._speech.utterance
+        return talking.text if talking is not None and talking.state is UtteranceState.TALKING else None
+
+    @property
+    def transcript(self) -> Records[TranscriptLine]:
+        """What was said, as far as its words are known, from the first word on; timestamps in seconds."""
+        return Records(self._speech.transcript)
+
+    @property
+    def wire(self) -> Wire:
+        """What went over the wire for it: requests and frames; secrets masked, sound left out."""
+        return self._wire.of(self._label)
 
     @property
     def id(self) -> str | None:

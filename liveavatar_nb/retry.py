@@ -21,6 +21,10 @@ from .errors import (
 
 TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 WAITING_STATUSES: Final = frozenset({429, 503})  # whose `Retry-After` is heeded
+# close codes after which a WebSocket is opened again: the server goes, the line was cut (1005 and 1006 are never on the
+# wire), an error there, a restart, try later
+RECONNECT_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013})
+HANDSHAKE_STATUSES: Final = frozenset({500, 502, 503, 504})
 SECONDS: Final = re.compile(r"\d{1,18}(\.\d+)?")
 
 
@@ -130,6 +134,16 @@ def again(failure: LiveAvatarException, safety: Safety) -> bool:
     if isinstance(failure, APIStatusError):
         return failure.status_code == 429 or (safety is Safety.REPEATABLE and failure.status_code in TRANSIENT_STATUSES)
     return False
+
+
+def may_reconnect(close_code: int | None) -> bool:
+    """Whether a WebSocket that was closed with this code is opened again."""
+    return close_code is None or close_code in RECONNECT_CODES
+
+
+def is_worth_a_handshake(status: int) -> bool:
+    """Whether a WebSocket's handshake that was answered by this HTTP status is tried again."""
+    return status in HANDSHAKE_STATUSES
 
 
 def delay(attempt: int, base: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Self
 from weakref import WeakSet
 
@@ -22,24 +22,24 @@ from .errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
-from .events import EventStream
-from .facts import SessionFacts
+from .exchange import session_label
 from .leftovers import leftovers
 from .life import SessionOptions, SessionState
 from .models import Avatar, SessionToken, StartedSession
 from .protocol.lite import Event
 from .resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
+from .talk import SessionTalk
 from .threads import on_own_thread
 from .upkeep import Duties, Upkeep
-from .websocket import WebSocket
+from .websocket import Listener, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
 
 STOPPED = "The session was stopped. Try again, or another avatar."
 
 
-class AsyncSession(SessionFacts):
+class AsyncSession(SessionTalk):
     """One session with an avatar; `AsyncLiveAvatar.start` makes it.
 
     `async with` stops it when the block is left. `stop()` works in every state, and twice.
@@ -47,7 +47,6 @@ class AsyncSession(SessionFacts):
 
     def __init__(self, avatar: Avatar, options: SessionOptions, around: Surroundings) -> None:
         super().__init__(avatar, options, around)
-        self._around = around
         self._api = around.api
         self._on_change = around.on_change
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -59,7 +58,6 @@ class AsyncSession(SessionFacts):
         self._connected = asyncio.Event()
         self._socket_trouble: str | None = None
         self._over = asyncio.Event()
-        self._events = EventStream()
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,6 +77,7 @@ class AsyncSession(SessionFacts):
             SessionEnded: it was stopped, or ended, while it started.
         """
         self._loop = asyncio.get_running_loop()
+        session_label.set(self._label)
         self._opening = asyncio.create_task(self._while_loop_runs(self._open()), name="liveavatar_nb session opening")
         try:
             await asyncio.shield(self._opening)
@@ -157,13 +156,6 @@ class AsyncSession(SessionFacts):
         """Returns when the session is over, whoever ended it."""
         await self._over.wait()
 
-    def events(self) -> AsyncIterator[Event]:
-        """What the service says from now on, until the session is over (frames of the WebSocket).
-
-        A reader that falls behind by more than 1000 events loses the oldest.
-        """
-        return self._events.read()
-
     # how it lives
 
     async def _open(self) -> None:
@@ -185,6 +177,7 @@ class AsyncSession(SessionFacts):
             secret = Masked(token.session_token, "of a session")
             liability = self._liability = Liability(token.session_id, secret, self._times, self._around)
             del token
+            self._label.id = liability.session_id
             self._mark("token")
         finally:
             if guard is not None:
@@ -203,8 +196,9 @@ class AsyncSession(SessionFacts):
             return
         if started.ws_url is None:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self.id)
-        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id)
+        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id, self._api.transport.wire)
         del started
+        self._speech.connect(socket)
         self._advance(SessionState.CONNECTING)
         self._spawn(self._converse(socket))
         try:
@@ -277,6 +271,7 @@ class AsyncSession(SessionFacts):
         return self._stopping
 
     async def _stop(self) -> None:
+        session_label.set(self._label)
         self._advance(SessionState.STOPPING)
         if self._start_call is not None:
             # a stop that overtakes its start would leave the session running
@@ -307,7 +302,7 @@ class AsyncSession(SessionFacts):
 
     async def _converse(self, socket: WebSocket) -> None:
         """Listens until the session is over; what was lost for good ends it."""
-        lost = await socket.listen(self._receive, self._ended_at_the_service)
+        lost = await socket.listen(Listener(self._receive, self._speech.lost, self._ended_at_the_service))
         if lost is None:
             return
         if self._state is SessionState.CONNECTED:
@@ -321,7 +316,8 @@ class AsyncSession(SessionFacts):
         if event is None:
             logger.warning("session %s: a frame that is no event was ignored", self.id)
             return False
-        self._events.put(event)
+        for told in self._speech.receive(event):
+            self._events.put(told)
         if event.session_state != "connected":
             return False
         self._arrive()
@@ -415,6 +411,7 @@ class AsyncSession(SessionFacts):
         """Lets go of all that waited for its end, or worked until then."""
         self._connected.set()
         self._over.set()
+        self._speech.close(self._ended_error())
         self._events.close()
         self._dismiss_workers()
         leftovers.tidy()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from . import config
 from .api import LiveAvatarAPI
@@ -42,6 +43,7 @@ class Surroundings:
         clock: tells the time.
         is_simulated: the service ends with this process, and nothing on it is billed.
         allow_unjournaled: start also where nothing can be written down, or nothing can guard.
+        tts: makes sound of text.
     """
 
     api: LiveAvatarAPI
@@ -49,6 +51,7 @@ class Surroundings:
     clock: Clock = CLOCK
     is_simulated: bool = False
     allow_unjournaled: bool = False
+    tts: Callable[[str], Any] | None = None
 
 
 class Liability:

@@ -8,22 +8,47 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from . import config
-from .bridge import Face, blocking, blocking_iter, bridge, reading
+from .bridge import Face, blocking, blocking_iter, bridge, passing, reading
 from .client import AsyncLiveAvatar
 from .clock import CLOCK, Clock
 from .config import Masked
 from .errors import SimulatorError, StopNotConfirmed
 from .rows import blocking_rows
 from .session import AsyncSession
+from .speech import TextToSpeech
+from .utterance import AsyncUtterance
 
 logger = logging.getLogger("liveavatar_nb.client")
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import httpx
 
     from .simulator import Simulator
     from .sync_api import API
     from .widgets.studio import Studio
+
+
+class Utterance(Face):
+    """One thing that the avatar says; `Session.play` and `say` make it."""
+
+    def __init__(self, inner: AsyncUtterance) -> None:
+        self._inner = inner
+
+    id = reading(AsyncUtterance.id)
+    name = reading(AsyncUtterance.name)
+    text = reading(AsyncUtterance.text)
+    state = reading(AsyncUtterance.state)
+    seconds = reading(AsyncUtterance.seconds)
+    total = reading(AsyncUtterance.total)
+    played = reading(AsyncUtterance.played)
+    duration = reading(AsyncUtterance.duration)
+    lag = reading(AsyncUtterance.lag)
+    notes = reading(AsyncUtterance.notes)
+    error = reading(AsyncUtterance.error)
+
+    wait = blocking(AsyncUtterance.wait)
 
 
 class Session(Face):
@@ -63,6 +88,29 @@ class Session(Face):
     end_words = reading(AsyncSession.end_words)
     error = reading(AsyncSession.error)
     stop_is_confirmed = reading(AsyncSession.stop_is_confirmed)
+    agent_state = reading(AsyncSession.agent_state)
+    caption = reading(AsyncSession.caption)
+    transcript = reading(AsyncSession.transcript)
+    wire = reading(AsyncSession.wire)
+
+    @property
+    def utterance(self) -> Utterance | None:
+        """What is being said, or sent; None in silence."""
+        inner = self._inner.utterance
+        return None if inner is None else Utterance(inner)
+
+    @property
+    def utterances(self) -> tuple[Utterance, ...]:
+        """What was played and said, the newest last; the last 200."""
+        return tuple(Utterance(inner) for inner in self._inner.utterances)
+
+    play = blocking(AsyncSession.play, wrap=Utterance)
+    say = blocking(AsyncSession.say, wrap=Utterance)
+    interrupt = blocking(AsyncSession.interrupt)
+    start_listening = blocking(AsyncSession.start_listening)
+    stop_listening = blocking(AsyncSession.stop_listening)
+    on = passing(AsyncSession.on)
+    wait_for = blocking(AsyncSession.wait_for)
 
     stop = blocking(AsyncSession.stop, otherwise=AsyncSession.stop_without_loop)
     wait_until_ended = blocking(AsyncSession.wait_until_ended)
@@ -80,13 +128,15 @@ class LiveAvatar(Face):
         http_client: an `httpx.AsyncClient` of yours, used on the managed loop only; it stays yours to close.
         max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; not
             given, it is 10, or what the plan sets where it does not take as many.
+        tts: has `say` speak in LITE: a function, plain or async, from text to anything that `play` takes, also a
+            generator of it as it comes; raw samples in a pair with their rate: `(samples, 24000)`.
         allow_unjournaled: start also where nothing can be written to the journal, or nothing can guard a session:
             then only the cap ends what a dead kernel leaves.
         clock: tells the time; the machine's own when not given.
 
     Raises:
         ConfigurationError: there is no key, or `api_url` is no address.
-        InvalidArgument: `max_minutes` is no positive number.
+        InvalidArgument: `max_minutes` is no positive number, `tts` no function.
 
     Example:
         >>> la = LiveAvatar.demo()
@@ -102,6 +152,7 @@ class LiveAvatar(Face):
         api_url: str = config.DEFAULT_API_URL,
         http_client: httpx.AsyncClient | None = None,
         max_minutes: float | None = None,
+        tts: TextToSpeech | None = None,
         allow_unjournaled: bool = False,
         clock: Clock = CLOCK,
     ) -> None:
@@ -111,6 +162,7 @@ class LiveAvatar(Face):
             api_url=api_url,
             http_client=http_client,
             max_minutes=max_minutes,
+            tts=tts,
             allow_unjournaled=allow_unjournaled,
             clock=clock,
         )
@@ -120,11 +172,11 @@ class LiveAvatar(Face):
         self._release.atexit = False
 
     @classmethod
-    def demo(cls, *, max_minutes: float | None = None, **options: Any) -> Self:
+    def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
         """A client of an embedded simulator: no key, no account, no network, nothing billed.
 
         Args:
-            max_minutes: as for `LiveAvatar`.
+            max_minutes, tts: as for `LiveAvatar`.
             options: of `liveavatar_nb.simulator.Simulator`: `speed`, `credits`...
 
         Raises:
@@ -137,7 +189,8 @@ class LiveAvatar(Face):
             simulator = Simulator(**options)
         except DidNotStart as failure:
             raise SimulatorError(str(failure)) from None
-        client = cls(Masked(simulator.api_key, "of the simulator"), api_url=simulator.url, max_minutes=max_minutes)
+        key = Masked(simulator.api_key, "of the simulator")
+        client = cls(key, api_url=simulator.url, max_minutes=max_minutes, tts=tts)
         client.simulator = simulator
         client._inner.is_simulated = True
         return client
@@ -172,6 +225,9 @@ class LiveAvatar(Face):
     is_closed = reading(AsyncLiveAvatar.is_closed)
     base_url = reading(AsyncLiveAvatar.base_url)
     max_minutes = reading(AsyncLiveAvatar.max_minutes)
+    has_tts = reading(AsyncLiveAvatar.has_tts)
+    wire = reading(AsyncLiveAvatar.wire)
+    timings = reading(AsyncLiveAvatar.timings)
 
     @property
     def api(self) -> API:
@@ -199,11 +255,19 @@ class LiveAvatar(Face):
     stop_all = blocking(AsyncLiveAvatar.stop_all)
     stop_sessions = blocking(AsyncLiveAvatar.stop_sessions)
 
-    def studio(self) -> Studio:
-        """A studio in the cell: pick an avatar, start, see how it is and what it costs, stop."""
+    def studio(self, sounds: Iterable[Any] | Mapping[str, Any] = ()) -> Studio:
+        """A studio in the cell: pick an avatar, start, have it talk, see how it is and what it costs, stop.
+
+        Args:
+            sounds: sounds on offer: paths, bytes of files, or pairs of samples and their rate; a mapping names them.
+                Those of the notebook's folder are on offer anyway.
+
+        Raises:
+            AudioError: one of them cannot be read.
+        """
         from .widgets.studio import Studio  # noqa: PLC0415 (ipywidgets is imported when first used)
 
-        return Studio(self)
+        return Studio(self, sounds)
 
 
 def _let_go(inner: AsyncLiveAvatar) -> None:

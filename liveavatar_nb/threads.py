@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -37,3 +38,54 @@ async def on_own_thread(work: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name=THREAD_NAME, daemon=True).start()
     return await done
+
+
+async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable[[], None]) -> AsyncGenerator[T, None]:
+    """What `items` gives, each step of it on one thread of its own, for it may block.
+
+    Closed early, it does not wait for a step that is under way: the thread ends after it.
+
+    Args:
+        items: read on the thread.
+        ahead: how many items are read before they are asked for.
+        end: called on the thread after the last item, whatever came between.
+    """
+    loop = asyncio.get_running_loop()
+    room = threading.Semaphore(ahead)
+    is_given_up = threading.Event()
+    handed: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
+
+    def hand(item: tuple[T] | BaseException | None) -> None:
+        try:
+            loop.call_soon_threadsafe(handed.put_nowait, item)
+        except RuntimeError:  # the loop is closed: nobody waits
+            is_given_up.set()
+
+    def read() -> None:
+        last: BaseException | None = None
+        try:
+            for item in items:
+                hand((item,))
+                room.acquire()
+                if is_given_up.is_set():
+                    break
+        except BaseException as failure:  # noqa: BLE001 (it belongs to who waits)
+            last = failure
+        finally:
+            try:
+                end()
+            except BaseException as failure:  # noqa: BLE001 (as above)
+                last = last or failure
+            hand(last)
+
+    # with the caller's context, as any other code of theirs
+    threading.Thread(target=contextvars.copy_context().run, args=[read], name=THREAD_NAME, daemon=True).start()
+    try:
+        while (item := await handed.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item[0]
+            room.release()
+    finally:
+        is_given_up.set()
+        room.release()

@@ -1,4 +1,4 @@
-"""A session's WebSocket: its events, and how a lost one is got back."""
+"""A session's WebSocket: what comes and goes by it, and how a lost one is got back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from . import config
 from .config import Masked
+from .errors import LiveAvatarException
 from .protocol import lite
-from .protocol.lite import Event
-from .retry import delay
+from .protocol.lite import Command, Event
+from .retry import delay, is_worth_a_handshake, may_reconnect
 from .transport import goes_by_proxy
+from .wire import Wire
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -21,6 +28,29 @@ _silent = logging.getLogger("liveavatar_nb.socket")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 
+NORMAL_CLOSURE = 1000
+
+
+class SocketLost(LiveAvatarException):
+    """The WebSocket is not open; what was to be sent was not."""
+
+    title = "The WebSocket is lost"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What a socket tells its session.
+
+    Args:
+        receive: takes an event, or None for a frame that is none; whether it says that the avatar is there.
+        lost: the connection was lost, and the session is not over.
+        is_over: asks, each time the socket was closed, whether the session is.
+    """
+
+    receive: Callable[[Event | None], bool]
+    lost: Callable[[], None]
+    is_over: Callable[[], Awaitable[bool]]
+
 
 class WebSocket:
     """The WebSocket of a LITE session.
@@ -28,53 +58,103 @@ class WebSocket:
     Args:
         url: the start call's `ws_url`, which holds a token.
         session_id: for the log.
+        wire: what comes and goes is written down there.
     """
 
-    def __init__(self, url: Masked, session_id: str) -> None:
+    def __init__(self, url: Masked, session_id: str, wire: Wire) -> None:
         self._url = url
-        self._session_id = session_id
+        self.session_id = session_id
+        self._wire = wire
+        self._open: ClientConnection | None = None
+        self.ready = asyncio.Event()  # the avatar is there: before that what is sent is dropped without a word
 
-    async def listen(
-        self, receive: Callable[[Event | None], bool], is_over: Callable[[], Awaitable[bool]]
-    ) -> str | None:
+    async def send(self, command: Command) -> None:
+        """Puts a command on the wire: it is in the socket's buffer before anything else runs.
+
+        Raises:
+            SocketLost: there is no open socket whose avatar is there.
+        """
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `listen`)
+
+        if self._open is None or not self.ready.is_set():
+            raise SocketLost
+        frame = command.encode()
+        self._wire.sent(self.session_id, command.type, command.shown, len(frame))
+        try:
+            await self._open.send(frame, text=True)
+        except ConnectionClosed:
+            self.ready.clear()
+            raise SocketLost from None
+
+    def _note(self, frame: str | bytes) -> Event | None:
+        """The frame's event; written down, also where it is none."""
+        event = lite.decode(frame)
+        size = len(frame.encode("utf-8", "surrogatepass")) if isinstance(frame, str) else len(frame)
+        self._wire.received(
+            self.session_id, "" if event is None else event.type, frame if event is None else event.data, size
+        )
+        return event
+
+    async def listen(self, listener: Listener) -> str | None:
         """Hands on what comes, until the session is over.
-
-        Args:
-            receive: takes an event, or None for a frame that is none; whether it says that the avatar is there.
-            is_over: asks, each time the socket was closed, whether the session is.
 
         Returns:
             None once the session is over; else why the socket could not be opened, or got back.
         """
         # imported when first used: a client that starts nothing must not pay for it
         from websockets.asyncio.client import connect  # noqa: PLC0415
-        from websockets.exceptions import WebSocketException  # noqa: PLC0415
+        from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException  # noqa: PLC0415
 
         attempt = 0
         deadline: float | None = None
         while True:
+            code: int | None = None
             try:
                 async with connect(
                     self._url.reveal(),
                     open_timeout=config.SOCKET_OPEN_TIMEOUT,
                     close_timeout=config.SOCKET_CLOSE_TIMEOUT,
                     ping_interval=config.SOCKET_PING_INTERVAL,
+                    ping_timeout=config.SOCKET_PING_TIMEOUT,
                     max_size=config.SOCKET_FRAME_LIMIT,
+                    compression=None,  # sound hardly shrinks, and it would cost more than all the rest
                     logger=_silent,
                     proxy=True if goes_by_proxy(self._url.reveal()) else None,
                 ) as socket:
-                    async for frame in socket:
-                        if receive(lite.decode(frame)):
-                            attempt, deadline = 0, None
-                told = f"it was closed with code {socket.close_code}"
+                    self._open = socket
+                    try:
+                        async for frame in socket:
+                            if listener.receive(self._note(frame)):
+                                attempt, deadline = 0, None
+                                self.ready.set()
+                    except ConnectionClosed as closed:
+                        # of a frame that we refuse the code is ours
+                        close = closed.rcvd or closed.sent
+                        code = None if close is None else close.code
+                    else:
+                        code = socket.close_code
+                    finally:
+                        self._open = None
+                        self.ready.clear()
+                told = "the line was cut" if code is None else f"it was closed with code {code}"
+                again = may_reconnect(code)
+            except InvalidStatus as failure:
+                status = failure.response.status_code
+                told, again = f"its handshake was answered by {status}", is_worth_a_handshake(status)
             except (OSError, TimeoutError, WebSocketException) as failure:
-                told = type(failure).__name__
-            if await is_over():
+                told, again = type(failure).__name__, True
+            if await listener.is_over():
                 return None
+            if code == NORMAL_CLOSURE:
+                # the service ended it, and may say so elsewhere a moment later
+                await asyncio.sleep(config.SOCKET_CLOSE_TIMEOUT)
+                if await listener.is_over():
+                    return None
+            listener.lost()
             deadline = deadline or time.monotonic() + config.SOCKET_RECONNECT_LIMIT
             attempt += 1
             wait = delay(attempt, config.RETRY_BASE)
-            if attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
+            if not again or attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
                 return told
-            logger.info("session %s: WebSocket lost (%s), again in %.1f s", self._session_id, told, wait)
+            logger.info("session %s: WebSocket lost (%s), again in %.1f s", self.session_id, told, wait)
             await asyncio.sleep(wait)

@@ -1,39 +1,50 @@
-"""The one thread that writes traits and sends messages to pages."""
+"""Work that is done one after the other, on a thread that comes and goes with it."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 
-logger = logging.getLogger("liveavatar_nb.widgets")
+logger = logging.getLogger("liveavatar_nb.worker")
 
-THREAD_NAME = "liveavatar_nb-widgets"
+THREAD_NAME = "liveavatar_nb-worker"
 LINGER = 0.2  # s that the thread waits for more before it leaves
 
 
 class Worker:
-    """Runs what is posted, in order, on a thread that comes and goes with the work.
+    """Runs what is posted, in order, on a thread of its own.
 
-    Writing a trait runs the user's `observe` callbacks: on the loop they would hold up keep-alives, and the
-    main thread may be busy with a cell.
+    What a user's callback does, as one that observes a widget's trait or handles an event, would hold up keep-alives
+    on the loop, and the main thread may be busy with a cell.
+
+    Args:
+        limit: how much may wait; beyond it the oldest goes, which is logged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
         self._reset()
-        os.register_at_fork(after_in_child=self._reset)
+        _all.add(self)
 
     def _reset(self) -> None:
         self._jobs: deque[Callable[[], None]] = deque()
         self._change = threading.Condition()
         self._busy = False
+        self._dropped = 0
 
     def post(self, job: Callable[[], None]) -> None:
         """Has `job` run on the thread; what it raises is logged."""
         with self._change:
             self._jobs.append(job)
+            if self._limit is not None and len(self._jobs) > self._limit:
+                self._jobs.popleft()
+                self._dropped += 1
+                if self._dropped == 1:
+                    logger.warning("a handler is slower than what it handles: more than %d wait", self._limit)
             if self._busy:
                 self._change.notify()
                 return
@@ -52,7 +63,17 @@ class Worker:
             try:
                 job()
             except Exception:
-                logger.exception("a widget could not be updated")
+                logger.exception("work on a thread of its own failed")
 
 
-worker = Worker()
+_all: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+def _reset_all() -> None:
+    for known in list(_all):
+        known._reset()
+
+
+os.register_at_fork(after_in_child=_reset_all)
+
+worker = Worker()  # the one that writes traits and sends messages to pages

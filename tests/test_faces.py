@@ -14,10 +14,12 @@ import pytest
 from liveavatar_nb import (
     AsyncLiveAvatar,
     AsyncSession,
+    AsyncUtterance,
     LiveAvatar,
     LiveAvatarAPI,
     Session,
     SessionState,
+    Utterance,
     operation,
     sync_api,
 )
@@ -30,10 +32,21 @@ from liveavatar_nb.rows import Rows
 SYNC_ONLY = {
     LiveAvatar: {"close", "demo", "studio", "simulator"},
     Session: set(),
+    Utterance: set(),
 }
 ASYNC_ONLY = {
     AsyncLiveAvatar: {"aclose", "cancel_starts", "forget", "is_simulated", "watch"},
-    AsyncSession: {"beat", "forget", "is_of_this_process", "is_pursued", "let_go", "open", "stop_without_loop"},
+    AsyncSession: {
+        "beat",
+        "forget",
+        "is_of_this_process",
+        "is_pursued",
+        "let_go",
+        "open",
+        "stop_without_loop",
+        "stopwatch",
+    },
+    AsyncUtterance: {"age", "begin", "complete", "finish", "is_complete", "is_open", "is_over", "sent", "start"},
     LiveAvatarAPI: {"aclose"},
     Sessions: {"send_start"},
 }
@@ -41,6 +54,7 @@ RESOURCES = [(kind, getattr(sync_api, kind.__name__)) for kind in operation.Reso
 FACES: list[tuple[type, type]] = [
     (AsyncLiveAvatar, LiveAvatar),
     (AsyncSession, Session),
+    (AsyncUtterance, Utterance),
     (LiveAvatarAPI, sync_api.API),
     *RESOURCES,
 ]
@@ -85,6 +99,9 @@ def exact(la: LiveAvatar) -> None:
     assert_type(session.state, SessionState)
     assert_type(session.elapsed, float)
     assert_type(session.stop(), None)
+    assert_type(session.play("hello.wav"), Utterance)
+    assert_type(session.utterance, Utterance | None)
+    assert_type(session.wait_for("speak_ended", timeout=3).type, str)
     assert_type(la.credits(), Decimal)
     assert_type(la.avatars("mine"), Rows[Avatar])
     assert_type(la.avatars()[0], Avatar)

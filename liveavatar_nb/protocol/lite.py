@@ -1,10 +1,42 @@
-"""LITE: the JSON text frames of a session's WebSocket."""
+"""LITE: the JSON text frames of a session's WebSocket, encoded and decoded. No input, no output."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+import msgspec
+
+from ..audio import SAMPLE_BYTES, SAMPLE_RATE
+from ..checks import nearest
+from ..errors import InvalidArgument
+
+FIRST_FRAME: Final = 0.6  # s of sound in an utterance's first frame: the avatar begins the sooner
+LATER_FRAME: Final = 1.0  # s in those that follow; 64 kB on the wire, where 1 MB is the most
+BYTES_PER_SECOND: Final = SAMPLE_RATE * SAMPLE_BYTES
+
+# what the service is known to send
+SESSION_STATE: Final = "session.state_updated"
+AGENT_STATE: Final = "agent.state_updated"
+SPEAK_STARTED: Final = "agent.speak_started"
+SPEAK_ENDED: Final = "agent.speak_ended"
+SPEAK_INTERRUPTED: Final = "agent.speak_interrupted"
+BUFFER_CLEARED: Final = "agent.audio_buffer_cleared"
+EVENT_TYPES: Final = (
+    SESSION_STATE,
+    AGENT_STATE,
+    SPEAK_STARTED,
+    SPEAK_ENDED,
+    SPEAK_INTERRUPTED,
+    "agent.audio_buffer_appended",
+    "agent.audio_buffer_committed",
+    BUFFER_CLEARED,
+    "error",
+    "warning",
+)
+EVERY_EVENT: Final = "*"
 
 
 @dataclass(frozen=True)
@@ -19,11 +51,33 @@ class Event:
     type: str
     data: dict[str, Any] = field(default_factory=dict)
 
+    def _text(self, name: str) -> str | None:
+        value = self.data.get(name)
+        return value if isinstance(value, str) else None
+
     @property
     def session_state(self) -> str | None:
         """`connecting`, `connected`, `closing` or `closed` on `session.state_updated`, else None."""
-        state = self.data.get("state") if self.type == "session.state_updated" else None
-        return state if isinstance(state, str) else None
+        return self._text("state") if self.type == SESSION_STATE else None
+
+    @property
+    def agent_state(self) -> str | None:
+        """`idle`, `listening` or `talking` on `agent.state_updated`, else None; some builds call the field `state`."""
+        if self.type != AGENT_STATE:
+            return None
+        return self._text("new_state") or self._text("state")
+
+    @property
+    def event_id(self) -> str | None:
+        """The `event_id` of what it answers, where it says so."""
+        return self._text("event_id")
+
+    @property
+    def task_id(self) -> str | None:
+        """The service's own id of an utterance, on `agent.speak_*`."""
+        task = self.data.get("task")
+        found = task.get("id") if isinstance(task, dict) else None
+        return found if isinstance(found, str) else None
 
 
 def decode(frame: str | bytes) -> Event | None:
@@ -37,3 +91,120 @@ def decode(frame: str | bytes) -> Event | None:
     if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
         return None
     return Event(fields.pop("type"), fields)
+
+
+def matcher(name: str) -> Callable[[Event], bool]:
+    """Tells whether an event is one of that name.
+
+    Args:
+        name: a whole type as in `agent.speak_ended`, also one that is not known; the last part of a known one, as in
+            `speak_ended`; or `*` for every event.
+
+    Raises:
+        InvalidArgument: no known event is called so, or two are; the remedy names them.
+    """
+    if not isinstance(name, str):
+        raise InvalidArgument(f"An event's name is text, not {type(name).__name__}.", field="event")
+    if name == EVERY_EVENT:
+        return lambda event: True
+    if "." not in name and name not in EVENT_TYPES:
+        whole = [known for known in EVENT_TYPES if known.rpartition(".")[2] == name]
+        if len(whole) != 1:
+            near = [nearest(name, [known.rpartition(".")[2] for known in EVENT_TYPES])]
+            raise InvalidArgument(
+                f"Two events are called {name!r}." if whole else f"No event is called {name!r}.",
+                remedy=f"Did you mean {' or '.join(map(repr, whole or near))}?",
+                field="event",
+            )
+        (name,) = whole
+    return lambda event: event.type == name
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that the service is told.
+
+    Attributes:
+        type: the frame's `type`.
+        event_id: the utterance's, or the command's own.
+        pcm: sound, 16-bit signed little-endian, mono, 24,000 Hz; on `agent.speak` only.
+    """
+
+    type: str
+    event_id: str | None = None
+    pcm: bytes | None = field(default=None, repr=False)
+
+    @property
+    def seconds(self) -> float:
+        """How much sound is in it."""
+        return seconds_of(self.pcm or b"")
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Its fields without the sound, for who looks at the wire."""
+        fields: dict[str, Any] = {} if self.event_id is None else {"event_id": self.event_id}
+        if self.pcm is not None:
+            fields["audio"] = f"<{self.seconds:.2f} s, {len(self.pcm):,} bytes>"
+        return fields
+
+    def encode(self) -> bytes:
+        """The frame's text, UTF-8."""
+        fields: dict[str, Any] = {"type": self.type}
+        if self.event_id is not None:
+            fields["event_id"] = self.event_id
+        if self.pcm is not None:
+            fields["audio"] = self.pcm
+        return msgspec.json.encode(fields)  # bytes become base64
+
+
+def speak(pcm: bytes, utterance_id: str) -> Command:
+    """More of what the avatar is to say (`agent.speak`)."""
+    return Command("agent.speak", utterance_id, pcm)
+
+
+def speak_end(utterance_id: str) -> Command:
+    """The utterance is complete (`agent.speak_end`); without it the avatar never goes back to idle."""
+    return Command("agent.speak_end", utterance_id)
+
+
+def interrupt(event_id: str) -> Command:
+    """Stop, and forget all that waits (`agent.interrupt`)."""
+    return Command("agent.interrupt", event_id)
+
+
+def listen(event_id: str, *, start: bool) -> Command:
+    """An attentive pose, or the idle one (`agent.start_listening`, `agent.stop_listening`)."""
+    return Command("agent.start_listening" if start else "agent.stop_listening", event_id)
+
+
+def seconds_of(pcm: bytes) -> float:
+    """How long so much sound lasts."""
+    return len(pcm) / BYTES_PER_SECOND
+
+
+class Framer:
+    """Cuts the sound of one utterance into frames: a short first one, then longer ones, none of more than 1 MB."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._size = _bytes_of(FIRST_FRAME)
+
+    def push(self, pcm: bytes) -> list[bytes]:
+        """The frames that are full with this piece, of any length."""
+        self._held += pcm
+        frames = []
+        while len(self._held) >= self._size:
+            frames.append(bytes(self._held[: self._size]))
+            del self._held[: self._size]
+            self._size = _bytes_of(LATER_FRAME)
+        return frames
+
+    def rest(self) -> bytes:
+        """What is left for the last frame; may be empty."""
+        rest = bytes(self._held)
+        self._held.clear()
+        return rest
+
+
+def _bytes_of(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE) * SAMPLE_BYTES

@@ -1,0 +1,80 @@
+"""How far an utterance has come, as a bar in the cell's output; nothing where there is no notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import uuid
+from typing import Any
+
+from .html import SHADE, SOFT, Markup, clock, text
+from .utterance import AsyncUtterance, UtteranceState
+
+INTERVAL = 0.25  # s between two looks
+BAR = 'style="display: inline-block; width: 160px; height: 5px; border-radius: 3px; overflow: hidden; background: {}"'
+FILL = 'style="display: block; height: 100%; width: {:.0f}%; background: var(--jp-brand-color1, #4f46e5)"'
+LINE = 'style="display: flex; align-items: center; gap: 10px; font-variant-numeric: tabular-nums"'
+WORDS = {
+    UtteranceState.QUEUED: "waits",
+    UtteranceState.SENDING: "on its way",
+    UtteranceState.TALKING: "talking",
+    UtteranceState.ENDED: "said",
+    UtteranceState.INTERRUPTED: "interrupted",
+    UtteranceState.FAILED: "failed",
+}
+
+
+def is_shown() -> bool:
+    """Whether this code runs in a notebook's kernel."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
+
+
+async def follow(utterance: AsyncUtterance) -> None:
+    """Shows the utterance's progress until it is over."""
+    if not is_shown():
+        return
+    place = uuid.uuid4().hex
+    _publish(utterance, place, update=False)
+    shown = _look(utterance)
+    while not utterance.state.is_final:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(INTERVAL):
+                await utterance.is_over()
+        if (now := _look(utterance)) != shown:
+            _publish(utterance, place, update=True)
+            shown = now
+
+
+def _look(utterance: AsyncUtterance) -> tuple[Any, ...]:
+    return utterance.state, round(utterance.played, 1), utterance.total
+
+
+def _publish(utterance: AsyncUtterance, place: str, *, update: bool) -> None:
+    from IPython.display import publish_display_data  # noqa: PLC0415 (there, for this runs in its kernel)
+
+    data = {"text/plain": _plain(utterance), "text/html": _html(utterance)}
+    publish_display_data(data, transient={"display_id": place}, update=update)  # type: ignore[no-untyped-call]
+
+
+def _times(utterance: AsyncUtterance) -> str:
+    played = clock(utterance.played)
+    return played if utterance.total is None else f"{played} / {clock(utterance.total)}"
+
+
+def _plain(utterance: AsyncUtterance) -> str:
+    return f"{utterance.name}: {_times(utterance)}, {WORDS[utterance.state]}"
+
+
+def _html(utterance: AsyncUtterance) -> str:
+    part = min(1.0, utterance.played / utterance.total) if utterance.total else 0.0
+    if utterance.state is UtteranceState.ENDED:
+        part = 1.0
+    notes = "".join(f'<div style="{SOFT}">{text(note)}</div>' for note in utterance.notes)
+    return Markup(
+        f"<div {LINE}><span>{text(utterance.name)}</span>"
+        f"<span {BAR.format(SHADE)}><span {FILL.format(part * 100)}></span></span>"
+        f"<span>{_times(utterance)}</span>"
+        f'<span style="{SOFT}">{WORDS[utterance.state]}</span></div>{notes}'
+    )

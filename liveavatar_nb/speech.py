@@ -1,0 +1,405 @@
+"""`Speech`: what one LITE session says: a queue of utterances, sent a little ahead of real time, hushed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import uuid
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import config
+from .audio import Sound, open_sound
+from .clock import Clock
+from .errors import AudioError, SessionEnded, UtteranceFailed
+from .models import TranscriptLine
+from .pacing import Pace
+from .protocol import lite
+from .protocol.lite import Event, Framer
+from .record import Records
+from .stopwatch import Stopwatch
+from .threads import iterate_on_own_thread, on_own_thread
+from .utterance import AgentState, AsyncUtterance, Track, UtteranceState
+from .websocket import SocketLost, WebSocket
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+TextToSpeech = Callable[[str], Any]
+
+SILENCE = (lite.SPEAK_INTERRUPTED, lite.BUFFER_CLEARED)
+
+
+@dataclass
+class Source:
+    """An opened sound and what is pulled for it from an async iterator.
+
+    Args:
+        loop: the one that the async iterator lives on.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    sound: Sound | None = None
+    _iterators: set[AsyncIterator[Any]] = field(default_factory=set)
+    _steps: set[asyncio.Task[Any]] = field(default_factory=set)
+    _is_given_up: bool = False
+
+    def open(self, audio: Any, rate: float | None) -> None:
+        """Reads its beginning; on a thread of its own, for that may block."""
+        self.sound = open_sound(audio, rate, self._pull)
+        if self._is_given_up:
+            self.sound.close()
+
+    def _pull(self, items: AsyncIterator[Any]) -> Any:
+        """The next item of an async iterator; on the thread that reads."""
+        step = self._step(items)
+        try:
+            return asyncio.run_coroutine_threadsafe(step, self.loop).result()
+        except RuntimeError:  # the loop is closed
+            step.close()
+            raise
+
+    async def _step(self, items: AsyncIterator[Any]) -> Any:
+        if self._is_given_up:
+            raise StopAsyncIteration
+        self._iterators.add(items)
+        step = asyncio.current_task()
+        assert step is not None
+        self._steps.add(step)
+        try:
+            return await anext(items)
+        finally:
+            self._steps.discard(step)
+
+    async def close(self) -> None:
+        """Ends what it waits for, and the async iterators that it began."""
+        self._is_given_up = True
+        for step in self._steps:
+            step.cancel()
+        if self._steps:
+            await asyncio.wait(self._steps)
+        for items in self._iterators:
+            if (close := getattr(items, "aclose", None)) is not None:
+                await close()
+
+    async def discard(self) -> None:
+        """Ends it unread."""
+        await self.close()
+        if self.sound is not None:
+            await on_own_thread(self.sound.close)
+
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Its sound; 16-bit mono at 24,000 Hz in pieces of 1 s at most."""
+        assert self.sound is not None
+        return iterate_on_own_thread(self.sound.pcm(), ahead=config.PIECES_AHEAD, end=self.sound.close)
+
+
+@dataclass
+class _Waiting:
+    utterance: AsyncUtterance
+    source: Source
+    grace: float | None
+
+
+class Speech:
+    """What one session says and how far that is.
+
+    Args:
+        clock: tells the time.
+        times: takes down how long a first word, and a silence, was waited for.
+        on_change: called on the loop when something of it that is shown has changed.
+    """
+
+    def __init__(self, clock: Clock, times: Stopwatch, on_change: Callable[[], None]) -> None:
+        self._clock = clock
+        self._times = times
+        self._on_change = on_change
+        self._socket: WebSocket | None = None
+        self._queue: deque[_Waiting] = deque()
+        self._current: _Waiting | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._session_id: str | None = None
+        self._track = Track(clock, self._began)
+        self._pace = Pace(config.SPEECH_LEAD)
+        self._hushed_at: float | None = None
+        self._owes_interrupt = False
+        self._end: SessionEnded | None = None
+        self.utterances: deque[AsyncUtterance] = deque(maxlen=config.KEPT_UTTERANCES)
+        self.transcript: Records[TranscriptLine] = Records()
+
+    # what is seen of it
+
+    @property
+    def agent_state(self) -> AgentState:
+        """What the avatar does."""
+        return self._track.agent_state
+
+    @property
+    def utterance(self) -> AsyncUtterance | None:
+        """The one that is being said, else sent."""
+        return self._track.talking or (None if self._current is None else self._current.utterance)
+
+    # what it is told to do
+
+    def connect(self, socket: WebSocket) -> None:
+        """By this socket it speaks, as soon as that is ready."""
+        self._socket = socket
+        self._session_id = socket.session_id
+
+    async def open(self, audio: Any, rate: float | None) -> Source:
+        """A sound, with its beginning read.
+
+        Raises:
+            AudioError: it cannot be read.
+        """
+        source = Source(asyncio.get_running_loop())
+        try:
+            await on_own_thread(lambda: source.open(audio, rate))
+        except BaseException:
+            await source.close()
+            raise
+        return source
+
+    def put(self, source: Source, name: str | None, text: str | None, grace: float | None) -> AsyncUtterance:
+        """A sound to be said when those before it are sent.
+
+        Args:
+            source: its sound.
+            name: what it is called; the sound's own name where not given.
+            text: its words.
+            grace: seconds after its end in which the service is to say that it was spoken; None for any time.
+        """
+        assert source.sound is not None
+        utterance = AsyncUtterance(name or source.sound.name, text, source.sound.seconds, self._clock)
+        self.utterances.append(utterance)
+        waiting = _Waiting(utterance, source, grace)
+        if self._end is not None:
+            self._discard(waiting, UtteranceState.FAILED, self._end)
+        else:
+            self._queue.append(waiting)
+            self._go_on()
+        self._on_change()
+        return utterance
+
+    async def interrupt(self) -> None:
+        """Silence: what is said, sent or waits is over, and no frame of it is sent any more."""
+        self._hush()
+        if self._end is not None:
+            return
+        if self._socket is None or not self._socket.ready.is_set():
+            # the service may still say what it held when the line was cut
+            self._owes_interrupt = self._socket is not None
+            self._hushed_at = None
+            self._go_on()
+            return
+        with contextlib.suppress(SocketLost):
+            await self._socket.send(lite.interrupt(str(uuid.uuid4())))
+
+    async def listen(self, *, start: bool) -> None:
+        """An attentive pose while it does not talk, or the idle one."""
+        assert self._socket is not None
+        await self._socket.ready.wait()
+        self._track.rest(AgentState.LISTENING if start else AgentState.IDLE)
+        await self._socket.send(lite.listen(str(uuid.uuid4()), start=start))
+
+    # what it is told of
+
+    def receive(self, event: Event) -> list[Event]:
+        """Takes an event in; gives what is to be told of it."""
+        before = self._track.agent_state, self._track.talking
+        told = self._track.receive(event)
+        is_silent = event.type in SILENCE or event.agent_state in (AgentState.IDLE, AgentState.LISTENING)
+        if self._hushed_at is not None and is_silent:
+            self._times.sample("interrupt_to_silence", self._clock.monotonic() - self._hushed_at)
+            self._hushed_at = None
+        self._drop_what_is_over()
+        if before != (self._track.agent_state, self._track.talking):
+            self._on_change()
+        return told
+
+    def lost(self) -> None:
+        """The socket was lost: what was on the wire fails, and is not sent again; what waits goes on with the next."""
+        self._pace.reset()
+        failure = UtteranceFailed("The WebSocket was lost while it was being said.", session_id=self._session_id)
+        for utterance in self._track.lose(failure):
+            logger.warning("utterance %s failed: its WebSocket was lost", utterance.name)
+        self._drop_what_is_over()
+        self._on_change()
+
+    def close(self, end: SessionEnded) -> None:
+        """The session is over."""
+        if self._end is not None:
+            return
+        self._end = end
+        current, waiting = self._current, list(self._queue)
+        self._stop_pump()
+        self._queue.clear()
+        self._owes_interrupt = False
+        self._track.lose(end)
+        if current is not None:
+            current.utterance.finish(UtteranceState.FAILED, end)
+        for one in waiting:
+            self._discard(one, UtteranceState.FAILED, end)
+
+    def _drop_what_is_over(self) -> None:
+        """Sends no more of what is over, and goes on with what waits."""
+        if self._current is not None and self._current.utterance.state.is_final:
+            self._stop_pump()
+            self._go_on()
+
+    # how it works
+
+    def _go_on(self) -> None:
+        is_idle = self._pump is None or self._pump.done()
+        if is_idle and self._socket is not None and (self._queue or self._owes_interrupt):
+            self._pump = asyncio.create_task(self._run(), name="liveavatar_nb speech")
+
+    def _stop_pump(self) -> None:
+        """No frame goes out from here on; what was being sent is nobody's any more."""
+        if self._pump is not None:
+            self._pump.cancel()
+        self._pump = self._current = None
+
+    def _hush(self) -> None:
+        current, waiting = self._current, list(self._queue)
+        self._stop_pump()
+        self._queue.clear()
+        self._pace.reset()
+        if self._track.hush() or self._track.agent_state is AgentState.TALKING:
+            self._hushed_at = self._clock.monotonic()
+        if current is not None:
+            current.utterance.finish(UtteranceState.INTERRUPTED)
+        for one in waiting:
+            self._discard(one, UtteranceState.INTERRUPTED)
+        self._on_change()
+
+    def _discard(self, waiting: _Waiting, state: UtteranceState, error: Exception | None = None) -> None:
+        """Ends one of which nothing was sent."""
+        waiting.utterance.finish(state, error)
+        self._spawn(waiting.source.discard())
+
+    async def _run(self) -> None:
+        while self._queue or self._owes_interrupt:
+            await self._ready()
+            if self._queue:
+                waiting = self._current = self._queue.popleft()
+                await self._say(waiting)
+                self._current = None
+                self._on_change()
+
+    async def _ready(self) -> WebSocket:
+        """The socket, once the avatar is there; an interruption that could not be sent goes first."""
+        assert self._socket is not None
+        await self._socket.ready.wait()
+        if self._owes_interrupt:
+            with contextlib.suppress(SocketLost):
+                await self._socket.send(lite.interrupt(str(uuid.uuid4())))
+                self._owes_interrupt = False
+        return self._socket
+
+    async def _say(self, waiting: _Waiting) -> None:
+        utterance, framer = waiting.utterance, Framer()
+        try:
+            async with contextlib.aclosing(waiting.source.pieces()) as pieces:
+                async for piece in pieces:
+                    for frame in framer.push(piece):
+                        await self._send(frame, utterance)
+            if rest := framer.rest():
+                await self._send(rest, utterance)
+            self._complete(waiting)
+            await (await self._ready()).send(lite.speak_end(utterance.id))
+        except SocketLost:
+            # known here first; it is over with the session's end, or once it is known that it is the socket alone
+            pass
+        except Exception as failure:  # noqa: BLE001 (the sound is the user's, and so is what reading it raises)
+            await self._break_off(utterance, failure)
+        finally:
+            self._spawn(waiting.source.close())
+
+    async def _send(self, frame: bytes, utterance: AsyncUtterance) -> None:
+        """Sends one frame when it is due."""
+        while (wait := self._pace.wait(self._clock.monotonic())) > 0:
+            await self._clock.sleep(wait)
+        socket = await self._ready()
+        if not utterance.seconds:
+            self._track.begin(utterance)
+        command = lite.speak(frame, utterance.id)
+        utterance.sent(command.seconds)
+        self._pace.sent(command.seconds, self._clock.monotonic())
+        await socket.send(command)
+
+    def _complete(self, waiting: _Waiting) -> None:
+        """All of it was sent: from now on the service is to say that it was spoken."""
+        assert waiting.source.sound is not None
+        utterance, notes = waiting.utterance, waiting.source.sound.notes
+        utterance.complete(notes)
+        for note in notes:
+            logger.warning("sound %s: %s", utterance.name, note)
+        if waiting.grace is not None:
+            self._spawn(self._watch(utterance, waiting.grace))
+
+    async def _break_off(self, utterance: AsyncUtterance, failure: Exception) -> None:
+        """Its sound cannot be read any further: the avatar says what it has, and is done."""
+        logger.warning("utterance %s failed: %s", utterance.name, failure, exc_info=not isinstance(failure, AudioError))
+        is_open = utterance.is_open
+        self._fail(utterance, failure)
+        if is_open:
+            with contextlib.suppress(SocketLost):
+                await (await self._ready()).send(lite.speak_end(utterance.id))
+
+    async def _watch(self, utterance: AsyncUtterance, grace: float) -> None:
+        left = self._pace.left(self._clock.monotonic())
+        waits = [asyncio.ensure_future(self._clock.sleep(left + grace)), asyncio.ensure_future(utterance.is_over())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not utterance.state.is_final:
+            told = f"The service did not say that {utterance.name!r} was spoken, {grace:g} s after its end."
+            self._fail(utterance, UtteranceFailed(told, session_id=self._session_id))
+
+    def _fail(self, utterance: AsyncUtterance, failure: Exception) -> None:
+        self._track.drop(utterance)
+        if utterance.finish(UtteranceState.FAILED, failure):
+            self._on_change()
+
+    def _began(self, utterance: AsyncUtterance) -> None:
+        """Its first word."""
+        self._hushed_at = None
+        if utterance.lag is not None:
+            self._times.sample("first_word", utterance.lag)
+        if utterance.text:
+            self.transcript.append(
+                TranscriptLine(
+                    role="avatar",
+                    transcript=utterance.text,
+                    absolute_timestamp=int(self._clock.wall()),
+                    relative_timestamp=int(self._times.elapsed),
+                )
+            )
+            del self.transcript[: -config.KEPT_LINES]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._workers.add(task)
+        task.add_done_callback(self._workers.discard)
+        task.add_done_callback(_log_failure)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    """What a user's iterator raises as it is closed is nobody's any more, and is shown all the same."""
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        logger.warning("after a sound: %s", failure, exc_info=failure)
+
+
+async def voiced(tts: TextToSpeech, text: str) -> Any:
+    """What a text-to-speech callable makes of a text: sound of any kind; a plain callable may block."""
+    if inspect.iscoroutinefunction(tts) or inspect.iscoroutinefunction(getattr(tts, "__call__", None)):  # noqa: B004
+        return await tts(text)
+    made = await on_own_thread(lambda: tts(text))
+    return await made if inspect.isawaitable(made) else made

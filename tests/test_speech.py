@@ -1,0 +1,563 @@
+"""Speech over a real socket: what is played arrives, in order and in time, and an interruption is one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import threading
+import time
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator, config
+from liveavatar_nb.errors import (
+    AudioError,
+    ConfigurationError,
+    InvalidArgument,
+    SessionEnded,
+    UtteranceFailed,
+    WrongMode,
+)
+from liveavatar_nb.protocol.lite import Event
+from liveavatar_nb.simulator import Heard
+from liveavatar_nb.worker import THREAD_NAME
+
+RATE = 24_000
+INTERRUPTS = int(os.environ.get("LIVEAVATAR_NB_TEST_INTERRUPTS", "1000"))
+
+
+def noise(seconds: float, seed: int = 0) -> Any:
+    """Samples of which no two stretches are alike."""
+    return np.random.default_rng(seed).integers(-20_000, 20_000, round(seconds * RATE), dtype=np.int16)
+
+
+async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
+    async with asyncio.timeout(limit):
+        while not condition():  # noqa: ASYNC110 (what is waited for is in another process)
+            await asyncio.sleep(0.01)
+
+
+def types(simulator: Simulator) -> list[str]:
+    return [frame.type for frame in simulator.frames()]
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """One on which a second of sound takes 0.2 s; what it was sent is right, to the end."""
+    with Simulator(speed=5, connect_delay=0.01, history=False, rate_limit=None) as running:
+        yield running
+        assert not running.refusals()
+        assert not running.warnings()
+        assert not running.billed()
+
+
+@pytest.fixture
+async def session(client: AsyncLiveAvatar) -> AsyncIterator[AsyncSession]:
+    async with await client.start("Silas") as session:
+        yield session
+
+
+async def heard(simulator: Simulator, count: int = 1) -> list[Heard]:
+    found: list[Heard] = []
+
+    def has_all() -> bool:
+        found[:] = simulator.heard()
+        return len(found) >= count
+
+    await until(has_all)
+    return found
+
+
+# what is said
+
+
+async def test_what_is_played_arrives_and_is_said(session: AsyncSession, simulator: Simulator) -> None:
+    samples = noise(2.9)
+    utterance = await session.play(samples, rate=RATE, text="Noise.", name="noise")
+    assert (utterance.state, utterance.name, utterance.seconds, utterance.total) == ("ended", "noise", 2.9, 2.9)
+    assert utterance.lag is not None
+    assert utterance.duration is not None
+    (one,) = simulator.heard()
+    assert one.pcm == samples.tobytes()
+    assert one.frames == (28_800, 48_000, 48_000, 14_400)
+    assert (one.event_id, one.state) == (utterance.id, "said")
+    assert types(simulator) == ["agent.speak"] * 4 + ["agent.speak_end"]
+    assert {frame.event_id for frame in simulator.frames()} == {utterance.id}
+    assert session.utterances == (utterance,)
+    assert (session.utterance, session.agent_state, session.caption) == (None, "idle", None)
+
+
+async def test_words_are_captions_while_they_are_said_and_then_the_transcript(session: AsyncSession) -> None:
+    captions = []
+    session.on("speak_started", lambda event: captions.append(session.caption))
+    await session.play(noise(2.0), rate=RATE, text="Hello there.")
+    await session.play(noise(0.5), rate=RATE)
+    assert [(line.role, line.transcript) for line in session.transcript] == [("avatar", "Hello there.")]
+    assert abs(session.transcript[0].absolute_timestamp - time.time()) < 60
+    await until(lambda: len(captions) == 2)
+    assert captions == ["Hello there.", None]
+
+
+async def test_what_is_played_meanwhile_waits_for_its_turn(session: AsyncSession, simulator: Simulator) -> None:
+    samples = [noise(1.2, seed) for seed in range(3)]
+    utterances = [await session.play(sound, rate=RATE, wait=False) for sound in samples]
+    for utterance in utterances:
+        await utterance.wait()
+    assert [one.pcm for one in simulator.heard()] == [sound.tobytes() for sound in samples]
+    assert [one.event_id for one in simulator.heard()] == [utterance.id for utterance in utterances]
+    assert types(simulator) == ["agent.speak", "agent.speak", "agent.speak_end"] * 3
+
+
+async def test_what_replaces_silences_what_was_said_and_what_waited(
+    session: AsyncSession, simulator: Simulator
+) -> None:
+    first, second = [await session.play(noise(30, seed), rate=RATE, wait=False) for seed in (1, 2)]
+    await until(lambda: first.state == "talking")
+    third = await session.play(noise(0.5, 3), rate=RATE, replace=True)
+    assert [one.state for one in (first, second, third)] == ["interrupted", "interrupted", "ended"]
+    assert [one.state for one in simulator.heard()] == ["interrupted", "said"]
+
+
+async def test_a_sound_is_sent_in_step_with_what_is_said(session: AsyncSession, simulator: Simulator) -> None:
+    utterance = await session.play(noise(20), rate=RATE, wait=False)
+    await asyncio.sleep(0.3)
+    assert utterance.seconds <= config.SPEECH_LEAD + 1.6
+    await session.interrupt()
+    assert sum(frame.seconds for frame in simulator.frames()) == pytest.approx(utterance.seconds)
+
+
+async def test_nothing_is_sent_before_the_avatar_is_there() -> None:
+    with Simulator(speed=5, connect_delay=0.5) as simulator:
+        async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client:
+            starting = asyncio.create_task(client.start("Silas"))
+            await until(lambda: client.session is not None and client.session.state == "connecting")
+            assert client.session is not None
+            utterance = await client.session.play(noise(0.5), rate=RATE)
+            assert utterance.state == "ended"
+            await client.session.start_listening()
+            await starting
+        assert [(frame.type, frame.connected) for frame in simulator.frames()] == [
+            ("agent.speak", True),
+            ("agent.speak_end", True),
+            ("agent.start_listening", True),
+        ]
+        assert not simulator.warnings()
+
+
+@pytest.mark.parametrize("spelling", ["both", "speak", "state", "bare_state"])
+async def test_every_spelling_of_the_events_is_understood_and_told(spelling: Any) -> None:
+    with Simulator(speed=5, connect_delay=0.01, spelling=spelling) as simulator:
+        async with (
+            AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client,
+            await client.start("Silas") as session,
+        ):
+            told: list[str] = []
+            session.on("*", lambda event: told.append(event.type))
+            first = await session.play(noise(1.5, 1), rate=RATE, wait=False)
+            second = await session.play(noise(1.5, 2), rate=RATE)
+            assert (first.state, second.state, session.agent_state) == ("ended", "ended", "idle")
+            await session.start_listening()
+            if spelling != "speak":
+                await until(lambda: session.agent_state == "listening")
+            await until(lambda: told.count("agent.speak_ended") == 2)
+            assert told.count("agent.speak_started") == 2
+            third = await session.play(noise(60), rate=RATE, wait=False)
+            await until(lambda: third.state == "talking")
+            await session.interrupt()
+            assert third.state == "interrupted"
+            await until(lambda: session.agent_state != "talking")
+            assert (await session.play(noise(0.5), rate=RATE)).state == "ended"
+
+
+# where the sound comes from
+
+
+def write_wav(path: Path, samples: Any, rate: int = RATE) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return path
+
+
+async def test_a_file_is_called_by_its_name(session: AsyncSession, simulator: Simulator, tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "welcome.wav", noise(1.0))
+    utterance = await session.play(path)
+    assert (utterance.name, utterance.total) == ("welcome.wav", 1.0)
+    assert simulator.heard()[0].pcm == noise(1.0).tobytes()
+
+
+async def test_an_async_iterator_is_said_as_it_comes(session: AsyncSession, simulator: Simulator) -> None:
+    more = asyncio.Event()
+    is_closed = False
+
+    async def source() -> AsyncIterator[Any]:
+        nonlocal is_closed
+        try:
+            yield noise(1.0, 1)
+            await more.wait()
+            yield noise(1.0, 2)
+        finally:
+            is_closed = True
+
+    utterance = await session.play(source(), rate=RATE, wait=False)
+    await until(lambda: bool(simulator.heard()))
+    assert simulator.heard()[0].frames == (28_800,)
+    more.set()
+    await utterance.wait()
+    assert is_closed
+    assert simulator.heard()[0].pcm == noise(1.0, 1).tobytes() + noise(1.0, 2).tobytes()
+
+
+async def test_an_interrupted_iterator_is_closed(session: AsyncSession) -> None:
+    closed = []
+
+    async def awaited() -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield noise(0.5)
+                await asyncio.sleep(0.01)
+        finally:
+            closed.append("awaited")
+
+    def plain() -> Iterator[Any]:
+        try:
+            while True:
+                yield noise(0.5)
+        finally:
+            closed.append("plain")
+
+    for source in (awaited(), plain()):
+        utterance = await session.play(source, rate=RATE, wait=False)
+        await until(lambda: utterance.state == "talking")  # noqa: B023 (it is awaited here)
+        await session.interrupt()
+    await until(lambda: sorted(closed) == ["awaited", "plain"])
+
+
+async def test_a_source_that_breaks_fails_its_utterance_alone(session: AsyncSession, simulator: Simulator) -> None:
+    def source() -> Iterator[Any]:
+        yield noise(1.0)
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        await session.play(source(), rate=RATE)
+    # the avatar says what it has, and goes back to idle
+    assert types(simulator) == ["agent.speak", "agent.speak_end"]
+    assert session.utterances[0].state == "failed"
+    assert (await session.play(noise(0.5), rate=RATE)).state == "ended"
+
+
+@pytest.mark.parametrize(
+    ("audio", "options", "error"),
+    [
+        (b"RIFF nothing", {}, AudioError),
+        (Path("/nowhere/welcome.wav"), {}, AudioError),
+        (3, {}, AudioError),
+        (np.zeros(100), {}, AudioError),
+        (np.zeros(2400), {"rate": RATE, "text": 3}, InvalidArgument),
+        (np.zeros(2400), {"rate": RATE, "timeout": -1}, InvalidArgument),
+        (np.zeros(2400), {"rate": RATE, "timeout": "soon"}, InvalidArgument),
+    ],
+)
+async def test_what_cannot_be_played_is_refused_before_anything_is_sent(
+    session: AsyncSession, simulator: Simulator, audio: Any, options: dict[str, Any], error: type[Exception]
+) -> None:
+    speaking = await session.play(noise(30), rate=RATE, wait=False)
+    await until(lambda: speaking.state == "talking")
+    with pytest.raises(error):
+        await session.play(audio, replace=True, **options)
+    assert speaking.state == "talking"
+    assert "agent.interrupt" not in types(simulator)
+
+
+async def test_a_conversation_and_a_session_that_is_over_are_refused(client: AsyncLiveAvatar) -> None:
+    made = await client.api.contexts.create(name="Guide", prompt="You guide.", opening_text=None)
+    async with await client.start("Silas", context=made.id) as full:
+        with pytest.raises(WrongMode, match="play"):
+            await full.play(noise(0.1), rate=RATE)
+        await full.interrupt()
+    async with await client.start("Silas") as session:
+        pass
+    for call in (session.play(noise(0.1), rate=RATE), session.say("Hello"), session.start_listening()):
+        with pytest.raises(SessionEnded, match="you stopped it"):
+            await call
+    await session.interrupt()
+
+
+# say
+
+
+async def slow(text: str) -> Any:
+    await asyncio.sleep(0)
+    return noise(1.0), RATE
+
+
+async def streamed(text: str) -> AsyncIterator[Any]:
+    yield noise(0.4)
+    yield noise(0.6)
+
+
+async def pair(text: str) -> Any:
+    return streamed(text), RATE
+
+
+def blocking(text: str) -> Any:
+    assert threading.current_thread() is not threading.main_thread()
+    return (noise(1.0), RATE)
+
+
+def generated(text: str) -> Any:
+    return ((noise(0.5, seed) for seed in (1, 2)), RATE)
+
+
+@pytest.mark.parametrize("tts", [slow, pair, blocking, generated])
+async def test_any_callable_gives_a_voice(simulator: Simulator, tts: Any) -> None:
+    async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, tts=tts) as client:
+        assert client.has_tts
+        async with await client.start("Silas") as session:
+            utterance = await session.say("Good morning.")
+            assert (utterance.state, utterance.text, utterance.seconds) == ("ended", "Good morning.", 1.0)
+            assert session.transcript[0].transcript == "Good morning."
+            with pytest.raises(InvalidArgument, match="words"):
+                await session.say("  ")
+
+
+async def test_a_voice_that_is_none(session: AsyncSession, simulator: Simulator) -> None:
+    with pytest.raises(ConfigurationError, match="tts"):
+        await session.say("Hello")
+    with pytest.raises(InvalidArgument, match="tts"):
+        AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, tts="alloy")  # type: ignore[arg-type]
+    voice = AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, tts=lambda text: b"\0\0")
+    async with voice, await voice.start("Silas", concurrent=True) as other:
+        with pytest.raises(AudioError, match="pair"):
+            await other.say("Hello")
+
+
+# interrupting
+
+
+async def test_an_interruption_is_the_last_that_is_sent(session: AsyncSession, simulator: Simulator) -> None:
+    first, second = [await session.play(noise(30, seed), rate=RATE, wait=False) for seed in (1, 2)]
+    await until(lambda: first.state == "talking")
+    await session.interrupt()
+    assert (first.state, second.state) == ("interrupted", "interrupted")
+    await first.wait()
+    await until(lambda: types(simulator)[-1] == "agent.interrupt")
+    await until(lambda: session.agent_state == "idle")
+    assert session.timings["interrupt_to_silence"] >= 0
+    assert session.timings["first_word"] >= 0
+
+
+async def test_interrupted_in_random_moments_no_frame_comes_after(
+    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(20261124)
+    monkeypatch.setattr(session._speech, "_pace", type(session._speech._pace)(3.0))
+
+    def source(delays: list[float]) -> Iterator[Any]:
+        for delay in delays:
+            time.sleep(delay)
+            yield noise(chance.choice((0.1, 0.7, 2.0)))
+
+    for _ in range(INTERRUPTS):
+        for _ in range(chance.choice((1, 1, 1, 2))):
+            delays = [chance.choice((0, 0, 0.001)) for _ in range(6)]
+            await session.play(source(delays), rate=RATE, wait=False)
+        await asyncio.sleep(chance.choice((0, 0, 0.0005, 0.002, 0.005, 0.01)))
+        await session.interrupt()
+    await session.play(noise(0.2), rate=RATE)
+    over: set[str | None] = set()
+    spoken: set[str | None] = set()
+    interrupts = 0
+    for frame in simulator.frames():
+        if frame.type == "agent.interrupt":
+            interrupts += 1
+            over |= spoken
+        else:
+            assert frame.event_id not in over, "a frame after the interruption"
+            spoken.add(frame.event_id)
+    assert interrupts == INTERRUPTS
+    assert len(spoken) > INTERRUPTS / 4, "hardly anything was interrupted"
+    assert {one.state for one in session.utterances} <= {"interrupted", "ended"}
+
+
+async def test_a_cancelled_wait_hushes_the_avatar(session: AsyncSession, simulator: Simulator) -> None:
+    playing = asyncio.create_task(session.play(noise(30), rate=RATE))
+    await until(lambda: session.agent_state == "talking")
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+    assert session.utterances[0].state == "interrupted"
+    await until(lambda: types(simulator)[-1] == "agent.interrupt")
+
+
+def test_ctrl_c_hushes_the_avatar_and_leaves_the_session(la: LiveAvatar, simulator: Simulator) -> None:
+    with la.start("Silas") as session:
+        timer = threading.Timer(0.5, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            session.play(noise(60), rate=RATE)
+        timer.join()
+        assert session.utterances[0].state == "interrupted"
+        assert session.play(noise(0.3), rate=RATE).state == "ended"
+
+
+# the end of it
+
+
+async def test_a_service_that_never_says_the_end(session: AsyncSession, simulator: Simulator) -> None:
+    for kind in ("agent.speak_ended", "agent.state_updated"):
+        simulator.faults.add("socket", "rename", times=None, old=kind, new="agent.drifted")
+    with pytest.raises(UtteranceFailed, match="did not say"):
+        await session.play(noise(0.5), rate=RATE, timeout=0.2)
+    simulator.faults.clear()
+    assert (await session.play(noise(0.5), rate=RATE)).state == "ended"
+
+
+async def test_the_end_of_the_session_ends_what_is_said(session: AsyncSession) -> None:
+    first, second = [await session.play(noise(30), rate=RATE, wait=False) for _ in range(2)]
+    await session.stop()
+    for utterance in (first, second):
+        assert utterance.state == "failed"
+        with pytest.raises(SessionEnded):
+            await utterance.wait()
+
+
+# events
+
+
+async def test_handlers_are_called_where_they_do_no_harm(
+    session: AsyncSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: dict[str, Any] = {}
+    loop = asyncio.get_running_loop()
+
+    @session.on("speak_started")
+    def plain(event: Event) -> None:
+        seen["plain"] = (threading.current_thread().name, event.event_id)
+        raise ZeroDivisionError("of the handler")
+
+    @session.on("agent.speak_ended")
+    async def awaited(event: Event) -> None:
+        await asyncio.sleep(0)
+        seen["awaited"] = (asyncio.get_running_loop() is loop, event.event_id)
+
+    end = session.on("speak_ended", lambda event: seen.update(never=event))
+    end()
+    with caplog.at_level(logging.ERROR):
+        utterance = await session.play(noise(0.5), rate=RATE)
+        await until(lambda: len(seen) == 2)
+    assert seen == {"plain": (THREAD_NAME, utterance.id), "awaited": (True, utterance.id)}
+    (told,) = [record for record in caplog.records if record.exc_info]
+    assert "plain failed on agent.speak_started" in told.getMessage()
+    assert "of the handler" in caplog.text
+
+
+async def test_a_slow_handler_holds_up_nobody_and_loses_only_the_oldest(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(session._events._worker, "_limit", 3)
+    go_on, got = threading.Event(), []
+
+    def handle(event: Event) -> None:
+        go_on.wait(10)
+        got.append(event.type)
+
+    session.on("*", handle)
+    for number in range(10):
+        session._events.put(Event(f"agent.{number}"))
+    utterance = await session.play(noise(0.3), rate=RATE)
+    assert utterance.state == "ended"
+    go_on.set()
+    await until(lambda: "agent.audio_buffer_committed" in got or len(got) >= 4)
+    assert len(got) <= 5
+    assert got[0] == "agent.0"
+    assert "slower than what it handles" in caplog.text
+
+
+async def test_an_event_is_waited_for(session: AsyncSession) -> None:
+    waiting = asyncio.create_task(session.wait_for("speak_ended", timeout=10))
+    await asyncio.sleep(0)
+    utterance = await session.play(noise(0.3), rate=RATE)
+    assert (await waiting).event_id == utterance.id
+    with pytest.raises(TimeoutError, match="speak_ended"):
+        await session.wait_for("speak_ended", timeout=0.05)
+    with pytest.raises(InvalidArgument, match="speak_ended"):
+        await session.wait_for("speak_endet")
+    waiting = asyncio.create_task(session.wait_for("*", where=lambda event: event.type == "never"))
+    await asyncio.sleep(0)
+    await session.stop()
+    with pytest.raises(SessionEnded):
+        await waiting
+
+
+def test_on_the_sync_face_a_handler_may_play(la: LiveAvatar, simulator: Simulator) -> None:
+    done = threading.Event()
+    with la.start("Silas") as session:
+
+        @session.on("speak_ended")
+        async def again(event: Event) -> None:
+            if len(session.utterances) == 1:
+                session.play(noise(0.3, 2), rate=RATE)
+                done.set()
+
+        assert session.play(noise(0.3, 1), rate=RATE).state == "ended"
+        assert done.wait(10)
+        assert [one.state for one in session.utterances] == ["ended", "ended"]
+        assert session.utterance is None
+        session.start_listening()
+        session.stop_listening()
+    assert [one.pcm for one in simulator.heard()] == [noise(0.3, seed).tobytes() for seed in (1, 2)]
+
+
+# what can be looked at
+
+
+async def test_the_wire_shows_the_session_and_none_of_its_sound(session: AsyncSession, client: AsyncLiveAvatar) -> None:
+    await session.play(noise(0.5), rate=RATE)
+    told = [entry.type for entry in session.wire.filter(kind="websocket")]  # type: ignore[union-attr]
+    assert told[:3] == ["session.state_updated"] * 2 + ["agent.speak"]
+    assert {"agent.speak_end", "agent.speak_started", "agent.speak_ended"} <= set(told)
+    rest = [entry.url for entry in session.wire.filter(kind="rest")]  # type: ignore[union-attr]
+    assert [url.rpartition("/")[2] for url in rest][:2] == ["token", "start"]
+    assert len(session.wire) < len(client.wire)
+    shown = str(session.wire.to_dict())
+    assert "<0.50 s, 24,000 bytes>" in shown
+    assert len(shown) < 20_000
+
+
+async def test_timings_over_several_sessions(client: AsyncLiveAvatar) -> None:
+    for _ in range(2):
+        async with await client.start("Silas") as session:
+            utterance = await session.play(noise(30), rate=RATE, wait=False)
+            await until(lambda: utterance.state == "talking")  # noqa: B023 (it is awaited here)
+            await session.interrupt()
+            await until(lambda: session.agent_state == "idle")
+    found = {timing.step: timing for timing in client.timings}
+    assert list(found) == ["token", "start", "connected", "first_word", "interrupt_to_silence"]
+    assert all(timing.count == 2 and 0 <= timing.p50 <= timing.p95 <= timing.longest for timing in found.values())
+
+
+@contextlib.contextmanager
+def real_time() -> Iterator[Simulator]:
+    with Simulator(connect_delay=0.01) as simulator:
+        yield simulator
+
+
+async def test_in_real_time_it_is_said_without_a_gap() -> None:
+    with real_time() as simulator:
+        async with (
+            AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client,
+            await client.start("Silas") as session,
+        ):
+            utterance = await session.play(noise(4.0), rate=RATE)
+            assert utterance.state == "ended"
+            assert utterance.duration == pytest.approx(4.0, abs=0.5)
