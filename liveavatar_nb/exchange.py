@@ -26,6 +26,7 @@ INDENT: Final = 4
 WIDTH: Final = 100
 MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # what was cut
 DEEPEST: Final = 40  # levels of JSON that are kept
+MOST_OPEN: Final = 200  # lists and objects: with fewer none is too deep for who writes it out
 # secrets in words, by what stands before them; and what begins like a LiveKit token
 IN_WORDS: Final = re.compile(
     r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
@@ -102,7 +103,7 @@ def replaced(
     return fill(field_name, data) if is_secret and isinstance(data, str) and data else data
 
 
-def kept(data: Any, secrets: Sequence[str] = (), *, leave_out: tuple[str, ...] = ()) -> bytes:
+def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] = ()) -> bytes:
     """JSON as it may be kept, encoded: secrets masked, and cut where it is large, which it says.
 
     Args:
@@ -110,21 +111,61 @@ def kept(data: Any, secrets: Sequence[str] = (), *, leave_out: tuple[str, ...] =
         secrets: those that it may quote anywhere, besides the ones that names of fields and the words around tell.
         leave_out: names of fields that are dropped.
     """
-    known = sorted({one for one in secrets if len(one) >= SHORTEST_SECRET}, key=len, reverse=True)
-    copy = _Copier(known, leave_out).copy(data)
+    known = [one for one in secrets if len(one) >= SHORTEST_SECRET]
+    try:
+        plain = msgspec.json.encode(data)
+    except (TypeError, ValueError, RecursionError):
+        # half of a surrogate pair, as of a cut emoji, or what is no JSON
+        plain = None
+    is_large = plain is None or len(plain) > config.WIRE_PAYLOAD
+    hints = plain is None or _hints_at_secrets(plain)
+    is_deep = plain is None or plain.count(b"[") + plain.count(b"{") > MOST_OPEN
+    # many times as fast as a walk through it, which few answers need
+    if plain is not None and not (is_large or is_deep or hints or leave_out or _quotes(plain, known)):
+        return plain
+    known.sort(key=len, reverse=True)  # the longest first: one may be the beginning of another
+    copy = _Copier(known, leave_out, is_large=is_large, hints=hints).copy(data)
     try:
         return msgspec.json.encode(copy)
     except UnicodeEncodeError:
-        # half of a surrogate pair, as of a cut emoji
         return json.dumps(copy, ensure_ascii=False).encode("utf-8", "replace")
 
 
-class _Copier:
-    """Copies JSON without its secrets, as far as there is room."""
+def _hints_at_secrets(encoded: bytes) -> bool:
+    """Whether there is anything that `SECRET_NAME` or `IN_WORDS` could find."""
+    low = encoded.lower()
+    return (
+        b"token" in low
+        or b"secret" in low
+        or b"api_key" in low
+        or b"apikey" in low
+        or b"password" in low
+        or b"ws_url" in low
+        or b"bearer" in low
+        or b"eyj" in low
+    )
 
-    def __init__(self, secrets: Sequence[str], leave_out: tuple[str, ...]) -> None:
+
+def _quotes(encoded: bytes, secrets: Iterable[str]) -> bool:
+    """Whether one of these secrets is in it, in JSON's spelling."""
+    return any(msgspec.json.encode(secret)[1:-1] in encoded for secret in secrets)
+
+
+class _Copier:
+    """Copies JSON without its secrets, and of what is large as much as there is room for.
+
+    Args:
+        secrets: those that are known, the longest first.
+        leave_out: names of fields that are dropped.
+        is_large: texts are cut, and so is what has no room.
+        hints: there may be secrets that are not known.
+    """
+
+    def __init__(self, secrets: Sequence[str], leave_out: tuple[str, ...], *, is_large: bool, hints: bool) -> None:
         self._secrets = secrets
         self._leave_out = leave_out
+        self._is_large = is_large
+        self._hints = hints
         self._room = config.WIRE_PAYLOAD
         self._names: dict[Any, tuple[str, bool]] = {}
 
@@ -147,7 +188,7 @@ class _Copier:
     def _mapping(self, value: Mapping[Any, Any], depth: int, *, is_secret: bool) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for count, (name, item) in enumerate(value.items()):
-            if self._room <= 0 or depth > DEEPEST:
+            if (self._is_large and self._room <= 0) or depth > DEEPEST:
                 made[MORE] = f"{len(value) - count:,} more"
                 break
             if name in self._leave_out:
@@ -163,7 +204,7 @@ class _Copier:
     def _list(self, value: Sequence[Any], depth: int, *, is_secret: bool) -> list[Any]:
         made: list[Any] = []
         for count, item in enumerate(value):
-            if self._room <= 0 or depth > DEEPEST:
+            if (self._is_large and self._room <= 0) or depth > DEEPEST:
                 made.append(f"{MORE} {len(value) - count:,} more")
                 break
             made.append(self.copy(item, depth, is_secret=is_secret))
@@ -171,41 +212,17 @@ class _Copier:
 
     def _text(self, text: str) -> str:
         length = len(text)
-        if length > config.WIRE_TEXT:
+        is_long = self._is_large and length > config.WIRE_TEXT
+        if is_long:
             if " " not in text[: config.WIRE_TEXT]:
                 return f"<{length:,} characters>"  # a picture or a sound: nobody reads it
             text = text[: config.WIRE_TEXT + CUT_MARGIN]
-        text = masked(text, self._secrets)
-        if length > config.WIRE_TEXT:
-            return f"{text[: config.WIRE_TEXT]}{MORE} ({length:,} characters)"
-        return text
-
-
-def masked(text: str, secrets: Sequence[str] = ()) -> str:
-    """Words with each secret masked.
-
-    Args:
-        text: the words.
-        secrets: those that are known; what looks like one by the words before it is masked, too.
-    """
-    for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, MASK)
-    if len(text) < SHORTEST_IN_WORDS:
-        return text
-    low = text.lower()
-    # many times as fast as the expression, which most texts need not see
-    if (
-        "token" in low
-        or "secret" in low
-        or "api" in low
-        or "password" in low
-        or "ws_url" in low
-        or "bearer" in low
-        or "eyj" in low
-    ):
-        return IN_WORDS.sub(lambda found: (found[1] or "") + MASK, text)
-    return text
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        if self._hints and length >= SHORTEST_IN_WORDS:
+            text = IN_WORDS.sub(lambda found: (found[1] or "") + MASK, text)
+        return f"{text[: config.WIRE_TEXT]}{MORE} ({length:,} characters)" if is_long else text
 
 
 @dataclass

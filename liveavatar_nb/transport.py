@@ -41,6 +41,7 @@ logger = logging.getLogger("liveavatar_nb.transport")
 
 SUCCESS_CODES = frozenset({1000, 100, 200})  # `code` of the envelope: 1000 on the live service, the others seen before
 ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # to zlib's window bits
+HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip"}
 GIVE_SECRETS: Final = ("/v1/sessions/token", "/v1/sessions/start")
 NOT_SENT = (
     httpx.ConnectError,
@@ -162,7 +163,7 @@ class Transport:
                 remedy="Look at SSL_CERT_FILE and SSL_CERT_DIR.",
             ) from None
         try:
-            return httpx.AsyncClient(verify=self._tls, trust_env=by_proxy)
+            return httpx.AsyncClient(verify=self._tls, trust_env=by_proxy, headers=HEADERS)
         except (ImportError, ValueError) as failure:
             raise ConfigurationError(
                 f"The environment's proxy cannot be used ({type(failure).__name__}).",
@@ -218,9 +219,10 @@ class Transport:
         request = client.build_request(
             call.method,
             self.base_url + call.path,
-            params={name: value for name, value in (call.query or {}).items() if value is not None},
+            params={name: value for name, value in (call.query or {}).items() if value is not None} or None,
             json=call.body,
-            headers={"accept": "application/json", "accept-encoding": "gzip"},
+            # a client that was made here has them already, which is quicker
+            headers=HEADERS if client is self._lent else None,
             timeout=httpx.Timeout(
                 self._policy.attempt_limit or config.READ_TIMEOUT,
                 connect=min(config.CONNECT_TIMEOUT, self._policy.attempt_limit or config.CONNECT_TIMEOUT),
@@ -231,7 +233,7 @@ class Transport:
             str(request.url),
             None if not call.signed else "bearer" if call.token else "key",
             call.body,
-            sent_size=int(request.headers.get("content-length", 0)),
+            sent_size=0 if call.body is None else int(request.headers["content-length"]),
         )
         tell = self.wire.add(exchange)
         try:
@@ -315,7 +317,7 @@ class Transport:
         what = "GET of a picture"
         try:
             # auth=None keeps httpx from sending what a user's client or .netrc holds for that host
-            request = client.build_request("GET", url, timeout=config.READ_TIMEOUT)
+            request = client.build_request("GET", url, headers={"accept": "*/*"}, timeout=config.READ_TIMEOUT)
             async with asyncio.timeout(config.TOTAL_TIMEOUT):
                 response = await client.send(request, auth=None, stream=True, follow_redirects=False)
                 try:

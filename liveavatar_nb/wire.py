@@ -33,8 +33,8 @@ UNDER_WAY: Final = "under way"
 class Wire(Sequence[Entry]):
     """What went over the wire, in the order in which it began: requests (`Exchange`) and frames (`Frame`).
 
-    The last 10,000 are held, with at most 4 MiB of payload; a payload of more than 16,384 characters, or a text in it
-    of more than 4,000, is cut, and says so. Secrets are masked before anything is kept. `filter` and `of` give views
+    The last 10,000 are held, with at most 4 MiB of payload; a payload of more than 16 KiB is cut, and the texts in it
+    to 4,000 characters, which it says. Secrets are masked before anything is kept. `filter` and `of` give views
     of the same log, which go on with it; a slice is what it held then.
     """
 
