@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ..livekit import LiveKitServer, livekit_server
-
 pytest.importorskip("livekit.plugins.liveavatar")
 
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, room_io, utils
 from livekit.plugins.liveavatar import AvatarSession
 from livekit.plugins.liveavatar.api import LiveAvatarAPI
+
+from ..livekit import LiveKitServer, livekit_server
 
 __all__ = ["livekit_server"]
 
