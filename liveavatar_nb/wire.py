@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ Kind = Literal["rest", "websocket", "data"]
 SHOWN: Final = 50  # entries of a log that shows itself in a notebook, the last
 ROW_TEXT: Final = 4_000  # characters of a payload in a row for a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
+REST_OF_ID: Final = re.compile(r"(?<=\b[0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")  # what a table has no room for
+ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 UNDER_WAY: Final = "under way"
 
 
@@ -301,10 +304,10 @@ class Wire(Sequence[Entry]):
         rows = [
             (
                 html.Amount(f"{entry.at - entries[0].at:.3f} s"),
-                f"{ARROWS[entry.direction]} {entry.name}",
+                f"{ARROWS[entry.direction]} {REST_OF_ID.sub(ELLIPSIS, entry.name)}",
                 _status(entry) if _status(entry) is not None else _note(entry),
-                None if (took := _ms(entry)) is None else html.Amount(f"{took:,.1f}"),
-                None if (size := entry.size) is None else html.Amount(f"{size:,}"),
+                html.Amount("" if (took := _ms(entry)) is None else f"{took:,.1f}"),
+                html.Amount("" if (size := entry.size) is None else f"{size:,}"),
             )
             for entry in shown
         ]

@@ -553,14 +553,16 @@ def test_it_shows_its_last_entries_as_a_table(wire: Wire) -> None:
     assert re.findall(r"[→←] ([\w ./()]+)<", shown) == names(wire)
     for words in ("0.000 s", "12.5", "64,000", "401"):
         assert words in shown
+    answered(wire, request(f"/v1/sessions/{ONE}"))
+    assert "GET /v1/sessions/00000000\u2026<" in wire._repr_html_()
     for number in range(60):
         wire.received(ONE, f"<b>{number}</b>", {}, 10)
     shown = wire._repr_html_()
     assert shown.count("<tr") == 51
     assert "&lt;b&gt;59&lt;/b&gt;" in shown
     assert "<b>" not in shown
-    assert "the last 50 of 66" in shown
-    assert repr(wire) == "<Wire: 2 requests, 64 frames>"
+    assert "the last 50 of 67" in shown
+    assert repr(wire) == "<Wire: 3 requests, 64 frames>"
     assert "Nothing here" in Wire()._repr_html_()
 
 
