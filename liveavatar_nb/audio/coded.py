@@ -44,6 +44,8 @@ def blocks(reader: Reader, kind: Kind, notes: list[str], told: Told) -> Iterator
         ) from None
     if kind is MP4 and not reader.seekable():
         _expect_index(reader, what)
+    # of parts smaller than a frame FFmpeg loses the first one
+    reader.peek(FIRST_LOOK)
     try:
         # the format is given, so that nothing is opened which only looks like sound, as a playlist of addresses
         options = {"probesize": str(FIRST_LOOK)} if kind in (MP3, AAC) else {}

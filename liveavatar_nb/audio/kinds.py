@@ -81,7 +81,7 @@ def kind_of(head: bytes, *, may_be_raw: bool) -> Kind | None:
     return None if may_be_raw else _frame_kind(head)
 
 
-def begins_file(item: bytes | memoryview) -> bool:
+def begins_file(item: bytes) -> bool:
     """Whether these bytes of a stream begin a new file."""
     return _START.match(item[:SNIFF_BYTES]) is not None
 

@@ -97,12 +97,14 @@ def reader_of(file: Any, name: str) -> Reader:
     """
     if isinstance(file, io.TextIOBase):
         raise AudioError(f"{name} is open as text, not as bytes.", remedy="Open it with 'rb'.")
-    # read1 gives what is there; read waits until there are so many
-    read = getattr(file, "read1", None) or file.read
+    # read1 and unbuffered files give what is there, so that many can be asked for; others wait for so many
+    read = getattr(file, "read1", None)
+    least = READ_BYTES if read or isinstance(file, io.RawIOBase) else 1
+    read = read or file.read
 
     def fill(size: int) -> bytes | bytearray | memoryview:
         try:
-            found = read(size)
+            found = read(max(size, least))
         except Exception as failure:
             raise AudioError(f"{name} could not be read: {failure}.") from failure
         if isinstance(found, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class Sound:
             self._pieces = undo.enter_context(closing(pieces(first, blocks, self.notes)))
             self._open = undo.pop_all()
 
-    def pcm(self) -> Iterator[bytes]:
+    def pcm(self) -> Generator[bytes]:
         """Its sound: 16-bit mono at 24,000 Hz, in pieces of 1 s at most, each as soon as its input is there.
 
         Ends early where it is closed, from whichever thread.

@@ -68,7 +68,7 @@ class Source:
         if isinstance(audio, str | os.PathLike):
             return self._path(os.fsdecode(audio), rate, label)
         if _is_bytes(audio):
-            return self._file(reader_of(io.BytesIO(audio), label), rate)
+            return self._file(reader_of(io.BytesIO(bytes(audio)), label), rate)
         if _is_array(audio):
             return self._array(arrays.array_of(audio, label), rate, label)
         if isinstance(audio, list | tuple):
@@ -134,8 +134,10 @@ class Source:
 
         def told(own: float, seconds: float | None) -> None:
             self._seconds = seconds
-            note = f"{reader.name} has a rate of its own, {own:g} Hz; rate={rate} was left out."
-            if rate not in (None, own) and note not in self.notes:
+            if rate is None or rate == own:
+                return
+            note = f"{reader.name} has a rate of its own, {own:g} Hz; rate={rate:g} was left out."
+            if note not in self.notes:
                 self.notes.append(note)
 
         if kind is None:
@@ -227,14 +229,14 @@ class _Stepping:
 def _parts(first: Any, stream: _Stepping) -> Iterator[bytes]:
     """The bytes of one file or of raw samples, part by part; stops before an item that is not theirs."""
     # copies, where the caller may use the memory again
-    if len(first):
-        yield bytes(first)
+    if part := bytes(first):
+        yield part
     for item in stream:
-        if not _is_bytes(item) or kinds.begins_file(item):
+        if not _is_bytes(item) or kinds.begins_file(part := bytes(item)):
             stream.put_back(item)
             return
-        if len(item):
-            yield bytes(item)
+        if part:
+            yield part
 
 
 def _names(audio: Any) -> tuple[str, str]:
