@@ -211,7 +211,7 @@ class Talk(SessionView):
             self._told = told
             self._write(speech=told)
         lines = [] if session is None else session.transcript[-SHOWN_LINES:]
-        self._write(transcript=[{"role": one.role, "text": shortened(one.text)} for one in lines])
+        self._write(transcript=[{"role": one.role, "text": shortened(one.transcript)} for one in lines])
 
     def _utterance(self, utterance: Any) -> dict[str, Any]:
         """What a page shows of one."""

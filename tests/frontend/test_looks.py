@@ -31,6 +31,15 @@ STATES = [
     "failed",
     "no_credits",
     "credits_unknown",
+    "talk_idle",
+    "talk_queue",
+    "talk_caption",
+    "talk_listening",
+    "talk_stream",
+    "talk_noted",
+    "talk_interrupted",
+    "talk_failed",
+    "talk_unreadable",
 ]
 
 
@@ -77,6 +86,39 @@ def test_settings_panel_and_picker_are_accessible(harness: Open, axe: str, tmp_p
         view = harness(widget, theme=theme, width=520)
         view.page.wait_for_timeout(150)
         (tmp_path / f"{widget}-{theme}.png").write_bytes(view.page.screenshot())
+        assert violations(view, axe) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("state", ["pick", "talk_full", "talk_over"])
+def test_a_talk_tab_without_speech_is_accessible(harness: Open, axe: str, state: str, theme: str) -> None:
+    view = harness("studio", state, theme=theme)
+    view.page.get_by_role("tab", name="Talk").click()
+    assert violations(view, axe) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("wire", ["none", "some", "many"])
+def test_the_wire_tab_is_accessible(harness: Open, axe: str, tmp_path: Path, wire: str, theme: str) -> None:
+    view = harness("studio", "talk_idle", theme=theme, wire=wire)
+    view.page.get_by_role("tab", name="Wire").click()
+    view.page.get_by_text("Nothing went over the wire yet." if wire == "none" else "agent.speak").first.wait_for()
+    assert violations(view, axe) == []
+    if wire == "some":
+        view.page.get_by_role("option", name="POST /v1/sessions/token").click()
+        view.page.get_by_role("button", name="HAR").click()
+        view.page.get_by_text("Saved:").wait_for()
+        (tmp_path / f"wire-{theme}.png").write_bytes(view.page.screenshot())
+        assert violations(view, axe) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("widget", ["talk", "wire"])
+def test_talk_and_wire_of_their_own_are_accessible(harness: Open, axe: str, widget: str, theme: str) -> None:
+    for width in (360, 900):
+        view = harness(widget, "talk_queue", theme=theme, width=width)
+        view.page.wait_for_timeout(150)
+        assert view.run("document.documentElement.scrollWidth <= innerWidth"), f"wider than the page at {width}"
         assert violations(view, axe) == []
 
 

@@ -1,0 +1,37 @@
+"""What a page does, without one: commands to a widget, the messages that it would get, and waiting."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from liveavatar_nb.widgets.channel import channel
+
+
+def wait_for(condition: Callable[[], Any], limit: float = 10.0) -> None:
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+def command(widget: Any, name: str, /, **args: Any) -> None:
+    """Sends a command on a way that no cell holds up."""
+    data = {"widget": widget.widget_id, "id": uuid.uuid4().hex, "command": name, "args": args}
+    channel.deliver(data, is_prompt=True)
+
+
+def messages_of(widget: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> list[dict[str, Any]]:
+    """The custom messages of one kind that go to the page from now on."""
+    messages: list[dict[str, Any]] = []
+
+    def send(_self: Any, content: dict[str, Any], buffers: Any = None) -> None:
+        if content["type"] == kind:
+            messages.append(content)
+
+    monkeypatch.setattr(type(widget), "send", send)
+    return messages
