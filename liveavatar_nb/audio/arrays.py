@@ -33,17 +33,17 @@ def is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def check_rate(rate: Any, name: str) -> float:
+def check_rate(rate: Any, label: str) -> float:
     """A rate in Hz.
 
     Raises:
         AudioError: it is none, or one that cannot be resampled.
     """
     if not is_number(rate):
-        raise AudioError(f"{name} has a rate that is no number of Hz, but {type(rate).__name__}.", field="rate")
+        raise AudioError(f"{label} has a rate that is no number of Hz, but {type(rate).__name__}.", field="rate")
     if not math.isfinite(rate) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(
-            f"{name} has a rate of {rate:,g} Hz; rates from {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz can be read.",
+            f"{label} has a rate of {rate:,g} Hz; rates from {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz can be read.",
             field="rate",
         )
     return float(rate)
@@ -57,7 +57,7 @@ def blocks(array: Samples, rate: float) -> Iterator[Block]:
         yield Block(rate, frames[start : start + most])
 
 
-def array_of(audio: Any, name: str) -> Samples:
+def array_of(audio: Any, label: str) -> Samples:
     """What numpy makes of an array or of a list of numbers.
 
     Raises:
@@ -66,37 +66,37 @@ def array_of(audio: Any, name: str) -> Samples:
     try:
         array = np.asarray(audio)
     except Exception as failure:
-        raise AudioError(f"{name} gives no array: {failure}.", remedy="Pass a NumPy array.") from failure
+        raise AudioError(f"{label} gives no array: {failure}.", remedy="Pass a NumPy array.") from failure
     if array.dtype.kind not in "iuf":
         raise AudioError(
-            f"{name} is of the type {array.dtype}; samples are real numbers.",
+            f"{label} is of the type {array.dtype}; samples are real numbers.",
             remedy="Pass floats up to 1.0, or integers that fill their type's range.",
         )
     if array.ndim == 0:
-        raise AudioError(f"{name} is a single number; samples come in arrays.")
+        raise AudioError(f"{label} is a single number; samples come in arrays.")
     if array.ndim > 2 or 0 in array.shape[1:]:
-        raise AudioError(f"{name} is of the shape {array.shape}; samples are (n,) or (n, channels).")
+        raise AudioError(f"{label} is of the shape {array.shape}; samples are (n,) or (n, channels).")
     if array.ndim == 2:
         rows, columns = array.shape
         if columns > PLAUSIBLE_CHANNELS and columns > rows > 0:
             raise AudioError(
-                f"{name} is of the shape {array.shape}: that looks like (channels, n), and is to be (n, channels).",
+                f"{label} is of the shape {array.shape}: that looks like (channels, n), and is to be (n, channels).",
                 remedy="Pass audio.T.",
             )
         if columns > MOST_CHANNELS:
-            raise AudioError(f"{name} has {columns} channels; {MOST_CHANNELS} at most can be read.")
+            raise AudioError(f"{label} has {columns} channels; {MOST_CHANNELS} at most can be read.")
     return array
 
 
-def array_of_list(numbers_: Sequence[Any], name: str) -> Samples:
+def array_of_list(values: Sequence[Any], label: str) -> Samples:
     """What a plain list of numbers is: floats, or whole numbers of 16 bit."""
-    array = array_of(numbers_, name)
+    array = array_of(values, label)
     if array.dtype.kind == "f":
         return array
     limits = np.iinfo(np.int16)
     if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
         raise AudioError(
-            f"{name} holds whole numbers that do not fit 16 bit, and does not say of how many bits they are.",
+            f"{label} holds whole numbers that do not fit 16 bit, and does not say of how many bits they are.",
             remedy="Pass numpy.array(samples, dtype=...), where the type's range is full scale.",
         )
     return array.astype(np.int16)

@@ -34,7 +34,7 @@ def blocks(reader: Reader, kind: Kind, notes: list[str], told: Told) -> Iterator
     Raises:
         AudioError: PyAV is not installed, or the file cannot be decoded.
     """
-    what = f"{reader.name} is {kind.words}"
+    what = f"{reader.label} is {kind.words}"
     try:
         import av  # noqa: PLC0415 (an extra, and slow to import)
     except ImportError:
@@ -77,13 +77,14 @@ def _decoded(container: InputContainer, stream: AudioStream, what: str, notes: l
     import av  # noqa: PLC0415
 
     damaged, decoded, failure = 0, 0.0, None
+    line, first = len(notes), 0.0
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
         except av.InvalidDataError as error:
             if not damaged:
+                line, first = len(notes), decoded
                 notes.append("")
-                line, first = len(notes) - 1, decoded
             damaged, failure = damaged + 1, error
             parts = "1 part" if damaged == 1 else f"{damaged} parts"
             notes[line] = f"{parts} of it could not be decoded, first at {first:.1f} s."

@@ -13,7 +13,7 @@ HIGHEST_RATE: Final = 768_000  # Hz
 MOST_CHANNELS: Final = 256
 PLAUSIBLE_CHANNELS: Final = 8  # with more than these, and fewer rows than columns, an array is taken for transposed
 
-BLOCK_SECONDS: Final = 1  # of sound that are read and resampled at once
+BLOCK_SECONDS: Final = 2  # of sound that are read and resampled at once, where so much is there
 BLOCK_BYTES: Final = 1024 * 1024  # of it at most
 READ_BYTES: Final = 64 * 1024  # of a coded file or a stream that are asked for at once
 SNIFF_BYTES: Final = 32  # that tell what a file is

@@ -19,16 +19,16 @@ class Reader:
 
     Args:
         fill: gives about so many bytes, as soon as there are any; none at the end.
-        name: what is read, for errors.
+        label: what is read, as a sentence about it begins.
         file: what `fill` reads from where one can go back in it.
         is_cut: whether it comes in parts of a stream, whose end nobody knew when the header was written.
     """
 
-    def __init__(self, fill: Fill, name: str, *, file: BinaryIO | None = None, is_cut: bool = False) -> None:
+    def __init__(self, fill: Fill, label: str, *, file: BinaryIO | None = None, is_cut: bool = False) -> None:
         self._fill = fill
         self._file = file
         self._ahead = memoryview(b"")
-        self.name = name
+        self.label = label
         self.is_cut = is_cut
         self._start = 0 if file is None else file.tell()
 
@@ -89,14 +89,14 @@ class Reader:
         return self.tell()
 
 
-def reader_of(file: Any, name: str) -> Reader:
+def reader_of(file: Any, label: str) -> Reader:
     """A reader of a binary file object, from where it stands.
 
     Raises:
         AudioError: it is open as text.
     """
     if isinstance(file, io.TextIOBase):
-        raise AudioError(f"{name} is open as text, not as bytes.", remedy="Open it with 'rb'.")
+        raise AudioError(f"{label} is open as text, not as bytes.", remedy="Open it with 'rb'.")
     # read1 and unbuffered files give what is there, so that many can be asked for; others wait for so many
     read = getattr(file, "read1", None)
     least = READ_BYTES if read or isinstance(file, io.RawIOBase) else 1
@@ -106,15 +106,15 @@ def reader_of(file: Any, name: str) -> Reader:
         try:
             found = read(max(size, least))
         except Exception as failure:
-            raise AudioError(f"{name} could not be read: {failure}.") from failure
+            raise AudioError(f"{label} could not be read: {failure}.") from failure
         if isinstance(found, str):
-            raise AudioError(f"{name} gives text, not bytes.", remedy="Open it with 'rb'.")
+            raise AudioError(f"{label} gives text, not bytes.", remedy="Open it with 'rb'.")
         if not isinstance(found, bytes | bytearray | memoryview):
             told = "nothing yet: it does not block" if found is None else f"{type(found).__name__}, not bytes"
-            raise AudioError(f"{name} gives {told}.")
+            raise AudioError(f"{label} gives {told}.")
         return found
 
-    return Reader(fill, name, file=file if _can_go_back(file) else None)
+    return Reader(fill, label, file=file if _can_go_back(file) else None)
 
 
 def _can_go_back(file: Any) -> bool:

@@ -123,20 +123,20 @@ class Source:
         """A file by what it begins with, else raw samples."""
         head = reader.peek(SNIFF_BYTES)
         if not head:
-            raise AudioError(f"{reader.name} is empty.")
+            raise AudioError(f"{reader.label} is empty.")
         begins = f"it begins with {kinds.begins_with(head)}"
         kind = kinds.kind_of(head, may_be_raw=rate is not None)
         if kind is None and rate is None:
             remedy = "Raw samples, 16-bit mono, need rate=..., as in rate=24000."
-            raise AudioError(f"{reader.name} is no sound file known here: {begins}. {FORMATS}", remedy=remedy)
+            raise AudioError(f"{reader.label} is no sound file known here: {begins}. {FORMATS}", remedy=remedy)
         if kind is not None and kind.format is None:
-            raise AudioError(f"{reader.name} is {kind.words}: {begins}. {FORMATS}", remedy=kind.remedy)
+            raise AudioError(f"{reader.label} is {kind.words}: {begins}. {FORMATS}", remedy=kind.remedy)
 
         def told(own: float, seconds: float | None) -> None:
             self._seconds = seconds
             if rate is None or rate == own:
                 return
-            note = f"{reader.name} has a rate of its own, {own:g} Hz; rate={rate:g} was left out."
+            note = f"{reader.label} has a rate of its own, {own:g} Hz; rate={rate:g} was left out."
             if note not in self.notes:
                 self.notes.append(note)
 

@@ -72,23 +72,23 @@ def header(reader: Reader) -> Header:
     while True:
         head = reader.peek(8, at)
         if len(head) < 8:
-            raise AudioError(f"{reader.name} is a WAV file that ends before its sound begins.")
+            raise AudioError(f"{reader.label} is a WAV file that ends before its sound begins.")
         name, size = struct.unpack("<4sI", head)
         at += 8
         if name == b"data":
             if layout is None:
-                raise AudioError(f"{reader.name} is a WAV file whose sound comes before its format.")
+                raise AudioError(f"{reader.label} is a WAV file whose sound comes before its format.")
             return _extent(reader, layout, at, long_size if size == UNKNOWN and long_size else size, whole)
         if at + size > HEADER_LIMIT:
-            raise AudioError(f"{reader.name} is a WAV file without sound in its first {HEADER_LIMIT >> 20} MiB.")
+            raise AudioError(f"{reader.label} is a WAV file without sound in its first {HEADER_LIMIT >> 20} MiB.")
         if name in (b"fmt ", b"ds64"):
             body = reader.peek(size, at)
             if len(body) < 16:
-                raise AudioError(f"{reader.name} is a WAV file whose header ends early.")
+                raise AudioError(f"{reader.label} is a WAV file whose header ends early.")
             if name == b"ds64":
                 whole, long_size = struct.unpack("<QQ", body[:16])
                 whole += 8
-            elif (layout := _layout(reader.name, body)) is None:
+            elif (layout := _layout(reader.label, body)) is None:
                 return Header(None)
         at += size + size % 2
 
@@ -106,7 +106,7 @@ def _extent(reader: Reader, layout: Layout, start: int, size: int, whole: int) -
     return Header(layout, start, size, max(0, whole - start - size) if whole < PLACEHOLDER else 0)
 
 
-def _layout(name: str, body: bytes) -> Layout | None:
+def _layout(label: str, body: bytes) -> Layout | None:
     """What the format chunk says; None where the samples are coded."""
     tag, channels, rate, _, align, bits = struct.unpack("<HHIIHH", body[:16])
     if tag == EXTENSIBLE and len(body) >= 26:
@@ -114,14 +114,14 @@ def _layout(name: str, body: bytes) -> Layout | None:
     if tag not in WIDTHS:
         return None
     if not 1 <= channels <= MOST_CHANNELS:
-        raise AudioError(f"{name} is a WAV file with {channels} channels; 1 to {MOST_CHANNELS} can be read.")
+        raise AudioError(f"{label} is a WAV file with {channels} channels; 1 to {MOST_CHANNELS} can be read.")
     width = align // channels or (bits + 7) // 8
     if width not in WIDTHS[tag] or align not in (0, width * channels):
         raise AudioError(
-            f"{name} is a WAV file of {bits} bit {'float' if tag == FLOAT else 'PCM'} in frames of {align} bytes; "
+            f"{label} is a WAV file of {bits} bit {'float' if tag == FLOAT else 'PCM'} in frames of {align} bytes; "
             "8, 16, 24 and 32 bit PCM can be read, and float of 32 and 64 bit."
         )
-    return Layout(check_rate(rate, name), channels, width, WIDTHS[tag][width])
+    return Layout(check_rate(rate, label), channels, width, WIDTHS[tag][width])
 
 
 def blocks(reader: Reader, layout: Layout, notes: list[str], size: int | None = None) -> Iterator[Block]:
@@ -150,10 +150,10 @@ def blocks(reader: Reader, layout: Layout, notes: list[str], size: int | None = 
             yield Block(layout.rate, _samples(data, whole, layout))
     if left:
         notes.append(
-            f"{reader.name} ends early: {left / frame / layout.rate:.2f} s that its header promises are missing."
+            f"{reader.label} ends early: {left / frame / layout.rate:.2f} s that its header promises are missing."
         )
     elif carried:
-        notes.append(f"{reader.name} ends within a sample, which was left out.")
+        notes.append(f"{reader.label} ends within a sample, which was left out.")
 
 
 def _samples(data: bytes, whole: int, layout: Layout) -> np.ndarray:
