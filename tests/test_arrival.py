@@ -38,7 +38,8 @@ def recording(rate: int) -> Signal:
         own = frame.sample_rate
     mono: Signal = np.concatenate(parts, axis=1).mean(axis=0).astype(np.float64)[: round(SECONDS * own)]
     resampled: Signal = mono if own == rate else signals.soxr.resample(mono, own, rate, "VHQ")
-    return resampled / np.max(np.abs(resampled)) * 0.8
+    loud: Signal = resampled / np.max(np.abs(resampled)) * 0.8
+    return loud
 
 
 @pytest.fixture

@@ -328,9 +328,7 @@ asyncio.run(main())
 def _memory(folder: Path) -> bool:
     """Peak memory of a process that plays a file through, on a clock that runs fast."""
     peaks = []
-    print(
-        f"\nPeak memory of a process that plays a WAV of 48 kHz stereo to its end (clock {MEMORY_SPEED:g} times as fast)"
-    )
+    print(f"\nPeak memory of a process that plays a WAV of 48 kHz stereo to its end ({MEMORY_SPEED:g} times as fast)")
     for minutes in MEMORY_MINUTES:
         path = folder / f"{minutes}.wav"
         write_file(path, minutes)
