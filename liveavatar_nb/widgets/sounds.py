@@ -113,7 +113,7 @@ class Sounds:
         found: dict[str, Offer] = {}
         seen: dict[tuple[str, int, int], Offer] = {}
         given = {offer.audio for offer in self._given if isinstance(offer.audio, Path)}
-        for path, facts in _newest(Path.cwd()):
+        for path, facts in _newest():
             if path in given:
                 continue
             key = (str(path), facts.st_mtime_ns, facts.st_size)
@@ -232,11 +232,11 @@ def _given(audio: Any, name: str | None) -> Offer:
         return Offer(uuid.uuid4().hex, (name or sound.name)[:LONGEST_NAME], "given", audio, None, sound.seconds)
 
 
-def _newest(folder: Path) -> list[tuple[Path, os.stat_result]]:
-    """The newest sound files of a folder, the newest first."""
+def _newest() -> list[tuple[Path, os.stat_result]]:
+    """The newest sound files of the notebook's folder, the newest first; none where that is gone."""
     accepted = endings()
     found: list[tuple[Path, os.stat_result]] = []
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+    with contextlib.suppress(OSError), os.scandir(Path.cwd()) as entries:
         for entry in entries:
             if not entry.name.lower().endswith(accepted) or entry.name.startswith("."):
                 continue

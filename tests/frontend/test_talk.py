@@ -148,9 +148,9 @@ def test_an_interruption_that_waits_for_a_cell_claims_nothing(harness: Open) -> 
 def test_what_is_played_after_an_interruption_is_said(harness: Open) -> None:
     view = harness("studio", "talk_playing")
     view.page.locator(".lv-talk").get_by_role("button", name="Interrupt").click()
-    expect(view.page.locator(".lv-what-said")).to_have_text("welcome.wavwas interrupted")
+    expect(view.page.locator(".lv-what-said")).to_have_text("welcome.wav was interrupted")
     view.button("Play goodbye.wav").click()
-    expect(view.page.locator(".lv-what-said")).to_contain_text("goodbye.wav0:0")
+    expect(view.page.locator(".lv-what-said")).to_contain_text("goodbye.wav 0:0")
     expect(view.page.locator(".lv-pill")).to_have_text("Live · talking")
 
 

@@ -118,6 +118,16 @@ def test_a_file_of_the_folder_that_is_no_sound_is_listed_without_a_length(folder
     assert (first.name, first.seconds) == ("broken.wav", None)
 
 
+def test_a_folder_that_is_gone_has_no_sounds(folder: Path) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    sounds = Sounds()
+    sounds.look()
+    assert offered(sounds) == [("tone", "Test tone")]
+
+
 def test_a_sound_that_is_given_is_not_listed_twice(folder: Path) -> None:
     (folder / "welcome.wav").write_bytes(wav())
     sounds = Sounds(["welcome.wav"])

@@ -28,15 +28,16 @@ function isBad(row: KeptRow): boolean {
 
 function Cells({ row, since }: { row: KeptRow; since: number }) {
   const Arrow = row.direction === "sent" ? ArrowUp : ArrowDown;
+  const bad = isBad(row) ? " lv-wire-bad" : "";
   return (
     <>
       <span class="lv-wire-at">{offset(row.at - since)}</span>
       <Arrow size={13} class={`lv-wire-${row.direction}`} aria-hidden="true" />
       <span class="lv-sr">{row.direction} </span>
-      <span class="lv-cut lv-wire-name" title={row.name}>
+      <span class={`lv-cut lv-wire-name${row.note === "" ? bad : ""}`} title={row.name}>
         {row.name}
       </span>
-      <span class={`lv-cut lv-wire-note${isBad(row) ? " lv-wire-bad" : ""}`} title={row.note}>
+      <span class={`lv-cut lv-wire-note${bad}`} title={row.note}>
         {row.note}
       </span>
       <span class="lv-wire-ms">{row.ms === null ? "" : milliseconds(row.ms)}</span>

@@ -55,7 +55,7 @@ function What({ state }: { state: TalkState }) {
     <div class="lv-line lv-what-said">
       <span class={`lv-cut${current ? "" : " lv-mute"}`} title={nameOf(shown)}>
         {nameOf(shown)}
-      </span>
+      </span>{" "}
       {current ? (
         <>
           <span class="lv-gap" />
