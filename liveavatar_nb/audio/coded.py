@@ -6,6 +6,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from ..errors import AudioError
 from .arrays import Block, check_rate
 from .kinds import AAC, MP3, MP4, Kind
@@ -53,7 +55,9 @@ def blocks(reader: Reader, kind: Kind, notes: list[str], told: Told) -> Iterator
             stream = _stream(container, what)
             # the length of bare AAC would be a guess from its first frames
             told(stream.rate, None if kind is AAC else _seconds(container, stream))
-            yield from _decoded(container, stream, what, notes)
+            decoded = _decoded(container, stream, what, notes)
+            # from a stream each frame is handed on at once, from a file, which is all there, many together
+            yield from _joined(decoded) if reader.seekable() else decoded
     except av.FFmpegError as failure:
         raise AudioError(f"{what} that cannot be decoded: {failure.strerror or failure}.") from failure
 
@@ -95,6 +99,33 @@ def _decoded(container: InputContainer, stream: AudioStream, what: str, notes: l
                 yield Block(frame.sample_rate, _samples(frame))
     if failure is not None and not decoded:
         raise AudioError(f"{what} of which nothing can be decoded.") from failure
+
+
+def _joined(frames: Iterator[Block]) -> Iterator[Block]:
+    """What a decoder gives in frames of some 20 ms, as blocks of 1 s at most."""
+    waiting: list[Block] = []
+    count = 0
+    failure: Exception | None = None
+    while True:
+        try:
+            frame = next(frames, None)
+        except Exception as raised:  # noqa: BLE001 (raised below, after what was decoded before it)
+            frame, failure = None, raised
+        if waiting and (frame is None or not _is_alike(frame, waiting[0]) or count + len(frame.samples) > frame.rate):
+            yield Block(waiting[0].rate, np.concatenate([block.samples for block in waiting]))
+            waiting, count = [], 0
+        if frame is None:
+            break
+        waiting.append(frame)
+        count += len(frame.samples)
+    if failure is not None:
+        raise failure
+
+
+def _is_alike(one: Block, other: Block) -> bool:
+    """Whether two blocks can be joined."""
+    same_kind = one.samples.dtype == other.samples.dtype and one.samples.shape[1] == other.samples.shape[1]
+    return same_kind and one.rate == other.rate
 
 
 def _samples(frame: AudioFrame) -> Any:

@@ -151,6 +151,26 @@ def test_what_cannot_be_decoded_is_named() -> None:
         assert caught.value.__cause__ is not None
 
 
+def test_what_was_decoded_before_a_failure_is_played() -> None:
+    file, wanted = file_of("mp3")
+    failure = OSError("the disk went away")
+
+    class Failing(io.BytesIO):
+        def read1(self, size: int | None = -1) -> bytes:
+            if self.tell() > len(file) // 2:
+                raise failure
+            return super().read1(4_096)
+
+    sound = open_sound(Failing(file))
+    got = b""
+    with pytest.raises(AudioError, match=r"After 1.\d s of sound: The file could not be read: the disk") as caught:  # noqa: PT012
+        for piece in sound.pcm():
+            got += piece
+    assert caught.value.__cause__ is failure
+    assert len(got) > len(wanted) * 0.8
+    assert signals.difference(samples([got]), wanted[: len(got) // 2]) < -40
+
+
 def test_whole_files_one_after_the_other() -> None:
     flac, ogg = file_of("flac")[0], file_of("ogg opus")[0]
     alone = [b"".join(open_sound(file).pcm()) for file in (flac, ogg)]
