@@ -8,7 +8,7 @@ import inspect
 import logging
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from .errors import AudioError, SessionEnded, UtteranceFailed
 from .models import TranscriptLine
 from .pacing import Pace
 from .protocol import lite
-from .protocol.lite import Event, Framer
+from .protocol.lite import Command, Event, Framer
 from .record import Records
 from .stopwatch import Stopwatch
 from .threads import iterate_on_own_thread, on_own_thread
@@ -88,6 +88,7 @@ class Source:
     async def discard(self) -> None:
         """Ends it unread."""
         await self.close()
+        # where it is just being opened it closes itself
         if self.sound is not None:
             await on_own_thread(self.sound.close)
 
@@ -126,7 +127,8 @@ class Speech:
         self._track = Track(clock, self._began)
         self._pace = Pace(config.SPEECH_LEAD)
         self._hushed_at: float | None = None
-        self._owes_interrupt = False
+        self._owed: list[Command] = []
+        self._preparing: set[AsyncUtterance] = set()
         self._end: SessionEnded | None = None
         self.utterances: deque[AsyncUtterance] = deque(maxlen=config.KEPT_UTTERANCES)
         self.transcript: Records[TranscriptLine] = Records()
@@ -149,62 +151,93 @@ class Speech:
         """By this socket it speaks, as soon as that is ready."""
         self._socket = socket
         self._session_id = socket.session_id
+        self._go_on()
 
-    async def open(self, audio: Any, rate: float | None) -> Source:
-        """A sound, with its beginning read.
-
-        Raises:
-            AudioError: it cannot be read.
-        """
-        source = Source(asyncio.get_running_loop())
-        try:
-            await on_own_thread(lambda: source.open(audio, rate))
-        except BaseException:
-            await source.close()
-            raise
-        return source
-
-    def put(self, source: Source, name: str | None, text: str | None, grace: float | None) -> AsyncUtterance:
-        """A sound to be said when those before it are sent.
+    async def take(
+        self,
+        utterance: AsyncUtterance,
+        make: Callable[[], Awaitable[Any]],
+        rate: float | None,
+        *,
+        grace: float | None,
+        replace: bool,
+    ) -> None:
+        """Has an utterance said when those before it are sent; returns once its sound has begun, or it is over.
 
         Args:
-            source: its sound.
-            name: what it is called; the sound's own name where not given.
-            text: its words.
+            utterance: which.
+            make: gives its sound, of any kind.
+            rate: Hz of raw samples.
             grace: seconds after its end in which the service is to say that it was spoken; None for any time.
+            replace: silence all else once the sound has begun.
+
+        Raises:
+            AudioError: the sound cannot be read; and what `make` raises.
         """
+        work = asyncio.create_task(self._prepare(utterance, make, rate, grace, replace=replace))
+        over = asyncio.create_task(utterance.is_over())
+        self._preparing.add(utterance)
+        try:
+            await asyncio.wait({work, over}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            self._preparing.discard(utterance)
+            work.cancel()
+            over.cancel()
+
+    async def _prepare(
+        self,
+        utterance: AsyncUtterance,
+        make: Callable[[], Awaitable[Any]],
+        rate: float | None,
+        grace: float | None,
+        *,
+        replace: bool,
+    ) -> None:
+        source = Source(asyncio.get_running_loop())
+        try:
+            audio = await make()
+            await on_own_thread(lambda: source.open(audio, rate))
+            self._preparing.discard(utterance)
+            if replace:
+                await self.interrupt()
+        except BaseException:
+            await source.discard()
+            raise
         assert source.sound is not None
-        utterance = AsyncUtterance(name or source.sound.name, text, source.sound.seconds, self._clock)
+        utterance.open(source.sound.name, source.sound.seconds)
         self.utterances.append(utterance)
-        waiting = _Waiting(utterance, source, grace)
+        self._queue.append(_Waiting(utterance, source, grace))
         if self._end is not None:
-            self._discard(waiting, UtteranceState.FAILED, self._end)
-        else:
-            self._queue.append(waiting)
-            self._go_on()
+            self.close(self._end)
+        self._go_on()
         self._on_change()
-        return utterance
 
     async def interrupt(self) -> None:
         """Silence: what is said, sent or waits is over, and no frame of it is sent any more."""
         self._hush()
-        if self._end is not None:
-            return
-        if self._socket is None or not self._socket.ready.is_set():
-            # the service may still say what it held when the line was cut
-            self._owes_interrupt = self._socket is not None
-            self._hushed_at = None
-            self._go_on()
-            return
-        with contextlib.suppress(SocketLost):
-            await self._socket.send(lite.interrupt(str(uuid.uuid4())))
+        await self._tell(lite.interrupt(str(uuid.uuid4())))
 
     async def listen(self, *, start: bool) -> None:
-        """An attentive pose while it does not talk, or the idle one."""
-        assert self._socket is not None
-        await self._socket.ready.wait()
+        """An attentive pose while it does not talk, or the idle one; at the latest when the avatar is there."""
         self._track.rest(AgentState.LISTENING if start else AgentState.IDLE)
-        await self._socket.send(lite.listen(str(uuid.uuid4()), start=start))
+        await self._tell(lite.listen(str(uuid.uuid4()), start=start))
+
+    async def _tell(self, command: Command) -> None:
+        """Sends a command now, else as soon as the avatar is there, before any sound: the line may be cut, and the
+        service may still say what it held then.
+        """
+        if self._end is not None:
+            return
+        try:
+            if self._socket is None:
+                raise SocketLost
+            await self._socket.send(command)
+        except SocketLost:
+            self._owed = [*(one for one in self._owed if one.type != command.type), command]
+            self._hushed_at = None
+            self._go_on()
 
     # what it is told of
 
@@ -231,19 +264,11 @@ class Speech:
         self._on_change()
 
     def close(self, end: SessionEnded) -> None:
-        """The session is over."""
-        if self._end is not None:
-            return
+        """The session is over, and with it all that was to be said."""
         self._end = end
-        current, waiting = self._current, list(self._queue)
-        self._stop_pump()
-        self._queue.clear()
-        self._owes_interrupt = False
+        self._owed = []
         self._track.lose(end)
-        if current is not None:
-            current.utterance.finish(UtteranceState.FAILED, end)
-        for one in waiting:
-            self._discard(one, UtteranceState.FAILED, end)
+        self._end_all(UtteranceState.FAILED, end)
 
     def _drop_what_is_over(self) -> None:
         """Sends no more of what is over, and goes on with what waits."""
@@ -255,7 +280,7 @@ class Speech:
 
     def _go_on(self) -> None:
         is_idle = self._pump is None or self._pump.done()
-        if is_idle and self._socket is not None and (self._queue or self._owes_interrupt):
+        if is_idle and self._socket is not None and (self._queue or self._owed):
             self._pump = asyncio.create_task(self._run(), name="liveavatar_nb speech")
 
     def _stop_pump(self) -> None:
@@ -265,25 +290,27 @@ class Speech:
         self._pump = self._current = None
 
     def _hush(self) -> None:
-        current, waiting = self._current, list(self._queue)
-        self._stop_pump()
-        self._queue.clear()
         self._pace.reset()
         if self._track.hush() or self._track.agent_state is AgentState.TALKING:
             self._hushed_at = self._clock.monotonic()
-        if current is not None:
-            current.utterance.finish(UtteranceState.INTERRUPTED)
-        for one in waiting:
-            self._discard(one, UtteranceState.INTERRUPTED)
+        self._end_all(UtteranceState.INTERRUPTED)
         self._on_change()
 
-    def _discard(self, waiting: _Waiting, state: UtteranceState, error: Exception | None = None) -> None:
-        """Ends one of which nothing was sent."""
-        waiting.utterance.finish(state, error)
-        self._spawn(waiting.source.discard())
+    def _end_all(self, state: UtteranceState, error: Exception | None = None) -> None:
+        """Ends what is being sent, what waits, and what is being got ready."""
+        ending = set(self._preparing)
+        if self._current is not None:
+            ending.add(self._current.utterance)
+        self._stop_pump()
+        while self._queue:
+            waiting = self._queue.popleft()
+            ending.add(waiting.utterance)
+            self._spawn(waiting.source.discard())
+        for utterance in ending:
+            utterance.finish(state, error)
 
     async def _run(self) -> None:
-        while self._queue or self._owes_interrupt:
+        while self._queue or self._owed:
             await self._ready()
             if self._queue:
                 waiting = self._current = self._queue.popleft()
@@ -292,13 +319,11 @@ class Speech:
                 self._on_change()
 
     async def _ready(self) -> WebSocket:
-        """The socket, once the avatar is there; an interruption that could not be sent goes first."""
+        """The socket, once the avatar is there and has been told what could not be sent before."""
         assert self._socket is not None
         await self._socket.ready.wait()
-        if self._owes_interrupt:
-            with contextlib.suppress(SocketLost):
-                await self._socket.send(lite.interrupt(str(uuid.uuid4())))
-                self._owes_interrupt = False
+        while self._owed and self._socket.ready.is_set():
+            await self._tell(self._owed.pop(0))
         return self._socket
 
     async def _say(self, waiting: _Waiting) -> None:

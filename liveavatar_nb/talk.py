@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable
 from typing import Any, overload
 
@@ -78,21 +79,13 @@ class SessionTalk(SessionFacts):
         """
         self._refuse_speech("play")
         _check_words(text, name, timeout)
-        source = await self._speech.open(audio, rate)
-        if replace:
-            await self.interrupt()
-        utterance = self._speech.put(source, name, text, timeout)
-        if not wait:
-            return utterance
-        try:
-            if progress:
-                await follow(utterance)
-            await utterance.wait()
-        except asyncio.CancelledError:
-            if not utterance.state.is_final:
-                await self.interrupt()
-            raise
-        return utterance
+
+        async def given() -> Any:
+            return audio
+
+        utterance = AsyncUtterance(name, text, self._around.clock)
+        await self._speech.take(utterance, given, rate, grace=timeout, replace=replace)
+        return await self._see_through(utterance, wait=wait, progress=progress)
 
     async def say(
         self,
@@ -125,22 +118,43 @@ class SessionTalk(SessionFacts):
                 "This client has no voice of its own, which say() needs in LITE.",
                 remedy="Give one: LiveAvatar(tts=...), a function from text to sound. Or play() a sound.",
             )
-        sound = await voiced(self._around.tts, text)
+        _check_words(text, None, timeout)
+        voice = functools.partial(voiced, self._around.tts, text)
+        utterance = AsyncUtterance(text, text, self._around.clock)
         try:
-            return await self.play(
-                sound, text=text, name=text, wait=wait, timeout=timeout, progress=progress, replace=replace
-            )
+            await self._speech.take(utterance, voice, None, grace=timeout, replace=replace)
         except AudioError as failure:
             failure.remedy = (
                 f"{failure.remedy} Raw samples tts gives in a pair with their rate: (samples, 24000).".strip()
             )
             raise
+        return await self._see_through(utterance, wait=wait, progress=progress)
+
+    async def _see_through(self, utterance: AsyncUtterance, *, wait: bool, progress: bool) -> AsyncUtterance:
+        """Waits until it is over, where that is wanted; who ends the wait wants silence."""
+        if not wait and not utterance.state.is_final:
+            return utterance
+        try:
+            if progress:
+                await follow(utterance)
+            await utterance.wait()
+        except asyncio.CancelledError:
+            if not utterance.state.is_final:
+                await self.interrupt()
+            raise
+        return utterance
 
     async def interrupt(self) -> None:
         """Silence at once: what is said, and what waits, is over (LITE: `agent.interrupt`).
 
-        Nothing of it is sent any more, and the service forgets what it holds. Where nothing is said nothing happens.
+        Nothing of it is sent any more, and the service forgets what it holds. Where nothing is said, or the session
+        is over, nothing happens.
+
+        Raises:
+            WrongMode: a conversation (FULL) is not interrupted by this version.
         """
+        if self.mode != "LITE":
+            raise self._wrong_mode("interrupt")
         await self._speech.interrupt()
 
     async def start_listening(self) -> None:
@@ -163,9 +177,12 @@ class SessionTalk(SessionFacts):
 
     def _refuse_speech(self, what: str) -> None:
         if self.mode != "LITE":
-            raise WrongMode(f"{what}() is for LITE sessions; this one is a conversation.", session_id=self.id)
+            raise self._wrong_mode(what)
         if self._state.is_final or self._state is SessionState.STOPPING:
             raise self._ended_error()
+
+    def _wrong_mode(self, what: str) -> WrongMode:
+        return WrongMode(f"{what}() is for LITE sessions; this one is a conversation.", session_id=self.id)
 
     def _ended_error(self) -> SessionEnded:
         words = f": {self.end_words}" if self.end_words else ""

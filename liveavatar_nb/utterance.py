@@ -50,16 +50,15 @@ class AsyncUtterance:
     """One thing that the avatar says; `AsyncSession.play` and `say` make it.
 
     Args:
-        name: what the sound is called, as `welcome.wav`.
+        name: what it is called; the name of its sound when not given.
         text: its words, for captions and the transcript.
-        total: its length in seconds, where it is known beforehand.
         clock: tells the time.
     """
 
-    def __init__(self, name: str, text: str | None = None, total: float | None = None, clock: Clock = CLOCK) -> None:
-        self._name = name
+    def __init__(self, name: str | None = None, text: str | None = None, clock: Clock = CLOCK) -> None:
+        self._name = name or ""
         self._text = text
-        self._total = total
+        self._total: float | None = None
         self._clock = clock
         self._id = str(uuid.uuid4())
         self._state = UtteranceState.QUEUED
@@ -172,6 +171,11 @@ class AsyncUtterance:
     def is_open(self) -> bool:
         """Whether it was begun on the wire, and is not over."""
         return self._first_frame_at is not None and not self._state.is_final
+
+    def open(self, name: str, total: float | None) -> None:
+        """Its sound has begun; it is called so, unless it has a name already, and is so long, as far as is known."""
+        self._name = self._name or name
+        self._total = total
 
     def begin(self, *, has_waited: bool) -> None:
         """Its first frame goes out, behind one that is still being said or not."""

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import soxr
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator
 from liveavatar_nb.pacing import Pace
@@ -37,7 +38,7 @@ def recording(rate: int) -> Signal:
                 break
         own = frame.sample_rate
     mono: Signal = np.concatenate(parts, axis=1).mean(axis=0).astype(np.float64)[: round(SECONDS * own)]
-    resampled: Signal = mono if own == rate else signals.soxr.resample(mono, own, rate, "VHQ")
+    resampled: Signal = mono if own == rate else soxr.resample(mono, own, rate, "VHQ")
     loud: Signal = resampled / np.max(np.abs(resampled)) * 0.8
     return loud
 

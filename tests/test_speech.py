@@ -283,7 +283,8 @@ async def test_a_conversation_and_a_session_that_is_over_are_refused(client: Asy
     async with await client.start("Silas", context=made.id) as full:
         with pytest.raises(WrongMode, match="play"):
             await full.play(noise(0.1), rate=RATE)
-        await full.interrupt()
+        with pytest.raises(WrongMode, match="interrupt"):
+            await full.interrupt()
     async with await client.start("Silas") as session:
         pass
     for call in (session.play(noise(0.1), rate=RATE), session.say("Hello"), session.start_listening()):
@@ -408,6 +409,65 @@ def test_ctrl_c_hushes_the_avatar_and_leaves_the_session(la: LiveAvatar, simulat
         timer.join()
         assert session.utterances[0].state == "interrupted"
         assert session.play(noise(0.3), rate=RATE).state == "ended"
+
+
+async def test_what_is_being_got_ready_is_hushed_too(simulator: Simulator) -> None:
+    go_on = threading.Event()
+
+    def tts(text: str) -> Any:
+        go_on.wait(10)
+        return noise(1.0), RATE
+
+    def stuck() -> Iterator[Any]:
+        go_on.wait(10)
+        yield noise(1.0)
+
+    async def never() -> AsyncIterator[Any]:
+        await asyncio.Event().wait()
+        yield noise(1.0)
+
+    async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, tts=tts) as client:
+        async with await client.start("Silas") as session:
+            works = [
+                asyncio.create_task(work)
+                for work in (
+                    session.say("Hello"),
+                    session.play(stuck(), rate=RATE, wait=False),
+                    session.play(never(), rate=RATE),
+                )
+            ]
+            await asyncio.sleep(0.1)
+            await session.interrupt()
+            utterances = [await asyncio.wait_for(work, 5) for work in works]
+            assert {str(utterance.state) for utterance in utterances} == {"interrupted"}
+            go_on.set()
+            await session.play(noise(0.3), rate=RATE)
+            assert types(simulator) == ["agent.interrupt", "agent.speak", "agent.speak_end"]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+async def test_what_is_being_got_ready_ends_with_the_session(session: AsyncSession, wait: bool) -> None:
+    async def never() -> AsyncIterator[Any]:
+        await asyncio.Event().wait()
+        yield noise(1.0)
+
+    work = asyncio.create_task(session.play(never(), rate=RATE, wait=wait))
+    await asyncio.sleep(0.05)
+    await session.stop()
+    with pytest.raises(SessionEnded):
+        await asyncio.wait_for(work, 5)
+
+
+async def test_a_pose_is_taken_as_soon_as_the_avatar_is_there() -> None:
+    with Simulator(connect_delay=0.3) as simulator:
+        async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client:
+            starting = asyncio.create_task(client.start("Silas"))
+            await until(lambda: client.session is not None)
+            assert client.session is not None
+            await client.session.start_listening()
+            await starting
+            await until(lambda: client.session is not None and client.session.agent_state == "listening")
+        assert not simulator.warnings()
 
 
 # the end of it

@@ -43,7 +43,7 @@ class Said:
         self.track = Track(self.clock, lambda utterance: self.started.append(utterance.name))
 
     def begin(self, name: str, seconds: float = 2.0, *, complete: bool = True) -> AsyncUtterance:
-        utterance = AsyncUtterance(name, None, seconds, self.clock)
+        utterance = AsyncUtterance(name, clock=self.clock)
         self.track.begin(utterance)
         utterance.sent(seconds)
         if complete:
