@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import sys
 import uuid
 from typing import Any
 
-from .html import SHADE, SOFT, Markup, clock, text
+from .html import LONGEST_NAME, SHADE, SOFT, Markup, clock, cut, text
 from .utterance import AsyncUtterance, UtteranceState
 
 INTERVAL = 0.25  # s between two looks
-BAR = 'style="display: inline-block; width: 160px; height: 5px; border-radius: 3px; overflow: hidden; background: {}"'
+NAME = 'dir="auto" style="min-width: 0; white-space: nowrap; overflow: hidden; text-overflow: ellipsis"'
+BAR = 'style="flex: none; width: 160px; height: 5px; border-radius: 3px; overflow: hidden; background: {}"'
 FILL = 'style="display: block; height: 100%; width: {:.0f}%; background: var(--jp-brand-color1, #4f46e5)"'
 LINE = 'style="display: flex; align-items: center; gap: 10px; font-variant-numeric: tabular-nums"'
 WORDS = {
@@ -24,6 +26,8 @@ WORDS = {
     UtteranceState.FAILED: "failed",
 }
 
+_showing: set[asyncio.Task[None]] = set()  # a loop alone does not keep its tasks
+
 
 def is_shown() -> bool:
     """Whether this code runs in a notebook's kernel."""
@@ -32,9 +36,17 @@ def is_shown() -> bool:
 
 
 async def follow(utterance: AsyncUtterance) -> None:
-    """Shows the utterance's progress until it is over."""
+    """Shows the utterance's progress until it is over, also where the caller does not wait as long."""
     if not is_shown():
         return
+    showing = asyncio.create_task(_show(utterance), name="liveavatar_nb progress")
+    _showing.add(showing)
+    showing.add_done_callback(_showing.discard)
+    # an interrupted cell ends the wait first and the utterance then, which the bar is to tell
+    await asyncio.shield(showing)
+
+
+async def _show(utterance: AsyncUtterance) -> None:
     place = uuid.uuid4().hex
     _publish(utterance, place, update=False)
     shown = _look(utterance)
@@ -58,13 +70,20 @@ def _publish(utterance: AsyncUtterance, place: str, *, update: bool) -> None:
     publish_display_data(data, transient={"display_id": place}, update=update)  # type: ignore[no-untyped-call]
 
 
+def _name(utterance: AsyncUtterance) -> str:
+    """In one line: it may be all of a text that is said."""
+    return cut(" ".join(utterance.name.split()), LONGEST_NAME)
+
+
 def _times(utterance: AsyncUtterance) -> str:
-    played = clock(utterance.played)
-    return played if utterance.total is None else f"{played} / {clock(utterance.total)}"
+    played, total = utterance.played, utterance.total
+    if total is None or utterance.state is UtteranceState.ENDED:
+        return clock(played if total is None else total)
+    return f"{clock(played)} / {clock(total)}"
 
 
 def _plain(utterance: AsyncUtterance) -> str:
-    return f"{utterance.name}: {_times(utterance)}, {WORDS[utterance.state]}"
+    return f"{_name(utterance)}: {_times(utterance)}, {WORDS[utterance.state]}"
 
 
 def _html(utterance: AsyncUtterance) -> str:
@@ -73,8 +92,8 @@ def _html(utterance: AsyncUtterance) -> str:
         part = 1.0
     notes = "".join(f'<div style="{SOFT}">{text(note)}</div>' for note in utterance.notes)
     return Markup(
-        f"<div {LINE}><span>{text(utterance.name)}</span>"
+        f"<div {LINE}><span {NAME}>{html.escape(_name(utterance))}</span>"
         f"<span {BAR.format(SHADE)}><span {FILL.format(part * 100)}></span></span>"
-        f"<span>{_times(utterance)}</span>"
-        f'<span style="{SOFT}">{WORDS[utterance.state]}</span></div>{notes}'
+        f'<span style="flex: none">{_times(utterance)}</span>'
+        f'<span style="flex: none; {SOFT}">{WORDS[utterance.state]}</span></div>{notes}'
     )
