@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import psutil
 
 STUDIO: Final = "02_studio_demo.ipynb"
-SIMULATED_CLIENT: Final = "LiveAvatar.demo()"
-LIVE_CLIENT: Final = "LiveAvatar()"
+SIMULATED_CLIENT: Final = "LiveAvatar.demo("
+LIVE_CLIENT: Final = "LiveAvatar("
 FOLDER: Final = "liveavatar-demo"
 FOLDERS: Final = 1000  # copies beside each other before a person should tidy up
 OPENER: Final = ".open-studio.html"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +80,13 @@ def test_the_demo_can_make_it_live(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_what_its_text_shows_is_python(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        for block in re.findall(r"```python\n(.*?)```", cell.source, re.DOTALL):
+            ast.parse(block)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_it_runs_top_to_bottom(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert errors(run(nbformat.read(path, as_version=4), tmp_path, monkeypatch)) == []
 
@@ -104,3 +113,24 @@ def test_the_studio_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         if "application/vnd.jupyter.widget-view+json" in output.get("data", {})
     ]
     assert len(views) == 1
+
+
+LEFT = """
+import threading, time
+time.sleep(0.5)
+print([thread.name for thread in threading.enumerate() if "liveavatar" in thread.name], la.is_closed, folder.name)
+"""
+
+
+def test_speech_is_said_and_interrupted_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = nbformat.read(notebooks_folder() / "03_speech_lite.ipynb", as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(LEFT))
+    notebook = run(notebook, tmp_path, monkeypatch)
+    told = [shown(cell) for cell in code(notebook)]
+    assert sum(text.count(", said") for text in told) >= 5
+    assert not any("failed" in text for text in told)
+    assert any("talking" in text and "interrupted" in text for text in told)
+    assert any("<TranscriptLine avatar: 'I am an avatar'>" in text for text in told)
+    left, _, folder = told[-1].strip().rpartition(" ")
+    assert left == "[] True"
+    assert not Path(folder).exists()

@@ -25,7 +25,7 @@ import liveavatar_nb
 ROOT = Path(__file__).resolve().parents[1]
 HOOK = Path("liveavatar_nb/frontend/build_hook.py")
 STATIC = {"panel.js", "picker.js", "studio.js", "talk.js", "widgets.css", "wire.js"}
-NOTEBOOKS = {"01_quickstart.ipynb", "02_studio_demo.ipynb", "07_account.ipynb"}
+NOTEBOOKS = {"01_quickstart.ipynb", "02_studio_demo.ipynb", "03_speech_lite.ipynb", "07_account.ipynb"}
 BUILD_LIMIT = 110  # s
 LARGEST_WHEEL = 1_000_000  # bytes
 
