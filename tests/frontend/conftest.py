@@ -37,6 +37,14 @@ class Harness:
         every: list[dict[str, Any]] = self.run("harness.python.commands")
         return [one for one in every if name in (None, one["command"]) and way in (None, one["way"])]
 
+    def sent(self, name: str, count: int = 1) -> list[dict[str, Any]]:
+        """The commands of a name, once so many of them are there: they take a moment. Not with a clock that stands."""
+        self.page.wait_for_function(
+            "([name, count]) => harness.python.commands.filter(({command}) => command === name).length >= count",
+            arg=[name, count],
+        )
+        return self.commands(name)
+
     def write(self, **traits: Any) -> None:
         """Set traits, as Python does."""
         self.run("(traits) => harness.model.write(traits)", traits)

@@ -124,7 +124,7 @@ def test_a_stream_has_no_length_and_none_is_shown(harness: Open) -> None:
 def test_an_interruption_shows_at_once_although_python_is_silent(harness: Open, widget: str) -> None:
     view = harness(widget, "talk_caption", acts="no")
     view.page.get_by_role("button", name="Interrupt").first.click()
-    assert view.commands("interrupt")[0]["way"] == "control"
+    assert view.sent("interrupt")[0]["way"] == "control"
     if widget != "talk":
         expect(view.page.locator(".lv-pill")).to_have_text("Live · idle")
     if widget == "studio":
@@ -179,7 +179,7 @@ def test_text_is_said_with_enter_and_the_field_is_empty_then(harness: Open) -> N
     expect(view.button("Say")).to_be_disabled()
     field.fill("  Good morning ")
     field.press("Enter")
-    assert [one["args"] for one in view.commands("say")] == [{"text": "Good morning"}]
+    assert [one["args"] for one in view.sent("say")] == [{"text": "Good morning"}]
     expect(field).to_have_value("")
     expect(view.page.locator(".lv-what-said")).to_contain_text("“Good morning”")
 
@@ -242,7 +242,7 @@ def test_all_of_it_is_reached_by_the_keyboard(harness: Open) -> None:
         assert name in reached
     view.page.get_by_role("button", name="Play goodbye.wav").focus()
     view.page.keyboard.press("Enter")
-    assert [one["args"] for one in view.commands("play")] == [{"sound": "s-3"}]
+    assert [one["args"] for one in view.sent("play")] == [{"sound": "s-3"}]
 
 
 # files
@@ -250,10 +250,10 @@ def test_all_of_it_is_reached_by_the_keyboard(harness: Open) -> None:
 
 def test_the_folder_is_looked_at_each_time_the_tab_opens(harness: Open) -> None:
     view = harness("studio", "talk_idle")
-    assert len(view.commands("sounds")) == 1
+    assert len(view.sent("sounds")) == 1
     view.page.get_by_role("tab", name="Avatar").click()
     view.page.get_by_role("tab", name="Talk").click()
-    assert len(view.commands("sounds")) == 2
+    assert len(view.sent("sounds", 2)) == 2
 
 
 def test_a_file_goes_in_parts_each_after_the_one_before(harness: Open) -> None:
@@ -283,7 +283,7 @@ def test_a_dropped_file_shows_how_far_it_is_and_can_be_cancelled(harness: Open) 
     expect(view.page.get_by_role("progressbar", name="Adding second.wav")).to_be_visible()
     view.run("harness.python.mode = 'alive'; harness.python.release()")
     expect(view.button("Play second.wav")).to_be_visible()
-    assert len(view.commands("cancel_upload")) == 1
+    assert len(view.sent("cancel_upload")) == 1
     assert {one["args"]["name"] for one in view.commands("add_sound") if one["args"]["part"] > 1} == set()
 
 
@@ -340,4 +340,4 @@ def test_a_dropped_sound_can_be_taken_from_the_list_and_no_other(harness: Open) 
     expect(remove).to_have_count(1)
     remove.click()
     expect(remove).to_have_count(0)
-    assert [one["args"] for one in view.commands("remove_sound")] == [{"sound": "s-4"}]
+    assert [one["args"] for one in view.sent("remove_sound")] == [{"sound": "s-4"}]

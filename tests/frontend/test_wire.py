@@ -168,7 +168,7 @@ def test_what_can_be_copied_is_offered_and_no_more(harness: Open) -> None:
 def test_save_says_where_it_is(harness: Open) -> None:
     view = wire(harness)
     view.button("JSON lines").click()
-    assert [one["args"] for one in view.commands("save_wire")] == [{"form": "jsonl"}]
+    assert [one["args"] for one in view.sent("save_wire")] == [{"form": "jsonl"}]
     note = view.page.get_by_text("/home/me/talks/wire-20261124-180000.jsonl")
     expect(note).to_be_visible()
     view.button("Dismiss").click()

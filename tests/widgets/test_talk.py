@@ -191,10 +191,10 @@ def test_the_listening_pose(talk: Talk) -> None:
 
 def test_python_tells_of_changes_and_not_of_time(talk: Talk) -> None:
     written: list[Any] = []
-    talk.observe(lambda change: written.append([one["state"] for one in change.new]), "speech")
+    talk.observe(lambda change: written.append([one | {"played": 0} for one in change.new]), "speech")
     command(talk, "play", sound=sound(talk, "short"))
-    wait_for(lambda: ["ended"] in written)
-    assert [states for at, states in enumerate(written) if states in written[:at]] == []
+    wait_for(lambda: states(talk) == [("short", "ended")] and written)
+    assert [one for at, one in enumerate(written) if one in written[:at]] == []
 
 
 def test_a_view_that_connects_hears_how_far_it_is(talk: Talk) -> None:
