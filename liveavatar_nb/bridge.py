@@ -23,7 +23,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from . import config
 from .checks import misfit
-from .errors import ClientClosed
+from .errors import ClientClosed, LiveAvatarException
 from .nesting import run_nested
 
 P = ParamSpec("P")
@@ -125,7 +125,8 @@ class _Wait:
         if self.is_closed and isinstance(failure, asyncio.CancelledError):
             raise ClientClosed("The managed loop was closed while the call was waiting.") from None
         try:
-            raise failure
+            # one of ours says it all in words; the frames in here tell a user nothing
+            raise failure.with_traceback(None) if isinstance(failure, LiveAvatarException) else failure
         finally:
             # a frame that holds its own exception keeps everything below it alive
             del failure, self

@@ -257,9 +257,17 @@ def misfit(method: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     try:
         signature.bind(None, *args, **kwargs)
     except TypeError as failure:
-        wanted = ", ".join(map(str, list(signature.parameters.values())[1:]))
+        wanted = ", ".join(_shown(one) for one in list(signature.parameters.values())[1:])
         return InvalidArgument(f"{method.__name__}(): {failure}.", remedy=f"It takes: {wanted}." if wanted else "")
     return None
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """A parameter as it is written in a call."""
+    is_optional = parameter.default is not inspect.Parameter.empty
+    return (
+        f"{parameter.name}={parameter.default!r}" if is_optional else str(parameter.replace(annotation=parameter.empty))
+    )
 
 
 def _id_of(value: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import logging
 from collections import deque
@@ -117,17 +118,20 @@ class _Subscription:
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._reader: _Reader | None = None
         self._task: asyncio.Task[None] | None = None
+        self._context = contextvars.copy_context()  # that of the cell, in which what it shows is to appear
         self.is_ended = False
 
     def put(self, event: Event) -> None:
         if not self._fits(event):
             return
         if not self._is_async:
-            self._worker.post(lambda: self._call(event))
+            self._worker.post(lambda: self._context.run(self._call, event))
             return
         if self._task is None or self._task.done():
             self._reader = _Reader()
-            self._task = asyncio.create_task(self._attend(self._reader), name="liveavatar_nb event handler")
+            self._task = asyncio.create_task(
+                self._attend(self._reader), name="liveavatar_nb event handler", context=self._context
+            )
         assert self._reader is not None
         self._reader.put(event)
 

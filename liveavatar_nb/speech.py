@@ -103,6 +103,7 @@ class _Waiting:
     utterance: AsyncUtterance
     source: Source
     grace: float | None
+    is_awaited: bool  # whether somebody is told of it anyway
 
 
 class Speech:
@@ -161,6 +162,7 @@ class Speech:
         *,
         grace: float | None,
         replace: bool,
+        is_awaited: bool,
     ) -> None:
         """Has an utterance said when those before it are sent; returns once its sound has begun, or it is over.
 
@@ -170,11 +172,12 @@ class Speech:
             rate: Hz of raw samples.
             grace: seconds after its end in which the service is to say that it was spoken; None for any time.
             replace: silence all else once the sound has begun.
+            is_awaited: whether somebody waits, and is told of what is amiss; else the log tells.
 
         Raises:
             AudioError: the sound cannot be read; and what `make` raises.
         """
-        work = asyncio.create_task(self._prepare(utterance, make, rate, grace, replace=replace))
+        work = asyncio.create_task(self._prepare(utterance, make, rate, grace, replace=replace, is_awaited=is_awaited))
         over = asyncio.create_task(utterance.is_over())
         self._preparing.add(utterance)
         try:
@@ -194,6 +197,7 @@ class Speech:
         grace: float | None,
         *,
         replace: bool,
+        is_awaited: bool,
     ) -> None:
         source = Source(asyncio.get_running_loop())
         try:
@@ -208,7 +212,7 @@ class Speech:
         assert source.sound is not None
         utterance.open(source.sound.name, source.sound.seconds)
         self.utterances.append(utterance)
-        self._queue.append(_Waiting(utterance, source, grace))
+        self._queue.append(_Waiting(utterance, source, grace, is_awaited))
         if self._end is not None:
             self.close(self._end)
         self._go_on()
@@ -341,7 +345,7 @@ class Speech:
             # known here first; it is over with the session's end, or once it is known that it is the socket alone
             pass
         except Exception as failure:  # noqa: BLE001 (the sound is the user's, and so is what reading it raises)
-            await self._break_off(utterance, failure)
+            await self._break_off(waiting, failure)
         finally:
             self._spawn(waiting.source.close())
 
@@ -362,14 +366,17 @@ class Speech:
         assert waiting.source.sound is not None
         utterance, notes = waiting.utterance, waiting.source.sound.notes
         utterance.complete(notes)
-        for note in notes:
+        for note in () if waiting.is_awaited else notes:
             logger.warning("sound %s: %s", utterance.name, note)
         if waiting.grace is not None:
             self._spawn(self._watch(utterance, waiting.grace))
 
-    async def _break_off(self, utterance: AsyncUtterance, failure: Exception) -> None:
+    async def _break_off(self, waiting: _Waiting, failure: Exception) -> None:
         """Its sound cannot be read any further: the avatar says what it has, and is done."""
-        logger.warning("utterance %s failed: %s", utterance.name, failure, exc_info=not isinstance(failure, AudioError))
+        utterance = waiting.utterance
+        if not waiting.is_awaited:
+            traceback = None if isinstance(failure, AudioError) else failure
+            logger.warning("utterance %s failed: %s", utterance.name, failure, exc_info=traceback)
         is_open = utterance.is_open
         self._fail(utterance, failure)
         if is_open:

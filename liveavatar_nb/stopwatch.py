@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -88,6 +87,8 @@ class Stopwatch:
     @property
     def timings(self) -> dict[str, float]:
         """Seconds from the call to each step that came, and the median of each sample."""
+        import statistics  # noqa: PLC0415 (slow to import, and for a look at it only)
+
         return {name: statistics.median(times) for name, times in self.times.items()}
 
     def start(self) -> None:
@@ -124,6 +125,10 @@ class Timing(Record):
     p50: float
     p95: float
     longest: float
+
+    def __repr__(self) -> str:
+        spread = f"p50 {self.p50:.3f} s, p95 {self.p95:.3f} s, longest {self.longest:.3f} s"
+        return f"<Timing {self.step}: {self.count}, {spread}>"
 
     @classmethod
     def _list_html(cls, records: Sequence[Timing], total: int) -> str:

@@ -16,7 +16,7 @@ from .life import SessionOptions, SessionState
 from .models import Avatar
 from .progress import follow
 from .protocol.lite import Event
-from .speech import voiced
+from .speech import TextToSpeech, voiced
 from .stopping import Surroundings
 from .utterance import AsyncUtterance
 
@@ -84,13 +84,14 @@ class SessionTalk(SessionFacts):
             return audio
 
         utterance = AsyncUtterance(name, text, self._around.clock)
-        await self._speech.take(utterance, given, rate, grace=timeout, replace=replace)
+        await self._speech.take(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait)
         return await self._see_through(utterance, wait=wait, progress=progress)
 
     async def say(
         self,
         text: str,
         *,
+        tts: TextToSpeech | None = None,
         wait: bool = True,
         timeout: float | None = config.SPEECH_GRACE,  # noqa: ASYNC109 (it begins with the end of the sound)
         progress: bool = True,
@@ -100,29 +101,31 @@ class SessionTalk(SessionFacts):
 
         Args:
             text: the words.
+            tts: this voice, in place of the client's.
             wait: return once it was said or interrupted.
             timeout: seconds after its end in which the service is to say that it was spoken; None for any time.
             progress: show a bar in the cell while it waits; outside of a notebook there is none.
             replace: silence what is being said and what waits, first.
 
         Raises:
-            ConfigurationError: the client has no `tts`.
+            ConfigurationError: there is no `tts`.
             InvalidArgument: there is no text.
             AudioError, UtteranceFailed, SessionEnded, WrongMode: as for `play`; what `tts` raises passes through.
         """
         self._refuse_speech("say")
         if not check(text, str, "text").strip():
             raise InvalidArgument("text must hold words.", field="text")
-        if self._around.tts is None:
+        tts = tts or self._around.tts
+        if tts is None:
             raise ConfigurationError(
                 "This client has no voice of its own, which say() needs in LITE.",
-                remedy="Give one: LiveAvatar(tts=...), a function from text to sound. Or play() a sound.",
+                remedy="Give one, a function from text to sound: say(text, tts=...), or LiveAvatar(tts=...).",
             )
         _check_words(text, None, timeout)
-        voice = functools.partial(voiced, self._around.tts, text)
+        voice = functools.partial(voiced, tts, text)
         utterance = AsyncUtterance(text, text, self._around.clock)
         try:
-            await self._speech.take(utterance, voice, None, grace=timeout, replace=replace)
+            await self._speech.take(utterance, voice, None, grace=timeout, replace=replace, is_awaited=wait)
         except AudioError as failure:
             failure.remedy = (
                 f"{failure.remedy} Raw samples tts gives in a pair with their rate: (samples, 24000).".strip()
@@ -237,7 +240,7 @@ class SessionTalk(SessionFacts):
         timeout: float | None = None,  # noqa: ASYNC109 (the sync face has it, too)
         where: Callable[[Event], bool] | None = None,
     ) -> Event:
-        """The next event of that name.
+        """The next event of that name, from this call on: one that came before is not waited for.
 
         Args:
             event: a type as in `agent.speak_ended`, its last part as in `speak_ended`, or `*` for every event.

@@ -135,7 +135,7 @@ class AsyncUtterance:
         return self._error
 
     async def wait(self) -> None:
-        """Returns once it was said, or interrupted.
+        """Returns once it was said, or interrupted. Who ends the wait ends nothing else: `interrupt()` does.
 
         Raises:
             UtteranceFailed: the socket was lost, the session ended, or the service never said that it was spoken.

@@ -10,8 +10,10 @@ import random
 import signal
 import threading
 import time
+import traceback
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +244,24 @@ async def test_an_interrupted_iterator_is_closed(session: AsyncSession) -> None:
     await until(lambda: sorted(closed) == ["awaited", "plain"])
 
 
+@pytest.mark.parametrize("wait", [True, False])
+async def test_what_is_amiss_is_told_once(session: AsyncSession, caplog: pytest.LogCaptureFixture, wait: bool) -> None:
+    """To who waits by the utterance or the error, else by the log."""
+
+    def source() -> Iterator[Any]:
+        yield noise(1.0)
+        raise ZeroDivisionError("mine")
+
+    loud = np.full(RATE, 1.5)
+    for audio in (loud, source()):
+        with contextlib.suppress(ZeroDivisionError):
+            utterance = await session.play(audio, rate=RATE, wait=wait)
+            await utterance.wait()
+    assert "louder than full scale" in str(session.utterances[0].notes)
+    assert ("louder than full scale" in caplog.text) is not wait
+    assert ("mine" in caplog.text) is not wait
+
+
 async def test_a_source_that_breaks_fails_its_utterance_alone(session: AsyncSession, simulator: Simulator) -> None:
     def source() -> Iterator[Any]:
         yield noise(1.0)
@@ -426,23 +446,23 @@ async def test_what_is_being_got_ready_is_hushed_too(simulator: Simulator) -> No
         await asyncio.Event().wait()
         yield noise(1.0)
 
-    async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, tts=tts) as client:
-        async with await client.start("Silas") as session:
-            works = [
-                asyncio.create_task(work)
-                for work in (
-                    session.say("Hello"),
-                    session.play(stuck(), rate=RATE, wait=False),
-                    session.play(never(), rate=RATE),
-                )
-            ]
-            await asyncio.sleep(0.1)
-            await session.interrupt()
-            utterances = [await asyncio.wait_for(work, 5) for work in works]
-            assert {str(utterance.state) for utterance in utterances} == {"interrupted"}
-            go_on.set()
-            await session.play(noise(0.3), rate=RATE)
-            assert types(simulator) == ["agent.interrupt", "agent.speak", "agent.speak_end"]
+    client = AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, tts=tts)
+    async with client, await client.start("Silas") as session:
+        works = [
+            asyncio.create_task(work)
+            for work in (
+                session.say("Hello"),
+                session.play(stuck(), rate=RATE, wait=False),
+                session.play(never(), rate=RATE),
+            )
+        ]
+        await asyncio.sleep(0.1)
+        await session.interrupt()
+        utterances = [await asyncio.wait_for(work, 5) for work in works]
+        assert {str(utterance.state) for utterance in utterances} == {"interrupted"}
+        go_on.set()
+        await session.play(noise(0.3), rate=RATE)
+        assert types(simulator) == ["agent.interrupt", "agent.speak", "agent.speak_end"]
 
 
 @pytest.mark.parametrize("wait", [True, False])
@@ -521,6 +541,24 @@ async def test_handlers_are_called_where_they_do_no_harm(
     assert "of the handler" in caplog.text
 
 
+CELL: ContextVar[str] = ContextVar("CELL", default="of the start")
+
+
+async def test_a_handler_shows_what_it_shows_where_it_was_given(session: AsyncSession) -> None:
+    seen = []
+
+    async def awaited(event: Event) -> None:
+        seen.append(CELL.get())
+
+    token = CELL.set("of the handler")
+    session.on("speak_started", awaited)
+    session.on("speak_started", lambda event: seen.append(CELL.get()))
+    CELL.reset(token)
+    await session.play(noise(0.3), rate=RATE)
+    await until(lambda: len(seen) == 2)
+    assert seen == ["of the handler"] * 2
+
+
 async def test_a_slow_handler_holds_up_nobody_and_loses_only_the_oldest(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -557,6 +595,18 @@ async def test_an_event_is_waited_for(session: AsyncSession) -> None:
     await session.stop()
     with pytest.raises(SessionEnded):
         await waiting
+
+
+def test_on_the_sync_face_an_error_is_its_words_and_no_frames_of_ours(la: LiveAvatar) -> None:
+    with la.start("Silas") as session:
+        with pytest.raises(AudioError) as caught:
+            session.play("nowhere.wav")
+        frames = traceback.extract_tb(caught.value.__traceback__)
+        assert len(frames) <= 4
+        assert caught.value.__cause__ is None
+        with pytest.raises(InvalidArgument, match="rate=None"):
+            session.play(noise(0.1), RATE)  # type: ignore[arg-type]
+        assert session.say("Hello", tts=lambda text: (noise(0.3), RATE)).text == "Hello"
 
 
 def test_on_the_sync_face_a_handler_may_play(la: LiveAvatar, simulator: Simulator) -> None:

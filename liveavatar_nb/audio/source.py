@@ -65,6 +65,8 @@ class Source:
 
     def _read(self, audio: Any, rate: float | None) -> Iterator[Block]:
         label = _names(audio)[1]
+        if (content := _content_of(audio)) is not None:
+            audio = content
         if isinstance(audio, str | os.PathLike):
             return self._path(os.fsdecode(audio), rate, label)
         if _is_bytes(audio):
@@ -258,6 +260,18 @@ def _names(audio: Any) -> tuple[str, str]:
     return "stream", "The stream"
 
 
+def _content_of(audio: Any) -> Any:
+    """The sound in what libraries wrap it in: an HTTP response that was read, a row of a data set."""
+    if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():
+        return audio["array"], audio["sampling_rate"]
+    if not hasattr(audio, "iter_bytes") and not hasattr(audio, "iter_content"):
+        return None
+    try:
+        return bytes(audio.content)
+    except Exception as failure:
+        raise AudioError(f"The response cannot be read: {failure}.", remedy="Pass its stream of bytes.") from failure
+
+
 def _is_bytes(audio: Any) -> bool:
     return isinstance(audio, bytes | bytearray) or (isinstance(audio, memoryview) and audio.itemsize == 1)
 
@@ -279,7 +293,7 @@ def _holds_numbers(audio: Sequence[Any]) -> bool:
 
 
 def _no_sound(audio: Any) -> AudioError:
-    what = "None" if audio is None else f"A {type(audio).__name__}"
+    what = "None" if audio is None else f"An object of type {type(audio).__name__}"
     if inspect.iscoroutine(audio):
         return AudioError("A coroutine is no sound.", remedy="Await it first.")
     if callable(audio):

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -234,9 +235,9 @@ class TestWhatIsRefused:
         awaitable = coroutine()
         for given_as, words in (
             (None, "None is no sound. A sound is a path"),
-            (7, "A int is no sound"),
-            ({"array": TONE}, "A dict is no sound"),
-            ({1.0, 2.0}, "A set is no sound"),
+            (7, "An object of type int is no sound"),
+            ({"array": TONE}, "An object of type dict is no sound"),
+            ({1.0, 2.0}, "An object of type set is no sound"),
             (lambda: RAW, "Call it, and pass what it gives"),
             (awaitable, "Await it first"),
             (iter([None]), "None is no sound"),
@@ -407,3 +408,14 @@ class TestClosing:
 
     def test_the_samples_are_what_came_in(self) -> None:
         assert np.array_equal(samples(open_sound(FILE).pcm()), pcm16(TONE) / 32768)
+
+
+class TestWhatLibrariesWrapASoundIn:
+    def test_an_http_response_that_was_read(self) -> None:
+        assert played(httpx.Response(200, content=FILE)) == RAW
+        with pytest.raises(AudioError, match="stream of bytes"):
+            open_sound(httpx.Response(200, stream=httpx.ByteStream(FILE)))
+
+    def test_a_row_of_a_data_set(self) -> None:
+        row = {"path": "x.flac", "array": TONE, "sampling_rate": SAMPLE_RATE}
+        assert played(row) == played(TONE, SAMPLE_RATE)
