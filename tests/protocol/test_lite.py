@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveavatar_nb.errors import InvalidArgument
@@ -46,6 +46,7 @@ def test_who_looks_at_the_wire_sees_how_much_sound_it_was_and_not_the_sound() ->
     assert "\\x00" not in repr(command)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40 * SECOND // 10).map(lambda n: n * 2), max_size=12))
 def test_row_33_however_it_is_cut_the_first_frame_is_short_the_others_longer_and_none_too_long(
     sizes: list[int],
@@ -97,6 +98,7 @@ def test_what_is_no_event_is_none(frame: str | bytes) -> None:
     assert lite.decode(frame) is None
 
 
+@settings(deadline=None)
 @given(
     st.text()
     | st.binary()
