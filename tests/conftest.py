@@ -21,6 +21,8 @@ from liveavatar_nb.leftovers import leftovers
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what is printed goes by it
+
 SETTLE_LIMIT = 5.0  # s that threads, processes and sockets have to go after a test
 REQUIRED = os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(",")
 CHROMIUM_FLAGS = [
