@@ -207,6 +207,7 @@ class Bridge:
         try:
             loop.call_soon_threadsafe(wait.start, loop)
             wait.wait()
+            wait.is_closed = wait.is_closed or loop.is_going
         except RuntimeError:
             wait.give_up()
         except BaseException:

@@ -38,6 +38,7 @@ SOCKET_PING_TIMEOUT: Final = 20.0  # s, for the answer: a half-open socket shows
 SOCKET_ATTEMPTS: Final = 5  # to get a lost WebSocket back
 SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
 SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes of one received frame
+SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # bytes that wait to be sent; 40 s of sound are 2.6 MB
 STOP_LIMIT: Final = 10.0  # s, for a stop with all its attempts
 INSIST_AFTER_CAP: Final = 60.0  # s past a session's cap until nobody insists on its stop any more
 INSIST_INTERVAL: Final = 15.0  # s between two further attempts at a stop that was not confirmed

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
@@ -25,14 +26,15 @@ class EventStream:
     """Hands each event to every reader and handler; who falls behind loses its oldest."""
 
     def __init__(self) -> None:
-        self._readers: set[_Reader] = set()
+        # one that nobody holds any more, as of `events()` that was never read, is gone
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._subscriptions: list[_Subscription] = []
         self._worker = Worker(config.EVENT_BUFFER)
         self._closed = False
 
     def put(self, event: Event) -> None:
         """An event for all who read now; on the loop."""
-        for reader in self._readers:
+        for reader in list(self._readers):
             reader.put(event)
         for subscription in list(self._subscriptions):
             subscription.put(event)
@@ -40,7 +42,7 @@ class EventStream:
     def close(self) -> None:
         """Ends every reader's loop once it has read what waits for it."""
         self._closed = True
-        for reader in self._readers:
+        for reader in list(self._readers):
             reader.close()
         for subscription in self._subscriptions:
             subscription.close()
@@ -125,7 +127,8 @@ class _Subscription:
         if not self._fits(event):
             return
         if not self._is_async:
-            self._worker.post(lambda: self._context.run(self._call, event))
+            loop = asyncio.get_running_loop()
+            self._worker.post(lambda: self._context.run(self._call, event, loop))
             return
         if self._task is None or self._task.done():
             self._reader = _Reader()
@@ -139,26 +142,38 @@ class _Subscription:
         if self._reader is not None:
             self._reader.close()
 
-    def _call(self, event: Event) -> None:
+    def _call(self, event: Event, loop: asyncio.AbstractEventLoop) -> None:
         if self.is_ended:
             return
         try:
-            self._handler(event)
-        except Exception as failure:  # noqa: BLE001 (whatever a handler of the user's raises)
+            result = self._handler(event)
+            if result is not None and inspect.isawaitable(result):
+                # a plain function that hands on what an async one gives
+                asyncio.run_coroutine_threadsafe(self._finish(result, event), loop)
+        except BaseException as failure:  # noqa: BLE001 (whatever a handler of the user's raises)
             self._show(failure, event)
 
     async def _attend(self, reader: _Reader) -> None:
         async for event in reader:
             if self.is_ended:
                 return
-            try:
-                result = self._handler(event)
-                if result is not None:
-                    await result
-            except Exception as failure:  # noqa: BLE001 (as above)
-                self._show(failure, event)
+            result = self._handler(event)
+            if result is not None:
+                await self._finish(result, event)
 
-    def _show(self, failure: Exception, event: Event) -> None:
+    async def _finish(self, result: Awaitable[None], event: Event) -> None:
+        """Awaits what a handler began; nothing that it raises ends the loop, or keeps the next event from it."""
+        try:
+            await result
+        except asyncio.CancelledError as failure:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self._show(failure, event)
+        except BaseException as failure:  # noqa: BLE001 (as above)
+            self._show(failure, event)
+
+    def _show(self, failure: BaseException, event: Event) -> None:
         """With its traceback: where nothing is set up for logs, Python shows it on stderr, a notebook in the cell."""
         name = getattr(self._handler, "__qualname__", self._handler)
         logger.error("handler %s failed on %s", name, event.type, exc_info=failure)

@@ -200,7 +200,7 @@ class AsyncSession(SessionTalk):
         del started
         self._speech.connect(socket)
         self._advance(SessionState.CONNECTING)
-        self._spawn(self._converse(socket))
+        self._spawn(self._while_loop_runs(self._converse(socket)))
         try:
             async with asyncio.timeout(config.CONNECTED_TIMEOUT):
                 await self._connected.wait()
@@ -273,6 +273,7 @@ class AsyncSession(SessionTalk):
     async def _stop(self) -> None:
         session_label.set(self._label)
         self._advance(SessionState.STOPPING)
+        self._speech.hold()
         if self._start_call is not None:
             # a stop that overtakes its start would leave the session running
             await asyncio.wait([self._start_call])

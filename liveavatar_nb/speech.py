@@ -22,7 +22,7 @@ from .protocol import lite
 from .protocol.lite import Command, Event, Framer
 from .record import Records
 from .stopwatch import Stopwatch
-from .threads import iterate_on_own_thread, on_own_thread
+from .threads import bearable, iterate_on_own_thread, on_own_thread
 from .utterance import AgentState, AsyncUtterance, Track, UtteranceState
 from .websocket import SocketLost, WebSocket
 
@@ -71,6 +71,8 @@ class Source:
         self._steps.add(step)
         try:
             return await anext(items)
+        except (SystemExit, KeyboardInterrupt) as failure:
+            raise bearable(failure) from failure
         finally:
             self._steps.discard(step)
 
@@ -130,6 +132,7 @@ class Speech:
         self._hushed_at: float | None = None
         self._owed: list[Command] = []
         self._preparing: set[AsyncUtterance] = set()
+        self._is_held = False
         self._end: SessionEnded | None = None
         self.utterances: deque[AsyncUtterance] = deque(maxlen=config.KEPT_UTTERANCES)
         self.transcript: Records[TranscriptLine] = Records()
@@ -184,6 +187,11 @@ class Speech:
             await asyncio.wait({work, over}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 work.result()
+        except asyncio.CancelledError:
+            # it may wait for its turn already
+            if self._holds(utterance):
+                await self.interrupt()
+            raise
         finally:
             self._preparing.discard(utterance)
             work.cancel()
@@ -203,20 +211,27 @@ class Speech:
         try:
             audio = await make()
             await on_own_thread(lambda: source.open(audio, rate))
-            self._preparing.discard(utterance)
-            if replace:
-                await self.interrupt()
+            if replace and not utterance.state.is_final:
+                self._hush(besides=utterance)
+                await self._tell(lite.interrupt(str(uuid.uuid4())))
         except BaseException:
             await source.discard()
             raise
+        if utterance.state.is_final:
+            # hushed meanwhile, or its session ended
+            await source.discard()
+            return
         assert source.sound is not None
         utterance.open(source.sound.name, source.sound.seconds)
         self.utterances.append(utterance)
         self._queue.append(_Waiting(utterance, source, grace, is_awaited))
-        if self._end is not None:
-            self.close(self._end)
         self._go_on()
         self._on_change()
+
+    def _holds(self, utterance: AsyncUtterance) -> bool:
+        """Whether it waits for its turn, or is being said."""
+        waiting = [one.utterance for one in (*self._queue, *filter(None, [self._current]))]
+        return utterance in waiting or utterance.is_open
 
     async def interrupt(self) -> None:
         """Silence: what is said, sent or waits is over, and no frame of it is sent any more."""
@@ -261,11 +276,18 @@ class Speech:
     def lost(self) -> None:
         """The socket was lost: what was on the wire fails, and is not sent again; what waits goes on with the next."""
         self._pace.reset()
+        self._hushed_at = None
         failure = UtteranceFailed("The WebSocket was lost while it was being said.", session_id=self._session_id)
         for utterance in self._track.lose(failure):
             logger.warning("utterance %s failed: its WebSocket was lost", utterance.name)
         self._drop_what_is_over()
         self._on_change()
+
+    def hold(self) -> None:
+        """The session is being stopped: nothing more is sent."""
+        self._is_held = True
+        if self._pump is not None:
+            self._pump.cancel()
 
     def close(self, end: SessionEnded) -> None:
         """The session is over, and with it all that was to be said."""
@@ -284,7 +306,7 @@ class Speech:
 
     def _go_on(self) -> None:
         is_idle = self._pump is None or self._pump.done()
-        if is_idle and self._socket is not None and (self._queue or self._owed):
+        if is_idle and not self._is_held and self._socket is not None and (self._queue or self._owed):
             self._pump = asyncio.create_task(self._run(), name="liveavatar_nb speech")
 
     def _stop_pump(self) -> None:
@@ -293,16 +315,19 @@ class Speech:
             self._pump.cancel()
         self._pump = self._current = None
 
-    def _hush(self) -> None:
+    def _hush(self, besides: AsyncUtterance | None = None) -> None:
         self._pace.reset()
-        if self._track.hush() or self._track.agent_state is AgentState.TALKING:
+        is_heard = bool(self._track.hush()) or self._track.agent_state is AgentState.TALKING
+        if is_heard and self._hushed_at is None:
             self._hushed_at = self._clock.monotonic()
-        self._end_all(UtteranceState.INTERRUPTED)
+        self._end_all(UtteranceState.INTERRUPTED, besides=besides)
         self._on_change()
 
-    def _end_all(self, state: UtteranceState, error: Exception | None = None) -> None:
+    def _end_all(
+        self, state: UtteranceState, error: Exception | None = None, *, besides: AsyncUtterance | None = None
+    ) -> None:
         """Ends what is being sent, what waits, and what is being got ready."""
-        ending = set(self._preparing)
+        ending = self._preparing - {besides}
         if self._current is not None:
             ending.add(self._current.utterance)
         self._stop_pump()
@@ -339,6 +364,8 @@ class Speech:
                         await self._send(frame, utterance)
             if rest := framer.rest():
                 await self._send(rest, utterance)
+            if not utterance.seconds:
+                raise AudioError(f"{utterance.name!r} holds no sound: it is over before the first sample.")
             self._complete(waiting)
             await (await self._ready()).send(lite.speak_end(utterance.id))
         except SocketLost:
@@ -431,7 +458,10 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 async def voiced(tts: TextToSpeech, text: str) -> Any:
     """What a text-to-speech callable makes of a text: sound of any kind; a plain callable may block."""
-    if inspect.iscoroutinefunction(tts) or inspect.iscoroutinefunction(getattr(tts, "__call__", None)):  # noqa: B004
-        return await tts(text)
-    made = await on_own_thread(lambda: tts(text))
-    return await made if inspect.isawaitable(made) else made
+    try:
+        if inspect.iscoroutinefunction(tts) or inspect.iscoroutinefunction(getattr(tts, "__call__", None)):  # noqa: B004
+            return await tts(text)
+        made = await on_own_thread(lambda: tts(text))
+        return await made if inspect.isawaitable(made) else made
+    except (SystemExit, KeyboardInterrupt) as failure:
+        raise bearable(failure) from failure

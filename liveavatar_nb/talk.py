@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from . import config
 from .checks import check
-from .errors import AudioError, ConfigurationError, InvalidArgument, SessionEnded, WrongMode
+from .errors import AudioError, ConfigurationError, InvalidArgument, SessionEnded, SessionError, WrongMode
 from .events import EventStream, H, Handler
 from .facts import SessionFacts
 from .life import SessionOptions, SessionState
@@ -80,9 +80,8 @@ class SessionTalk(SessionFacts):
         self._refuse_speech("play")
         _check_words(text, name, timeout)
 
-        async def given() -> Any:
-            return audio
-
+        given = functools.partial(_given, audio)
+        del audio  # where it fails the traceback, which the utterance keeps, would hold it
         utterance = AsyncUtterance(name, text, self._around.clock)
         await self._speech.take(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait)
         return await self._see_through(utterance, wait=wait, progress=progress)
@@ -156,8 +155,7 @@ class SessionTalk(SessionFacts):
         Raises:
             WrongMode: a conversation (FULL) is not interrupted by this version.
         """
-        if self.mode != "LITE":
-            raise self._wrong_mode("interrupt")
+        self._refuse_mode("interrupt")
         await self._speech.interrupt()
 
     async def start_listening(self) -> None:
@@ -179,13 +177,19 @@ class SessionTalk(SessionFacts):
         await self._speech.listen(start=False)
 
     def _refuse_speech(self, what: str) -> None:
-        if self.mode != "LITE":
-            raise self._wrong_mode(what)
+        self._refuse_mode(what)
         if self._state.is_final or self._state is SessionState.STOPPING:
             raise self._ended_error()
 
-    def _wrong_mode(self, what: str) -> WrongMode:
-        return WrongMode(f"{what}() is for LITE sessions; this one is a conversation.", session_id=self.id)
+    def _refuse_mode(self, what: str) -> None:
+        if not self.is_of_this_process:
+            raise SessionError(
+                "The session belongs to the process that this one was forked from.",
+                session_id=self.id,
+                remedy="Speak there, or start one here.",
+            )
+        if self.mode != "LITE":
+            raise WrongMode(f"{what}() is for LITE sessions; this one is a conversation.", session_id=self.id)
 
     def _ended_error(self) -> SessionEnded:
         words = f": {self.end_words}" if self.end_words else ""
@@ -252,19 +256,33 @@ class SessionTalk(SessionFacts):
             SessionEnded: the session ended first.
             InvalidArgument: no event is called so.
         """
+        _check_timeout(timeout)
+        if where is not None and not callable(where):
+            raise InvalidArgument(f"where is a function of an event, not {where!r}.", field="where")
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 found = await self._events.wait_for(event, where)
         except TimeoutError:
+            if not limit.expired():
+                raise
             raise TimeoutError(f"No event {event!r} came within {timeout:g} s.") from None
         if found is None:
             raise self._ended_error()
         return found
 
 
+async def _given(audio: Any) -> Any:
+    return audio
+
+
 def _check_words(text: Any, name: Any, timeout: Any) -> None:
     for field, value in (("text", text), ("name", name)):
         if value is not None and not isinstance(value, str):
             raise InvalidArgument(f"{field} must be text, not {type(value).__name__}.", field=field)
+    _check_timeout(timeout)
+
+
+def _check_timeout(timeout: Any) -> None:
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0):
         raise InvalidArgument(f"timeout must be seconds, or None, not {timeout!r}.", field="timeout")

@@ -14,12 +14,23 @@ T = TypeVar("T")
 THREAD_NAME = "liveavatar_nb-work"
 
 
+def bearable(failure: BaseException) -> Exception:
+    """A failure that may be handed to a loop: what a future does not take, or what ends the loop that meets it, is told
+    by another one.
+    """
+    if isinstance(failure, Exception) and not isinstance(failure, StopIteration):
+        return failure
+    told = RuntimeError(f"{type(failure).__name__} was raised: {failure}".removesuffix(": "))
+    told.__cause__ = failure
+    return told
+
+
 async def on_own_thread(work: Callable[[], T]) -> T:
     """What `work` returns or raises; where the wait is cancelled, it goes on all the same."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: T | None, failure: BaseException | None) -> None:
+    def settle(result: T | None, failure: Exception | None) -> None:
         if done.done():
             return
         if failure is None:
@@ -32,7 +43,7 @@ async def on_own_thread(work: Callable[[], T]) -> T:
         try:
             result = work()
         except BaseException as raised:  # noqa: BLE001 (it belongs to who waits)
-            failure = raised
+            failure = bearable(raised)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(settle, result, failure)
 
@@ -53,16 +64,16 @@ async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable
     loop = asyncio.get_running_loop()
     room = threading.Semaphore(ahead)
     is_given_up = threading.Event()
-    handed: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
+    handed: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue()
 
-    def hand(item: tuple[T] | BaseException | None) -> None:
+    def hand(item: tuple[T] | Exception | None) -> None:
         try:
             loop.call_soon_threadsafe(handed.put_nowait, item)
         except RuntimeError:  # the loop is closed: nobody waits
             is_given_up.set()
 
     def read() -> None:
-        last: BaseException | None = None
+        last: Exception | None = None
         try:
             for item in items:
                 hand((item,))
@@ -70,19 +81,19 @@ async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable
                 if is_given_up.is_set():
                     break
         except BaseException as failure:  # noqa: BLE001 (it belongs to who waits)
-            last = failure
+            last = bearable(failure)
         finally:
             try:
                 end()
             except BaseException as failure:  # noqa: BLE001 (as above)
-                last = last or failure
+                last = last or bearable(failure)
             hand(last)
 
     # with the caller's context, as any other code of theirs
     threading.Thread(target=contextvars.copy_context().run, args=[read], name=THREAD_NAME, daemon=True).start()
     try:
         while (item := await handed.get()) is not None:
-            if isinstance(item, BaseException):
+            if isinstance(item, Exception):
                 raise item
             yield item[0]
             room.release()

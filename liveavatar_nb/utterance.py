@@ -7,12 +7,14 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from enum import StrEnum
+from types import TracebackType
 from typing import Final
 
 from .clock import CLOCK, Clock
-from .protocol.lite import AGENT_STATE, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED, Event
+from .protocol.lite import AGENT_STATE, BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED, Event
 
 ALIASES: Final = 1000  # ids of the service's own that are remembered with the utterances they stand for
+DEAF: Final = 2.0  # s at most in which a service that was told to stop says that it has
 SLACK: Final = 0.5  # s by which the service's end of an utterance may come before its sound's
 DERIVED: Final = "derived_from"  # marks an event that the service said in another spelling
 
@@ -67,6 +69,7 @@ class AsyncUtterance:
         self._has_waited = False
         self._notes: list[str] = []
         self._error: Exception | None = None
+        self._traceback: TracebackType | None = None
         self._first_frame_at: float | None = None
         self._started_at: float | None = None
         self._ended_at: float | None = None
@@ -143,7 +146,8 @@ class AsyncUtterance:
         """
         await self._over.wait()
         if self._error is not None:
-            raise self._error
+            # as it was: each who waits would add frames of their own, and what those hold
+            raise self._error.with_traceback(self._traceback)
 
     def __repr__(self) -> str:
         told = [str(self._state)]
@@ -204,6 +208,7 @@ class AsyncUtterance:
         if not self._advance(state):
             return False
         self._error = error
+        self._traceback = None if error is None else error.__traceback__
         self._ended_at = self._clock.monotonic()
         self._over.set()
         return True
@@ -235,9 +240,11 @@ class Track:
         self._open: list[AsyncUtterance] = []
         self._known: OrderedDict[str, AsyncUtterance] = OrderedDict()
         self._speaks = False  # whether `agent.speak_*` was heard
-        self._derived: set[tuple[str, str]] = set()
+        self._derived: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._rest = AgentState.IDLE
         self._hushed = 0  # interruptions of ours that the service has not answered yet
+        self._silenced: list[AsyncUtterance] = []  # what was being said then
+        self._deaf_until = 0.0  # until when the newer spelling may still speak of what was hushed
         self.agent_state = AgentState.IDLE
 
     @property
@@ -259,6 +266,8 @@ class Track:
         """An interruption goes out: what was sent is over; what that was."""
         if self._open:
             self._hushed += 1
+            self._deaf_until = self._clock.monotonic() + DEAF
+        self._silenced = [one for one in self._open if one.state is UtteranceState.TALKING]
         return self._close_all(UtteranceState.INTERRUPTED)
 
     def lose(self, error: Exception) -> list[AsyncUtterance]:
@@ -280,6 +289,8 @@ class Track:
             self._obey(event.type, utterance)
             told_before = utterance is not None and (event.type, utterance.id) in self._derived
             return [] if told_before else [event]
+        if event.type == BUFFER_CLEARED:
+            self._deaf_until = 0.0
         if event.agent_state is not None:
             return [event, *self._turn(event.agent_state)]
         return [event]
@@ -336,10 +347,18 @@ class Track:
         if self._speaks:
             return []
         if state == AgentState.TALKING:
+            if self._clock.monotonic() < self._deaf_until:
+                # its end is on the way; what was sent since is not said before that
+                return []
             first = next((one for one in self._open if one.state is UtteranceState.SENDING), None)
             begun = self.talking is None and first is not None and self._start(first)
             return [self._derive(SPEAK_STARTED, first)] if begun and first is not None else []
-        return [self._derive(SPEAK_ENDED, one) for one in self._all_said()] if before == AgentState.TALKING else []
+        self._deaf_until = 0.0
+        silenced, self._silenced = self._silenced, []
+        told = [self._derive(SPEAK_INTERRUPTED, one) for one in silenced]
+        if before == AgentState.TALKING:
+            told += [self._derive(SPEAK_ENDED, one) for one in self._all_said()]
+        return told
 
     def _all_said(self) -> list[AsyncUtterance]:
         """The avatar fell silent: what it was saying is over, and what else there was time for."""
@@ -358,7 +377,9 @@ class Track:
         return ended
 
     def _derive(self, kind: str, utterance: AsyncUtterance) -> Event:
-        self._derived.add((kind, utterance.id))
+        self._derived[kind, utterance.id] = None
+        while len(self._derived) > ALIASES:
+            self._derived.popitem(last=False)
         return Event(kind, {"event_id": utterance.id, DERIVED: AGENT_STATE})
 
     def _start(self, utterance: AsyncUtterance) -> bool:

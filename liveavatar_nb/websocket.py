@@ -29,6 +29,7 @@ _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 
 NORMAL_CLOSURE = 1000
+FRAMES_IN_A_TURN = 50
 
 
 class SocketLost(LiveAvatarException):
@@ -105,7 +106,7 @@ class WebSocket:
         from websockets.asyncio.client import connect  # noqa: PLC0415
         from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException  # noqa: PLC0415
 
-        attempt = 0
+        attempt = count = 0
         deadline: float | None = None
         while True:
             code: int | None = None
@@ -117,16 +118,24 @@ class WebSocket:
                     ping_interval=config.SOCKET_PING_INTERVAL,
                     ping_timeout=config.SOCKET_PING_TIMEOUT,
                     max_size=config.SOCKET_FRAME_LIMIT,
+                    # a ping waits for room in it, too: where the line is dead it must not be full before that shows
+                    write_limit=config.SOCKET_SEND_BUFFER,
                     compression=None,  # sound hardly shrinks, and it would cost more than all the rest
                     logger=_silent,
                     proxy=True if goes_by_proxy(self._url.reveal()) else None,
                 ) as socket:
                     self._open = socket
                     try:
-                        async for frame in socket:
-                            if listener.receive(self._note(frame)):
-                                attempt, deadline = 0, None
-                                self.ready.set()
+                        async with asyncio.timeout(config.CONNECTED_TIMEOUT) as until_connected:
+                            async for frame in socket:
+                                if listener.receive(self._note(frame)):
+                                    until_connected.reschedule(None)
+                                    attempt, deadline = 0, None
+                                    self.ready.set()
+                                count += 1
+                                if count % FRAMES_IN_A_TURN == 0:
+                                    # a burst is read without a pause, and others are to have their turn
+                                    await asyncio.sleep(0)
                     except ConnectionClosed as closed:
                         # of a frame that we refuse the code is ours
                         close = closed.rcvd or closed.sent
@@ -143,6 +152,8 @@ class WebSocket:
                 told, again = f"its handshake was answered by {status}", is_worth_a_handshake(status)
             except (OSError, TimeoutError, WebSocketException) as failure:
                 told, again = type(failure).__name__, True
+            except Exception as failure:  # noqa: BLE001 (a proxy that cannot be used, for one: it will not get better)
+                told, again = f"{type(failure).__name__}: {failure}", False
             if await listener.is_over():
                 return None
             if code == NORMAL_CLOSURE:

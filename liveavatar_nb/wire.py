@@ -284,7 +284,8 @@ class Wire(Sequence[Entry]):
             )
         new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            new.write_text(text, encoding="utf-8")
+            # half of a surrogate pair, as of a cut emoji, becomes a "?"
+            new.write_bytes(text.encode("utf-8", "replace"))
             new.replace(target)
         except BaseException:
             with contextlib.suppress(OSError):

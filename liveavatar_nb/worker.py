@@ -62,7 +62,7 @@ class Worker:
                 job = self._jobs.popleft()
             try:
                 job()
-            except Exception:
+            except BaseException:  # a handler that exits ends neither the thread nor what waits for it
                 logger.exception("work on a thread of its own failed")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
+import gc
 import logging
 import os
 import random
@@ -20,17 +22,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator, config
+from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator, config, speech
 from liveavatar_nb.errors import (
     AudioError,
     ConfigurationError,
     InvalidArgument,
     SessionEnded,
+    SessionError,
     UtteranceFailed,
     WrongMode,
 )
 from liveavatar_nb.protocol.lite import Event
 from liveavatar_nb.simulator import Heard
+from liveavatar_nb.threads import on_own_thread
 from liveavatar_nb.worker import THREAD_NAME
 
 RATE = 24_000
@@ -465,6 +469,119 @@ async def test_what_is_being_got_ready_is_hushed_too(simulator: Simulator) -> No
         assert types(simulator) == ["agent.interrupt", "agent.speak", "agent.speak_end"]
 
 
+@pytest.mark.parametrize("how", ["hushed", "cancelled"])
+async def test_what_is_hushed_or_cancelled_just_as_it_is_ready_is_not_said(
+    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    async def ready(work: Callable[[], None]) -> None:
+        await on_own_thread(work)
+        if how == "hushed":
+            await session.interrupt()
+        else:
+            playing.cancel()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(speech, "on_own_thread", ready)
+        playing = asyncio.create_task(session.play(noise(2.0, 1), rate=RATE))
+        await asyncio.wait({playing})
+    if how == "hushed":
+        assert str(playing.result().state) == "interrupted"
+    else:
+        assert playing.cancelled()
+    assert (await session.play(noise(0.3, 2), rate=RATE)).state == "ended"
+    assert [one.pcm for one in simulator.heard() if one.state == "said"] == [noise(0.3, 2).tobytes()]
+    assert types(simulator)[-3:] == ["agent.interrupt", "agent.speak", "agent.speak_end"]
+
+
+async def test_what_replaces_and_is_hushed_in_that_moment_is_not_said(
+    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = session._speech._tell
+
+    async def slow(command: Any) -> None:
+        monkeypatch.setattr(session._speech, "_tell", tell)
+        await tell(command)
+        await session.interrupt()
+
+    monkeypatch.setattr(session._speech, "_tell", slow)
+    utterance = await session.play(noise(2.0), rate=RATE, replace=True)
+    assert utterance.state == "interrupted"
+    await session.play(noise(0.3), rate=RATE)
+    assert types(simulator) == ["agent.interrupt", "agent.interrupt", "agent.speak", "agent.speak_end"]
+
+
+@pytest.mark.parametrize("failure", [SystemExit("mine"), StopIteration("mine"), asyncio.CancelledError("mine")])
+async def test_whatever_a_source_or_a_voice_raises_ends_nothing_else(
+    session: AsyncSession, failure: BaseException
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def source() -> Iterator[Any]:
+        yield noise(0.7)
+        raise failure
+
+    def tts(text: str) -> Any:
+        raise failure
+
+    async def awaited(text: str) -> Any:
+        raise failure
+
+    async def streamed() -> AsyncIterator[Any]:
+        yield noise(0.7)
+        raise failure
+
+    calls = [session.play(source(), rate=RATE), session.say("Hello", tts=tts), session.play(streamed(), rate=RATE)]
+    if isinstance(failure, SystemExit):
+        calls.append(session.say("Hello", tts=awaited))
+    for call in calls:
+        with pytest.raises((RuntimeError, asyncio.CancelledError, concurrent.futures.CancelledError)):
+            await asyncio.wait_for(call, 10)
+    assert loop.is_running()
+    assert (await session.play(noise(0.3), rate=RATE)).state == "ended"
+
+
+async def test_a_sound_that_is_over_before_its_first_sample_says_so(
+    session: AsyncSession, simulator: Simulator
+) -> None:
+    with pytest.raises(AudioError, match="holds no sound"):
+        await session.play(np.zeros(1), rate=192_000, timeout=None)
+    assert types(simulator) == []
+
+
+async def test_a_forked_child_does_not_speak_over_its_parents_socket(
+    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "_pid", os.getpid() + 1)
+        for call in (session.play(noise(0.1), rate=RATE), session.interrupt(), session.start_listening()):
+            with pytest.raises(SessionError, match="forked"):
+                await call
+    assert types(simulator) == []
+
+
+async def test_nothing_is_sent_while_the_session_is_being_stopped(session: AsyncSession, simulator: Simulator) -> None:
+    utterance = await session.play(noise(60), rate=RATE, wait=False)
+    await until(lambda: utterance.state == "talking")
+    simulator.faults.add("stop", "delay", seconds=1.5)
+    stopping = asyncio.create_task(session.stop())
+    await asyncio.sleep(0.1)
+    sent = utterance.seconds
+    await stopping
+    assert utterance.seconds == sent
+    assert utterance.state == "failed"
+
+
+async def test_who_waits_for_a_failure_again_and_again_makes_it_no_longer(session: AsyncSession) -> None:
+    utterance = await session.play(noise(60), rate=RATE, wait=False)
+    await session.stop()
+    lengths = []
+    for _ in range(5):
+        with pytest.raises(SessionEnded) as caught:
+            await utterance.wait()
+        lengths.append(len(traceback.extract_tb(caught.value.__traceback__)))
+    assert len(set(lengths)) == 1
+
+
 @pytest.mark.parametrize("wait", [True, False])
 async def test_what_is_being_got_ready_ends_with_the_session(session: AsyncSession, wait: bool) -> None:
     async def never() -> AsyncIterator[Any]:
@@ -557,6 +674,55 @@ async def test_a_handler_shows_what_it_shows_where_it_was_given(session: AsyncSe
     await session.play(noise(0.3), rate=RATE)
     await until(lambda: len(seen) == 2)
     assert seen == ["of the handler"] * 2
+
+
+@pytest.mark.parametrize("failure", [SystemExit, asyncio.CancelledError, KeyboardInterrupt])
+async def test_whatever_a_handler_raises_the_next_event_finds_it(
+    session: AsyncSession, caplog: pytest.LogCaptureFixture, failure: type[BaseException]
+) -> None:
+    called = {"plain": 0, "awaited": 0, "handed on": 0}
+
+    def plain(event: Event) -> None:
+        called["plain"] += 1
+        raise failure
+
+    async def awaited(event: Event) -> None:
+        called["awaited"] += 1
+        raise failure
+
+    async def later() -> None:
+        called["handed on"] += 1
+        raise failure
+
+    session.on("speak_ended", plain)
+    session.on("speak_ended", awaited)
+    session.on("speak_ended", lambda event: later())
+    for _ in range(2):
+        await session.play(noise(0.3), rate=RATE)
+    await until(lambda: set(called.values()) == {2})
+    assert caplog.text.count("failed on agent.speak_ended") == 6
+
+
+async def test_events_that_nobody_reads_are_not_kept(session: AsyncSession) -> None:
+    for _ in range(100):
+        session.events()
+    gc.collect()
+    assert len(session._events._readers) == 0
+    reading = session.events()
+    await session.play(noise(0.3), rate=RATE)
+    assert (await anext(reading)).type.startswith("agent.")
+    await reading.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_burst_of_events_lets_others_have_their_turn(session: AsyncSession, simulator: Simulator) -> None:
+    got = []
+
+    @session.on("agent.new")
+    async def handle(event: Event) -> None:
+        got.append(event)
+
+    simulator.faults.add("socket", "send", text='{"type": "agent.new"}', times=3000)
+    await until(lambda: len(got) == 3000)
 
 
 async def test_a_slow_handler_holds_up_nobody_and_loses_only_the_oldest(

@@ -171,6 +171,32 @@ def test_an_interruption_of_ours_takes_nothing_that_comes_after_it(said: Said) -
     assert str(two.state) == "talking"
 
 
+def test_an_interruption_is_told_in_the_newer_spelling_too(said: Said) -> None:
+    one = said.begin("one")
+    said.tell("agent.state_updated", new_state="talking")
+    said.track.hush()
+    told = [*said.tell("agent.audio_buffer_cleared", "anything"), *said.tell("agent.state_updated", new_state="idle")]
+    assert told[-1] == Event("agent.speak_interrupted", {"event_id": one.id, "derived_from": "agent.state_updated"})
+    assert [event.type for event in said.tell("agent.state_updated", new_state="idle")] == ["agent.state_updated"]
+
+
+@pytest.mark.parametrize("end", ["cleared", "idle", "late"])
+def test_what_is_late_of_what_was_hushed_starts_nothing(said: Said, end: str) -> None:
+    said.begin("one")
+    said.track.hush()
+    two = said.begin("two")
+    said.tell("agent.state_updated", new_state="talking")
+    assert two.state is UtteranceState.SENDING
+    if end == "late":
+        # a service that says nothing of the end
+        said.clock.now += 3
+    else:
+        kind = {"cleared": "agent.audio_buffer_cleared", "idle": "agent.state_updated"}[end]
+        said.tell(kind, new_state="idle")
+    said.tell("agent.state_updated", new_state="talking")
+    assert str(two.state) == "talking"
+
+
 def test_an_interruption_of_somebody_elses_ends_all_that_was_sent(said: Said) -> None:
     one, two = said.begin("one"), said.begin("two")
     said.tell("agent.speak_started", one.id)

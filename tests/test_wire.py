@@ -525,11 +525,13 @@ def test_a_file_is_written_whole_or_not_at_all(wire: Wire, tmp_path: Path, monke
     before = where.read_text("utf-8")
     wire.sent(ONE, "more", {}, 10)
 
-    def full(path: Path, text: str, encoding: str) -> None:
-        path.write_bytes(text.encode(encoding)[:100])
+    whole = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        whole(path, data[:100])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space"):
         wire.save(where)
     assert list(tmp_path.iterdir()) == [where]

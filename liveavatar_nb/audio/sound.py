@@ -36,6 +36,7 @@ class Sound:
 
         self.name = source.name
         self.notes = source.notes
+        self.seconds: float | None = None
         self._source = source
         self._handed_out = 0  # bytes
         self._turn = threading.Lock()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
+from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config, websocket
 from liveavatar_nb.errors import APIConnectionError, AvatarNeverCame, SessionEnded, UtteranceFailed
+from liveavatar_nb.leftovers import leftovers
+from liveavatar_nb.pacing import Pace
 from liveavatar_nb.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
 
 from .canary import KEY
@@ -179,6 +183,82 @@ async def test_a_half_open_socket_is_noticed(simulator: Simulator, monkeypatch: 
             await asyncio.wait_for(speaking.wait(), 10)
         await until(lambda: handshakes(simulator) == 2)
         await said(session)
+
+
+async def test_a_half_open_socket_is_noticed_also_where_much_waits_to_be_sent(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """row 28: a ping waits for room, too, so there must be some; and who interrupts does not wait for the line."""
+    assert config.SOCKET_SEND_BUFFER > 64_000 * (config.SOCKET_PING_INTERVAL + config.SOCKET_PING_TIMEOUT) * 2
+    monkeypatch.setattr(config, "SOCKET_PING_INTERVAL", 0.5)
+    monkeypatch.setattr(config, "SOCKET_PING_TIMEOUT", 0.5)
+    async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client, await client.start("Silas") as session:
+        assert session._speech._socket is not None
+        line = session._speech._socket._open
+        assert line is not None
+        line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        simulator.faults.add("socket", "stall")
+        session._speech._pace = Pace(3600)
+        speaking = await session.play(noise(100), rate=RATE, wait=False)
+        await until(lambda: line.transport.get_write_buffer_size() > 1_000_000)
+        await asyncio.wait_for(session.interrupt(), 1)
+        speaking = await session.play(noise(60), rate=RATE, wait=False)
+        await until(lambda: speaking.state == "sending")
+        with pytest.raises(UtteranceFailed):
+            await asyncio.wait_for(speaking.wait(), 10)
+        await until(lambda: handshakes(simulator) == 2)
+        await said(session)
+
+
+async def test_a_socket_that_comes_back_without_the_avatar_is_given_up(
+    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """row 32: also after the start: `connected` has its time, and then another attempt is made."""
+    monkeypatch.setattr(config, "CONNECTED_TIMEOUT", 0.3)
+    simulator.faults.add("socket", "never_connected", times=2)
+    simulator.faults.add("socket", "close")
+    await until(lambda: handshakes(simulator) == 4)
+    await said(session)
+
+
+async def test_a_socket_that_cannot_even_be_tried_says_why_at_once(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """row 26: as where a proxy needs a package that is not there; no address is in the log."""
+
+    def proxy(url: str) -> bool:
+        raise ImportError("python-socks is required")
+
+    monkeypatch.setattr(websocket, "goes_by_proxy", proxy)
+    async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client:
+        with pytest.raises(AvatarNeverCame, match="python-socks is required"):
+            await client.start("Silas")
+        assert not simulator.billed()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_session_whose_socket_is_lost_as_its_loop_ends_is_stopped_by_the_guard(simulator: Simulator) -> None:
+    """row 26: its stop is not answered, and then nobody is left here who tries."""
+
+    async def lose() -> AsyncSession:
+        client = AsyncLiveAvatar(KEY, api_url=simulator.url)
+        session = await client.start("Silas")
+        simulator.faults.add("stop", "drop_before", times=None)
+        simulator.faults.add("socket", "close", code=1008)
+        await until(lambda: any(request["path"].endswith("/stop") for request in simulator.requests()))
+        return session
+
+    session = asyncio.run(lose())
+    simulator.faults.clear()
+    deadline = time.monotonic() + 20
+    while simulator.billed() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not simulator.billed()
+    assert session.state == "failed"
+    assert session.id is not None
+    # this process remembers it up to its end, for the guard may have been killed
+    assert session.id in leftovers
+    leftovers.discard(session.id)
 
 
 @pytest.mark.parametrize("kind", ["twice", "swap"])
