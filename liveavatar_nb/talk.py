@@ -81,9 +81,9 @@ class SessionTalk(SessionFacts):
         _check_words(text, name, timeout)
 
         given = functools.partial(_given, audio)
-        del audio  # where it fails the traceback, which the utterance keeps, would hold it
         utterance = AsyncUtterance(name, text, self._around.clock)
         await self._speech.take(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait)
+        del audio, given  # where it fails the utterance keeps its traceback, and that all that is here
         return await self._see_through(utterance, wait=wait, progress=progress)
 
     async def say(
