@@ -9,9 +9,9 @@ from pathlib import Path
 
 import liveavatar_nb
 
-from . import answers, calls, deaths, imports, requests, sound
+from . import answers, calls, deaths, imports, requests, sound, speech
 
 print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}")
 print(f"liveavatar_nb of {Path(liveavatar_nb.__file__).parent}")
-met = [module.report() for module in (calls, imports, answers, requests, sound, deaths)]
+met = [module.report() for module in (calls, imports, answers, requests, sound, speech, deaths)]
 sys.exit(0 if all(met) else 1)
