@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .session import AsyncSession as AsyncSession
     from .simulator import Simulator as Simulator
     from .sync import LiveAvatar as LiveAvatar
-    from .sync import Session as Session
-    from .sync import Utterance as Utterance
+    from .sync_session import Session as Session
+    from .sync_session import Utterance as Utterance
     from .utterance import AgentState as AgentState
     from .utterance import AsyncUtterance as AsyncUtterance
     from .utterance import UtteranceState as UtteranceState
@@ -43,12 +43,12 @@ _HOMES = {
     "LiveAvatarException": "errors",
     "Masked": "config",
     "OwnedSession": "orphans",
-    "Session": "sync",
+    "Session": "sync_session",
     "SessionPanel": "widgets.panel",
     "SessionState": "life",
     "Simulator": "simulator",
     "Studio": "widgets.studio",
-    "Utterance": "sync",
+    "Utterance": "sync_session",
     "UtteranceState": "utterance",
     "Talk": "widgets.talk",
     "WireLog": "widgets.wire",

@@ -417,7 +417,9 @@ def blocking_iter(
 def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
     """Has `wrapper` show the method's signature, with the result that the sync face gives."""
     if result is not None:
-        signature = inspect.signature(method).replace(return_annotation=getattr(result, "__name__", result))
+        # a function that makes it says by its own annotation what that is
+        kind = result.__annotations__["return"] if inspect.isfunction(result) else getattr(result, "__name__", result)
+        signature = inspect.signature(method).replace(return_annotation=kind)
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
     return wrapper
 

@@ -23,14 +23,14 @@ from .models import Avatar, Context, ContextDetail
 from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
 from .preflight import check_avatar, check_variables, mode_of, patience_of, seconds_of
 from .record import Records
-from .session import AsyncSession
-from .speech import TextToSpeech
-from .stopping import Surroundings
-from .stopwatch import Stopwatch, Timing, summary
-from .wire import Wire
 
 if TYPE_CHECKING:
     import httpx
+
+    from .session import AsyncSession
+    from .speech import TextToSpeech
+    from .stopwatch import Stopwatch, Timing
+    from .wire import Wire
 
 logger = logging.getLogger("liveavatar_nb.client")
 
@@ -164,6 +164,8 @@ class AsyncLiveAvatar:
     @property
     def timings(self) -> Records[Timing]:
         """How long each step took over this client's last 100 sessions: how often, median, 95th percentile, longest."""
+        from .stopwatch import summary  # noqa: PLC0415 (for a look at it only)
+
         return summary(self._stopwatches)
 
     def avatars(self, scope: Scope = "all", search: str | None = None) -> Listing[Avatar]:
@@ -321,6 +323,10 @@ class AsyncLiveAvatar:
                 raise SessionEnded("The session was stopped before it started.", session_id=None)
         finally:
             self._pending.remove(start)
+        # a client that starts nothing must not pay for what a session needs
+        from .session import AsyncSession  # noqa: PLC0415
+        from .stopping import Surroundings  # noqa: PLC0415
+
         around = Surroundings(
             self.api, self._changed, self._clock,
             is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts,

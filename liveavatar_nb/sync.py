@@ -1,4 +1,4 @@
-"""`LiveAvatar` and `Session`: the same names as the async ones, without `await`."""
+"""`LiveAvatar`: the same names as the async client's, without `await`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from . import config
-from .bridge import Face, blocking, blocking_iter, bridge, passing, reading
+from .bridge import Face, blocking, bridge, reading
 from .client import AsyncLiveAvatar
 from .clock import CLOCK, Clock
 from .config import Masked
 from .errors import SimulatorError, StopNotConfirmed
 from .rows import blocking_rows
-from .session import AsyncSession
-from .speech import TextToSpeech
-from .utterance import AsyncUtterance
 
 logger = logging.getLogger("liveavatar_nb.client")
 
@@ -25,96 +22,19 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from .session import AsyncSession
     from .simulator import Simulator
+    from .speech import TextToSpeech
     from .sync_api import API
+    from .sync_session import Session
     from .widgets.studio import Studio
 
 
-class Utterance(Face):
-    """One thing that the avatar says; `Session.play` and `say` make it."""
+def _session(inner: AsyncSession) -> Session:
+    """The sync face of a session; imported with the first, for a client that starts nothing must not pay for it."""
+    from .sync_session import Session  # noqa: PLC0415
 
-    def __init__(self, inner: AsyncUtterance) -> None:
-        self._inner = inner
-
-    id = reading(AsyncUtterance.id)
-    name = reading(AsyncUtterance.name)
-    text = reading(AsyncUtterance.text)
-    state = reading(AsyncUtterance.state)
-    seconds = reading(AsyncUtterance.seconds)
-    total = reading(AsyncUtterance.total)
-    played = reading(AsyncUtterance.played)
-    duration = reading(AsyncUtterance.duration)
-    lag = reading(AsyncUtterance.lag)
-    notes = reading(AsyncUtterance.notes)
-    error = reading(AsyncUtterance.error)
-
-    wait = blocking(AsyncUtterance.wait)
-
-
-class Session(Face):
-    """One session with an avatar; `LiveAvatar.start` makes it.
-
-    `with` stops it when the block is left. `stop()` works in every state, and twice.
-    """
-
-    def __init__(self, inner: AsyncSession) -> None:
-        self._inner = inner
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._inner.is_of_this_process:
-            self.stop()
-
-    id = reading(AsyncSession.id)
-    avatar = reading(AsyncSession.avatar)
-    options = reading(AsyncSession.options)
-    timings = reading(AsyncSession.timings)
-    state = reading(AsyncSession.state)
-    mode = reading(AsyncSession.mode)
-    is_sandbox = reading(AsyncSession.is_sandbox)
-    is_live = reading(AsyncSession.is_live)
-    elapsed = reading(AsyncSession.elapsed)
-    since_start_call = reading(AsyncSession.since_start_call)
-    max_minutes = reading(AsyncSession.max_minutes)
-    time_left = reading(AsyncSession.time_left)
-    credits_used = reading(AsyncSession.credits_used)
-    is_degraded = reading(AsyncSession.is_degraded)
-    unwatched_left = reading(AsyncSession.unwatched_left)
-    cap_at = reading(AsyncSession.cap_at)
-    keep_alive_age = reading(AsyncSession.keep_alive_age)
-    end_reason = reading(AsyncSession.end_reason)
-    end_words = reading(AsyncSession.end_words)
-    error = reading(AsyncSession.error)
-    stop_is_confirmed = reading(AsyncSession.stop_is_confirmed)
-    agent_state = reading(AsyncSession.agent_state)
-    caption = reading(AsyncSession.caption)
-    transcript = reading(AsyncSession.transcript)
-    wire = reading(AsyncSession.wire)
-
-    @property
-    def utterance(self) -> Utterance | None:
-        """What is being said, or sent; None in silence."""
-        inner = self._inner.utterance
-        return None if inner is None else Utterance(inner)
-
-    @property
-    def utterances(self) -> tuple[Utterance, ...]:
-        """What was played and said, the newest last; the last 200."""
-        return tuple(Utterance(inner) for inner in self._inner.utterances)
-
-    play = blocking(AsyncSession.play, wrap=Utterance)
-    say = blocking(AsyncSession.say, wrap=Utterance)
-    interrupt = blocking(AsyncSession.interrupt)
-    start_listening = blocking(AsyncSession.start_listening)
-    stop_listening = blocking(AsyncSession.stop_listening)
-    on = passing(AsyncSession.on)
-    wait_for = blocking(AsyncSession.wait_for)
-
-    stop = blocking(AsyncSession.stop, otherwise=AsyncSession.stop_without_loop)
-    wait_until_ended = blocking(AsyncSession.wait_until_ended)
-    events = blocking_iter(AsyncSession.events)
+    return Session(inner)
 
 
 class LiveAvatar(Face):
@@ -239,17 +159,17 @@ class LiveAvatar(Face):
     @property
     def session(self) -> Session | None:
         """The session started last, whoever started it; None before the first."""
-        return None if self._inner.session is None else Session(self._inner.session)._held_by(self)
+        return None if self._inner.session is None else _session(self._inner.session)._held_by(self)
 
     @property
     def live_sessions(self) -> list[Session]:
         """The sessions of this client that may be running, and billed, at the service."""
-        return [Session(inner)._held_by(self) for inner in self._inner.live_sessions]
+        return [_session(inner)._held_by(self) for inner in self._inner.live_sessions]
 
     avatars = blocking_rows(AsyncLiveAvatar.avatars)
     sessions = blocking_rows(AsyncLiveAvatar.sessions)
     credits = blocking(AsyncLiveAvatar.credits)
-    start = blocking(AsyncLiveAvatar.start, wrap=Session)
+    start = blocking(AsyncLiveAvatar.start, wrap=_session)
     orphans = blocking(AsyncLiveAvatar.orphans)
     stop_orphans = blocking(AsyncLiveAvatar.stop_orphans)
     stop_all = blocking(AsyncLiveAvatar.stop_all)

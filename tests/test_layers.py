@@ -40,7 +40,7 @@ ROWS = [
     ["nesting"],
     ["bridge"],
     ["rows"],
-    ["sync_api"],
+    ["sync_api", "sync_session"],
     ["widgets"],
     ["sync"],
     ["demo", "probe", "tables"],

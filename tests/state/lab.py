@@ -24,7 +24,7 @@ from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.models import Avatar
 from liveavatar_nb.retry import Policy
-from liveavatar_nb.sync import Session
+from liveavatar_nb.sync_session import Session
 from liveavatar_nb.threads import THREAD_NAME
 
 from ..faults.canary import CANARY, KEY
