@@ -27,8 +27,8 @@ from .record import Records
 if TYPE_CHECKING:
     import httpx
 
+    from .feed import TextToSpeech
     from .session import AsyncSession
-    from .speech import TextToSpeech
     from .stopwatch import Stopwatch, Timing
     from .wire import Wire
 

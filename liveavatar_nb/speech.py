@@ -4,108 +4,61 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from . import config
-from .audio import Sound, open_sound
 from .clock import Clock
 from .errors import AudioError, SessionEnded, UtteranceFailed
+from .feed import Feed
 from .models import TranscriptLine
 from .pacing import Pace
 from .protocol import lite
 from .protocol.lite import Command, Event, Framer
 from .record import Records
 from .stopwatch import Stopwatch
-from .threads import bearable, iterate_on_own_thread, on_own_thread
+from .threads import on_own_thread
 from .utterance import AgentState, AsyncUtterance, Track, UtteranceState
 from .websocket import SocketLost, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-TextToSpeech = Callable[[str], Any]
-
 SILENCE = (lite.SPEAK_INTERRUPTED, lite.BUFFER_CLEARED)
 
 
-@dataclass
-class Source:
-    """An opened sound and what is pulled for it from an async iterator.
+@dataclass(frozen=True)
+class Order:
+    """Something to be said.
 
-    Args:
-        loop: the one that the async iterator lives on.
+    Attributes:
+        utterance: tells how far it is.
+        make: gives its sound, of any kind.
+        rate: Hz of raw samples.
+        grace: seconds after its end in which the service is to say that it was spoken; None for any time.
+        replace: silence all else once the sound has begun.
+        is_awaited: whether somebody waits, and is told of what is amiss; else the log tells.
     """
 
-    loop: asyncio.AbstractEventLoop
-    sound: Sound | None = None
-    _iterators: set[AsyncIterator[Any]] = field(default_factory=set)
-    _steps: set[asyncio.Task[Any]] = field(default_factory=set)
-    _is_given_up: bool = False
-
-    def open(self, audio: Any, rate: float | None) -> None:
-        """Reads its beginning; on a thread of its own, for that may block."""
-        self.sound = open_sound(audio, rate, self._pull)
-        if self._is_given_up:
-            self.sound.close()
-
-    def _pull(self, items: AsyncIterator[Any]) -> Any:
-        """The next item of an async iterator; on the thread that reads."""
-        step = self._step(items)
-        try:
-            return asyncio.run_coroutine_threadsafe(step, self.loop).result()
-        except RuntimeError:  # the loop is closed
-            step.close()
-            raise
-
-    async def _step(self, items: AsyncIterator[Any]) -> Any:
-        if self._is_given_up:
-            raise StopAsyncIteration
-        self._iterators.add(items)
-        step = asyncio.current_task()
-        assert step is not None
-        self._steps.add(step)
-        try:
-            return await anext(items)
-        except (SystemExit, KeyboardInterrupt) as failure:
-            raise bearable(failure) from failure
-        finally:
-            self._steps.discard(step)
-
-    async def close(self) -> None:
-        """Ends what it waits for, and the async iterators that it began."""
-        self._is_given_up = True
-        for step in self._steps:
-            step.cancel()
-        if self._steps:
-            await asyncio.wait(self._steps)
-        for items in self._iterators:
-            if (close := getattr(items, "aclose", None)) is not None:
-                await close()
-
-    async def discard(self) -> None:
-        """Ends it unread."""
-        await self.close()
-        # where it is just being opened it closes itself
-        if self.sound is not None:
-            await on_own_thread(self.sound.close)
-
-    def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Its sound; 16-bit mono at 24,000 Hz in pieces of 1 s at most."""
-        assert self.sound is not None
-        return iterate_on_own_thread(self.sound.pcm(), ahead=config.PIECES_AHEAD, end=self.sound.close)
-
-
-@dataclass
-class _Waiting:
     utterance: AsyncUtterance
-    source: Source
+    make: Callable[[], Awaitable[Any]]
+    rate: float | None
     grace: float | None
-    is_awaited: bool  # whether somebody is told of it anyway
+    replace: bool
+    is_awaited: bool
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    order: Order
+    feed: Feed
+
+    @property
+    def utterance(self) -> AsyncUtterance:
+        return self.order.utterance
 
 
 class Speech:
@@ -157,30 +110,14 @@ class Speech:
         self._session_id = socket.session_id
         self._go_on()
 
-    async def take(
-        self,
-        utterance: AsyncUtterance,
-        make: Callable[[], Awaitable[Any]],
-        rate: float | None,
-        *,
-        grace: float | None,
-        replace: bool,
-        is_awaited: bool,
-    ) -> None:
-        """Has an utterance said when those before it are sent; returns once its sound has begun, or it is over.
-
-        Args:
-            utterance: which.
-            make: gives its sound, of any kind.
-            rate: Hz of raw samples.
-            grace: seconds after its end in which the service is to say that it was spoken; None for any time.
-            replace: silence all else once the sound has begun.
-            is_awaited: whether somebody waits, and is told of what is amiss; else the log tells.
+    async def take(self, order: Order) -> None:
+        """Has something said when what came before is sent; returns once its sound has begun, or it is over.
 
         Raises:
             AudioError: the sound cannot be read; and what `make` raises.
         """
-        work = asyncio.create_task(self._prepare(utterance, make, rate, grace, replace=replace, is_awaited=is_awaited))
+        utterance = order.utterance
+        work = asyncio.create_task(self._prepare(order))
         over = asyncio.create_task(utterance.is_over())
         self._preparing.add(utterance)
         try:
@@ -197,34 +134,25 @@ class Speech:
             work.cancel()
             over.cancel()
 
-    async def _prepare(
-        self,
-        utterance: AsyncUtterance,
-        make: Callable[[], Awaitable[Any]],
-        rate: float | None,
-        grace: float | None,
-        *,
-        replace: bool,
-        is_awaited: bool,
-    ) -> None:
-        source = Source(asyncio.get_running_loop())
+    async def _prepare(self, order: Order) -> None:
+        utterance, feed = order.utterance, Feed(asyncio.get_running_loop())
         try:
-            audio = await make()
-            await on_own_thread(lambda: source.open(audio, rate))
-            if replace and not utterance.state.is_final:
+            audio = await order.make()
+            await on_own_thread(lambda: feed.open(audio, order.rate))
+            if order.replace and not utterance.state.is_final:
                 self._hush(besides=utterance)
                 await self._tell(lite.interrupt(str(uuid.uuid4())))
         except BaseException:
-            await source.discard()
+            await feed.discard()
             raise
         if utterance.state.is_final:
             # hushed meanwhile, or its session ended
-            await source.discard()
+            await feed.discard()
             return
-        assert source.sound is not None
-        utterance.open(source.sound.name, source.sound.seconds)
+        assert feed.sound is not None
+        utterance.open(feed.sound.name, feed.sound.seconds)
         self.utterances.append(utterance)
-        self._queue.append(_Waiting(utterance, source, grace, is_awaited))
+        self._queue.append(_Waiting(order, feed))
         self._go_on()
         self._on_change()
 
@@ -334,7 +262,7 @@ class Speech:
         while self._queue:
             waiting = self._queue.popleft()
             ending.add(waiting.utterance)
-            self._spawn(waiting.source.discard())
+            self._spawn(waiting.feed.discard())
         for utterance in ending:
             utterance.finish(state, error)
 
@@ -358,7 +286,7 @@ class Speech:
     async def _say(self, waiting: _Waiting) -> None:
         utterance, framer = waiting.utterance, Framer()
         try:
-            async with contextlib.aclosing(waiting.source.pieces()) as pieces:
+            async with contextlib.aclosing(waiting.feed.pieces()) as pieces:
                 async for piece in pieces:
                     for frame in framer.push(piece):
                         await self._send(frame, utterance)
@@ -374,7 +302,7 @@ class Speech:
         except Exception as failure:  # noqa: BLE001 (the sound is the user's, and so is what reading it raises)
             await self._break_off(waiting, failure)
         finally:
-            self._spawn(waiting.source.close())
+            self._spawn(waiting.feed.close())
 
     async def _send(self, frame: bytes, utterance: AsyncUtterance) -> None:
         """Sends one frame when it is due."""
@@ -390,18 +318,18 @@ class Speech:
 
     def _complete(self, waiting: _Waiting) -> None:
         """All of it was sent: from now on the service is to say that it was spoken."""
-        assert waiting.source.sound is not None
-        utterance, notes = waiting.utterance, waiting.source.sound.notes
+        assert waiting.feed.sound is not None
+        utterance, notes = waiting.utterance, waiting.feed.sound.notes
         utterance.complete(notes)
-        for note in () if waiting.is_awaited else notes:
+        for note in () if waiting.order.is_awaited else notes:
             logger.warning("sound %s: %s", utterance.name, note)
-        if waiting.grace is not None:
-            self._spawn(self._watch(utterance, waiting.grace))
+        if waiting.order.grace is not None:
+            self._spawn(self._watch(utterance, waiting.order.grace))
 
     async def _break_off(self, waiting: _Waiting, failure: Exception) -> None:
         """Its sound cannot be read any further: the avatar says what it has, and is done."""
         utterance = waiting.utterance
-        if not waiting.is_awaited:
+        if not waiting.order.is_awaited:
             traceback = None if isinstance(failure, AudioError) else failure
             logger.warning("utterance %s failed: %s", utterance.name, failure, exc_info=traceback)
         is_open = utterance.is_open
@@ -454,14 +382,3 @@ def _log_failure(task: asyncio.Task[None]) -> None:
     """What a user's iterator raises as it is closed is nobody's any more, and is shown all the same."""
     if not task.cancelled() and (failure := task.exception()) is not None:
         logger.warning("after a sound: %s", failure, exc_info=failure)
-
-
-async def voiced(tts: TextToSpeech, text: str) -> Any:
-    """What a text-to-speech callable makes of a text: sound of any kind; a plain callable may block."""
-    try:
-        if inspect.iscoroutinefunction(tts) or inspect.iscoroutinefunction(getattr(tts, "__call__", None)):  # noqa: B004
-            return await tts(text)
-        made = await on_own_thread(lambda: tts(text))
-        return await made if inspect.isawaitable(made) else made
-    except (SystemExit, KeyboardInterrupt) as failure:
-        raise bearable(failure) from failure

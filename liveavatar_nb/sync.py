@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from .feed import TextToSpeech
     from .session import AsyncSession
     from .simulator import Simulator
-    from .speech import TextToSpeech
     from .sync_api import API
     from .sync_session import Session
     from .widgets.studio import Studio

@@ -12,11 +12,12 @@ from .checks import check
 from .errors import AudioError, ConfigurationError, InvalidArgument, SessionEnded, SessionError, WrongMode
 from .events import EventStream, H, Handler
 from .facts import SessionFacts
+from .feed import TextToSpeech, voiced
 from .life import SessionOptions, SessionState
 from .models import Avatar
 from .progress import follow
 from .protocol.lite import Event
-from .speech import TextToSpeech, voiced
+from .speech import Order
 from .stopping import Surroundings
 from .utterance import AsyncUtterance
 
@@ -82,7 +83,7 @@ class SessionTalk(SessionFacts):
 
         given = functools.partial(_given, audio)
         utterance = AsyncUtterance(name, text, self._around.clock)
-        await self._speech.take(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait)
+        await self._speech.take(Order(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait))
         del audio, given  # where it fails the utterance keeps its traceback, and that all that is here
         return await self._see_through(utterance, wait=wait, progress=progress)
 
@@ -124,7 +125,7 @@ class SessionTalk(SessionFacts):
         voice = functools.partial(voiced, tts, text)
         utterance = AsyncUtterance(text, text, self._around.clock)
         try:
-            await self._speech.take(utterance, voice, None, grace=timeout, replace=replace, is_awaited=wait)
+            await self._speech.take(Order(utterance, voice, None, grace=timeout, replace=replace, is_awaited=wait))
         except AudioError as failure:
             failure.remedy = (
                 f"{failure.remedy} Raw samples tts gives in a pair with their rate: (samples, 24000).".strip()

@@ -29,7 +29,7 @@ ROWS = [
     ["api"],
     ["protocol"],
     ["guard"],
-    ["events", "leftovers", "life", "pacing", "preflight", "stopwatch", "upkeep", "utterance"],
+    ["events", "feed", "leftovers", "life", "pacing", "preflight", "stopwatch", "upkeep", "utterance"],
     ["progress", "websocket"],
     ["stopping"],
     ["speech"],
