@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,6 +33,8 @@ from liveavatar_nb.errors import (
     StopNotConfirmed,
 )
 
+from .waiting import until
+
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,12 +55,6 @@ def watch_states(client: AsyncLiveAvatar) -> list[str]:
 
 def starts(simulator: Simulator) -> int:
     return [request["path"] for request in simulator.requests()].count("/v1/sessions/start")
-
-
-async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
-    async with asyncio.timeout(limit):
-        while not condition():  # noqa: ASYNC110 (what is waited for is in another process)
-            await asyncio.sleep(0.02)
 
 
 async def test_a_whole_life(client: AsyncLiveAvatar, simulator: Simulator) -> None:

@@ -37,6 +37,8 @@ from liveavatar_nb.simulator import Heard
 from liveavatar_nb.threads import on_own_thread
 from liveavatar_nb.worker import THREAD_NAME
 
+from .waiting import until
+
 RATE = 24_000
 INTERRUPTS = int(os.environ.get("LIVEAVATAR_NB_TEST_INTERRUPTS", "1000"))
 
@@ -44,12 +46,6 @@ INTERRUPTS = int(os.environ.get("LIVEAVATAR_NB_TEST_INTERRUPTS", "1000"))
 def noise(seconds: float, seed: int = 0) -> Any:
     """Samples of which no two stretches are alike."""
     return np.random.default_rng(seed).integers(-20_000, 20_000, round(seconds * RATE), dtype=np.int16)
-
-
-async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
-    async with asyncio.timeout(limit):
-        while not condition():  # noqa: ASYNC110 (what is waited for is in another process)
-            await asyncio.sleep(0.01)
 
 
 def types(simulator: Simulator) -> list[str]:

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 import liveavatar_nb
 from liveavatar_nb import Simulator
 
+from ..waiting import wait_for
 from .conftest import Notebook
 
 Make = Callable[..., Notebook]
@@ -39,13 +40,6 @@ def now_clicked(page: Page, name: str) -> float:
     found.click()
     clicked: float = page.evaluate("() => window.clickedAt")
     return clicked / 1000
-
-
-def wait_for(condition: Callable[[], bool], limit: float = 15.0) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
 
 
 def studio_notebook() -> list[str]:

@@ -14,8 +14,9 @@ from playwright.sync_api import Page, expect
 
 from liveavatar_nb import Simulator
 
+from ..waiting import wait_for
 from .conftest import Lab, Notebook
-from .test_studio import STUDIO, button, expect_state, now_clicked, wait_for
+from .test_studio import STUDIO, button, expect_state, now_clicked
 
 Make = Callable[..., Notebook]
 

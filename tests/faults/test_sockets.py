@@ -7,7 +7,7 @@ import base64
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.pacing import Pace
 from liveavatar_nb.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
 
+from ..waiting import until
 from .canary import KEY
 
 RATE = 24_000
@@ -27,12 +28,6 @@ FOR_GOOD = (1000, 1002, 1003, 1007, 1008, 1009, 4000, 4401, 4999)
 
 def noise(seconds: float, seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(-9_000, 9_000, round(seconds * RATE), dtype=np.int16)
-
-
-async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
-    async with asyncio.timeout(limit):
-        while not condition():  # noqa: ASYNC110 (what is waited for is in another process)
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

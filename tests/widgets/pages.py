@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from liveavatar_nb.widgets.channel import channel
-
-
-def wait_for(condition: Callable[[], Any], limit: float = 10.0) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 def command(widget: Any, name: str, /, **args: Any) -> None:

@@ -22,13 +22,7 @@ from liveavatar_nb.widgets.problem import problem_of
 from liveavatar_nb.widgets.status import LATE
 
 from ..faults.manual import ManualClock
-
-
-def wait_for(condition: Callable[[], Any], limit: float = 10.0) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
+from ..waiting import wait_for
 
 
 def command(widget: Any, name: str, *, is_prompt: bool = True, **args: Any) -> None:

@@ -18,7 +18,8 @@ from liveavatar_nb import LiveAvatar, Simulator, Studio, Talk
 from liveavatar_nb.errors import AudioError, InvalidArgument
 from liveavatar_nb.session import AsyncSession
 
-from .pages import command, messages_of, wait_for
+from ..waiting import wait_for
+from .pages import command, messages_of
 from .test_sounds import wav
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,12 +19,7 @@ from liveavatar_nb.widgets.channel import channel
 from liveavatar_nb.widgets.picker import _only_from_here
 from liveavatar_nb.worker import THREAD_NAME, Worker
 
-
-def wait_for(condition: Callable[[], Any], limit: float = 10.0) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
+from ..waiting import wait_for
 
 
 def command(widget: Any, name: str, **args: Any) -> dict[str, Any]:

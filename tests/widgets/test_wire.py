@@ -12,7 +12,8 @@ import pytest
 from liveavatar_nb import LiveAvatar, Simulator, WireLog
 from liveavatar_nb.widgets import wire as module
 
-from .pages import command, messages_of, wait_for
+from ..waiting import wait_for
+from .pages import command, messages_of
 
 
 @pytest.fixture
