@@ -38,6 +38,26 @@ class SocketLost(LiveAvatarException):
     title = "The WebSocket is lost"
 
 
+Receive = Callable[[Event | None], bool]
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a connection came to its end.
+
+    Attributes:
+        words: for people.
+        again: whether another one may be opened.
+        was_ready: whether the avatar had been there.
+        code: the close code, where there was one.
+    """
+
+    words: str
+    again: bool
+    was_ready: bool = False
+    code: int | None = None
+
+
 @dataclass(frozen=True)
 class Listener:
     """What a socket tells its session.
@@ -48,7 +68,7 @@ class Listener:
         is_over: asks, each time the socket was closed, whether the session is.
     """
 
-    receive: Callable[[Event | None], bool]
+    receive: Receive
     lost: Callable[[], None]
     is_over: Callable[[], Awaitable[bool]]
 
@@ -67,6 +87,7 @@ class WebSocket:
         self.session_id = session_id
         self._wire = wire
         self._open: ClientConnection | None = None
+        self._was_ready = False  # whether the avatar was there since it was opened
         self.ready = asyncio.Event()  # the avatar is there: before that what is sent is dropped without a word
 
     async def send(self, command: Command) -> None:
@@ -102,70 +123,83 @@ class WebSocket:
         Returns:
             None once the session is over; else why the socket could not be opened, or got back.
         """
-        # imported when first used: a client that starts nothing must not pay for it
-        from websockets.asyncio.client import connect  # noqa: PLC0415
-        from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException  # noqa: PLC0415
-
-        attempt = count = 0
+        attempt = 0
         deadline: float | None = None
         while True:
-            code: int | None = None
-            try:
-                async with connect(
-                    self._url.reveal(),
-                    open_timeout=config.SOCKET_OPEN_TIMEOUT,
-                    close_timeout=config.SOCKET_CLOSE_TIMEOUT,
-                    ping_interval=config.SOCKET_PING_INTERVAL,
-                    ping_timeout=config.SOCKET_PING_TIMEOUT,
-                    max_size=config.SOCKET_FRAME_LIMIT,
-                    # a ping waits for room in it, too: where the line is dead it must not be full before that shows
-                    write_limit=config.SOCKET_SEND_BUFFER,
-                    compression=None,  # sound hardly shrinks, and it would cost more than all the rest
-                    logger=_silent,
-                    proxy=True if goes_by_proxy(self._url.reveal()) else None,
-                ) as socket:
-                    self._open = socket
-                    try:
-                        async with asyncio.timeout(config.CONNECTED_TIMEOUT) as until_connected:
-                            async for frame in socket:
-                                if listener.receive(self._note(frame)):
-                                    until_connected.reschedule(None)
-                                    attempt, deadline = 0, None
-                                    self.ready.set()
-                                count += 1
-                                if count % FRAMES_IN_A_TURN == 0:
-                                    # a burst is read without a pause, and others are to have their turn
-                                    await asyncio.sleep(0)
-                    except ConnectionClosed as closed:
-                        # of a frame that we refuse the code is ours
-                        close = closed.rcvd or closed.sent
-                        code = None if close is None else close.code
-                    else:
-                        code = socket.close_code
-                    finally:
-                        self._open = None
-                        self.ready.clear()
-                told = "the line was cut" if code is None else f"it was closed with code {code}"
-                again = may_reconnect(code)
-            except InvalidStatus as failure:
-                status = failure.response.status_code
-                told, again = f"its handshake was answered by {status}", is_worth_a_handshake(status)
-            except (OSError, TimeoutError, WebSocketException) as failure:
-                told, again = type(failure).__name__, True
-            except Exception as failure:  # noqa: BLE001 (a proxy that cannot be used, for one: it will not get better)
-                told, again = f"{type(failure).__name__}: {failure}", False
+            end = await self._live(listener.receive)
             if await listener.is_over():
                 return None
-            if code == NORMAL_CLOSURE:
+            if end.code == NORMAL_CLOSURE:
                 # the service ended it, and may say so elsewhere a moment later
                 await asyncio.sleep(config.SOCKET_CLOSE_TIMEOUT)
                 if await listener.is_over():
                     return None
             listener.lost()
+            if end.was_ready:
+                attempt, deadline = 0, None
             deadline = deadline or time.monotonic() + config.SOCKET_RECONNECT_LIMIT
             attempt += 1
             wait = delay(attempt, config.RETRY_BASE)
-            if not again or attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
-                return told
-            logger.info("session %s: WebSocket lost (%s), again in %.1f s", self.session_id, told, wait)
+            if not end.again or attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
+                return end.words
+            logger.info("session %s: WebSocket lost (%s), again in %.1f s", self.session_id, end.words, wait)
             await asyncio.sleep(wait)
+
+    async def _live(self, receive: Receive) -> _End:
+        """Opens it, and reads until it is closed; how that came."""
+        # imported when first used: a client that starts nothing must not pay for it
+        from websockets.asyncio.client import connect  # noqa: PLC0415
+        from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415
+
+        self._was_ready = False
+        try:
+            async with connect(
+                self._url.reveal(),
+                open_timeout=config.SOCKET_OPEN_TIMEOUT,
+                close_timeout=config.SOCKET_CLOSE_TIMEOUT,
+                ping_interval=config.SOCKET_PING_INTERVAL,
+                ping_timeout=config.SOCKET_PING_TIMEOUT,
+                max_size=config.SOCKET_FRAME_LIMIT,
+                # a ping waits for room in it, too: where the line is dead it must not be full before that shows
+                write_limit=config.SOCKET_SEND_BUFFER,
+                compression=None,  # sound hardly shrinks, and it would cost more than all the rest
+                logger=_silent,
+                proxy=True if goes_by_proxy(self._url.reveal()) else None,
+            ) as socket:
+                self._open = socket
+                try:
+                    code = await self._read(socket, receive)
+                finally:
+                    self._open = None
+                    self.ready.clear()
+            words = "the line was cut" if code is None else f"it was closed with code {code}"
+            return _End(words, may_reconnect(code), self._was_ready, code)
+        except InvalidStatus as failure:
+            status = failure.response.status_code
+            return _End(f"its handshake was answered by {status}", is_worth_a_handshake(status))
+        except (OSError, TimeoutError, WebSocketException) as failure:
+            return _End(type(failure).__name__, True, self._was_ready)
+        except Exception as failure:  # noqa: BLE001 (a proxy that cannot be used, for one: it will not get better)
+            return _End(f"{type(failure).__name__}: {failure}", False)
+
+    async def _read(self, socket: ClientConnection, receive: Receive) -> int | None:
+        """Hands on what comes until it is closed; the close code, None where the line was cut."""
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `_live`)
+
+        count = 0
+        try:
+            async with asyncio.timeout(config.CONNECTED_TIMEOUT) as until_connected:
+                async for frame in socket:
+                    if receive(self._note(frame)):
+                        until_connected.reschedule(None)
+                        self._was_ready = True
+                        self.ready.set()
+                    count += 1
+                    if count % FRAMES_IN_A_TURN == 0:
+                        # a burst is read without a pause, and others are to have their turn
+                        await asyncio.sleep(0)
+        except ConnectionClosed as closed:
+            # of a frame that we refuse the code is ours
+            close = closed.rcvd or closed.sent
+            return None if close is None else close.code
+        return socket.close_code
