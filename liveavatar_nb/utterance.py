@@ -242,7 +242,6 @@ class Track:
         self._speaks = False  # whether `agent.speak_*` was heard
         self._derived: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._rest = AgentState.IDLE
-        self._hushed = 0  # interruptions of ours that the service has not answered yet
         self._silenced: list[AsyncUtterance] = []  # what was being said then
         self._deaf_until = 0.0  # until when the newer spelling may still speak of what was hushed
         self.agent_state = AgentState.IDLE
@@ -265,14 +264,12 @@ class Track:
     def hush(self) -> list[AsyncUtterance]:
         """An interruption goes out: what was sent is over; what that was."""
         if self._open:
-            self._hushed += 1
             self._deaf_until = self._clock.monotonic() + DEAF
         self._silenced = [one for one in self._open if one.state is UtteranceState.TALKING]
         return self._close_all(UtteranceState.INTERRUPTED)
 
     def lose(self, error: Exception) -> list[AsyncUtterance]:
         """The socket is lost, and with it what was sent; what that was."""
-        self._hushed = 0
         self.agent_state = AgentState.IDLE
         return self._close_all(UtteranceState.FAILED, error)
 
@@ -318,15 +315,10 @@ class Track:
         """The utterance that an event is about: by an id that is known, else by the order of things."""
         ids = [one for one in (event.event_id, event.task_id) if one is not None]
         found = next((self._known[one] for one in ids if one in self._known), None)
-        if found is None and event.type == SPEAK_INTERRUPTED and self._hushed:
-            self._hushed -= 1
-            return None
         if found is None and event.type == SPEAK_STARTED:
             found = next((one for one in self._open if one.state is UtteranceState.SENDING), None)
         elif found is None:
             found = self.talking
-        elif event.type == SPEAK_INTERRUPTED and self._hushed:
-            self._hushed -= 1
         if found is not None:
             for one in ids:
                 self._remember(one, found)
@@ -385,7 +377,6 @@ class Track:
     def _start(self, utterance: AsyncUtterance) -> bool:
         if not utterance.start():
             return False
-        self._hushed = 0
         # the avatar speaks in order: the end of what comes before went unheard, or is still on its way
         for earlier in self._open[: self._open.index(utterance)] if utterance in self._open else []:
             self._end(earlier)

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import gc
+import json
 import logging
 import os
 import random
@@ -262,6 +263,46 @@ async def test_what_is_amiss_is_told_once(session: AsyncSession, caplog: pytest.
     assert ("mine" in caplog.text) is not wait
 
 
+async def test_what_waited_is_closed_unread(session: AsyncSession) -> None:
+    closed = []
+
+    def plain() -> Iterator[Any]:
+        try:
+            yield noise(0.5)
+            yield noise(0.5)
+        finally:
+            closed.append("plain")
+
+    async def awaited() -> AsyncIterator[Any]:
+        try:
+            yield noise(0.5)
+            yield noise(0.5)
+        finally:
+            closed.append("awaited")
+
+    sources = [plain(), awaited()]
+    for source in (noise(30), *sources):
+        await session.play(source, rate=RATE, wait=False)
+    await session.interrupt()
+    await until(lambda: sorted(closed) == ["awaited", "plain"])
+    assert len(sources) == 2, "kept up to here: it is closed, and not only collected"
+
+
+async def test_no_more_is_read_than_is_soon_due(session: AsyncSession) -> None:
+    read = []
+
+    def source() -> Iterator[Any]:
+        for number in range(60):
+            read.append(number)
+            yield noise(1.0)
+
+    utterance = await session.play(source(), rate=RATE, wait=False)
+    await until(lambda: utterance.state == "talking")
+    await asyncio.sleep(0.2)
+    ahead = config.PIECES_AHEAD + 2  # one is held by the thread, one by who sends
+    assert len(read) <= utterance.seconds + ahead + 1
+
+
 async def test_a_source_that_breaks_fails_its_utterance_alone(session: AsyncSession, simulator: Simulator) -> None:
     def source() -> Iterator[Any]:
         yield noise(1.0)
@@ -410,6 +451,24 @@ async def test_interrupted_in_random_moments_no_frame_comes_after(
     assert {one.state for one in session.utterances} <= {"interrupted", "ended"}
 
 
+async def test_an_interruption_by_somebody_else_ends_what_is_sent_and_no_more() -> None:
+    with Simulator(speed=5, connect_delay=0.01) as simulator:
+        client = AsyncLiveAvatar(simulator.api_key, api_url=simulator.url)
+        async with client, await client.start("Silas") as session:
+            first = await session.play(noise(30, 1), rate=RATE, wait=False)
+            second = await session.play(noise(0.5, 2), rate=RATE, wait=False)
+            await until(lambda: first.state == "talking")
+            told = {"type": "agent.speak_interrupted", "event_id": first.id}
+            simulator.faults.add("socket", "send", text=json.dumps(told))
+            await first.wait()
+            sent = sum(frame.event_id == first.id for frame in simulator.frames())
+            assert first.state == "interrupted"
+            await until(lambda: second.is_complete)
+            await until(lambda: types(simulator)[-1] == "agent.speak_end")
+            assert sum(frame.event_id == first.id for frame in simulator.frames()) == sent
+            assert "agent.interrupt" not in types(simulator)
+
+
 async def test_a_cancelled_wait_hushes_the_avatar(session: AsyncSession, simulator: Simulator) -> None:
     playing = asyncio.create_task(session.play(noise(30), rate=RATE))
     await until(lambda: session.agent_state == "talking")
@@ -438,9 +497,16 @@ async def test_what_is_being_got_ready_is_hushed_too(simulator: Simulator) -> No
         go_on.wait(10)
         return noise(1.0), RATE
 
+    closed = []
+
     def stuck() -> Iterator[Any]:
-        go_on.wait(10)
-        yield noise(1.0)
+        try:
+            go_on.wait(10)
+            yield noise(1.0)
+        finally:
+            closed.append("stuck")
+
+    kept = stuck()
 
     async def never() -> AsyncIterator[Any]:
         await asyncio.Event().wait()
@@ -452,7 +518,7 @@ async def test_what_is_being_got_ready_is_hushed_too(simulator: Simulator) -> No
             asyncio.create_task(work)
             for work in (
                 session.say("Hello"),
-                session.play(stuck(), rate=RATE, wait=False),
+                session.play(kept, rate=RATE, wait=False),
                 session.play(never(), rate=RATE),
             )
         ]
@@ -461,6 +527,7 @@ async def test_what_is_being_got_ready_is_hushed_too(simulator: Simulator) -> No
         utterances = [await asyncio.wait_for(work, 5) for work in works]
         assert {str(utterance.state) for utterance in utterances} == {"interrupted"}
         go_on.set()
+        await until(lambda: closed == ["stuck"])
         await session.play(noise(0.3), rate=RATE)
         assert types(simulator) == ["agent.interrupt", "agent.speak", "agent.speak_end"]
 

@@ -201,9 +201,7 @@ class Framer:
 
     def rest(self) -> bytes:
         """What is left for the last frame; may be empty."""
-        rest = bytes(self._held)
-        self._held.clear()
-        return rest
+        return bytes(self._held)
 
 
 def _bytes_of(seconds: float) -> int:

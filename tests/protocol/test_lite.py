@@ -92,7 +92,21 @@ def test_an_unknown_type_is_kept_with_all_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", ["", "null", "[]", "3", '"text"', "{", '{"type": 3}', "{}", "[" * 100_000, b"\x00", "1" * 5000]
+    "frame",
+    [
+        "",
+        "null",
+        "[]",
+        "3",
+        '"text"',
+        "{",
+        '{"type": 3}',
+        "{}",
+        "[" * 100_000,
+        b"\x00",
+        b'{"type": "agent.x"}',
+        "1" * 5000,
+    ],
 )
 def test_what_is_no_event_is_none(frame: str | bytes) -> None:
     assert lite.decode(frame) is None
