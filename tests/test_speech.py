@@ -509,8 +509,11 @@ async def test_what_is_being_got_ready_is_hushed_too(simulator: Simulator) -> No
     kept = stuck()
 
     async def never() -> AsyncIterator[Any]:
-        await asyncio.Event().wait()
-        yield noise(1.0)
+        try:
+            await asyncio.Event().wait()
+            yield noise(1.0)
+        finally:
+            closed.append("never")
 
     client = AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, tts=tts)
     async with client, await client.start("Silas") as session:
@@ -527,7 +530,7 @@ async def test_what_is_being_got_ready_is_hushed_too(simulator: Simulator) -> No
         utterances = [await asyncio.wait_for(work, 5) for work in works]
         assert {str(utterance.state) for utterance in utterances} == {"interrupted"}
         go_on.set()
-        await until(lambda: closed == ["stuck"])
+        await until(lambda: sorted(closed) == ["never", "stuck"])
         await session.play(noise(0.3), rate=RATE)
         assert types(simulator) == ["agent.interrupt", "agent.speak", "agent.speak_end"]
 
