@@ -661,12 +661,15 @@ async def test_what_is_being_got_ready_ends_with_the_session(session: AsyncSessi
         await asyncio.wait_for(work, 5)
 
 
-async def test_a_pose_is_taken_as_soon_as_the_avatar_is_there() -> None:
+@pytest.mark.parametrize("is_open", [False, True], ids=["before the socket", "before the avatar"])
+async def test_a_pose_is_taken_as_soon_as_the_avatar_is_there(is_open: bool) -> None:
     with Simulator(connect_delay=0.3) as simulator:
         async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client:
             starting = asyncio.create_task(client.start("Silas"))
             await until(lambda: client.session is not None)
             assert client.session is not None
+            if is_open:
+                await until(lambda: client.session is not None and "connecting" in str(client.session.wire.to_dict()))
             await client.session.start_listening()
             await starting
             await until(lambda: client.session is not None and client.session.agent_state == "listening")

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config, websocket
 from liveavatar_nb.errors import APIConnectionError, AvatarNeverCame, SessionEnded, UtteranceFailed
 from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.pacing import Pace
+from liveavatar_nb.protocol import lite
 from liveavatar_nb.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
 
 from ..waiting import until
@@ -214,6 +216,34 @@ async def test_a_socket_that_comes_back_without_the_avatar_is_given_up(
     simulator.faults.add("socket", "close")
     await until(lambda: handshakes(simulator) == 4)
     await said(session)
+
+
+async def test_the_time_for_connected_is_over_once_the_avatar_is_there(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """row 32: a session lives longer than that."""
+    monkeypatch.setattr(config, "CONNECTED_TIMEOUT", 0.4)
+    async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client, await client.start("Silas") as session:
+        await asyncio.sleep(1)
+        assert handshakes(simulator) == 1
+        await said(session)
+
+
+async def test_who_finds_the_line_cut_first_keeps_the_next_from_trying_it(session: AsyncSession) -> None:
+    """row 27: what waits is not lost with what was being said."""
+
+    class Cut:
+        async def send(self, frame: bytes, *, text: bool) -> None:
+            raise ConnectionClosedError(None, None)
+
+    line = session._speech._socket
+    assert line is not None
+    whole, line._open = line._open, Cut()  # type: ignore[assignment]
+    with pytest.raises(websocket.SocketLost):
+        await line.send(lite.interrupt("id"))
+    assert not line.ready.is_set()
+    line._open = whole
+    line.ready.set()
 
 
 async def test_a_socket_that_cannot_even_be_tried_says_why_at_once(
