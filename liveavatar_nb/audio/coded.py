@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MICROSECONDS: Final = 1_000_000  # FFmpeg's unit for the length of a file
+LENIENT_ANYWAY: Final = 19  # the version of PyAV from which titles are never an error
 
 Told = Callable[[float, float | None], None]
 
@@ -51,7 +52,9 @@ def blocks(reader: Reader, kind: Kind, notes: list[str], told: Told) -> Iterator
     try:
         # the format is given, so that nothing is opened which only looks like sound, as a playlist of addresses
         options = {"probesize": str(FIRST_LOOK)} if kind in (MP3, AAC) else {}
-        with av.open(reader, mode="r", format=kind.format, options=options, metadata_errors="replace") as container:
+        # titles in no known encoding end no sound; from PyAV 19 on that is not even asked
+        lenient: Any = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < LENIENT_ANYWAY else {}
+        with av.open(reader, mode="r", format=kind.format, options=options, **lenient) as container:
             stream = _stream(container, what)
             # the length of bare AAC would be a guess from its first frames
             told(stream.rate, None if kind is AAC else _seconds(container, stream))
