@@ -783,6 +783,39 @@ async def test_events_that_nobody_reads_are_not_kept(session: AsyncSession) -> N
     await reading.aclose()  # type: ignore[attr-defined]
 
 
+async def test_a_slow_reader_loses_the_oldest_and_no_others(
+    session: AsyncSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    reading = session.events()
+    for number in range(config.EVENT_BUFFER + 5):
+        session._events.put(Event("agent.new", {"number": number}))
+    await session.stop()
+    read = [event.data["number"] async for event in reading if event.type == "agent.new"]
+    # the end of the session is told by events, too
+    assert read == list(range(config.EVENT_BUFFER + 5))[-len(read) :]
+    assert config.EVENT_BUFFER - 10 < len(read) <= config.EVENT_BUFFER
+    assert caplog.text.count("too slow") == 1
+
+
+async def test_a_handler_that_is_ended_hears_no_more(session: AsyncSession) -> None:
+    go_on = asyncio.Event()
+    heard: list[Event] = []
+
+    async def handle(event: Event) -> None:
+        heard.append(event)
+        await go_on.wait()
+
+    end = session.on("agent.new", handle)
+    for _ in range(3):
+        session._events.put(Event("agent.new"))
+    await until(lambda: len(heard) == 1)
+    end()
+    end()
+    go_on.set()
+    await asyncio.sleep(0.05)
+    assert len(heard) == 1
+
+
 async def test_a_burst_of_events_lets_others_have_their_turn(session: AsyncSession, simulator: Simulator) -> None:
     got = []
 
