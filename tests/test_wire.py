@@ -520,6 +520,12 @@ def test_another_ending_is_refused(wire: Wire, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["wire.jsonl", "wire.har"])
+def test_half_a_character_is_saved_as_a_question_mark(wire: Wire, tmp_path: Path, name: str) -> None:
+    wire.received(ONE, "agent.\ud800", {"text": "\udfff"}, 30)
+    assert "agent.?" in wire.save(tmp_path / name).read_text("utf-8")
+
+
 def test_a_file_is_written_whole_or_not_at_all(wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     where = wire.save(tmp_path / "wire.jsonl")
     before = where.read_text("utf-8")
