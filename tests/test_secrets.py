@@ -25,6 +25,7 @@ from liveavatar_nb.record import Records, decode
 from liveavatar_nb.retry import Policy
 
 from .faults.canary import CANARY, KEY, safely, shown
+from .waiting import until, wait_for
 
 
 @pytest.mark.parametrize("key", [f"{CANARY}\x00", f"{CANARY} {CANARY}", f"{CANARY}é", f"{CANARY}\n{CANARY}"])
@@ -276,12 +277,12 @@ def test_no_fault_shows_a_secret_without_await(service: Simulator, log: pytest.L
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_a_call_under_way_shows_no_secret(service: Simulator, log: pytest.LogCaptureFixture, name: str) -> None:
     resource, method = name.split(".")
-    service.faults.add(OPERATIONS[name].id, "delay", seconds=0.3)
+    service.faults.add(OPERATIONS[name].id, "delay", seconds=2)
     async with LiveAvatarAPI(KEY, api_url=service.url) as api:
         given = arguments(OPERATIONS[name])
         task = asyncio.ensure_future(getattr(getattr(api, resource), method)(**given))
-        await asyncio.sleep(0.1)
-        assert service.faults.list() == [], "the call is under way"
+        await until(lambda: not service.faults.list())
+        assert not task.done(), "the call is under way"
         out = io.StringIO()
         task.print_stack(file=out)
         assert CANARY not in repr(task) + repr(asyncio.all_tasks()) + out.getvalue() + of_last(api)
@@ -296,14 +297,13 @@ def test_an_interrupt_shows_no_secret(service: Simulator, log: pytest.LogCapture
     resource, method = name.split(".")
 
     def interrupt() -> None:
-        while service.faults.list():
-            pass
+        wait_for(lambda: not service.faults.list())
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     with LiveAvatar(KEY, api_url=service.url) as la:
         given = arguments(OPERATIONS[name])
         call = getattr(getattr(la.api, resource), method)
-        service.faults.add(OPERATIONS[name].id, "delay", seconds=0.5)
+        service.faults.add(OPERATIONS[name].id, "delay", seconds=2)
         thread = threading.Thread(target=interrupt)
         thread.start()
         with pytest.raises(KeyboardInterrupt) as interrupted:
