@@ -73,9 +73,44 @@ export interface Session {
   end_words: string | null;
   /** The service confirmed that nothing is running. */
   confirmed: boolean;
+  /** null until the start call answered. */
+  room: RoomFacts | null;
+  /** What it can be told now. */
+  can: Abilities;
+  /** The user's microphone is heard speaking (FULL). */
+  user_speaking: boolean;
 }
 
-export type AgentState = "idle" | "listening" | "talking";
+/** `thinking`: it was asked something and has not begun to answer (FULL). */
+export type AgentState = "idle" | "listening" | "thinking" | "talking";
+
+/**
+ * The room that the avatar is in. `livekit`: the page joins it, with an address and a token that it asks for by the
+ * command `join`. `drawn`: there is no media server; the page draws the face by itself.
+ */
+export interface RoomFacts {
+  kind: "livekit" | "drawn";
+  /** Who is in it for this session: a page, the kernel's process, or nobody. */
+  held_by: "page" | "process" | null;
+  /** The avatar's video was seen by who holds it. */
+  avatar: boolean;
+  /** The user's own room: any number may watch, each with a token of its own. */
+  is_own: boolean;
+  /** What is to be said of it, as why it cannot be reached. */
+  words: string | null;
+}
+
+export interface Abilities {
+  play: boolean;
+  say: boolean;
+  ask: boolean;
+  interrupt: boolean;
+  listen: boolean;
+  /** The user's turn is told by a button (interactivity PUSH_TO_TALK). */
+  push_to_talk: boolean;
+  /** A microphone of the page is heard by the avatar. */
+  microphone: boolean;
+}
 
 /** A sound on offer. */
 export interface Sound {
@@ -116,6 +151,8 @@ export interface Line {
   /** "avatar" or "user". */
   role: string;
   text: string;
+  /** More of it may come. */
+  partial: boolean;
 }
 
 /** One message on the wire; one that comes again with the same `seq` replaces the first. */
@@ -162,6 +199,47 @@ export interface Settings {
   video_quality: string;
   video_encoding: string;
   max_minutes: number;
+  /** FULL. Empty where none is picked. */
+  context_id: string;
+  /** FULL. Empty for the avatar's own. */
+  voice_id: string;
+  language: string;
+  interactivity_type: string;
+  /** FULL: what the context's {{names}} stand for. */
+  dynamic_variables: Record<string, string>;
+}
+
+/** What a conversation can be started with; asked for by the command `persona`. */
+export interface Persona {
+  state: "none" | "loading" | "ready" | "failed";
+  problem: Problem | null;
+  contexts: ContextName[];
+  voices: Voice[];
+  languages: { code: string; name: string }[];
+}
+
+export interface ContextName {
+  id: string;
+  name: string;
+  /** Made for the next session, and deleted with it. */
+  is_new: boolean;
+}
+
+/** The picked context in full; null while it is read, or none is picked. */
+export interface ContextDetail {
+  id: string;
+  name: string;
+  prompt: string;
+  opening_text: string;
+  /** {{names}} that must be filled in. */
+  variables: string[];
+}
+
+export interface Voice {
+  id: string;
+  name: string;
+  language: string;
+  gender: string;
 }
 
 export interface PickerTraits {
@@ -182,6 +260,8 @@ export interface PanelTraits {
   credits: string | null;
   credits_problem: string | null;
   settings: Settings;
+  persona: Persona;
+  context: ContextDetail | null;
   problem: Problem | null;
   orphans: Orphan[];
   code: string;
@@ -200,7 +280,43 @@ export interface TalkTraits {
   talk_problem: Problem | null;
 }
 
-export type StudioTraits = PickerTraits & PanelTraits & TalkTraits;
+export interface ViewTraits {
+  widget_id: string;
+  status: Session | null;
+  simulated: boolean;
+  /** The still of the avatar that is, or would be, on the stage. */
+  still: Still | null;
+  view_problem: Problem | null;
+  /** What was saved last, for its words: a snapshot or a recording. */
+  saved: Saved | null;
+}
+
+export interface Still {
+  avatar_id: string;
+  name: string;
+  picture: Picture | null;
+}
+
+export interface Saved {
+  kind: "snapshot" | "recording";
+  /** Beside the notebook; null for a snapshot that went to Python alone. */
+  path: string | null;
+  /** Seconds and bytes of a recording. */
+  seconds: number | null;
+  bytes: number | null;
+}
+
+export type StudioTraits = PickerTraits & PanelTraits & TalkTraits & ViewTraits;
+
+/** What a page tells of the room that it is in, by the command `room`. */
+export interface RoomNews {
+  session_id: string;
+  state: "joining" | "joined" | "reconnecting" | "left" | "unreachable" | "replaced";
+  /** In words, where there is something to say. */
+  reason: string | null;
+  /** The avatar's video track is there. */
+  avatar: boolean;
+}
 
 export interface Command {
   widget: string;
@@ -218,7 +334,24 @@ export type Message =
   | { type: "wire"; rows: WireRow[] }
   /** It comes after the rows up to this change. */
   | { type: "wire_state"; change: number; timings: Timing[]; dropped: number }
-  | { type: "wire_saved"; path?: string; problem?: Problem };
+  | { type: "wire_saved"; path?: string; problem?: Problem }
+  /** Answers the command `join`. `url` is null where the page is not to join: then `reason` says why. */
+  | { type: "room"; session_id: string; url: string | null; token: string | null; reason: string | null }
+  /** To be sent into the room (topic `agent-control`); answered by the command `room_sent`. */
+  | { type: "room_send"; session_id: string; request: string; payload: string }
+  /** Leave the room: another holder takes over, or the session is over. */
+  | { type: "room_leave"; session_id: string; reason: string }
+  /** Take a picture of what is shown; answered by the command `snapshot`. */
+  | { type: "snapshot"; request: string }
+  /** Begin a recording; its parts come by the command `recording`. */
+  | { type: "record"; request: string; seconds: number; bytes: number }
+  | { type: "record_stop"; request: string }
+  /** livekit-client and what uses it: the text of an ES module, in one buffer; answers the command `library`. */
+  | { type: "library" }
+  /** Pictures of a drawn face, one a buffer: the mouth from closed to wide open, then the eyes closed; or none. */
+  | { type: "face"; avatar_id: string; media_type: string }
+  /** A voice's sound, in one buffer. */
+  | { type: "voice"; voice_id: string; media_type: string; problem?: Problem };
 
 /** The traits of each widget that its page watches. */
 export const PICKER_TRAITS = ["avatars", "catalogue", "value"] as const satisfies (keyof PickerTraits)[];
@@ -231,6 +364,8 @@ export const PANEL_TRAITS = [
   "credits",
   "credits_problem",
   "settings",
+  "persona",
+  "context",
   "problem",
   "orphans",
   "code",
@@ -244,3 +379,10 @@ export const TALK_TRAITS = [
   "can_say",
   "talk_problem",
 ] as const satisfies (keyof TalkTraits)[];
+export const VIEW_TRAITS = [
+  "status",
+  "simulated",
+  "still",
+  "view_problem",
+  "saved",
+] as const satisfies (keyof ViewTraits)[];

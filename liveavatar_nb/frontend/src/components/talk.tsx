@@ -37,7 +37,7 @@ const OVER: Record<string, string> = { ended: "was said", interrupted: "was inte
 function Doing({ state }: { state: TalkState }) {
   const { current, speaking } = state;
   const agent = speaking.agent ?? "idle";
-  const word = { idle: "Idle", listening: "Listening", talking: "Talking" }[agent];
+  const word = { idle: "Idle", listening: "Listening", thinking: "Thinking", talking: "Talking" }[agent];
   return (
     <strong class={`lv-doing lv-agent-${agent}`}>
       <AudioLines size={15} aria-hidden="true" />
