@@ -350,6 +350,8 @@ export type Message =
   | { type: "library" }
   /** Pictures of a drawn face, one a buffer: the mouth from closed to wide open, then the eyes closed; or none. */
   | { type: "face"; avatar_id: string; media_type: string }
+  /** What the avatar says in a drawn room: raw PCM, 16-bit, mono, 24,000 Hz, in one buffer; `hush`: forget the rest. */
+  | { type: "sound"; session_id: string; hush?: boolean }
   /** A voice's sound, in one buffer. */
   | { type: "voice"; voice_id: string; media_type: string; problem?: Problem };
 
