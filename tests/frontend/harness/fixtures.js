@@ -89,6 +89,12 @@ const LINES = [
   { role: "avatar", text: "A live tour. I speak, you interrupt me whenever you like." },
 ];
 
+/** What a session can be told: LITE without a `tts`, a conversation, one with push to talk. */
+const LITE = {
+  play: true, say: false, ask: false, interrupt: true, listen: true, push_to_talk: false, microphone: false,
+};
+const FULL = { ...LITE, play: false, say: true, ask: true, microphone: true };
+
 const base = {
   widget_id: "w-1",
   sounds: SOUNDS,
@@ -97,6 +103,9 @@ const base = {
   transcript: [],
   can_say: false,
   talk_problem: null,
+  still: { avatar_id: AVATARS[0].id, name: AVATARS[0].name, picture: { bytes: true } },
+  view_problem: null,
+  saved: null,
   avatars: AVATARS,
   catalogue: { state: "ready", problem: null },
   value: AVATARS[0].id,
@@ -113,7 +122,14 @@ const base = {
     video_quality: "high",
     video_encoding: "H264",
     max_minutes: 10,
+    context_id: "",
+    voice_id: "",
+    language: "en",
+    interactivity_type: "CONVERSATIONAL",
+    dynamic_variables: {},
   },
+  persona: { state: "none", problem: null, contexts: [], voices: [], languages: [] },
+  context: null,
   problem: null,
   orphans: [],
   code: CODE,
@@ -148,6 +164,9 @@ export const session = {
   caption: null,
   end_words: null,
   confirmed: false,
+  room: null,
+  can: LITE,
+  user_speaking: false,
 };
 
 const ORPHAN = {
