@@ -321,12 +321,19 @@ export interface RoomNews {
 export interface Command {
   widget: string;
   id: string;
+  /** Which page (browser tab) it comes from: a kernel's messages reach all of them. */
+  page: string;
   command: string;
   args: Record<string, unknown>;
 }
 
-/** Python's custom messages; a picture comes with one buffer. */
-export type Message =
+/**
+ * Python's custom messages; a picture comes with one buffer. One with a `page` is for that page alone: `room`,
+ * `room_send`, `room_leave`, `snapshot`, `record`, `record_stop` and `sound` have it; the link drops those of others.
+ */
+export type Message = { page?: string } & Sent;
+
+type Sent =
   | { type: "ack"; id: string }
   | { type: "picture"; avatar_id: string; media_type: string }
   /** Python is done with an upload, well or not. */
@@ -335,8 +342,18 @@ export type Message =
   /** It comes after the rows up to this change. */
   | { type: "wire_state"; change: number; timings: Timing[]; dropped: number }
   | { type: "wire_saved"; path?: string; problem?: Problem }
-  /** Answers the command `join`. `url` is null where the page is not to join: then `reason` says why. */
-  | { type: "room"; session_id: string; url: string | null; token: string | null; reason: string | null }
+  /**
+   * Answers the command `join {session_id, take_over}`. `url` is null where the page is not to join: then `reason`
+   * says why. With `can_take_over` another page has the room, and `join` with `take_over: true` takes its place.
+   */
+  | {
+      type: "room";
+      session_id: string;
+      url: string | null;
+      token: string | null;
+      reason: string | null;
+      can_take_over: boolean;
+    }
   /** To be sent into the room (topic `agent-control`); answered by the command `room_sent`. */
   | { type: "room_send"; session_id: string; request: string; payload: string }
   /** Leave the room: another holder takes over, or the session is over. */

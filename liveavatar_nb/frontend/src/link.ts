@@ -85,6 +85,12 @@ function newId(): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
+/** This browser page, whichever widget of it asks: each model has its own instance of this script. */
+export function pageId(): string {
+  const home = globalThis as unknown as Record<symbol, string | undefined>;
+  return (home[Symbol.for("liveavatar_nb.page")] ??= newId());
+}
+
 /** Exports by nbconvert and Sphinx keep the widgets' state in the page itself, and have no kernel. */
 function isSavedPage(): boolean {
   return document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
@@ -225,6 +231,7 @@ export class Link {
     const flight: Flight = {
       widget: this.get<string>("widget_id"),
       id: newId(),
+      page: pageId(),
       command,
       args,
       acked: false,
@@ -254,20 +261,21 @@ export class Link {
     const now = performance.now();
     if (!this.channel || now - this.beatAt < session.beat_every * 1000 - BEAT_LOOK_MS / 2) return;
     this.beatAt = now;
-    void this.channel.send({ widget: this.get<string>("widget_id"), id: newId(), command: "beat", args: {} });
+    const widget = this.get<string>("widget_id");
+    void this.channel.send({ widget, id: newId(), page: pageId(), command: "beat", args: {} });
   };
 
   private async dispatch(flight: Flight): Promise<void> {
-    const { widget, id, command, args } = flight;
-    const sent = (await this.channel?.send({ widget, id, command, args })) ?? false;
+    const { widget, id, page, command, args } = flight;
+    const sent = (await this.channel?.send({ widget, id, page, command, args })) ?? false;
     if (!this.flights.has(id) || flight.acked) return;
     if (sent) this.after(flight, CONTROL_ACK_MS, () => this.sendOrdinary(flight));
     else this.sendOrdinary(flight);
   }
 
   private sendOrdinary(flight: Flight): void {
-    const { widget, id, command, args } = flight;
-    this.model.send({ widget, id, command, args });
+    const { widget, id, page, command, args } = flight;
+    this.model.send({ widget, id, page, command, args });
     this.after(flight, ORDINARY_ACK_MS, () => {
       flight.waiting = true;
       this.notify();
@@ -368,6 +376,7 @@ export class Link {
 
   private readonly onMessage = (message: Message, buffers: (DataView | ArrayBuffer)[]): void => {
     this.heard();
+    if (message.page !== undefined && message.page !== pageId()) return;
     if (message.type === "picture") {
       this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);
     } else if (message.type === "upload") {
