@@ -44,6 +44,17 @@ class Line:
     moment: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persona:
+    """Who a session's avatar is in a conversation; without a prompt it never answers."""
+
+    name: str = ""
+    prompt: str | None = None
+    language: str = "en"
+    gender: str = ""  # of its voice
+    push_to_talk: bool = False
+
+
 @dataclass(slots=True, kw_only=True)
 class Session:
     """One session; moments are simulated microseconds, `*_received_at` real seconds."""
@@ -51,12 +62,14 @@ class Session:
     id: str
     token: str = field(repr=False)
     socket_token: str = field(repr=False)
+    room_token: str = field(default="", repr=False)  # of the line that stands in for a room
     avatar_id: str
     mode: Mode
     is_sandbox: bool
     has_socket: bool
     context_id: str | None
     opening: str | None = None  # what the avatar says first
+    persona: Persona = Persona()
     created_at: int
     cap: int
     updated_at: int
@@ -136,6 +149,12 @@ class Account:
             return None
         return session if hmac.compare_digest(_digest(session.socket_token), _digest(token)) else None
 
+    def by_room(self, session_id: str, token: str) -> Session | None:
+        session = self._sessions.get(session_id)
+        if session is None or not session.running:
+            return None
+        return session if hmac.compare_digest(_digest(session.room_token), _digest(token)) else None
+
     def credits_left(self, now: int) -> Decimal:
         left = self._left - sum((s.cost(now) for s in self._running.values()), Decimal(0))
         return max(Decimal(0), left)
@@ -149,6 +168,7 @@ class Account:
         has_socket: bool,
         context_id: str | None,
         opening: str | None = None,
+        persona: Persona,
         max_session_duration: int | None,
         now: int,
     ) -> Session:
@@ -161,12 +181,14 @@ class Account:
             id=str(uuid.uuid4()),
             token=secrets.token_urlsafe(32),
             socket_token=secrets.token_urlsafe(32),
+            room_token=secrets.token_urlsafe(32),
             avatar_id=avatar_id,
             mode=mode,
             is_sandbox=is_sandbox,
             has_socket=has_socket,
             context_id=context_id,
             opening=opening,
+            persona=persona,
             created_at=now,
             updated_at=now,
             cap=seconds * SECOND,

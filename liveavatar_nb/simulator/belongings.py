@@ -28,9 +28,11 @@ class Context:
 
     def opening(self, values: dict[str, str]) -> str | None:
         """What the avatar says first, with its variables filled in."""
-        if not self.opening_text:
-            return None
-        return VARIABLE.sub(lambda found: values.get(found[1], found[0]), self.opening_text)
+        return _filled(self.opening_text, values) if self.opening_text else None
+
+    def instruction(self, values: dict[str, str]) -> str:
+        """The prompt, with its variables filled in."""
+        return _filled(self.prompt, values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +66,7 @@ class Memory:
     session_id: str
     content: str | None
     created_at: int
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    return VARIABLE.sub(lambda found: values.get(found[1], found[0]), text)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .. import rules
-from ..account import Mode, Refused
+from ..account import Mode, Persona, Refused
 from ..avatars import SANDBOX_AVATAR, Avatar
 from ..belongings import Context
 from ..service import Service
@@ -34,6 +35,7 @@ def token(call: Call) -> Answer:
         has_socket=mode == "LITE" and body.get("elevenlabs_agent_config") is None,
         context_id=persona.get("context_id"),
         opening=context.opening(body.get("dynamic_variables") or {}) if context else None,
+        persona=_persona(call.service, avatar, context, persona, body),
         max_session_duration=None if duration is None else int(duration),
         now=call.service.now(),
     )
@@ -88,6 +90,21 @@ def _conversation(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
             ]
         )
     return context
+
+
+def _persona(
+    service: Service, avatar: Avatar, context: Context | None, told: dict[str, Any], body: dict[str, Any]
+) -> Persona:
+    """Who converses; the agent of another vendor does so by a prompt that nobody here knows."""
+    voice = service.voices.get(told.get("voice_id") or avatar.voice_id)
+    persona = Persona(
+        language=told.get("language", "en"),
+        gender=voice.gender if voice else "",
+        push_to_talk=body.get("interactivity_type") == "PUSH_TO_TALK",
+    )
+    if context:
+        return replace(persona, name=context.name, prompt=context.instruction(body.get("dynamic_variables") or {}))
+    return replace(persona, name="agent", prompt="") if body.get("elevenlabs_agent_config") else persona
 
 
 def _agents(service: Service, body: dict[str, Any]) -> None:
