@@ -25,6 +25,11 @@ class Clock:
         self._changed = asyncio.Event()
         self.version = 0
 
+    @property
+    def speed(self) -> float:
+        """Simulated seconds for each real second."""
+        return self._speed
+
     def now(self) -> int:
         return self._simulated + int((time.monotonic() - self._real) * self._speed * SECOND)
 

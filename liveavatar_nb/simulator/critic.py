@@ -33,6 +33,10 @@ class Critic:
     def nothing_to_end(self) -> None:
         self._note(self._noted, "nothing to end", "agent.speak_end came with no sound before it")
 
+    def stage(self, text: str) -> None:
+        """What the avatar's stage has to say of the session."""
+        self._note(self._noted, text, text)
+
     def frame(self, utterance: Utterance, audio: bytes, event_id: str | None, ahead: int) -> None:
         """Looks at a frame that was just appended, with `ahead` microseconds left to say."""
         first = utterance.size == len(audio)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from .sockets import Connection
+    from .stage import Stage
 
 KEPT_REQUESTS: Final = 10_000
 KEPT_WARNINGS: Final = 1_000
@@ -66,6 +67,7 @@ class Service:
         # the connections by the client's address: a fault cuts one in the middle of its request
         self.transports: WeakValueDictionary[tuple[str, int], asyncio.Transport] = WeakValueDictionary()
         self.sockets: dict[str, Connection] = {}
+        self.stages: dict[str, Stage] = {}  # by session id, of the sessions that run
         self._critics: dict[str, Critic] = {}
         self._api_key = api_key.encode()
         self._admin_token = (admin_token or secrets.token_urlsafe(32)).encode()
