@@ -32,10 +32,10 @@ def token(call: Call) -> Answer:
         avatar_id=avatar.id,
         mode=mode,
         is_sandbox=body.get("is_sandbox", False),
-        has_socket=mode == "LITE" and body.get("elevenlabs_agent_config") is None,
+        has_socket=mode == "LITE" and not _is_agent(mode, body),
         context_id=persona.get("context_id"),
         opening=context.opening(body.get("dynamic_variables") or {}) if context else None,
-        persona=_persona(call.service, avatar, context, persona, body),
+        persona=_persona(call.service, avatar, context, mode, body),
         max_session_duration=None if duration is None else int(duration),
         now=call.service.now(),
     )
@@ -92,10 +92,9 @@ def _conversation(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
     return context
 
 
-def _persona(
-    service: Service, avatar: Avatar, context: Context | None, told: dict[str, Any], body: dict[str, Any]
-) -> Persona:
+def _persona(service: Service, avatar: Avatar, context: Context | None, mode: Mode, body: dict[str, Any]) -> Persona:
     """Who converses; the agent of another vendor does so by a prompt that nobody here knows."""
+    told = body["avatar_persona"] if mode == "FULL" else {}
     voice = service.voices.get(told.get("voice_id") or avatar.voice_id)
     persona = Persona(
         language=told.get("language", "en"),
@@ -104,7 +103,12 @@ def _persona(
     )
     if context:
         return replace(persona, name=context.name, prompt=context.instruction(body.get("dynamic_variables") or {}))
-    return replace(persona, name="agent", prompt="") if body.get("elevenlabs_agent_config") else persona
+    return replace(persona, name="agent", prompt="") if _is_agent(mode, body) else persona
+
+
+def _is_agent(mode: Mode, body: dict[str, Any]) -> bool:
+    """Whether ElevenLabs' agent leads the conversation: it has no WebSocket, and speaks the events of FULL."""
+    return mode == "LITE" and body.get("elevenlabs_agent_config") is not None
 
 
 def _agents(service: Service, body: dict[str, Any]) -> None:
