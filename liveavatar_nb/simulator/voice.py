@@ -59,7 +59,9 @@ class Voice:
         key = (self._language, self._gender, text)
         if (known := _kept.get(key)) is not None:
             return known
-        sound = await self._words(text) or await asyncio.to_thread(babble, text, self._gender)
+        sound = await self._words(text)
+        if sound is None:
+            sound = await asyncio.to_thread(babble, text, self._gender)
         _kept.put(key, sound)
         return sound
 
