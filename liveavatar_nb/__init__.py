@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from .errors import LiveAvatarException as LiveAvatarException
     from .life import SessionState as SessionState
     from .orphans import OwnedSession as OwnedSession
-    from .protocol.lite import Event as Event
+    from .protocol.events import Event as Event
     from .retry import APIConnectOptions as APIConnectOptions
+    from .rooms import AsyncRoom as AsyncRoom
     from .session import AsyncSession as AsyncSession
     from .simulator import Simulator as Simulator
     from .sync import LiveAvatar as LiveAvatar
+    from .sync_rooms import Room as Room
     from .sync_session import Session as Session
     from .sync_session import Utterance as Utterance
     from .utterance import AgentState as AgentState
@@ -34,15 +36,17 @@ _HOMES = {
     "AgentState": "utterance",
     "APIConnectOptions": "retry",
     "AsyncLiveAvatar": "client",
+    "AsyncRoom": "rooms",
     "AsyncSession": "session",
     "AsyncUtterance": "utterance",
     "AvatarPicker": "widgets.picker",
-    "Event": "protocol.lite",
+    "Event": "protocol.events",
     "LiveAvatar": "sync",
     "LiveAvatarAPI": "api",
     "LiveAvatarException": "errors",
     "Masked": "config",
     "OwnedSession": "orphans",
+    "Room": "sync_rooms",
     "Session": "sync_session",
     "SessionPanel": "widgets.panel",
     "SessionState": "life",

@@ -38,6 +38,9 @@ SOCKET_PING_TIMEOUT: Final = 20.0  # s, for the answer: a half-open socket shows
 SOCKET_ATTEMPTS: Final = 5  # to get a lost WebSocket back
 SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
 SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes of one received frame
+HOLDER_LIMIT: Final = 5.0  # s that a command waits for a page that is about to join the room
+LEAVE_LIMIT: Final = 2.0  # s that who holds a room has to leave it
+ROOM_JOIN_LIMIT: Final = 10.0  # s, for this process to join a room
 SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # bytes that wait to be sent; 40 s of sound are 2.6 MB
 STOP_LIMIT: Final = 10.0  # s, for a stop with all its attempts
 INSIST_AFTER_CAP: Final = 60.0  # s past a session's cap until nobody insists on its stop any more
@@ -64,6 +67,13 @@ WIRE_PAYLOAD: Final = 16 * 1024  # bytes of one payload; what is larger is cut
 WIRE_TEXT: Final = 4_000  # characters of one text in a payload that is cut
 WIRE_SESSIONS: Final = 1000  # whose tokens are known to the log, so as to leave them out; the newest
 SAMPLES_KEPT: Final = 1000  # times that a session keeps of each thing that happens often
+
+ROOM_TIMEOUT: Final = 10.0  # s, for one request to a LiveKit server's room service
+ROOM_LOOK: Final = 1.0  # s between two looks at who is in a room of one's own
+ROOM_EMPTY_TIMEOUT: Final = 300.0  # s that such a room stays with nobody in it
+ROOM_PARTICIPANTS: Final = 50  # at once in such a room, the avatar included
+ROOM_NAME_LIMIT: Final = 256  # characters of a room's name, and of an identity in it
+ROOM_TOKEN_MINUTES: Final = 60.0  # min in which a token for such a room opens it
 
 MAX_MINUTES: Final = 10.0  # min: the cap that goes with every token unless the user says otherwise
 MINUTES_OF_A_DAY: Final = 24 * 60  # the largest cap that is taken for meant

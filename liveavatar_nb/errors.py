@@ -23,8 +23,9 @@
     │   ├── SessionEnded              it ended before the call: `end_reason`
     │   ├── LoopEnded                 the event loop that it lived on ended; the guard stops it
     │   ├── AvatarNeverCame           the service never said `connected`; the session was stopped
-    │   ├── WrongMode             the session's mode, LITE or FULL, does not have it
-    │   ├── UtteranceFailed       what was to be said was not, or not to its end
+    │   ├── RoomNotHeld               nobody is in the session's room, by which a conversation goes
+    │   ├── WrongMode                 the session's mode, LITE or FULL, does not have it
+    │   ├── UtteranceFailed           what was to be said was not, or not to its end
     │   ├── StartOutcomeUnknown       a start that may have been billed: it was stopped by its id
     │   └── StopNotConfirmed          a stop that the service did not confirm
     └── SimulatorError                the embedded simulator did not come up
@@ -291,6 +292,15 @@ class AvatarNeverCame(SessionError):
 
     title = "The avatar did not come"
     default_remedy = "Try again, or another avatar."
+
+
+class RoomNotHeld(SessionError):
+    """Nobody is in the session's room, by which a conversation goes, and this process cannot join; nothing was sent."""
+
+    title = "Nobody is in the session's room"
+    default_remedy = (
+        'Show the session by view() in a cell, or have this process join: pip install "liveavatar-nb[media]".'
+    )
 
 
 class WrongMode(SessionError):

@@ -8,12 +8,13 @@ import inspect
 import logging
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from . import config
 from .errors import InvalidArgument
-from .protocol.lite import Event, matcher
+from .protocol import lite
+from .protocol.events import Event, matcher
 from .worker import Worker
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -26,6 +27,7 @@ class EventStream:
     """Hands each event to every reader and handler; who falls behind loses its oldest."""
 
     def __init__(self) -> None:
+        self.types: Sequence[str] = lite.EVENT_TYPES  # what the service is known to send in the session's mode
         # one that nobody holds any more, as of `events()` that was never read, is gone
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._subscriptions: list[_Subscription] = []
@@ -69,7 +71,7 @@ class EventStream:
         Raises:
             InvalidArgument: no event is called so.
         """
-        fits = matcher(name)
+        fits = matcher(name, self.types)
         reader = _Reader()
         if self._closed:
             return None
@@ -93,7 +95,7 @@ class EventStream:
         """
         if not callable(handler):
             raise InvalidArgument(f"A handler is a function, not {type(handler).__name__}.", field="handler")
-        subscription = _Subscription(matcher(name), handler, self._worker)
+        subscription = _Subscription(matcher(name, self.types), handler, self._worker)
         self._subscriptions.append(subscription)
 
         def end() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from .errors import LiveAvatarException, StopNotConfirmed
 from .exchange import SessionLabel
+from .holder import RoomLine
 from .life import SessionOptions, SessionState
 from .models import END_WORDS, Avatar, SessionRecord, TranscriptLine
 from .record import Records
@@ -15,6 +17,29 @@ from .stopwatch import Stopwatch
 from .upkeep import Audience, Upkeep
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 from .wire import Wire
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a session can be told now.
+
+    Attributes:
+        play: sound, by `play`.
+        say: words, by `say`; in LITE by the client's `tts`.
+        ask: a question that the service answers, by `ask`.
+        interrupt: to be silent.
+        listen: to look attentive.
+        push_to_talk: whose turn it is (`interactivity_type` is PUSH_TO_TALK).
+        microphone: words by a page's microphone.
+    """
+
+    play: bool = False
+    say: bool = False
+    ask: bool = False
+    interrupt: bool = False
+    listen: bool = False
+    push_to_talk: bool = False
+    microphone: bool = False
 
 
 class SessionFacts:
@@ -42,6 +67,8 @@ class SessionFacts:
         self._label = SessionLabel()
         self._speech = Speech(around.clock, self._times, around.on_change)
         self._wire = around.api.transport.wire
+        self._room: RoomLine | None = None
+        self._has_tts = around.tts is not None
 
     @property
     def avatar(self) -> Avatar:
@@ -90,6 +117,39 @@ class SessionFacts:
     def transcript(self) -> Records[TranscriptLine]:
         """What was said, as far as its words are known, from the first word on; timestamps in seconds."""
         return Records(self._speech.transcript)
+
+    @property
+    def room(self) -> RoomLine | None:
+        """The way into its room; None until the start call answered."""
+        return self._room
+
+    @property
+    def can(self) -> Abilities:
+        """What it can be told now."""
+        if self._state is not SessionState.CONNECTED:
+            return Abilities()
+        if not self.is_conversation:
+            return Abilities(play=True, say=self._has_tts, interrupt=True, listen=True)
+        has_way = self._room is not None and self._room.can_send
+        is_pushed = self._options.interactivity_type == "PUSH_TO_TALK"
+        return Abilities(
+            say=has_way,
+            ask=has_way and (self.mode == "LITE" or self._options.context_id is not None),
+            interrupt=has_way,
+            listen=has_way,
+            push_to_talk=has_way and is_pushed,
+            microphone=self._room is not None and self._room.kind == "livekit",
+        )
+
+    @property
+    def is_conversation(self) -> bool:
+        """Whether it goes by its room's data channel: FULL, or LITE where the service gave no WebSocket."""
+        return self.mode == "FULL"
+
+    @property
+    def is_user_speaking(self) -> bool:
+        """Whether the user's microphone is heard speaking (FULL: `user.speak_started`)."""
+        return False
 
     @property
     def wire(self) -> Wire:

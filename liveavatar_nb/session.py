@@ -23,10 +23,11 @@ from .errors import (
     StopNotConfirmed,
 )
 from .exchange import session_label
+from .holder import RoomLine
 from .leftovers import leftovers
 from .life import SessionOptions, SessionState
 from .models import Avatar, SessionToken, StartedSession
-from .protocol.lite import Event
+from .protocol.events import Event
 from .resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
 from .talk import SessionTalk
@@ -188,6 +189,7 @@ class AsyncSession(SessionTalk):
         started = await asyncio.shield(self._start_call)
         self._refuse_if_stopped()
         self._mark("start")
+        self._room = self._room_of(started, liability.session_id)
         if self.mode == "FULL":
             # a conversation has no WebSocket: it is there once the start call answered
             self._advance(SessionState.CONNECTING)
@@ -219,6 +221,16 @@ class AsyncSession(SessionTalk):
                 end_reason=self._end_reason,
             )
         self._keep_up()
+
+    def _room_of(self, started: StartedSession, session_id: str) -> RoomLine | None:
+        """The way into the room that the start call named."""
+        if started.livekit_url is None or started.livekit_client_token is None:
+            return None
+        token = Masked(started.livekit_client_token, "of a session's room")
+        wire = self._api.transport.wire
+        return RoomLine(
+            started.livekit_url, token, session_id, wire, receive=self._events.put, on_change=self._on_change
+        )
 
     def _refuse_if_stopped(self) -> None:
         if self._state.is_final or self._state is SessionState.STOPPING:

@@ -18,7 +18,8 @@ from .feed import Feed
 from .models import TranscriptLine
 from .pacing import Pace
 from .protocol import lite
-from .protocol.lite import Command, Event, Framer
+from .protocol.events import Event
+from .protocol.lite import Command, Framer
 from .record import Records
 from .stopwatch import Stopwatch
 from .threads import on_own_thread

@@ -16,7 +16,7 @@ from .feed import TextToSpeech, voiced
 from .life import SessionOptions, SessionState
 from .models import Avatar
 from .progress import follow
-from .protocol.lite import Event
+from .protocol.events import Event
 from .speech import Order
 from .stopping import Surroundings
 from .utterance import AsyncUtterance

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Final
 
 from .clock import CLOCK, Clock
-from .protocol.lite import AGENT_STATE, BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED, Event
+from .protocol.events import AGENT_STATE, Event
+from .protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
 
 ALIASES: Final = 1000  # ids of the service's own that are remembered with the utterances they stand for
 DEAF: Final = 2.0  # s at most in which a service that was told to stop says that it has

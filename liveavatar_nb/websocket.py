@@ -13,7 +13,8 @@ from . import config
 from .config import Masked
 from .errors import LiveAvatarException
 from .protocol import lite
-from .protocol.lite import Command, Event
+from .protocol.events import Event
+from .protocol.lite import Command
 from .retry import delay, is_worth_a_handshake, may_reconnect
 from .transport import goes_by_proxy
 from .wire import Wire

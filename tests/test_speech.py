@@ -33,7 +33,7 @@ from liveavatar_nb.errors import (
     UtteranceFailed,
     WrongMode,
 )
-from liveavatar_nb.protocol.lite import Event
+from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.simulator import Heard
 from liveavatar_nb.threads import on_own_thread
 from liveavatar_nb.worker import THREAD_NAME

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from liveavatar_nb.clock import Clock
 from liveavatar_nb.errors import UtteranceFailed
 from liveavatar_nb.protocol import lite
-from liveavatar_nb.protocol.lite import Event
+from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.utterance import AgentState, AsyncUtterance, Track, UtteranceState
 
 FRAMES = int(os.environ.get("LIVEAVATAR_NB_TEST_FRAMES", "100000"))

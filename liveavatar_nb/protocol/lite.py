@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from ..audio import SAMPLE_BYTES, SAMPLE_RATE
-from ..checks import nearest
-from ..errors import InvalidArgument
+from .events import AGENT_STATE, SESSION_STATE, Event
 
 FIRST_FRAME: Final = 0.6  # s of sound in an utterance's first frame: the avatar begins the sooner
 LATER_FRAME: Final = 1.0  # s in those that follow; 64 kB on the wire, where 1 MB is the most
 BYTES_PER_SECOND: Final = SAMPLE_RATE * SAMPLE_BYTES
 
 # what the service is known to send
-SESSION_STATE: Final = "session.state_updated"
-AGENT_STATE: Final = "agent.state_updated"
 SPEAK_STARTED: Final = "agent.speak_started"
 SPEAK_ENDED: Final = "agent.speak_ended"
 SPEAK_INTERRUPTED: Final = "agent.speak_interrupted"
@@ -36,48 +32,6 @@ EVENT_TYPES: Final = (
     "error",
     "warning",
 )
-EVERY_EVENT: Final = "*"
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that the service said about a session.
-
-    Attributes:
-        type: the frame's `type`, as in `session.state_updated`; a type that is not known is new, not wrong.
-        data: the frame's other fields, as they came.
-    """
-
-    type: str
-    data: dict[str, Any] = field(default_factory=dict)
-
-    def _text(self, name: str) -> str | None:
-        value = self.data.get(name)
-        return value if isinstance(value, str) else None
-
-    @property
-    def session_state(self) -> str | None:
-        """`connecting`, `connected`, `closing` or `closed` on `session.state_updated`, else None."""
-        return self._text("state") if self.type == SESSION_STATE else None
-
-    @property
-    def agent_state(self) -> str | None:
-        """`idle`, `listening` or `talking` on `agent.state_updated`, else None; some builds call the field `state`."""
-        if self.type != AGENT_STATE:
-            return None
-        return self._text("new_state") or self._text("state")
-
-    @property
-    def event_id(self) -> str | None:
-        """The `event_id` of what it answers, where it says so."""
-        return self._text("event_id")
-
-    @property
-    def task_id(self) -> str | None:
-        """The service's own id of an utterance, on `agent.speak_*`."""
-        task = self.data.get("task")
-        found = task.get("id") if isinstance(task, dict) else None
-        return found if isinstance(found, str) else None
 
 
 def decode(frame: str | bytes) -> Event | None:
@@ -91,33 +45,6 @@ def decode(frame: str | bytes) -> Event | None:
     if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
         return None
     return Event(fields.pop("type"), fields)
-
-
-def matcher(name: str) -> Callable[[Event], bool]:
-    """Tells whether an event is one of that name.
-
-    Args:
-        name: a whole type as in `agent.speak_ended`, also one that is not known; the last part of a known one, as in
-            `speak_ended`; or `*` for every event.
-
-    Raises:
-        InvalidArgument: no known event is called so, or two are; the remedy names them.
-    """
-    if not isinstance(name, str):
-        raise InvalidArgument(f"An event's name is text, not {type(name).__name__}.", field="event")
-    if name == EVERY_EVENT:
-        return lambda event: True
-    if "." not in name and name not in EVENT_TYPES:
-        whole = [known for known in EVENT_TYPES if known.rpartition(".")[2] == name]
-        if len(whole) != 1:
-            near = [nearest(name, [known.rpartition(".")[2] for known in EVENT_TYPES])]
-            raise InvalidArgument(
-                f"Two events are called {name!r}." if whole else f"No event is called {name!r}.",
-                remedy=f"Did you mean {' or '.join(map(repr, whole or near))}?",
-                field="event",
-            )
-        (name,) = whole
-    return lambda event: event.type == name
 
 
 @dataclass(frozen=True)

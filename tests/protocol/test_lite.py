@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb.errors import InvalidArgument
 from liveavatar_nb.protocol import lite
-from liveavatar_nb.protocol.lite import Event, Framer
+from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.protocol.lite import Framer
 
 SECOND = 48_000  # bytes of 16-bit mono at 24,000 Hz
 LIMIT = 1_000_000  # bytes of a frame
@@ -122,32 +122,3 @@ def test_decoding_never_fails(frame: str | bytes) -> None:
     event = lite.decode(frame)
     if event is not None:
         assert [event.session_state, event.agent_state, event.event_id, event.task_id]
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("agent.speak_ended", "agent.speak_ended"),
-        ("speak_ended", "agent.speak_ended"),
-        ("audio_buffer_cleared", "agent.audio_buffer_cleared"),
-        ("error", "error"),
-        ("agent.dances", "agent.dances"),
-        ("*", "anything.at_all"),
-    ],
-)
-def test_an_event_is_found_by_its_type_or_the_last_part_of_it(name: str, kind: str) -> None:
-    assert lite.matcher(name)(Event(kind))
-    assert lite.matcher(name)(Event("session.state_updated")) is (name == "*")
-
-
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("speak_end", "speak_ended"),
-        ("state_updated", "session.state_updated' or 'agent.state_updated"),
-        ("spoken", "Did you mean"),
-    ],
-)
-def test_a_name_that_no_event_has_is_refused_with_the_nearest(name: str, told: str) -> None:
-    with pytest.raises(InvalidArgument, match=told):
-        lite.matcher(name)
