@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import admin
-from .pictures import draw
+from .pictures import MOUTHS, draw
 from .rest import routes
 from .rest.answers import answer, failure
 from .service import Service, masked, tick
@@ -64,12 +64,17 @@ async def picture(request: Request) -> Response:
     avatar = service.catalogue.get(request.path_params["avatar_id"])
     if avatar is None:
         return failure(404, "There is no such avatar")
+    query = request.query_params
+    mouth = query.get("mouth", "0")
+    if mouth not in map(str, range(MOUTHS)) or query.get("eyes", "open") not in ("open", "closed"):
+        return failure(400, f"mouth is 0 to {MOUTHS - 1}, eyes are open or closed")
     headers = {
         "Cache-Control": f"max-age={PICTURE_SECONDS}",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'",
     }
-    return Response(draw(avatar.look, avatar.name), 200, headers, media_type="image/svg+xml")
+    drawing = draw(avatar.look, avatar.name, mouth=int(mouth), eyes_closed=query.get("eyes") == "closed")
+    return Response(drawing, 200, headers, media_type="image/svg+xml")
 
 
 async def health(request: Request) -> Response:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, get_args
 
@@ -16,9 +17,28 @@ HIGHEST_SPEED: Final = 1_000_000.0
 LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds: a clock of the year 10,000 has no name for its dates
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[!-~]+")
 Spelling = Literal["both", "speak", "state", "bare_state"]
 SPELLINGS: Final = get_args(Spelling)
 HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKit:
+    """A LiveKit server, and what tokens for its rooms are made with; key and secret show in no repr.
+
+    Raises ``ValueError`` or ``TypeError`` that names the field and shows neither.
+    """
+
+    url: str
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.url, str) or not LIVEKIT_URL.fullmatch(self.url):
+            raise ValueError("livekit: the url looks like wss://example.org or ws://127.0.0.1:7880")
+        header_safe("livekit: api_key", self.api_key)
+        header_safe("livekit: api_secret", self.api_secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +59,7 @@ class Options:
     history: whether the account has a few sessions, contexts and the like from before.
     rate_limit: requests in one real second for each credential and endpoint; None for no limit.
     spelling: which events tell that the avatar speaks, as in `Simulator`.
+    livekit: where the avatar is seen and heard, as in `Simulator`.
     """
 
     speed: float = 1.0
@@ -53,11 +74,14 @@ class Options:
     history: bool = True
     rate_limit: int | None = 100
     spelling: Spelling = "both"
+    livekit: Literal["auto"] | LiveKit | None = None
 
     @classmethod
-    def of(cls, *, credits: object, allow_origins: object, **others: Any) -> Options:  # noqa: A002 (the option is named so)
+    def of(cls, *, credits: object, allow_origins: object, livekit: object = None, **others: Any) -> Options:  # noqa: A002 (the option is named so)
         """From what a user gives: credits as Decimal, whole number or text, origins as any list."""
-        return cls(credits=_credits(credits), allow_origins=_origins(allow_origins), **others)
+        return cls(
+            credits=_credits(credits), allow_origins=_origins(allow_origins), livekit=_livekit(livekit), **others
+        )
 
     def __post_init__(self) -> None:
         number("speed", self.speed, low=0, high=HIGHEST_SPEED)
@@ -80,12 +104,19 @@ class Options:
 
     def changed(self) -> dict[str, Any]:
         """Those that are not as they are by default."""
-        usual = asdict(Options())
-        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+        usual = Options()
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in told.items() if value != getattr(usual, name)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
         return cls.of(**data)
+
+
+def named_livekit(environment: Mapping[str, str]) -> LiveKit | None:
+    """The server that LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name, where all three are there."""
+    told = [environment.get(f"LIVEKIT_{name}", "").strip() for name in ("URL", "API_KEY", "API_SECRET")]
+    return LiveKit(*told) if all(told) else None
 
 
 def number(name: str, value: object, *, low: float, high: float = math.inf) -> float:
@@ -135,3 +166,14 @@ def _origins(value: object) -> tuple[str, ...]:
         if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
             raise ValueError(f"allow_origins: {origin!r} is no origin; one looks like https://example.org")
     return tuple(value)
+
+
+def _livekit(value: object) -> Literal["auto"] | LiveKit | None:
+    if value is None or isinstance(value, LiveKit):
+        return value
+    if value == "auto":
+        # here and not in the simulator's process, which is given no secret by its environment
+        return named_livekit(os.environ) or "auto"
+    if isinstance(value, Mapping):
+        return LiveKit(**value)
+    raise TypeError(f'livekit must be "auto", a LiveKit or None, not {type(value).__name__}')

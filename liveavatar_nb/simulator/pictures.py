@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from . import hairstyles
 from .colours import darker, lighter, mixed
-from .looks import Look
+from .looks import CHROMA, Look
 from .wardrobe import clothes
 
 HEAD: Final = (
@@ -22,9 +22,26 @@ SOFT_HEAD: Final = (
     "C36 455 16 464 0 464S-36 455-54 434C-86 398-106 348-106 280Z"
 )
 
+MOUTHS: Final = 5  # openings of the mouth: 0 at rest, 4 widest
 
-def draw(look: Look, name: str) -> str:
-    """The whole picture, titled with the person's name; the same look gives the same bytes."""
+
+WIDTH: Final = 1280
+HEIGHT: Final = 720
+Part = tuple[int, int, int, int]  # left, top, width, height
+EVERYTHING: Final[Part] = (0, 0, WIDTH, HEIGHT)
+# all that moves; even numbers, so that they are whole pixels at one and a half times the size as well
+MOUTH_PART: Final[Part] = (576, 404, 128, 76)
+EYES_PART: Final[Part] = (540, 268, 200, 76)
+
+
+def draw(look: Look, name: str, *, mouth: int = 0, eyes_closed: bool = False, part: Part = EVERYTHING) -> str:
+    """The whole picture, titled with the person's name; the same look gives the same bytes.
+
+    Parameters
+    ----------
+    mouth: how far it is open, 0 to `MOUTHS` - 1.
+    part: of the picture, in its pixels.
+    """
     skin = look.skin
     paints = "".join(
         (
@@ -44,11 +61,14 @@ def draw(look: Look, name: str) -> str:
         )
     )
     style = hairstyles.style(look)
+    left, top, width, height = part
     return (
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1280 720' width='1280' height='720' role='img'>"
-        f"<title>{escape(name)}</title><defs>{paints}</defs>{_backdrop()}"
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='{left} {top} {width} {height}' width='{width}' "
+        f"height='{height}' role='img'>"
+        f"<title>{escape(name)}</title><defs>{paints}</defs>{_backdrop(look)}"
         f"<g transform='translate(640 22)'>{style.behind}{_neck(look)}{clothes(look)}"
-        f"<g transform='scale({look.width:.3f} 1)'>{_ears(look)}{_head(look)}{_beard(look)}{_mouth(look)}{_eyes(look)}"
+        f"<g transform='scale({look.width:.3f} 1)'>{_ears(look)}{_head(look)}{_beard(look)}"
+        f"{_talking(look, mouth) if mouth else _mouth(look)}{_closed(look) if eyes_closed else _eyes(look)}"
         f"{style.front}{_glasses(look)}</g>{style.over}</g></svg>"
     )
 
@@ -67,7 +87,9 @@ def _radial(name: str, colour: str, opacity: str, where: str) -> str:
     )
 
 
-def _backdrop() -> str:
+def _backdrop(look: Look) -> str:
+    if look.backdrop == CHROMA:
+        return f"<rect width='1280' height='720' fill='{CHROMA[0]}'/>"
     discs = "".join(
         f"<circle cx='{x}' cy='{y}' r='{r}' fill='#fff' opacity='{opacity}'/>"
         for x, y, r, opacity in (
@@ -120,25 +142,67 @@ def _head(look: Look) -> str:
 
 
 def _eyes(look: Look) -> str:
-    dark = darker(look.hair_colour, 0.35) if look.hair_colour not in ("#8f8d8c", "#d9d6d2") else "#6d6a68"
-    lid = mixed(darker(look.skin, 0.6), "#1c1412", 0.6)
-    brow = "M22 268C38 255 62 254 80 265" if look.soft else "M20 267C38 256 62 255 82 266"
+    lid = _lid(look)
     lashes = f"<path d='M70 300l9-7' stroke='{lid}' stroke-width='4.5' stroke-linecap='round'/>" if look.soft else ""
     eye = (
         f"<path d='M26 305C34 289 62 288 72 303C62 317 36 318 26 305Z' fill='#fffdfa'/>"
         f"<circle cx='49' cy='302' r='12.5' fill='{look.eyes}'/><circle cx='49' cy='302' r='6.2' fill='#120d0b'/>"
         f"<path d='M25 306C33 288 63 287 73 303' fill='none' stroke='{lid}' stroke-width='5' stroke-linecap='round'/>"
         f"{lashes}<path d='M36 317C46 321 58 320 66 314' fill='none' stroke='{darker(look.skin, 0.2)}' "
-        f"stroke-width='2.5' stroke-linecap='round'/>"
-        f"<path d='{brow}' fill='none' stroke='{dark}' stroke-width='{7 if look.soft else 9}' stroke-linecap='round'/>"
+        f"stroke-width='2.5' stroke-linecap='round'/>{_brow(look)}"
     )
     # the light comes from one side: it is not mirrored
     lights = "".join(f"<circle cx='{x}' cy='297' r='3.6' fill='#fff'/>" for x in (-53, 45))
     return f"{eye}<g transform='scale(-1 1)'>{eye}</g>{lights}"
 
 
+def _closed(look: Look) -> str:
+    """The eyes in the middle of a blink."""
+    lid = _lid(look)
+    eye = (
+        f"<path d='M26 303C34 317 62 318 72 303' fill='none' stroke='{lid}' stroke-width='5' stroke-linecap='round'/>"
+        f"{_brow(look)}"
+    )
+    return f"{eye}<g transform='scale(-1 1)'>{eye}</g>"
+
+
+def _lid(look: Look) -> str:
+    return mixed(darker(look.skin, 0.6), "#1c1412", 0.6)
+
+
+def _brow(look: Look) -> str:
+    dark = darker(look.hair_colour, 0.35) if look.hair_colour not in ("#8f8d8c", "#d9d6d2") else "#6d6a68"
+    brow = "M22 268C38 255 62 254 80 265" if look.soft else "M20 267C38 256 62 255 82 266"
+    return (
+        f"<path d='{brow}' fill='none' stroke='{dark}' stroke-width='{7 if look.soft else 9}' stroke-linecap='round'/>"
+    )
+
+
+def _lip(look: Look) -> str:
+    return mixed(look.skin, "#b3323f", 0.62 if look.soft else 0.38)
+
+
+def _talking(look: Look, opening: int) -> str:
+    """The mouth as it speaks: lips around a dark opening, teeth above and the tongue below where it is wide."""
+    wide, high = 33 - 2 * opening, 5 + 7 * opening  # half the width, and the height of the opening
+    top, middle, bottom = 400 - opening, 400 + high / 2, 400 + high
+    lip, thick = _lip(look), 8 if look.soft else 6.5
+    inside = f"M{-wide} {middle:g}C{-wide * 0.6:g} {top - 3:g} {wide * 0.6:g} {top - 3:g} {wide} {middle:g}"
+    inside += f"C{wide * 0.7:g} {bottom + 4:g} {-wide * 0.7:g} {bottom + 4:g} {-wide} {middle:g}Z"
+    half = wide * 0.62
+    edge, gum = half * 0.8, top + 3
+    teeth = f"<path d='M{-half:g} {gum}H{half:g}L{edge:g} {gum + high * 0.24:g}H{-edge:g}Z' fill='#fff'/>"
+    tongue = f"<ellipse cy='{bottom - 2:g}' rx='{wide * 0.5:g}' ry='{high * 0.22:g}' fill='#c9525a'/>"
+    inner = teeth + (tongue if opening > 1 else "")
+    return (
+        f"<clipPath id='mouth'><path d='{inside}'/></clipPath><path d='{inside}' fill='#6f2029'/>"
+        f"<g clip-path='url(#mouth)'>{inner}</g>"
+        f"<path d='{inside}' fill='none' stroke='{lip}' stroke-width='{thick:g}' stroke-linejoin='round'/>"
+    )
+
+
 def _mouth(look: Look) -> str:
-    lip = mixed(look.skin, "#b3323f", 0.62 if look.soft else 0.38)
+    lip = _lip(look)
     line = darker(lip, 0.4)
     if look.mouth == "laugh":
         return (
