@@ -4,20 +4,11 @@
  * views use it: each model has its own instance of this script, so it is kept at a global symbol.
  */
 import { type Kernel, type KernelComm, isPast } from "./kernel";
+import { registry } from "./registry";
 
 const TARGET = "liveavatar_nb.control";
-const REGISTRY = Symbol.for("liveavatar_nb");
 /** How long a kernel may take to say what it is and to start the subshell, in milliseconds. */
 const SUBSHELL_LIMIT_MS = 1500;
-
-interface Registry {
-  channels: Map<string, ControlChannel>;
-}
-
-function registry(): Registry {
-  const home = globalThis as unknown as Record<symbol, Registry | undefined>;
-  return (home[REGISTRY] ??= { channels: new Map() });
-}
 
 function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   return new Promise((resolve) => {

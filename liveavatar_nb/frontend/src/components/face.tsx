@@ -17,7 +17,7 @@ interface Props {
 }
 
 /** A hue that stays with the name: FNV-1a, since names that are alike should not look alike. */
-function hue(text: string): number {
+export function hue(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   return (hash >>> 0) % 360;

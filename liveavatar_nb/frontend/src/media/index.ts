@@ -1,0 +1,258 @@
+/**
+ * media.js: livekit-client and what uses it, a module of its own, since a page that shows no room needs none of it.
+ * Python hands it out by the command `library`.
+ */
+import {
+  ConnectionError,
+  ConnectionErrorReason,
+  ConnectionQuality,
+  DefaultReconnectPolicy,
+  DisconnectReason,
+  type LocalTrackPublication,
+  LogLevel,
+  type RemoteParticipant,
+  Room,
+  RoomEvent,
+  setLogLevel,
+  Track,
+} from "livekit-client";
+import type { RoomNews } from "../contract";
+import type { MediaLibrary, Quality, RoomHandle } from "./types";
+
+// Its words have addresses and tokens in them.
+setLogLevel(LogLevel.silent);
+
+/** Who the avatar is in a room that LiveAvatar hosts. */
+const AVATAR = "heygen";
+const CONTROL_TOPIC = "agent-control";
+/** An address that does not answer by then, in milliseconds, is out of reach. */
+const PROBE_LIMIT_MS = 3000;
+/** Of each step of joining. */
+const STEP_LIMIT_MS = 15_000;
+/** Waits between attempts of a connection that was lost; together about half a minute. */
+const RETRIES_MS = [0, 300, 600, 1000, 2000, 3000, 4000, 5000, 5000, 5000, 5000];
+
+const QUALITY: Record<ConnectionQuality, Quality> = {
+  [ConnectionQuality.Excellent]: "excellent",
+  [ConnectionQuality.Good]: "good",
+  [ConnectionQuality.Poor]: "poor",
+  [ConnectionQuality.Lost]: "lost",
+  [ConnectionQuality.Unknown]: "unknown",
+};
+
+class Joined implements RoomHandle {
+  state: RoomNews["state"] = "joining";
+  reason: string | null = null;
+  video: MediaStreamTrack | null = null;
+  audio: MediaStreamTrack | null = null;
+  private microphone: LocalTrackPublication | null = null;
+  private publishing: Promise<void> = Promise.resolve();
+  private hasSignal = false;
+  private isLeaving = false;
+  private readonly changeSlots = new Set<() => void>();
+  private readonly dataSlots = new Set<(topic: string, payload: string) => void>();
+  private readonly room = new Room({
+    disconnectOnPageLeave: false,
+    stopLocalTrackOnUnpublish: false,
+    reconnectPolicy: new DefaultReconnectPolicy(RETRIES_MS),
+  });
+  private readonly host: string;
+
+  constructor(address: string, token: string) {
+    this.host = new URL(address).host;
+    this.listen();
+    void this.connect(address, token);
+  }
+
+  get quality(): Quality {
+    return QUALITY[this.room.localParticipant.connectionQuality] ?? "unknown";
+  }
+
+  async send(payload: string): Promise<void> {
+    if (this.state !== "joined") throw new Error("the page is not in the room");
+    const bytes = new TextEncoder().encode(payload);
+    await this.room.localParticipant.publishData(bytes, { reliable: true, topic: CONTROL_TOPIC });
+  }
+
+  /** One at a time: a track that is taken back while it is being published is taken back after that. */
+  publishMicrophone(track: MediaStreamTrack | null): Promise<void> {
+    const turn = this.publishing.then(() => this.putMicrophone(track));
+    this.publishing = turn.catch(() => undefined);
+    return turn;
+  }
+
+  onChange(slot: () => void): () => void {
+    this.changeSlots.add(slot);
+    return () => this.changeSlots.delete(slot);
+  }
+
+  onData(slot: (topic: string, payload: string) => void): () => void {
+    this.dataSlots.add(slot);
+    return () => this.dataSlots.delete(slot);
+  }
+
+  async leave(): Promise<void> {
+    this.isLeaving = true;
+    await this.room.disconnect();
+    this.end("left", null);
+  }
+
+  private async putMicrophone(track: MediaStreamTrack | null): Promise<void> {
+    const participant = this.room.localParticipant;
+    if (this.microphone?.track?.mediaStreamTrack === track) return;
+    const { microphone } = this;
+    this.microphone = null;
+    if (microphone?.track) await participant.unpublishTrack(microphone.track, false);
+    if (track) this.microphone = await participant.publishTrack(track, { source: Track.Source.Microphone });
+  }
+
+  private listen(): void {
+    const { room } = this;
+    const look = (): void => this.look();
+    for (const event of [
+      RoomEvent.ParticipantConnected,
+      RoomEvent.ParticipantDisconnected,
+      RoomEvent.TrackSubscribed,
+      RoomEvent.TrackUnsubscribed,
+    ] as const) {
+      room.on(event, look);
+    }
+    room.on(RoomEvent.ConnectionQualityChanged, (_, participant) => {
+      if (participant.isLocal) this.notify();
+    });
+    room.on(RoomEvent.SignalConnected, () => {
+      this.hasSignal = true;
+    });
+    room.on(RoomEvent.SignalReconnecting, () => this.reconnecting());
+    room.on(RoomEvent.Reconnecting, () => this.reconnecting());
+    room.on(RoomEvent.Reconnected, () => {
+      if (this.state !== "reconnecting") return;
+      this.state = "joined";
+      this.look();
+    });
+    room.on(RoomEvent.Disconnected, (reason) => this.onDisconnected(reason));
+    room.on(RoomEvent.DataReceived, (payload, _, __, topic) => {
+      const text = new TextDecoder().decode(payload);
+      for (const slot of this.dataSlots) slot(topic ?? "", text);
+    });
+  }
+
+  private async connect(address: string, token: string): Promise<void> {
+    // The browser writes the address of a WebSocket that fails, token and all, to its console: first it is asked
+    // whether the address can be reached at all.
+    if (!(await answers(address))) {
+      this.end("unreachable", unreachableWords(address, this.host));
+      return;
+    }
+    if (this.isLeaving) return;
+    try {
+      await this.room.connect(address, token, {
+        maxRetries: 0,
+        websocketTimeout: STEP_LIMIT_MS,
+        peerConnectionTimeout: STEP_LIMIT_MS,
+      });
+    } catch (error) {
+      this.end("unreachable", this.failureWords(error));
+      return;
+    }
+    if (this.state !== "joining") return;
+    this.state = "joined";
+    this.look();
+  }
+
+  private reconnecting(): void {
+    if (this.state !== "joined") return;
+    this.state = "reconnecting";
+    this.notify();
+  }
+
+  private onDisconnected(reason: DisconnectReason | undefined): void {
+    // What fails while it joins is told by the join itself.
+    if (this.isLeaving || this.state === "joining") return;
+    switch (reason) {
+      case DisconnectReason.DUPLICATE_IDENTITY:
+        this.end("replaced", "The room was joined with this session's token elsewhere, another tab perhaps.");
+        break;
+      case DisconnectReason.PARTICIPANT_REMOVED:
+        this.end("left", "This page was removed from the room.");
+        break;
+      case DisconnectReason.ROOM_DELETED:
+      case DisconnectReason.ROOM_CLOSED:
+        this.end("left", "The room was closed.");
+        break;
+      default:
+        this.end("unreachable", `The connection to the room at ${this.host} was lost.`);
+    }
+  }
+
+  private failureWords(error: unknown): string {
+    if (error instanceof ConnectionError && error.reason === ConnectionErrorReason.NotAllowed) {
+      return "The room refused this session's token: it is used up, or for another room.";
+    }
+    return this.hasSignal
+      ? `The room at ${this.host} answers, but video does not come through: a firewall may hold it back.`
+      : `The room at ${this.host} did not let this page in.`;
+  }
+
+  /** Looks who is the avatar, and at its tracks. */
+  private look(): void {
+    const avatar = this.avatar();
+    this.video = trackOf(avatar, Track.Kind.Video);
+    this.audio = trackOf(avatar, Track.Kind.Audio);
+    this.notify();
+  }
+
+  /** In a room of the user's own the avatar has the name that its token gives it. */
+  private avatar(): RemoteParticipant | undefined {
+    const others = [...this.room.remoteParticipants.values()];
+    return (
+      others.find((one) => one.identity === AVATAR) ?? others.find((one) => trackOf(one, Track.Kind.Video) !== null)
+    );
+  }
+
+  private end(state: RoomNews["state"], reason: string | null): void {
+    this.state = state;
+    this.reason = reason;
+    this.video = this.audio = null;
+    this.notify();
+    this.changeSlots.clear();
+    this.dataSlots.clear();
+  }
+
+  private notify(): void {
+    for (const slot of [...this.changeSlots]) slot();
+  }
+}
+
+function trackOf(participant: RemoteParticipant | undefined, kind: Track.Kind): MediaStreamTrack | null {
+  for (const publication of participant?.trackPublications.values() ?? []) {
+    if (publication.kind === kind && publication.track) return publication.track.mediaStreamTrack;
+  }
+  return null;
+}
+
+function httpOf(address: string): URL {
+  const url = new URL(address);
+  url.protocol = url.protocol.replace(/^ws/, "http");
+  return url;
+}
+
+async function answers(address: string): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(PROBE_LIMIT_MS);
+    await fetch(httpOf(address), { mode: "no-cors", credentials: "omit", cache: "no-store", signal });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function unreachableWords(address: string, host: string): string {
+  if (location.protocol === "https:" && address.startsWith("ws:")) {
+    return `This page came by https, so the browser may not open the room at ${host}, which has none.`;
+  }
+  return `This browser cannot reach the room at ${host}: it is in another network, or behind a firewall.`;
+}
+
+const library: MediaLibrary = { join: (address, token) => new Joined(address, token) };
+export default library;

@@ -1,0 +1,21 @@
+/** What is one for a page, however many widgets are on it: each model has its own instance of this script. */
+import type { ControlChannel } from "./channel";
+import type { MediaLibrary } from "./media/types";
+import type { Room } from "./rooms";
+
+const REGISTRY = Symbol.for("liveavatar_nb");
+
+export interface Registry {
+  /** By kernel connection. */
+  channels: Map<string, ControlChannel>;
+  /** By session. */
+  rooms: Map<string, Room>;
+  library: Promise<MediaLibrary> | null;
+  /** By sample rate; 0 is the device's own. */
+  sound: Map<number, { context: AudioContext; users: number }>;
+}
+
+export function registry(): Registry {
+  const home = globalThis as unknown as Record<symbol, Registry | undefined>;
+  return (home[REGISTRY] ??= { channels: new Map(), rooms: new Map(), library: null, sound: new Map() });
+}

@@ -1,0 +1,438 @@
+/**
+ * The rooms that this page is in: one for each session, however many views of however many widgets show it. The
+ * widget that joined speaks for the page; where it goes, another's takes over.
+ */
+import type { Message, RoomFacts, RoomNews, Session } from "./contract";
+import type { Link } from "./link";
+import { Loudspeaker } from "./loudspeaker";
+import type { MediaLibrary, Quality, RoomHandle, SharedRoom } from "./media/types";
+import { registry } from "./registry";
+
+/** A page that is not in the room by then shows the drawn face, and goes on trying. */
+const PATIENCE_MS = 3000;
+/** How long Python may take to answer, and media.js to come. */
+const ANSWER_LIMIT_MS = 15_000;
+/** A room that could not be reached is tried again after this, without a word. */
+const RETRY_MS = 30_000;
+/** A cell that is run again takes its view away and brings the next: the room is kept for that long. */
+const GRACE_MS = 2000;
+/** An interruption that changes nothing silences the page for that long. */
+const HUSH_LIMIT_MS = 2000;
+/** What was on its way to the page when the avatar fell silent. */
+const HUSH_TAIL_MS = 300;
+/** Sound that may still be blocked is no matter: a graph takes a moment to begin. */
+const SOUND_START_MS = 400;
+
+type Words = { reason: string | null; canTakeOver?: boolean };
+
+export class Room implements SharedRoom {
+  handle: RoomHandle | null = null;
+  news: RoomNews;
+  volume = 1;
+  muted = false;
+  hushed = false;
+  /** Another window has the room, or had its place taken: `join(true)` takes it back. */
+  canTakeOver = false;
+  readonly stream = new MediaStream();
+  private readonly speaker: Loudspeaker;
+  private readonly views = new Map<Link, number>();
+  /** Who speaks for this page. */
+  private voice: Link | null = null;
+  private readonly slots = new Set<() => void>();
+  private told = "";
+  private attempt = 0;
+  /** The room's address and token are awaited. */
+  private isAsking = false;
+  private takeOver = false;
+  private isQuiet = false;
+  private soundIsLate = false;
+  private agentState: string | null = null;
+  private closing: ReturnType<typeof setTimeout> | undefined;
+  private limit: ReturnType<typeof setTimeout> | undefined;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private hushTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly sessionId: string,
+    readonly kind: RoomFacts["kind"],
+  ) {
+    this.news = { session_id: sessionId, state: "joining", reason: null, avatar: false };
+    this.speaker = new Loudspeaker(kind === "drawn" ? "pcm" : "track", () => this.changed());
+    setTimeout(() => {
+      this.soundIsLate = true;
+      this.changed();
+    }, SOUND_START_MS);
+    const { track } = this.speaker;
+    if (track) this.stream.addTrack(track);
+    window.addEventListener("pagehide", this.onPageHide);
+    window.addEventListener("pageshow", this.onPageShow);
+  }
+
+  /** A view of `link` shows the session, until the returned function is called. */
+  watch(link: Link): () => void {
+    clearTimeout(this.closing);
+    this.views.set(link, (this.views.get(link) ?? 0) + 1);
+    if (!this.voice || !this.views.has(this.voice) || !this.voice.usable) this.speakBy(link);
+    if (this.kind === "livekit" && !this.handle && !this.isAsking && this.news.state === "joining") this.join();
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.unwatch(link);
+    };
+  }
+
+  get quality(): Quality {
+    return this.handle?.quality ?? "unknown";
+  }
+
+  get canPlayAudio(): boolean {
+    return this.speaker.isOpen || !this.soundIsLate;
+  }
+
+  /** Sound of a drawn room is played, or about to be: `loudness` tells of it. */
+  get isSounding(): boolean {
+    return this.speaker.isPlaying;
+  }
+
+  loudness(): number {
+    return this.speaker.loudness();
+  }
+
+  setVolume(volume: number): void {
+    this.volume = Math.min(1, Math.max(0, volume));
+    this.muted = this.volume === 0;
+    this.changed();
+  }
+
+  setMuted(muted: boolean): void {
+    this.muted = muted;
+    if (!muted && this.volume === 0) this.volume = 1;
+    this.changed();
+  }
+
+  hush(): void {
+    this.hushed = true;
+    this.speaker.forget();
+    this.unhushAfter(HUSH_LIMIT_MS);
+    this.changed();
+  }
+
+  async startAudio(): Promise<void> {
+    await this.speaker.start();
+    this.changed();
+  }
+
+  join(takeOver = false): void {
+    if (this.kind !== "livekit") return;
+    this.isQuiet = false;
+    this.takeOver = takeOver;
+    this.ask();
+  }
+
+  onChange(slot: () => void): () => void {
+    this.slots.add(slot);
+    return () => this.slots.delete(slot);
+  }
+
+  /** The session's record changed. */
+  follow(session: Session): void {
+    const { agent_state: state } = session;
+    if (this.hushed && state !== this.agentState) {
+      if (state === "talking") this.unhushAfter(0);
+      else if (this.agentState === "talking") this.unhushAfter(HUSH_TAIL_MS);
+    }
+    this.agentState = state;
+  }
+
+  /** What Python says of rooms, by the model of `link`. */
+  receive(message: Message, buffers: readonly (DataView | ArrayBuffer)[], link: Link): void {
+    switch (message.type) {
+      case "room":
+        if (link === this.voice) void this.onAnswer(message.url, message.token, message);
+        break;
+      case "room_send":
+        void this.sendFor(link, message.request, message.payload);
+        break;
+      case "room_leave":
+        if (link === this.voice) this.leave("left", { reason: message.reason, canTakeOver: true });
+        break;
+      case "sound":
+        // Each widget that shows the session is sent it.
+        if (link !== this.voice || this.kind !== "drawn") break;
+        if (message.hush) this.speaker.forget();
+        else if (buffers[0] && !this.hushed) this.speaker.push(buffers[0]);
+        break;
+      default:
+    }
+  }
+
+  private unwatch(link: Link): void {
+    const left = (this.views.get(link) ?? 0) - 1;
+    if (left > 0) {
+      this.views.set(link, left);
+      return;
+    }
+    this.views.delete(link);
+    const next = [...this.views.keys()].find((one) => one.usable) ?? this.views.keys().next().value;
+    if (next) {
+      if (link === this.voice) this.speakBy(next);
+    } else if (!link.usable || !shows(link, this.sessionId)) {
+      this.close();
+    } else {
+      this.closing = setTimeout(() => this.close(), GRACE_MS);
+    }
+  }
+
+  private speakBy(link: Link): void {
+    this.voice = link;
+    this.told = "";
+    // Its Python was not asked for the room, or the one that was is gone.
+    if (this.isAsking) this.ask();
+    else if (this.news.state !== "joining") this.tell();
+  }
+
+  /** Asks for the room's address and token. */
+  private ask(): void {
+    this.attempt += 1;
+    const { attempt } = this;
+    this.drop();
+    this.isAsking = true;
+    if (!this.isQuiet) this.say("joining", { reason: null });
+    this.limit = setTimeout(() => {
+      if (attempt === this.attempt) this.fail("The kernel did not answer in time.");
+    }, ANSWER_LIMIT_MS);
+    this.voice?.send("join", { session_id: this.sessionId, take_over: this.takeOver });
+  }
+
+  private async onAnswer(address: string | null, token: string | null, words: AnswerWords): Promise<void> {
+    if (!this.isAsking) return;
+    this.isAsking = false;
+    const { attempt } = this;
+    if (address === null || token === null) {
+      this.leave("left", { reason: words.reason, canTakeOver: words.can_take_over });
+      return;
+    }
+    let library: MediaLibrary;
+    try {
+      library = await loadLibrary(this.voice);
+    } catch {
+      if (attempt === this.attempt) this.fail("What joins a room could not be loaded from the kernel.");
+      return;
+    }
+    if (attempt !== this.attempt) return;
+    clearTimeout(this.limit);
+    this.limit = setTimeout(() => {
+      if (attempt === this.attempt && this.handle?.state === "joining") {
+        this.say("unreachable", { reason: `This browser is not in the room after ${PATIENCE_MS / 1000} s.` });
+      }
+    }, PATIENCE_MS);
+    const handle = library.join(address, token);
+    this.handle = handle;
+    handle.onChange(() => this.onHandle(handle));
+    handle.onData((topic, payload) => {
+      this.voice?.send("data", { session_id: this.sessionId, topic, payload });
+    });
+  }
+
+  private onHandle(handle: RoomHandle): void {
+    if (handle !== this.handle) return;
+    switch (handle.state) {
+      case "joined":
+        clearTimeout(this.limit);
+        this.isQuiet = false;
+        this.takeOver = false;
+        this.setTracks(handle.video, handle.audio);
+        this.say("joined", { reason: null });
+        break;
+      case "reconnecting":
+        this.say("reconnecting", { reason: null });
+        break;
+      case "unreachable":
+        this.fail(handle.reason);
+        break;
+      case "replaced":
+        this.leave("replaced", { reason: handle.reason, canTakeOver: true });
+        break;
+      case "left":
+        this.drop();
+        this.say("left", { reason: handle.reason });
+        this.tryLater();
+        break;
+      default:
+    }
+  }
+
+  /** The room cannot be had now: it is tried again after a while. */
+  private fail(reason: string | null): void {
+    this.drop();
+    this.say("unreachable", { reason });
+    this.tryLater();
+  }
+
+  private tryLater(): void {
+    this.retry = setTimeout(() => {
+      this.isQuiet = true;
+      this.ask();
+    }, RETRY_MS);
+  }
+
+  /** Out of the room, and not in again by itself. */
+  private leave(state: "left" | "replaced", words: Words): void {
+    this.drop();
+    this.say(state, words);
+  }
+
+  private drop(): void {
+    clearTimeout(this.limit);
+    clearTimeout(this.retry);
+    this.isAsking = false;
+    const { handle } = this;
+    this.handle = null;
+    this.setTracks(null, null);
+    if (handle) void handle.leave().catch(() => undefined);
+  }
+
+  private close(): void {
+    clearTimeout(this.closing);
+    clearTimeout(this.hushTimer);
+    this.attempt += 1;
+    const wasIn = this.kind === "livekit" && this.news.state !== "left" && this.news.state !== "replaced";
+    if (wasIn) this.leave("left", { reason: null });
+    else this.drop();
+    this.speaker.close();
+    window.removeEventListener("pagehide", this.onPageHide);
+    window.removeEventListener("pageshow", this.onPageShow);
+    const { rooms } = registry();
+    if (rooms.get(this.sessionId) === this) rooms.delete(this.sessionId);
+  }
+
+  private setTracks(video: MediaStreamTrack | null, audio: MediaStreamTrack | null): void {
+    if (this.kind === "drawn") return;
+    const { stream } = this;
+    const before = stream.getAudioTracks()[0] ?? null;
+    for (const track of stream.getTracks()) if (track !== video && track !== audio) stream.removeTrack(track);
+    for (const track of [video, audio]) if (track && !stream.getTracks().includes(track)) stream.addTrack(track);
+    if (audio !== before) this.speaker.setTrack(audio);
+  }
+
+  private async sendFor(link: Link, request: string, payload: string): Promise<void> {
+    let problem: string | null = null;
+    try {
+      if (!this.handle) throw new Error("this page is not in the room");
+      await this.handle.send(payload);
+    } catch (error) {
+      problem = error instanceof Error ? error.message : String(error);
+    }
+    link.send("room_sent", { request, ok: problem === null, problem });
+  }
+
+  private unhushAfter(delayMs: number): void {
+    clearTimeout(this.hushTimer);
+    this.hushTimer = setTimeout(() => {
+      this.hushed = false;
+      this.changed();
+    }, delayMs);
+  }
+
+  private say(state: RoomNews["state"], { reason, canTakeOver = false }: Words): void {
+    const avatar = state === "joined" && this.handle?.video != null;
+    this.news = { session_id: this.sessionId, state, reason, avatar };
+    this.canTakeOver = canTakeOver;
+    this.tell();
+    this.changed();
+  }
+
+  private tell(): void {
+    const text = JSON.stringify(this.news);
+    if (text === this.told || !this.voice) return;
+    this.told = text;
+    this.voice.send("room", { ...this.news });
+  }
+
+  private changed(): void {
+    this.speaker.setVolume(this.muted || this.hushed ? 0 : this.volume ** 2);
+    for (const slot of [...this.slots]) slot();
+  }
+
+  private readonly onPageHide = (): void => {
+    if (this.kind !== "livekit" || (!this.handle && !this.isAsking)) return;
+    this.attempt += 1;
+    this.drop();
+    this.say("left", { reason: null });
+  };
+
+  /** Back from the browser's memory of pages. */
+  private readonly onPageShow = (event: PageTransitionEvent): void => {
+    if (event.persisted && this.views.size > 0) this.join();
+  };
+}
+
+interface AnswerWords {
+  reason: string | null;
+  can_take_over: boolean;
+}
+
+/** The room of a session that is connected, as this page shares it. */
+export function watchRoom(link: Link, sessionId: string, kind: RoomFacts["kind"]): { room: Room; over: () => void } {
+  const { rooms } = registry();
+  let room = rooms.get(sessionId);
+  if (!room) {
+    room = new Room(sessionId, kind);
+    rooms.set(sessionId, room);
+  }
+  return { room, over: room.watch(link) };
+}
+
+/** A session is in its room, and a page can be. */
+export function isInRoom(session: Session | null | undefined): session is Session & { room: RoomFacts } {
+  return (session?.state === "connected" || session?.state === "stopping") && session.room != null;
+}
+
+function shows(link: Link, sessionId: string): boolean {
+  const session = link.get<Session | null>("status");
+  return isInRoom(session) && session.id === sessionId;
+}
+
+/** media.js, asked for once a page. */
+export function loadLibrary(link: Link | null): Promise<MediaLibrary> {
+  const shared = registry();
+  shared.library ??= fetchLibrary(link).catch((error: unknown) => {
+    shared.library = null;
+    throw error;
+  });
+  return shared.library;
+}
+
+function fetchLibrary(link: Link | null): Promise<MediaLibrary> {
+  return new Promise((resolve, reject) => {
+    if (!link) {
+      reject(new Error("no widget to ask"));
+      return;
+    }
+    const stop = link.hear((message, buffers) => {
+      if (message.type !== "library" || !buffers[0]) return;
+      end();
+      importText(buffers[0]).then(resolve, reject);
+    });
+    const timer = setTimeout(() => {
+      end();
+      reject(new Error("the kernel did not send it"));
+    }, ANSWER_LIMIT_MS);
+    const end = (): void => {
+      clearTimeout(timer);
+      stop();
+    };
+    link.send("library", {});
+  });
+}
+
+async function importText(bytes: DataView | ArrayBuffer): Promise<MediaLibrary> {
+  const url = URL.createObjectURL(new Blob([bytes as BlobPart], { type: "text/javascript" }));
+  try {
+    const module = (await import(/* @vite-ignore */ url)) as { default: MediaLibrary };
+    return module.default;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}

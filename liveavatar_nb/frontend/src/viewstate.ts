@@ -1,0 +1,20 @@
+/** What LiveView shows: a panel's state as far as its traits go. Pure. */
+import type { Problem, Still } from "./contract";
+import type { Link } from "./link";
+import { type PanelState, panelState } from "./state";
+
+export function viewState(link: Link): PanelState {
+  const still = link.get<Still | null>("still");
+  return {
+    ...panelState(link, []),
+    avatarId: still?.avatar_id ?? "",
+    avatarName: still?.name ?? "",
+    problem: link.flight("dismiss_view") ? null : link.get<Problem | null>("view_problem"),
+    orphans: [],
+    credits: null,
+    creditsProblem: null,
+    code: "",
+    // What it starts is not its own business.
+    startBlocked: { words: "", where: null },
+  };
+}
