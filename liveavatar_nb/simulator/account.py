@@ -62,6 +62,7 @@ class Session:
     id: str
     token: str = field(repr=False)
     socket_token: str = field(repr=False)
+    room_token: str = field(default="", repr=False)  # of the line that stands in for a room
     avatar_id: str
     mode: Mode
     is_sandbox: bool
@@ -148,6 +149,12 @@ class Account:
             return None
         return session if hmac.compare_digest(_digest(session.socket_token), _digest(token)) else None
 
+    def by_room(self, session_id: str, token: str) -> Session | None:
+        session = self._sessions.get(session_id)
+        if session is None or not session.running:
+            return None
+        return session if hmac.compare_digest(_digest(session.room_token), _digest(token)) else None
+
     def credits_left(self, now: int) -> Decimal:
         left = self._left - sum((s.cost(now) for s in self._running.values()), Decimal(0))
         return max(Decimal(0), left)
@@ -174,6 +181,7 @@ class Account:
             id=str(uuid.uuid4()),
             token=secrets.token_urlsafe(32),
             socket_token=secrets.token_urlsafe(32),
+            room_token=secrets.token_urlsafe(32),
             avatar_id=avatar_id,
             mode=mode,
             is_sandbox=is_sandbox,
