@@ -265,13 +265,6 @@ def test_settings_are_sent_as_they_change(harness: Open) -> None:
     ]
 
 
-def test_conversation_is_announced_and_off(harness: Open) -> None:
-    view = harness("studio")
-    view.page.get_by_role("tab", name="Settings").click()
-    expect(view.page.get_by_label("Conversation: Conversation comes in a later version")).to_be_disabled()
-    expect(view.page.get_by_role("radio", name="Your own audio")).to_be_checked()
-
-
 def test_copy_as_code_works_without_a_secure_context(harness: Open) -> None:
     view = harness("studio")
     assert view.run("isSecureContext") is False

@@ -76,16 +76,6 @@ def test_before_a_session_it_says_what_will_be_here_and_nothing_can_be_played(ha
     expect(view.button("Interrupt")).to_have_count(0)
 
 
-def test_a_conversation_says_that_talking_comes_later(harness: Open) -> None:
-    view = harness("studio", "talk_full")
-    assert tab(view.page) == "Avatar"
-    expect(view.page.locator(".lv-pill")).to_have_text("Live")
-    view.page.get_by_role("tab", name="Talk").click()
-    expect(view.page.get_by_text("Talking in a conversation comes with the live view")).to_be_visible()
-    expect(view.page.get_by_role("list", name="Sounds to play")).to_have_count(0)
-    expect(view.button("Interrupt")).to_have_count(0)
-
-
 # what is said
 
 

@@ -4,9 +4,12 @@
  */
 import type { AnyModel } from "@anywidget/types";
 import { ControlChannel } from "./channel";
-import type { Command, Message, Session, SoundLimits, Utterance } from "./contract";
+import type { Command, Line, Message, Problem, Session, SoundLimits, Utterance } from "./contract";
+import { Drafts } from "./drafts";
 import { type Kernel, isPast, kernelOf } from "./kernel";
 import { Pictures } from "./pictures";
+import { registry } from "./registry";
+import { Previews } from "./previews";
 import { Uploads } from "./uploads";
 import { isActive } from "./words";
 import { WireRows } from "./wirerows";
@@ -44,11 +47,16 @@ const CLICKS = new Set([
   "stop_orphans",
   "play",
   "say",
+  "ask",
   "interrupt",
   "listen",
   "stop_listening",
   "remove_sound",
   "dismiss_talk",
+  "persona",
+  "pick_context",
+  "new_context",
+  "update_context",
   "save_wire",
 ]);
 /** The traits whose change answers a click; Start, Stop and Interrupt need a closer look. */
@@ -59,13 +67,24 @@ const ANSWERS: Record<string, readonly string[]> = {
   dismiss: ["problem"],
   stop_orphans: ["orphans", "problem"],
   play: ["speech", "talk_problem", "problem"],
-  say: ["speech", "talk_problem", "problem"],
+  say: ["speech", "transcript", "talk_problem", "problem"],
+  ask: ["speech", "transcript", "talk_problem", "problem"],
   listen: ["status", "talk_problem"],
   stop_listening: ["status", "talk_problem"],
   remove_sound: ["sounds"],
   dismiss_talk: ["talk_problem"],
+  persona: ["persona", "problem"],
+  pick_context: ["settings", "context", "problem"],
+  new_context: ["context", "problem"],
+  update_context: ["context", "problem"],
 };
 const FINAL = new Set(["ended", "failed"]);
+
+function isBusy(session: Session | null): boolean {
+  return session?.agent_state === "talking" || session?.agent_state === "thinking";
+}
+
+type Hearer = (message: Message, buffers: readonly (DataView | ArrayBuffer)[]) => void;
 
 interface Flight extends Command {
   acked: boolean;
@@ -103,6 +122,8 @@ export class Link {
   readonly pictures: Pictures;
   readonly uploads: Uploads;
   readonly wire: WireRows;
+  readonly drafts: Drafts;
+  readonly previews: Previews;
   /** performance.now() at which the session's record came. */
   sessionAt = performance.now();
   /** performance.now() at which the utterances came. */
@@ -113,6 +134,8 @@ export class Link {
   private readonly listeners = new Set<() => void>();
   private readonly slots = new Map<string, () => void>();
   private readonly flights = new Map<string, Flight>();
+  private readonly hearers = new Set<Hearer>();
+  private isClosed = false;
   private channel: ControlChannel | null = null;
   private heardAt = performance.now();
   private wasDown = false;
@@ -136,6 +159,14 @@ export class Link {
       (command, args) => this.send(command, args),
       () => this.notify(),
     );
+    this.drafts = new Drafts(
+      (command, args) => this.request(command, args),
+      () => this.notify(),
+    );
+    this.previews = new Previews(
+      (command, args) => this.request(command, args),
+      () => this.notify(),
+    );
     this.kernel = kernelOf(model.widget_manager);
     // By name: marimo's models know no event for all changes together.
     for (const trait of traits) {
@@ -156,6 +187,7 @@ export class Link {
   }
 
   close(): void {
+    this.isClosed = true;
     for (const [event, slot] of this.slots) this.model.off(event, slot);
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm:close", this.onCommDead);
@@ -165,6 +197,7 @@ export class Link {
     this.kernel?.disposed.disconnect(this.onDisposed);
     this.uploads.close();
     this.wire.close();
+    this.previews.stop();
     this.drain();
     clearInterval(this.pulse);
     this.pictures.close();
@@ -195,8 +228,15 @@ export class Link {
     };
   }
 
+  /** `slot` is told of each of Python's messages that is for this page, until the returned function is called. */
+  hear(slot: Hearer): () => void {
+    this.hearers.add(slot);
+    return () => this.hearers.delete(slot);
+  }
+
   /** The way to Python is open, as far as this page can tell. */
   get usable(): boolean {
+    if (this.isClosed) return false;
     return this.phase === "live" || this.phase === "connecting";
   }
 
@@ -224,7 +264,7 @@ export class Link {
   }
 
   send(command: string, args: Record<string, unknown>, onSettled?: (acked: boolean) => void): void {
-    if (this.phase === "gone" || this.phase === "saved") {
+    if (this.isClosed || this.phase === "gone" || this.phase === "saved") {
       onSettled?.(false);
       return;
     }
@@ -243,6 +283,7 @@ export class Link {
     };
     this.flights.set(flight.id, flight);
     if (command === "start") this.startingAt = performance.now();
+    if (command === "interrupt" && flight.sessionId) registry().rooms.get(flight.sessionId)?.hush();
     this.after(flight, SILENCE_MS, () => this.judge(flight, 0));
     void this.dispatch(flight);
     this.notify();
@@ -349,7 +390,8 @@ export class Link {
         return problem !== flight.problem || session == null || session.state === "stopping" ||
           FINAL.has(session.state);
       case "interrupt":
-        return problem !== flight.problem || !this.get<Utterance[] | undefined>("speech")?.some(isActive);
+        return problem !== flight.problem ||
+          (!this.get<Utterance[] | undefined>("speech")?.some(isActive) && !isBusy(session));
       default:
         return false;
     }
@@ -366,21 +408,40 @@ export class Link {
     if (trait === "status") this.sessionAt = performance.now();
     if (trait === "speech") this.speechAt = performance.now();
     this.heard();
+    this.tellDrafts(trait);
     for (const flight of [...this.flights.values()]) {
       if (this.isAnswered(flight) || ANSWERS[flight.command]?.includes(trait)) this.settle(flight);
     }
     this.trackStart();
-    if (trait === "status") this.beat();
+    if (trait === "status") {
+      const session = this.get<Session | null>("status");
+      if (session) registry().rooms.get(session.id)?.follow(session);
+      this.beat();
+    }
     this.notify();
+  }
+
+  private tellDrafts(trait: string): void {
+    if (trait === "talk_problem") this.drafts.onProblem(this.get<Problem | null>(trait));
+    else if (trait === "speech" || trait === "transcript") {
+      this.drafts.onSpeech(this.get<Utterance[]>("speech"), this.get<Line[]>("transcript"));
+    } else if (trait === "context") {
+      const { context_id, ...sent } = this.flight("update_context")?.args ?? {};
+      this.drafts.saved(context_id, sent);
+    }
   }
 
   private readonly onMessage = (message: Message, buffers: (DataView | ArrayBuffer)[]): void => {
     this.heard();
     if (message.page !== undefined && message.page !== pageId()) return;
+    if ("session_id" in message) registry().rooms.get(message.session_id)?.receive(message, buffers, this);
+    for (const slot of [...this.hearers]) slot(message, buffers);
     if (message.type === "picture") {
       this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);
     } else if (message.type === "upload") {
       this.uploads.over(message.upload);
+    } else if (message.type === "voice") {
+      this.previews.receive(message.voice_id, message.media_type, buffers[0], message.problem);
     } else if (message.type === "wire") {
       this.wire.receive(message.rows);
     } else if (message.type === "wire_state") {

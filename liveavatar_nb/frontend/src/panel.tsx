@@ -1,4 +1,5 @@
 /** The page of SessionPanel. */
+import { useState } from "preact/hooks";
 import { Controls } from "./components/controls";
 import { Foot, Head } from "./components/frame";
 import { Announcer, Notes } from "./components/notes";
@@ -7,9 +8,10 @@ import { SettingsForm } from "./components/settings";
 import { PANEL_TRAITS } from "./contract";
 import type { Link } from "./link";
 import { widget } from "./mount";
-import { blockedBy, isRunning, panelState } from "./state";
+import { blockedBy, isRunning, panelState, personaOf } from "./state";
 
 function Panel({ link }: { link: Link }) {
+  const [isOpen, setOpen] = useState(false);
   const state = panelState(link, []);
   return (
     <div class="lv lv-framed lv-panel">
@@ -25,17 +27,21 @@ function Panel({ link }: { link: Link }) {
           onStart={() => link.send("start", { avatar_id: state.avatarId })}
           onStop={() => link.send("stop", {})}
           onInterrupt={() => link.send("interrupt", {})}
+          onMend={() => setOpen(true)}
         />
         <Notes state={state} onCommand={(command, args) => link.send(command, args)} />
-        <details class="lv-more">
+        <details class="lv-more" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
           <summary>Settings</summary>
-          <SettingsForm
-            settings={state.settings}
-            sandboxAvatar={undefined}
-            running={isRunning(state.status)}
-            usable={blockedBy(link) === ""}
-            onConfigure={(change) => link.send("configure", { ...change })}
-          />
+          {isOpen ? (
+            <SettingsForm
+              {...personaOf(link, state)}
+              needsVoice={false}
+              sandboxAvatar={undefined}
+              running={isRunning(state.status)}
+              usable={blockedBy(link) === ""}
+              onCommand={(command, args) => link.send(command, args)}
+            />
+          ) : null}
         </details>
       </div>
       <Foot state={state} />

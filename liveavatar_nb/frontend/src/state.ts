@@ -1,9 +1,12 @@
 /** What the panel and the studio show, worked out of the traits and the clicks under way. Pure. */
 import type {
+  Abilities,
   AgentState,
   Avatar,
+  ContextDetail,
   Line,
   Orphan,
+  Persona,
   Problem,
   Session,
   Settings,
@@ -17,16 +20,30 @@ import { isActive, isPickable } from "./words";
 
 export type Status = "idle" | "starting" | "live" | "stopping" | "ended" | "failed" | "gone";
 
+const NOTHING: Abilities = {
+  play: false,
+  say: false,
+  ask: false,
+  interrupt: false,
+  listen: false,
+  push_to_talk: false,
+  microphone: false,
+};
+
 /** What is known of the speech of a session. */
 export interface Speaking {
-  /** null where it is not there, or a conversation, of which the page hears by another way. */
+  /** null where it is not known, or the avatar is not there. */
   agent: AgentState | null;
   caption: string | null;
   /** An interruption was clicked: what was said is over, here at once. */
   isHushed: boolean;
   hushWaiting: boolean;
-  /** It can be interrupted, and told to speak. */
+  /** It is live, and the way to it is open. */
   isOpen: boolean;
+  /** What it can be told; nothing where it is not live. */
+  can: Abilities;
+  /** The user's microphone is heard speaking. */
+  isUserSpeaking: boolean;
 }
 
 export interface PanelState {
@@ -50,12 +67,23 @@ export interface PanelState {
   credits: string | null;
   creditsProblem: string | null;
   settings: Settings;
+  persona: Persona;
+  /** The picked context in full; null while it is read, or none is picked. */
+  context: ContextDetail | null;
   problem: Problem | null;
   orphans: readonly Orphan[];
   orphansStopping: boolean;
   code: string;
-  /** Why Start cannot be clicked; empty where it can. */
-  startBlocked: string;
+  /** Why Start cannot be clicked; null where it can. */
+  startBlocked: Blocked | null;
+  /** The picked context was edited and not saved: the next session would not have it. */
+  isUnsaved: boolean;
+}
+
+/** Why Start cannot be clicked, and where that is mended. */
+export interface Blocked {
+  words: string;
+  where: "avatar" | "settings" | null;
 }
 
 const STATUS: Record<string, Status> = {
@@ -110,7 +138,9 @@ export function pickedId(link: Link, trait: "avatar" | "value"): string {
 
 export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
   const session = link.get<Session | null>("status");
-  const settings = { ...link.get<Settings>("settings"), ...link.flight("configure")?.args };
+  const settings = settingsOf(link);
+  const detail = link.get<ContextDetail | null>("context");
+  const context = detail?.id === settings.context_id ? detail : null;
   const picked = pickedId(link, "avatar");
   const known = avatars.find((avatar) => avatar.id === picked);
   const status = statusOf(link, session);
@@ -134,11 +164,39 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
     credits: link.get<string | null>("credits"),
     creditsProblem: link.get<string | null>("credits_problem"),
     settings,
+    persona: link.get<Persona>("persona"),
+    context,
     problem: link.flight("dismiss") ? null : link.get<Problem | null>("problem"),
     orphans: link.get<Orphan[]>("orphans"),
     orphansStopping: link.flight("stop_orphans") !== null,
     code: link.get<string>("code"),
-    startBlocked: blockedBy(link) || startBlocked(picked, known, settings, avatars),
+    startBlocked: blockedBy(link)
+      ? { words: blockedBy(link), where: null }
+      : (avatarBlocked(picked, known, settings, avatars) ?? personaBlocked(known, settings, context)),
+    isUnsaved: settings.mode === "FULL" && context !== null && link.drafts.isEdited(context),
+  };
+}
+
+/** What the form of a conversation is given. */
+export function personaOf(link: Link, { settings, persona, context }: PanelState) {
+  return {
+    settings,
+    persona,
+    context,
+    drafts: link.drafts,
+    previews: link.previews,
+    isMaking: link.flight("new_context") !== null,
+    isSaving: link.flight("update_context") !== null,
+  };
+}
+
+/** What the next start asks for, with the clicks under way. */
+export function settingsOf(link: Link): Settings {
+  const picked = link.flight("pick_context")?.args["context_id"];
+  return {
+    ...link.get<Settings>("settings"),
+    ...link.flight("configure")?.args,
+    ...(typeof picked === "string" ? { context_id: picked } : {}),
   };
 }
 
@@ -146,12 +204,22 @@ function speaking(link: Link, session: Session | null, status: Status): Speaking
   const hush = link.flight("interrupt");
   const isHushed = hush !== null && !hush.waiting;
   const agent = status === "live" ? (session?.agent_state ?? null) : null;
+  const isOpen = status === "live" && link.usable;
+  const asked = link.flight("ask");
+  const isAsked = asked !== null && !asked.waiting;
   return {
-    agent: isHushed && agent === "talking" ? "idle" : agent,
+    agent:
+      isHushed && (agent === "talking" || agent === "thinking")
+        ? "idle"
+        : isAsked && agent !== null && agent !== "talking"
+          ? "thinking"
+          : agent,
     caption: isHushed || agent === null ? null : (session?.caption ?? null),
     isHushed,
     hushWaiting: hush?.waiting ?? false,
-    isOpen: status === "live" && session?.mode === "LITE" && link.usable,
+    isOpen,
+    can: status === "live" && session ? session.can : NOTHING,
+    isUserSpeaking: isOpen && (session?.user_speaking ?? false),
   };
 }
 
@@ -174,11 +242,15 @@ export interface TalkState {
   /** performance.now() at which Python told of them. */
   speechAt: number;
   transcript: readonly Line[];
+  /** A conversation, live or to come; else sounds are played. */
+  isConversation: boolean;
+  /** Without it the field only says what it takes. */
   canSay: boolean;
   problem: Problem | null;
   /** The sound whose Play was clicked, until Python answers. */
   asked: string | null;
-  sayWaiting: boolean;
+  /** A text is on its way to Python. */
+  isSending: boolean;
 }
 
 export function talkState(link: Link): TalkState {
@@ -192,6 +264,9 @@ export function talkState(link: Link): TalkState {
   const current =
     active.find((one) => one.state === "talking") ?? active.find((one) => one.state === "sending") ?? null;
   const asked = link.flight("play")?.args["sound"];
+  // Talk alone has no settings: then the last session says what the next will be.
+  const next = link.get<Settings | undefined>("settings") ? settingsOf(link).mode : session?.mode;
+  const isConversation = (isRunning(status) && session ? session.mode : next) === "FULL";
   return {
     session,
     status,
@@ -207,10 +282,11 @@ export function talkState(link: Link): TalkState {
     last: all.filter((one) => !isActive(one)).at(-1) ?? null,
     speechAt: link.speechAt,
     transcript: link.get<Line[]>("transcript"),
-    canSay: link.get<boolean>("can_say"),
+    isConversation,
+    canSay: isConversation || link.get<boolean>("can_say"),
     problem: link.flight("dismiss_talk") ? null : link.get<Problem | null>("talk_problem"),
     asked: typeof asked === "string" ? asked : null,
-    sayWaiting: link.flight("say") !== null,
+    isSending: link.flight("say") !== null || link.flight("ask") !== null,
   };
 }
 
@@ -220,19 +296,35 @@ export function saidOf(utterance: Utterance, state: Pick<TalkState, "speechAt" |
   return Math.min(utterance.played + since, utterance.total ?? Infinity);
 }
 
-function startBlocked(
+function avatarBlocked(
   picked: string,
   known: Avatar | undefined,
   settings: Settings,
   avatars: readonly Avatar[],
-): string {
-  if (!picked) return "Pick an avatar first";
-  if (known && !isPickable(known)) return "This avatar cannot be started";
+): Blocked | null {
+  const where = "avatar";
+  if (!picked) return { words: "Pick an avatar first", where };
+  if (known && !isPickable(known)) return { words: "This avatar cannot be started", where };
   if (settings.is_sandbox && known && !known.sandbox) {
     const only = avatars.find((avatar) => avatar.sandbox);
-    return only ? `The sandbox takes only ${only.name}` : "The sandbox takes only its own avatar";
+    return { words: `The sandbox takes only ${only ? only.name : "its own avatar"}`, where };
   }
-  return "";
+  return null;
+}
+
+/** A conversation without a context never answers, and an image avatar without a voice has none. */
+function personaBlocked(
+  known: Avatar | undefined,
+  settings: Settings,
+  context: ContextDetail | null,
+): Blocked | null {
+  const where = "settings";
+  if (settings.mode !== "FULL") return null;
+  if (!settings.context_id) return { words: "A conversation needs a context", where };
+  const empty = context?.variables.find((name) => !settings.dynamic_variables[name]?.trim());
+  if (empty !== undefined) return { words: `{{${empty}}} has no value`, where };
+  if (known?.type === "IMAGE" && !settings.voice_id) return { words: "An image avatar needs a voice", where };
+  return null;
 }
 
 /** Seconds since the session started, counted on from Python's last word while it runs. */

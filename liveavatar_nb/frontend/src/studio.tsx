@@ -12,10 +12,11 @@ import { WireTab } from "./components/wire";
 import { type Avatar, type Catalogue, PANEL_TRAITS, PICKER_TRAITS, TALK_TRAITS } from "./contract";
 import type { Link } from "./link";
 import { widget } from "./mount";
-import { blockedBy, isRunning, panelState, talkState } from "./state";
+import { blockedBy, isRunning, panelState, personaOf, talkState } from "./state";
 
 const AVATAR = 0;
 const TALK = 1;
+const SETTINGS = 2;
 
 /** Counts the starts that this page saw. */
 function useChapter(running: boolean): number {
@@ -26,7 +27,7 @@ function useChapter(running: boolean): number {
 }
 
 function Studio({ link }: { link: Link }) {
-  const [draft, setDraft] = useState("");
+  const [asked, setAsked] = useState<{ tab: number }>();
   const avatars = link.get<Avatar[]>("avatars");
   const state = panelState(link, avatars);
   const { session, settings } = state;
@@ -39,7 +40,6 @@ function Studio({ link }: { link: Link }) {
     ? { id: session.avatar_id, name: session.avatar_name }
     : { id: state.avatarId, name: state.avatarName };
   const shown = avatars.find((avatar) => avatar.id === onStage.id);
-  const onConfigure = (change: Partial<typeof settings>): void => link.send("configure", { ...change });
   const gallery = (
     <Gallery
       avatars={avatars}
@@ -49,24 +49,24 @@ function Studio({ link }: { link: Link }) {
       usable={usable}
       pictures={link.pictures}
       onPick={(avatar_id) => link.send("pick", { avatar_id })}
-      onSandbox={(is_sandbox) => onConfigure({ is_sandbox })}
+      onSandbox={(is_sandbox) => onCommand("configure", { is_sandbox })}
       onReload={() => link.send("reload", {})}
     />
   );
   const form = (
     <SettingsForm
-      settings={settings}
+      {...personaOf(link, state)}
+      needsVoice={avatars.find((avatar) => avatar.id === state.avatarId)?.type === "IMAGE"}
       sandboxAvatar={avatars.find((avatar) => avatar.sandbox)?.name}
       running={running}
       usable={usable}
-      onConfigure={onConfigure}
+      onCommand={onCommand}
     />
   );
   const talk = (
     <TalkTab
       state={talkState(link)}
-      draft={draft}
-      onDraft={setDraft}
+      drafts={link.drafts}
       uploads={link.uploads}
       onCommand={onCommand}
     />
@@ -82,13 +82,14 @@ function Studio({ link }: { link: Link }) {
             avatarId={onStage.id}
             name={onStage.name}
             picture={shown?.picture ?? null}
-            pictures={link.pictures}
+            link={link}
           />
           <Controls
             state={state}
             onStart={() => link.send("start", { avatar_id: state.avatarId })}
             onStop={() => link.send("stop", {})}
             onInterrupt={() => link.send("interrupt", {})}
+            onMend={(where) => setAsked({ tab: where === "avatar" ? AVATAR : SETTINGS })}
           />
           <Notes state={state} onCommand={onCommand} />
         </div>
@@ -96,6 +97,7 @@ function Studio({ link }: { link: Link }) {
           label="Studio"
           wanted={state.speaking.isOpen || state.speaking.agent !== null ? TALK : AVATAR}
           chapter={chapter}
+          asked={asked}
           tabs={[
             { name: "Avatar", body: gallery },
             { name: "Talk", body: talk },

@@ -1,5 +1,4 @@
 /** The page of Talk. */
-import { useState } from "preact/hooks";
 import { TalkTab } from "./components/talk";
 import { Note } from "./components/note";
 import { TALK_TRAITS } from "./contract";
@@ -8,14 +7,12 @@ import { widget } from "./mount";
 import { blockedBy, talkState } from "./state";
 
 function Talk({ link }: { link: Link }) {
-  const [draft, setDraft] = useState("");
   const blocked = blockedBy(link);
   return (
     <div class="lv lv-alone">
       <TalkTab
         state={talkState(link)}
-        draft={draft}
-        onDraft={setDraft}
+        drafts={link.drafts}
         uploads={link.uploads}
         onCommand={(command, args) => link.send(command, args)}
       />

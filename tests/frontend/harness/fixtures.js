@@ -24,6 +24,14 @@ export function face(index) {
 <circle cx="51" cy="49" r="2.6" fill="#222"/><circle cx="69" cy="49" r="2.6" fill="#222"/><ellipse cx="60" cy="64" rx="7" ry="2" fill="#7c2d33"/></g></svg>`;
 }
 
+/** The first face with its mouth in three states, then its eyes closed. */
+export function mouths() {
+  const whole = face(0).replace('width="640" height="480"', 'width="1280" height="720"').replace("<svg ", '<svg width="1280" height="720" ');
+  const mouth = '<ellipse cx="60" cy="64" rx="7" ry="2" fill="#7c2d33"/>';
+  const opened = [2, 4, 7].map((ry) => whole.replace(mouth, `<ellipse cx="60" cy="64" rx="7" ry="${ry}" fill="#7c2d33"/>`));
+  return [...opened, whole.replaceAll(/<circle[^>]*>/g, "")];
+}
+
 function avatar(index, changes = {}) {
   return {
     id: `a0000000-0000-4000-8000-${String(index).padStart(12, "0")}`,
@@ -176,10 +184,52 @@ const ORPHAN = {
   minutes: 4.2,
   words: "left over: its kernel died (process 4711)",
 };
+const over = { running: false, billing: false, keep_alive_age: null, confirmed: true };
+const converses = {
+  ...session, mode: "FULL", credits_per_minute: 2, credits_used: 4.6, agent_state: "listening", can: FULL,
+};
+const CHAT = [
+  { role: "user", text: "What can you show me in two minutes?", partial: false },
+  { role: "avatar", text: "A live tour. I speak, you interrupt me whenever you like.", partial: false },
+  { role: "user", text: "Start with pricing.", partial: false },
+  { role: "avatar", text: "A conversation costs two credits a minute, so ten minutes are twenty.", partial: false },
+];
+export const CONTEXTS = [
+  {
+    id: "c0000000-0000-4000-8000-000000000001",
+    name: "Sales guide",
+    prompt: "You are a friendly guide who shows what a talking avatar can do.\nAnswer in two sentences at most.",
+    opening_text: "Hello! What would you like to see?",
+    variables: [],
+  },
+  {
+    id: "c0000000-0000-4000-8000-000000000002",
+    name: "Onboarding of a customer",
+    prompt: "You welcome {{customer}} of {{company}} and answer what is asked about the product.",
+    opening_text: "Hello {{customer}}!",
+    variables: ["customer", "company"],
+  },
+];
+const TONGUES = [["en", "English"], ["de", "German"], ["fr", "French"], ["pt-BR", "Portuguese (Brazil)"]];
+const PERSONA = {
+  state: "ready",
+  problem: null,
+  contexts: CONTEXTS.map(({ id, name }) => ({ id, name, is_new: false })),
+  voices: Array.from({ length: 130 }, (_, index) => ({
+    id: `v0000000-0000-4000-8000-${String(index).padStart(12, "0")}`,
+    name: `${["Clara", "Björn", "Amélie", "Tiago", "Ida", "Max"][index % 6]}${index < 6 ? "" : ` ${Math.floor(index / 6) + 1}`}`,
+    language: TONGUES[index % 4][0],
+    gender: ["female", "male"][index % 2],
+  })),
+  languages: TONGUES.map(([code, name]) => ({ code, name })),
+};
+const conversation = { ...base.settings, mode: "FULL", context_id: CONTEXTS[0].id };
 const talks = { ...session, agent_state: "talking" };
 const idles = { ...session, agent_state: "idle" };
+const STILL = { avatar_id: AVATARS[0].id, name: "Silas", picture: { bytes: true } };
+const LIVEKIT = { kind: "livekit", held_by: null, avatar: false, is_own: false, words: null };
+const DRAWN = { kind: "drawn", held_by: "process", avatar: true, is_own: false, words: null };
 const real = { simulated: false, service: "api.liveavatar.com" };
-const over = { running: false, billing: false, keep_alive_age: null, confirmed: true };
 const sandboxed = { ...base.settings, is_sandbox: true };
 const wayne = { value: AVATARS[3].id, avatar: AVATARS[3].id, avatar_name: "Wayne" };
 
@@ -211,6 +261,17 @@ export const FIXTURES = {
     },
   },
   live: { status: session },
+  view_none: {},
+  view_still: { still: STILL },
+  view_starting: { still: STILL, status: { ...session, state: "connecting", steps: STEPS, elapsed: 1.2, credits_used: null, keep_alive_age: null } },
+  view_livekit: { still: STILL, status: { ...idles, room: LIVEKIT } },
+  view_real: { ...real, still: STILL, status: { ...idles, room: LIVEKIT } },
+  view_drawn: { still: STILL, status: { ...idles, room: DRAWN } },
+  view_talking: { still: STILL, status: { ...talks, caption: TOUR.text, room: DRAWN } },
+  view_ended: {
+    still: STILL,
+    status: { ...session, ...over, room: LIVEKIT, state: "ended", elapsed: 242, credits_used: 4.1, end_words: "you stopped it" },
+  },
   talk_idle: { status: idles },
   talk_playing: { status: talks, speech: [WELCOME] },
   talk_queue: {
@@ -257,7 +318,62 @@ export const FIXTURES = {
       action: null,
     },
   },
-  talk_full: { status: { ...session, mode: "FULL" } },
+  talk_full: { status: converses, transcript: CHAT },
+  full_silent: { status: { ...converses, agent_state: "idle" } },
+  full_waiting: { status: { ...converses, agent_state: null } },
+  full_thinking: { status: { ...converses, agent_state: "thinking" }, transcript: CHAT.slice(0, 3) },
+  full_user: { status: { ...converses, user_speaking: true }, transcript: [...CHAT.slice(0, 2), { ...CHAT[2], partial: true }] },
+  full_talking: {
+    status: { ...converses, agent_state: "talking", caption: CHAT[3].text },
+    transcript: [...CHAT.slice(0, 3), { ...CHAT[3], partial: true }],
+  },
+  full_push: { status: { ...converses, can: { ...FULL, push_to_talk: true } }, transcript: CHAT },
+  full_mute: { status: { ...converses, agent_state: "talking", can: { ...FULL, ask: false, listen: false, microphone: false } } },
+  full_problem: {
+    status: converses,
+    transcript: CHAT,
+    talk_problem: {
+      kind: "RoomNotHeld",
+      title: "The session's room is not held",
+      detail: "What a conversation is told goes by its room, and no page shows it.",
+      remedy: 'Show it by s.view(), or pip install "liveavatar-nb[media]".',
+      severity: "error",
+      action: null,
+    },
+  },
+  full_over: {
+    status: { ...converses, ...over, state: "ended", agent_state: null, elapsed: 242, credits_used: 8.1, end_words: "you stopped it" },
+    transcript: CHAT,
+    settings: conversation,
+    persona: PERSONA,
+    context: CONTEXTS[0],
+  },
+  persona: { settings: conversation, persona: PERSONA, context: CONTEXTS[0] },
+  persona_unasked: { settings: { ...conversation, context_id: "" } },
+  persona_loading: { settings: conversation, persona: { ...PERSONA, state: "loading" } },
+  persona_failed: {
+    settings: conversation,
+    persona: {
+      state: "failed", contexts: [], voices: [], languages: [],
+      problem: {
+        kind: "connection", title: "Contexts and voices could not be read.", detail: "api.liveavatar.com: connection refused.",
+        remedy: "Check the network, then reload.", severity: "error", action: null,
+      },
+    },
+  },
+  persona_none: { settings: { ...conversation, context_id: "" }, persona: { ...PERSONA, contexts: [] } },
+  persona_unpicked: { settings: { ...conversation, context_id: "" }, persona: PERSONA },
+  persona_variables: {
+    settings: { ...conversation, context_id: CONTEXTS[1].id, dynamic_variables: { customer: "Ada" } },
+    persona: PERSONA,
+    context: CONTEXTS[1],
+  },
+  persona_image: {
+    avatars: [{ ...AVATARS[0], type: "IMAGE" }, ...AVATARS.slice(1)],
+    settings: conversation,
+    persona: PERSONA,
+    context: CONTEXTS[0],
+  },
   talk_over: {
     status: { ...session, ...{ running: false, billing: false, keep_alive_age: null, confirmed: true }, state: "ended", elapsed: 242, credits_used: 4.1, end_words: "you stopped it" },
     speech: [{ ...TOUR, state: "ended" }],

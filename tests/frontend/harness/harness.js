@@ -1,7 +1,7 @@
 // Mounts a built widget on a model, a kernel and a Python that are fakes of the real ones' interfaces.
-// Address: ?widget=picker|panel|studio|talk|wire &state=<fixture> &host=lab|plain &python=alive|silent|busy|deaf &theme=
-// &views=2 &wire=none|some|many
-import { face, session, STEPS, TIMINGS, traits, WIRE } from "./fixtures.js";
+// Address: ?widget=picker|panel|studio|talk|view|wire &state=<fixture> &host=lab|plain &python=alive|silent|busy|deaf &theme=
+// &views=2 &wire=none|some|many &faces=yes|no
+import { CONTEXTS, face, mouths, session, STEPS, TIMINGS, traits, WIRE } from "./fixtures.js";
 
 const asked = new URLSearchParams(location.search);
 const option = (name, fallback) => asked.get(name) ?? fallback;
@@ -169,15 +169,32 @@ class FakePython {
     this.commands.push({ ...command, way, heard: true });
     setTimeout(() => this.act(command), 5);
   }
-  tell(message, buffers = []) {
-    harness.model.trigger("msg:custom", message, buffers);
+  tell(message, buffers = [], widget = "w-1") {
+    harness.models[widget].trigger("msg:custom", message, buffers);
   }
-  act({ id, command, args }) {
+  /** What `join` is answered: { url, token }, or { reason, can_take_over }; null: nothing. */
+  room = null;
+  async answerRoom(widget, command, args) {
+    if (command === "join" && this.room) {
+      const nothing = { url: null, token: null, reason: null, can_take_over: false };
+      this.tell({ type: "room", session_id: args.session_id, ...nothing, ...this.room }, [], widget);
+    } else if (command === "library") {
+      const bytes = await (await fetch("/static/media.js")).arrayBuffer();
+      this.tell({ type: "library" }, [new DataView(bytes)], widget);
+    } else if (command === "face") {
+      const drawn = option("faces", "yes") === "yes" ? mouths().map((text) => new TextEncoder().encode(text)) : [];
+      const buffers = drawn.map((bytes) => new DataView(bytes.buffer));
+      this.tell({ type: "face", avatar_id: args.avatar_id, media_type: "image/svg+xml" }, buffers, widget);
+    }
+  }
+  act({ id, widget, command, args }) {
     const { model } = harness;
-    this.tell({ type: "ack", id });
+    this.tell({ type: "ack", id }, [], widget);
     if (this.seen.has(id)) return;
     this.seen.add(id);
-    if (command === "pictures") {
+    if (["join", "library", "face"].includes(command)) {
+      void this.answerRoom(widget, command, args);
+    } else if (command === "pictures") {
       for (const avatarId of args.avatar_ids) this.sendPicture(avatarId);
     } else if (command === "pick") {
       const name = model.get("avatars").find((avatar) => avatar.id === args.avatar_id)?.name ?? "";
@@ -194,12 +211,40 @@ class FakePython {
       model.write({ status: { ...model.get("status"), state: "stopping" } });
     } else if (command === "dismiss") {
       model.write({ problem: null });
+    } else if (["persona", "pick_context", "new_context", "update_context"].includes(command)) {
+      this.cast(command, args);
+    } else if (command === "voice") {
+      this.tell({ type: "voice", voice_id: args.voice_id, media_type: "audio/wav" }, [new DataView(silence(1))]);
     } else if (command === "dismiss_talk") {
       model.write({ talk_problem: null });
     } else if (command === "wire") {
       this.sendWire(WIRE[option("wire", "some")].filter((row) => row.change > args.since));
     } else if (option("acts", "yes") === "yes") {
       this.speak(command, args);
+    }
+  }
+  /** Contexts, as Python deals with them. */
+  cast(command, args) {
+    const { model } = harness;
+    const settings = model.get("settings");
+    const persona = model.get("persona");
+    if (command === "persona") {
+      model.write({ persona: { ...persona, state: "loading" } });
+      setTimeout(() => model.write({ persona: traits("persona").persona }), 20);
+    } else if (command === "pick_context") {
+      model.write({ settings: { ...settings, context_id: args.context_id }, context: null });
+      const context = CONTEXTS.find((one) => one.id === args.context_id) ?? null;
+      setTimeout(() => model.write({ context }), 20);
+    } else if (command === "new_context") {
+      const made = { id: "new-1", variables: [], ...args };
+      model.write({
+        persona: { ...persona, contexts: [{ id: made.id, name: made.name, is_new: true }, ...persona.contexts] },
+        settings: { ...settings, context_id: made.id },
+        context: made,
+      });
+    } else if (option("acts", "yes") === "yes") {
+      const { context_id, ...changes } = args;
+      model.write({ context: { ...model.get("context"), ...changes } });
     }
   }
   sendWire(rows) {
@@ -221,6 +266,11 @@ class FakePython {
       add({ sound: sound.id, name: sound.name, total: sound.seconds });
     } else if (command === "say") {
       add({ name: "say", text: args.text });
+    } else if (command === "ask") {
+      model.write({
+        transcript: [...model.get("transcript"), { role: "user", text: args.text, partial: false }],
+        status: { ...model.get("status"), agent_state: "thinking" },
+      });
     } else if (command === "interrupt") {
       model.write({
         speech: speech.map((one) => (isActive(one) ? { ...one, state: "interrupted" } : one)),
@@ -243,6 +293,27 @@ class FakePython {
     const message = { type: "picture", avatar_id: avatarId, media_type: "image/svg+xml" };
     this.tell(message, [new DataView(bytes.buffer)]);
   }
+}
+
+/** So many seconds of nothing, as a WAV file of 8 kHz. */
+function silence(seconds) {
+  const size = 8000 * seconds;
+  const view = new DataView(new ArrayBuffer(44 + size));
+  const text = (at, letters) => [...letters].forEach((letter, index) => view.setUint8(at + index, letter.charCodeAt(0)));
+  text(0, "RIFF");
+  view.setUint32(4, 36 + size, true);
+  text(8, "WAVEfmt ");
+  view.setUint32(16, 16, true);
+  view.setUint16(20, 1, true);
+  view.setUint16(22, 1, true);
+  view.setUint32(24, 8000, true);
+  view.setUint32(28, 8000, true);
+  view.setUint16(32, 1, true);
+  view.setUint16(34, 8, true);
+  text(36, "data");
+  view.setUint32(40, size, true);
+  for (let at = 44; at < 44 + size; at += 1) view.setUint8(at, 128);
+  return view.buffer;
 }
 
 const kernel = option("host", "lab") === "lab" ? new FakeKernel() : null;
@@ -273,7 +344,7 @@ function dress(theme) {
   }
 }
 
-const harness = { kernel, python, views: [], ready: false };
+const harness = { kernel, python, models: {}, views: [], ready: false };
 globalThis.harness = harness;
 
 if (option("saved", "no") === "yes") {
@@ -294,6 +365,7 @@ async function mount(name, state) {
   const definition = await load(name);
   const model = new FakeModel(state, kernel ? { kernel } : {});
   harness.model ??= model;
+  harness.models[state.widget_id] = model;
   const life = new AbortController();
   await definition.initialize({ model: model.proxy("initialize"), signal: life.signal });
   return { definition, model, life };
@@ -325,7 +397,7 @@ harness.made = made;
 harness.show = () => show(made);
 harness.another = async (name, state) => {
   const other = await mount(name, { ...traits(state), widget_id: "w-2" });
-  return show(other);
+  return { ...(await show(other)), model: other.model };
 };
 for (let count = Number(option("views", "1")); count > 0; count -= 1) await show(made);
 harness.ready = true;

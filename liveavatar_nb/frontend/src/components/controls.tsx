@@ -2,7 +2,7 @@
 import { Check, Circle, LoaderCircle, OctagonPause, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
 import { elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state";
-import { clock, creditWords, price } from "../words";
+import { clock, creditWords, modeWords, price } from "../words";
 import { useNow } from "./hooks";
 
 function Steps({ steps, moving }: { steps: Session["steps"]; moving: boolean }) {
@@ -69,16 +69,39 @@ interface Props {
   onStart: () => void;
   onStop: () => void;
   onInterrupt: () => void;
+  /** Shows where what blocks the start is mended. */
+  onMend: (where: "avatar" | "settings") => void;
 }
 
-export function Controls({ state, onStart, onStop, onInterrupt }: Props) {
-  const { session, status, settings, startBlocked } = state;
+function Before({ state, onMend }: Pick<Props, "state" | "onMend">) {
+  const { settings, startBlocked, isUnsaved } = state;
+  if (startBlocked === null) {
+    return (
+      <span class="lv-mute">
+        {modeWords(settings.mode)}, {price(settings)}
+        {settings.is_sandbox ? <em class="lv-tag">Sandbox</em> : null}
+        {isUnsaved ? <span class="lv-unsaved"> Its edited prompt is not saved yet.</span> : null}
+      </span>
+    );
+  }
+  const { words, where } = startBlocked;
+  return where === null ? (
+    <strong class="lv-reason">{words}</strong>
+  ) : (
+    <button type="button" class="lv-link lv-reason" onClick={() => onMend(where)}>
+      {words}
+    </button>
+  );
+}
+
+export function Controls({ state, onStart, onStop, onInterrupt, onMend }: Props) {
+  const { session, status, startBlocked } = state;
   const usable = state.phase === "live" || state.phase === "connecting";
   if (status === "live" || status === "stopping") {
     const stopping = status === "stopping";
     return (
       <div class="lv-bar">
-        {session?.mode === "LITE" ? <InterruptButton speaking={state.speaking} onClick={onInterrupt} /> : null}
+        {state.speaking.can.interrupt ? <InterruptButton speaking={state.speaking} onClick={onInterrupt} /> : null}
         {session ? <Meter session={session} state={state} /> : <span class="lv-gap" />}
         <button type="button" class="lv-button lv-stop" disabled={stopping || !usable} onClick={onStop}>
           <Square size={14} fill="currentColor" aria-hidden="true" />
@@ -121,23 +144,14 @@ export function Controls({ state, onStart, onStop, onInterrupt }: Props) {
       <button
         type="button"
         class="lv-button lv-primary"
-        disabled={startBlocked !== ""}
-        title={startBlocked || undefined}
+        disabled={startBlocked !== null}
+        title={startBlocked?.words}
         onClick={onStart}
       >
         <Play size={14} fill="currentColor" aria-hidden="true" />
         <span class="lv-cut">{label}</span>
       </button>
-      <span class="lv-mute">
-        {startBlocked ? (
-          <strong class="lv-reason">{startBlocked}</strong>
-        ) : (
-          <>
-            {price(settings)}
-            {settings.is_sandbox ? <em class="lv-tag">Sandbox</em> : null}
-          </>
-        )}
-      </span>
+      <Before state={state} onMend={onMend} />
     </div>
   );
 }

@@ -153,7 +153,7 @@ export function Notes({ state, onCommand }: Props) {
   const told = problem !== null && status === "failed";
   const isOver = session !== null && (status === "ended" || status === "failed") && !unsure;
   const over = isOver ? ended(session, told) : null;
-  const another = isOver && session.avatar_id !== state.avatarId && !state.startBlocked;
+  const another = isOver && session.avatar_id !== state.avatarId && state.startBlocked === null;
   const action = problem?.action;
   return (
     <div class="lv-notes">

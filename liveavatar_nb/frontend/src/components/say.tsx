@@ -1,46 +1,146 @@
-/** A text for the avatar to say, where the client can turn it into sound. */
-import { useId } from "preact/hooks";
+/** A text for the avatar: to answer, or to say word for word. */
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import type { Drafts } from "../drafts";
 import type { TalkState } from "../state";
 
 /** As many characters as Python takes. */
 const LONGEST = 2000;
+/** The field grows with its text, up to so many pixels. */
+const TALLEST = 132;
 
 interface Props {
   state: TalkState;
-  draft: string;
-  onDraft: (text: string) => void;
-  onCommand: (command: string, args: Record<string, unknown>) => void;
+  drafts: Drafts;
 }
 
-export function Say({ state, draft, onDraft, onCommand }: Props) {
+interface FieldProps {
+  label: string;
+  placeholder: string;
+  hint: string | undefined;
+  disabled: boolean;
+  drafts: Drafts;
+  /** Enter; `withModifier`: with Ctrl or Cmd. */
+  onEnter: (withModifier: boolean) => void;
+}
+
+function Field({ label, placeholder, hint, disabled, drafts, onEnter }: FieldProps) {
+  const area = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (!element) return;
+    element.style.height = "auto";
+    // Its border is no part of scrollHeight.
+    const border = element.offsetHeight - element.clientHeight;
+    element.style.height = `${Math.min(element.scrollHeight + border, TALLEST)}px`;
+  }, [drafts.text]);
+  return (
+    <textarea
+      ref={area}
+      rows={1}
+      aria-label={label}
+      placeholder={placeholder}
+      value={drafts.text}
+      maxLength={LONGEST}
+      disabled={disabled}
+      aria-describedby={hint}
+      autocomplete="off"
+      onInput={(event) => drafts.write(event.currentTarget.value)}
+      onKeyDown={(event) => {
+        // While an input method composes, Enter is its own.
+        if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+        event.preventDefault();
+        onEnter(event.ctrlKey || event.metaKey);
+      }}
+    />
+  );
+}
+
+function Conversation({ state, drafts }: Props) {
   const hint = useId();
-  const { canSay, speaking, sayWaiting } = state;
-  const text = draft.trim();
-  const isReady = canSay && speaking.isOpen && text !== "" && !sayWaiting;
+  const { speaking, isSending } = state;
+  const { can, isOpen } = speaking;
+  // Before a session both are shown: what the next one can do.
+  const isLive = state.status === "live";
+  const asks = !isLive || can.ask;
+  const says = !isLive || can.say;
+  const isReady = isOpen && drafts.text.trim() !== "" && !isSending;
+  const send = (command: "ask" | "say"): void => {
+    if (isReady && can[command]) drafts.send(command);
+  };
+  if (!asks && !says) return null;
+  const words = [asks ? "Ask: it answers." : "", says ? "Say: it speaks your words." : ""].filter(Boolean).join(" ");
   return (
     <form
       class="lv-say"
       onSubmit={(event) => {
         event.preventDefault();
-        if (!isReady) return;
-        onCommand("say", { text });
-        onDraft("");
+        send(asks ? "ask" : "say");
       }}
     >
-      <div class="lv-line">
-        <input
-          type="text"
-          aria-label="Text to say"
+      <div class="lv-line lv-say-line">
+        <Field
+          label={asks ? "Text to ask or say" : "Text to say"}
+          placeholder={asks ? "Ask something" : "Say something"}
+          hint={hint}
+          disabled={false}
+          drafts={drafts}
+          onEnter={(withModifier) => send(asks && !(withModifier && says) ? "ask" : "say")}
+        />
+        {says ? (
+          <button
+            type="button"
+            class="lv-button"
+            title={asks ? "Said word for word (Ctrl+Enter)" : "Said word for word (Enter)"}
+            disabled={!isReady || !can.say}
+            onClick={() => send("say")}
+          >
+            Say
+          </button>
+        ) : null}
+        {asks ? (
+          <button
+            type="submit"
+            class="lv-button lv-primary"
+            title="Answered, then said (Enter)"
+            disabled={!isReady || !can.ask}
+          >
+            Ask
+          </button>
+        ) : null}
+      </div>
+      <p id={hint} class="lv-help">
+        {words}
+      </p>
+    </form>
+  );
+}
+
+function OwnVoice({ state, drafts }: Props) {
+  const hint = useId();
+  const { canSay, speaking, isSending } = state;
+  const isReady = canSay && speaking.isOpen && drafts.text.trim() !== "" && !isSending;
+  const send = (): void => {
+    if (isReady) drafts.send("say");
+  };
+  return (
+    <form
+      class="lv-say"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <div class="lv-line lv-say-line">
+        <Field
+          label="Text to say"
           placeholder="Say something"
-          value={draft}
-          maxLength={LONGEST}
+          hint={canSay ? undefined : hint}
           disabled={!canSay}
-          aria-describedby={canSay ? undefined : hint}
-          autocomplete="off"
-          onInput={(event) => onDraft(event.currentTarget.value)}
+          drafts={drafts}
+          onEnter={send}
         />
         <button type="submit" class="lv-button" disabled={!isReady}>
-          {sayWaiting ? "Saying…" : "Say"}
+          {isSending ? "Saying…" : "Say"}
         </button>
       </div>
       {canSay ? null : (
@@ -50,4 +150,8 @@ export function Say({ state, draft, onDraft, onCommand }: Props) {
       )}
     </form>
   );
+}
+
+export function Say(props: Props) {
+  return props.state.isConversation ? <Conversation {...props} /> : <OwnVoice {...props} />;
 }

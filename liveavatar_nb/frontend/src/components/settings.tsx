@@ -1,66 +1,32 @@
 /** What the next start asks for. */
-import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import type { Settings } from "../contract";
 import { Choice } from "./choice";
-
-const LATER = "Conversation comes in a later version";
+import { PersonaForm, type PersonaProps } from "./persona";
+import { Pick, Row } from "./row";
 
 const MODES = [
+  { value: "FULL", label: "Conversation" },
   { value: "LITE", label: "Your own audio" },
-  { value: "FULL", label: "Conversation", blocked: LATER },
 ] as const;
+
+const WHAT: Record<string, string> = {
+  FULL: "It hears, answers and speaks by itself (FULL). 2 credits a minute.",
+  LITE: "You send the sound, the avatar speaks it (LITE). 1 credit a minute.",
+};
 
 const QUALITIES = { very_high: "Very high", high: "High", medium: "Medium", low: "Low" };
 const ENCODINGS = { H264: "H.264", VP8: "VP8" };
 
-interface Props {
-  settings: Settings;
+interface Props extends PersonaProps {
   /** Name of the avatar that the sandbox takes, where it is known. */
   sandboxAvatar: string | undefined;
   running: boolean;
-  usable: boolean;
-  onConfigure: (change: Partial<Settings>) => void;
 }
 
-function Row({ label, hint, children }: { label: ComponentChildren; hint: string; children: ComponentChildren }) {
-  return (
-    <div class="lv-row">
-      <div>
-        {label}
-        <div class="lv-help">{hint}</div>
-      </div>
-      {children}
-    </div>
-  );
-}
-
-interface PickProps {
-  label: string;
-  hint: string;
-  value: string;
-  options: Record<string, string>;
-  disabled: boolean;
-  onChange: (value: string) => void;
-}
-
-function Pick({ label, hint, value, options, disabled, onChange }: PickProps) {
-  const id = useId();
-  const known = value in options ? options : { ...options, [value]: value };
-  return (
-    <Row label={<label for={id}>{label}</label>} hint={hint}>
-      <select id={id} value={value} disabled={disabled} onChange={(event) => onChange(event.currentTarget.value)}>
-        {Object.entries(known).map(([name, words]) => (
-          <option key={name} value={name} selected={name === value}>
-            {words}
-          </option>
-        ))}
-      </select>
-    </Row>
-  );
-}
-
-export function SettingsForm({ settings, sandboxAvatar, running, usable, onConfigure }: Props) {
+export function SettingsForm(props: Props) {
+  const { settings, sandboxAvatar, running, usable, onCommand } = props;
+  const onConfigure = (change: Partial<Settings>): void => onCommand("configure", { ...change });
   const minutes = useId();
   const sandbox = useId();
   const only = sandboxAvatar ? `avatar ${sandboxAvatar} only` : "its own avatar only";
@@ -69,9 +35,16 @@ export function SettingsForm({ settings, sandboxAvatar, running, usable, onConfi
       {running ? <p class="lv-mute">These apply to the next start, not to the session that runs.</p> : null}
       <div class="lv-row lv-row-wide">
         <div>What it does</div>
-        <Choice label="What it does" options={MODES} value={settings.mode as "LITE" | "FULL"} onChange={() => undefined} />
-        <div class="lv-help">You send the sound, the avatar speaks it. {LATER}.</div>
+        <Choice
+          label="What it does"
+          options={MODES}
+          value={settings.mode as "LITE" | "FULL"}
+          disabled={!usable}
+          onChange={(mode) => onConfigure({ mode })}
+        />
+        <div class="lv-help">{WHAT[settings.mode]}</div>
       </div>
+      {settings.mode === "FULL" ? <PersonaForm {...props} /> : null}
       <Row label={<label for={sandbox}>Sandbox</label>} hint={`Free, one minute, ${only}.`}>
         <input
           id={sandbox}

@@ -14,9 +14,11 @@ interface Props {
   wanted: number;
   /** What is going on; a tab that was chosen before it began no longer stands in the way. */
   chapter: number;
+  /** A tab that was asked for elsewhere on the page: it comes up as if clicked, each time this is another object. */
+  asked?: { tab: number } | undefined;
 }
 
-export function Tabs({ label, tabs, wanted, chapter }: Props) {
+export function Tabs({ label, tabs, wanted, chapter, asked }: Props) {
   const [open, setOpen] = useState(wanted);
   const chosenIn = useRef<number | null>(null);
   useLayoutEffect(() => {
@@ -28,6 +30,11 @@ export function Tabs({ label, tabs, wanted, chapter }: Props) {
   };
   const bar = useRef<HTMLDivElement>(null);
   const id = useId();
+  useLayoutEffect(() => {
+    if (!asked) return;
+    choose(asked.tab);
+    bar.current?.querySelectorAll("button")[asked.tab]?.focus();
+  }, [asked]);
   const onKeyDown = (event: KeyboardEvent): void => {
     const to = { ArrowRight: open + 1, ArrowLeft: open - 1, Home: 0, End: tabs.length - 1 }[event.key];
     if (to === undefined) return;

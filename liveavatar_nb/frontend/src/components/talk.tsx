@@ -1,7 +1,9 @@
 /** What a session can say: what is being said, what waits, sounds to play, words to say, what was said. */
-import { AudioLines, CornerDownRight, Ear } from "lucide-preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { AudioLines, CornerDownRight, Ear, Mic, UserRound } from "lucide-preact";
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import type { Utterance } from "../contract";
+import type { Drafts } from "../drafts";
 import { saidOf, type TalkState } from "../state";
 import type { Uploads } from "../uploads";
 import { clock, isActive, plural } from "../words";
@@ -10,12 +12,14 @@ import { useNow } from "./hooks";
 import { Note } from "./note";
 import { Say } from "./say";
 import { SoundList, Track } from "./sounds";
+import { Transcript } from "./transcript";
 
 interface Props {
   state: TalkState;
-  draft: string;
-  onDraft: (text: string) => void;
+  drafts: Drafts;
   uploads: Uploads;
+  /** The microphone, where the session hears one. */
+  microphone?: ComponentChildren;
   onCommand: (command: string, args: Record<string, unknown>) => void;
 }
 
@@ -34,15 +38,53 @@ export function Progress({ utterance, state }: { utterance: Utterance; state: Ta
 
 const OVER: Record<string, string> = { ended: "was said", interrupted: "was interrupted", failed: "failed" };
 
+const DOES = { idle: "Idle", listening: "Listening", thinking: "Thinking…", talking: "Talking" };
+
 function Doing({ state }: { state: TalkState }) {
-  const { current, speaking } = state;
+  const { current, speaking, isConversation } = state;
+  if (speaking.isUserSpeaking) {
+    return (
+      <strong class="lv-doing lv-agent-listening">
+        <Mic size={15} aria-hidden="true" />
+        You are speaking
+      </strong>
+    );
+  }
+  if (isConversation && speaking.agent === null) {
+    return (
+      <strong class="lv-doing">
+        <UserRound size={15} aria-hidden="true" />
+        Waiting for the avatar
+      </strong>
+    );
+  }
   const agent = speaking.agent ?? "idle";
-  const word = { idle: "Idle", listening: "Listening", thinking: "Thinking", talking: "Talking" }[agent];
   return (
     <strong class={`lv-doing lv-agent-${agent}`}>
       <AudioLines size={15} aria-hidden="true" />
-      {current && agent !== "talking" ? "Sending" : word}
+      {current && agent !== "talking" && !isConversation ? "Sending" : DOES[agent]}
     </strong>
+  );
+}
+
+function ListenButton({ state, onCommand }: Pick<Props, "state" | "onCommand">) {
+  const { speaking, isConversation } = state;
+  const isListening = speaking.agent === "listening";
+  const words = isConversation
+    ? { label: "Listen", on: "Have it listen", off: "Have it stop listening" }
+    : { label: "Listening pose", on: "Look as if it listens", off: "Back to the idle pose" };
+  return (
+    <button
+      type="button"
+      class="lv-button lv-plain"
+      aria-pressed={isListening}
+      aria-label={words.label}
+      title={isListening ? words.off : words.on}
+      disabled={!speaking.isOpen}
+      onClick={() => onCommand(isListening ? "stop_listening" : "listen", {})}
+    >
+      <Ear size={16} aria-hidden="true" />
+    </button>
   );
 }
 
@@ -92,24 +134,6 @@ function Queue({ queue }: { queue: readonly Utterance[] }) {
   );
 }
 
-function Transcript({ state }: { state: TalkState }) {
-  const box = useRef<HTMLDivElement>(null);
-  const { transcript } = state;
-  useEffect(() => {
-    if (box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [transcript]);
-  if (transcript.length === 0) return null;
-  return (
-    <div ref={box} class="lv-bubbles" role="log" aria-label="What was said" tabIndex={0}>
-      {transcript.map((line, index) => (
-        <p key={index} class={`lv-bubble${line.role === "user" ? " lv-bubble-user" : ""}`} dir="auto">
-          {line.text}
-        </p>
-      ))}
-    </div>
-  );
-}
-
 /** What a screen reader hears: each thing that is said, and how it ended. */
 function Spoken({ state }: { state: TalkState }) {
   const { current, queue, last } = state;
@@ -140,7 +164,7 @@ function LastNote({ state }: { state: TalkState }) {
         tone="error"
         title={title}
         detail={problem?.detail}
-        remedy={problem?.remedy || "Play it again."}
+        remedy={problem?.remedy || (state.isConversation ? "Send it again." : "Play it again.")}
         onDismiss={dismiss}
       />
     );
@@ -170,57 +194,75 @@ function Notes({ state, uploads, onCommand }: Pick<Props, "state" | "uploads" | 
   );
 }
 
-function Calm({ state }: { state: TalkState }) {
-  const name = state.session?.avatar_name;
-  const isLive = state.status === "live";
-  const words =
-    isLive && state.session?.mode !== "LITE"
-      ? "Talking in a conversation comes with the live view, in a later version."
-      : state.status === "starting"
-        ? `${name ?? "The avatar"} is on its way. What you play here, it will say.`
-        : state.status === "ended" || state.status === "failed"
-          ? "The session is over. In the next one, what you play here the avatar says."
-          : state.status === "stopping"
-            ? "The session is being stopped."
-            : "Once a session is live, the avatar says what you play here.";
-  return <p class="lv-calm">{words}</p>;
+function calmWords({ status, session, isConversation }: TalkState): string {
+  const isOver = status === "ended" || status === "failed";
+  if (status === "stopping") return "The session is being stopped.";
+  if (status === "starting") {
+    const then = isConversation ? "Then you talk with it here." : "What you play here, it will say.";
+    return `${session?.avatar_name ?? "The avatar"} is on its way. ${then}`;
+  }
+  if (isConversation) {
+    return isOver
+      ? "The session is over. In the next one you talk with the avatar here."
+      : "Once a session is live, you talk with the avatar here.";
+  }
+  return isOver
+    ? "The session is over. In the next one, what you play here the avatar says."
+    : "Once a session is live, the avatar says what you play here.";
 }
 
-export function TalkTab({ state, draft, onDraft, uploads, onCommand }: Props) {
-  const { speaking } = state;
-  const isListening = speaking.agent === "listening";
-  const isConversation = state.status === "live" && state.session?.mode !== "LITE";
+/** A conversation before its first word. */
+function Silence({ state }: { state: TalkState }) {
+  const name = state.session?.avatar_name ?? "the avatar";
+  const { can } = state.speaking;
+  const how = [can.ask ? "ask something below" : "", can.microphone ? "speak into the microphone" : ""].filter(Boolean);
   return (
-    <div class="lv-talk">
+    <div class="lv-silence">
+      <p>
+        <strong>Nothing was said yet.</strong>
+      </p>
+      {how.length > 0 ? (
+        <p>
+          To talk with {name} {how.join(", or ")}.
+        </p>
+      ) : null}
+    </div>
+  );
+}
+
+function Now({ state, onCommand }: Pick<Props, "state" | "onCommand">) {
+  const { speaking, isConversation } = state;
+  return (
+    <div class="lv-now">
+      <div class="lv-line">
+        <Doing state={state} />
+        <span class="lv-gap" />
+        {speaking.can.listen ? <ListenButton state={state} onCommand={onCommand} /> : null}
+        {speaking.can.interrupt ? (
+          <InterruptButton speaking={speaking} onClick={() => onCommand("interrupt", {})} />
+        ) : null}
+      </div>
+      {/* In a conversation the words themselves are below, as a bubble. */}
+      {isConversation ? null : <What state={state} />}
+      <Queue queue={state.queue} />
+    </div>
+  );
+}
+
+export function TalkTab({ state, drafts, uploads, microphone, onCommand }: Props) {
+  const { speaking, isConversation } = state;
+  const isLive = state.status === "live";
+  const isSilent = state.transcript.length === 0 && speaking.agent !== "thinking" && !speaking.isUserSpeaking;
+  const plays = !isConversation && (!isLive || speaking.can.play);
+  return (
+    <div class={`lv-talk${isConversation ? " lv-conversation" : ""}`}>
       <Spoken state={state} />
-      {state.status === "live" && !isConversation ? (
-        <div class="lv-now">
-          <div class="lv-line">
-            <Doing state={state} />
-            <span class="lv-gap" />
-            <button
-              type="button"
-              class="lv-button lv-plain"
-              aria-pressed={isListening}
-              aria-label="Listening pose"
-              title={isListening ? "Back to the idle pose" : "Look as if it listens"}
-              disabled={!speaking.isOpen}
-              onClick={() => onCommand(isListening ? "stop_listening" : "listen", {})}
-            >
-              <Ear size={16} aria-hidden="true" />
-            </button>
-            <InterruptButton speaking={speaking} onClick={() => onCommand("interrupt", {})} />
-          </div>
-          <What state={state} />
-          <Queue queue={state.queue} />
-        </div>
-      ) : (
-        <Calm state={state} />
-      )}
+      {isLive ? <Now state={state} onCommand={onCommand} /> : <p class="lv-calm">{calmWords(state)}</p>}
       <Notes state={state} uploads={uploads} onCommand={onCommand} />
-      {isConversation ? null : <SoundList state={state} uploads={uploads} onCommand={onCommand} />}
-      <Transcript state={state} />
-      {isConversation ? null : <Say state={state} draft={draft} onDraft={onDraft} onCommand={onCommand} />}
+      {plays ? <SoundList state={state} uploads={uploads} onCommand={onCommand} /> : null}
+      {isLive && isConversation && isSilent ? <Silence state={state} /> : <Transcript state={state} />}
+      {isLive && speaking.can.microphone ? microphone : null}
+      <Say state={state} drafts={drafts} />
     </div>
   );
 }

@@ -1,0 +1,94 @@
+/** A setting: its name, a word on what it does, and what it is set by. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+
+/** What is typed goes to Python when it stands still for so long, in milliseconds, and when the field is left. */
+const STILL_MS = 400;
+
+interface RowProps {
+  label: ComponentChildren;
+  hint: ComponentChildren;
+  children: ComponentChildren;
+}
+
+export function Row({ label, hint, children }: RowProps) {
+  return (
+    <div class="lv-row">
+      <div>
+        {label}
+        {hint ? <div class="lv-help">{hint}</div> : null}
+      </div>
+      {children}
+    </div>
+  );
+}
+
+interface PickProps {
+  label: string;
+  hint: ComponentChildren;
+  value: string;
+  options: Record<string, string>;
+  disabled: boolean;
+  onChange: (value: string) => void;
+}
+
+export function Pick({ label, hint, value, options, disabled, onChange }: PickProps) {
+  const id = useId();
+  const known = value in options ? options : { ...options, [value]: value };
+  return (
+    <Row label={<label for={id}>{label}</label>} hint={hint}>
+      <select id={id} value={value} disabled={disabled} onChange={(event) => onChange(event.currentTarget.value)}>
+        {Object.entries(known).map(([name, words]) => (
+          <option key={name} value={name} selected={name === value}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </Row>
+  );
+}
+
+interface TypedProps {
+  label: string;
+  value: string;
+  longest: number;
+  disabled: boolean;
+  invalid?: boolean;
+  placeholder?: string;
+  onCommit: (value: string) => void;
+}
+
+/** A text whose own characters stand in the field while it is typed, whatever Python says meanwhile. */
+export function Typed({ label, value, longest, disabled, invalid, placeholder, onCommit }: TypedProps) {
+  const [typed, setTyped] = useState<string | null>(null);
+  const latest = useRef({ typed, value, onCommit });
+  latest.current = { typed, value, onCommit };
+  const commit = (): void => {
+    const { typed: text, value: known, onCommit: send } = latest.current;
+    if (text !== null && text !== known) send(text);
+  };
+  useEffect(() => {
+    const timer = setTimeout(commit, STILL_MS);
+    return () => clearTimeout(timer);
+  }, [typed]);
+  useEffect(() => commit, []);
+  return (
+    <label class="lv-typed">
+      <span>{label}</span>
+      <input
+        type="text"
+        value={typed ?? value}
+        maxLength={longest}
+        placeholder={placeholder}
+        disabled={disabled}
+        aria-invalid={invalid ? true : undefined}
+        autocomplete="off"
+        onInput={(event) => setTyped(event.currentTarget.value)}
+        onBlur={() => {
+          commit();
+          setTyped(null);
+        }}
+      />
+    </label>
+  );
+}

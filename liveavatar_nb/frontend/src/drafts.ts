@@ -1,0 +1,98 @@
+/** What was typed and is not sent or saved yet: it outlives the tab, the view and the cell's output. */
+import type { ContextDetail, Line, Problem, Utterance } from "./contract";
+
+/** A problem that is told so long after a text was sent, in milliseconds, is another matter. */
+const DOUBT_MS = 15_000;
+
+export interface Edit {
+  prompt: string;
+  opening_text: string;
+}
+
+export interface Fresh extends Edit {
+  name: string;
+}
+
+type Ask = (command: "say" | "ask", args: { text: string }) => Promise<boolean>;
+
+export class Drafts {
+  /** The text to say or to ask. */
+  text = "";
+  /** The context that is being made for the next session; null where none is. */
+  fresh: Fresh | null = null;
+  private readonly edits = new Map<string, Edit>();
+  /** What was sent last, while it may still come back. */
+  private sent: { text: string; at: number } | null = null;
+
+  constructor(
+    private readonly ask: Ask,
+    private readonly changed: () => void,
+  ) {}
+
+  write(text: string): void {
+    this.text = text;
+    this.changed();
+  }
+
+  /** Sends the text; one that Python does not take comes back. */
+  send(command: "say" | "ask"): void {
+    const text = this.text.trim();
+    this.sent = { text, at: performance.now() };
+    this.text = "";
+    void this.ask(command, { text }).then((acked) => {
+      if (!acked) this.takeBack(text);
+    });
+    this.changed();
+  }
+
+  /** Python told of a problem with speech: what was just sent is not said. */
+  onProblem(problem: Problem | null): void {
+    const { sent } = this;
+    if (problem && sent && performance.now() - sent.at < DOUBT_MS) this.takeBack(sent.text);
+  }
+
+  /** What is said, or was. */
+  onSpeech(speech: readonly Utterance[], transcript: readonly Line[]): void {
+    const text = this.sent?.text;
+    if (speech.some((one) => one.text === text) || transcript.some((one) => one.text === text)) this.sent = null;
+  }
+
+  private takeBack(text: string): void {
+    if (this.sent?.text === text) this.sent = null;
+    if (this.text.includes(text)) return;
+    this.text = this.text ? `${text}\n${this.text}` : text;
+    this.changed();
+  }
+
+  editOf(context: ContextDetail): Edit {
+    return this.edits.get(context.id) ?? { prompt: context.prompt, opening_text: context.opening_text };
+  }
+
+  isEdited(context: ContextDetail): boolean {
+    const edit = this.edits.get(context.id);
+    return edit !== undefined && (edit.prompt !== context.prompt || edit.opening_text !== context.opening_text);
+  }
+
+  edit(context: ContextDetail, change: Partial<Edit>): void {
+    this.edits.set(context.id, { ...this.editOf(context), ...change });
+    this.changed();
+  }
+
+  discard(context: ContextDetail): void {
+    this.edits.delete(context.id);
+    this.changed();
+  }
+
+  /** Python has the context as it was sent: what was typed since is still unsaved. */
+  saved(contextId: unknown, sent: Record<string, unknown>): void {
+    const edit = this.edits.get(String(contextId));
+    if (edit && edit.prompt === sent["prompt"] && edit.opening_text === sent["opening_text"]) {
+      this.edits.delete(String(contextId));
+    }
+  }
+
+  writeFresh(fresh: Fresh | null): void {
+    this.fresh = fresh;
+    this.changed();
+  }
+}
