@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -104,18 +105,21 @@ class LiveKitServer:
         from google.protobuf.message import DecodeError  # noqa: PLC0415
         from livekit.api import LiveKitAPI, TwirpError  # noqa: PLC0415
 
-        limit = aiohttp.ClientTimeout(total=config.ROOM_TIMEOUT, sock_connect=config.CONNECT_TIMEOUT)
-        service = LiveKitAPI(self.url, self._key.reveal(), self._secret.reveal(), timeout=limit)
+        service = LiveKitAPI(self.url, self._key.reveal(), self._secret.reveal())
         at = f"The LiveKit server {self.url}"
         failure: LiveAvatarException
         try:
-            return await request(service.room)
+            # livekit-api 1.2 asks without its own time-out
+            async with asyncio.timeout(config.ROOM_TIMEOUT):
+                return await request(service.room)
         except TwirpError as refused:
             failure = _refusal(refused, at, what, self._key.source)
         except DecodeError:
             failure = SchemaError(f"{at} answered as no LiveKit server does.", remedy="Check LIVEKIT_URL.")
         except TimeoutError:
-            failure = APITimeoutError(f"{at} did not answer in time.")
+            failure = APITimeoutError(
+                f"{at} did not answer in time.", remedy="Check LIVEKIT_URL, and that the server runs."
+            )
         except aiohttp.ClientSSLError as refused:
             failure = CertificateError(f"{at} has a certificate that is not accepted ({type(refused).__name__}).")
         except (aiohttp.ClientError, OSError) as lost:
