@@ -9,7 +9,8 @@ from .errors import LiveAvatarException, StopNotConfirmed
 from .exchange import SessionLabel
 from .holder import RoomLine
 from .life import SessionOptions, SessionState
-from .models import END_WORDS, Avatar, SessionRecord, TranscriptLine
+from .lines import Lines, SpokenLine
+from .models import END_WORDS, Avatar, SessionRecord
 from .record import Records
 from .speech import Speech
 from .stopping import Liability, Surroundings
@@ -65,7 +66,8 @@ class SessionFacts:
         self._error: LiveAvatarException | None = None
         self._is_abandoned = False
         self._label = SessionLabel()
-        self._speech = Speech(around.clock, self._times, around.on_change)
+        self._lines = Lines(around.clock, lambda: self._times.elapsed)
+        self._speech = Speech(around.clock, self._times, self._lines, around.on_change)
         self._wire = around.api.transport.wire
         self._room: RoomLine | None = None
         self._has_tts = around.tts is not None
@@ -114,9 +116,13 @@ class SessionFacts:
         return talking.text if talking is not None and talking.state is UtteranceState.TALKING else None
 
     @property
-    def transcript(self) -> Records[TranscriptLine]:
-        """What was said, as far as its words are known, from the first word on; timestamps in seconds."""
-        return Records(self._speech.transcript)
+    def transcript(self) -> Records[SpokenLine]:
+        """What was said, as far as its words are known, from the first word on; a `partial` line still grows.
+
+        In a conversation both sides, as far as they were heard here: `api.sessions.transcript(s.id)` has what the
+        service kept.
+        """
+        return self._lines.records
 
     @property
     def room(self) -> RoomLine | None:

@@ -15,12 +15,11 @@ from . import config
 from .clock import Clock
 from .errors import AudioError, SessionEnded, UtteranceFailed
 from .feed import Feed
-from .models import TranscriptLine
+from .lines import Lines
 from .pacing import Pace
 from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command, Framer
-from .record import Records
 from .stopwatch import Stopwatch
 from .threads import on_own_thread
 from .utterance import AgentState, AsyncUtterance, Track, UtteranceState
@@ -68,12 +67,14 @@ class Speech:
     Args:
         clock: tells the time.
         times: takes down how long a first word, and a silence, was waited for.
+        lines: what was said.
         on_change: called on the loop when something of it that is shown has changed.
     """
 
-    def __init__(self, clock: Clock, times: Stopwatch, on_change: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, times: Stopwatch, lines: Lines, on_change: Callable[[], None]) -> None:
         self._clock = clock
         self._times = times
+        self._lines = lines
         self._on_change = on_change
         self._socket: WebSocket | None = None
         self._queue: deque[_Waiting] = deque()
@@ -89,7 +90,6 @@ class Speech:
         self._is_held = False
         self._end: SessionEnded | None = None
         self.utterances: deque[AsyncUtterance] = deque(maxlen=config.KEPT_UTTERANCES)
-        self.transcript: Records[TranscriptLine] = Records()
 
     # what is seen of it
 
@@ -362,15 +362,7 @@ class Speech:
         if utterance.lag is not None:
             self._times.sample("first_word", utterance.lag)
         if utterance.text:
-            self.transcript.append(
-                TranscriptLine(
-                    role="avatar",
-                    transcript=utterance.text,
-                    absolute_timestamp=int(self._clock.wall()),
-                    relative_timestamp=int(self._times.elapsed),
-                )
-            )
-            del self.transcript[: -config.KEPT_LINES]
+            self._lines.finish("avatar", utterance.id, utterance.text)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

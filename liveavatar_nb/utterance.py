@@ -21,10 +21,13 @@ DERIVED: Final = "derived_from"  # marks an event that the service said in anoth
 
 
 class AgentState(StrEnum):
-    """What the avatar does (event `agent.state_updated`)."""
+    """What the avatar does (LITE: event `agent.state_updated`); `thinking` in a conversation alone: it was asked
+    something, and has not begun to answer.
+    """
 
     IDLE = "idle"
     LISTENING = "listening"
+    THINKING = "thinking"
     TALKING = "talking"
 
 
@@ -50,15 +53,19 @@ class UtteranceState(StrEnum):
 
 
 class AsyncUtterance:
-    """One thing that the avatar says; `AsyncSession.play` and `say` make it.
+    """One thing that the avatar says; `AsyncSession.play`, `say` and `ask` make it.
 
     Args:
         name: what it is called; the name of its sound when not given.
         text: its words, for captions and the transcript.
         clock: tells the time.
+        is_voiced: the service makes its sound, of which nothing is sent.
     """
 
-    def __init__(self, name: str | None = None, text: str | None = None, clock: Clock = CLOCK) -> None:
+    def __init__(
+        self, name: str | None = None, text: str | None = None, clock: Clock = CLOCK, *, is_voiced: bool = False
+    ) -> None:
+        self._is_voiced = is_voiced
         self._name = name or ""
         self._text = text
         self._total: float | None = None
@@ -78,17 +85,17 @@ class AsyncUtterance:
 
     @property
     def id(self) -> str:
-        """The `event_id` that all its frames carry."""
+        """The `event_id` that all its frames carry, or what asked for it."""
         return self._id
 
     @property
     def name(self) -> str:
-        """What the sound is called, as `welcome.wav`."""
-        return self._name
+        """What the sound is called, as `welcome.wav`; of words the text, of an answer the question."""
+        return self._name or self._text or ""
 
     @property
     def text(self) -> str | None:
-        """Its words, where they were given."""
+        """Its words, where they were given, or as far as they were heard."""
         return self._text
 
     @property
@@ -98,18 +105,20 @@ class AsyncUtterance:
 
     @property
     def seconds(self) -> float:
-        """Seconds of sound that were sent."""
-        return self._seconds
+        """Seconds of sound that were sent; in a conversation, that were said."""
+        return self.age if self._is_voiced else self._seconds
 
     @property
     def total(self) -> float | None:
-        """Its length in seconds; None while that is not known, as of a stream."""
+        """Its length in seconds; None while that is not known, as of a stream, or in a conversation."""
+        if self._is_voiced:
+            return self.duration
         return self._seconds if self._is_complete else self._total
 
     @property
     def played(self) -> float:
         """Seconds of it that were said so far."""
-        return min(self._seconds, self.age)
+        return min(self.seconds, self.age)
 
     @property
     def age(self) -> float:
@@ -123,7 +132,9 @@ class AsyncUtterance:
 
     @property
     def lag(self) -> float | None:
-        """Seconds from its first frame on the wire to its first word; None before, or where it waited for another."""
+        """Seconds from its first frame on the wire to its first word, in a conversation from what asked for it; None
+        before, or where it waited for another.
+        """
         if self._first_frame_at is None or self._started_at is None or self._has_waited:
             return None
         return self._started_at - self._first_frame_at
@@ -153,13 +164,13 @@ class AsyncUtterance:
     def __repr__(self) -> str:
         told = [str(self._state)]
         if self._state is UtteranceState.ENDED and self.duration is not None:
-            told.append(f"{self._seconds:.1f} s")
+            told.append(f"{self.seconds:.1f} s")
         elif self._state.is_final or self._state is UtteranceState.TALKING:
             told.append(f"{self.played:.1f} s of it said")
         if self.lag is not None:
             told.append(f"first word after {self.lag:.2f} s")
         told += self._notes
-        return f"<{type(self).__name__} {self._name!r} {', '.join(told)}>"
+        return f"<{type(self).__name__} {self.name!r} {', '.join(told)}>"
 
     async def is_over(self) -> None:
         """Returns once it is over, however that came."""
@@ -182,8 +193,12 @@ class AsyncUtterance:
         self._name = self._name or name
         self._total = total
 
+    def hear(self, text: str) -> None:
+        """Its words, as far as the service told them."""
+        self._text = text
+
     def begin(self, *, has_waited: bool) -> None:
-        """Its first frame goes out, behind one that is still being said or not."""
+        """Its first frame, or what asks for it, goes out, behind one that is still being said or not."""
         self._first_frame_at = self._clock.monotonic()
         self._has_waited = has_waited
         self._advance(UtteranceState.SENDING)

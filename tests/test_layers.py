@@ -30,7 +30,7 @@ ROWS = [
     ["protocol"],
     ["guard"],
     ["events", "feed", "leftovers", "life", "pacing", "preflight", "stopwatch", "upkeep", "utterance"],
-    ["holder", "progress", "websocket"],
+    ["holder", "lines", "progress", "websocket"],
     ["drawn", "headless", "stopping"],
     ["conversation", "speech"],
     ["facts", "orphans"],
