@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin
+from . import admin, line
 from .pictures import MOUTHS, draw
 from .rest import routes
 from .rest.answers import answer, failure
@@ -48,6 +48,7 @@ def build(service: Service) -> Starlette:
             *routes(),
             *admin.routes(),
             WebSocketRoute("/v1/sessions/{session_id}/socket", talk),
+            WebSocketRoute(f"{line.PREFIX}{{session_id}}", line.hold),
             Route("/pictures/{avatar_id}.svg", picture, methods=["GET"]),
             Route("/healthz", health, methods=["GET"]),
         ],
@@ -148,7 +149,7 @@ class Gate:
             "received_at": time.time(),
             "status": None,
         }
-        if not scope["path"].startswith(admin.PREFIX):
+        if not scope["path"].startswith(admin.PREFIX) or scope["path"].startswith(line.PREFIX):
             self._service.requests.append(noted)
         return noted
 

@@ -12,9 +12,10 @@ from .operations import OPERATIONS
 from .options import number, whole
 
 SOCKET: Final = "socket"
+ROOM: Final = "room"
 ANY: Final = "any"
 SHORT_NAMES: Final = tuple(dict.fromkeys(operation.name for operation in OPERATIONS))
-NAMES: Final = (*SHORT_NAMES, SOCKET, ANY, *(operation.id for operation in OPERATIONS))
+NAMES: Final = (*SHORT_NAMES, SOCKET, ROOM, ANY, *(operation.id for operation in OPERATIONS))
 LARGEST_BODY: Final = 1024.0  # megabytes
 LARGEST_SENT: Final = 64.0  # megabytes of one frame
 REFUSALS: Final = (400, 599)
@@ -61,6 +62,7 @@ REQUIRED: Final = {
 }
 OF_SOCKETS_ONLY: Final = ("never_connected", "close", "refuse", "send", "twice", "swap", "rename", "stall")
 SOCKET_KINDS: Final = ("delay", "drop_before", *OF_SOCKETS_ONLY)
+ROOM_KINDS: Final = ("close", "send", "twice", "swap", "rename")
 REST_KINDS: Final = tuple(kind for kind in KINDS if kind not in OF_SOCKETS_ONLY)
 
 
@@ -78,10 +80,10 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.operation not in NAMES:
-            raise ValueError(_unknown("operation", self.operation, NAMES, shown=(*SHORT_NAMES, SOCKET, ANY)))
+            raise ValueError(_unknown("operation", self.operation, NAMES, shown=(*SHORT_NAMES, SOCKET, ROOM, ANY)))
         if self.kind not in KINDS:
             raise ValueError(_unknown("kind", self.kind, KINDS, shown=KINDS))
-        fitting = SOCKET_KINDS if self.operation == SOCKET else REST_KINDS
+        fitting = {SOCKET: SOCKET_KINDS, ROOM: ROOM_KINDS}.get(self.operation, REST_KINDS)
         if self.kind not in fitting:
             raise ValueError(
                 f"kind {self.kind!r} does not go with operation {self.operation!r}: {', '.join(fitting)} do"

@@ -64,7 +64,7 @@ class Faults:
         operation: one operation (``token start stop keep_alive sessions session transcript events credits``), a
             resource with all of its operations (``avatars voices contexts languages embeddings secrets
             llm_configurations memory``), an operationId of the contract such as ``get_v1_voices_voice_id_preview``,
-            ``any`` for every REST operation, or ``socket`` for the WebSocket.
+            ``any`` for every REST operation, ``socket`` for the WebSocket, or ``room`` for what a conversation says.
         kind: what goes wrong; its parameters follow as keywords.
 
         Not applied, the service does nothing of what was asked:
@@ -108,6 +108,9 @@ class Faults:
         - ``rename``: events of the type `old` are sent as ones of the type `new`.
         - ``stall``: from now on the open socket, else the next one when it is connected, is half-open: nothing is read,
           answered or sent any more, pings neither, and it is not closed until a newer one takes its place.
+
+        For ``room``: ``twice``, ``swap`` and ``rename``, as above; ``close`` and ``send``, too, where a line stands in
+        for the room.
 
         Several for one operation happen in the order in which they were added, each until it is used up; a delay goes
         together with what else happens to the call.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import time
 from typing import Final
@@ -12,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .account import Session
 from .commands import Command, Wrong, measure, read
-from .delivery import Delivery
+from .delivery import Delivery, raw
 from .faults import SOCKET, Fault
 from .heard import Frame
 from .rest.answers import failure
@@ -23,7 +22,6 @@ REFUSED: Final = 4401  # before the handshake is answered it becomes HTTP 403
 REPLACED: Final = 4409
 ABNORMAL: Final = 1006
 UNAVAILABLE: Final = 503
-MEGABYTE: Final = 1_000_000
 
 
 async def talk(websocket: WebSocket) -> None:
@@ -173,13 +171,11 @@ class Connection:
             await self._websocket.send_text(json.dumps(one))
 
     async def _send_raw(self, fault: Fault) -> None:
-        if "data" in fault.parameters:
-            await self._websocket.send_bytes(base64.b64decode(fault.parameters["data"]))
-        elif "text" in fault.parameters:
-            await self._websocket.send_text(fault.parameters["text"])
+        frame = raw(fault)
+        if isinstance(frame, bytes):
+            await self._websocket.send_bytes(frame)
         else:
-            padding = " " * round(fault.parameters["megabytes"] * MEGABYTE)
-            await self._websocket.send_text(json.dumps({"type": "warning", "warning": padding}))
+            await self._websocket.send_text(frame)
 
     def _take(self, frame: str | bytes) -> None:
         received_at = time.time()

@@ -70,13 +70,16 @@ class Voice:
         if (program := shutil.which("espeak-ng")) is None:
             return None
         name = ESPEAK_NAMES.get(self._language, self._language) + ESPEAK_VARIANTS.get(self._gender, "")
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *("-v", name, "-b", "1", "--stdin", "--stdout"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                *("-v", name, "-b", "1", "--stdin", "--stdout"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except OSError:
+            return None
         try:
             async with asyncio.timeout(SYNTHESIS_LIMIT):
                 file, _ = await process.communicate(text.encode("utf-8", "replace"))

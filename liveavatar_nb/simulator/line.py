@@ -1,0 +1,120 @@
+"""The line: a WebSocket that stands in for a room where there is no media server, for data and what the avatar says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from .account import Session
+from .delivery import raw
+from .faults import ROOM
+from .rest.calls import parse
+from .service import Service
+from .sockets import ABNORMAL, REFUSED, REPLACED
+from .stage import Stage
+from .validation import Invalid
+
+PREFIX: Final = "/_simulator/room/"
+TOPIC: Final = "line"
+MOST_UNSENT: Final = 1_000  # frames for a client that does not read them: more cut it off
+LATEST_SOUND: Final = 10  # frames that wait when sound is left out, as it would come a second too late
+
+
+async def hold(websocket: WebSocket) -> None:
+    """The endpoint: refuses wrong tokens, then stands for the room until the session or the client ends it."""
+    service: Service = websocket.app.state.service
+    service.now()
+    scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
+    session = service.account.by_room(websocket.path_params["session_id"], token.strip())
+    if session is None or scheme.lower() != "bearer" or (stage := service.stages.get(session.id)) is None:
+        await websocket.close(REFUSED)
+        return
+    await websocket.accept()
+    await Line(service, session, stage, websocket).run()
+
+
+class Line:
+    """One client's connection; a later one takes its place."""
+
+    def __init__(self, service: Service, session: Session, stage: Stage, websocket: WebSocket) -> None:
+        self._service, self._session, self._stage, self._websocket = service, session, stage, websocket
+        self._outbox: list[str | bytes] = []
+        self.publish(TOPIC, {"state": "joined"})
+
+    def sound(self, pcm: bytes) -> None:
+        if len(self._outbox) < LATEST_SOUND:
+            self._outbox.append(pcm)
+            self._service.clock.poke()
+
+    def publish(self, topic: str, payload: dict[str, Any]) -> None:
+        self._outbox.append(json.dumps({"topic": topic, "payload": payload}))
+        if len(self._outbox) > MOST_UNSENT:
+            self._service.cut(self._websocket.scope["client"])
+        self._service.clock.poke()
+
+    async def run(self) -> None:
+        self._stage.line = self
+        self._service.clock.poke()
+        reader = asyncio.create_task(self._read())
+        writer = asyncio.create_task(self._write())
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+            if self._stage.line is self:
+                self._stage.line = None
+
+    async def _read(self) -> None:
+        while (message := await self._websocket.receive())["type"] == "websocket.receive":
+            text = message.get("text")
+            try:
+                frame = None if text is None else parse(text)
+            except Invalid:
+                frame = None
+            if not isinstance(frame, dict) or not isinstance(topic := frame.get("topic"), str):
+                self._service.refusals.append("a frame of the line must be JSON text with a topic and a payload")
+                continue
+            payload = json.dumps(frame.get("payload"), ensure_ascii=False, separators=(",", ":"))
+            self._stage.take(topic, payload.encode("utf-8", "surrogatepass"))
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                seen = self._service.clock.version
+                while self._outbox:
+                    await self._send(self._outbox.pop(0))
+                if await self._over():
+                    return
+                await self._service.clock.pause(None, seen=seen)
+        except (WebSocketDisconnect, RuntimeError):
+            return  # the client is gone
+
+    async def _send(self, frame: str | bytes) -> None:
+        if isinstance(frame, str):
+            await self._websocket.send_text(frame)
+        else:
+            await self._websocket.send_bytes(frame)
+
+    async def _over(self) -> bool:
+        """Closes the line where the session's stage is gone, a newer line came, or a fault says so."""
+        if self._service.stages.get(self._session.id) is not self._stage:
+            await self._websocket.close(1000, self._session.end_reason)
+            return True
+        if self._stage.line is not self:
+            await self._websocket.close(REPLACED, "a newer connection took over")
+            return True
+        while fault := self._service.faults.take({ROOM}, "close", "send"):
+            if fault.kind == "send":
+                await self._send(raw(fault))
+                continue
+            if (code := fault.parameters.get("code", ABNORMAL)) == ABNORMAL:
+                self._service.cut(self._websocket.scope["client"])
+            else:
+                await self._websocket.close(code)
+            return True
+        return False

@@ -1,0 +1,58 @@
+"""What a client says in a conversation: packets of data on the topic `agent-control`, read by the letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeGuard
+
+from .commands import LONGEST_NAME, Wrong
+from .rest.calls import parse
+from .validation import Invalid
+
+LONGEST_PACKET: Final = 15_000  # bytes: more does not go over a data channel in one piece
+SPEAK_TEXT: Final = "avatar.speak_text"
+SPEAK_RESPONSE: Final = "avatar.speak_response"
+INTERRUPT: Final = "avatar.interrupt"
+START_PUSH: Final = "user.start_push_to_talk"
+STOP_PUSH: Final = "user.stop_push_to_talk"
+POSES: Final = ("avatar.start_listening", "avatar.stop_listening")
+TYPES: Final = (SPEAK_TEXT, SPEAK_RESPONSE, INTERRUPT, START_PUSH, STOP_PUSH, *POSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A command that can be obeyed."""
+
+    type: str
+    event_id: str | None
+    text: str = ""
+
+
+def read(payload: bytes, session_id: str) -> Packet:
+    """The command of a packet; raises `Wrong`."""
+    if len(payload) > LONGEST_PACKET:
+        raise Wrong(f"a packet of {len(payload)} bytes is over the limit of {LONGEST_PACKET}")
+    try:
+        fields = parse(payload.decode())
+    except (Invalid, UnicodeDecodeError):
+        fields = None
+    if not isinstance(fields, dict) or not isinstance(kind := fields.get("event_type"), str):
+        raise Wrong("a packet must be a JSON object with an event_type")
+    if kind not in TYPES:
+        raise Wrong(f"unknown event_type {kind[:64]!r}")
+    event_id = fields.get("event_id")
+    if event_id is not None and not (_is_text(event_id) and len(event_id) <= LONGEST_NAME):
+        raise Wrong(f"{kind}: event_id must be text of at most {LONGEST_NAME} characters")
+    if fields.get("session_id") not in (None, session_id):
+        raise Wrong(f"{kind}: session_id is another session's")
+    if kind not in (SPEAK_TEXT, SPEAK_RESPONSE):
+        return Packet(kind, event_id)
+    text = fields.get("text")
+    if not _is_text(text) or not text.strip():
+        raise Wrong(f"{kind}: text must be text, and not empty")
+    return Packet(kind, event_id, text.strip())
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it is text that can be written down: JSON's escapes can spell half of a character."""
+    return isinstance(value, str) and not any("\ud800" <= one <= "\udfff" for one in value)
