@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Coroutine
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from ..worker import worker
 from .channel import Command, channel
 
 logger = logging.getLogger("liveavatar_nb.widgets")
+
+# the command that is being done: each is done by a task of its own
+asked: ContextVar[Command | None] = ContextVar("asked", default=None)
 
 STATIC = Path(__file__).parents[1] / "static"
 
@@ -106,6 +110,7 @@ class ControlledWidget(anywidget.AnyWidget):
         self._submit(self._perform(command), command.name)
 
     async def _perform(self, command: Command) -> None:
+        asked.set(command)
         do = getattr(self, f"do_{command.name}", None)
         if do is None:
             raise InvalidArgument(f"The page sent a command that {type(self).__name__} does not have: {command.name}.")
@@ -135,6 +140,10 @@ class ControlledWidget(anywidget.AnyWidget):
                     setattr(self, name, value)
 
         worker.post(write)
+
+    def _post(self, message: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        """Sends a message to the pages, behind what was written before."""
+        worker.post(lambda: self.send(message, buffers=buffers))
 
     async def do_ready(self) -> None:
         """A view has connected and asks for what is true now."""

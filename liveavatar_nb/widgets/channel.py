@@ -22,13 +22,15 @@ logger = logging.getLogger("liveavatar_nb.widgets")
 
 TARGET = "liveavatar_nb.control"
 REMEMBERED = 512  # ids of commands: one that comes a second time, by the other way, is not done again
+LONGEST_PAGE = 64  # characters of a page's id
 
 
 @dataclass(frozen=True)
 class Command:
     """What a page asks a widget to do.
 
-    `is_prompt` tells that it came by a way that no running cell holds up.
+    `is_prompt` tells that it came by a way that no running cell holds up; `page` which browser page sent it: each
+    has an id of its own, and all of them hear what a widget sends.
     """
 
     widget_id: str
@@ -36,13 +38,16 @@ class Command:
     name: str
     args: dict[str, Any]
     is_prompt: bool = False
+    page: str = ""
 
 
 def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
     """The command in a message; None where it is none."""
     match data:
         case {"widget": str(widget_id), "id": str(command_id), "command": str(name), "args": dict(args)}:
-            return Command(widget_id, command_id, name, args, is_prompt)
+            page = data.get("page")
+            page = page[:LONGEST_PAGE] if isinstance(page, str) else ""
+            return Command(widget_id, command_id, name, args, is_prompt, page)
     return None
 
 

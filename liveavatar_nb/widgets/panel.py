@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
@@ -12,13 +11,11 @@ import traitlets
 
 from .. import config
 from ..bodies import VideoEncoding, VideoQuality
-from ..bridge import bridge
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
-from ..life import SessionOptions, SessionState
+from ..life import SessionOptions
 from ..orphans import OwnedSession
 from ..worker import worker
 from .base import asset
-from .channel import Command
 from .problem import problem_of
 from .status import SessionView, status_of
 
@@ -46,7 +43,6 @@ class SessionPanel(SessionView):
 
     avatar = traitlets.Unicode().tag(sync=True)
     avatar_name = traitlets.Unicode().tag(sync=True)
-    simulated = traitlets.Bool().tag(sync=True)
     service = traitlets.Unicode().tag(sync=True)
     credits = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
     credits_problem = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
@@ -68,7 +64,6 @@ class SessionPanel(SessionView):
         }
         super().__init__(
             la,
-            simulated=getattr(la, "simulator", None) is not None,
             settings=dict(self._settings),
             **{"service": _service(la), **traits},
         )
@@ -95,14 +90,7 @@ class SessionPanel(SessionView):
 
     async def do_stop(self) -> None:
         """Stops the session, or the start that is under way."""
-        self._client.cancel_starts()
-        session = self._client.session
-        if session is not None:
-            try:
-                await session.stop()
-            finally:
-                # the session's own loop may be dead, and tell nobody
-                self._client_changed()
+        await super().do_stop()
         await self._look_at_credits()
 
     async def do_stop_orphans(self) -> None:
@@ -146,28 +134,6 @@ class SessionPanel(SessionView):
         """A view has connected and asks for what is true now."""
         await super().do_ready()
         await asyncio.gather(self._look_at_credits(), self._look_for_orphans())
-
-    def _take(self, command: Command) -> None:
-        if command.name == "stop":
-            # a stop needs nothing else: not the loop, if that does not answer
-            threading.Thread(target=self._stop, args=[command], name="liveavatar_nb-stop", daemon=True).start()
-        else:
-            super()._take(command)
-
-    def _stop(self, command: Command) -> None:
-        session = self._client.session
-        if session is None or bridge.answers(config.LOOP_LIMIT):
-            super()._take(command)
-            return
-        logger.warning("the loop does not answer: session %s is stopped without it", session.id)
-        self._client.cancel_starts()
-        if not session.state.is_final:
-            self._write(status=status_of(session) | {"state": str(SessionState.STOPPING)})
-        try:
-            session.stop_without_loop()
-        except StopNotConfirmed as failure:
-            self._show(failure)
-        self._write(status=status_of(session))
 
     # what is shown
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 import traitlets
 
@@ -14,19 +12,19 @@ from .. import config
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models import Avatar
 from ..worker import worker
-from .base import ControlledWidget, asset
+from .base import asset
+from .pictures import PictureSender, picture_of
 from .problem import problem_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # s: a page without the control channel cannot ask while a cell runs
 OFFERED_PICTURES = 60  # pictures of the top of the gallery that are offered so
-FETCHES_AT_ONCE = 8
 
 STATUS_WORDS = {"INIT": "in training", "DEPLOYING": "in training", "FAILED": "failed"}
 
 
-class AvatarPicker(ControlledWidget):
+class AvatarPicker(PictureSender):
     """Pick an avatar from a gallery with pictures, a search and the keyboard.
 
     `value` is the picked avatar's id, "" before the first pick; observe it, or set it. Only avatars that are
@@ -49,9 +47,6 @@ class AvatarPicker(ControlledWidget):
 
     def __init__(self, la: Any, **traits: Any) -> None:
         self._records: dict[str, Avatar] = {}
-        self._pictures: dict[str, tuple[str, bytes]] = {}
-        self._received: set[str] = set()
-        self._fetching = asyncio.Semaphore(FETCHES_AT_ONCE)
         super().__init__(la, catalogue={"state": "loading", "problem": None}, **traits)
 
     def _ipython_display_(self) -> None:
@@ -103,31 +98,9 @@ class AvatarPicker(ControlledWidget):
         """Picks an avatar."""
         self._write_or_show(value=str(avatar_id))
 
-    async def do_pictures(self, avatar_ids: list[str]) -> None:
-        """Sends pictures that only the kernel can reach."""
-        known = [avatar_id for avatar_id in map(str, avatar_ids) if avatar_id in self._records]
-        await asyncio.gather(*map(self._send_picture, known))
-
-    async def do_received(self, avatar_ids: list[str]) -> None:
-        """The page has these pictures."""
-        self._received.update(map(str, avatar_ids))
-
-    async def _send_picture(self, avatar_id: str) -> None:
-        picture = self._pictures.get(avatar_id)
-        if picture is None:
-            url = self._records[avatar_id].preview_url
-            if url is None:
-                return
-            async with self._fetching:
-                try:
-                    picture = await self._client.api.transport.fetch(url)
-                except LiveAvatarException as failure:
-                    logger.warning("the picture of avatar %s could not be fetched: %s", avatar_id, failure.message)
-                    return
-            self._pictures[avatar_id] = picture
-        media_type, content = picture
-        message = {"type": "picture", "avatar_id": avatar_id, "media_type": media_type}
-        worker.post(lambda: self.send(message, buffers=[content]))
+    def _address_of(self, avatar_id: str) -> str | None:
+        record = self._records.get(avatar_id)
+        return super()._address_of(avatar_id) if record is None else record.preview_url
 
     async def _offer_pictures(self) -> None:
         for delay in OFFER_DELAYS:
@@ -153,9 +126,6 @@ class AvatarPicker(ControlledWidget):
 
 
 def _entry(record: Avatar, *, mine: bool) -> dict[str, Any]:
-    picture: dict[str, Any] | None = None
-    if record.preview_url:
-        picture = {"bytes": True} if _only_from_here(record.preview_url) else {"url": record.preview_url}
     return {
         "id": record.id,
         "name": record.name,
@@ -164,7 +134,7 @@ def _entry(record: Avatar, *, mine: bool) -> dict[str, Any]:
         "mine": mine,
         "sandbox": record.id == config.SANDBOX_AVATAR,
         "is_expired": record.is_expired,
-        "picture": picture,
+        "picture": picture_of(record.preview_url),
         "note": _note(record),
     }
 
@@ -173,12 +143,3 @@ def _note(record: Avatar) -> str | None:
     if record.is_usable:
         return None
     return "expired" if record.is_expired else STATUS_WORDS.get(record.status, record.status.lower())
-
-
-def _only_from_here(url: str) -> bool:
-    """Whether an address may mean another machine in the browser than it does in the kernel."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".localhost", ".internal"))

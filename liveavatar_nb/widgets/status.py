@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import threading
 import weakref
 from typing import Any
 
 import traitlets
 
+from .. import config
+from ..bridge import bridge
 from ..errors import StopNotConfirmed
+from ..holder import RoomLine
 from ..life import SessionState
 from ..session import AsyncSession
 from .base import ControlledWidget
+from .channel import Command
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
@@ -30,19 +36,25 @@ class SessionView(ControlledWidget):
     """
 
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    simulated = traitlets.Bool().tag(sync=True)
 
     def __init__(self, la: Any, **traits: Any) -> None:
         self._watched: weakref.WeakSet[AsyncSession] = weakref.WeakSet()
-        super().__init__(la, **traits)
+        super().__init__(la, simulated=getattr(la, "simulator", None) is not None, **traits)
 
     @property
     def session(self) -> Any:
         """The client's session, the one started last."""
         return self._la.session
 
+    @property
+    def _shown(self) -> AsyncSession | None:
+        """The session that the page shows."""
+        return self._client.session
+
     async def do_beat(self) -> None:
         """A page shows the session. Where a cell would hold up that word its absence means nothing."""
-        session = self._client.session
+        session = self._shown
         if session is None or not self._is_prompt:
             return
         self._watched.add(session)
@@ -52,16 +64,51 @@ class SessionView(ControlledWidget):
 
     async def do_interrupt(self) -> None:
         """Hushes the avatar; what waits to be said is dropped."""
-        session = self._client.session
+        session = self._shown
         if session is not None and session.state is SessionState.CONNECTED:
             await session.interrupt()
+
+    async def do_stop(self) -> None:
+        """Stops the session, or the start that is under way."""
+        session = self._shown
+        if session is self._client.session:
+            self._client.cancel_starts()
+        if session is not None:
+            try:
+                await session.stop()
+            finally:
+                # the session's own loop may be dead, and tell nobody
+                self._client_changed()
+
+    def _take(self, command: Command) -> None:
+        if command.name == "stop":
+            # a stop needs nothing else: not the loop, if that does not answer
+            threading.Thread(target=self._stop, args=[command], name="liveavatar_nb-stop", daemon=True).start()
+        else:
+            super()._take(command)
+
+    def _stop(self, command: Command) -> None:
+        session = self._shown
+        if session is None or bridge.answers(config.LOOP_LIMIT):
+            super()._take(command)
+            return
+        logger.warning("the loop does not answer: session %s is stopped without it", session.id)
+        if session is self._client.session:
+            self._client.cancel_starts()
+        if not session.state.is_final:
+            self._write(status=status_of(session) | {"state": str(SessionState.STOPPING)})
+        try:
+            session.stop_without_loop()
+        except StopNotConfirmed as failure:
+            self._show(failure)
+        self._write(status=status_of(session))
 
     async def _load(self) -> None:
         await super()._load()
         self._client_changed()
 
     def _client_changed(self) -> None:
-        session = self._client.session
+        session = self._shown
         self._write(status=None if session is None else status_of(session))
         super()._client_changed()
 
@@ -73,8 +120,8 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
     state, end_words = session.state, session.end_words
     if state is SessionState.FAILED and session.stop_is_confirmed and _was_only_unconfirmed(session):
         state, end_words = SessionState.ENDED, LATE
-    # what a conversation says goes by the room, which only its page is in
-    speaks = session.mode == "LITE" and session.state is SessionState.CONNECTED
+    speaks = session.state is SessionState.CONNECTED
+    room = session.room
     return {
         "id": session.id or "",
         "avatar_id": session.avatar.id,
@@ -94,10 +141,24 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
         "credits_used": session.credits_used,
         "keep_alive_age": session.keep_alive_age,
         "degraded": session.is_degraded,
-        "beat_every": None if (limit := session.options.unwatched) is None else min(LONGEST_BEAT, limit / BEATS),
+        "beat_every": min(LONGEST_BEAT, (session.options.unwatched or config.UNWATCHED) / BEATS),
         "unwatched_left": session.unwatched_left,
         "end_words": end_words,
         "confirmed": session.stop_is_confirmed,
+        "room": None if room is None else room_facts(room),
+        "can": dataclasses.asdict(session.can),
+        "user_speaking": session.is_user_speaking,
+    }
+
+
+def room_facts(room: RoomLine) -> dict[str, Any]:
+    """What a page is told of the room before it asks: neither address nor token."""
+    return {
+        "kind": room.kind,
+        "held_by": None if room.holder is None else room.holder.kind,
+        "avatar": room.has_avatar,
+        "is_own": room.is_own,
+        "words": room.words,
     }
 
 

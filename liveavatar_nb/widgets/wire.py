@@ -12,7 +12,6 @@ from typing import Any
 
 from ..errors import InvalidArgument, LiveAvatarException
 from ..threads import on_own_thread
-from ..worker import worker
 from .base import ControlledWidget, asset
 from .problem import problem_of
 
@@ -109,9 +108,6 @@ class WireLog(ControlledWidget):
             {"step": one.step, "count": one.count, "p50": one.p50, "p95": one.p95} for one in self._client.timings
         ]
         self._post({"type": "wire_state", "change": since, "timings": timings, "dropped": wire.dropped})
-
-    def _post(self, message: dict[str, Any]) -> None:
-        worker.post(lambda: self.send(message))
 
     def _show(self, failure: BaseException) -> None:
         self._post({"type": "wire_saved", "problem": problem_of(failure)})

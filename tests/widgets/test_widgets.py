@@ -16,7 +16,7 @@ from liveavatar_nb.config import SANDBOX_AVATAR
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument
 from liveavatar_nb.widgets import base
 from liveavatar_nb.widgets.channel import channel
-from liveavatar_nb.widgets.picker import _only_from_here
+from liveavatar_nb.widgets.pictures import only_from_here
 from liveavatar_nb.worker import THREAD_NAME, Worker
 
 from ..waiting import wait_for
@@ -207,7 +207,7 @@ def test_pictures_that_only_the_kernel_reaches_are_sent_as_bytes(
     ],
 )
 def test_which_addresses_only_the_kernel_reaches(url: str, *, only_here: bool) -> None:
-    assert _only_from_here(url) == only_here
+    assert only_from_here(url) == only_here
 
 
 def test_value_can_be_set_and_observed_but_not_to_what_cannot_be_used(la: LiveAvatar) -> None:

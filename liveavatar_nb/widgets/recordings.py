@@ -1,0 +1,301 @@
+"""What a page takes of the avatar: pictures and recordings, put together from their parts, within limits."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import io
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+from ..errors import ConfigurationError, InvalidArgument
+
+logger = logging.getLogger("liveavatar_nb.widgets")
+
+PART_BYTES: Final = 256 * 1024  # of a picture or a recording that come in one message
+PICTURE_LIMIT: Final = 48 * 1024 * 1024  # bytes of one picture
+PICTURES_AT_ONCE: Final = 4  # pictures that arrive at the same time, from several pages
+LONGEST_SIDE: Final = 8192  # pixels
+PNG: Final = b"\x89PNG\r\n\x1a\n"
+
+RECORDING_SECONDS: Final = 60.0  # of a recording that Python asks for, unless it says otherwise
+RECORDING_MEGABYTES: Final = 200.0
+CLICKED_SECONDS: Final = 600.0  # of one that a click in the page begins
+CLICKED_MEGABYTES: Final = 200.0
+LONGEST_RECORDING: Final = 4 * 3600.0  # s
+LARGEST_RECORDING: Final = 4000.0  # MB
+MEGABYTE: Final = 2**20
+SLACK: Final = 5.0  # s over its limit in which a page may still send what it has taken
+NAMES_TRIED: Final = 1000
+
+# what a recording begins with, by the ending of its file
+KINDS: Final = {".webm": (b"\x1a\x45\xdf\xa3", 0), ".mp4": (b"ftyp", 4)}
+
+
+@dataclass
+class _Arriving:
+    parts: int
+    came: list[bytes] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.came))
+
+
+class Pictures:
+    """Pictures on their way from pages: each in parts, in order."""
+
+    def __init__(self) -> None:
+        self._arriving: dict[tuple[str, str], _Arriving] = {}
+
+    def receive(self, page: str, request: str, part: int, parts: int, data: str) -> bytes | None:
+        """Takes in a part; the whole picture, a PNG file's bytes, once all of it is there.
+
+        Args:
+            page: which page sends it.
+            request: what its parts share.
+            part: which part, from 0 on, one by one.
+            parts: how many there are.
+            data: the part in base64.
+
+        Raises:
+            InvalidArgument: it is too large, is no picture, or did not arrive whole.
+        """
+        key = page, request
+        try:
+            return self._take_in(key, part, parts, decoded(data))
+        except InvalidArgument:
+            self._arriving.pop(key, None)
+            raise
+
+    def _take_in(self, key: tuple[str, str], part: int, parts: int, content: bytes) -> bytes | None:
+        if parts > -(-PICTURE_LIMIT // PART_BYTES):
+            raise InvalidArgument(f"The picture has more than {PICTURE_LIMIT // MEGABYTE} MB.")
+        if part == 0:
+            if not content.startswith(PNG):
+                raise InvalidArgument("What the page sent is no picture.")
+            self._arriving.pop(key, None)
+            while len(self._arriving) >= PICTURES_AT_ONCE:
+                del self._arriving[next(iter(self._arriving))]
+            self._arriving[key] = _Arriving(parts)
+        arriving = self._arriving.get(key)
+        if arriving is None or part != len(arriving.came) or parts != arriving.parts or not content:
+            raise InvalidArgument("The picture did not arrive whole.", remedy="Take it again.")
+        arriving.came.append(content)
+        if len(arriving.came) < parts:
+            return None
+        del self._arriving[key]
+        return b"".join(arriving.came)
+
+
+def opened(content: bytes) -> Any:
+    """The picture as a PIL image, with what is see-through where the background was removed.
+
+    Raises:
+        ConfigurationError: Pillow is not installed.
+        InvalidArgument: it is no picture that Pillow can read.
+    """
+    image = image_module()
+    try:
+        picture = image.open(io.BytesIO(content), formats=["PNG"])
+        if max(picture.size) > LONGEST_SIDE:
+            raise InvalidArgument(f"The picture is {picture.width} x {picture.height} pixels large.")
+        picture.load()
+    except (OSError, SyntaxError, ValueError) as failure:
+        if isinstance(failure, InvalidArgument):
+            raise
+        raise InvalidArgument("What the page sent is no picture that can be read.") from None
+    return picture
+
+
+def image_module() -> Any:
+    """`PIL.Image`.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        from PIL import Image  # noqa: PLC0415 (an extra, imported when first used)
+    except ImportError:
+        raise ConfigurationError(
+            "A picture in Python needs Pillow, which is not installed.", remedy='pip install "liveavatar-nb[media]"'
+        ) from None
+    return Image
+
+
+def decoded(data: str) -> bytes:
+    """A part's bytes.
+
+    Raises:
+        InvalidArgument: it is no base64, or too large.
+    """
+    try:
+        content = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidArgument("A part of what the page sent is no base64.") from None
+    if len(content) > PART_BYTES:
+        raise InvalidArgument(f"A part of what the page sent has more than {PART_BYTES} bytes.")
+    return content
+
+
+def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
+    """The limits of a recording in seconds and bytes.
+
+    Raises:
+        InvalidArgument: one of them is no such limit.
+    """
+    for name, given, most in (("seconds", seconds, LONGEST_RECORDING), ("megabytes", megabytes, LARGEST_RECORDING)):
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= most:
+            raise InvalidArgument(f"{name} must be above 0 and at most {most:g}, not {given!r}.", field=name)
+    return float(seconds), round(megabytes * MEGABYTE)
+
+
+def place_of(path: Any) -> Path | None:
+    """Where a recording is to be written; None is beside the notebook, under a name of its own.
+
+    Raises:
+        InvalidArgument: there is a file of that name, or no such folder.
+    """
+    if path is None:
+        return None
+    try:
+        place = Path(path).expanduser().absolute()
+    except TypeError:
+        raise InvalidArgument(f"path must be a path, not {type(path).__name__}.", field="path") from None
+    if not place.name or place.is_dir():
+        raise InvalidArgument(f"{place} is a folder.", remedy=f"Give a name in it: {str(place / 'hello.webm')!r}.")
+    if not place.parent.is_dir():
+        raise InvalidArgument(f"There is no folder {place.parent}.", remedy="Make it first.", field="path")
+    for taken in {place, *(place.with_suffix(ending) for ending in KINDS)}:
+        if taken.exists():
+            raise InvalidArgument(
+                f"There is a file {taken} already, and none is overwritten.", remedy="Give another name.", field="path"
+            )
+    return place
+
+
+def stamped(ending: str) -> Path:
+    """A path beside the notebook that is named by the time."""
+    return Path.cwd() / f"avatar-{time.strftime('%Y%m%d-%H%M%S')}{ending}"
+
+
+def write_beside(content: bytes, ending: str) -> Path:
+    """Writes a file beside the notebook, named by the time; none is overwritten."""
+    with _new(stamped(ending)) as file:
+        file.write(content)
+        return Path(file.name)
+
+
+def _new(path: Path) -> IO[bytes]:
+    """A new file of that name, or with a number behind it where there is one already."""
+    for at in range(1, NAMES_TRIED):
+        numbered = path if at == 1 else path.with_stem(f"{path.stem}-{at}")
+        with contextlib.suppress(FileExistsError):
+            return numbered.open("xb")
+    raise FileExistsError(f"There are too many files called like {path}.")
+
+
+class Recording:
+    """A recording that a page makes, as a file that grows by its parts.
+
+    It is written beside its place, with `.part` behind its name, and gets its name at its end.
+
+    Args:
+        page: which page makes it.
+        request: what its parts share.
+        place: where it goes; beside the notebook, named by the time, where it is None.
+        seconds: how long it may be.
+        size: how many bytes it may have.
+    """
+
+    def __init__(self, page: str, request: str, place: Path | None, seconds: float, size: int) -> None:
+        self.page = page
+        self.request = request
+        self.seconds = 0.0
+        self.size = 0
+        self.path: Path | None = None
+        self._place = place or stamped(".webm")
+        self._seconds_limit = seconds
+        self._size_limit = size
+        self._next = 0
+        self._began_at: float | None = None
+        self._file: IO[bytes] | None = None
+        self._ending = self._place.suffix or ".webm"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of it is written."""
+        return self._file is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has its name, or was given up."""
+        return self._next < 0
+
+    def take(self, part: int, data: str, seconds: float) -> str | None:
+        """Writes a part; which limit it has reached with that, in words.
+
+        Raises:
+            InvalidArgument: it is no part of a recording, or not the next one.
+            OSError: it cannot be written.
+        """
+        content = decoded(data)
+        if self.is_over or part != self._next:
+            raise InvalidArgument("The recording did not arrive whole.", remedy="What came of it is kept.")
+        if self._size_limit < self.size + len(content):
+            return self._reached_size
+        if part == 0:
+            self._begin(content)
+        assert self._file is not None
+        self._file.write(content)
+        self._next += 1
+        self.size += len(content)
+        self.seconds = max(self.seconds, min(seconds, self._age))
+        if self._age > self._seconds_limit + SLACK:
+            return f"A recording may be {self._seconds_limit:g} s long."
+        return None
+
+    def finish(self) -> Path | None:
+        """Gives it its name, which no other file has; None where nothing came of it."""
+        file, self._file, self._next = self._file, None, -1
+        if file is None:
+            return None
+        file.close()
+        part = Path(file.name)
+        if not self.size:
+            part.unlink(missing_ok=True)
+            return None
+        # the name is taken by a file of ours, which the whole then replaces
+        with _new(self._place.with_suffix(self._ending)) as taken:
+            self.path = Path(taken.name)
+        part.replace(self.path)
+        return self.path
+
+    def discard(self) -> None:
+        """Removes what came of it."""
+        file, self._file, self._next = self._file, None, -1
+        if file is not None:
+            file.close()
+            Path(file.name).unlink(missing_ok=True)
+
+    @property
+    def _age(self) -> float:
+        return 0.0 if self._began_at is None else time.monotonic() - self._began_at
+
+    @property
+    def _reached_size(self) -> str:
+        return f"A recording may have {self._size_limit / MEGABYTE:g} MB."
+
+    def _begin(self, content: bytes) -> None:
+        found = [ending for ending, (mark, at) in KINDS.items() if content[at:].startswith(mark)]
+        if not found:
+            raise InvalidArgument("What the page sent is no recording.")
+        self._ending = found[0]
+        if self._place.suffix not in ("", self._ending):
+            logger.info("the browser records %s: the file ends so", self._ending)
+        self._file = _new(self._place.with_suffix(f"{self._ending}.part"))
+        self._began_at = time.monotonic()

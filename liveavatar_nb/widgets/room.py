@@ -1,0 +1,184 @@
+"""`RoomView`: how a page comes into the room of the session that it shows, and what goes through it."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Any, Final
+
+from ..life import SessionState
+from ..session import AsyncSession
+from ..worker import worker
+from .base import asked
+from .channel import Command
+from .holders import pages
+from .status import SessionView
+
+logger = logging.getLogger("liveavatar_nb.widgets")
+
+PACKET_LIMIT: Final = 64 * 1024  # characters of one packet; LiveKit itself takes a quarter of that
+LONGEST_TOPIC: Final = 64  # characters
+LONGEST_WORDS: Final = 500  # characters of what a page says of its room
+SOUNDS_WAITING: Final = 50  # pieces of 0.1 s that wait for a busy thread; the oldest go first
+
+NOT_LIVE: Final = "The session is not live."
+ELSEWHERE: Final = "It is shown in another window."
+DRAWN: Final = "There is no media server here: the face is drawn in the page."
+RECONNECTING: Final = "The page is getting its connection to the room back."
+
+
+class RoomView(SessionView):
+    """A widget whose page joins the room of the session that it shows.
+
+    Args:
+        la: the client, a `LiveAvatar`.
+        traits: of ipywidgets' DOM widgets, `layout` for one.
+    """
+
+    def __init__(self, la: Any, **traits: Any) -> None:
+        self._sounds: deque[tuple[dict[str, Any], list[bytes] | None]] = deque(maxlen=SOUNDS_WAITING)
+        self._heard: Command | None = None  # the newest word of a page
+        super().__init__(la, **traits)
+
+    def close(self) -> None:
+        """Takes the widget from the page, which leaves the room where no other shows the session."""
+        # ipywidgets calls this for a widget, too, that was refused before it was made
+        if self.widget_id and not self._client.is_closed:
+            self._submit(self._let_go(), "the room")
+        super().close()
+
+    async def _let_go(self) -> None:
+        self._heard = None
+        pages.drop(self)
+
+    # commands
+
+    async def do_join(self, session_id: str, take_over: bool = False) -> None:
+        """The page wants to be in the room: it is told the address and a token, or why it is not to be."""
+        session = self._shown
+        line = None if session is None or session.id != session_id or not is_open(session) else session.room
+        if session is None or line is None:
+            self._answer(session_id, reason=NOT_LIVE)
+            return
+        if line.kind == "drawn":
+            self._answer(session_id, reason=line.words or DRAWN)
+            return
+        command = _asked()
+        others = [one for one in pages.of(session) if one.page != command.page and one.is_there]
+        if others and not take_over and not line.is_own:
+            self._answer(session_id, reason=ELSEWHERE, can_take_over=True)
+            return
+        holder = pages.holder(session, line, command.page)
+        holder.approach(self, command)
+        # who tries again where it could not come in does not throw out who is there
+        if not line.is_own and not holder.could_not:
+            await line.expect()
+        self._answer(session_id, url=line.url, token=line.viewer().reveal())
+
+    async def do_room(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
+        """What the page tells of the room that it is in."""
+        session = self._find(session_id)
+        line = None if session is None else session.room
+        if session is None or line is None or line.kind == "drawn":
+            return
+        page = _asked().page
+        words = None if reason is None else str(reason)[:LONGEST_WORDS]
+        if state == "joined" and is_open(session):
+            holder = pages.holder(session, line, page)
+            await holder.enter()
+            await holder.hear(self, _asked())
+            if line.holder is holder:
+                line.tell(None)
+                line.see(bool(avatar))
+            return
+        known = next((one for one in pages.of(session) if one.page == page), None)
+        if known is None:
+            return
+        if state == "reconnecting" and line.holder is known:
+            line.tell(words or RECONNECTING)
+        elif state in ("left", "unreachable", "replaced"):
+            known.could_not = state == "unreachable"
+            known.go(None if state == "left" else words, is_contested=state == "replaced")
+
+    async def do_data(self, session_id: str, topic: str, payload: str) -> None:
+        """A data packet came to the page."""
+        session = self._find(session_id)
+        line = None if session is None else session.room
+        if line is None or len(str(topic)) > LONGEST_TOPIC:
+            return
+        if len(payload) > PACKET_LIMIT:
+            logger.warning("session %s: a packet of more than %d characters was ignored", session_id, PACKET_LIMIT)
+            return
+        # in a room of the user's own several may be, each of which hears all of it
+        if not line.is_own or line.holder is None or getattr(line.holder, "page", None) == _asked().page:
+            line.take(str(topic), payload)
+
+    async def do_room_sent(self, request: str, ok: bool, problem: str | None = None) -> None:
+        """The page has sent a packet into the room, or could not."""
+        pages.sent(_asked().page, str(request), None if ok else str(problem or "it gave no reason")[:LONGEST_WORDS])
+
+    # what goes to pages
+
+    def tell_page(self, page: str, message: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        """Sends a message to one of the pages that show this widget."""
+        self._post({**message, "page": page} if page else message, buffers)
+
+    def tell_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
+        """Sends what is said in a drawn room; nothing as it falls silent."""
+        if not pcm:
+            self._sounds.clear()
+        self._sounds.append(({**message, "page": page} if page else message, [pcm] if pcm else None))
+        worker.post(self._send_sound)
+
+    def _send_sound(self) -> None:
+        if self._sounds:
+            message, buffers = self._sounds.popleft()
+            self.send(message, buffers=buffers)
+
+    async def _perform(self, command: Command) -> None:
+        self._heard = command
+        await pages.hear(self, command)
+        self._listen()
+        await super()._perform(command)
+
+    def _client_changed(self) -> None:
+        super()._client_changed()
+        pages.tidy()
+        self._listen()
+
+    def _listen(self) -> None:
+        """Has the page hear a drawn room that it shows."""
+        session = self._shown
+        if self._heard is None or session is None or not is_open(session):
+            return
+        if session.room is not None and session.room.kind == "drawn":
+            pages.listen(session, session.room, self, self._heard)
+
+    def _find(self, session_id: Any) -> AsyncSession | None:
+        """The session of that id: the one shown here, or one whose room a page is in."""
+        shown = self._shown
+        return shown if shown is not None and shown.id == session_id else pages.find(str(session_id))
+
+    def _answer(
+        self,
+        session_id: str,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        reason: str | None = None,
+        can_take_over: bool = False,
+    ) -> None:
+        told = {"url": url, "token": token, "reason": reason, "can_take_over": can_take_over}
+        self.tell_page(_asked().page, {"type": "room", "session_id": str(session_id), **told})
+
+
+def is_open(session: AsyncSession) -> bool:
+    """Whether a page can be in its room."""
+    return session.state in (SessionState.CONNECTING, SessionState.CONNECTED)
+
+
+def _asked() -> Command:
+    """The command that is being done."""
+    command = asked.get()
+    assert command is not None
+    return command
