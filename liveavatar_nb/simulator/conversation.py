@@ -27,6 +27,12 @@ RESPONSE_TOPIC: Final = "agent-response"
 class Stage(Protocol):
     """Where the avatar is, as a conversation uses it."""
 
+    @property
+    def is_there(self) -> bool: ...
+
+    @property
+    def has_audience(self) -> bool: ...
+
     def say(self, pcm: bytes) -> None: ...
 
     def hush(self) -> None: ...
@@ -45,11 +51,13 @@ class Conversation:
         self._warned = False
 
     async def run(self) -> None:
-        """From when somebody is there to hear it, until the session ends."""
+        """Goes on until the session ends; the first words wait for somebody who hears them."""
         speaking = asyncio.create_task(self._give_voice())
         try:
             while True:
                 seen = self._service.clock.version
+                if self._stage.is_there and self._stage.has_audience:
+                    self._open()
                 self._do(self._dialogue.settle)
                 if not self._session.running:
                     break
@@ -66,6 +74,7 @@ class Conversation:
 
     def take(self, payload: bytes) -> None:
         """A packet came on `agent-control`; one that is not as it should be is a refusal, and nothing else."""
+        self._open()  # whoever sends it is there
         try:
             packet = read(payload, self._session.id)
             self._obey(packet)
@@ -96,12 +105,16 @@ class Conversation:
             raise Wrong(f"{kind} needs a session whose interactivity_type is PUSH_TO_TALK")
         self._touch()
 
+    def _open(self) -> None:
+        now = self._service.now()
+        if self._session.running:
+            self._show(self._dialogue.open(now))
+
     def _do(self, step: Callable[[int], list[Happening]]) -> None:
         """A step of the dialogue; after the session's end there is none."""
         now = self._service.now()
         if self._session.ended_at is not None:
             step, now = self._dialogue.settle, self._session.ended_at
-        self._show(self._dialogue.open(now))
         self._show(step(now))
 
     def _show(self, happened: list[Happening]) -> None:
