@@ -266,7 +266,8 @@ export function talkState(link: Link): TalkState {
   const asked = link.flight("play")?.args["sound"];
   // Talk alone has no settings: then the last session says what the next will be.
   const next = link.get<Settings | undefined>("settings") ? settingsOf(link).mode : session?.mode;
-  const isConversation = (isRunning(status) && session ? session.mode : next) === "FULL";
+  const isThere = isRunning(status) || status === "gone";
+  const isConversation = (isThere && session ? session.mode : next) === "FULL";
   return {
     session,
     status,
