@@ -1,7 +1,8 @@
 /** What is one for a page, however many widgets are on it: each model has its own instance of this script. */
 import type { ControlChannel } from "./channel";
-import type { MediaLibrary } from "./media/types";
+import type { MediaLibrary, SharedRoom } from "./media/types";
 import type { Room } from "./rooms";
+import type { Microphone } from "./tools/microphone";
 
 const REGISTRY = Symbol.for("liveavatar_nb");
 
@@ -11,11 +12,12 @@ export interface Registry {
   /** By session. */
   rooms: Map<string, Room>;
   library: Promise<MediaLibrary> | null;
+  microphones: WeakMap<SharedRoom, Microphone>;
   /** By sample rate; 0 is the device's own. */
   sound: Map<number, { context: AudioContext; users: number }>;
 }
 
 export function registry(): Registry {
   const home = globalThis as unknown as Record<symbol, Registry | undefined>;
-  return (home[REGISTRY] ??= { channels: new Map(), rooms: new Map(), library: null, sound: new Map() });
+  return (home[REGISTRY] ??= { channels: new Map(), rooms: new Map(), library: null, microphones: new WeakMap(), sound: new Map() });
 }

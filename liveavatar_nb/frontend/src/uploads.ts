@@ -1,5 +1,6 @@
 /** Files on their way to Python: one after the other, in parts, each sent once the one before was acknowledged. */
 import type { SoundLimits } from "./contract";
+import { inParts, type Part } from "./tools/parts";
 import { megabytes } from "./words";
 
 export interface Upload {
@@ -99,22 +100,21 @@ export class Uploads {
 
   private async sendOne(upload: Upload, file: File): Promise<void> {
     const size = this.limits().part;
-    const parts = Math.ceil(file.size / size);
-    for (let part = 0; part < parts; part += 1) {
-      let data: string;
+    const parts = inParts(file, size);
+    for (;;) {
+      let next: IteratorResult<Part>;
       try {
-        data = base64(new Uint8Array(await file.slice(part * size, (part + 1) * size).arrayBuffer()));
+        next = await parts.next();
       } catch {
         this.fail(upload, "The browser cannot read it.");
         return;
       }
-      if (!this.waiting.some((one) => one.upload === upload)) return;
-      const args = { upload: upload.id, name: upload.name, part, parts, data };
-      if (!(await this.ask("add_sound", args))) {
+      if (next.done || !this.waiting.some((one) => one.upload === upload)) return;
+      if (!(await this.ask("add_sound", { upload: upload.id, name: upload.name, ...next.value }))) {
         this.fail(upload, "The kernel did not take it in.");
         return;
       }
-      upload.sent = Math.min(file.size, (part + 1) * size);
+      upload.sent = Math.min(file.size, (next.value.part + 1) * size);
       this.changed();
     }
   }
@@ -124,13 +124,4 @@ export class Uploads {
     this.refusal = { title: `${upload.name} was not added.`, detail, remedy: "Add it again." };
     this.forget(upload.id);
   }
-}
-
-/** Of so many bytes a text is made at a time: a call takes only so many arguments. */
-const STRETCH = 0x8000;
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += STRETCH) text += String.fromCharCode(...bytes.subarray(at, at + STRETCH));
-  return btoa(text);
 }

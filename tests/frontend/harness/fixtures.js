@@ -26,7 +26,7 @@ export function face(index) {
 
 /** The first face with its mouth in three states, then its eyes closed. */
 export function mouths() {
-  const whole = face(0).replace('width="640" height="480"', 'width="1280" height="720"').replace("<svg ", '<svg width="1280" height="720" ');
+  const whole = face(0).replace("<svg ", '<svg width="1280" height="720" preserveAspectRatio="xMidYMid slice" ');
   const mouth = '<ellipse cx="60" cy="64" rx="7" ry="2" fill="#7c2d33"/>';
   const opened = [2, 4, 7].map((ry) => whole.replace(mouth, `<ellipse cx="60" cy="64" rx="7" ry="${ry}" fill="#7c2d33"/>`));
   return [...opened, whole.replaceAll(/<circle[^>]*>/g, "")];
@@ -226,7 +226,6 @@ const PERSONA = {
 const conversation = { ...base.settings, mode: "FULL", context_id: CONTEXTS[0].id };
 const talks = { ...session, agent_state: "talking" };
 const idles = { ...session, agent_state: "idle" };
-const STILL = { avatar_id: AVATARS[0].id, name: "Silas", picture: { bytes: true } };
 const LIVEKIT = { kind: "livekit", held_by: null, avatar: false, is_own: false, words: null };
 const DRAWN = { kind: "drawn", held_by: "process", avatar: true, is_own: false, words: null };
 const real = { simulated: false, service: "api.liveavatar.com" };
@@ -261,15 +260,16 @@ export const FIXTURES = {
     },
   },
   live: { status: session },
-  view_none: {},
-  view_still: { still: STILL },
-  view_starting: { still: STILL, status: { ...session, state: "connecting", steps: STEPS, elapsed: 1.2, credits_used: null, keep_alive_age: null } },
-  view_livekit: { still: STILL, status: { ...idles, room: LIVEKIT } },
-  view_real: { ...real, still: STILL, status: { ...idles, room: LIVEKIT } },
-  view_drawn: { still: STILL, status: { ...idles, room: DRAWN } },
-  view_talking: { still: STILL, status: { ...talks, caption: TOUR.text, room: DRAWN } },
+  view_none: { still: null },
+  view_still: {},
+  view_starting: { status: { ...session, state: "connecting", steps: STEPS, elapsed: 1.2, credits_used: null, keep_alive_age: null } },
+  view_livekit: { status: { ...idles, room: LIVEKIT } },
+  view_real: { ...real, status: { ...idles, room: LIVEKIT } },
+  view_full: { status: { ...idles, mode: "FULL", room: LIVEKIT, can: FULL } },
+  view_hold: { status: { ...idles, mode: "FULL", room: LIVEKIT, can: { ...FULL, push_to_talk: true } } },
+  view_drawn: { status: { ...idles, room: DRAWN } },
+  view_talking: { status: { ...talks, caption: TOUR.text, room: DRAWN } },
   view_ended: {
-    still: STILL,
     status: { ...session, ...over, room: LIVEKIT, state: "ended", elapsed: 242, credits_used: 4.1, end_words: "you stopped it" },
   },
   talk_idle: { status: idles },

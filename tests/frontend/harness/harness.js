@@ -1,6 +1,6 @@
 // Mounts a built widget on a model, a kernel and a Python that are fakes of the real ones' interfaces.
 // Address: ?widget=picker|panel|studio|talk|view|wire &state=<fixture> &host=lab|plain &python=alive|silent|busy|deaf &theme=
-// &views=2 &wire=none|some|many &faces=yes|no
+// &media=real|fake &views=2 &wire=none|some|many &faces=yes|no
 import { CONTEXTS, face, mouths, session, STEPS, TIMINGS, traits, WIRE } from "./fixtures.js";
 
 const asked = new URLSearchParams(location.search);
@@ -173,13 +173,13 @@ class FakePython {
     harness.models[widget].trigger("msg:custom", message, buffers);
   }
   /** What `join` is answered: { url, token }, or { reason, can_take_over }; null: nothing. */
-  room = null;
+  room = option("media", "real") === "fake" ? { url: "ws://fake", token: "fake" } : null;
   async answerRoom(widget, command, args) {
     if (command === "join" && this.room) {
       const nothing = { url: null, token: null, reason: null, can_take_over: false };
       this.tell({ type: "room", session_id: args.session_id, ...nothing, ...this.room }, [], widget);
     } else if (command === "library") {
-      const bytes = await (await fetch("/static/media.js")).arrayBuffer();
+      const bytes = await (await fetch(option("media", "real") === "fake" ? "/fakemedia.js" : "/static/media.js")).arrayBuffer();
       this.tell({ type: "library" }, [new DataView(bytes)], widget);
     } else if (command === "face") {
       const drawn = option("faces", "yes") === "yes" ? mouths().map((text) => new TextEncoder().encode(text)) : [];

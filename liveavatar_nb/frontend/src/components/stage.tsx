@@ -10,7 +10,9 @@ import { DrawnFace } from "./drawnface";
 import { Face } from "./face";
 import { useRoom } from "./inroom";
 import { EnableSound, LiveVideo, RoomSaying } from "./live";
+import { Microphone, MicrophoneNote } from "./microphone";
 import { Pill } from "./pill";
+import { RecordingMark, ToolNews, ViewTools } from "./tools";
 import { QualityMark, ViewBar } from "./viewbar";
 
 /** The controls are put away when nobody moved for so long. */
@@ -145,6 +147,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
           <Pill state={state} />
         </span>
         <span class="lv-marks">
+          <RecordingMark link={link} />
           {room && (state.simulated || isDrawn) ? (
             <span class="lv-pill lv-simulated" title={words ?? undefined}>
               {state.simulated ? <FlaskConical size={13} aria-hidden="true" /> : <MonitorOff size={13} aria-hidden="true" />}
@@ -154,6 +157,8 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
           {room?.handle ? <QualityMark quality={room.quality} /> : null}
         </span>
         <div class="lv-lower">
+          <ToolNews link={link} />
+          {room ? <MicrophoneNote room={room} can={speaking.can} /> : null}
           {room ? <RoomSaying room={room} hasPicture={shown !== null} /> : null}
           {room && shown && !room.canPlayAudio ? <EnableSound room={room} /> : null}
           {captions && speaking.caption ? (
@@ -170,7 +175,10 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
             canBeFull={document.fullscreenEnabled}
             onCaptions={() => setCaptions(!captions)}
             onFull={toggleFull}
-          />
+          >
+            <Microphone room={room} link={link} can={speaking.can} />
+            <ViewTools room={room} link={link} picture={shown} onReplace={setReplaced} />
+          </ViewBar>
         ) : (
           <span class="lv-caption lv-cut">{name}</span>
         )}

@@ -1,0 +1,220 @@
+/** The user's microphone in a conversation: on and muted by a click, or heard while a button or a key is held. */
+import { ChevronUp, LoaderCircle, Mic, MicOff } from "lucide-preact";
+import { useEffect, useReducer, useRef } from "preact/hooks";
+import type { Abilities } from "../contract";
+import type { Link } from "../link";
+import type { SharedRoom } from "../media/types";
+import { Microphone as Line, type MicrophoneState } from "../tools/microphone";
+import { Menu } from "./menu";
+
+/** The level is drawn so often, in milliseconds: enough to be seen moving, at little cost. */
+const LEVEL_MS = 66;
+
+interface Props {
+  room: SharedRoom;
+  link: Link;
+  can: Abilities;
+  /** Words beside the icon, where there is room for them. */
+  wide?: boolean;
+}
+
+function useLine(room: SharedRoom): Line {
+  const line = Line.of(room);
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => {
+    const stop = line.onChange(() => redraw(undefined));
+    const detach = line.attach();
+    return () => {
+      stop();
+      detach();
+    };
+  }, [line]);
+  return line;
+}
+
+/** Nothing where the avatar hears no microphone of this page. */
+export function Microphone(props: Props) {
+  const { can, room } = props;
+  return can.microphone && room.handle ? <Live {...props} /> : null;
+}
+
+function Live({ room, link, can, wide = false }: Props) {
+  const line = useLine(room);
+  return (
+    <span class={`lv-mic lv-mic-${line.state}${wide ? " lv-mic-wide" : ""}`}>
+      {can.push_to_talk ? (
+        <HoldButton line={line} link={link} wide={wide} />
+      ) : (
+        <ToggleButton line={line} wide={wide} />
+      )}
+      {line.state === "on" ? <Level line={line} /> : null}
+      {line.devices.length > 0 ? <Devices line={line} /> : null}
+    </span>
+  );
+}
+
+const TOGGLE: Record<MicrophoneState, string> = {
+  off: "Turn on the microphone",
+  opening: "The browser asks for the microphone…",
+  muted: "Unmute the microphone",
+  on: "Mute the microphone",
+};
+const SHORT: Record<MicrophoneState, string> = { off: "Microphone", opening: "Asking…", muted: "Muted", on: "On" };
+
+function MicIcon({ state }: { state: MicrophoneState }) {
+  if (state === "opening") return <LoaderCircle size={19} class="lv-spin" aria-hidden="true" />;
+  const Icon = state === "on" ? Mic : MicOff;
+  return <Icon size={19} aria-hidden="true" />;
+}
+
+function ToggleButton({ line, wide }: { line: Line; wide: boolean }) {
+  const { state } = line;
+  return (
+    <button
+      type="button"
+      class={wide ? "lv-button" : "lv-tool"}
+      aria-label={TOGGLE[state]}
+      title={TOGGLE[state]}
+      aria-pressed={state === "on"}
+      disabled={state === "opening"}
+      onClick={() => void line.listen(state !== "on")}
+    >
+      <MicIcon state={state} />
+      {wide ? SHORT[state] : null}
+    </button>
+  );
+}
+
+/** Heard while it is held, and the avatar is told when a turn begins and ends. */
+function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolean }) {
+  const button = useRef<HTMLButtonElement>(null);
+  const isHeld = useRef(false);
+  const isTold = useRef(false);
+  const hold = async (isOn: boolean): Promise<void> => {
+    if (isHeld.current === isOn) return;
+    isHeld.current = isOn;
+    const isAsWanted = await line.listen(isOn);
+    if (isOn) {
+      if (!isHeld.current || !isAsWanted || isTold.current) return;
+      isTold.current = true;
+      link.send("push_to_talk", { on: true });
+    } else if (isTold.current && !isHeld.current) {
+      isTold.current = false;
+      link.send("push_to_talk", { on: false });
+    }
+  };
+  useEffect(() => {
+    const release = (): void => void hold(false);
+    const stage = button.current?.closest<HTMLElement>(".lv-stage");
+    // Space is also held on the stage itself, which has the focus when it was clicked.
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key !== " " || (event.target !== stage && event.target !== button.current)) return;
+      event.preventDefault();
+      void hold(event.type === "keydown");
+    };
+    const own = stage ?? button.current;
+    own?.addEventListener("keydown", onKey);
+    own?.addEventListener("keyup", onKey);
+    // A release that nobody sees: the focus, the window or the page went.
+    own?.addEventListener("focusout", release);
+    window.addEventListener("blur", release);
+    document.addEventListener("visibilitychange", release);
+    return () => {
+      release();
+      own?.removeEventListener("keydown", onKey);
+      own?.removeEventListener("keyup", onKey);
+      own?.removeEventListener("focusout", release);
+      window.removeEventListener("blur", release);
+      document.removeEventListener("visibilitychange", release);
+    };
+  }, [line, link]);
+  const label = line.state === "opening" ? TOGGLE.opening : "Hold to talk";
+  return (
+    <button
+      ref={button}
+      type="button"
+      class={wide ? "lv-button" : "lv-tool"}
+      aria-label={label}
+      title={`${label} (Space)`}
+      aria-pressed={line.state === "on"}
+      onPointerDown={(event) => {
+        if (event.button !== 0) return;
+        event.currentTarget.setPointerCapture(event.pointerId);
+        void hold(true);
+      }}
+      onPointerUp={() => void hold(false)}
+      onPointerCancel={() => void hold(false)}
+      onLostPointerCapture={() => void hold(false)}
+      onContextMenu={(event) => event.preventDefault()}
+    >
+      <MicIcon state={line.state} />
+      {wide ? (line.state === "on" ? "Listening…" : "Hold to talk") : null}
+    </button>
+  );
+}
+
+function Level({ line }: { line: Line }) {
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (!document.hidden) bar.current?.style.setProperty("--level", line.level().toFixed(3));
+    }, LEVEL_MS);
+    return () => clearInterval(timer);
+  }, [line]);
+  return (
+    <span class="lv-level" aria-hidden="true">
+      <i ref={bar} />
+    </span>
+  );
+}
+
+function Devices({ line }: { line: Line }) {
+  return (
+    <Menu label="Microphones" icon={<ChevronUp size={15} aria-hidden="true" />}>
+      {(close) => (
+        <div class="lv-devices">
+          <strong>Microphone</strong>
+          {line.devices.map(({ id, name }) => (
+            <label key={id}>
+              <input type="radio" checked={id === line.deviceId} onChange={() => void line.choose(id)} />
+              <span>{name}</span>
+            </label>
+          ))}
+          <button
+            type="button"
+            class="lv-button"
+            disabled={line.state === "off"}
+            onClick={() => {
+              line.close();
+              close();
+            }}
+          >
+            <MicOff size={15} aria-hidden="true" />
+            Turn it off
+          </button>
+        </div>
+      )}
+    </Menu>
+  );
+}
+
+/** Why there is no microphone, and what to do; for a place where words have room. */
+export function MicrophoneNote({ room, can }: { room: SharedRoom; can: Abilities }) {
+  return can.microphone && room.handle ? <ProblemNote room={room} /> : null;
+}
+
+function ProblemNote({ room }: { room: SharedRoom }) {
+  const line = useLine(room);
+  if (!line.problem) return null;
+  return (
+    <div class="lv-mic-problem" role="alert">
+      <MicOff size={18} aria-hidden="true" />
+      <span>
+        <strong>{line.problem.title}</strong> <span>{line.problem.remedy}</span>
+      </span>
+      <button type="button" class="lv-link" onClick={() => line.dismiss()}>
+        Dismiss
+      </button>
+    </div>
+  );
+}

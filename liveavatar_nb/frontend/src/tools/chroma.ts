@@ -1,0 +1,145 @@
+/** A chroma key in WebGL: what is near one colour gives way to what is behind it. */
+import { type Colour, chroma } from "./colours";
+
+/** Shares of the way from the key's colour to grey, so that they mean the same for a pale key and a strong one. */
+export interface Key {
+  colour: Colour;
+  /** What is nearer than this is gone. */
+  similarity: number;
+  /** From there on it comes back over so much. */
+  smoothness: number;
+  /** How much of the key's shine is taken off what stays, 0 to 1. */
+  spill: number;
+}
+
+/** null: nothing, it is transparent. */
+export type Behind = Colour | HTMLCanvasElement | null;
+
+const VERTEX = `#version 300 es
+out vec2 at;
+void main() {
+  at = vec2((gl_VertexID << 1) & 2, gl_VertexID & 2);
+  gl_Position = vec4(at * 2.0 - 1.0, 0.0, 1.0);
+}`;
+
+// The chroma is looked up between the pixels around: video has only one value for four of them.
+const FRAGMENT = `#version 300 es
+precision highp float;
+in vec2 at;
+out vec4 result;
+uniform sampler2D frame;
+uniform sampler2D picture;
+uniform vec2 texel;
+uniform vec2 key;
+uniform vec3 strength;
+uniform vec4 behind;
+uniform vec2 cover;
+uniform float pictured;
+const vec3 LUMA = vec3(0.2126, 0.7152, 0.0722);
+vec2 chroma(vec3 colour) {
+  return vec2(dot(colour, vec3(-0.1146, -0.3854, 0.5)), dot(colour, vec3(0.5, -0.4542, -0.0458)));
+}
+void main() {
+  vec3 colour = texture(frame, at).rgb;
+  vec2 own = chroma(colour);
+  vec2 around = own + chroma(texture(frame, at + texel).rgb) + chroma(texture(frame, at - texel).rgb)
+    + chroma(texture(frame, at + vec2(texel.x, -texel.y)).rgb) + chroma(texture(frame, at + vec2(-texel.x, texel.y)).rgb);
+  float reach = max(length(key), 0.04);
+  float far = distance(around / 5.0, key) / reach;
+  float stays = smoothstep(strength.x, strength.x + strength.y, far);
+  float shine = max(0.0, dot(own, key / reach)) * strength.z * (1.0 - smoothstep(0.7, 1.2, distance(own, key) / reach));
+  vec2 clean = own - key / reach * shine;
+  float luma = dot(colour, LUMA);
+  vec3 kept = clamp(vec3(luma + 1.5748 * clean.y, luma - 0.1873 * clean.x - 0.4681 * clean.y, luma + 1.8556 * clean.x), 0.0, 1.0);
+  vec4 ground = mix(behind, vec4(texture(picture, (at - 0.5) * cover + 0.5).rgb, 1.0), pictured);
+  result = vec4(kept * stays, stays) + ground * (1.0 - stays);
+}`;
+
+const UNIFORMS = ["frame", "picture", "texel", "key", "strength", "behind", "cover", "pictured"] as const;
+type Places = Record<(typeof UNIFORMS)[number], WebGLUniformLocation | null>;
+
+export class NoWebGL extends Error {}
+
+export class Keyer {
+  readonly canvas = document.createElement("canvas");
+  private readonly gl: WebGL2RenderingContext;
+  private places!: Places;
+  private shownPicture: HTMLCanvasElement | null = null;
+
+  /** Raises NoWebGL. */
+  constructor() {
+    const gl = this.canvas.getContext("webgl2", { antialias: false, depth: false });
+    if (!gl) throw new NoWebGL();
+    this.gl = gl;
+    // A lost context may come back, if its loss is not let pass.
+    this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    this.canvas.addEventListener("webglcontextrestored", () => this.build());
+    this.build();
+  }
+
+  /** Draws one frame of so many pixels. */
+  draw(frame: TexImageSource, width: number, height: number, key: Key, behind: Behind): void {
+    const { gl, places, canvas } = this;
+    if (gl.isContextLost()) return;
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+      gl.viewport(0, 0, width, height);
+    }
+    gl.activeTexture(gl.TEXTURE0);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, frame);
+    gl.uniform2f(places.texel, 1 / width, 1 / height);
+    gl.uniform2f(places.key, ...chroma(key.colour));
+    gl.uniform3f(places.strength, key.similarity, Math.max(0.001, key.smoothness), key.spill);
+    gl.uniform1f(places.pictured, behind instanceof HTMLCanvasElement ? 1 : 0);
+    if (behind instanceof HTMLCanvasElement) this.usePicture(behind, width / height);
+    else if (behind) gl.uniform4f(places.behind, ...behind, 1);
+    else gl.uniform4f(places.behind, 0, 0, 0, 0);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  close(): void {
+    // Of these contexts a browser has only a few.
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+
+  /** The picture fills the frame; what sticks out is cut off on both sides alike. */
+  private usePicture(picture: HTMLCanvasElement, aspect: number): void {
+    const { gl, places } = this;
+    if (this.shownPicture !== picture) {
+      gl.activeTexture(gl.TEXTURE1);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, picture);
+      this.shownPicture = picture;
+    }
+    const own = picture.width / picture.height;
+    gl.uniform2f(places.cover, Math.min(1, aspect / own), Math.min(1, own / aspect));
+  }
+
+  private build(): void {
+    const { gl } = this;
+    const program = gl.createProgram();
+    for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]] as const) {
+      const shader = gl.createShader(type);
+      if (!shader) return;
+      gl.shaderSource(shader, source);
+      gl.compileShader(shader);
+      gl.attachShader(program, shader);
+    }
+    gl.linkProgram(program);
+    gl.useProgram(program);
+    const place = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(program, name);
+    this.places = Object.fromEntries(UNIFORMS.map((name) => [name, place(name)])) as Places;
+    for (const unit of [gl.TEXTURE0, gl.TEXTURE1]) {
+      gl.activeTexture(unit);
+      gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
+      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+    }
+    gl.pixelStorei(gl.UNPACK_FLIP_Y_WEBGL, true);
+    gl.uniform1i(this.places.frame, 0);
+    gl.uniform1i(this.places.picture, 1);
+    gl.viewport(0, 0, this.canvas.width, this.canvas.height);
+    this.shownPicture = null;
+  }
+}

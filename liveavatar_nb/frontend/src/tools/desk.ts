@@ -1,0 +1,119 @@
+/** The tools of one widget on this page: what its views share, and who of them answers Python. */
+import type { Message, Session } from "../contract";
+import type { Link } from "../link";
+import type { Picturing, SharedRoom } from "../media/types";
+import { type Backdrop, Look, sizeOf } from "./backdrop";
+import { BUTTON_LIMITS, Recorder, type RecordLimits, type RecordSource } from "./recorder";
+import { refuseSnapshot, sendSnapshot, takeSnapshot } from "./snapshot";
+
+/** A view with a stage. */
+export interface Stand {
+  room: SharedRoom;
+  backdrop: Backdrop;
+  picture: Picturing | null;
+}
+
+/** Where Python asks for a picture that is not there, in words. */
+const NO_PICTURE = "The page shows no video of the avatar yet.";
+
+const desks = new WeakMap<Link, Desk>();
+
+export class Desk {
+  readonly recorder: Recorder;
+  readonly look = new Look();
+  /** A snapshot is on its way to Python. */
+  isTaking = false;
+  /** Why the last snapshot did not arrive. */
+  words: string | null = null;
+  private readonly stands: Stand[] = [];
+  private readonly slots = new Set<() => void>();
+  private unhear: () => void = () => undefined;
+  private count = 0;
+
+  private constructor(private readonly link: Link) {
+    this.recorder = new Recorder(
+      (command, args) => link.request(command, args),
+      () => this.notify(),
+    );
+  }
+
+  static of(link: Link): Desk {
+    let desk = desks.get(link);
+    if (!desk) desks.set(link, (desk = new Desk(link)));
+    return desk;
+  }
+
+  /** A view has come, until the returned function is called. */
+  attach(stand: Stand): () => void {
+    this.stands.push(stand);
+    if (this.stands.length === 1) this.unhear = this.link.hear((message) => this.receive(message));
+    return () => {
+      this.stands.splice(this.stands.indexOf(stand), 1);
+      if (this.stands.length > 0) return;
+      this.unhear();
+      this.recorder.stop("The video ended: what was recorded was kept.");
+    };
+  }
+
+  onChange(slot: () => void): () => void {
+    this.slots.add(slot);
+    return () => this.slots.delete(slot);
+  }
+
+  /** What all views share was changed by one of them. */
+  readonly changed = (): void => {
+    for (const { backdrop } of this.stands) backdrop.refresh();
+    this.notify();
+  };
+
+  /** `request`: Python's; empty for the page's own button. */
+  async snapshot(stand: Stand | null, request = ""): Promise<void> {
+    const taken = stand?.picture ? await takeSnapshot(stand.picture, stand.backdrop) : null;
+    if (!taken) {
+      refuseSnapshot(this.link, request, NO_PICTURE);
+      return;
+    }
+    this.isTaking = true;
+    this.words = null;
+    this.notify();
+    const isTaken = await sendSnapshot(this.link, request, taken);
+    this.isTaking = false;
+    this.words = isTaken ? null : "The snapshot did not arrive: the kernel does not take it in.";
+    this.notify();
+  }
+
+  record(stand: Stand | null, request?: string, limits: RecordLimits = BUTTON_LIMITS): void {
+    this.count += 1;
+    const id = request ?? `page-${Date.now().toString(36)}-${this.count}`;
+    void this.recorder.start(id, limits, stand && sourceOf(stand));
+  }
+
+  /** The session went on to another state: with its end a recording ends. */
+  follow(session: Session | null): void {
+    if (this.recorder.state === "recording" && (session === null || session.state !== "connected")) {
+      this.recorder.stop("The session ended: what was recorded was kept.");
+    }
+  }
+
+  dismiss(): void {
+    this.words = null;
+    this.recorder.dismiss();
+  }
+
+  private receive(message: Message): void {
+    const stand = this.stands.find(({ picture }) => picture && sizeOf(picture).width > 0) ?? null;
+    if (message.type === "snapshot") void this.snapshot(stand, message.request);
+    else if (message.type === "record") this.record(stand, message.request, message);
+    else if (message.type === "record_stop") this.recorder.stopOf(message.request);
+  }
+
+  private notify(): void {
+    for (const slot of [...this.slots]) slot();
+  }
+}
+
+function sourceOf({ room, backdrop, picture }: Stand): RecordSource | null {
+  if (!picture || sizeOf(picture).width === 0) return null;
+  const painted = picture instanceof HTMLCanvasElement ? picture : null;
+  return { room, canvas: backdrop.canvas ?? painted, keep: () => backdrop.keep() };
+}

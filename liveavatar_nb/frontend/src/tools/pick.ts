@@ -1,0 +1,63 @@
+/** A point of the picture on the stage, picked by a click. */
+import type { Picturing } from "../media/types";
+import { sizeOf } from "./backdrop";
+
+/** Shares of the picture's width and height. */
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/**
+ * The next click on `shown`, which has the picture in it, tells a point; Escape and a click elsewhere none.
+ * `picked` is called once; the returned function ends it without a word.
+ */
+export function pickPoint(shown: HTMLElement, picture: Picturing, picked: (point: Point | null) => void): () => void {
+  const end = (): void => {
+    document.removeEventListener("pointerdown", onPress, { capture: true });
+    document.removeEventListener("click", onClick, { capture: true });
+    document.removeEventListener("keydown", onKey, { capture: true });
+    shown.classList.remove("lv-picking");
+  };
+  // What lies over the picture, as a play button, is not to hear of it.
+  const onPress = (event: PointerEvent): void => {
+    if (pointOf(event, shown, picture)) event.stopPropagation();
+  };
+  const onClick = (event: MouseEvent): void => {
+    const point = pointOf(event, shown, picture);
+    if (point) {
+      event.stopPropagation();
+      event.preventDefault();
+    }
+    end();
+    picked(point);
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    event.preventDefault();
+    end();
+    picked(null);
+  };
+  shown.classList.add("lv-picking");
+  document.addEventListener("pointerdown", onPress, { capture: true });
+  document.addEventListener("click", onClick, { capture: true });
+  document.addEventListener("keydown", onKey, { capture: true });
+  return end;
+}
+
+/** Where an event lies in the picture, as the style sheet fits it into the element; null beside it. */
+function pointOf(event: MouseEvent, shown: HTMLElement, picture: Picturing): Point | null {
+  const box = shown.getBoundingClientRect();
+  const { width, height } = sizeOf(picture);
+  const inside = event.clientX >= box.left && event.clientX < box.right && event.clientY >= box.top && event.clientY < box.bottom;
+  if (!inside || width === 0 || height === 0) return null;
+  const { objectFit, objectPosition } = getComputedStyle(shown);
+  const ratios = [box.width / width, box.height / height] as const;
+  const scale = objectFit === "cover" ? Math.max(...ratios) : objectFit === "contain" ? Math.min(...ratios) : null;
+  const [across, down] = scale === null ? ratios : [scale, scale];
+  const [left, top] = objectPosition.split(" ").map((one) => (Number.parseFloat(one) || 0) / 100);
+  const x = (event.clientX - box.left - (box.width - width * across) * (left ?? 0.5)) / (width * across);
+  const y = (event.clientY - box.top - (box.height - height * down) * (top ?? 0.5)) / (height * down);
+  return x >= 0 && x < 1 && y >= 0 && y < 1 ? { x, y } : null;
+}

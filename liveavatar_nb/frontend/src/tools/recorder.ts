@@ -1,0 +1,240 @@
+/** Records what is on the stage, with the avatar's sound, and hands it to Python while it runs. */
+import type { SharedRoom } from "../media/types";
+import { limit } from "../words";
+import { Mixer } from "./mixer";
+import { Outbox } from "./outbox";
+
+export interface RecordLimits {
+  /** Of its length and its size. */
+  seconds: number;
+  bytes: number;
+}
+
+/** What the page's own button records at most. */
+export const BUTTON_LIMITS: RecordLimits = { seconds: 600, bytes: 200e6 };
+/** Ten minutes of both are 197 MB. */
+const VIDEO_BITS_PER_S = 2_500_000;
+const AUDIO_BITS_PER_S = 128_000;
+/** The browser hands out what it has recorded so often, in milliseconds. */
+const SLICE_MS = 1000;
+/** What Python has not taken in yet may have so many bytes, then it ends. */
+const BACKLOG_BYTES = 32e6;
+/** Frames a second of a canvas. */
+const CANVAS_RATE = 25;
+/** The first that the browser knows: VP8 costs the least, Safari had only the last for long. */
+const MEDIA_TYPES = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"];
+
+export interface RecordSource {
+  room: SharedRoom;
+  /** What is shown in the place of the room's video; null: the room's own track. */
+  canvas: HTMLCanvasElement | null;
+  /** Keeps the canvas drawn, until the returned function is called. */
+  keep: () => () => void;
+}
+
+type Ask = (command: "recording" | "cancel_recording", args: Record<string, unknown>) => Promise<boolean>;
+
+/** One recording, from its first frame until Python has it all. */
+class Take {
+  bytes = 0;
+  isCancelled = false;
+  /** Its length; null while it runs. */
+  seconds: number | null = null;
+  readonly since = performance.now();
+  readonly outbox: Outbox;
+  /** The largest slice: the next may be as large. */
+  private slice = 0;
+  private isFull = false;
+  private readonly timer: ReturnType<typeof setTimeout>;
+  private readonly unlisten: () => void;
+
+  constructor(
+    readonly request: string,
+    private readonly media: MediaRecorder,
+    private readonly limits: RecordLimits,
+    room: SharedRoom,
+    isThere: () => boolean,
+    ask: Ask,
+    private readonly onOver: (words: string | null) => void,
+    private readonly release: () => void,
+  ) {
+    this.outbox = new Outbox((out) =>
+      ask("recording", { request, ...out, seconds: this.seconds ?? this.secondsAt(performance.now()), problem: null }),
+    );
+    const whole = limit(limits.seconds);
+    this.timer = setTimeout(() => this.stop(`It was ended at its limit of ${whole}, and kept.`), limits.seconds * 1000);
+    this.unlisten = room.onChange(() => {
+      if (!isThere()) this.stop("The video ended: what was recorded was kept.");
+    });
+    media.ondataavailable = ({ data }) => this.receive(data);
+    media.onerror = () => this.stop("The browser broke it off: what was recorded was kept.");
+    media.onstop = () => {
+      // It also stops by itself, when its tracks ended.
+      this.over("The video ended: what was recorded was kept.");
+      this.outbox.close();
+      this.release();
+    };
+    media.start(SLICE_MS);
+  }
+
+  secondsAt(now: number): number {
+    return this.seconds ?? Math.max(0, (now - this.since) / 1000);
+  }
+
+  stop(words: string | null): void {
+    this.over(words);
+    if (this.media.state !== "inactive") this.media.stop();
+  }
+
+  private over(words: string | null): void {
+    if (this.seconds !== null) return;
+    this.seconds = this.secondsAt(performance.now());
+    clearTimeout(this.timer);
+    this.unlisten();
+    this.onOver(words);
+  }
+
+  private receive(data: Blob): void {
+    const { bytes } = this.limits;
+    // With its tail left out it still plays; with a hole it would not.
+    if (this.isFull || this.bytes + data.size > bytes) {
+      this.isFull = true;
+      this.stop(`It was ended at its limit of ${sizeWords(bytes)}, and kept.`);
+      return;
+    }
+    this.bytes += data.size;
+    this.slice = Math.max(this.slice, data.size);
+    this.outbox.put(data);
+    if (this.bytes + 2 * this.slice > bytes) this.stop(`It was ended at its limit of ${sizeWords(bytes)}, and kept.`);
+    else if (this.outbox.backlog > BACKLOG_BYTES) {
+      this.stop(`The kernel took nothing in while ${sizeWords(this.outbox.backlog)} waited: it was ended there.`);
+    }
+  }
+}
+
+export class Recorder {
+  state: "idle" | "starting" | "recording" | "saving" = "idle";
+  /** Why the last one ended, or did not begin, where nobody asked for that. */
+  words: string | null = null;
+  private take: Take | null = null;
+
+  constructor(
+    private readonly ask: Ask,
+    private readonly changed: () => void,
+  ) {}
+
+  get bytes(): number {
+    return this.take?.bytes ?? 0;
+  }
+
+  /** Seconds at a moment of performance.now(). */
+  secondsAt(now: number): number {
+    return this.take?.secondsAt(now) ?? 0;
+  }
+
+  /** Begins; `request` names it to Python, which is also told what hinders it. */
+  async start(request: string, limits: RecordLimits, source: RecordSource | null): Promise<void> {
+    if (this.state !== "idle") {
+      this.refuse(request, "A recording runs already.");
+      return;
+    }
+    this.words = null;
+    if (!source || typeof MediaRecorder === "undefined") {
+      this.words = source ? "This browser cannot record." : "There is no video to record yet.";
+      this.refuse(request, this.words);
+      return;
+    }
+    this.state = "starting";
+    this.changed();
+    const mixer = new Mixer(source.room);
+    const unkeep = source.keep();
+    let painted: MediaStreamTrack | undefined;
+    const release = (): void => {
+      painted?.stop();
+      mixer.close();
+      unkeep();
+    };
+    try {
+      const sound = await mixer.open();
+      const video = (source.canvas ? source.canvas.captureStream(CANVAS_RATE) : source.room.stream).getVideoTracks()[0];
+      if (!video) throw new Error("The video is gone.");
+      if (source.canvas) painted = video;
+      const tracks = sound ? [video, sound] : [video];
+      const isThere = (): boolean =>
+        source.room.news.state === "joined" || source.room.news.state === "reconnecting"
+          ? source.canvas !== null || source.room.stream.getVideoTracks().includes(video)
+          : source.room.kind === "drawn";
+      const take = new Take(request, recorderOf(tracks), limits, source.room, isThere, this.ask, this.onOver, release);
+      this.take = take;
+      this.state = "recording";
+      void take.outbox.done.then((isTaken) => this.onDone(take, isTaken));
+    } catch (error) {
+      release();
+      this.state = "idle";
+      this.words = `It cannot be recorded: ${error instanceof Error ? error.message : String(error)}`;
+      this.refuse(request, this.words);
+    }
+    this.changed();
+  }
+
+  /** Ends it, and sends what is left. `words`: why, where nobody asked for it. */
+  stop(words: string | null = null): void {
+    this.take?.stop(words);
+  }
+
+  /** As `stop`, where it is the one of this request. */
+  stopOf(request: string): void {
+    if (this.take?.request === request) this.stop();
+  }
+
+  /** Ends it; nothing of it is kept. */
+  cancel(): void {
+    const { take } = this;
+    if (!take) return;
+    take.isCancelled = true;
+    take.outbox.drop();
+    take.stop(null);
+    void this.ask("cancel_recording", { request: take.request });
+  }
+
+  dismiss(): void {
+    this.words = null;
+    this.changed();
+  }
+
+  private refuse(request: string, problem: string): void {
+    void this.ask("recording", { request, part: 0, data: "", is_last: true, seconds: 0, problem });
+    this.changed();
+  }
+
+  private readonly onOver = (words: string | null): void => {
+    this.words = words;
+    this.state = "saving";
+    this.changed();
+  };
+
+  private onDone(take: Take, isTaken: boolean): void {
+    if (!isTaken && !take.isCancelled) {
+      take.stop(null);
+      this.words = "The kernel took nothing in any more: the end of it is lost.";
+    }
+    this.take = null;
+    this.state = "idle";
+    this.changed();
+  }
+}
+
+/** As Python counts them, for whom a megabyte is 1,000,000 bytes: 3140000 -> "3.1 MB". */
+export function sizeWords(bytes: number): string {
+  const mega = bytes / 1e6;
+  return `${mega < 10 ? mega.toFixed(1) : Math.round(mega)} MB`;
+}
+
+function recorderOf(tracks: MediaStreamTrack[]): MediaRecorder {
+  const mimeType = MEDIA_TYPES.find((type) => MediaRecorder.isTypeSupported(type));
+  return new MediaRecorder(new MediaStream(tracks), {
+    ...(mimeType ? { mimeType } : {}),
+    videoBitsPerSecond: VIDEO_BITS_PER_S,
+    audioBitsPerSecond: AUDIO_BITS_PER_S,
+  });
+}

@@ -1,0 +1,36 @@
+/** A picture of what is on the stage, as PNG, and its way to Python. */
+import type { Link } from "../link";
+import type { Picturing } from "../media/types";
+import { type Backdrop, sizeOf } from "./backdrop";
+import { inParts, PART_BYTES } from "./parts";
+
+export interface Snapshot {
+  blob: Blob;
+  width: number;
+  height: number;
+}
+
+/** At the picture's own size; where a key has nothing behind it, with alpha. null: there is no picture yet. */
+export async function takeSnapshot(picture: Picturing, backdrop: Backdrop): Promise<Snapshot | null> {
+  const { width, height } = sizeOf(picture);
+  if (width === 0 || height === 0) return null;
+  const keyed = backdrop.canvas;
+  const canvas = keyed ?? Object.assign(document.createElement("canvas"), { width, height });
+  // A WebGL canvas has a picture only until the browser has composed it: it is drawn and read in one go.
+  if (keyed) backdrop.redraw();
+  else canvas.getContext("2d")?.drawImage(picture, 0, 0);
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
+  return blob && { blob, width, height };
+}
+
+/** `request`: Python's, or empty where the page's own button took it. Whether Python has all of it. */
+export async function sendSnapshot(link: Link, request: string, { blob, width, height }: Snapshot): Promise<boolean> {
+  for await (const part of inParts(blob, PART_BYTES)) {
+    if (!(await link.request("snapshot", { request, width, height, ...part, problem: null }))) return false;
+  }
+  return true;
+}
+
+export function refuseSnapshot(link: Link, request: string, problem: string): void {
+  link.send("snapshot", { request, width: 0, height: 0, part: 0, parts: 1, data: "", problem });
+}
