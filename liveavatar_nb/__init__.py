@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .widgets.picker import AvatarPicker as AvatarPicker
     from .widgets.studio import Studio as Studio
     from .widgets.talk import Talk as Talk
+    from .widgets.view import LiveView as LiveView
     from .widgets.wire import WireLog as WireLog
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ _HOMES = {
     "LiveAvatar": "sync",
     "LiveAvatarAPI": "api",
     "LiveAvatarException": "errors",
+    "LiveView": "widgets.view",
     "Masked": "config",
     "OwnedSession": "orphans",
     "Room": "sync_rooms",

@@ -28,6 +28,7 @@
     │   ├── UtteranceFailed           what was to be said was not, or not to its end
     │   ├── StartOutcomeUnknown       a start that may have been billed: it was stopped by its id
     │   └── StopNotConfirmed          a stop that the service did not confirm
+    ├── ViewError                     a page did not do what was asked of it
     └── SimulatorError                the embedded simulator did not come up
 
 `str(error)` is what happened and what to do about it; `error.remedy` is the second half alone.
@@ -344,6 +345,12 @@ class StopNotConfirmed(SessionError):
 
     title = "The stop was not confirmed"
     default_remedy = "Call stop() again; the session's cap ends it at the latest."
+
+
+class ViewError(LiveAvatarException):
+    """A page did not do what was asked of it: none shows the view, there is no video yet, or it did not answer."""
+
+    title = "The view cannot do that now"
 
 
 class SimulatorError(LiveAvatarException):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .bridge import Face, blocking, blocking_iter, passing, reading
+from .errors import ViewError
+from .progress import is_shown
 from .session import AsyncSession
 from .utterance import AsyncUtterance
+
+if TYPE_CHECKING:
+    from .widgets.view import LiveView
 
 
 class Utterance(Face):
@@ -33,11 +38,41 @@ class Utterance(Face):
 class Session(Face):
     """One session with an avatar; `LiveAvatar.start` makes it.
 
-    `with` stops it when the block is left. `stop()` works in every state, and twice.
+    `with` stops it when the block is left. `stop()` works in every state, and twice. As a cell's last line it shows
+    itself: the avatar's live video, how it is, and Stop.
     """
 
     def __init__(self, inner: AsyncSession) -> None:
         self._inner = inner
+
+    def view(self, **traits: Any) -> LiveView:
+        """Shows the avatar's video and sound in the cell, at once; the view that it gives takes snapshots and records.
+
+        To put it into a layout of yours, or to show it later, make `LiveView(la, s)`.
+
+        Args:
+            traits: of ipywidgets' DOM widgets, `layout` for one.
+
+        Example:
+            >>> view = s.view()
+            >>> view.snapshot()
+        """
+        view = self._make_view(**traits)
+        view.show()
+        return view
+
+    def _make_view(self, **traits: Any) -> LiveView:
+        from .widgets.view import LiveView  # noqa: PLC0415 (ipywidgets is imported when first used)
+
+        if self._holder is None:
+            raise ViewError("This session has no client.", remedy="Show the one that start() gave.")
+        return LiveView(self._holder, self, **traits)
+
+    def _ipython_display_(self) -> None:
+        if not is_shown():
+            # IPython then shows its repr
+            raise NotImplementedError
+        self._make_view()._ipython_display_()
 
     def __enter__(self) -> Self:
         return self

@@ -205,14 +205,14 @@ class Recording:
     It is written beside its place, with `.part` behind its name, and gets its name at its end.
 
     Args:
-        page: which page makes it.
+        page: which page makes it; None until its first part tells.
         request: what its parts share.
         place: where it goes; beside the notebook, named by the time, where it is None.
         seconds: how long it may be.
         size: how many bytes it may have.
     """
 
-    def __init__(self, page: str, request: str, place: Path | None, seconds: float, size: int) -> None:
+    def __init__(self, page: str | None, request: str, place: Path | None, seconds: float, size: int) -> None:
         self.page = page
         self.request = request
         self.seconds = 0.0

@@ -63,7 +63,7 @@ class RoomView(SessionView):
         if line.kind == "drawn":
             self._answer(session_id, reason=line.words or DRAWN)
             return
-        command = _asked()
+        command = word()
         others = [one for one in pages.of(session) if one.page != command.page and one.is_there]
         if others and not take_over and not line.is_own:
             self._answer(session_id, reason=ELSEWHERE, can_take_over=True)
@@ -81,12 +81,12 @@ class RoomView(SessionView):
         line = None if session is None else session.room
         if session is None or line is None or line.kind == "drawn":
             return
-        page = _asked().page
+        page = word().page
         words = None if reason is None else str(reason)[:LONGEST_WORDS]
         if state == "joined" and is_open(session):
             holder = pages.holder(session, line, page)
             await holder.enter()
-            await holder.hear(self, _asked())
+            await holder.hear(self, word())
             if line.holder is holder:
                 line.tell(None)
                 line.see(bool(avatar))
@@ -110,12 +110,12 @@ class RoomView(SessionView):
             logger.warning("session %s: a packet of more than %d characters was ignored", session_id, PACKET_LIMIT)
             return
         # in a room of the user's own several may be, each of which hears all of it
-        if not line.is_own or line.holder is None or getattr(line.holder, "page", None) == _asked().page:
+        if not line.is_own or line.holder is None or getattr(line.holder, "page", None) == word().page:
             line.take(str(topic), payload)
 
     async def do_room_sent(self, request: str, ok: bool, problem: str | None = None) -> None:
         """The page has sent a packet into the room, or could not."""
-        pages.sent(_asked().page, str(request), None if ok else str(problem or "it gave no reason")[:LONGEST_WORDS])
+        pages.sent(word().page, str(request), None if ok else str(problem or "it gave no reason")[:LONGEST_WORDS])
 
     # what goes to pages
 
@@ -169,7 +169,7 @@ class RoomView(SessionView):
         can_take_over: bool = False,
     ) -> None:
         told = {"url": url, "token": token, "reason": reason, "can_take_over": can_take_over}
-        self.tell_page(_asked().page, {"type": "room", "session_id": str(session_id), **told})
+        self.tell_page(word().page, {"type": "room", "session_id": str(session_id), **told})
 
 
 def is_open(session: AsyncSession) -> bool:
@@ -177,8 +177,8 @@ def is_open(session: AsyncSession) -> bool:
     return session.state in (SessionState.CONNECTING, SessionState.CONNECTED)
 
 
-def _asked() -> Command:
-    """The command that is being done."""
+def word() -> Command:
+    """The command that is being done: a page's newest word."""
     command = asked.get()
     assert command is not None
     return command
