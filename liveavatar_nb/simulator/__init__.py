@@ -5,6 +5,7 @@ It imports nothing else of this project, and shares no parser and no model with 
 
 from .handle import Faults, LedgerEntry, Simulator
 from .heard import Frame, Heard
+from .options import LiveKit
 from .process import SimulatorError
 
-__all__ = ["Faults", "Frame", "Heard", "LedgerEntry", "Simulator", "SimulatorError"]
+__all__ = ["Faults", "Frame", "Heard", "LedgerEntry", "LiveKit", "Simulator", "SimulatorError"]

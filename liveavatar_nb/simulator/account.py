@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Literal
 
 from .clock import MINUTE, SECOND
+from .media.tokens import Room
 
 Mode = Literal["FULL", "LITE"]
 CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}
@@ -70,6 +71,9 @@ class Session:
     context_id: str | None
     opening: str | None = None  # what the avatar says first
     persona: Persona = Persona()
+    quality: str = "high"  # of the video
+    encoding: str = "H264"
+    own_room: Room | None = None  # of the account's, which the avatar joins
     created_at: int
     cap: int
     updated_at: int
@@ -169,6 +173,9 @@ class Account:
         context_id: str | None,
         opening: str | None = None,
         persona: Persona,
+        quality: str,
+        encoding: str,
+        own_room: Room | None,
         max_session_duration: int | None,
         now: int,
     ) -> Session:
@@ -189,6 +196,9 @@ class Account:
             context_id=context_id,
             opening=opening,
             persona=persona,
+            quality=quality,
+            encoding=encoding,
+            own_room=own_room,
             created_at=now,
             updated_at=now,
             cap=seconds * SECOND,
@@ -197,7 +207,8 @@ class Account:
         self._by_token[_digest(session.token)] = session
         return session
 
-    def start(self, session: Session, now: int, received_at: float) -> None:
+    def start(self, session: Session, now: int, received_at: float, refusal: Refused | None = None) -> None:
+        """Begins to bill it; where there is a `refusal`, all that was looked at before that is well."""
         self.settle(now)
         session.starts += 1
         session.start_received_at = session.start_received_at or received_at
@@ -211,6 +222,8 @@ class Account:
             raise Refused(
                 403, f"Not enough credits: {session.mode} needs {session.price} for its first minute", NO_CREDITS_CODE
             )
+        if refusal is not None:
+            raise refusal
         session.started_at = session.active_at = session.updated_at = now
         self._running[session.id] = session
         if session.opening:

@@ -14,9 +14,8 @@ from .clock import SECOND
 from .faults import Fault
 from .options import HIGHEST_SPEED, LONGEST_ADVANCE, number
 from .rest.answers import answer, failure
-from .rest.calls import parse
 from .service import Service
-from .validation import Invalid
+from .validation import Invalid, parse
 
 PREFIX: Final = "/_simulator"
 
@@ -36,6 +35,10 @@ def warnings(service: Service, told: dict[str, Any]) -> list[str]:
     return list(service.warnings)
 
 
+def media(service: Service, told: dict[str, Any]) -> str:
+    return service.host.words
+
+
 def refusals(service: Service, told: dict[str, Any]) -> list[str]:
     return list(service.refusals)
 
@@ -50,7 +53,10 @@ def frames(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
 
 def advance(service: Service, told: dict[str, Any]) -> None:
     service.now()
-    service.clock.advance(number("seconds", told.get("seconds"), low=0, high=LONGEST_ADVANCE))
+    seconds = number("seconds", told.get("seconds"), low=0, high=LONGEST_ADVANCE)
+    service.clock.advance(seconds)
+    for stage in service.stages.values():
+        stage.skip(seconds)
     service.now()
 
 
@@ -115,6 +121,7 @@ def routes() -> list[Route]:
         "requests": requests,
         "warnings": warnings,
         "refusals": refusals,
+        "media": media,
         "heard": heard,
         "frames": frames,
         "advance": advance,

@@ -39,6 +39,7 @@ def build(service: Service) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         ticker = asyncio.create_task(tick(service))
         yield
+        await service.aclose()
         ticker.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await ticker

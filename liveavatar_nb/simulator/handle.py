@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from .faults import Fault
 from .heard import Frame, Heard
-from .options import HIGHEST_SPEED, LONGEST_ADVANCE, Options, Spelling, header_safe, number
+from .options import HIGHEST_SPEED, LONGEST_ADVANCE, LiveKit, Options, Spelling, header_safe, number
 from .process import ChildProcess, SimulatorError
 
 KEY_BYTES: Final = 32
@@ -162,6 +162,9 @@ class Simulator:
     spelling: which events tell that the avatar speaks, as builds of the service differ in it: ``speak`` for
         ``agent.speak_started`` and its like alone, ``state`` for ``agent.state_updated`` with `new_state` alone,
         ``bare_state`` for the same with `state`, or ``both`` of the first two.
+    livekit: where avatars are seen and heard: in rooms of this `LiveKit` server; with ``"auto"`` in those of the one
+        that LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name, else of one of its own, where ``livekit-server``
+        is on the PATH; with None, or where that fails, nowhere: a page draws them. Needs the extra ``media``.
 
     Raises ``ValueError`` or ``TypeError`` that names the field, `SimulatorError` where it does not start.
     """
@@ -182,6 +185,7 @@ class Simulator:
         history: bool = True,
         rate_limit: int | None = 100,
         spelling: Spelling = "both",
+        livekit: Literal["auto"] | LiveKit | None = None,
     ) -> None:
         options = Options.of(
             speed=speed,
@@ -196,7 +200,9 @@ class Simulator:
             history=history,
             rate_limit=rate_limit,
             spelling=spelling,
+            livekit=livekit,
         )
+        del livekit
         self.api_key: Final = secrets.token_urlsafe(KEY_BYTES) if api_key is None else header_safe("api_key", api_key)
         del api_key  # from here on a traceback that shows local variables does not show it
         self._owner: Final = _Owner(options, self.api_key)
@@ -214,6 +220,11 @@ class Simulator:
     def pid(self) -> int:
         """The child's process id."""
         return self._owner.child.pid
+
+    @property
+    def media(self) -> str:
+        """Where avatars are seen and heard, in words: "LiveKit on ws://..." or "drawn in the page: ..." with why."""
+        return str(self._owner.ask("media"))
 
     def close(self) -> None:
         """Ends the child and waits until it is gone. Can be called twice."""

@@ -11,15 +11,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from .account import Session
 from .delivery import raw
 from .faults import ROOM
-from .rest.calls import parse
 from .service import Service
 from .sockets import ABNORMAL, REFUSED, REPLACED
 from .stage import Stage
-from .validation import Invalid
+from .validation import Invalid, parse
 
 PREFIX: Final = "/_simulator/room/"
 TOPIC: Final = "line"
-MOST_UNSENT: Final = 1_000  # frames for a client that does not read them: more cut it off
+MOST_UNSENT: Final = 1_000  # frames for a client that does not read them: then it is cut off
 LATEST_SOUND: Final = 10  # frames that wait when sound is left out, as it would come a second too late
 
 
@@ -51,7 +50,8 @@ class Line:
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None:
         self._outbox.append(json.dumps({"topic": topic, "payload": payload}))
-        if len(self._outbox) > MOST_UNSENT:
+        if len(self._outbox) == MOST_UNSENT:
+            self._service.warn(f"{MOST_UNSENT} frames wait for a client of the line that does not read: it is cut off")
             self._service.cut(self._websocket.scope["client"])
         self._service.clock.poke()
 

@@ -35,7 +35,7 @@ class LiveKit:
     api_secret: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.url, str) or not LIVEKIT_URL.fullmatch(self.url):
+        if not LIVEKIT_URL.fullmatch(header_safe("livekit: url", self.url)):
             raise ValueError("livekit: the url looks like wss://example.org or ws://127.0.0.1:7880")
         header_safe("livekit: api_key", self.api_key)
         header_safe("livekit: api_secret", self.api_secret)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeGuard
 
 from .commands import LONGEST_NAME, Wrong
-from .rest.calls import parse
-from .validation import Invalid
+from .validation import Invalid, parse
 
 LONGEST_PACKET: Final = 15_000  # bytes: more does not go over a data channel in one piece
 SPEAK_TEXT: Final = "avatar.speak_text"

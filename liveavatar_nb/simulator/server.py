@@ -8,13 +8,13 @@ import secrets
 import socket
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .app import build
-from .options import Options, Spelling, header_safe
+from .options import LiveKit, Options, Spelling, header_safe
 from .service import Service
 
 BACKLOG: Final = 2048
@@ -38,6 +38,7 @@ def serve(
     history: bool = True,
     rate_limit: int | None = 100,
     spelling: Spelling = "both",
+    livekit: Literal["auto"] | LiveKit | None = None,
     api_key: str | None = None,
     on_ready: Callable[[str, str], None] | None = None,
 ) -> None:
@@ -66,6 +67,7 @@ def serve(
         history=history,
         rate_limit=rate_limit,
         spelling=spelling,
+        livekit=livekit,
     )
     key = secrets.token_urlsafe(32) if api_key is None else header_safe("api_key", api_key)
     run(options, key, None, on_ready or (lambda url, key: None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import secrets
@@ -19,14 +20,13 @@ from .critic import Critic
 from .ear import Ear
 from .faults import Switchboard
 from .history import furnish
+from .media.host import Host
 from .options import Options
 from .ratelimit import RateLimit
 from .store import Store
 from .voices import Voices
 
 if TYPE_CHECKING:
-    import asyncio
-
     from .sockets import Connection
     from .stage import Stage
 
@@ -67,10 +67,16 @@ class Service:
         # the connections by the client's address: a fault cuts one in the middle of its request
         self.transports: WeakValueDictionary[tuple[str, int], asyncio.Transport] = WeakValueDictionary()
         self.sockets: dict[str, Connection] = {}
+        self.host = Host(options.livekit, self.warn)
         self.stages: dict[str, Stage] = {}  # by session id, of the sessions that run
         self._critics: dict[str, Critic] = {}
         self._api_key = api_key.encode()
         self._admin_token = (admin_token or secrets.token_urlsafe(32)).encode()
+
+    async def aclose(self) -> None:
+        """Has the avatars leave their rooms, and ends the LiveKit server of its own."""
+        await asyncio.gather(*(stage.aclose() for stage in list(self.stages.values())))
+        await self.host.aclose()
 
     @property
     def url(self) -> str:

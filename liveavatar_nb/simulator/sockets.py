@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .account import Session
 from .commands import Command, Wrong, measure, read
+from .cues import Cues
 from .delivery import Delivery, raw
 from .faults import SOCKET, Fault
 from .heard import Frame
@@ -54,6 +55,8 @@ class Connection:
         self._critic = service.critic(session.id)
         self._delivery = Delivery(service.faults, service.options.spelling)
         self._outbox: list[Event] = []
+        self._stage = service.stages[session.id]
+        self._cues = Cues(self._stage)
         self._connected = False
         self._stalled = False
 
@@ -70,8 +73,9 @@ class Connection:
             for task in (reader, writer):
                 task.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
-            if self._service.sockets.get(self._session.id) is self:
+            if self._newest():
                 del self._service.sockets[self._session.id]
+                self._cues.drop()  # what was queued is forgotten with its connection
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
@@ -97,12 +101,12 @@ class Connection:
         """Says ``connected`` after the usual delay, unless the session ends before or a fault forbids it."""
         silent = self._service.faults.take({SOCKET}, "never_connected")
         ready = time.monotonic() + self._service.options.connect_delay
-        while (left := ready - time.monotonic()) > 0 or silent:
+        while (left := ready - time.monotonic()) > 0 or silent or not self._stage.is_there:
             seen = self._service.clock.version
             self._service.now()
             if not self._current():
                 return
-            await self._service.clock.pause(None, seen=seen, limit=None if silent else left)
+            await self._service.clock.pause(None, seen=seen, limit=left if left > 0 and not silent else None)
         if self._current():
             self._connected = True
             self._outbox.append(_state("connected"))
@@ -118,6 +122,7 @@ class Connection:
         if self._session.ended_at is not None:
             now = min(now, self._session.ended_at)  # nothing is said after the session's end
         self._outbox += self._speech.settle(now)
+        self._cues.settle()
         self._critic.watch(self._speech, now)
 
     def _next_due(self) -> int | None:
@@ -219,6 +224,7 @@ class Connection:
             self._outbox += self._speech.commit(event_id, now)
         elif kind == "agent.interrupt":
             self._outbox += self._speech.interrupt(event_id, now)
+            self._cues.drop()
             self._service.account.touch(self._session, now)
         elif kind == "agent.start_listening":
             self._outbox += self._speech.pose("listening", now)
@@ -230,6 +236,7 @@ class Connection:
     def _speak(self, command: Command, now: int, received_at: float) -> None:
         utterance, events = self._speech.append(command.audio, command.event_id, now)
         self._outbox += events
+        self._cues.add(utterance, command.audio)
         self._service.ear.hear(self._session.id, utterance, command.audio, received_at)
         busy_until = self._speech.busy_until()
         self._service.account.touch(self._session, max(now, busy_until))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -142,3 +143,15 @@ class Record:
 
     def unknown(self, value: dict[str, Any]) -> list[str]:
         return [name for name in value if name not in self._fields]
+
+
+def parse(text: bytes | str) -> Any:
+    """JSON, by the letter: no NaN, no Infinity."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        raise Invalid([problem(("body",), "JSON decode error", "json_invalid")]) from None

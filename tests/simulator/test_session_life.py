@@ -22,8 +22,8 @@ def test_a_session_is_created_started_and_stopped(caller: Any) -> None:
     assert data["session_id"] == made["session_id"]
     assert data["max_session_duration"] == 120
     assert data["ws_url"].startswith("ws://127.0.0.1:")
-    assert data["livekit_url"] is None
-    assert data["livekit_client_token"] is None
+    assert data["livekit_url"].endswith(f"/_simulator/room/{made['session_id']}")
+    assert data["livekit_client_token"]
     assert [entry.session_id for entry in caller.simulator.billed()] == [made["session_id"]]
 
     caller.simulator.advance(30)

@@ -37,7 +37,7 @@ class Server:
     """
 
     def __init__(self, program: str) -> None:
-        self._program = program
+        self.program: Final = program
         self._port = _free_port(socket.SOCK_STREAM)
         self._keeper: subprocess.Popen[bytes] | None = None
         self._starting = asyncio.Lock()
@@ -45,13 +45,17 @@ class Server:
             f"ws://127.0.0.1:{self._port}", f"API{secrets.token_hex(6)}", secrets.token_urlsafe(32)
         )
 
+    @property
+    def is_running(self) -> bool:
+        return self._keeper is not None and self._keeper.poll() is None
+
     async def ready(self) -> None:
         """Returns when it answers; started anew, on the same port, where it has died.
 
         Raises `ServerFailed`.
         """
         async with self._starting:
-            if self._keeper is not None and self._keeper.poll() is None:
+            if self.is_running:
                 return
             with tempfile.TemporaryFile() as log:
                 self._keeper = self._start(log.fileno())
@@ -84,7 +88,7 @@ class Server:
             },
         }
         return subprocess.Popen(
-            [sys.executable, "-I", str(KEEPER), self._program],
+            [sys.executable, "-I", str(KEEPER), self.program],
             # JSON is YAML, and an environment is not for everybody to read, as arguments are
             env={**os.environ, "LIVEKIT_CONFIG": json.dumps(config)},
             stdin=subprocess.PIPE,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from starlette.requests import Request
 
 from ..account import Refused, Session
 from ..service import Service
-from ..validation import Invalid, Location, Record, ensure, problem
+from ..validation import Invalid, Location, Record, ensure, parse, problem
 
 PAGE_SIZE: Final = 20
 LARGEST_PAGE: Final = 100
@@ -124,16 +123,4 @@ class Call:
 
 
 Answer = tuple[int, Any]
-Function = Callable[[Call], Answer]
-
-
-def parse(text: bytes | str) -> Any:
-    """JSON, by the letter: no NaN, no Infinity."""
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not JSON")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError):
-        raise Invalid([problem(("body",), "JSON decode error", "json_invalid")]) from None
+Function = Callable[[Call], Answer | Awaitable[Answer]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -17,9 +17,9 @@ from ..account import Refused
 from ..faults import REST_KINDS, Fault
 from ..operations import Operation
 from ..service import Service, masked
-from ..validation import Invalid
+from ..validation import Invalid, parse
 from .answers import answer, failure
-from .calls import Call, Function, parse
+from .calls import Call, Function
 from .damage import damaged
 
 SUCCESS: Final = 1000
@@ -66,7 +66,7 @@ async def _respond(operation: Operation, function: Function, request: Request) -
         _under_way.add(task)
         task.add_done_callback(_under_way.discard)
         return _failed(fault) if "status" in fault.parameters else _cut(service, client)
-    response = _applied(function, call)
+    response = await _applied(function, call)
     if fault is None:
         return response
     if fault.kind == "drop_after":
@@ -79,9 +79,10 @@ def _credential(request: Request) -> str:
     return request.headers.get("authorization") or request.headers.get("x-api-key", "")
 
 
-def _applied(function: Function, call: Call) -> Response:
+async def _applied(function: Function, call: Call) -> Response:
     try:
-        status, data = function(call)
+        told = function(call)
+        status, data = await told if isinstance(told, Awaitable) else told
     except Refused as refused:
         return failure(refused.status, refused.message, refused.code)
     except Invalid as invalid:
@@ -100,7 +101,7 @@ async def _apply_late(operation: Operation, function: Function, call: Call, seco
             if session.started_at is None:
                 # it was on its way when the stop came, which found nothing that ran
                 session.ended_at = session.end_reason = None
-    _applied(function, call)
+    await _applied(function, call)
 
 
 def _unapplied(fault: Fault, service: Service, client: tuple[str, int]) -> Response | None:

@@ -7,24 +7,37 @@ from typing import Any, Final
 from .. import rules
 from ..account import Line, Refused, Session, shown
 from ..clock import SECOND, moment
+from ..media.tokens import claims, lacking
+from ..service import Service
+from ..stage import Stage
 from .calls import Answer, Call, Function
 from .tokens import token
 
 
-def start(call: Call) -> Answer:
+async def start(call: Call) -> Answer:
     session = call.bearer()
     if call.body.strip():  # an old habit: the contract has no body here
         body = call.json(required=False)
         if body.get("session_id", session.id) != session.id:
             raise Refused(400, "The session token belongs to another session than session_id")
     service = call.service
-    service.account.start(session, service.now(), call.received_at)
+    why = _unfit(service, session)
+    refusal = Refused(500, "The session could not be started") if why else None
+    try:
+        service.account.start(session, service.now(), call.received_at, refusal)
+    except Refused as refused:
+        if refused is refusal:
+            # as the service does: the answer does not say what is wrong
+            service.warn(f"the start call answered 500: {why}")
+        raise
+    stage = service.stages[session.id] = Stage(service, session)
+    url, token = await stage.open()
     service.clock.poke()
     socket = f"ws://127.0.0.1:{service.port}/v1/sessions/{session.id}/socket?token={session.socket_token}"
     return 201, {
         "session_id": session.id,
-        "livekit_url": None,
-        "livekit_client_token": None,
+        "livekit_url": url,
+        "livekit_client_token": token,
         "livekit_agent_token": None,
         "max_session_duration": session.cap // SECOND,
         "ws_url": socket if session.has_socket else None,
@@ -94,6 +107,14 @@ def delete_events(call: Call) -> Answer:
         raise Refused(400, "The session has not ended: its events can be deleted afterwards")
     found.transcript.clear()
     return 200, None
+
+
+def _unfit(service: Service, session: Session) -> str | None:
+    """Why the avatar could not play in the account's own room."""
+    room = session.own_room
+    if room is None or (not service.host.can_join and claims(room.token) is None):
+        return None  # it will not be joined, and what is no JWT tells nothing
+    return lacking(room)
 
 
 def _session(session: Session, now: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from .. import rules
 from ..account import Mode, Persona, Refused
 from ..avatars import SANDBOX_AVATAR, Avatar
 from ..belongings import Context
+from ..media.tokens import Room
 from ..service import Service
 from ..validation import Invalid, Record, ensure, problem
 from .calls import Answer, Call
@@ -27,6 +28,7 @@ def token(call: Call) -> Answer:
         context = _conversation(call.service, avatar, body)
     else:
         _agents(call.service, body)
+    video = body.get("video_settings") or {}
     duration = body.get("max_session_duration")
     session = call.service.account.create(
         avatar_id=avatar.id,
@@ -36,6 +38,9 @@ def token(call: Call) -> Answer:
         context_id=persona.get("context_id"),
         opening=context.opening(body.get("dynamic_variables") or {}) if context else None,
         persona=_persona(call.service, avatar, context, mode, body),
+        quality=video.get("quality", "high"),
+        encoding=video.get("encoding", "H264"),
+        own_room=_own_room(body),
         max_session_duration=None if duration is None else int(duration),
         now=call.service.now(),
     )
@@ -104,6 +109,11 @@ def _persona(service: Service, avatar: Avatar, context: Context | None, mode: Mo
     if context:
         return replace(persona, name=context.name, prompt=context.instruction(body.get("dynamic_variables") or {}))
     return replace(persona, name="agent", prompt="") if _is_agent(mode, body) else persona
+
+
+def _own_room(body: dict[str, Any]) -> Room | None:
+    told = body.get("livekit_config")
+    return Room(told["livekit_url"], told["livekit_room"], told["livekit_client_token"]) if told else None
 
 
 def _is_agent(mode: Mode, body: dict[str, Any]) -> bool:
