@@ -358,6 +358,7 @@ def _simulator(options: argparse.Namespace) -> None:
             speed=options.speed,
             credits=options.credits,
             allow_origins=options.allow_origin,
+            livekit="auto",
             on_ready=on_ready,
         )
     except ValueError as error:

@@ -97,7 +97,7 @@ class LiveAvatar(Face):
 
         Args:
             max_minutes, tts: as for `LiveAvatar`.
-            options: of `liveavatar_nb.simulator.Simulator`: `speed`, `credits`...
+            options: of `liveavatar_nb.simulator.Simulator`: `speed`, `credits`...; `livekit` is "auto" here.
 
         Raises:
             SimulatorError: it did not come up.
@@ -106,7 +106,7 @@ class LiveAvatar(Face):
         from .simulator import SimulatorError as DidNotStart  # noqa: PLC0415
 
         try:
-            simulator = Simulator(**options)
+            simulator = Simulator(**{"livekit": "auto", **options})
         except DidNotStart as failure:
             raise SimulatorError(str(failure)) from None
         key = Masked(simulator.api_key, "of the simulator")

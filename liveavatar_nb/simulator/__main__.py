@@ -10,23 +10,34 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PARENT_CHECK_SECONDS = 0.5
 
 
-def end_with(parent: int) -> None:
-    """Ends this process at once when the pipe ends, or, where a forked child holds that, when the parent changes."""
+def end_with(parent: int, farewells: list[Callable[[], None]]) -> None:
+    """Ends this process when the pipe ends, or, where a forked child holds that, when the parent changes.
+
+    Parameters
+    ----------
+    farewells: what is done before; none of it takes long.
+    """
+
+    def end() -> None:
+        for farewell in farewells:
+            farewell()
+        os._exit(0)
 
     def until_end_of_pipe() -> None:
         while os.read(0, 1024):
             pass
-        os._exit(0)
+        end()
 
     def until_orphaned() -> None:
         while os.getppid() == parent:
             time.sleep(PARENT_CHECK_SECONDS)
-        os._exit(0)
+        end()
 
     for watch in (until_end_of_pipe, until_orphaned):
         threading.Thread(target=watch, daemon=True).start()
@@ -56,15 +67,20 @@ def main() -> None:
         sys.exit("This is the simulator's child process. To run a simulator: liveavatar-nb simulator")
     with open(0, "rb", buffering=0, closefd=False) as pipe:
         told = json.loads(pipe.readline())
-    end_with(told["parent"])
+    farewells: list[Callable[[], None]] = []
+    end_with(told["parent"], farewells)
     sys.path += [folder for folder in told["path"] if folder not in sys.path]
     this_package()
     from liveavatar_nb.simulator.options import Options  # noqa: PLC0415 (found only now)
     from liveavatar_nb.simulator.server import run  # noqa: PLC0415
+    from liveavatar_nb.simulator.service import Service  # noqa: PLC0415
+
+    def made(service: Service) -> None:
+        farewells.append(service.leave)
 
     options = Options.from_json(told["options"])
     try:
-        run(options, told["api_key"], told["admin_token"], ready)
+        run(options, told["api_key"], told["admin_token"], ready, made)
     except OSError as error:
         sys.exit(f"Port {options.port} of 127.0.0.1: {error.strerror}")
 

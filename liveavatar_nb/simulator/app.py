@@ -37,6 +37,7 @@ def build(service: Service) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        service.loop = asyncio.get_running_loop()
         ticker = asyncio.create_task(tick(service))
         yield
         await service.aclose()

@@ -17,7 +17,7 @@ HIGHEST_SPEED: Final = 1_000_000.0
 LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds: a clock of the year 10,000 has no name for its dates
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
-LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[!-~]+")
+LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # without credentials: it is shown
 Spelling = Literal["both", "speak", "state", "bare_state"]
 SPELLINGS: Final = get_args(Spelling)
 HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
@@ -114,9 +114,12 @@ class Options:
 
 
 def named_livekit(environment: Mapping[str, str]) -> LiveKit | None:
-    """The server that LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name, where all three are there."""
+    """The server that LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name, where they do."""
     told = [environment.get(f"LIVEKIT_{name}", "").strip() for name in ("URL", "API_KEY", "API_SECRET")]
-    return LiveKit(*told) if all(told) else None
+    try:
+        return LiveKit(*told)
+    except ValueError:  # empty or no address
+        return None
 
 
 def number(name: str, value: object, *, low: float, high: float = math.inf) -> float:

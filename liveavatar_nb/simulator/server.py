@@ -73,10 +73,17 @@ def serve(
     run(options, key, None, on_ready or (lambda url, key: None))
 
 
-def run(options: Options, api_key: str, admin_token: str | None, on_ready: Callable[[str, str], None]) -> None:
+def run(
+    options: Options,
+    api_key: str,
+    admin_token: str | None,
+    on_ready: Callable[[str, str], None],
+    on_made: Callable[[Service], None] = lambda service: None,
+) -> None:
     """Serves checked options; with an admin token its owner may ask for the ledger and switch faults on."""
     with _listener(options.port) as listener:
         service = Service(options, port=listener.getsockname()[1], api_key=api_key, admin_token=admin_token)
+        on_made(service)
 
         class Protocol(H11Protocol):
             """Lets a fault cut the connection, which no ASGI application can."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import re
 import secrets
@@ -34,6 +35,7 @@ KEPT_REQUESTS: Final = 10_000
 KEPT_WARNINGS: Final = 1_000
 KEPT_REFUSALS: Final = 1_000
 SECRET_NAME: Final = re.compile(r"token|secret|api_key|password", re.IGNORECASE)
+LEAVE_LIMIT: Final = 1.5  # seconds for all avatars to leave their rooms, when the process ends
 MASK: Final = "***"
 
 
@@ -44,6 +46,7 @@ class Service:
         self.options = options
         self.port = port
         self.clock = Clock(options.speed)
+        self.loop: asyncio.AbstractEventLoop | None = None  # once it serves
         self.account = Account(
             balance=options.credits,
             concurrency=options.concurrency,
@@ -77,6 +80,12 @@ class Service:
         """Has the avatars leave their rooms, and ends the LiveKit server of its own."""
         await asyncio.gather(*(stage.aclose() for stage in list(self.stages.values())))
         await self.host.aclose()
+
+    def leave(self) -> None:
+        """From another thread, as the process ends: no room is left with an avatar that nobody moves."""
+        if self.loop is not None and any(stage.is_in_room for stage in list(self.stages.values())):
+            with contextlib.suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self.aclose(), self.loop).result(LEAVE_LIMIT)
 
     @property
     def url(self) -> str:

@@ -81,6 +81,11 @@ class Stage:
         return self._actor is None or self._actor.is_there
 
     @property
+    def is_in_room(self) -> bool:
+        """Whether it plays in a LiveKit room, or tries to."""
+        return self._actor is not None
+
+    @property
     def has_audience(self) -> bool:
         """Whether somebody is there to see and hear it."""
         return self.line is not None or (self._actor is not None and self._actor.has_audience)

@@ -50,7 +50,10 @@ class Host:
             if program := shutil.which(PROGRAM):
                 self._server = Server(program)
             elif os.environ.get("LIVEKIT_URL"):
-                self._why_not = f"LIVEKIT_URL without LIVEKIT_API_KEY and LIVEKIT_API_SECRET, no {PROGRAM} on the PATH"
+                self._why_not = (
+                    "LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET together name no server, and there is no "
+                    f"{PROGRAM} on the PATH"
+                )
             else:
                 self._why_not = f"no {PROGRAM} on the PATH"
 
