@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from typing import Any
 
 import pytest
 
 from liveavatar_nb.widgets.channel import channel
+
+from ..waiting import wait_for
 
 
 def command(widget: Any, name: str, /, **args: Any) -> None:
@@ -26,3 +29,66 @@ def messages_of(widget: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> list
 
     monkeypatch.setattr(type(widget), "send", send)
     return messages
+
+
+class Wire:
+    """What widgets of one class send to pages; each message with its buffers."""
+
+    def __init__(self, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[tuple[str, dict[str, Any], list[bytes]]] = []
+
+        def send(widget: Any, content: dict[str, Any], buffers: Any = None) -> None:
+            self.sent.append((widget.widget_id, content, list(buffers or ())))
+
+        monkeypatch.setattr(kind, "send", send)
+
+
+class Page:
+    """A browser page (a tab) that shows a widget.
+
+    Args:
+        widget: which.
+        wire: what is sent to pages.
+        name: the page's id.
+        is_prompt: whether it has a way that no cell holds up.
+    """
+
+    def __init__(self, widget: Any, wire: Wire, name: str, *, is_prompt: bool = True) -> None:
+        self.widget, self.name = widget, name
+        self._wire, self._is_prompt = wire, is_prompt
+
+    def say(self, name: str, /, **args: Any) -> None:
+        """Sends a command."""
+        data = {"widget": self.widget.widget_id, "id": uuid.uuid4().hex, "command": name, "args": args}
+        channel.deliver({**data, "page": self.name}, is_prompt=self._is_prompt)
+
+    def heard(self, kind: str) -> list[dict[str, Any]]:
+        """The messages of a kind that reach this page, each with its buffers."""
+        return [
+            {**content, "buffers": buffers}
+            for widget_id, content, buffers in list(self._wire.sent)
+            if widget_id == self.widget.widget_id
+            and content["type"] == kind
+            and content.get("page", self.name) == self.name
+        ]
+
+    def hears(self, kind: str, count: int = 1) -> dict[str, Any]:
+        """The newest message of a kind, once there are as many."""
+        wait_for(lambda: len(self.heard(kind)) >= count)
+        return self.heard(kind)[-1]
+
+    def join(self, session_id: str, **args: Any) -> dict[str, Any]:
+        """Asks for a session's room; the answer."""
+        count = len(self.heard("room"))
+        self.say("join", session_id=session_id, **args)
+        return self.hears("room", count + 1)
+
+    def news(self, session_id: str, state: str, reason: str | None = None, *, avatar: bool = False) -> None:
+        """Tells of the room that it is in."""
+        self.say("room", session_id=session_id, state=state, reason=reason, avatar=avatar)
+
+    def send_parts(self, name: str, content: bytes, size: int, **args: Any) -> None:
+        """Sends bytes in parts."""
+        parts = [content[at : at + size] for at in range(0, len(content), size)] or [b""]
+        for part, data in enumerate(parts):
+            self.say(name, part=part, parts=len(parts), data=base64.b64encode(data).decode(), **args)

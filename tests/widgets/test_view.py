@@ -1,0 +1,456 @@
+"""`LiveView` without a browser: who is in the room, what goes through pages, and what is never shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator
+from liveavatar_nb import config as limits
+from liveavatar_nb.bridge import bridge
+from liveavatar_nb.config import Masked
+from liveavatar_nb.errors import InvalidArgument
+from liveavatar_nb.holder import HolderKind, HolderLost, RoomLine
+from liveavatar_nb.widgets import holders
+from liveavatar_nb.widgets.holders import pages
+from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT
+
+from ..waiting import wait_for
+from .pages import Page, Wire
+
+CANARY = "canary-of-the-room-1f7a"
+ADDRESS = "wss://room.example.org"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Simulator]:
+    """One for all tests of this module, whose rooms are drawn."""
+    with Simulator(connect_delay=0.01, history=False, credits=10_000, rate_limit=None) as running:
+        yield running
+
+
+@pytest.fixture
+def simulator(shared: Simulator) -> Iterator[Simulator]:
+    yield shared
+    assert not shared.billed()
+
+
+@pytest.fixture
+def session(la: LiveAvatar) -> Iterator[Session]:
+    """A session in a drawn room."""
+    with la.start("Silas") as session:
+        yield session
+
+
+class Heard:
+    """What a session hears of its room."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def roomed(session: Session, heard: Heard) -> Session:
+    """A session whose room is one of LiveKit's, as far as pages know."""
+    inner = session._inner
+
+    async def swap() -> None:
+        if inner._room is not None:
+            await inner._room.close()
+        inner._room = RoomLine(
+            ADDRESS,
+            Masked(CANARY, "of a room"),
+            str(inner.id),
+            inner._wire,
+            receive=heard.events.append,
+            on_change=inner._on_change,
+        )
+
+    bridge.call(swap())
+    return session
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    return Wire(LiveView, monkeypatch)
+
+
+@pytest.fixture
+def view(la: LiveAvatar, roomed: Session, wire: Wire) -> Iterator[LiveView]:
+    view = LiveView(la)
+    wait_for(lambda: view.status and view.status["state"] == "connected")
+    yield view
+    view.close()
+
+
+class Process:
+    """This process in the room."""
+
+    kind: HolderKind = "process"
+
+    def __init__(self) -> None:
+        self.left = False
+        self.sent: list[bytes] = []
+
+    async def send(self, payload: bytes) -> None:
+        self.sent.append(payload)
+
+    async def leave(self) -> None:
+        self.left = True
+
+
+def line_of(session: Session) -> RoomLine:
+    line: RoomLine | None = session._inner.room
+    assert line is not None
+    return line
+
+
+def held_by(view: LiveView) -> str | None:
+    found: str | None = view.status["room"]["held_by"]
+    return found
+
+
+def enter(page: Page, session: Session) -> None:
+    """The page joins, and is in the room."""
+    assert page.join(str(session.id))["url"] == ADDRESS
+    page.news(str(session.id), "joined", avatar=True)
+    wait_for(lambda: held_by(page.widget) == "page" and page.widget.status["room"]["avatar"])
+
+
+def test_a_page_is_told_the_room_once_it_asks_and_holds_it_once_it_is_in(
+    view: LiveView, wire: Wire, roomed: Session
+) -> None:
+    page = Page(view, wire, "tab-1")
+    answer = page.join(str(roomed.id))
+    assert (answer["url"], answer["token"], answer["reason"]) == (ADDRESS, CANARY, None)
+    assert held_by(view) is None, "it is not in yet"
+    page.news(str(roomed.id), "joined", avatar=True)
+    wait_for(lambda: held_by(view) == "page")
+    wait_for(lambda: view.status["room"]["avatar"])
+    page.news(str(roomed.id), "reconnecting")
+    wait_for(lambda: "connection to the room back" in (view.status["room"]["words"] or ""))
+    assert held_by(view) == "page"
+    page.news(str(roomed.id), "joined", avatar=True)
+    wait_for(lambda: view.status["room"]["words"] is None)
+    page.news(str(roomed.id), "left")
+    wait_for(lambda: held_by(view) is None)
+    assert not view.status["room"]["avatar"]
+
+
+def test_only_the_session_that_is_shown_and_lives_has_a_room_to_join(
+    view: LiveView, wire: Wire, roomed: Session
+) -> None:
+    page = Page(view, wire, "tab-1")
+    for asked_for in ("", "another", None):
+        answer = page.join(asked_for)  # type: ignore[arg-type]
+        assert (answer["url"], answer["token"], answer["reason"]) == (None, None, NOT_LIVE)
+    roomed.stop()
+    answer = page.join(str(roomed.id))
+    assert (answer["url"], answer["token"], answer["reason"]) == (None, None, NOT_LIVE)
+
+
+def test_another_window_is_refused_until_it_takes_over(view: LiveView, wire: Wire, roomed: Session) -> None:
+    first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
+    enter(first, roomed)
+    answer = second.join(str(roomed.id))
+    assert (answer["url"], answer["token"], answer["reason"]) == (None, None, ELSEWHERE)
+    assert answer["can_take_over"]
+    assert first.heard("room")[-1]["token"] == CANARY
+    assert CANARY not in json.dumps(second.heard("room"), default=repr), "the answer to one page is for that one"
+    second.say("join", session_id=roomed.id, take_over=True)
+    assert first.hears("room_leave")["session_id"] == roomed.id
+    assert len(second.heard("room")) == 1, "the first is not out yet"
+    first.news(str(roomed.id), "left")
+    assert second.hears("room", 2)["token"] == CANARY
+    second.news(str(roomed.id), "joined")
+    wait_for(lambda: held_by(view) == "page")
+    assert not second.heard("room_leave")
+
+
+def test_two_pages_that_ask_at_once_do_not_both_join(view: LiveView, wire: Wire, roomed: Session) -> None:
+    first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
+    assert first.join(str(roomed.id))["url"] == ADDRESS
+    assert second.join(str(roomed.id))["reason"] == ELSEWHERE
+    first.news(str(roomed.id), "unreachable", "No way through the firewall.")
+    wait_for(lambda: view.status["room"]["words"] == "No way through the firewall.")
+    assert second.join(str(roomed.id))["url"] == ADDRESS
+
+
+def test_a_page_that_vanished_is_dropped_and_comes_back(
+    view: LiveView, wire: Wire, roomed: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "SILENCE", 0.2)
+    first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
+    enter(first, roomed)
+    wait_for(lambda: held_by(view) is None)
+    assert "does not answer" in view.status["room"]["words"]
+    first.say("beat")
+    wait_for(lambda: held_by(view) == "page")
+    wait_for(lambda: held_by(view) is None)
+    assert second.join(str(roomed.id))["url"] == ADDRESS, "a window that is gone is no reason to refuse another"
+
+
+def test_a_page_that_a_cell_may_hold_up_is_not_taken_for_gone(
+    view: LiveView, wire: Wire, roomed: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "SILENCE", 0.05)
+    page = Page(view, wire, "tab-1", is_prompt=False)
+    enter(page, roomed)
+    bridge.call(asyncio.sleep(0.3))
+    assert held_by(view) == "page"
+
+
+def test_who_tries_again_where_it_cannot_come_in_throws_nobody_out(view: LiveView, wire: Wire, roomed: Session) -> None:
+    page = Page(view, wire, "tab-1")
+    page.join(str(roomed.id))
+    page.news(str(roomed.id), "unreachable", "no way")
+    wait_for(lambda: view.status["room"]["words"] == "no way")
+    process = Process()
+    bridge.call(line_of(roomed).hold(process))
+    assert page.join(str(roomed.id))["url"] == ADDRESS
+    assert not process.left
+    page.news(str(roomed.id), "joined")
+    wait_for(lambda: process.left and held_by(view) == "page")
+
+
+def test_this_process_leaves_before_a_page_is_told_the_room(view: LiveView, wire: Wire, roomed: Session) -> None:
+    process = Process()
+    bridge.call(line_of(roomed).hold(process))
+    assert Page(view, wire, "tab-1").join(str(roomed.id))["url"] == ADDRESS
+    assert process.left
+
+
+def test_a_replaced_page_is_not_fought_for(view: LiveView, wire: Wire, roomed: Session) -> None:
+    page = Page(view, wire, "tab-1")
+    enter(page, roomed)
+    page.news(str(roomed.id), "replaced", "Joined elsewhere.")
+    wait_for(lambda: held_by(view) is None and view.status["room"]["words"] == "Joined elsewhere.")
+    assert not line_of(roomed).can_send
+    enter(page, roomed)
+    assert line_of(roomed).can_send
+
+
+async def speak(session: Session, payload: bytes) -> None:
+    holder = line_of(session).holder
+    assert holder is not None
+    await holder.send(payload)
+
+
+def test_commands_go_by_the_page_and_are_known_to_have_arrived(view: LiveView, wire: Wire, roomed: Session) -> None:
+    page = Page(view, wire, "tab-1")
+    enter(page, roomed)
+    sending = bridge.submit(speak(roomed, b'{"event_type": "avatar.interrupt"}'))
+    told = page.hears("room_send")
+    assert json.loads(told["payload"])["event_type"] == "avatar.interrupt"
+    assert not sending.done()
+    page.say("room_sent", request=told["request"], ok=True, problem=None)
+    sending.result(5)
+    sending = bridge.submit(speak(roomed, b"{}"))
+    page.say("room_sent", request=page.hears("room_send", 2)["request"], ok=False, problem="not connected")
+    with pytest.raises(HolderLost, match="not connected"):
+        sending.result(5)
+
+
+def test_a_page_that_does_not_answer_has_lost_the_room(
+    view: LiveView, wire: Wire, roomed: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HOLDER_LIMIT", 0.1)
+    page = Page(view, wire, "tab-1")
+    enter(page, roomed)
+    with pytest.raises(HolderLost, match="does not answer"):
+        bridge.call(speak(roomed, b"{}"))
+
+
+def test_a_page_that_leaves_ends_what_waits_for_it(view: LiveView, wire: Wire, roomed: Session) -> None:
+    page = Page(view, wire, "tab-1")
+    enter(page, roomed)
+    sending = bridge.submit(speak(roomed, b"{}"))
+    page.hears("room_send")
+    page.news(str(roomed.id), "left")
+    with pytest.raises(HolderLost, match="left the room"):
+        sending.result(5)
+
+
+def test_where_a_cell_holds_pages_up_a_command_does_not_wait_for_the_answer(
+    view: LiveView, wire: Wire, roomed: Session
+) -> None:
+    page = Page(view, wire, "tab-1", is_prompt=False)
+    enter(page, roomed)
+    bridge.call(speak(roomed, b"{}"))
+    assert len(page.heard("room_send")) == 1
+
+
+def packet(text: str) -> str:
+    return json.dumps({"event_id": "e-1", "event_type": "avatar.transcription", "session_id": "s", "text": text})
+
+
+def test_packets_of_the_page_reach_the_session_in_order(
+    view: LiveView, wire: Wire, roomed: Session, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = Page(view, wire, "tab-1")
+    enter(page, roomed)
+    for at in range(30):
+        page.say("data", session_id=roomed.id, topic="agent-response", payload=packet(str(at)))
+    page.say("data", session_id=roomed.id, topic="other", payload=packet("of another topic"))
+    page.say("data", session_id="another", topic="agent-response", payload=packet("of another session"))
+    page.say("data", session_id=roomed.id, topic="agent-response", payload=packet("x" * PACKET_LIMIT))
+    page.say("data", session_id=roomed.id, topic="agent-response", payload="no JSON")
+    page.say("data", session_id=roomed.id, topic="agent-response", payload=packet("last"))
+    wait_for(lambda: heard.events and heard.events[-1].data["text"] == "last")
+    assert [event.data["text"] for event in heard.events] == [*map(str, range(30)), "last"]
+    assert f"more than {PACKET_LIMIT} characters" in caplog.text
+
+
+def test_the_end_of_the_session_has_the_page_leave(view: LiveView, wire: Wire, roomed: Session) -> None:
+    page = Page(view, wire, "tab-1")
+    enter(page, roomed)
+    bridge.call(line_of(roomed).close())
+    assert page.hears("room_leave")["session_id"] == roomed.id
+    roomed.stop()
+    wait_for(lambda: view.status["state"] == "ended")
+    wait_for(lambda: not pages.of(roomed._inner))
+
+
+def test_a_widget_that_is_closed_gives_the_room_back(la: LiveAvatar, wire: Wire, roomed: Session) -> None:
+    first, second = LiveView(la), LiveView(la)
+    page, other = Page(first, wire, "tab-1"), Page(second, wire, "tab-1")
+    enter(page, roomed)
+    wait_for(lambda: second.status["room"]["held_by"] == "page")
+    other.news(str(roomed.id), "joined", avatar=True)
+    first.close()
+    bridge.call(asyncio.sleep(0.05))
+    assert line_of(roomed).holder is not None, "the other widget on that page speaks for it now"
+    second.close()
+    wait_for(lambda: line_of(roomed).holder is None)
+
+
+def test_in_a_room_of_the_users_own_each_page_has_a_token_of_its_own(
+    view: LiveView, wire: Wire, roomed: Session, heard: Heard
+) -> None:
+    minted = iter(f"{CANARY}-{at}" for at in range(9))
+    line_of(roomed)._mint = lambda: Masked(next(minted), "of a viewer")
+    first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
+    tokens = [page.join(str(roomed.id))["token"] for page in (first, second, first)]
+    assert tokens == [f"{CANARY}-0", f"{CANARY}-1", f"{CANARY}-2"]
+    for page in (first, second):
+        page.news(str(roomed.id), "joined")
+    wait_for(lambda: len(line_of(roomed)._holders) == 2)
+    for page in (first, second):
+        page.say("data", session_id=roomed.id, topic="agent-response", payload=packet(page.name))
+    first.say("data", session_id=roomed.id, topic="agent-response", payload=packet("last"))
+    wait_for(lambda: heard.events and heard.events[-1].data["text"] == "last")
+    assert [event.data["text"] for event in heard.events] == ["tab-1", "last"], "each page hears all of it"
+    assert not first.heard("room_leave")
+
+
+def test_nothing_secret_is_in_a_trait_a_repr_or_a_log(
+    view: LiveView, wire: Wire, roomed: Session, la: LiveAvatar, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    page = Page(view, wire, "tab-1")
+    enter(page, roomed)
+    page.say("join", session_id=roomed.id, nonsense=CANARY[:6])
+    wait_for(lambda: view.view_problem)
+    line = line_of(roomed)
+    shown = json.dumps(view.get_state(), default=repr) + repr(view) + repr(line.holder) + repr(line) + repr(roomed)
+    shown += repr(pages.of(roomed._inner)) + repr(la.wire) + json.dumps(list(la._inner.wire.rows(0, 999)[0]))
+    assert CANARY not in shown + caplog.text
+    assert ADDRESS not in shown
+
+
+def test_a_view_of_one_session_stays_with_it(la: LiveAvatar, session: Session, wire: Wire) -> None:
+    view = LiveView(la, session)
+    page = Page(view, wire, "tab-1")
+    with la.start("Ann", concurrent=True) as other:
+        wait_for(lambda: view.status["avatar_name"] == "Silas")
+        assert view.session == session
+        assert view.still["name"] == "Silas"
+        page.say("stop")
+        wait_for(lambda: view.status["state"] == "ended")
+        assert other.is_live
+    assert view.status["end_words"] == session.end_words
+    view.close()
+
+
+def test_how_a_session_ended_shows_also_where_its_client_is_closed(la: LiveAvatar, session: Session) -> None:
+    session.stop()
+    la.close()
+    view = LiveView(la, session)
+    assert (view.status["state"], view.still["name"]) == ("ended", "Silas")
+    assert not view.view_problem
+    view.close()
+
+
+def test_a_view_without_a_session_says_so_and_takes_no_other_thing_for_one(la: LiveAvatar) -> None:
+    view = LiveView(la)
+    assert not (view.status or view.still)
+    assert view.session is None
+    view.close()
+    with pytest.raises(InvalidArgument, match="start"):
+        LiveView(la, session="Silas")
+    with pytest.raises(InvalidArgument, match="Did you mean 'layout'"):
+        LiveView(la, layot=None)
+
+
+def test_the_library_and_the_drawings_of_a_face(la: LiveAvatar, session: Session, wire: Wire) -> None:
+    view = LiveView(la, session)
+    page = Page(view, wire, "tab-1")
+    page.say("library")
+    assert b"export" in page.hears("library")["buffers"][0]
+    page.say("face", avatar_id=session.avatar.id)
+    face = page.hears("face")
+    assert (face["avatar_id"], face["media_type"], len(face["buffers"])) == (session.avatar.id, "image/svg+xml", 6)
+    assert len(set(face["buffers"])) == 6, "each differs"
+    page.say("face", avatar_id="nobody")
+    assert page.hears("face", 2)["buffers"] == []
+    page.say("pictures", avatar_ids=[session.avatar.id, "nobody"])
+    assert page.hears("picture")["avatar_id"] == session.avatar.id
+    view.close()
+
+
+def test_what_is_said_in_a_drawn_room_is_heard_by_one_page(la: LiveAvatar, session: Session, wire: Wire) -> None:
+    view = LiveView(la, session)
+    first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
+    assert first.join(str(session.id))["url"] is None
+    assert "drawn" in first.heard("room")[0]["reason"]
+    second.say("ready")
+    wait_for(lambda: line_of(session).holder is not None)
+    assert view.status["room"]["kind"] == "drawn"
+    session.play((bytes(12_000), 24_000), wait=True, progress=False)
+    wait_for(lambda: sum(len(one["buffers"][0]) for one in first.heard("sound") if one["buffers"]) >= 12_000)
+    assert all(len(one["buffers"][0]) <= 4800 for one in first.heard("sound") if one["buffers"])
+    assert not second.heard("sound")
+    view.close()
+    wait_for(lambda: not line_of(session)._hearers)
+
+
+def test_a_page_that_vanished_hears_nothing_any_more(
+    la: LiveAvatar, session: Session, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "SILENCE", 0.2)
+    view = LiveView(la, session)
+    Page(view, wire, "tab-1").say("beat")
+    wait_for(lambda: line_of(session)._hearers)
+    wait_for(lambda: not line_of(session)._hearers)
+    Page(view, wire, "tab-2").say("beat")
+    wait_for(lambda: line_of(session)._hearers)
+    view.close()
+
+
+def test_a_session_shows_itself_in_a_kernel_and_is_text_elsewhere(session: Session) -> None:
+    with pytest.raises(NotImplementedError):
+        session._ipython_display_()
+    view = session.view()
+    assert isinstance(view, LiveView)
+    assert view.session == session
+    view.close()
