@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -36,6 +37,7 @@ class LiveKitServer:
 
     def __init__(self, executable: str) -> None:
         port = _free_port()
+        self.executable = executable
         self.key = KEY
         self.secret = secrets.token_hex(32)
         self.url = f"ws://127.0.0.1:{port}"
@@ -49,20 +51,33 @@ class LiveKitServer:
                 "interfaces": {"includes": ["lo"]},
             },
         }
+        # JSON is YAML, and an environment is not for everybody to read, as arguments are
+        self._environment = {**os.environ, "LIVEKIT_CONFIG": json.dumps(config)}
+        self._port = port
+        self.start()
+
+    def start(self) -> None:
+        """Again after `close`, on the same ports; the rooms are gone."""
         with tempfile.TemporaryFile() as log:
             self._process = subprocess.Popen(
-                [executable, "--dev", "--bind", "127.0.0.1", "--node-ip", "127.0.0.1"],
-                # JSON is YAML, and an environment is not for everybody to read, as arguments are
-                env={**os.environ, "LIVEKIT_CONFIG": json.dumps(config)},
+                [self.executable, "--dev", "--bind", "127.0.0.1", "--node-ip", "127.0.0.1"],
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
             try:
-                self._wait(port, log)
+                self._wait(self._port, log)
             except BaseException:
                 self.close()
                 raise
+
+    def stall(self) -> None:
+        """Nothing of it answers, until `go_on`: as a network that is cut."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def token(self, identity: str, room: str) -> str:
         """What somebody needs to join a room, and to say and show all there."""

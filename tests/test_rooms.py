@@ -1,0 +1,411 @@
+"""Your own LiveKit room, on a real LiveKit server with real clients in it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import jwt
+import pytest
+from livekit.api import CreateRoomRequest, DeleteRoomRequest, ListRoomsRequest, LiveKitAPI
+
+from liveavatar_nb import AsyncRoom, LiveAvatarException, Masked, Room, config
+from liveavatar_nb.errors import APIStatusError, ClientClosed, InvalidArgument, LiveAvatarWarning, NotFoundError
+from liveavatar_nb.html import words
+from liveavatar_nb.participants import Participant, RoomChange, participant
+from liveavatar_nb.rooms import SEES
+
+from .crowd import Crowd, crowd
+from .livekit import LiveKitServer, livekit_server
+from .waiting import until
+
+__all__ = ["crowd", "livekit_server"]
+
+JOINS = {"roomJoin": True}
+ACTS = {"canPublish": True, "canSubscribe": True, "canPublishData": True}
+WATCHES = {"canPublish": False, "canSubscribe": True, "canPublishData": False}
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is there is asked more often than a user needs it."""
+    monkeypatch.setattr(config, "ROOM_LOOK", 0.05)
+
+
+def own(server: LiveKitServer, face: Callable[..., Any] = AsyncRoom, **options: Any) -> Any:
+    return face(server.url, server.key, server.secret, **options)
+
+
+@asynccontextmanager
+async def service(server: LiveKitServer) -> AsyncIterator[Any]:
+    async with LiveKitAPI(server.url, server.key, server.secret) as api:
+        yield api.room
+
+
+async def known(server: LiveKitServer, name: str) -> Any:
+    """The server's own word on a room; None where there is none of that name."""
+    async with service(server) as rooms:
+        told = await rooms.list_rooms(ListRoomsRequest(names=[name]))
+    return next(iter(told.rooms), None)
+
+
+async def admission(server: LiveKitServer, token: str) -> int:
+    """The status by which the server says whether a token opens a room now."""
+    address = f"http{server.url.removeprefix('ws')}/rtc/validate"
+    async with aiohttp.ClientSession() as session, session.get(address, params={"access_token": token}) as answer:
+        return answer.status
+
+
+def claims(token: str | Masked, server: LiveKitServer) -> dict[str, Any]:
+    text = token.reveal() if isinstance(token, Masked) else token
+    found: dict[str, Any] = jwt.decode(text, server.secret, algorithms=["HS256"])
+    return found
+
+
+# The room
+
+
+async def test_avatar_and_two_guests_in_one_room_which_is_gone_afterwards(
+    livekit_server: LiveKitServer, crowd: Crowd
+) -> None:
+    async with own(livekit_server) as room:
+        assert await known(livekit_server, room.name)
+        assert await room.participants() == []
+        avatar = crowd.join(room.url, room.avatar_token().reveal())
+        avatar.show()
+        first, second = (crowd.join(room.url, room.guest_token(identity)) for identity in (None, "Ann"))
+        await until(lambda: first.sees == second.sees == [["avatar", "video"]])
+        there = await room.participants()
+        assert (there[0].identity, there[0].role) == ("avatar", "avatar")
+        assert {one.role for one in there[1:]} == {"guest"}
+        assert {one.state for one in there} == {"active"}
+        (camera,) = there[0].tracks
+        assert (camera.kind, camera.source, camera.name, camera.width) == ("video", "camera", "face", 64)
+        assert [one.tracks for one in there[1:]] == [[], []]
+    await until(lambda: not (avatar.is_in or first.is_in or second.is_in))
+    assert await known(livekit_server, room.name) is None
+
+
+async def test_a_room_goes_away_by_itself_and_takes_so_many(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    async with own(livekit_server, empty_timeout=90.4, max_participants=1) as room:
+        made = await known(livekit_server, room.name)
+        assert (made.empty_timeout, made.departure_timeout, made.max_participants) == (90, 90, 1)
+        with crowd.join(room.url, room.guest_token()), pytest.raises(ConnectionError):
+            crowd.join(room.url, room.guest_token())
+
+
+async def test_a_room_that_was_there_stays_as_it_is(livekit_server: LiveKitServer) -> None:
+    name = "theirs"
+    async with service(livekit_server) as rooms:
+        before = await rooms.create_room(CreateRoomRequest(name=name, empty_timeout=77, max_participants=7))
+    async with own(livekit_server, name=name, max_participants=2) as room:
+        assert room.name == name
+    after = await known(livekit_server, name)
+    assert (after.sid, after.empty_timeout, after.max_participants) == (before.sid, 77, 7)
+
+
+@pytest.mark.parametrize("given", [None, "a name"])
+async def test_a_room_of_the_same_name_that_others_made_later_is_theirs(
+    livekit_server: LiveKitServer, given: str | None
+) -> None:
+    async with own(livekit_server, name=given) as room, service(livekit_server) as rooms:
+        await rooms.delete_room(DeleteRoomRequest(room=room.name))
+        await rooms.create_room(CreateRoomRequest(name=room.name))
+    # nobody else can know a name that was drawn by lot
+    assert (await known(livekit_server, room.name) is None) is (given is None)
+
+
+async def test_a_room_that_went_away_is_made_again(livekit_server: LiveKitServer) -> None:
+    async with own(livekit_server, name="comes back") as room, service(livekit_server) as rooms:
+        await room.open()
+        first = await known(livekit_server, room.name)
+        await rooms.delete_room(DeleteRoomRequest(room=room.name))
+        await room.open()
+        second = await known(livekit_server, room.name)
+        assert first.sid != second.sid
+    assert await known(livekit_server, room.name) is None
+
+
+@pytest.mark.parametrize("name", ["a/b?c=d#e%20", "Größe 漢字 🎈 «ñ»", '"); drop', "x" * config.ROOM_NAME_LIMIT])
+async def test_names_may_be_odd(livekit_server: LiveKitServer, crowd: Crowd, name: str) -> None:
+    async with own(livekit_server, name=name) as room:
+        guest = crowd.join(room.url, room.guest_token(name))
+        assert guest.room == name
+        assert (await room.wait_for_participant(name)).identity == name
+        await room.remove(name)
+    assert await known(livekit_server, name) is None
+
+
+@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * (config.ROOM_NAME_LIMIT + 1), 3])
+def test_names_that_no_room_can_have_are_refused(livekit_server: LiveKitServer, name: Any) -> None:
+    with pytest.raises(InvalidArgument, match="1 to 256 characters") as caught:
+        own(livekit_server, name=name)
+    assert caught.value.field == "name"
+    with pytest.raises(InvalidArgument):
+        own(livekit_server).guest_token(name)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"empty_timeout": 0}, {"empty_timeout": "5"}, {"max_participants": -1}, {"max_participants": True}]
+)
+def test_numbers_that_no_room_can_have_are_refused(livekit_server: LiveKitServer, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        own(livekit_server, **wrong)
+    assert caught.value.field == next(iter(wrong))
+
+
+async def test_a_closed_room_is_closed(livekit_server: LiveKitServer) -> None:
+    room = own(livekit_server)
+    await room.open()
+    await room.aclose()
+    await room.aclose()
+    assert room.is_closed
+    assert "closed" in repr(room)
+    for use in (room.open, room.participants, lambda: room.remove("Ann"), room.wait_for_participant):
+        with pytest.raises(ClientClosed, match=room.name):
+            await use()
+    for mint in (room.avatar_token, room.guest_token, room.guest_link, room.viewer):
+        with pytest.raises(ClientClosed):
+            mint()
+    assert [change async for change in room.watch()] == []
+
+
+async def test_a_room_that_cannot_be_removed_is_warned_of(livekit_server: LiveKitServer) -> None:
+    server = LiveKitServer(livekit_server.executable)
+    try:
+        room = own(server)
+        await room.open()
+    finally:
+        server.close()
+    with pytest.warns(LiveAvatarWarning, match=r"was not removed\. .* cannot be reached.* goes away by itself"):
+        await room.aclose()
+
+
+async def test_a_close_that_is_interrupted_can_be_done_again(livekit_server: LiveKitServer) -> None:
+    room = own(livekit_server)
+    await room.open()
+    closing = asyncio.create_task(room.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert await known(livekit_server, room.name)
+    await room.aclose()
+    assert await known(livekit_server, room.name) is None
+
+
+# Tokens
+
+
+async def test_each_token_carries_exactly_what_it_is_for(livekit_server: LiveKitServer) -> None:
+    room = own(livekit_server, name="the room")
+    tokens = {
+        "avatar": (room.avatar_token(minutes=5), ACTS, 5),
+        "other": (room.avatar_token("other"), ACTS, 60),
+        "Ann": (room.guest_token("Ann", 0.5), WATCHES, 0.5),
+    }
+    for identity, (token, grants, minutes) in tokens.items():
+        found = claims(token, livekit_server)
+        assert found["video"] == {**JOINS, **grants, "room": "the room"}
+        assert (found["sub"], found["iss"]) == (identity, livekit_server.key)
+        assert found.keys() == {"video", "sub", "iss", "nbf", "exp"}
+        assert abs(found["exp"] - time.time() - minutes * 60) < 30
+    for mint in (room.viewer, room.guest_token):
+        first, second = claims(mint(), livekit_server), claims(mint(), livekit_server)
+        assert first["video"] == second["video"] == {**JOINS, **WATCHES, "room": "the room"}
+        assert first["sub"] != second["sub"]
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), "60", True, config.MINUTES_OF_A_DAY + 1])
+def test_a_token_opens_for_a_time(livekit_server: LiveKitServer, minutes: Any) -> None:
+    with pytest.raises(InvalidArgument, match="minutes must be minutes above 0 and at most 1440"):
+        own(livekit_server).guest_token(minutes=minutes)
+
+
+async def test_a_guest_cannot_publish(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    async with own(livekit_server) as room:
+        with (
+            crowd.join(room.url, room.avatar_token().reveal()) as avatar,
+            crowd.join(room.url, room.avatar_token("other").reveal()) as other,
+            crowd.join(room.url, room.guest_token("Ann")) as guest,
+        ):
+            assert guest.speak()  # the server gives no answer, and after 10 s the client gives up
+            guest.send("of the guest")
+            other.send("of the other")
+            await until(lambda: avatar.heard and guest.heard)
+            assert avatar.heard == guest.heard == ["of the other"]
+            assert [one.tracks for one in await room.participants()] == [[], [], []]
+            assert other.speak() == ""
+
+
+async def test_a_token_that_has_expired_opens_nothing(livekit_server: LiveKitServer) -> None:
+    async with own(livekit_server) as room:
+        late = room._server.token(room.name, "late", -5, SEES)
+        assert await admission(livekit_server, room.guest_token()) == 200
+        assert await admission(livekit_server, late.reveal()) == 401
+
+
+async def test_nobody_takes_the_avatars_place(livekit_server: LiveKitServer) -> None:
+    room = own(livekit_server)
+    room.avatar_token("Silas")
+    for identity in ("avatar", "Silas"):
+        with pytest.raises(InvalidArgument, match="would throw it out"):
+            room.guest_token(identity)
+    assert claims(room.guest_token("silas"), livekit_server)["sub"] == "silas"
+
+
+async def test_a_link_opens_meet_in_the_room(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    async with own(livekit_server, name="a/b & c") as room:
+        link = urlsplit(room.guest_link("Ann", minutes=5))
+        assert (link.scheme, link.netloc, link.path) == ("https", "meet.livekit.io", "/custom")
+        asked = parse_qs(link.query, strict_parsing=True)
+        assert asked["liveKitUrl"] == [livekit_server.url]
+        with crowd.join(asked["liveKitUrl"][0], asked["token"][0]) as guest:
+            assert guest.room == "a/b & c"
+
+
+def test_a_link_that_meet_cannot_follow_is_warned_of() -> None:
+    with pytest.warns(LiveAvatarWarning, match="unencrypted"):
+        room = AsyncRoom("ws://example.org", "key", "s" * 40)
+    with pytest.warns(LiveAvatarWarning, match=r"Meet page is an https page: .* not ws://example\.org"):
+        room.guest_link()
+
+
+async def test_tokens_are_shown_only_where_they_are_asked_for(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    async with own(livekit_server) as room:
+        tokens = [room.avatar_token(), room.viewer()]
+        guest = room.guest_token("Ann")
+        with crowd.join(room.url, guest):
+            there = await room.participants()
+            told = "".join([repr(room), *map(repr, tokens), repr(there), there._repr_html_() or "", str(vars(room))])
+    hidden = [livekit_server.secret, guest, *(token.reveal() for token in tokens)]
+    assert not any(secret in told for secret in hidden)
+
+
+# Who is there
+
+
+async def test_who_comes_and_goes_is_told_in_order(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    async with own(livekit_server) as room:
+        with crowd.join(room.url, room.guest_token("Ann")):
+            changes = room.watch()
+            assert repr(await anext(changes)) == "<RoomChange 'Ann' joined>"
+            with crowd.join(room.url, room.guest_token("Ben")):
+                assert repr(await anext(changes)) == "<RoomChange 'Ben' joined>"
+            change = await anext(changes)
+            assert (change.what, change.participant.identity, change.participant.role) == ("left", "Ben", "guest")
+            assert change.seen_at >= change.participant.joined_at
+        await room.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await anext(changes)
+
+
+async def test_somebody_who_comes_back_at_once_was_away(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    async with own(livekit_server) as room:
+        with crowd.join(room.url, room.guest_token("Ann")):
+            changes = room.watch()
+            await anext(changes)
+        with crowd.join(room.url, room.guest_token("Ann")):
+            assert [(await anext(changes)).what, (await anext(changes)).what] == ["left", "joined"]
+
+
+async def test_a_watch_ends_in_time(livekit_server: LiveKitServer) -> None:
+    async with own(livekit_server) as room:
+        assert [change async for change in room.watch(timeout=0.2)] == []
+        with pytest.raises(InvalidArgument, match="timeout must be seconds above 0, not 0"):
+            room.watch(timeout=0)
+
+
+async def test_somebody_is_waited_for(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    async with own(livekit_server) as room:
+        waiting = asyncio.create_task(room.wait_for_participant("Ben"))
+        with crowd.join(room.url, room.guest_token("Ann")):
+            with pytest.raises(TimeoutError, match=r"'avatar' did not come within 0\.3 s; in the room: Ann\."):
+                await room.wait_for_participant(timeout=0.3)
+            assert not waiting.done()
+            with crowd.join(room.url, room.guest_token("Ben")):
+                assert (await waiting).identity == "Ben"
+
+
+async def test_a_wait_ends_with_what_is_amiss(livekit_server: LiveKitServer) -> None:
+    room = AsyncRoom(livekit_server.url, livekit_server.key, "s" * 40)
+    with pytest.raises(LiveAvatarException, match="did not accept"):
+        await room.wait_for_participant()
+
+
+async def test_somebody_is_put_out(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    async with own(livekit_server) as room:
+        guest = crowd.join(room.url, room.guest_token("Ann"))
+        await room.wait_for_participant("Ann")
+        await room.remove("Ann")
+        await until(lambda: not guest.is_in)
+        with pytest.raises(NotFoundError, match="could not remove 'Ann'") as caught:
+            await room.remove("Ann")
+        assert "participants()" in caught.value.remedy
+
+
+async def test_what_the_server_refuses_is_said_in_its_words(
+    livekit_server: LiveKitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "ROOM_NAME_LIMIT", 1000)
+    with pytest.raises(APIStatusError, match=r"could not make the room .*max length 256"):
+        await own(livekit_server, name="x" * 300).open()
+
+
+def test_what_a_newer_server_says_is_kept() -> None:
+    from livekit.protocol.models import ParticipantInfo, TrackInfo  # noqa: PLC0415 (nothing else here makes them)
+
+    track = TrackInfo(sid="t", type=9, source=1, width=640, height=360, muted=True)  # type: ignore[arg-type]
+    info = ParticipantInfo(sid="p", identity="Ann", kind=99, joined_at=1_700_000_000, tracks=[track])  # type: ignore[arg-type]
+    one = participant(info, None)
+    assert (one.kind, one.state, one.joined_at.year) == ("99", "joining", 2023)
+    assert words(one.tracks) == "9 640x360, muted"
+    assert repr(one) == "<Participant 'Ann'>"
+
+
+# The sync face
+
+
+def test_without_await_it_is_the_same(livekit_server: LiveKitServer) -> None:
+    with own(livekit_server, Room) as room:
+        assert repr(room) == f"<Room {room.name!r} on {livekit_server.url}>"
+        assert asyncio.run(known(livekit_server, room.name))
+        assert room.participants() == []
+        assert isinstance(room.avatar_token(), Masked)
+        with pytest.raises(TimeoutError, match="nobody"):
+            room.wait_for_participant("Ann", timeout=0.1)
+        with pytest.raises(NotFoundError):
+            room.remove("Ann")
+    assert room.is_closed
+    assert asyncio.run(known(livekit_server, room.name)) is None
+
+
+def test_without_await_a_watch_goes_on_while_the_room_is_used(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    """Each call may begin and end the managed loop, for nothing else needs it here."""
+    told = []
+    with own(livekit_server, Room) as room, crowd.join(room.url, room.guest_token("Ann")) as guest:
+        for change in room.watch(timeout=20):
+            told.append((change.what, [one.identity for one in room.participants()]))
+            if change.what == "joined":
+                guest.leave()
+            else:
+                break
+    assert told == [("joined", ["Ann"]), ("left", [])]
+
+
+def test_records_are_tables(livekit_server: LiveKitServer, crowd: Crowd) -> None:
+    with own(livekit_server, Room) as room:
+        with crowd.join(room.url, room.guest_token("<Ann>")):
+            there = room.participants()
+            change = next(room.watch())
+        assert isinstance(there[0], Participant)
+        assert isinstance(change, RoomChange)
+        shown = there._repr_html_() or ""
+        assert "&lt;Ann&gt;" in shown
+        assert "<Ann>" not in shown
+        assert there.to_pandas()["role"].tolist() == ["guest"]
