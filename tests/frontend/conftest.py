@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route
@@ -16,6 +17,7 @@ HARNESS = Path(__file__).parent / "harness"
 STATIC = Path(liveavatar_nb.__file__).parent / "static"
 # Not 127.0.0.1: no secure context, as on a hub that is reached by http.
 ORIGIN = "http://harness.test"
+SECURE_ORIGIN = "https://harness.test"
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 TIMEOUT_MS = 5000
 
@@ -69,7 +71,7 @@ Open = Callable[..., Harness]
 
 
 def answer(route: Route) -> None:
-    path = route.request.url.removeprefix(ORIGIN).partition("?")[0]
+    path = urlsplit(route.request.url).path
     folder, name = (STATIC, path.removeprefix("/static/")) if path.startswith("/static/") else (HARNESS, path[1:])
     file = folder / (name or "index.html")
     if file.is_file():
@@ -78,28 +80,35 @@ def answer(route: Route) -> None:
         route.fulfill(status=404)
 
 
-@pytest.fixture
-def harness(chromium: Browser) -> Iterator[Open]:
-    """Open the harness: `harness("studio", "live", width=1100, theme="dark", host="plain", python="busy")`.
-
-    With `clock=True` the page's time stands still until the test moves it.
-    """
+@contextmanager
+def harnesses(browser: Browser) -> Iterator[Open]:
+    """A way to open the harness in a browser; what was opened is closed, and must have had no error."""
     if not (STATIC / "studio.js").is_file():
         pytest.fail(f"no built front end in {STATIC}: install the package, or run its build hook", pytrace=False)
     opened: list[Harness] = []
 
     def open_harness(
-        widget: str = "studio", state: str = "pick", *, width: int = 1100, clock: bool = False, **options: str
+        widget: str = "studio",
+        state: str = "pick",
+        *,
+        width: int = 1100,
+        clock: bool = False,
+        secure: bool = False,
+        script: str | None = None,
+        **options: str,
     ) -> Harness:
         # The tests wait for what they look at; an animation under way would blur contrasts and pictures.
-        page = chromium.new_page(viewport={"width": width, "height": 760}, reduced_motion="reduce")
+        page = browser.new_page(viewport={"width": width, "height": 760}, reduced_motion="reduce")
         page.set_default_timeout(TIMEOUT_MS)
         made = Harness(page)
         opened.append(made)
-        page.route(f"{ORIGIN}/**", answer)
+        origin = SECURE_ORIGIN if secure else ORIGIN
+        page.route(f"{origin}/**", answer)
         if clock:
             page.clock.install()
-        page.goto(f"{ORIGIN}/?{urlencode({'widget': widget, 'state': state, **options})}")
+        if script is not None:
+            page.add_init_script(script)
+        page.goto(f"{origin}/?{urlencode({'widget': widget, 'state': state, **options})}")
         page.wait_for_function("globalThis.harness?.ready")
         return made
 
@@ -108,3 +117,13 @@ def harness(chromium: Browser) -> Iterator[Open]:
     for one in opened:
         one.page.close()
     assert errors == []
+
+
+@pytest.fixture
+def harness(chromium: Browser) -> Iterator[Open]:
+    """Open the harness: `harness("studio", "live", width=1100, theme="dark", host="plain", python="busy")`.
+
+    With `clock=True` the page's time stands still until the test moves it; `script` runs in it before all else.
+    """
+    with harnesses(chromium) as opened:
+        yield opened

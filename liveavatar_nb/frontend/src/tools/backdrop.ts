@@ -22,7 +22,7 @@ const PATCHES: readonly [number, number, number, number][] = [
 /** What the user wants to see; all views of a widget share it, and it outlives each of them. */
 export class Look {
   kind: BackdropKind = "original";
-  key: Key = { colour: GREEN, similarity: 0.4, smoothness: 0.2, spill: 0.8 };
+  key: Key = { colour: GREEN, similarity: 0.35, smoothness: 0.4, spill: 0.8 };
   /** The key's colour was found in the video, or chosen. */
   isKeyKnown = false;
   /** Of the kind `colour`. */

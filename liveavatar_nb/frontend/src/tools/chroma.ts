@@ -1,5 +1,5 @@
 /** A chroma key in WebGL: what is near one colour gives way to what is behind it. */
-import { type Colour, chroma } from "./colours";
+import type { Colour } from "./colours";
 
 /** Shares of the way from the key's colour to grey, so that they mean the same for a pale key and a strong one. */
 export interface Key {
@@ -22,7 +22,8 @@ void main() {
   gl_Position = vec4(at * 2.0 - 1.0, 0.0, 1.0);
 }`;
 
-// The chroma is looked up between the pixels around: video has only one value for four of them.
+// What is like the key by itself goes, and so does what is like it with the pixels around, which takes noise out. Of a
+// pixel that goes in part the key's share is taken off, and from the rest its shine.
 const FRAGMENT = `#version 300 es
 precision highp float;
 in vec2 at;
@@ -30,29 +31,33 @@ out vec4 result;
 uniform sampler2D frame;
 uniform sampler2D picture;
 uniform vec2 texel;
-uniform vec2 key;
+uniform vec3 key;
 uniform vec3 strength;
 uniform vec4 behind;
 uniform vec2 cover;
 uniform float pictured;
-const vec3 LUMA = vec3(0.2126, 0.7152, 0.0722);
 vec2 chroma(vec3 colour) {
   return vec2(dot(colour, vec3(-0.1146, -0.3854, 0.5)), dot(colour, vec3(0.5, -0.4542, -0.0458)));
+}
+vec2 look(float x, float y) {
+  return chroma(texture(frame, at + texel * vec2(x, y)).rgb);
 }
 void main() {
   vec3 colour = texture(frame, at).rgb;
   vec2 own = chroma(colour);
-  vec2 around = own + chroma(texture(frame, at + texel).rgb) + chroma(texture(frame, at - texel).rgb)
-    + chroma(texture(frame, at + vec2(texel.x, -texel.y)).rgb) + chroma(texture(frame, at + vec2(-texel.x, texel.y)).rgb);
-  float reach = max(length(key), 0.04);
-  float far = distance(around / 5.0, key) / reach;
+  vec2 around = (own + look(1.0, 1.0) + look(1.0, -1.0) + look(-1.0, 1.0) + look(-1.0, -1.0)) / 5.0;
+  vec2 out_of = chroma(key);
+  float reach = max(length(out_of), 0.04);
+  float far = min(distance(own, out_of), distance(around, out_of)) / reach;
   float stays = smoothstep(strength.x, strength.x + strength.y, far);
-  float shine = max(0.0, dot(own, key / reach)) * strength.z * (1.0 - smoothstep(0.7, 1.2, distance(own, key) / reach));
-  vec2 clean = own - key / reach * shine;
-  float luma = dot(colour, LUMA);
-  vec3 kept = clamp(vec3(luma + 1.5748 * clean.y, luma - 0.1873 * clean.x - 0.4681 * clean.y, luma + 1.8556 * clean.x), 0.0, 1.0);
+  vec3 rest = clamp((colour - (1.0 - stays) * key) / max(stays, 0.02), 0.0, 1.0);
+  vec2 tint = chroma(rest);
+  float shine = max(0.0, dot(tint, out_of / reach)) * (1.0 - smoothstep(0.7, 1.2, distance(tint, out_of) / reach));
+  tint -= out_of / reach * shine * strength.z;
+  float luma = dot(rest, vec3(0.2126, 0.7152, 0.0722));
+  vec3 kept = luma + vec3(1.5748 * tint.y, -0.1873 * tint.x - 0.4681 * tint.y, 1.8556 * tint.x);
   vec4 ground = mix(behind, vec4(texture(picture, (at - 0.5) * cover + 0.5).rgb, 1.0), pictured);
-  result = vec4(kept * stays, stays) + ground * (1.0 - stays);
+  result = vec4(clamp(kept, 0.0, 1.0) * stays, stays) + ground * (1.0 - stays);
 }`;
 
 const UNIFORMS = ["frame", "picture", "texel", "key", "strength", "behind", "cover", "pictured"] as const;
@@ -89,7 +94,7 @@ export class Keyer {
     gl.activeTexture(gl.TEXTURE0);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, frame);
     gl.uniform2f(places.texel, 1 / width, 1 / height);
-    gl.uniform2f(places.key, ...chroma(key.colour));
+    gl.uniform3f(places.key, ...key.colour);
     gl.uniform3f(places.strength, key.similarity, Math.max(0.001, key.smoothness), key.spill);
     gl.uniform1f(places.pictured, behind instanceof HTMLCanvasElement ? 1 : 0);
     if (behind instanceof HTMLCanvasElement) this.usePicture(behind, width / height);

@@ -4,6 +4,7 @@ import type { Link } from "../link";
 import type { Picturing, SharedRoom } from "../media/types";
 import { type Backdrop, Look, sizeOf } from "./backdrop";
 import { BUTTON_LIMITS, Recorder, type RecordLimits, type RecordSource } from "./recorder";
+import { Repeater } from "./repeater";
 import { refuseSnapshot, sendSnapshot, takeSnapshot } from "./snapshot";
 
 /** A view with a stage. */
@@ -114,6 +115,9 @@ export class Desk {
 
 function sourceOf({ room, backdrop, picture }: Stand): RecordSource | null {
   if (!picture || sizeOf(picture).width === 0) return null;
-  const painted = picture instanceof HTMLCanvasElement ? picture : null;
-  return { room, canvas: backdrop.canvas ?? painted, keep: () => backdrop.keep() };
+  const { canvas } = backdrop;
+  if (canvas) return { room, canvas, keep: () => backdrop.keep() };
+  if (picture instanceof HTMLVideoElement) return { room, canvas: null, keep: () => () => undefined };
+  const repeater = new Repeater(picture);
+  return { room, canvas: repeater.canvas, keep: repeater.run };
 }
