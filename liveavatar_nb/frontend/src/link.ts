@@ -434,7 +434,13 @@ export class Link {
   private readonly onMessage = (message: Message, buffers: (DataView | ArrayBuffer)[]): void => {
     this.heard();
     if (message.page !== undefined && message.page !== pageId()) return;
-    if ("session_id" in message) registry().rooms.get(message.session_id)?.receive(message, buffers, this);
+    if ("session_id" in message) {
+      const room = registry().rooms.get(message.session_id);
+      if (room) room.receive(message, buffers, this);
+      else if (message.type === "room_send") {
+        this.send("room_sent", { request: message.request, ok: false, problem: "this page is not in the room" });
+      }
+    }
     for (const slot of [...this.hearers]) slot(message, buffers);
     if (message.type === "picture") {
       this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);

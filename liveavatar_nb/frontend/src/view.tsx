@@ -39,6 +39,9 @@ function View({ link }: { link: Link }) {
         ) : (
           <NoSession link={link} />
         )}
+        {still && status === "idle" ? (
+          <p class="lv-stage-words">No session is live: start() begins one, and this view shows it.</p>
+        ) : null}
         {hasControls ? (
           <Controls
             state={state}

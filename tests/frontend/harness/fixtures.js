@@ -224,6 +224,14 @@ const PERSONA = {
   languages: TONGUES.map(([code, name]) => ({ code, name })),
 };
 const conversation = { ...base.settings, mode: "FULL", context_id: CONTEXTS[0].id };
+const NO_KEY = {
+  kind: "AuthenticationError",
+  title: "The API key is not accepted",
+  detail: "Invalid API key (GET /v1/avatars answered 401).",
+  remedy: "Set LIVEAVATAR_API_KEY to a key of your account, or try LiveAvatar.demo(), which needs none.",
+  severity: "error",
+  action: null,
+};
 const talks = { ...session, agent_state: "talking" };
 const idles = { ...session, agent_state: "idle" };
 const LIVEKIT = { kind: "livekit", held_by: null, avatar: false, is_own: false, words: null };
@@ -252,6 +260,17 @@ export const FIXTURES = {
     value: "",
     avatar: "",
     avatar_name: "",
+  },
+  no_key: {
+    ...real,
+    avatars: [],
+    catalogue: { state: "failed", problem: NO_KEY },
+    value: "",
+    avatar: "",
+    avatar_name: "",
+    credits: null,
+    credits_problem: NO_KEY.title,
+    problem: NO_KEY,
   },
   none: { avatars: [], value: "", avatar: "", avatar_name: "" },
   starting: {

@@ -59,11 +59,13 @@ function Saying({ tone = "plain", title, detail, action }: SayingProps) {
   const Icon = action?.icon === "again" ? RefreshCw : MonitorUp;
   return (
     <div class="lv-saying" role="status">
-      {tone === "busy" ? <LoaderCircle size={18} class="lv-spin" aria-hidden="true" /> : null}
-      {tone === "warning" ? <TriangleAlert size={18} aria-hidden="true" /> : null}
-      <span class="lv-saying-text">
-        <strong>{title}</strong>
-        {detail ? <span>{detail}</span> : null}
+      <span class="lv-saying-words">
+        {tone === "busy" ? <LoaderCircle size={18} class="lv-spin" aria-hidden="true" /> : null}
+        {tone === "warning" ? <TriangleAlert size={18} aria-hidden="true" /> : null}
+        <span class="lv-saying-text">
+          <strong>{title}</strong>{" "}
+          {detail ? <span>{detail}</span> : null}
+        </span>
       </span>
       {action ? (
         <button type="button" class="lv-glass" onClick={action.onClick}>

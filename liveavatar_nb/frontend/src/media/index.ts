@@ -8,19 +8,21 @@ import {
   ConnectionQuality,
   DefaultReconnectPolicy,
   DisconnectReason,
+  getLogger,
   type LocalTrackPublication,
+  LoggerNames,
   LogLevel,
   type RemoteParticipant,
   Room,
   RoomEvent,
-  setLogLevel,
   Track,
 } from "livekit-client";
 import type { RoomNews } from "../contract";
 import type { MediaLibrary, Quality, RoomHandle } from "./types";
 
-// Its words have addresses and tokens in them.
-setLogLevel(LogLevel.silent);
+// Its words have addresses and tokens in them. By the default level, since a level that is set is kept in the
+// browser's storage.
+for (const name of Object.values(LoggerNames)) getLogger(name).setDefaultLevel(LogLevel.silent);
 
 /** Who the avatar is in a room that LiveAvatar hosts. */
 const AVATAR = "heygen";
@@ -58,10 +60,13 @@ class Joined implements RoomHandle {
   });
   private readonly host: string;
 
-  constructor(address: string, token: string) {
+  constructor(
+    private readonly address: string,
+    token: string,
+  ) {
     this.host = new URL(address).host;
     this.listen();
-    void this.connect(address, token);
+    void this.connect(token);
   }
 
   get quality(): Quality {
@@ -137,11 +142,12 @@ class Joined implements RoomHandle {
     });
   }
 
-  private async connect(address: string, token: string): Promise<void> {
+  private async connect(token: string): Promise<void> {
+    const { address } = this;
     // The browser writes the address of a WebSocket that fails, token and all, to its console: first it is asked
     // whether the address can be reached at all.
     if (!(await answers(address))) {
-      this.end("unreachable", unreachableWords(address, this.host));
+      this.end("unreachable", unreachableWords(address));
       return;
     }
     if (this.isLeaving) return;
@@ -191,7 +197,7 @@ class Joined implements RoomHandle {
     }
     return this.hasSignal
       ? `The room at ${this.host} answers, but video does not come through: a firewall may hold it back.`
-      : `The room at ${this.host} did not let this page in.`;
+      : unreachableWords(this.address);
   }
 
   /** Looks who is the avatar, and at its tracks. */
@@ -247,11 +253,15 @@ async function answers(address: string): Promise<boolean> {
   }
 }
 
-function unreachableWords(address: string, host: string): string {
+function unreachableWords(address: string): string {
+  const { host } = new URL(address);
   if (location.protocol === "https:" && address.startsWith("ws:")) {
     return `This page came by https, so the browser may not open the room at ${host}, which has none.`;
   }
-  return `This browser cannot reach the room at ${host}: it is in another network, or behind a firewall.`;
+  // Browsers let a page reach a nearer network than its own only where it is secure.
+  return isSecureContext
+    ? `This browser cannot reach the room at ${host}: it is in another network, or behind a firewall.`
+    : `This browser cannot reach the room at ${host}: it is in another network, behind a firewall, or kept from this page, which came without https.`;
 }
 
 const library: MediaLibrary = { join: (address, token) => new Joined(address, token) };

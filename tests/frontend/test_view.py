@@ -1,0 +1,478 @@
+"""LiveView: the room of a session in the page, with a real LiveKit server and somebody in the avatar's place."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ..conftest import CHROMIUM_FLAGS
+from ..livekit import LiveKitServer, livekit_server
+from ..waiting import wait_for
+from .avatar import TONE, Avatar
+from .conftest import harnesses
+
+Open = Callable[..., Any]
+
+__all__ = ["livekit_server"]
+
+ROOM_LIMIT = 20_000  # ms, on a busy machine
+GRACE_MS = 2000  # that a room is kept without a view
+# The harness's page counts as one of a far network, which a browser keeps from the loopback's; notebooks are near.
+NEAR = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets,LocalNetworkAccessChecksWebRTC"
+# Whatever goes to a loudspeaker also goes to an analyser of ours, in all contexts of the page.
+EARS = """
+globalThis.ears = [];
+globalThis.sockets = [];
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (target, ...rest) {
+  if (target instanceof AudioDestinationNode) {
+    const ear = this.context.createAnalyser();
+    ear.fftSize = 4096;
+    connect.call(this, ear);
+    ears.push(ear);
+  }
+  return connect.call(this, target, ...rest);
+};
+/** The level of the loudest, as RMS, and the frequency of its peak. */
+globalThis.hear = () => {
+  let best = { level: 0, frequency: 0 };
+  for (const ear of ears) {
+    const wave = new Float32Array(ear.fftSize);
+    ear.getFloatTimeDomainData(wave);
+    const level = Math.sqrt(wave.reduce((sum, one) => sum + one * one, 0) / wave.length);
+    const bins = new Float32Array(ear.frequencyBinCount);
+    ear.getFloatFrequencyData(bins);
+    const frequency = (bins.indexOf(Math.max(...bins)) * ear.context.sampleRate) / ear.fftSize;
+    if (level > best.level) best = { level, frequency };
+  }
+  return best;
+};
+const Plain = globalThis.WebSocket;
+globalThis.WebSocket = class extends Plain {
+  constructor(address, protocols) {
+    super(address, protocols);
+    sockets.push(this);
+  }
+};
+/** What is in the middle of the picture, over ten lines of it. */
+globalThis.glimpse = (element) => {
+  const canvas = new OffscreenCanvas(64, 36);
+  const pen = canvas.getContext("2d");
+  pen.drawImage(element, 0, 0, 64, 36);
+  return Array.from(pen.getImageData(0, 18, 64, 1).data).join();
+};
+"""
+
+
+def launch(chromium: Browser, *flags: str) -> Iterator[Browser]:
+    browser = chromium.browser_type.launch(executable_path="/usr/bin/chromium", args=[*CHROMIUM_FLAGS, NEAR, *flags])
+    page = browser.new_page()
+    page.goto("data:text/html,<p>warm")
+    page.screenshot()
+    page.close()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def loud_chromium(livekit_server: LiveKitServer, chromium: Browser) -> Iterator[Browser]:
+    """One that lets sound out without a click. The server comes first: it cannot start beside Playwright's loop."""
+    yield from launch(chromium, "--autoplay-policy=no-user-gesture-required")
+
+
+@pytest.fixture(scope="module")
+def strict_chromium(livekit_server: LiveKitServer, chromium: Browser) -> Iterator[Browser]:
+    """One that lets no sound out before a click, as browsers are."""
+    yield from launch(chromium, "--autoplay-policy=document-user-activation-required")
+
+
+@pytest.fixture
+def loud(loud_chromium: Browser) -> Iterator[Open]:
+    with harnesses(loud_chromium) as opened:
+        yield opened
+
+
+@pytest.fixture
+def strict(strict_chromium: Browser) -> Iterator[Open]:
+    with harnesses(strict_chromium) as opened:
+        yield opened
+
+
+@pytest.fixture
+def room(livekit_server: LiveKitServer) -> str:
+    return f"room-{secrets.token_hex(4)}"
+
+
+def answer(view: Any, server: LiveKitServer, room: str, identity: str = "client") -> str:
+    """What Python answers to `join` from now on; the token."""
+    token = server.token(identity, room)
+    view.run("(room) => { harness.python.room = room }", {"url": server.url, "token": token})
+    return token
+
+
+def connect(view: Any, kind: str = "livekit", **changes: Any) -> None:
+    """The session is connected, and in its room."""
+    view.run(
+        "([kind, changes]) => import('/fixtures.js').then(({traits}) => harness.model.write("
+        "{status: {...traits(`view_${kind}`).status, ...changes}}))",
+        [kind, changes],
+    )
+
+
+def states(view: Any) -> list[str]:
+    """What the page told of the room, oldest first."""
+    return [one["args"]["state"] for one in view.commands("room")]
+
+
+def told(view: Any, state: str, avatar: bool | None = None) -> None:
+    """Waits until the page told so."""
+    view.page.wait_for_function(
+        "([state, avatar]) => harness.python.commands.some(({command, args}) => command === 'room' &&"
+        " args.state === state && (avatar === null || args.avatar === avatar))",
+        arg=[state, avatar],
+        timeout=ROOM_LIMIT,
+    )
+
+
+def moves(page: Page, selector: str = ".lv-picture") -> None:
+    """Waits until what is seen has changed a few times."""
+    page.wait_for_function(
+        "(selector) => { const element = document.querySelector(selector); if (!element) return false;"
+        " (globalThis.seen ??= new Set()).add(glimpse(element)); return seen.size > 3 }",
+        arg=selector,
+        timeout=ROOM_LIMIT,
+        polling=100,
+    )
+
+
+def test_video_and_sound_of_a_room_are_seen_and_heard(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    token = answer(view, livekit_server, room)
+    with Avatar(livekit_server, room) as avatar:
+        avatar.publish()
+        connect(view)
+        told(view, "joined", avatar=True)
+        moves(view.page, "video")
+        view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
+        assert abs(view.run("hear().frequency") - TONE) < 20
+        expect(view.page.get_by_role("img", name="Connection: excellent")).to_be_visible(timeout=ROOM_LIMIT)
+        expect(view.page.locator(".lv-saying")).to_have_count(0)
+        wait_for(lambda: avatar.others() == ["client"])
+        assert token not in view.page.content()
+        assert view.run("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])") == '[{},{},""]'
+
+
+def test_sound_that_the_browser_blocks_is_let_out_by_a_click(
+    strict: Open, livekit_server: LiveKitServer, room: str
+) -> None:
+    # the page joins by itself: a look into it would count as a click
+    answer = {"url": livekit_server.url, "token": livekit_server.token("client", room)}
+    with Avatar(livekit_server, room) as avatar:
+        avatar.publish()
+        view = strict("view", "view_livekit", script=f"{EARS}; globalThis.roomAnswer = {json.dumps(answer)}")
+        moves(view.page, "video")
+        expect(view.button("Enable sound")).to_be_visible()
+        assert view.run("hear().level") == 0
+        view.button("Enable sound").click()
+        view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
+        expect(view.button("Enable sound")).to_have_count(0)
+
+
+def test_an_interruption_is_silence_before_python_answers(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
+    view = loud("view", "view_starting", script=EARS, acts="no")
+    answer(view, livekit_server, room)
+    with Avatar(livekit_server, room) as avatar:
+        avatar.publish()
+        connect(view, agent_state="talking")
+        view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
+        view.run(
+            "document.addEventListener('click', () => { const from = performance.now(); const look = () => {"
+            " if (hear().level < 0.001) globalThis.silentAfter = performance.now() - from; else setTimeout(look, 5) };"
+            " look() }, {once: true})"
+        )
+        view.button("Interrupt").click()
+        view.page.wait_for_function("globalThis.silentAfter !== undefined", timeout=ROOM_LIMIT)
+        print(f"interrupt to silence in the page: {view.run('silentAfter'):.0f} ms")
+        # Python has said nothing, and the avatar goes on: so does its sound, after a while
+        assert view.run("harness.model.get('status').agent_state") == "talking"
+        view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
+        # what is said next is heard at once
+        view.button("Interrupt").click()
+        view.page.wait_for_function("hear().level < 0.001", timeout=ROOM_LIMIT)
+        view.session(agent_state="idle")
+        view.session(agent_state="talking")
+        view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
+
+
+def test_volume_and_mute_by_pointer_and_keys(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    answer(view, livekit_server, room)
+    with Avatar(livekit_server, room) as avatar:
+        avatar.publish()
+        connect(view)
+        view.page.wait_for_function("hear().level > 0.1", timeout=ROOM_LIMIT)
+        view.page.locator(".lv-stage").focus()
+        view.page.keyboard.press("m")
+        view.page.wait_for_function("hear().level < 0.001")
+        expect(view.button("Unmute")).to_be_visible()
+        view.button("Unmute").click()
+        view.page.wait_for_function("hear().level > 0.1")
+        view.page.get_by_role("slider", name="Volume").fill("50")
+        view.page.wait_for_function("hear().level > 0.02 && hear().level < 0.08")
+        view.page.get_by_role("slider", name="Volume").fill("0")
+        view.page.wait_for_function("hear().level < 0.001")
+        view.page.locator(".lv-stage").focus()
+        view.page.keyboard.press("ArrowUp")
+        expect(view.page.get_by_role("slider", name="Volume")).to_have_value("10")
+
+
+def test_all_views_of_a_page_share_one_connection_and_the_last_takes_it_along(
+    loud: Open, livekit_server: LiveKitServer, room: str
+) -> None:
+    view = loud("view", "view_starting", views="2", script=EARS)
+    answer(view, livekit_server, room)
+    with Avatar(livekit_server, room) as avatar:
+        avatar.publish()
+        connect(view)
+        moves(view.page, "video")
+        # another widget of the same session, with a script of its own
+        view.run("harness.another('view', 'view_livekit').then((view) => { globalThis.other = view })")
+        expect(view.page.locator("video")).to_have_count(3, timeout=ROOM_LIMIT)
+        moves(view.page, ".view:last-child video")
+        assert view.run("sockets.length") == 1
+        wait_for(lambda: avatar.others() == ["client"])
+        assert len(view.commands("join")) == 1
+        # the widget that joined goes: the other speaks for the page, and says how it stands
+        view.run("harness.made.life.abort(); for (const one of harness.views.slice(0, 2)) one.remove()")
+        view.page.wait_for_function(
+            "harness.python.commands.some((one) => one.widget === 'w-2' && one.command === 'room' &&"
+            " one.args.state === 'joined')"
+        )
+        avatar.tell("agent-response", '{"event_type": "avatar.speak_started"}')
+        assert view.sent("data")[0]["widget"] == "w-2"
+        assert avatar.others() == ["client"]
+        view.run("other.remove()")
+        view.page.wait_for_timeout(GRACE_MS / 2)
+        assert avatar.others() == ["client"]
+        wait_for(lambda: avatar.others() == [])
+        assert states(view)[-1] == "left"
+        assert view.run("globalThis[Symbol.for('liveavatar_nb')].rooms.size") == 0
+
+
+def test_a_cell_that_is_run_again_keeps_the_connection(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    answer(view, livekit_server, room)
+    with Avatar(livekit_server, room) as avatar:
+        avatar.publish()
+        connect(view)
+        moves(view.page, "video")
+        view.run("harness.views[0].remove()")
+        view.run("harness.show()")
+        moves(view.page, "video")
+        view.page.wait_for_timeout(GRACE_MS + 500)
+        assert avatar.others() == ["client"]
+        assert view.run("sockets.length") == 1
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "harness.kernel.setStatus('dead')",
+        "harness.model.write({status: {...harness.model.get('status'), state: 'ended', running: false}})",
+        "harness.models['w-1'].trigger('comm:close')",
+        "window.dispatchEvent(new PageTransitionEvent('pagehide'))",
+    ],
+)
+def test_the_room_is_left_at_once(loud: Open, livekit_server: LiveKitServer, room: str, ending: str) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    answer(view, livekit_server, room)
+    with Avatar(livekit_server, room) as avatar:
+        connect(view)
+        told(view, "joined")
+        wait_for(lambda: avatar.others() == ["client"])
+        view.run(ending)
+        # before the grace of a cleared cell is over
+        view.page.wait_for_function("sockets[0].readyState >= WebSocket.CLOSING", timeout=GRACE_MS)
+        wait_for(lambda: avatar.others() == [])
+
+
+def test_the_same_token_in_two_windows_is_explained_and_not_fought_over(
+    loud: Open, livekit_server: LiveKitServer, room: str
+) -> None:
+    first = loud("view", "view_starting", script=EARS)
+    second = loud("view", "view_starting", script=EARS)
+    with Avatar(livekit_server, room) as avatar:
+        avatar.publish()
+        for view in (first, second):
+            answer(view, livekit_server, room)
+            connect(view)
+            told(view, "joined", avatar=True)
+        told(first, "replaced")
+        expect(first.page.locator(".lv-saying")).to_contain_text(
+            "Watched elsewhere. The room was joined with this session's token elsewhere, another tab perhaps."
+        )
+        first.page.wait_for_timeout(1500)
+        assert first.run("sockets.length") == 1
+        first.button("Watch here").click()
+        told(second, "replaced")
+        moves(first.page, "video")
+        assert [one["args"]["take_over"] for one in first.commands("join")] == [False, True]
+
+
+def test_another_window_has_it_and_gives_it_when_asked(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    view.run("harness.python.room = {reason: 'It is shown in another window.', can_take_over: true}")
+    connect(view)
+    told(view, "left")
+    expect(view.page.locator(".lv-saying")).to_contain_text("Not watched here. It is shown in another window.")
+    answer(view, livekit_server, room)
+    view.button("Watch here").click()
+    told(view, "joined")
+    expect(view.page.locator(".lv-saying")).to_have_text("Waiting for the avatar's video…")
+    with Avatar(livekit_server, room) as avatar:
+        avatar.publish()
+        told(view, "joined", avatar=True)
+        moves(view.page, "video")
+    # the avatar is gone again
+    expect(view.page.locator(".lv-saying")).to_have_text("Waiting for the avatar's video…", timeout=ROOM_LIMIT)
+
+
+def test_data_goes_both_ways(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    answer(view, livekit_server, room)
+    session = view.run("import('/fixtures.js').then(({session}) => session.id)")
+
+    def send(request: str, payload: str) -> None:
+        view.run(
+            "(message) => harness.python.tell({type: 'room_send', ...message})",
+            {"session_id": session, "request": request, "payload": payload},
+        )
+
+    with Avatar(livekit_server, room) as avatar:
+        connect(view)
+        send("r-0", "too early")
+        assert view.sent("room_sent")[0]["args"] == {
+            "request": "r-0",
+            "ok": False,
+            "problem": "this page is not in the room",
+        }
+        told(view, "joined")
+        wait_for(lambda: avatar.others() == ["client"])
+        lines = [f'{{"event_type": "avatar.transcription.chunk", "text": "größer {at}"}}' for at in range(50)]
+        for line in lines:
+            avatar.tell("agent-response", line)
+        assert [one["args"] for one in view.sent("data", 50)] == [
+            {"session_id": session, "topic": "agent-response", "payload": line} for line in lines
+        ]
+        send("r-1", '{"event_type": "avatar.interrupt", "text": "é"}')
+        assert view.sent("room_sent", 2)[1]["args"] == {"request": "r-1", "ok": True, "problem": None}
+        wait_for(lambda: len(avatar.heard) == 1)
+        assert avatar.heard == [("agent-control", '{"event_type": "avatar.interrupt", "text": "é"}'.encode())]
+        view.run(
+            "(session_id) => harness.python.tell({type: 'room_leave', session_id,"
+            " reason: 'The kernel is in the room now.'})",
+            session,
+        )
+        wait_for(lambda: avatar.others() == [])
+        expect(view.page.locator(".lv-saying")).to_contain_text("Not watched here. The kernel is in the room now.")
+
+
+def test_an_address_out_of_reach_gives_way_to_a_drawn_face(
+    loud: Open, livekit_server: LiveKitServer, room: str
+) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    lines: list[str] = []
+    view.page.on("console", lambda line: lines.append(line.text))
+    token = livekit_server.token("client", room)
+    view.run("(room) => { harness.python.room = room }", {"url": "ws://127.0.0.1:1", "token": token})
+    connect(view, agent_state="talking")
+    told(view, "unreachable")
+    saying = view.page.locator(".lv-saying")
+    expect(saying).to_contain_text(
+        "No video here: the face is drawn. This browser cannot reach the room at 127.0.0.1:1"
+    )
+    moves(view.page, "canvas")
+    assert lines
+    assert not [line for line in lines if token in line]
+    answer(view, livekit_server, room)
+    view.button("Try again").click()
+    told(view, "joined")
+    expect(view.page.locator("canvas")).to_have_count(0)
+
+
+def test_an_unreachable_room_is_tried_again_without_a_word(
+    loud: Open, livekit_server: LiveKitServer, room: str
+) -> None:
+    view = loud("view", "view_starting", script=EARS, clock=True)
+    view.run("harness.python.room = {url: 'ws://127.0.0.1:1', token: 'none'}")
+    connect(view)
+    view.page.clock.run_for(1000)
+    expect(view.page.locator(".lv-saying")).to_contain_text("This browser cannot reach the room")
+    answer(view, livekit_server, room)
+    view.page.clock.run_for(28_000)
+    assert len(view.commands("join")) == 1
+    view.page.clock.run_for(2000)
+    assert len(view.commands("join")) == 2
+    assert states(view).count("joining") == 1
+    view.page.clock.resume()
+    told(view, "joined")
+
+
+def test_a_room_that_lets_nobody_in_says_so(loud: Open, livekit_server: LiveKitServer) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    view.run("(url) => { harness.python.room = {url, token: 'stale'} }", livekit_server.url)
+    connect(view)
+    expect(view.page.locator(".lv-saying")).to_contain_text("The room refused this session's token", timeout=ROOM_LIMIT)
+
+
+def test_a_network_that_is_cut_for_ten_seconds_is_told_and_mended(loud: Open, livekit_server: LiveKitServer) -> None:
+    server = LiveKitServer(livekit_server.executable)
+    try:
+        view = loud("view", "view_starting", script=EARS)
+        answer(view, server, "cut")
+        with Avatar(server, "cut") as avatar:
+            avatar.publish()
+            connect(view)
+            moves(view.page, "video")
+            server.stall()
+            told(view, "reconnecting")
+            expect(view.page.locator(".lv-saying")).to_contain_text("Reconnecting…")
+            view.page.wait_for_timeout(4000)
+            server.go_on()
+            view.page.wait_for_function(
+                "harness.python.commands.findLast(({command}) => command === 'room').args.state === 'joined'",
+                timeout=40_000,
+            )
+            view.run("globalThis.seen = new Set()")
+            moves(view.page, "video")
+            expect(view.page.locator(".lv-saying")).to_have_count(0)
+    finally:
+        server.go_on()
+        server.close()
+
+
+def test_a_server_that_is_killed_and_started_again_is_joined_again(loud: Open, livekit_server: LiveKitServer) -> None:
+    server = LiveKitServer(livekit_server.executable)
+    try:
+        view = loud("view", "view_starting", script=EARS)
+        answer(view, server, "killed")
+        connect(view)
+        told(view, "joined")
+        server.close()
+        told(view, "reconnecting")
+        server.start()
+        view.page.wait_for_function(
+            "harness.python.commands.findLast(({command}) => command === 'room').args.state === 'joined'",
+            timeout=40_000,
+        )
+        with Avatar(server, "killed") as avatar:
+            avatar.publish()
+            moves(view.page, "video")
+            view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
+    finally:
+        server.close()
