@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .config import Masked as Masked
     from .errors import LiveAvatarException as LiveAvatarException
     from .life import SessionState as SessionState
+    from .models import NewContext as NewContext
     from .orphans import OwnedSession as OwnedSession
     from .protocol.events import Event as Event
     from .retry import APIConnectOptions as APIConnectOptions
@@ -47,6 +48,7 @@ _HOMES = {
     "LiveAvatarException": "errors",
     "LiveView": "widgets.view",
     "Masked": "config",
+    "NewContext": "models",
     "OwnedSession": "orphans",
     "Room": "sync_rooms",
     "Session": "sync_session",

@@ -18,15 +18,18 @@ from .clock import CLOCK, Clock
 from .config import Masked
 from .errors import ClientClosed, ConcurrencyLimitError, InvalidArgument, SessionAlreadyLive, SessionEnded
 from .life import SessionOptions
-from .listing import Listing, pick
-from .models import Avatar, Context, ContextDetail
+from .listing import Listing
+from .lookup import find_avatar, find_context, find_voice, make_context
+from .models import Avatar, Context, ContextDetail, NewContext, Voice
 from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
-from .preflight import check_avatar, check_variables, mode_of, patience_of, seconds_of
+from .preflight import check_avatar, check_room, mode_of, patience_of, seconds_of
 from .record import Records
+from .rooms import OwnRoom, awaited
 
 if TYPE_CHECKING:
     import httpx
 
+    from .answers import Answer
     from .feed import TextToSpeech
     from .session import AsyncSession
     from .stopwatch import Stopwatch, Timing
@@ -238,14 +241,16 @@ class AsyncLiveAvatar:
         avatar: str | Avatar | None = None,
         *,
         mode: str | None = None,
-        context: str | Context | ContextDetail | None = None,
+        context: str | Context | ContextDetail | NewContext | None = None,
         is_sandbox: bool = False,
         video_quality: VideoQuality = "high",
         video_encoding: VideoEncoding = "H264",
-        voice_id: str | None = None,
+        voice_id: str | Voice | None = None,
         language: str = "en",
         interactivity_type: InteractivityType = "CONVERSATIONAL",
         dynamic_variables: dict[str, str] | None = None,
+        on_user_text: Answer | None = None,
+        room: OwnRoom | None = None,
         max_minutes: float | None = None,
         unwatched: float | None = config.UNWATCHED,
         replace: bool = False,
@@ -259,15 +264,20 @@ class AsyncLiveAvatar:
 
         Args:
             avatar: its name (exact, else in any case), id or record; the sandbox has one of its own.
-            mode: `LITE` (`CUSTOM` is its old name) or `FULL`; None is FULL where a context is given, else LITE.
-            context: what the avatar knows, which makes it a conversation: its name, id or record.
+            mode: `LITE` (`CUSTOM` is its old name) or `FULL`; None is FULL where a context or `on_user_text` is given,
+                else LITE.
+            context: what the avatar knows, which makes it a conversation: its name, id or record, or a `NewContext`,
+                which is made for this session and deleted with it.
             is_sandbox: free, one minute, and only the sandbox avatar.
             video_quality: `very_high`, `high`, `medium` or `low`.
             video_encoding: `H264` or `VP8`.
-            voice_id: in a conversation its voice; its own where not given.
+            voice_id: in a conversation its voice: an id, a name or a record; its own where not given.
             language: in a conversation its language, a code of `api.languages.list()`.
             interactivity_type: in a conversation `CONVERSATIONAL` or `PUSH_TO_TALK`.
             dynamic_variables: in a conversation what the context's `{{names}}` stand for.
+            on_user_text: in a conversation a function of yours that answers what the user says, as
+                `AsyncSession.on_user_text` takes it; then it needs no context.
+            room: in LITE your own room (`Room`, `AsyncRoom`), which the avatar joins; it stays yours to close.
             max_minutes: minutes after which the service ends it; the client's own when not given.
             unwatched: seconds without a page that shows it after which it is stopped, counted from the first page
                 that did; None never does. One that no page ever showed needs none.
@@ -284,6 +294,7 @@ class AsyncLiveAvatar:
             raise ClientClosed
         told = {
             "context": context,
+            "on_user_text": on_user_text,
             "voice_id": voice_id,
             "language": language,
             "interactivity_type": interactivity_type,
@@ -291,7 +302,6 @@ class AsyncLiveAvatar:
         }
         options = SessionOptions(
             mode=mode_of(mode, told),
-            voice_id=voice_id,
             language=language,
             interactivity_type=one_of("interactivity_type", interactivity_type, get_args(InteractivityType)),
             dynamic_variables=dynamic_variables,
@@ -302,6 +312,9 @@ class AsyncLiveAvatar:
             is_default_cap=max_minutes is None and self._max_minutes is None,
             unwatched=patience_of(unwatched),
         )
+        own_room = None if room is None else awaited(room)
+        if own_room is not None:
+            check_room(own_room, options.mode, self.base_url)
         if replace and concurrent:
             raise InvalidArgument("replace and concurrent exclude each other.")
         if not (replace or concurrent):
@@ -309,17 +322,26 @@ class AsyncLiveAvatar:
         start = _Start()
         self._pending.append(start)
         try:
-            found = await self._find(avatar, is_sandbox=is_sandbox)
-            check_avatar(found, options.mode, is_sandbox=is_sandbox, voice_id=voice_id)
-            if context is not None:
-                options = dataclasses.replace(options, context_id=await self._find_context(context, dynamic_variables))
+            found = await find_avatar(self.api, avatar, self.avatars(), is_sandbox=is_sandbox)
+            options = dataclasses.replace(options, voice_id=await find_voice(self.api, voice_id))
+            check_avatar(found, options.mode, is_sandbox=is_sandbox, voice_id=options.voice_id)
+            detail = made = None
+            if context is not None and not isinstance(context, NewContext):
+                detail = await find_context(self.api, context, dynamic_variables)
             if options.max_seconds > (self._plan_seconds or options.max_seconds):
                 logger.warning("the plan ends a session after %g minutes", (self._plan_seconds or 0) / 60)
             if replace and not start.is_cancelled:
                 await self._stop_sessions(besides=start)
             if not self.is_simulated:
                 await reconcile(self.api)
+            if own_room is not None and not start.is_cancelled:
+                options = dataclasses.replace(options, room=own_room, avatar_identity=await own_room.admit())
+            if isinstance(context, NewContext) and not start.is_cancelled:
+                made = await make_context(self.api, context, dynamic_variables)
+                detail = made.detail
             if start.is_cancelled:
+                if made is not None:
+                    await made.delete()
                 raise SessionEnded("The session was stopped before it started.", session_id=None)
         finally:
             self._pending.remove(start)
@@ -329,9 +351,15 @@ class AsyncLiveAvatar:
 
         around = Surroundings(
             self.api, self._changed, self._clock,
-            is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts,
+            is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts, made_context=made,
         )  # fmt: skip
+        if detail is not None:
+            options = dataclasses.replace(options, context_id=detail.id, has_opening=bool(detail.opening_text))
         session = AsyncSession(found, options, around)
+        if own_room is not None:
+            own_room.let_in(options.avatar_identity, session)
+        if on_user_text is not None:
+            session.on_user_text(on_user_text)
         self._sessions = [*(known for known in self._sessions if known.is_live or known.is_pursued), session]
         self._last = session
         self._stopwatches.append(session.stopwatch)
@@ -410,33 +438,6 @@ class AsyncLiveAvatar:
             )
         if self._pending:
             raise SessionAlreadyLive("Another start is under way.", session_id=None)
-
-    async def _find(self, avatar: str | Avatar | None, *, is_sandbox: bool) -> Avatar:
-        if is_sandbox and avatar in (None, config.SANDBOX_AVATAR):
-            found = await self.api.avatars.get(config.SANDBOX_AVATAR)
-        elif isinstance(avatar, Avatar):
-            found = avatar
-        elif isinstance(avatar, str) and avatar.strip():
-            found = pick(avatar.strip(), await self.avatars(), "avatars", field="avatar")
-        else:
-            raise InvalidArgument(
-                "avatar is missing: give a name, an id or a record.", remedy="avatars() lists them.", field="avatar"
-            )
-        return found
-
-    async def _find_context(self, context: str | Context | ContextDetail, variables: dict[str, str] | None) -> str:
-        """The id of a context that has all that it needs."""
-        if isinstance(context, str):
-            context = pick(
-                context.strip(), await self.api.contexts.list(page_size=PAGE_SIZE_LIMIT), "contexts", field="context"
-            )
-        elif not isinstance(context, Context | ContextDetail):
-            raise InvalidArgument(
-                f"context must be a name, an id or a record, not {type(context).__name__}.", field="context"
-            )
-        detail = await self.api.contexts.get(context.id)
-        check_variables(detail.name, detail.required_dynamic_variables, variables)
-        return detail.id
 
 
 class _Start:

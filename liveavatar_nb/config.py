@@ -31,6 +31,7 @@ LONGEST_RETRY_AFTER: Final = 30.0  # s that the service may ask to wait; beyond 
 
 KEEP_ALIVE_INTERVAL: Final = 60.0  # s; the service ends a session after 300 s without a sign of life
 CONNECTED_TIMEOUT: Final = 30.0  # s, from the answer to the start call to the event `connected`
+AVATAR_TIMEOUT: Final = 30.0  # s that `wait_for_avatar` waits for the avatar's video
 SOCKET_OPEN_TIMEOUT: Final = 10.0  # s, for the WebSocket's handshake
 SOCKET_CLOSE_TIMEOUT: Final = 1.0  # s, for the goodbye of a WebSocket
 SOCKET_PING_INTERVAL: Final = 20.0  # s
@@ -39,6 +40,9 @@ SOCKET_ATTEMPTS: Final = 5  # to get a lost WebSocket back
 SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
 SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes of one received frame
 HOLDER_LIMIT: Final = 5.0  # s that a command waits for a page that is about to join the room
+THINKING_LIMIT: Final = 20.0  # s after a question until the avatar does not look as if it thought any more
+ANSWER_GRACE: Final = 30.0  # s of silence in which the service is to answer a question
+CLEAR_LIMIT: Final = 5.0  # s, to delete what was made for a session
 LEAVE_LIMIT: Final = 2.0  # s that who holds a room has to leave it
 ROOM_JOIN_LIMIT: Final = 10.0  # s, for this process to join a room
 SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # bytes that wait to be sent; 40 s of sound are 2.6 MB

@@ -22,7 +22,7 @@
     │   ├── SessionAlreadyLive        a second start while one is live
     │   ├── SessionEnded              it ended before the call: `end_reason`
     │   ├── LoopEnded                 the event loop that it lived on ended; the guard stops it
-    │   ├── AvatarNeverCame           the service never said `connected`; the session was stopped
+    │   ├── AvatarNeverCame           the service never said `connected`, or its video did not come
     │   ├── RoomNotHeld               nobody is in the session's room, by which a conversation goes
     │   ├── WrongMode                 the session's mode, LITE or FULL, does not have it
     │   ├── UtteranceFailed           what was to be said was not, or not to its end
@@ -37,9 +37,11 @@ What is allowed, and still likely not meant, is a `LiveAvatarWarning`.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 PACKAGE: Final = __name__.partition(".")[0]
@@ -289,7 +291,9 @@ class LoopEnded(SessionError):
 
 
 class AvatarNeverCame(SessionError):
-    """The service never said `connected` (event `session.state_updated`); the session was stopped."""
+    """The service never said `connected` (event `session.state_updated`), and the session was stopped; or
+    `wait_for_avatar` saw no video of it, and the session goes on.
+    """
 
     title = "The avatar did not come"
     default_remedy = "Try again, or another avatar."
@@ -363,8 +367,23 @@ class LiveAvatarWarning(UserWarning):
     """What the service takes, and what is likely not meant: it says what to do instead."""
 
 
+_is_quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("is_quiet", default=False)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Within it `warn` warns of nothing: what is not likely meant is meant here."""
+    token = _is_quiet.set(True)
+    try:
+        yield
+    finally:
+        _is_quiet.reset(token)
+
+
 def warn(message: str) -> None:
     """Warns at the line that called this package, whichever way it came in."""
+    if _is_quiet.get():
+        return
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
         frame, level = frame.f_back, level + 1

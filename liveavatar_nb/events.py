@@ -9,7 +9,7 @@ import logging
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from . import config
 from .errors import InvalidArgument
@@ -31,7 +31,7 @@ class EventStream:
         # one that nobody holds any more, as of `events()` that was never read, is gone
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._subscriptions: list[_Subscription] = []
-        self._worker = Worker(config.EVENT_BUFFER)
+        self.worker = Worker(config.EVENT_BUFFER)  # has the thread of plain handlers
         self._closed = False
 
     def put(self, event: Event) -> None:
@@ -95,7 +95,7 @@ class EventStream:
         """
         if not callable(handler):
             raise InvalidArgument(f"A handler is a function, not {type(handler).__name__}.", field="handler")
-        subscription = _Subscription(matcher(name, self.types), handler, self._worker)
+        subscription = _Subscription(matcher(name, self.types), handler, self.worker)
         self._subscriptions.append(subscription)
 
         def end() -> None:
@@ -176,9 +176,13 @@ class _Subscription:
             self._show(failure, event)
 
     def _show(self, failure: BaseException, event: Event) -> None:
-        """With its traceback: where nothing is set up for logs, Python shows it on stderr, a notebook in the cell."""
-        name = getattr(self._handler, "__qualname__", self._handler)
-        logger.error("handler %s failed on %s", name, event.type, exc_info=failure)
+        show_failure(self._handler, event.type, failure)
+
+
+def show_failure(handler: Callable[..., Any], what: str, failure: BaseException) -> None:
+    """With its traceback: where nothing is set up for logs, Python shows it on stderr, a notebook in the cell."""
+    name = getattr(handler, "__qualname__", handler)
+    logger.error("handler %s failed on %s", name, what, exc_info=failure)
 
 
 class _Reader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from .conversation import Conversation
 from .errors import LiveAvatarException, StopNotConfirmed
 from .exchange import SessionLabel
 from .holder import RoomLine
@@ -68,6 +69,10 @@ class SessionFacts:
         self._label = SessionLabel()
         self._lines = Lines(around.clock, lambda: self._times.elapsed)
         self._speech = Speech(around.clock, self._times, self._lines, around.on_change)
+        self._conversation = Conversation(
+            around.clock, self._times, self._lines, around.on_change, has_opening=options.has_opening
+        )
+        self._is_conversation = options.mode == "FULL"
         self._wire = around.api.transport.wire
         self._room: RoomLine | None = None
         self._has_tts = around.tts is not None
@@ -85,7 +90,8 @@ class SessionFacts:
     @property
     def timings(self) -> dict[str, float]:
         """Seconds, as far as they came: from the call of `start` to `token`, `start` and `connected`; the medians of
-        `first_word` (from the first frame on the wire) and `interrupt_to_silence`.
+        `first_word` (from the first frame on the wire, in a conversation from what asks for it), `answer` (from what
+        the user said aloud) and `interrupt_to_silence`.
         """
         return self._times.timings
 
@@ -96,24 +102,28 @@ class SessionFacts:
 
     @property
     def agent_state(self) -> AgentState:
-        """What the avatar does: idle, listening or talking (event `agent.state_updated`, or `agent.speak_*`)."""
-        return self._speech.agent_state
+        """What the avatar does: idle, listening or talking, in a conversation also thinking (LITE: events
+        `agent.state_updated`, or `agent.speak_*`; FULL: `avatar.speak_*`).
+        """
+        return self._voice.agent_state
 
     @property
     def utterance(self) -> AsyncUtterance | None:
         """What is being said, or sent; None in silence."""
-        return self._speech.utterance
+        return self._voice.utterance
 
     @property
     def utterances(self) -> tuple[AsyncUtterance, ...]:
-        """What was played and said, the newest last; the last 200."""
-        return tuple(self._speech.utterances)
+        """What was played, said and answered, the newest last; the last 200."""
+        return tuple(self._voice.utterances)
 
     @property
     def caption(self) -> str | None:
-        """The words of what is being said, where they are known."""
-        talking = self._speech.utterance
-        return talking.text if talking is not None and talking.state is UtteranceState.TALKING else None
+        """The words of what is being said, where they are known; in a conversation as far as they came."""
+        talking = self._voice.utterance
+        if talking is None or talking.state is not UtteranceState.TALKING:
+            return None
+        return self._lines.text("avatar", talking.id) or talking.text
 
     @property
     def transcript(self) -> Records[SpokenLine]:
@@ -150,12 +160,17 @@ class SessionFacts:
     @property
     def is_conversation(self) -> bool:
         """Whether it goes by its room's data channel: FULL, or LITE where the service gave no WebSocket."""
-        return self.mode == "FULL"
+        return self._is_conversation
+
+    @property
+    def _voice(self) -> Speech | Conversation:
+        """What knows what is said."""
+        return self._conversation if self._is_conversation else self._speech
 
     @property
     def is_user_speaking(self) -> bool:
         """Whether the user's microphone is heard speaking (FULL: `user.speak_started`)."""
-        return False
+        return self._conversation.is_user_speaking
 
     @property
     def wire(self) -> Wire:

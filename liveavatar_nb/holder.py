@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
@@ -20,6 +21,8 @@ from .wire import Wire
 logger = logging.getLogger("liveavatar_nb.session")
 
 DRAWN_PATH = "/_simulator/room/"  # in the address of a room that has no media server
+
+HOSTED_AVATAR = "heygen"  # the avatar's identity in a room that LiveAvatar hosts
 
 HolderKind = Literal["page", "process"]
 
@@ -70,6 +73,7 @@ class RoomLine:
         on_change: called when something that is shown has changed.
         opener: has this process join, where it can.
         mint: makes a token for one more who watches, in the user's own room.
+        avatar_identity: by which the avatar is known in it.
     """
 
     def __init__(
@@ -83,10 +87,12 @@ class RoomLine:
         on_change: Callable[[], None],
         opener: Opener | None = None,
         mint: Callable[[], Masked] | None = None,
+        avatar_identity: str = HOSTED_AVATAR,
     ) -> None:
         self.url = url
         self.token = token
         self.session_id = session_id
+        self.avatar_identity = avatar_identity
         self.has_avatar = False  # the avatar's video was seen by who is in the room
         self.words: str | None = None  # what is to be said of it
         self._wire = wire
@@ -138,7 +144,7 @@ class RoomLine:
     async def expect(self) -> None:
         """A page is about to join: who is there leaves first, and commands wait for the page, for 5 s."""
         async with self._handing_over:
-            self._expected_until = asyncio.get_running_loop().time() + config.HOLDER_LIMIT
+            self._expected_until = time.monotonic() + config.HOLDER_LIMIT
             self._is_contested = False
             await self._clear()
         self._changed()
@@ -191,7 +197,7 @@ class RoomLine:
             RoomNotHeld: it cannot.
         """
         if not self._holders and self._is_expected:
-            await self._wait_for_news(self._expected_until - asyncio.get_running_loop().time())
+            await self._wait_for_news(self._expected_until - time.monotonic())
         if self.holder is not None:
             return self.holder
         opening = self._open()
@@ -203,11 +209,16 @@ class RoomLine:
             raise self._nobody()
         return opening.result()
 
-    async def close(self) -> None:
-        """The session is over: everybody leaves."""
+    def end(self) -> None:
+        """The session is over: nobody joins any more."""
         self._is_closed = True
         if self._attending is not None:
             self._attending.cancel()
+        self._changed()
+
+    async def close(self) -> None:
+        """The session is over: everybody leaves."""
+        self.end()
         async with self._handing_over:
             self._expected_until = 0.0
             await self._clear()
@@ -216,8 +227,12 @@ class RoomLine:
 
     # what goes through it
 
-    async def send(self, command: Command) -> None:
+    async def send(self, command: Command, begin: Callable[[], bool] = lambda: True) -> None:
         """Sends a command, by who is in the room; one after the other.
+
+        Args:
+            command: what is sent.
+            begin: called when its turn has come; whether it is still to be sent.
 
         Raises:
             RoomNotHeld: nobody is, and this process cannot join.
@@ -226,11 +241,14 @@ class RoomLine:
         async with self._order:
             for is_last in (False, True):
                 holder = await self.reach()
+                if not begin():
+                    return
                 self._wire.sent(self.session_id, command.type, command.shown, len(payload), channel="data")
                 try:
                     await holder.send(payload)
                 except HolderLost:
                     self.drop(holder)
+                    await _leave(holder)
                     if is_last:
                         raise self._nobody() from None
                 else:
@@ -300,7 +318,7 @@ class RoomLine:
 
     @property
     def _is_expected(self) -> bool:
-        return self._expected_until > asyncio.get_running_loop().time()
+        return self._expected_until > time.monotonic()
 
     def _changed(self) -> None:
         news, self._news = self._news, asyncio.Event()
@@ -348,7 +366,7 @@ class RoomLine:
                 attempt = 0
                 await self._wait_for_news(None)
             elif self._is_expected:
-                await self._wait_for_news(self._expected_until - asyncio.get_running_loop().time())
+                await self._wait_for_news(self._expected_until - time.monotonic())
             else:
                 opening = self._open()
                 await asyncio.wait([opening])

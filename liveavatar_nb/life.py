@@ -8,6 +8,7 @@ from typing import Any
 
 from . import config
 from .bodies import InteractivityType, Mode, VideoEncoding, VideoQuality
+from .rooms import AVATAR, AsyncRoom
 
 
 class SessionState(StrEnum):
@@ -50,6 +51,9 @@ class SessionOptions:
         language: FULL: a code as in `en`.
         interactivity_type: FULL: `CONVERSATIONAL` or `PUSH_TO_TALK`.
         dynamic_variables: FULL: what the context's `{{names}}` stand for.
+        has_opening: FULL: the context has the avatar say something first.
+        room: LITE: your own room, which the avatar joins; None is one of LiveAvatar's.
+        avatar_identity: by which it is known there.
     """
 
     mode: Mode = "LITE"
@@ -64,6 +68,9 @@ class SessionOptions:
     language: str = "en"
     interactivity_type: InteractivityType = "CONVERSATIONAL"
     dynamic_variables: dict[str, str] | None = None
+    has_opening: bool = False
+    room: AsyncRoom | None = None
+    avatar_identity: str = AVATAR
 
     @property
     def credits_per_minute(self) -> float:
@@ -90,6 +97,13 @@ class SessionOptions:
         }
         if capped:
             fields["max_session_duration"] = int(self.life)
+        if self.room is not None:
+            minutes = min(self.life / 60 + config.ROOM_TOKEN_MINUTES, config.MINUTES_OF_A_DAY)
+            fields["livekit_config"] = {
+                "livekit_url": self.room.url,
+                "livekit_room": self.room.name,
+                "livekit_client_token": self.room.avatar_token(self.avatar_identity, minutes),
+            }
         if self.mode == "FULL":
             persona = {"context_id": self.context_id, "voice_id": self.voice_id, "language": self.language}
             fields["avatar_persona"] = {name: value for name, value in persona.items() if value is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -141,3 +142,39 @@ class Lines:
             relative_timestamp=line.record.relative_timestamp,
             partial=partial,
         )
+
+
+class UserSide:
+    """What the user says aloud, turn by turn.
+
+    Args:
+        lines: where it stands.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._turn: str | None = None
+        self._unfinished: str | None = None  # the turn before, whose whole words did not come
+
+    def begin(self) -> None:
+        """The user begins to speak."""
+        if self._turn is not None:
+            self._lines.close("user", self._turn)
+            self._unfinished, self._turn = self._turn, None
+
+    def grow(self, chunk: str) -> None:
+        """More of it; what is late is left out."""
+        if self._turn is None:
+            if self._lines.is_repeated("user", chunk):
+                return
+            self._turn = str(uuid.uuid4())
+        self._lines.grow("user", self._turn, chunk)
+
+    def finish(self, text: str) -> None:
+        """The whole words of a turn: of the one under way, or of one whose words are late."""
+        turn = self._turn
+        if turn is None and self._unfinished is not None:
+            begun = self._lines.text("user", self._unfinished)
+            turn = self._unfinished if begun is not None and text.startswith(begun) else None
+        self._lines.finish("user", turn or str(uuid.uuid4()), text)
+        self._turn = self._unfinished = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
@@ -370,6 +371,23 @@ class ContextDetail(Record):
         links = "\n".join(link.url for link in self.links or ()) or None
         shown = {**dict(self._shown(self.keys())), "links": links}
         return html.card(shown.pop("name"), shown.items())
+
+
+@dataclass(frozen=True)
+class NewContext:
+    """A context that `start` makes for one session (`POST /v1/contexts`), and that is deleted with it.
+
+    Attributes:
+        name: what it is called.
+        prompt: what the avatar knows and how it behaves; `{{names}}` are filled in by `dynamic_variables`.
+        opening_text: what it says first; None for nothing.
+        links: pages that it draws on, as in `[{"url": "https://example.org", "faq": None}]`.
+    """
+
+    name: str
+    prompt: str
+    opening_text: str | None = None
+    links: list[Any] | None = None
 
 
 class Language(Record):

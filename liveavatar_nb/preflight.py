@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 from . import config
 from .bodies import Mode
 from .checks import one_of
 from .errors import InvalidArgument
 from .models import Avatar
+from .rooms import AsyncRoom
 
 # what only a conversation can use, and what it means where it is not given
 OF_A_CONVERSATION = {
     "context": None,
+    "on_user_text": None,
     "voice_id": None,
     "language": "en",
     "interactivity_type": "CONVERSATIONAL",
@@ -24,7 +27,7 @@ OLD_MODES = {"CUSTOM": "LITE"}
 
 
 def mode_of(mode: str | None, given: dict[str, Any]) -> Mode:
-    """The mode that is meant: FULL where a context is given, else LITE.
+    """The mode that is meant: FULL where a context, or a function that answers, is given, else LITE.
 
     Args:
         mode: what the caller said.
@@ -33,15 +36,17 @@ def mode_of(mode: str | None, given: dict[str, Any]) -> Mode:
     Raises:
         InvalidArgument: it is none, cannot use an argument, or lacks one.
     """
-    meant: Mode = "FULL" if mode is None and given["context"] is not None else "LITE"
+    answers = [name for name in ("context", "on_user_text") if given[name] is not None]
+    meant: Mode = "FULL" if mode is None and answers else "LITE"
     if mode is not None:
         meant = one_of("mode", OLD_MODES.get(str(mode), mode), get_args(Mode))
-    if meant == "FULL" and given["context"] is None:
+    if meant == "FULL" and not answers:
         raise InvalidArgument(
             "A conversation (mode='FULL') needs a context: without one the avatar is seen, but never answers.",
             remedy=(
                 "Give the name of one (api.contexts.list() has them), or make one: "
-                'api.contexts.create(name="Guide", prompt="You are a friendly guide.", opening_text="Hello!").'
+                'context=NewContext(name="Guide", prompt="You are a friendly guide.", opening_text="Hello!"); '
+                "or answer by a function of yours: on_user_text=."
             ),
             field="context",
         )
@@ -54,6 +59,26 @@ def mode_of(mode: str | None, given: dict[str, Any]) -> Mode:
                     field=name,
                 )
     return meant
+
+
+def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
+    """Refuses a room that the avatar cannot join.
+
+    Raises:
+        InvalidArgument: the session is a conversation, or the service cannot reach the room's server.
+    """
+    if mode == "FULL":
+        raise InvalidArgument(
+            "A conversation takes place in a room of LiveAvatar's: your own room is for LITE.",
+            remedy="Leave room out, or what makes it a conversation.",
+            field="room",
+        )
+    if room.is_local and not config.is_loopback(urlsplit(base_url).hostname):
+        raise InvalidArgument(
+            f"LiveAvatar cannot reach {room.url}, which is this machine only.",
+            remedy="Take a server on the internet, as a project of LiveKit Cloud, or LiveAvatar.demo().",
+            field="room",
+        )
 
 
 def seconds_of(max_minutes: float) -> int:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Self
-from weakref import WeakSet
+from collections.abc import Callable
+from typing import Self
 
 from . import config
 from .config import Masked
+from .crew import Crew
+from .entrance import get_token, way_into_room
 from .errors import (
     APIConnectionError,
-    APIStatusError,
     AvatarNeverCame,
     LiveAvatarException,
     LoopEnded,
@@ -23,10 +23,10 @@ from .errors import (
     StopNotConfirmed,
 )
 from .exchange import session_label
-from .holder import RoomLine
 from .leftovers import leftovers
 from .life import SessionOptions, SessionState
-from .models import Avatar, SessionToken, StartedSession
+from .models import Avatar, StartedSession
+from .protocol import full
 from .protocol.events import Event
 from .resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
@@ -50,12 +50,10 @@ class AsyncSession(SessionTalk):
         super().__init__(avatar, options, around)
         self._api = around.api
         self._on_change = around.on_change
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[None] | None = None
         self._start_call: asyncio.Task[StartedSession] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._workers: set[asyncio.Task[None]] = set()
-        self._dismissed: WeakSet[asyncio.Task[None]] = WeakSet()
+        self._crew = Crew(self._report, self._lose_loop, 2 * config.SOCKET_CLOSE_TIMEOUT)
         self._connected = asyncio.Event()
         self._socket_trouble: str | None = None
         self._over = asyncio.Event()
@@ -79,7 +77,7 @@ class AsyncSession(SessionTalk):
         """
         self._loop = asyncio.get_running_loop()
         session_label.set(self._label)
-        self._opening = asyncio.create_task(self._while_loop_runs(self._open()), name="liveavatar_nb session opening")
+        self._opening = self._crew.begin(self._open(), "liveavatar_nb session opening")
         try:
             await asyncio.shield(self._opening)
         except asyncio.CancelledError:
@@ -145,6 +143,7 @@ class AsyncSession(SessionTalk):
             # the loop was busy in the middle of a start, which goes on now: what comes of it is stopped, too
             self._begin_stop()
         self._close_up()
+        self._crew.spawn(self._clear_away())
 
     def beat(self) -> None:
         """A page shows it. From the first time on it is stopped where no page has shown it for `unwatched` seconds."""
@@ -174,7 +173,7 @@ class AsyncSession(SessionTalk):
         # the guard comes up while the token is on its way
         guard = None if self._around.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))
         try:
-            token, has_cap = await self._get_token()
+            token, has_cap = await get_token(self._api, self._options, self._avatar.id, self._times)
             secret = Masked(token.session_token, "of a session")
             liability = self._liability = Liability(token.session_id, secret, self._times, self._around)
             del token
@@ -189,20 +188,21 @@ class AsyncSession(SessionTalk):
         started = await asyncio.shield(self._start_call)
         self._refuse_if_stopped()
         self._mark("start")
-        self._room = self._room_of(started, liability.session_id)
-        if self.mode == "FULL":
-            # a conversation has no WebSocket: it is there once the start call answered
-            self._advance(SessionState.CONNECTING)
-            self._arrive()
-            self._keep_up()
+        wire = self._api.transport.wire
+        self._room = way_into_room(started, self._options, wire, self._take, self._on_change)
+        # LITE has no WebSocket where an agent of another vendor leads it
+        self._is_conversation = self.mode == "FULL" or (started.ws_url is None and self._room is not None)
+        if self._is_conversation:
+            # it is there once the start call answered
+            self._begin_conversation()
             return
         if started.ws_url is None:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self.id)
-        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id, self._api.transport.wire)
+        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id, wire)
         del started
         self._speech.connect(socket)
         self._advance(SessionState.CONNECTING)
-        self._spawn(self._while_loop_runs(self._converse(socket)))
+        self._crew.spawn(self._converse(socket))
         try:
             async with asyncio.timeout(config.CONNECTED_TIMEOUT):
                 await self._connected.wait()
@@ -222,15 +222,28 @@ class AsyncSession(SessionTalk):
             )
         self._keep_up()
 
-    def _room_of(self, started: StartedSession, session_id: str) -> RoomLine | None:
-        """The way into the room that the start call named."""
-        if started.livekit_url is None or started.livekit_client_token is None:
-            return None
-        token = Masked(started.livekit_client_token, "of a session's room")
-        wire = self._api.transport.wire
-        return RoomLine(
-            started.livekit_url, token, session_id, wire, receive=self._events.put, on_change=self._on_change
-        )
+    def _begin_conversation(self) -> None:
+        self._events.types = full.EVENT_TYPES
+        self._conversation.on_text = self._answer
+        self._conversation.on_hush = self._answer_no_more
+        if self._room is not None:
+            self._conversation.connect(self._room)
+            if self._room.kind == "drawn" or self._answerer is not None:
+                self._room.need()
+        self._advance(SessionState.CONNECTING)
+        self._arrive()
+        self._keep_up()
+
+    def _take(self, event: Event) -> None:
+        """An event of the room's data channel."""
+        if not self._conversation.receive(event):
+            return
+        self._events.put(event)
+        if event.type == full.STOPPED:
+            self._crew.spawn(self._look_whether_over())
+
+    async def _look_whether_over(self) -> None:
+        await self._ended_at_the_service()
 
     def _refuse_if_stopped(self) -> None:
         if self._state.is_final or self._state is SessionState.STOPPING:
@@ -241,25 +254,10 @@ class AsyncSession(SessionTalk):
             "The session was stopped while it started.", session_id=self.id, end_reason=self._end_reason
         )
 
-    async def _get_token(self) -> tuple[SessionToken, bool]:
-        """A token, and whether it has the cap that was asked for."""
-        create_token, avatar_id = self._api.sessions.create_token, self._avatar.id
-        try:
-            return await create_token(**self._options.token_fields(avatar_id)), True
-        except APIStatusError as failure:
-            if "max_session_duration" not in failure.message:
-                raise
-            if not self._options.is_default_cap:
-                failure.remedy = f"Give fewer than max_minutes={self.max_minutes:g}: the plan does not have as many."
-                raise
-        logger.info("the plan does not take a cap of %g minutes: it is to set its own", self.max_minutes)
-        self._times.cap = config.MINUTES_OF_A_DAY * 60
-        return await create_token(**self._options.token_fields(avatar_id, capped=False)), False
-
     async def _fail(self, failure: LiveAvatarException) -> None:
         """The end that follows a failure: what may be billed is stopped by its id, whatever the failure was."""
         self._error = failure
-        await self._end_workers()
+        await self._crew.end()
         liability = self._liability
         if liability is not None and liability.is_open:
             try:
@@ -274,12 +272,13 @@ class AsyncSession(SessionTalk):
             if isinstance(failure, StartOutcomeUnknown | AvatarNeverCame):
                 failure.remedy = f"Its stop is not confirmed. {liability.bound}" if self._may_cost else STOPPED
         self._finish(SessionState.FAILED)
+        await self._clear_away()
 
     def _begin_stop(self) -> asyncio.Task[None]:
         """The stop under way, or a new one; it goes on if nobody waits for it."""
         if self._stopping is None or self._stopping.done():
-            self._stopping = asyncio.create_task(self._while_loop_runs(self._stop()), name="liveavatar_nb session stop")
-            self._stopping.add_done_callback(self._report)
+            self._stopping = self._crew.begin(self._stop(), "liveavatar_nb session stop")
+            self._stopping.add_done_callback(self._crew.report)
         return self._stopping
 
     async def _stop(self) -> None:
@@ -290,8 +289,7 @@ class AsyncSession(SessionTalk):
             # a stop that overtakes its start would leave the session running
             await asyncio.wait([self._start_call])
         if self._opening is not None and not self._opening.done():
-            self._dismissed.add(self._opening)
-            self._opening.cancel()
+            self._crew.dismiss(self._opening)
             # it may stand below on this very stack, where a handler of ours has called
             await asyncio.wait([self._opening], timeout=config.LOOP_LIMIT)
         try:
@@ -300,12 +298,14 @@ class AsyncSession(SessionTalk):
         except StopNotConfirmed as failure:
             self._error = failure
             self._finish(SessionState.FAILED)
+            await self._clear_away()
             raise
         if isinstance(self._error, StopNotConfirmed):
             self._error = None
         self._end_reason = self._end_reason or "USER_CLOSED"
-        await self._end_workers()
+        await self._crew.end()
         self._finish(SessionState.ENDED)
+        await self._clear_away()
 
     async def _stop_remote(self, liability: Liability) -> None:
         await liability.stop()
@@ -352,11 +352,11 @@ class AsyncSession(SessionTalk):
             self._liability.check_guard,
         )
         # a conversation has no WebSocket that closes: its end is asked for when it is due
-        is_blind = self.mode == "FULL"
+        is_blind = self._is_conversation
         self._upkeep = Upkeep(
             duties, self._audience, self._around.clock, lambda: self._times.left, asks_at_cap=is_blind
         )
-        self._spawn(self._while_loop_runs(self._upkeep.run()))
+        self._crew.spawn(self._upkeep.run())
 
     async def _keep_alive(self) -> None:
         assert self._liability is not None
@@ -395,6 +395,7 @@ class AsyncSession(SessionTalk):
             return False
         liability.settle()
         self._finish(SessionState.ENDED)
+        await self._clear_away()
         return True
 
     def forget(self) -> None:
@@ -402,6 +403,7 @@ class AsyncSession(SessionTalk):
         if self._liability is not None:
             self._liability.forget()
         self._finish(SessionState.FAILED)
+        self._crew.spawn(self._clear_away())
 
     # bookkeeping
 
@@ -425,8 +427,11 @@ class AsyncSession(SessionTalk):
         self._connected.set()
         self._over.set()
         self._speech.close(self._ended_error())
+        self._conversation.close(self._ended_error())
+        if self._room is not None:
+            self._room.end()
         self._events.close()
-        self._dismiss_workers()
+        self._crew.dismiss_all()
         leftovers.tidy()
         self._on_change()
 
@@ -435,35 +440,23 @@ class AsyncSession(SessionTalk):
         if self._liability is not None:
             self._liability.let_go()
 
-    def _dismiss_workers(self) -> set[asyncio.Task[None]]:
-        dismissed = self._workers - {asyncio.current_task()}
-        self._dismissed |= dismissed
-        for task in dismissed:
-            task.cancel()
-        return dismissed
+    def _lose_loop(self) -> None:
+        """The loop ends, and nothing here keeps the session alive any more: the guard is to stop it."""
+        if self.stop_is_confirmed:
+            return
+        if self._liability is not None:
+            self._liability.lose_loop()
+        if self._around.made_context is not None:
+            self._around.made_context.give_up()
+        self._error = self._error or LoopEnded(session_id=self.id)
+        self._finish(SessionState.FAILED)
 
-    async def _while_loop_runs(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does it; where the loop cancels it, which nobody here did, the loop ends, and the guard is to stop it all."""
-        try:
-            await work
-        except asyncio.CancelledError:
-            if asyncio.current_task() not in self._dismissed and not self.stop_is_confirmed:
-                if self._liability is not None:
-                    self._liability.lose_loop()
-                self._error = self._error or LoopEnded(session_id=self.id)
-                self._finish(SessionState.FAILED)
-            raise
+    async def _clear_away(self) -> None:
+        """It is over: its room is left, and what was made for it is deleted."""
+        if self._room is not None:
+            await self._room.close()
+        if self._around.made_context is not None:
+            await self._around.made_context.delete()
 
-    async def _end_workers(self) -> None:
-        if dismissed := self._dismiss_workers():
-            await asyncio.wait(dismissed, timeout=2 * config.SOCKET_CLOSE_TIMEOUT)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._workers.add(task)
-        task.add_done_callback(self._workers.discard)
-        task.add_done_callback(self._report)
-
-    def _report(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            logger.error("session %s: %s", self.id, failure, exc_info=failure)
+    def _report(self, failure: BaseException) -> None:
+        logger.error("session %s: %s", self.id, failure, exc_info=failure)

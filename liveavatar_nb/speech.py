@@ -22,7 +22,8 @@ from .protocol.events import Event
 from .protocol.lite import Command, Framer
 from .stopwatch import Stopwatch
 from .threads import on_own_thread
-from .utterance import AgentState, AsyncUtterance, Track, UtteranceState
+from .track import Track
+from .utterance import AgentState, AsyncUtterance, UtteranceState
 from .websocket import SocketLost, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -341,13 +342,7 @@ class Speech:
 
     async def _watch(self, utterance: AsyncUtterance, grace: float) -> None:
         left = self._pace.left(self._clock.monotonic())
-        waits = [asyncio.ensure_future(self._clock.sleep(left + grace)), asyncio.ensure_future(utterance.is_over())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if not utterance.state.is_final:
+        if not await utterance.is_over_within(left + grace):
             told = f"The service did not say that {utterance.name!r} was spoken, {grace:g} s after its end."
             self._fail(utterance, UtteranceFailed(told, session_id=self._session_id))
 

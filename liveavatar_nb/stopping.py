@@ -24,6 +24,7 @@ from .errors import (
     StopNotConfirmed,
 )
 from .leftovers import Leftover, leftovers
+from .lookup import MadeContext
 from .models import SessionRecord, StartedSession
 from .resources.sessions import surely_not_started
 from .stopwatch import Stopwatch
@@ -44,6 +45,7 @@ class Surroundings:
         is_simulated: the service ends with this process, and nothing on it is billed.
         allow_unjournaled: start also where nothing can be written down, or nothing can guard.
         tts: makes sound of text.
+        made_context: what was made for this session.
     """
 
     api: LiveAvatarAPI
@@ -52,6 +54,7 @@ class Surroundings:
     is_simulated: bool = False
     allow_unjournaled: bool = False
     tts: Callable[[str], Any] | None = None
+    made_context: MadeContext | None = None
 
 
 class Liability:

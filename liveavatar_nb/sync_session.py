@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Utterance(Face):
-    """One thing that the avatar says; `Session.play` and `say` make it."""
+    """One thing that the avatar says; `Session.play`, `say` and `ask` make it."""
 
     def __init__(self, inner: AsyncUtterance) -> None:
         self._inner = inner
@@ -104,6 +104,9 @@ class Session(Face):
     stop_is_confirmed = reading(AsyncSession.stop_is_confirmed)
     agent_state = reading(AsyncSession.agent_state)
     caption = reading(AsyncSession.caption)
+    can = reading(AsyncSession.can)
+    is_user_speaking = reading(AsyncSession.is_user_speaking)
+    is_conversation = reading(AsyncSession.is_conversation)
     transcript = reading(AsyncSession.transcript)
     wire = reading(AsyncSession.wire)
 
@@ -115,14 +118,19 @@ class Session(Face):
 
     @property
     def utterances(self) -> tuple[Utterance, ...]:
-        """What was played and said, the newest last; the last 200."""
+        """What was played, said and answered, the newest last; the last 200."""
         return tuple(Utterance(inner) for inner in self._inner.utterances)
 
     play = blocking(AsyncSession.play, wrap=Utterance)
     say = blocking(AsyncSession.say, wrap=Utterance)
+    ask = blocking(AsyncSession.ask, wrap=Utterance)
     interrupt = blocking(AsyncSession.interrupt)
     start_listening = blocking(AsyncSession.start_listening)
     stop_listening = blocking(AsyncSession.stop_listening)
+    start_push_to_talk = blocking(AsyncSession.start_push_to_talk)
+    stop_push_to_talk = blocking(AsyncSession.stop_push_to_talk)
+    wait_for_avatar = blocking(AsyncSession.wait_for_avatar)
+    on_user_text = passing(AsyncSession.on_user_text)
     on = passing(AsyncSession.on)
     wait_for = blocking(AsyncSession.wait_for)
 

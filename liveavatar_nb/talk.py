@@ -1,40 +1,25 @@
-"""What the avatar of a session is told to say, and what the service tells of it; on both faces."""
+"""What the avatar of a session is told: sound, words, questions, silence; on both faces."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable
-from typing import Any, overload
+from collections.abc import Callable
+from typing import Any
 
 from . import config
 from .checks import check
-from .errors import AudioError, ConfigurationError, InvalidArgument, SessionEnded, SessionError, WrongMode
-from .events import EventStream, H, Handler
-from .facts import SessionFacts
+from .errors import AudioError, ConfigurationError, InvalidArgument, WrongMode
 from .feed import TextToSpeech, voiced
-from .life import SessionOptions, SessionState
-from .models import Avatar
+from .hearing import SessionHearing, check_timeout
 from .progress import follow
-from .protocol.events import Event
+from .protocol import full
 from .speech import Order
-from .stopping import Surroundings
 from .utterance import AsyncUtterance
 
 
-class SessionTalk(SessionFacts):
-    """A session as it is talked with; `AsyncSession` has its life.
-
-    Args:
-        avatar: its record.
-        options: what it is started with.
-        around: what it has of its client.
-    """
-
-    def __init__(self, avatar: Avatar, options: SessionOptions, around: Surroundings) -> None:
-        super().__init__(avatar, options, around)
-        self._around = around
-        self._events = EventStream()
+class SessionTalk(SessionHearing):
+    """A session as it is talked with; `AsyncSession` has its life."""
 
     async def play(
         self,
@@ -72,13 +57,19 @@ class SessionTalk(SessionFacts):
                 what came before is said.
             UtteranceFailed: the WebSocket was lost meanwhile, or the service never said that it was spoken.
             SessionEnded: the session is over, or ended meanwhile.
-            WrongMode: a conversation (FULL) says what the service makes of text.
+            WrongMode: in a conversation (FULL) the service makes the sound.
 
         Example:
             >>> s.play("welcome.wav", text="Welcome!")
             >>> s.play((numpy.sin(numpy.arange(24_000) / 10), 24_000))
         """
-        self._refuse_speech("play")
+        self._refuse_ended()
+        if self.is_conversation:
+            raise WrongMode(
+                "play() is for LITE sessions; in a conversation the service makes the sound.",
+                session_id=self.id,
+                remedy="say() has a text said word for word, ask() has it answered.",
+            )
         _check_words(text, name, timeout)
 
         given = functools.partial(_given, audio)
@@ -97,22 +88,30 @@ class SessionTalk(SessionFacts):
         progress: bool = True,
         replace: bool = False,
     ) -> AsyncUtterance:
-        """Has the avatar say a text, in LITE by the client's `tts`.
+        """Has the avatar say a text word for word: in LITE by the client's `tts`, in FULL by the service
+        (`avatar.speak_text`).
 
         Args:
-            text: the words.
-            tts: this voice, in place of the client's.
-            wait: return once it was said or interrupted.
-            timeout: seconds after its end in which the service is to say that it was spoken; None for any time.
-            progress: show a bar in the cell while it waits; outside of a notebook there is none.
+            text: the words; in FULL at most about 15 kB.
+            tts: LITE: this voice, in place of the client's.
+            wait: return once it was said or interrupted, else as soon as the service was told.
+            timeout: LITE: seconds after its end in which the service is to say that it was spoken. FULL: seconds of
+                silence after which it has forgotten it. None for any time.
+            progress: LITE: show a bar in the cell while it waits; outside of a notebook there is none.
             replace: silence what is being said and what waits, first.
 
         Raises:
             ConfigurationError: there is no `tts`.
-            InvalidArgument: there is no text.
-            AudioError, UtteranceFailed, SessionEnded, WrongMode: as for `play`; what `tts` raises passes through.
+            InvalidArgument: there is no text, or too much.
+            RoomNotHeld: FULL: nobody is in the session's room, and this process cannot join.
+            AudioError, UtteranceFailed, SessionEnded: as for `play`; what `tts` raises passes through.
         """
-        self._refuse_speech("say")
+        self._refuse_ended()
+        _check_words(text, None, timeout)
+        if self.is_conversation:
+            if tts is not None:
+                raise InvalidArgument("tts is for LITE sessions; in a conversation the service speaks.", field="tts")
+            return await self._tell(text, full.speak_text, wait=wait, timeout=timeout, replace=replace)
         if not check(text, str, "text").strip():
             raise InvalidArgument("text must hold words.", field="text")
         tts = tts or self._around.tts
@@ -121,7 +120,6 @@ class SessionTalk(SessionFacts):
                 "This client has no voice of its own, which say() needs in LITE.",
                 remedy="Give one, a function from text to sound: say(text, tts=...), or LiveAvatar(tts=...).",
             )
-        _check_words(text, None, timeout)
         voice = functools.partial(voiced, tts, text)
         utterance = AsyncUtterance(text, text, self._around.clock)
         try:
@@ -132,6 +130,63 @@ class SessionTalk(SessionFacts):
             )
             raise
         return await self._see_through(utterance, wait=wait, progress=progress)
+
+    async def ask(
+        self,
+        text: str,
+        *,
+        wait: bool = True,
+        timeout: float | None = config.ANSWER_GRACE,  # noqa: ASYNC109 (it begins with each silence)
+        replace: bool = False,
+    ) -> AsyncUtterance:
+        """Asks the avatar something, which the context's language model answers (FULL: `avatar.speak_response`).
+
+        Args:
+            text: the question, at most about 15 kB.
+            wait: return once the answer was said or interrupted, else as soon as the service was told.
+            timeout: seconds of silence after which there is no answer; None for any time.
+            replace: silence what is being said and what waits, first.
+
+        Returns:
+            The answer: its `text` grows while it is said.
+
+        Raises:
+            InvalidArgument: there is no text, or too much.
+            RoomNotHeld: nobody is in the session's room, and this process cannot join.
+            UtteranceFailed: no answer came.
+            SessionEnded: the session is over, or ended meanwhile.
+            WrongMode: nothing answers in LITE, or without a context.
+
+        Example:
+            >>> s.ask("What can you show me?").text
+        """
+        self._refuse_ended()
+        if not self.is_conversation or (self.mode == "FULL" and self._options.context_id is None):
+            why = "it has no context" if self.is_conversation else "it is a LITE session"
+            raise WrongMode(f"Nothing answers in this session: {why}.", session_id=self.id)
+        _check_words(text, None, timeout)
+        return await self._tell(text, full.speak_response, wait=wait, timeout=timeout, replace=replace)
+
+    async def _tell(
+        self,
+        text: str,
+        command_of: Callable[[str, str, str], full.Command],
+        *,
+        wait: bool,
+        timeout: float | None,  # noqa: ASYNC109 (as above)
+        replace: bool,
+    ) -> AsyncUtterance:
+        """Has the service say a text, or answer it."""
+        if not check(text, str, "text").strip():
+            raise InvalidArgument("text must hold words.", field="text")
+        is_question = command_of is full.speak_response
+        utterance = AsyncUtterance(text, None if is_question else text, self._around.clock, is_voiced=True)
+        command = command_of(text, utterance.id, self.id or "")
+        if replace:
+            await self._conversation.interrupt()
+        await self._conversation.speak(utterance, command, grace=timeout, question=is_question)
+        # no bar: how long it will be is not known
+        return await self._see_through(utterance, wait=wait, progress=False)
 
     async def _see_through(self, utterance: AsyncUtterance, *, wait: bool, progress: bool) -> AsyncUtterance:
         """Waits until it is over, where that is wanted; who ends the wait wants silence."""
@@ -148,129 +203,72 @@ class SessionTalk(SessionFacts):
         return utterance
 
     async def interrupt(self) -> None:
-        """Silence at once: what is said, and what waits, is over (LITE: `agent.interrupt`).
+        """Silence at once: what is said, and what waits, is over (LITE: `agent.interrupt`, FULL: `avatar.interrupt`).
 
         Nothing of it is sent any more, and the service forgets what it holds. Where nothing is said, or the session
         is over, nothing happens.
 
         Raises:
-            WrongMode: a conversation (FULL) is not interrupted by this version.
+            RoomNotHeld: FULL: something is said, nobody is in the session's room, and this process cannot join.
         """
-        self._refuse_mode("interrupt")
-        await self._speech.interrupt()
+        self._refuse_fork()
+        if self.is_conversation:
+            await self._conversation.interrupt()
+        else:
+            await self._speech.interrupt()
+            if self._room is not None:
+                self._room.hear(b"")
 
     async def start_listening(self) -> None:
-        """Has the avatar look attentive while it does not talk (LITE: `agent.start_listening`).
+        """Has the avatar look attentive while it does not talk (LITE: `agent.start_listening`, FULL:
+        `avatar.start_listening`).
 
         Raises:
-            SessionEnded, WrongMode: as for `play`.
+            SessionEnded, RoomNotHeld: as for `say`.
         """
-        self._refuse_speech("start_listening")
-        await self._speech.listen(start=True)
+        await self._pose(start=True)
 
     async def stop_listening(self) -> None:
-        """Has the avatar look idle again (LITE: `agent.stop_listening`).
+        """Has the avatar look idle again (LITE: `agent.stop_listening`, FULL: `avatar.stop_listening`).
 
         Raises:
-            SessionEnded, WrongMode: as for `play`.
+            SessionEnded, RoomNotHeld: as for `say`.
         """
-        self._refuse_speech("stop_listening")
-        await self._speech.listen(start=False)
+        await self._pose(start=False)
 
-    def _refuse_speech(self, what: str) -> None:
-        self._refuse_mode(what)
-        if self._state.is_final or self._state is SessionState.STOPPING:
-            raise self._ended_error()
+    async def _pose(self, *, start: bool) -> None:
+        self._refuse_ended()
+        if self.is_conversation:
+            await self._conversation.listen(start=start)
+        else:
+            await self._speech.listen(start=start)
 
-    def _refuse_mode(self, what: str) -> None:
-        if not self.is_of_this_process:
-            raise SessionError(
-                "The session belongs to the process that this one was forked from.",
+    async def start_push_to_talk(self) -> None:
+        """The user's turn begins: what the microphone hears is heard (FULL: `user.start_push_to_talk`).
+
+        Raises:
+            SessionEnded, RoomNotHeld: as for `say`.
+            WrongMode: the session was not started with `interactivity_type="PUSH_TO_TALK"`.
+        """
+        await self._push_to_talk("start_push_to_talk", start=True)
+
+    async def stop_push_to_talk(self) -> None:
+        """The user's turn is over, and the avatar answers (FULL: `user.stop_push_to_talk`).
+
+        Raises:
+            SessionEnded, RoomNotHeld, WrongMode: as for `start_push_to_talk`.
+        """
+        await self._push_to_talk("stop_push_to_talk", start=False)
+
+    async def _push_to_talk(self, what: str, *, start: bool) -> None:
+        self._refuse_ended()
+        if not self.is_conversation or self._options.interactivity_type != "PUSH_TO_TALK":
+            raise WrongMode(
+                f"{what}() needs a conversation in which the user's turn is told.",
                 session_id=self.id,
-                remedy="Speak there, or start one here.",
+                remedy='Start it with a context and interactivity_type="PUSH_TO_TALK".',
             )
-        if self.mode != "LITE":
-            raise WrongMode(f"{what}() is for LITE sessions; this one is a conversation.", session_id=self.id)
-
-    def _ended_error(self) -> SessionEnded:
-        words = f": {self.end_words}" if self.end_words else ""
-        return SessionEnded(f"The session has ended{words}.", session_id=self.id, end_reason=self._end_reason)
-
-    # what it hears of
-
-    def events(self) -> AsyncIterator[Event]:
-        """What the service says from now on, until the session is over (frames of the WebSocket).
-
-        A reader that falls behind by more than 1000 events loses the oldest.
-        """
-        return self._events.read()
-
-    @overload
-    def on(self, event: str, handler: None = None) -> Callable[[H], H]: ...
-    @overload
-    def on(self, event: str, handler: Handler) -> Callable[[], None]: ...
-    def on(self, event: str, handler: Handler | None = None) -> Callable[..., Any]:
-        """Has a function called with each event of that name, until the session is over.
-
-        A plain function runs on a thread of its own, in order; an async one on the session's loop. What it raises is
-        logged with its traceback, which a notebook shows. One that falls behind by more than 1000 events loses the
-        oldest.
-
-        Args:
-            event: a type as in `agent.speak_ended`, its last part as in `speak_ended`, or `*` for every event.
-            handler: called with an `Event` (`type`, `data`); not given, `on` is a decorator.
-
-        Returns:
-            A function that ends it; as a decorator the handler itself.
-
-        Raises:
-            InvalidArgument: no event is called so, or the handler is no function.
-
-        Example:
-            >>> s.on("speak_ended", lambda event: print("done"))
-        """
-        if handler is not None:
-            return self._events.subscribe(event, handler)
-
-        def decorate(function: H) -> H:
-            self._events.subscribe(event, function)
-            return function
-
-        return decorate
-
-    async def wait_for(
-        self,
-        event: str,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109 (the sync face has it, too)
-        where: Callable[[Event], bool] | None = None,
-    ) -> Event:
-        """The next event of that name, from this call on: one that came before is not waited for.
-
-        Args:
-            event: a type as in `agent.speak_ended`, its last part as in `speak_ended`, or `*` for every event.
-            timeout: seconds until it is given up; None for any time.
-            where: tells of an event whether it is the one; any when not given.
-
-        Raises:
-            TimeoutError: it did not come in time.
-            SessionEnded: the session ended first.
-            InvalidArgument: no event is called so.
-        """
-        _check_timeout(timeout)
-        if where is not None and not callable(where):
-            raise InvalidArgument(f"where is a function of an event, not {where!r}.", field="where")
-        limit = asyncio.timeout(timeout)
-        try:
-            async with limit:
-                found = await self._events.wait_for(event, where)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise TimeoutError(f"No event {event!r} came within {timeout:g} s.") from None
-        if found is None:
-            raise self._ended_error()
-        return found
+        await self._conversation.push_to_talk(start=start)
 
 
 async def _given(audio: Any) -> Any:
@@ -281,9 +279,4 @@ def _check_words(text: Any, name: Any, timeout: Any) -> None:
     for field, value in (("text", text), ("name", name)):
         if value is not None and not isinstance(value, str):
             raise InvalidArgument(f"{field} must be text, not {type(value).__name__}.", field=field)
-    _check_timeout(timeout)
-
-
-def _check_timeout(timeout: Any) -> None:
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0):
-        raise InvalidArgument(f"timeout must be seconds, or None, not {timeout!r}.", field="timeout")
+    check_timeout(timeout)

@@ -31,7 +31,7 @@ from liveavatar_nb.rows import Rows
 
 SYNC_ONLY = {
     LiveAvatar: {"close", "demo", "studio", "simulator"},
-    Session: set(),
+    Session: {"view"},
     Utterance: set(),
 }
 ASYNC_ONLY = {
@@ -43,6 +43,7 @@ ASYNC_ONLY = {
         "is_pursued",
         "let_go",
         "open",
+        "room",
         "stop_without_loop",
         "stopwatch",
     },
@@ -51,9 +52,12 @@ ASYNC_ONLY = {
         "begin",
         "complete",
         "finish",
+        "give_way",
+        "hear",
         "is_complete",
         "is_open",
         "is_over",
+        "is_over_within",
         "open",
         "sent",
         "start",

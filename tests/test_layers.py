@@ -13,7 +13,7 @@ PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
     ["simulator"],
-    ["clock", "errors", "threads", "worker"],
+    ["clock", "crew", "errors", "threads", "worker"],
     ["config"],
     ["audio", "html", "journal", "retry"],
     ["exchange"],
@@ -30,8 +30,9 @@ ROWS = [
     ["protocol"],
     ["guard"],
     ["events", "feed", "leftovers", "life", "pacing", "preflight", "stopwatch", "upkeep", "utterance"],
-    ["answers", "holder", "lines", "progress", "track", "websocket"],
+    ["answers", "holder", "lines", "lookup", "progress", "track", "websocket"],
     ["drawn", "headless", "stopping"],
+    ["entrance"],
     ["conversation", "speech"],
     ["facts", "orphans"],
     ["hearing"],

@@ -28,13 +28,13 @@ def tokens(simulator: Simulator) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("arguments", "field", "told"),
     [
-        ({"mode": "FULL"}, "context", r"never answers.*api.contexts.create\("),
+        ({"mode": "FULL"}, "context", r"never answers.*NewContext\("),
         ({"mode": "LITE", "context": "My guide"}, "context", "of use in a conversation only"),
         ({"language": "de"}, "language", "Give a context"),
         ({"voice_id": "v"}, "voice_id", "Give a context"),
         ({"interactivity_type": "PUSH_TO_TALK"}, "interactivity_type", "Give a context"),
         ({"context": "My gide"}, "context", "Did you mean 'My guide'"),
-        ({"context": 3}, "context", "a name, an id or a record"),
+        ({"context": 3}, "context", "a name, an id, a record or a NewContext"),
         ({"context": "My guide", "interactivity_type": "PUSH"}, "interactivity_type", "Did you mean 'PUSH_TO_TALK'"),
         ({"mode": "FUL", "context": "My guide"}, "mode", "Did you mean 'FULL'"),
         ({"avatar": "Noor (from a photo)", "context": "My guide"}, "voice_id", "no voice of its own"),

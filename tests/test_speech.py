@@ -344,8 +344,7 @@ async def test_a_conversation_and_a_session_that_is_over_are_refused(client: Asy
     async with await client.start("Silas", context=made.id) as full:
         with pytest.raises(WrongMode, match="play"):
             await full.play(noise(0.1), rate=RATE)
-        with pytest.raises(WrongMode, match="interrupt"):
-            await full.interrupt()
+        await full.interrupt()
     async with await client.start("Silas") as session:
         pass
     for call in (session.play(noise(0.1), rate=RATE), session.say("Hello"), session.start_listening()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from .events import SESSION_STATE, Event
 CONTROL: Final = "agent-control"  # the topic of what is sent
 RESPONSE: Final = "agent-response"  # and of what comes
 PACKET_LIMIT: Final = 15_000  # bytes of a packet: what LiveKit sends reliably in one
+REMEMBERED: Final = 1000  # events that are known again
 
 # what the service is known to send
 USER_STARTED: Final = "user.speak_started"
@@ -48,6 +50,28 @@ def decode(packet: str | bytes) -> Event | None:
     if not isinstance(fields, dict) or not isinstance(fields.get("event_type"), str):
         return None
     return Event(fields.pop("event_type"), fields)
+
+
+class Repeats:
+    """Knows events that come twice."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[str, str, str | None], None] = OrderedDict()
+        self._chunk: tuple[str, str, str | None] | None = None
+
+    def has(self, event: Event) -> bool:
+        """Whether it came before. Chunks may share an id: they are the same only where one follows the other."""
+        if event.event_id is None:
+            return False
+        key = event.type, event.event_id, event.text
+        if event.type in (USER_CHUNK, AVATAR_CHUNK):
+            last, self._chunk = self._chunk, key
+            return last == key
+        is_known = key in self._seen
+        self._seen[key] = None
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return is_known
 
 
 @dataclass(frozen=True)

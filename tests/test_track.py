@@ -16,7 +16,8 @@ from liveavatar_nb.clock import Clock
 from liveavatar_nb.errors import UtteranceFailed
 from liveavatar_nb.protocol import lite
 from liveavatar_nb.protocol.events import Event
-from liveavatar_nb.utterance import AgentState, AsyncUtterance, Track, UtteranceState
+from liveavatar_nb.track import Track
+from liveavatar_nb.utterance import AgentState, AsyncUtterance, UtteranceState
 
 FRAMES = int(os.environ.get("LIVEAVATAR_NB_TEST_FRAMES", "100000"))
 IN_A_RUN = 500

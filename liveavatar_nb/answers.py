@@ -1,0 +1,154 @@
+"""`Answerer`: a function of the user's that answers what is said to the avatar, sentence by sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import inspect
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from typing import Any, Final
+
+from .errors import InvalidArgument
+from .events import show_failure
+from .threads import bearable, iterate_on_own_thread
+from .utterance import AsyncUtterance
+from .worker import Worker
+
+Answer = Callable[[str], Any]
+
+LONGEST_SENTENCE: Final = 1000  # characters; a longer one is said in parts
+# a full stop ends a sentence where a space follows: "3.5" and "example.org" are none
+SENTENCE_END: Final = re.compile(
+    r"[.!?\N{HORIZONTAL ELLIPSIS}]+[\"')\]\N{RIGHT DOUBLE QUOTATION MARK}]*\s+"
+    r"|[\N{IDEOGRAPHIC FULL STOP}\N{FULLWIDTH EXCLAMATION MARK}\N{FULLWIDTH QUESTION MARK}]+|\n+"
+)
+WORD: Final = re.compile(r"[^\W\d_]")
+
+
+class Sentences:
+    """Cuts a text that comes bit by bit at the ends of its sentences."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def push(self, text: str) -> Iterator[str]:
+        """The sentences that are whole with this piece."""
+        self._held += text
+        start = 0
+        for end in SENTENCE_END.finditer(self._held):
+            if WORD.search(sentence := self._held[start : end.end()]):
+                yield sentence.strip()
+                start = end.end()
+        self._held = self._held[start:]
+        while len(self._held) > LONGEST_SENTENCE:
+            space = self._held.rfind(" ", 1, LONGEST_SENTENCE)
+            cut = LONGEST_SENTENCE if space == -1 else space
+            yield self._held[:cut].strip()
+            self._held = self._held[cut:]
+
+    def rest(self) -> str:
+        """What is left at the end; may be empty."""
+        return self._held.strip()
+
+
+class Answerer:
+    """Calls the function with each text, the newest alone: a newer one, or an interruption, ends the older answer.
+
+    Args:
+        function: the user's; plain, or async. It gives text, or an iterator of it, plain or async.
+        say: has one sentence said; returns once the service was told.
+        hush: silences what was said of an older answer.
+        worker: has the thread for a plain function.
+    """
+
+    def __init__(
+        self,
+        function: Answer,
+        say: Callable[[str], Awaitable[AsyncUtterance]],
+        hush: Callable[[], Awaitable[None]],
+        worker: Worker,
+    ) -> None:
+        if not callable(function):
+            raise InvalidArgument(
+                f"on_user_text takes a function of a text, not {type(function).__name__}.", field="on_user_text"
+            )
+        self._function = function
+        self._say = say
+        self._hush = hush
+        self._worker = worker
+        self._context = contextvars.copy_context()  # that of the cell, in which what it shows is to appear
+        self._task: asyncio.Task[None] | None = None
+        self._said: list[AsyncUtterance] = []
+
+    def take(self, text: str) -> None:
+        """The user said something."""
+        self.stop()
+        self._task = asyncio.create_task(self._answer(text), name="liveavatar_nb answer", context=self._context)
+
+    def stop(self) -> None:
+        """No more of the answer is said."""
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    async def _answer(self, text: str) -> None:
+        try:
+            if any(not utterance.state.is_final for utterance in self._said):
+                await self._hush()
+            self._said = []
+            sentences = Sentences()
+            async for piece in self._pieces(text):
+                for sentence in sentences.push(piece):
+                    self._said.append(await self._say(sentence))
+            if rest := sentences.rest():
+                self._said.append(await self._say(rest))
+        except asyncio.CancelledError as failure:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            show_failure(self._function, f"{text!r}", failure)
+        except BaseException as failure:  # noqa: BLE001 (whatever a function of the user's raises)
+            show_failure(self._function, f"{text!r}", failure)
+
+    async def _pieces(self, text: str) -> AsyncIterator[str]:
+        answer = await self._call(text)
+        if isinstance(answer, AsyncIterable):
+            async for piece in answer:
+                yield _text_of(piece)
+        elif isinstance(answer, Iterable) and not isinstance(answer, str | bytes):
+            end = getattr(answer, "close", lambda: None)
+            async for piece in iterate_on_own_thread(answer, ahead=1, end=end):
+                yield _text_of(piece)
+        elif answer is not None:
+            yield _text_of(answer)
+
+    async def _call(self, text: str) -> Any:
+        kind = self._function if inspect.isroutine(self._function) else getattr(self._function, "__call__", None)  # noqa: B004
+        if inspect.iscoroutinefunction(kind) or inspect.isasyncgenfunction(kind):
+            answer = self._function(text)
+        else:
+            answer = await self._on_worker(text)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def _on_worker(self, text: str) -> Any:
+        done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def call() -> None:
+            if not done.set_running_or_notify_cancel():
+                return
+            try:
+                done.set_result(self._context.copy().run(self._function, text))
+            except BaseException as failure:  # noqa: BLE001 (it belongs to who waits)
+                done.set_exception(bearable(failure))
+
+        self._worker.post(call)
+        return await asyncio.wrap_future(done)
+
+
+def _text_of(piece: Any) -> str:
+    if not isinstance(piece, str):
+        raise InvalidArgument(
+            f"What answers must give text, or an iterator of it, not {type(piece).__name__}.", field="on_user_text"
+        )
+    return piece

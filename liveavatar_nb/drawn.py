@@ -1,0 +1,141 @@
+"""`DrawnLine`: this process in a room of the simulator that has no media server: a plain WebSocket ("the line")."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from . import config
+from .errors import RoomNotHeld
+from .holder import HolderKind, HolderLost, RoomLine
+from .protocol import full
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+# websockets logs each frame and the headers with the token at DEBUG
+_silent = logging.getLogger("liveavatar_nb.socket")
+
+ABOUT_THE_LINE: Final = "line"  # the topic of what the simulator says of the line itself
+REPLACED_CODE: Final = 4409
+REPLACED: Final = "Somebody else opened the line with the session's token."
+
+
+class DrawnLine:
+    """The line: text frames stand in for the data channel, binary ones are what the avatar says.
+
+    Args:
+        line: the session's way into the room.
+        socket: what was opened.
+    """
+
+    kind: HolderKind = "process"
+
+    def __init__(self, line: RoomLine, socket: ClientConnection) -> None:
+        self._line = line
+        self._socket = socket
+        self._is_leaving = False
+        self._joined = asyncio.Event()
+        self._reading = asyncio.create_task(self._read(), name="liveavatar_nb line")
+
+    @classmethod
+    async def join(cls, line: RoomLine) -> DrawnLine:
+        """Opens the line.
+
+        Raises:
+            RoomNotHeld: it cannot be opened.
+        """
+        from websockets.asyncio.client import connect  # noqa: PLC0415 (a client that starts nothing must not pay)
+        from websockets.exceptions import WebSocketException  # noqa: PLC0415
+
+        try:
+            socket = await connect(
+                line.url,
+                additional_headers={"Authorization": f"Bearer {line.token.reveal()}"},
+                open_timeout=config.SOCKET_OPEN_TIMEOUT,
+                close_timeout=config.SOCKET_CLOSE_TIMEOUT,
+                max_size=config.SOCKET_FRAME_LIMIT,
+                compression=None,
+                logger=_silent,
+                proxy=None,  # the simulator is on this machine
+            )
+        except (OSError, TimeoutError, WebSocketException) as failure:
+            raise _unreachable(line, type(failure).__name__) from None
+        holder = cls(line, socket)
+        try:
+            async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
+                await holder._joined.wait()
+        except TimeoutError:
+            raise _unreachable(line, "nobody answered") from None
+        finally:
+            if not holder._joined.is_set():
+                await holder.leave()
+        return holder
+
+    async def send(self, payload: bytes) -> None:
+        """Sends a packet on the topic `agent-control`.
+
+        Raises:
+            HolderLost: the line is closed.
+        """
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `join`)
+
+        frame = msgspec.json.encode({"topic": full.CONTROL, "payload": msgspec.Raw(payload)})
+        try:
+            await self._socket.send(frame, text=True)
+        except ConnectionClosed:
+            raise HolderLost from None
+
+    async def leave(self) -> None:
+        """Closes the line."""
+        self._is_leaving = True
+        await self._socket.close()
+        await asyncio.wait([self._reading])
+
+    async def _read(self) -> None:
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `join`)
+
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                async for frame in self._socket:
+                    if isinstance(frame, bytes):
+                        self._line.hear(frame)
+                    else:
+                        self._take(frame)
+        finally:
+            # also where the loop ends, and cancels this
+            await self._socket.close()
+        if self._is_leaving:
+            return
+        is_replaced = self._socket.close_code == REPLACED_CODE
+        self._line.drop(self, REPLACED if is_replaced else "The line was cut.", is_contested=is_replaced)
+
+    def _take(self, frame: str) -> None:
+        packet = _decoded(frame)
+        topic, payload = packet.get("topic"), packet.get("payload")
+        if topic != ABOUT_THE_LINE:
+            self._line.take(str(topic), json.dumps(payload))
+        elif isinstance(payload, dict) and payload.get("state") == "joined":
+            self._joined.set()
+            self._line.see(True)
+
+
+def _decoded(frame: str) -> dict[str, Any]:
+    try:
+        packet = json.loads(frame)
+    except (ValueError, RecursionError):
+        return {}
+    return packet if isinstance(packet, dict) else {}
+
+
+def _unreachable(line: RoomLine, why: str) -> RoomNotHeld:
+    return RoomNotHeld(
+        f"The session's room cannot be reached ({why}).", session_id=line.session_id, remedy="Try again."
+    )

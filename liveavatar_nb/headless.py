@@ -1,0 +1,181 @@
+"""`Headless`: this process in a session's LiveKit room, where no page shows it; needs the extra `media`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from . import config
+from .errors import RoomNotHeld
+from .holder import HolderKind, HolderLost, RoomLine
+from .protocol import full
+
+if TYPE_CHECKING:
+    from livekit import rtc
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+RECONNECTING: Final = "The room's connection is lost, and being got back."
+REPLACED: Final = "Somebody else joined the room with the session's token."
+
+
+def is_installed() -> bool:
+    """Whether this process can join a room: the package `livekit` is there."""
+    try:
+        return importlib.util.find_spec("livekit.rtc") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+class Headless:
+    """This process in a room. It looks for the avatar and carries packets; no video or sound comes here.
+
+    Args:
+        line: the session's way into the room.
+        room: what was joined.
+    """
+
+    kind: HolderKind = "process"
+
+    def __init__(self, line: RoomLine, room: rtc.Room) -> None:
+        self._line = line
+        self._room = room
+        self._leaving = asyncio.Event()
+        self._staying: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def join(cls, line: RoomLine) -> Headless:
+        """Joins the room.
+
+        Raises:
+            RoomNotHeld: it cannot be reached, or does not take the token.
+        """
+        from livekit import rtc  # noqa: PLC0415 (heavy, and of the extra `media`)
+
+        room = rtc.Room()
+        holder = cls(line, room)
+        holder._listen()
+        # a task of its own: cut short it would go on all the same, unseen
+        connecting = asyncio.create_task(_connect(room, line))
+        try:
+            await asyncio.wait([connecting], timeout=config.ROOM_JOIN_LIMIT)
+        finally:
+            if not connecting.done():
+                await _see_off(room, connecting)
+        failure = connecting.exception()
+        if failure is not None:
+            raise RoomNotHeld(
+                f"The session's room cannot be reached ({_words(failure)}).",
+                session_id=line.session_id,
+                remedy="Try again; behind a firewall, allow UDP or TCP to the room's address.",
+            ) from None
+        holder._staying = asyncio.create_task(holder._stay(), name="liveavatar_nb headless")
+        holder._look()
+        return holder
+
+    async def _stay(self) -> None:
+        try:
+            await self._leaving.wait()
+        finally:
+            # also where the loop ends, and cancels this
+            await self._room.disconnect()
+
+    async def send(self, payload: bytes) -> None:
+        """Sends a packet reliably, on the topic `agent-control`.
+
+        Raises:
+            HolderLost: it is not in the room.
+        """
+        if not self._room.isconnected():
+            raise HolderLost
+        try:
+            async with asyncio.timeout(config.HOLDER_LIMIT):
+                await self._room.local_participant.publish_data(payload, reliable=True, topic=full.CONTROL)
+        except Exception as failure:  # noqa: BLE001 (whatever the library raises, it did not go out)
+            logger.info("session %s: a packet did not go out: %s", self._line.session_id, _words(failure))
+            raise HolderLost from None
+
+    async def leave(self) -> None:
+        """Leaves the room; returns once it has."""
+        self._leaving.set()
+        if self._staying is not None:
+            await asyncio.wait([self._staying])
+
+    # what it hears of
+
+    def _listen(self) -> None:
+        room = self._room
+        room.on("data_received", self._take)
+        for event in ("track_published", "track_unpublished", "participant_disconnected"):
+            room.on(event, self._changed)
+        room.on("track_subscribed", self._seen)
+        room.on("reconnecting", lambda: self._line.tell(RECONNECTING))
+        room.on("reconnected", self._reconnected)
+        room.on("disconnected", self._disconnected)
+
+    def _take(self, packet: rtc.DataPacket) -> None:
+        self._line.take(packet.topic or "", packet.data)
+
+    def _changed(self, *told: Any) -> None:
+        self._look()
+
+    def _reconnected(self) -> None:
+        self._line.tell(None)
+        self._look()
+
+    def _look(self) -> None:
+        """Has the avatar's video sent here, until its first frame could: that it is there is all that is wanted."""
+        from livekit import rtc  # noqa: PLC0415 (as in `join`)
+
+        avatar = self._room.remote_participants.get(self._line.avatar_identity)
+        videos = [
+            publication
+            for publication in (avatar.track_publications.values() if avatar else ())
+            if publication.kind == rtc.TrackKind.KIND_VIDEO
+        ]
+        if not videos:
+            self._line.see(False)
+        elif not self._line.has_avatar:
+            for publication in videos:
+                publication.set_subscribed(True)
+
+    def _seen(self, track: rtc.Track, publication: rtc.RemoteTrackPublication, who: rtc.RemoteParticipant) -> None:
+        if who.identity == self._line.avatar_identity:
+            self._line.see(True)
+        publication.set_subscribed(False)
+
+    def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        from livekit import rtc  # noqa: PLC0415 (as in `join`)
+
+        if self._leaving.is_set():
+            return
+        self._leaving.set()
+        is_replaced = reason == rtc.DisconnectReason.DUPLICATE_IDENTITY
+        told = rtc.DisconnectReason.Name(reason).lower().replace("_", " ")
+        words = REPLACED if is_replaced else f"The room's connection is lost ({told})."
+        logger.warning("session %s: %s", self._line.session_id, words)
+        self._line.drop(self, words, is_contested=is_replaced)
+
+
+async def _connect(room: rtc.Room, line: RoomLine) -> None:
+    from livekit import rtc  # noqa: PLC0415 (as in `join`)
+
+    await room.connect(line.url, line.viewer().reveal(), rtc.RoomOptions(auto_subscribe=False))
+
+
+async def _see_off(room: rtc.Room, connecting: asyncio.Task[None]) -> None:
+    """Leaves a room as soon as it is joined, where nobody wants it any more."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
+            await asyncio.wait([connecting])
+    if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
+        await room.disconnect()
+
+
+def _words(failure: BaseException) -> str:
+    """What the library says of a failure, without an address, whose query holds the token."""
+    told = str(getattr(failure, "message", failure)).strip()
+    return type(failure).__name__ if not told or "access_token" in told else told

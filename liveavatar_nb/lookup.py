@@ -1,0 +1,180 @@
+"""What a start names: the avatar, the context, the voice; looked up, or made for the session and deleted with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+from . import config
+from .api import LiveAvatarAPI
+from .bodies import PAGE_SIZE_LIMIT
+from .checks import UUID_PATTERN
+from .errors import InvalidArgument, LiveAvatarException
+from .listing import pick
+from .models import Avatar, Context, ContextDetail, NewContext, Voice
+from .preflight import check_variables
+
+if TYPE_CHECKING:
+    from .listing import Listing
+
+logger = logging.getLogger("liveavatar_nb.session")
+
+
+class MadeContext:
+    """A context that was made for one session.
+
+    Args:
+        api: the service.
+        detail: its record.
+    """
+
+    def __init__(self, api: LiveAvatarAPI, detail: ContextDetail) -> None:
+        self._api = api
+        self._is_deleted = False
+        self.detail = detail
+
+    @classmethod
+    async def make(cls, api: LiveAvatarAPI, new: NewContext) -> MadeContext:
+        """Makes it (`POST /v1/contexts`); cut short, it is deleted as soon as it is there."""
+        create = api.contexts.create
+        work = asyncio.ensure_future(
+            create(name=new.name, prompt=new.prompt, opening_text=new.opening_text, links=new.links)
+        )
+        try:
+            detail = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work], timeout=config.CLEAR_LIMIT)
+            if work.done() and not work.cancelled() and work.exception() is None:
+                await cls(api, work.result()).delete()
+            raise
+        logger.info("context %r was made for the session, and is deleted with it", detail.name)
+        return cls(api, detail)
+
+    async def delete(self) -> None:
+        """Deletes it (`DELETE /v1/contexts/{context_id}`), once; where that fails, the log says so."""
+        if self._is_deleted:
+            return
+        self._is_deleted = True
+        try:
+            async with asyncio.timeout(config.CLEAR_LIMIT):
+                await self._api.contexts.delete(self.detail.id)
+        except (LiveAvatarException, TimeoutError) as failure:
+            why = getattr(failure, "message", "no answer in time")
+            logger.warning("%s It could not be deleted: %s", self.left_words, why)
+        else:
+            logger.info("context %r was deleted with its session", self.detail.name)
+
+    def give_up(self) -> None:
+        """Its loop ends, and nothing can be sent any more."""
+        if not self._is_deleted:
+            self._is_deleted = True
+            logger.warning("%s", self.left_words)
+
+    @property
+    def left_words(self) -> str:
+        """What is left, and what to do about it."""
+        return (
+            f"The context {self.detail.name!r}, which was made for the session, stays on the account: "
+            f'api.contexts.delete("{self.detail.id}").'
+        )
+
+
+async def find_avatar(
+    api: LiveAvatarAPI, avatar: str | Avatar | None, avatars: Listing[Avatar], *, is_sandbox: bool
+) -> Avatar:
+    """The avatar that is meant.
+
+    Args:
+        api: the service.
+        avatar: its name, id or record; None in the sandbox, which has one of its own.
+        avatars: where a name is looked up.
+        is_sandbox: whether the session is to be in the sandbox.
+
+    Raises:
+        InvalidArgument: there is none, or several have the name.
+    """
+    if is_sandbox and avatar in (None, config.SANDBOX_AVATAR):
+        found = await api.avatars.get(config.SANDBOX_AVATAR)
+    elif isinstance(avatar, Avatar):
+        found = avatar
+    elif isinstance(avatar, str) and avatar.strip():
+        found = pick(avatar.strip(), await avatars, "avatars", field="avatar")
+    else:
+        raise InvalidArgument(
+            "avatar is missing: give a name, an id or a record.", remedy="avatars() lists them.", field="avatar"
+        )
+    return found
+
+
+async def find_context(
+    api: LiveAvatarAPI, context: str | Context | ContextDetail, variables: dict[str, str] | None
+) -> ContextDetail:
+    """The context that is meant, with all that it needs.
+
+    Args:
+        api: the service.
+        context: its name, id or record.
+        variables: what its `{{names}}` stand for.
+
+    Raises:
+        InvalidArgument: there is none, several have the name, or a value is missing.
+    """
+    if isinstance(context, str):
+        context = pick(context.strip(), await api.contexts.list(page_size=PAGE_SIZE_LIMIT), "contexts", field="context")
+    elif not isinstance(context, Context | ContextDetail):
+        raise InvalidArgument(
+            f"context must be a name, an id, a record or a NewContext, not {type(context).__name__}.", field="context"
+        )
+    detail = await api.contexts.get(context.id)
+    check_variables(detail.name, detail.required_dynamic_variables, variables)
+    return detail
+
+
+async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str, str] | None) -> MadeContext:
+    """The context, made for one session.
+
+    Args:
+        api: the service.
+        new: what it is to be.
+        variables: what its `{{names}}` stand for.
+
+    Raises:
+        InvalidArgument: the service does not take it, or a value is missing; then it is gone again.
+    """
+    made = await MadeContext.make(api, new)
+    try:
+        check_variables(made.detail.name, made.detail.required_dynamic_variables, variables)
+    except InvalidArgument:
+        await made.delete()
+        raise
+    return made
+
+
+async def find_voice(api: LiveAvatarAPI, voice: str | Voice | None) -> str | None:
+    """The id of the voice that is meant; None for the avatar's own.
+
+    Args:
+        api: the service.
+        voice: its name, id or record.
+
+    Raises:
+        InvalidArgument: there is none, or several have the name.
+    """
+    given: Any = voice
+    if given is None:
+        return None
+    if isinstance(given, Voice):
+        return given.id
+    if not isinstance(given, str) or not given.strip():
+        told = repr(given) if isinstance(given, str) else type(given).__name__
+        raise InvalidArgument(
+            f"voice_id must be a name, an id or a record, not {told}.",
+            remedy="api.voices.list() has them.",
+            field="voice_id",
+        )
+    sought = given.strip()
+    if re.fullmatch(UUID_PATTERN, sought):
+        return sought
+    return pick(sought, await api.voices.list(page_size=PAGE_SIZE_LIMIT), "voices", field="voice_id").id
