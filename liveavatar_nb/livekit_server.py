@@ -64,9 +64,9 @@ class LiveKitServer:
         return f"<LiveKitServer {self.url}, key {self._key.source}>"
 
     @property
-    def host(self) -> str:
-        """Its name, or number."""
-        return urlsplit(self.url).hostname or ""
+    def is_local(self) -> bool:
+        """Whether it is on this machine only."""
+        return config.is_loopback(urlsplit(self.url).hostname)
 
     @property
     def is_encrypted(self) -> bool:

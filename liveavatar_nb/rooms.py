@@ -139,6 +139,11 @@ class AsyncRoom:
         return self._server.url
 
     @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine only, where the service cannot reach it."""
+        return self._server.is_local
+
+    @property
     def is_closed(self) -> bool:
         """Whether it was closed."""
         return self._is_closed
@@ -220,7 +225,7 @@ class AsyncRoom:
         Args:
             identity, minutes: as for `guest_token`.
         """
-        if not (self._server.is_encrypted or config.is_loopback(self._server.host)):
+        if not (self._server.is_encrypted or self._server.is_local):
             warn(f"LiveKit's Meet page is an https page: browsers let it reach wss, not {self._server.url}.")
         return f"{MEET}?liveKitUrl={quote(self._server.url, safe='')}&token={self.guest_token(identity, minutes)}"
 
@@ -307,10 +312,10 @@ class AsyncRoom:
     async def admit(self) -> str:
         """Makes the room, if it is not there, and finds the identity for one more avatar in it."""
         await self.open()
+        there = {one.identity for one in await self.participants()}
         ours = {identity: session.is_live for identity, session in self._tenants}
-        taken = {identity for identity, is_live in ours.items() if is_live}
         # an avatar whose session was stopped may still be on its way out
-        taken |= {one.identity for one in await self.participants() if ours.get(one.identity, True)}
+        taken = {identity for identity in there | ours.keys() if ours.get(identity, True)}
         number, identity = 1, AVATAR
         while identity in taken:
             number += 1
@@ -392,6 +397,22 @@ class _Watch:
             if sid not in self._there:
                 self._news.append(RoomChange(what="joined", participant=one, seen_at=now))
         self._there = there
+
+
+def awaited(room: OwnRoom) -> AsyncRoom:
+    """The async room of either face.
+
+    Raises:
+        InvalidArgument: it is no room.
+    """
+    found = getattr(room, "_inner", room)
+    if not isinstance(found, AsyncRoom):
+        raise InvalidArgument(
+            f"room must be a Room or an AsyncRoom, not {type(room).__name__}.",
+            remedy="Room.from_env() makes one.",
+            field="room",
+        )
+    return found
 
 
 def _label(text: Any, field: str) -> str:

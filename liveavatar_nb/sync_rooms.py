@@ -89,6 +89,7 @@ class Room(Face):
 
     name = reading(AsyncRoom.name)
     url = reading(AsyncRoom.url)
+    is_local = reading(AsyncRoom.is_local)
     is_closed = reading(AsyncRoom.is_closed)
 
     open = blocking(AsyncRoom.open)

@@ -51,7 +51,7 @@ async def rooms(server: LiveKitServer) -> list[str]:
 
 def test_the_environment_has_it_all(environment: pytest.MonkeyPatch) -> None:
     server = LiveKitServer(None, "", None)
-    assert (server.url, server.host, server.is_encrypted) == ("wss://example.org", "example.org", True)
+    assert (server.url, server.is_local, server.is_encrypted) == ("wss://example.org", False, True)
     assert "LIVEKIT_API_KEY" in repr(server)
     assert CANARY not in repr(server)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,11 +14,30 @@ import jwt
 import pytest
 from livekit.api import CreateRoomRequest, DeleteRoomRequest, ListRoomsRequest, LiveKitAPI
 
-from liveavatar_nb import AsyncRoom, LiveAvatarException, Masked, Room, config
-from liveavatar_nb.errors import APIStatusError, ClientClosed, InvalidArgument, LiveAvatarWarning, NotFoundError
+from liveavatar_nb import (
+    AsyncLiveAvatar,
+    AsyncRoom,
+    LiveAvatar,
+    LiveAvatarException,
+    Masked,
+    Room,
+    Simulator,
+    config,
+    rooms,
+)
+from liveavatar_nb.errors import (
+    APIConnectionError,
+    APIStatusError,
+    ClientClosed,
+    InvalidArgument,
+    LiveAvatarWarning,
+    NotFoundError,
+    StartOutcomeUnknown,
+)
+from liveavatar_nb.har import har
 from liveavatar_nb.html import words
 from liveavatar_nb.participants import Participant, RoomChange, participant
-from liveavatar_nb.rooms import SEES
+from liveavatar_nb.simulator import LiveKit
 
 from .crowd import Crowd, crowd
 from .livekit import LiveKitServer, livekit_server
@@ -245,7 +264,7 @@ async def test_a_guest_cannot_publish(livekit_server: LiveKitServer, crowd: Crow
 
 async def test_a_token_that_has_expired_opens_nothing(livekit_server: LiveKitServer) -> None:
     async with own(livekit_server) as room:
-        late = room._server.token(room.name, "late", -5, SEES)
+        late = room._server.token(room.name, "late", -5, rooms.SEES)
         assert await admission(livekit_server, room.guest_token()) == 200
         assert await admission(livekit_server, late.reveal()) == 401
 
@@ -409,3 +428,136 @@ def test_records_are_tables(livekit_server: LiveKitServer, crowd: Crowd) -> None
         assert "&lt;Ann&gt;" in shown
         assert "<Ann>" not in shown
         assert there.to_pandas()["role"].tolist() == ["guest"]
+
+
+# Sessions in it
+
+
+@pytest.fixture
+def stage(livekit_server: LiveKitServer) -> Iterator[Simulator]:
+    """A simulator whose avatars join rooms."""
+    server = LiveKit(livekit_server.url, livekit_server.key, livekit_server.secret)
+    with Simulator(livekit=server) as running:
+        yield running
+        assert not running.billed()
+
+
+@pytest.fixture
+async def ours(stage: Simulator) -> AsyncIterator[AsyncLiveAvatar]:
+    async with AsyncLiveAvatar(stage.api_key, api_url=stage.url) as client:
+        yield client
+
+
+async def test_an_avatar_plays_in_your_room_for_all_who_are_there(
+    livekit_server: LiveKitServer, crowd: Crowd, stage: Simulator, ours: AsyncLiveAvatar
+) -> None:
+    async with own(livekit_server) as room:
+        guests = [crowd.join(room.url, room.guest_token(identity)) for identity in ("Ann", "Ben")]
+        session = await ours.start("Silas", room=room)
+        both = [["avatar", "audio"], ["avatar", "video"]]
+        await until(lambda: all(sorted(guest.sees) == both for guest in guests))
+        avatar = await room.wait_for_participant()
+        assert (avatar.role, sorted(track.kind for track in avatar.tracks)) == ("avatar", ["audio", "video"])
+        assert [(who.id, who.is_live) for who in room.tenants] == [(session.id, True)]
+        assert (session.options.room, session.options.avatar_identity) == (room, "avatar")
+        asked = next(one for one in stage.requests() if one["path"] == "/v1/sessions/token")["body"]["livekit_config"]
+        assert (asked["livekit_url"], asked["livekit_room"]) == (room.url, room.name)
+        await session.stop()
+        assert room.tenants == []
+        await until(lambda: all(guest.sees == [] for guest in guests))
+        assert {one.identity for one in await room.participants()} == {"Ann", "Ben"}
+    assert await known(livekit_server, room.name) is None
+    assert stage.warnings() == []
+
+
+async def test_each_page_gets_a_token_of_its_own(livekit_server: LiveKitServer, ours: AsyncLiveAvatar) -> None:
+    async with own(livekit_server) as room, await ours.start("Silas", room=room) as session:
+        line = session.room
+        assert line is not None
+        assert (line.url, line.kind, line.is_own, line.avatar_identity) == (room.url, "livekit", True, "avatar")
+        tokens = [claims(line.viewer(), livekit_server) for _ in range(2)]
+        assert [token["video"] for token in tokens] == 2 * [{**JOINS, **WATCHES, "room": room.name}]
+        assert len({token["sub"] for token in tokens}) == 2
+        hidden = [line.token.reveal(), livekit_server.secret]
+        told = "".join(map(repr, [session, session.options, line, har(ours.wire)]))
+        assert not any(secret in told for secret in hidden)
+
+
+async def test_a_second_avatar_has_an_identity_of_its_own(livekit_server: LiveKitServer, ours: AsyncLiveAvatar) -> None:
+    async with own(livekit_server) as room:
+        first, second = await asyncio.gather(
+            ours.start("Silas", room=room), ours.start("June", room=room, concurrent=True)
+        )
+        assert {one.options.avatar_identity for one in (first, second)} == {"avatar", "avatar-2"}
+        for one in (first, second):
+            await room.wait_for_participant(one.options.avatar_identity)
+        # one whose session was stopped gives its place to the next
+        third = await ours.start("Wayne", room=room, replace=True)
+        assert third.options.avatar_identity == "avatar"
+        await third.stop()
+
+
+async def test_an_avatar_of_somebody_else_keeps_its_identity(
+    livekit_server: LiveKitServer, crowd: Crowd, ours: AsyncLiveAvatar
+) -> None:
+    async with own(livekit_server) as room:
+        with crowd.join(room.url, room.avatar_token().reveal()):
+            async with await ours.start("Silas", room=room) as session:
+                assert session.options.avatar_identity == "avatar-2"
+
+
+async def test_the_rooms_end_is_not_the_sessions(livekit_server: LiveKitServer, ours: AsyncLiveAvatar) -> None:
+    async with own(livekit_server) as room:
+        session = await ours.start("Silas", room=room)
+        with pytest.warns(LiveAvatarWarning, match=f"Session {session.id} goes on, and is billed"):
+            await room.aclose()
+        assert session.is_live
+        await session.stop()
+
+
+async def test_a_session_needs_its_room(client: AsyncLiveAvatar, simulator: Simulator, unused_tcp_port: int) -> None:
+    room = AsyncRoom(f"ws://127.0.0.1:{unused_tcp_port}", "key", "s" * 40)
+    with pytest.raises(APIConnectionError, match=r"LiveKit server .* cannot be reached"):
+        await client.start("Silas", room=room)
+    await room.aclose()
+    with pytest.raises(ClientClosed, match="is closed"):
+        await client.start("Silas", room=room)
+    assert [one for one in simulator.requests() if one["path"].startswith("/v1/sessions")] == []
+
+
+async def test_a_room_that_no_avatar_can_join_is_refused(client: AsyncLiveAvatar, simulator: Simulator) -> None:
+    room = AsyncRoom("ws://127.0.0.1:7880", "key", "s" * 40)
+    with pytest.raises(InvalidArgument, match="A conversation takes place in a room of LiveAvatar's"):
+        await client.start("Silas", context="Guide", room=room)
+    with pytest.raises(InvalidArgument, match=r"a Room or an AsyncRoom, not str\. Room\.from_env"):
+        await client.start("Silas", room="the room")  # type: ignore[arg-type]
+    async with AsyncLiveAvatar("a-key") as live:
+        with pytest.raises(InvalidArgument, match=r"cannot reach ws://127\.0\.0\.1:7880, which is this machine"):
+            await live.start("Silas", room=room)
+    assert simulator.requests() == []
+
+
+@pytest.mark.parametrize("grant", ["can_publish", "can_subscribe", "can_publish_data"])
+async def test_a_token_that_lacks_a_grant_is_refused_by_the_service(
+    livekit_server: LiveKitServer,
+    client: AsyncLiveAvatar,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    grant: str,
+) -> None:
+    monkeypatch.setitem(rooms.ACTS, grant, False)
+    monkeypatch.setattr(config, "UNKNOWN_LOOKS", (0.01, 0.02, 0.03, 0.04))
+    async with own(livekit_server) as room:
+        with pytest.raises(StartOutcomeUnknown, match="500") as caught:
+            await client.start("Silas", room=room)
+        assert caught.value.confirmed_stopped
+        assert room.tenants == []
+    assert any(grant in warning for warning in simulator.warnings())
+
+
+def test_without_await_an_avatar_comes_and_goes(livekit_server: LiveKitServer, stage: Simulator) -> None:
+    with LiveAvatar(stage.api_key, api_url=stage.url) as la, own(livekit_server, Room) as room:
+        with la.start("Silas", room=room):
+            assert room.wait_for_participant().role == "avatar"
+        assert room.url == livekit_server.url
+    assert asyncio.run(known(livekit_server, room.name)) is None
