@@ -266,7 +266,13 @@ class Actor:
         room.on("reconnected", lambda: self._turn(is_there=True))
         if not room.isconnected():  # between joining and here
             gone(rtc.DisconnectReason.UNKNOWN_REASON)
-        reason = await lost
+        while not lost.done():
+            await asyncio.wait({lost}, timeout=JOIN_INTERVAL)
+            if not self.is_there:
+                # the library tries to come back: without a server it cannot
+                with contextlib.suppress(ServerFailed):
+                    await self._prepare()
+        reason = lost.result()
         self._turn(is_there=False)
         final = {
             rtc.DisconnectReason.DUPLICATE_IDENTITY: "somebody else joined with the avatar's identity",
