@@ -40,6 +40,29 @@ STATES = [
     "talk_interrupted",
     "talk_failed",
     "talk_unreadable",
+    "no_key",
+    "talk_full",
+    "full_silent",
+    "full_waiting",
+    "full_thinking",
+    "full_user",
+    "full_talking",
+    "full_push",
+    "full_mute",
+    "full_problem",
+    "full_over",
+    "persona_unpicked",
+    "persona_variables",
+    "persona_image",
+]
+PERSONAS = [
+    "persona",
+    "persona_loading",
+    "persona_failed",
+    "persona_none",
+    "persona_unpicked",
+    "persona_variables",
+    "persona_image",
 ]
 
 
@@ -90,7 +113,26 @@ def test_settings_panel_and_picker_are_accessible(harness: Open, axe: str, tmp_p
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["pick", "talk_full", "talk_over"])
+@pytest.mark.parametrize("state", PERSONAS)
+def test_the_settings_of_a_conversation_are_accessible(
+    harness: Open, axe: str, tmp_path: Path, state: str, theme: str
+) -> None:
+    for width in (360, 1100):
+        view = harness("studio", state, theme=theme, width=width)
+        view.page.get_by_role("tab", name="Settings").click()
+        for name in ("Change", "Edit the prompt"):
+            if view.button(name).count() and view.button(name).is_enabled():
+                view.button(name).click()
+        (tmp_path / f"{state}-{theme}-{width}.png").write_bytes(view.page.screenshot(full_page=True))
+        assert view.run("document.documentElement.scrollWidth <= innerWidth"), f"wider than the page at {width}"
+        assert violations(view, axe) == []
+    if state == "persona_none":
+        view.button("New context").click()
+        assert violations(view, axe) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("state", ["pick", "persona", "talk_over"])
 def test_a_talk_tab_without_speech_is_accessible(harness: Open, axe: str, state: str, theme: str) -> None:
     view = harness("studio", state, theme=theme)
     view.page.get_by_role("tab", name="Talk").click()

@@ -3,13 +3,15 @@ import { useRef, useState } from "preact/hooks";
 import { Controls } from "./components/controls";
 import { Foot, Head } from "./components/frame";
 import { Gallery } from "./components/gallery";
+import { useRoom } from "./components/inroom";
+import { Microphone } from "./components/microphone";
 import { Announcer, Notes } from "./components/notes";
 import { SettingsForm } from "./components/settings";
 import { Stage } from "./components/stage";
 import { Tabs } from "./components/tabs";
 import { TalkTab } from "./components/talk";
 import { WireTab } from "./components/wire";
-import { type Avatar, type Catalogue, PANEL_TRAITS, PICKER_TRAITS, TALK_TRAITS } from "./contract";
+import { type Abilities, type Avatar, type Catalogue, PANEL_TRAITS, PICKER_TRAITS, TALK_TRAITS } from "./contract";
 import type { Link } from "./link";
 import { widget } from "./mount";
 import { blockedBy, isRunning, panelState, personaOf, talkState } from "./state";
@@ -24,6 +26,12 @@ function useChapter(running: boolean): number {
   if (running && !chapter.current.running) chapter.current.count += 1;
   chapter.current.running = running;
   return chapter.current.count;
+}
+
+/** On its own, so that what goes on in the room draws nothing else anew. */
+function InTalk({ link, can }: { link: Link; can: Abilities }) {
+  const room = useRoom(link);
+  return room ? <Microphone room={room} link={link} can={can} wide /> : null;
 }
 
 function Studio({ link }: { link: Link }) {
@@ -68,6 +76,7 @@ function Studio({ link }: { link: Link }) {
       state={talkState(link)}
       drafts={link.drafts}
       uploads={link.uploads}
+      microphone={<InTalk link={link} can={state.speaking.can} />}
       onCommand={onCommand}
     />
   );

@@ -56,6 +56,12 @@ export function modeWords(mode: string): string {
   return mode === "FULL" ? "conversation (FULL)" : "your own audio (LITE)";
 }
 
+/** "Conversation (FULL), 2 credits a minute, 10 minutes at most". */
+export function offer(settings: Settings): string {
+  const words = `${modeWords(settings.mode)}, ${price(settings)}`;
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 /** Lower case without accents, so that "jose" finds "José". */
 export function fold(text: string): string {
   return text

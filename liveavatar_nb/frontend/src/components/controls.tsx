@@ -2,7 +2,7 @@
 import { Check, Circle, LoaderCircle, OctagonPause, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
 import { elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state";
-import { clock, creditWords, modeWords, price } from "../words";
+import { clock, creditWords, offer } from "../words";
 import { useNow } from "./hooks";
 
 function Steps({ steps, moving }: { steps: Session["steps"]; moving: boolean }) {
@@ -78,7 +78,7 @@ function Before({ state, onMend }: Pick<Props, "state" | "onMend">) {
   if (startBlocked === null) {
     return (
       <span class="lv-mute">
-        {modeWords(settings.mode)}, {price(settings)}
+        {offer(settings)}
         {settings.is_sandbox ? <em class="lv-tag">Sandbox</em> : null}
         {isUnsaved ? <span class="lv-unsaved"> Its edited prompt is not saved yet.</span> : null}
       </span>

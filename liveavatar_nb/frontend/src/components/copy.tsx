@@ -9,18 +9,27 @@ const COPIED_MS = 2000;
 interface Copying {
   text: string;
   state: "no" | "yes" | "by hand";
+  /** The text is shown. */
+  isShown: boolean;
   start: () => void;
+  show: (isShown: boolean) => void;
 }
 
 export function useCopy(text: string): Copying {
   const [state, setState] = useState<Copying["state"]>("no");
+  const [isShown, setShown] = useState(false);
   useEffect(() => {
     if (state !== "yes") return undefined;
     const timer = setTimeout(() => setState("no"), COPIED_MS);
     return () => clearTimeout(timer);
   }, [state]);
   useEffect(() => setState("no"), [text]);
-  return { text, state, start: () => void copyText(text).then((done) => setState(done ? "yes" : "by hand")) };
+  const start = async (): Promise<void> => {
+    const isDone = await copyText(text);
+    setState(isDone ? "yes" : "by hand");
+    if (!isDone) setShown(true);
+  };
+  return { text, state, isShown, start: () => void start(), show: setShown };
 }
 
 export function CopyButton({ copy, label, title }: { copy: Copying; label: string; title?: string }) {
@@ -33,14 +42,22 @@ export function CopyButton({ copy, label, title }: { copy: Copying; label: strin
   );
 }
 
-export function CopyByHand({ copy }: { copy: Copying }) {
+export function ShowButton({ copy }: { copy: Copying }) {
+  return (
+    <button type="button" class="lv-link" aria-expanded={copy.isShown} onClick={() => copy.show(!copy.isShown)}>
+      {copy.isShown ? "Hide code" : "Show code"}
+    </button>
+  );
+}
+
+export function Copied({ copy }: { copy: Copying }) {
   const code = useRef<HTMLPreElement>(null);
-  const isShown = copy.state === "by hand";
+  const isByHand = copy.state === "by hand";
   useEffect(() => {
-    if (isShown && code.current) getSelection()?.selectAllChildren(code.current);
-  }, [isShown]);
-  return isShown ? (
-    <pre ref={code} class="lv-code" tabIndex={0} aria-label="Code to copy by hand">
+    if (isByHand && code.current) getSelection()?.selectAllChildren(code.current);
+  }, [isByHand]);
+  return copy.isShown ? (
+    <pre ref={code} class="lv-code" tabIndex={0} aria-label={isByHand ? "Code to copy by hand" : "Code"}>
       {copy.text}
     </pre>
   ) : null;

@@ -3,7 +3,7 @@ import { FlaskConical } from "lucide-preact";
 import type { Session } from "../contract";
 import type { PanelState } from "../state";
 import { duration, modeWords } from "../words";
-import { CopyButton, CopyByHand, useCopy } from "./copy";
+import { Copied, CopyButton, ShowButton, useCopy } from "./copy";
 import { useNow } from "./hooks";
 
 function Credits({ state }: { state: PanelState }) {
@@ -72,10 +72,13 @@ export function Foot({ state }: { state: PanelState }) {
         </span>
         <span class="lv-gap" />
         {state.code ? (
-          <CopyButton copy={copy} label="Copy as code" title="The Python that does what was just clicked" />
+          <>
+            <ShowButton copy={copy} />
+            <CopyButton copy={copy} label="Copy as code" title="The Python that does what was just clicked" />
+          </>
         ) : null}
       </div>
-      <CopyByHand copy={copy} />
+      <Copied copy={copy} />
     </>
   );
 }

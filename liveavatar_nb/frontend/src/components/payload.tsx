@@ -2,7 +2,7 @@
 import { X } from "lucide-preact";
 import { megabytes } from "../words";
 import type { KeptRow } from "../wirerows";
-import { CopyButton, CopyByHand, useCopy } from "./copy";
+import { Copied, CopyButton, useCopy } from "./copy";
 
 export function Payload({ row, onClose }: { row: KeptRow; onClose: () => void }) {
   const curl = useCopy(row.curl ?? "");
@@ -37,8 +37,8 @@ export function Payload({ row, onClose }: { row: KeptRow; onClose: () => void })
           {row.python ? <CopyButton copy={python} label="Copy as Python" /> : null}
         </div>
       ) : null}
-      <CopyByHand copy={curl} />
-      <CopyByHand copy={python} />
+      <Copied copy={curl} />
+      <Copied copy={python} />
     </section>
   );
 }
