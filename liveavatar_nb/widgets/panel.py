@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
 import traitlets
 
 from .. import config
-from ..bodies import VideoEncoding, VideoQuality
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
-from ..life import SessionOptions
 from ..orphans import OwnedSession
 from ..worker import worker
 from .base import asset
+from .code import as_code
+from .persona import PersonaView
 from .problem import problem_of
-from .status import SessionView, status_of
+from .status import status_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 FOLLOW_INTERVAL = 5.0  # s between two looks at a live session's credits
 
 
-class SessionPanel(SessionView):
+class SessionPanel(PersonaView):
     """Start and Stop, the session's state, time and cost, and what to do when something is wrong.
 
     Set `avatar` (an id), or link it to a picker's `value`. A session that a page has shown is stopped when no page
@@ -46,7 +46,6 @@ class SessionPanel(SessionView):
     service = traitlets.Unicode().tag(sync=True)
     credits = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
     credits_problem = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
-    settings = traitlets.Dict().tag(sync=True)
     problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     orphans = traitlets.List(traitlets.Dict()).tag(sync=True)
     code = traitlets.Unicode().tag(sync=True)
@@ -54,20 +53,9 @@ class SessionPanel(SessionView):
     def __init__(self, la: Any, **traits: Any) -> None:
         self._following: asyncio.Task[Any] | None = None
         self._before_sandbox = ""
-        # the page's commands and the loop go by this; the trait only shows it, and is written later
-        self._settings: dict[str, Any] = {
-            "mode": "LITE",
-            "is_sandbox": False,
-            "video_quality": "high",
-            "video_encoding": "H264",
-            "max_minutes": getattr(la, "max_minutes", config.MAX_MINUTES),
-        }
-        super().__init__(
-            la,
-            settings=dict(self._settings),
-            **{"service": _service(la), **traits},
-        )
+        super().__init__(la, **{"service": _service(la), **traits})
         self.observe(self._on_choice, ["avatar", "settings"])
+        self.observe(self._show_code, ["persona", "context"])
         self._on_choice(None)
 
     # commands
@@ -81,7 +69,7 @@ class SessionPanel(SessionView):
             avatar_id = config.SANDBOX_AVATAR
         self._write(problem=None)
         try:
-            await self._client.start(avatar_id, **self._settings)
+            await self._client.start(avatar_id, **self._start_options())
             await self.do_beat()
         except SessionEnded:
             logger.info("the start was ended from the page, or by the service")
@@ -103,21 +91,9 @@ class SessionPanel(SessionView):
 
     async def do_configure(self, **changes: Any) -> None:
         """Changes what the next session is started with."""
-        allowed: dict[str, tuple[Any, ...]] = {
-            "is_sandbox": (True, False),
-            "video_quality": get_args(VideoQuality),
-            "video_encoding": get_args(VideoEncoding),
-        }
-        for name, value in changes.items():
-            if name == "max_minutes":
-                minutes = value if isinstance(value, int | float) else 0
-                if not 0 < minutes <= config.MINUTES_OF_A_DAY:
-                    raise InvalidArgument(f"The minutes must be above 0 and at most {config.MINUTES_OF_A_DAY}.")
-            elif value not in allowed.get(name, ()):
-                raise InvalidArgument(f"{name} cannot be {value!r}.")
         was_sandbox = self._settings["is_sandbox"]
-        self._settings.update(changes)
-        self._write(settings=dict(self._settings), problem=None)
+        await super().do_configure(**changes)
+        self._write(problem=None)
         if changes.get("is_sandbox", was_sandbox) == was_sandbox:
             return
         if was_sandbox:
@@ -188,8 +164,11 @@ class SessionPanel(SessionView):
     def _show(self, failure: BaseException) -> None:
         self._write(problem=problem_of(failure))
 
+    def _show_code(self, _change: Any = None) -> None:
+        self._write(code=self._code(self.avatar_name or self.avatar or "Silas"))
+
     def _on_choice(self, _change: Any) -> None:
-        self._write(code=self._as_code(self.avatar_name or self.avatar or "Silas"))
+        self._show_code()
         if self.avatar and not self._client.is_closed:
             self._submit(self._look_up_name(self.avatar), "the avatar's name")
 
@@ -205,27 +184,16 @@ class SessionPanel(SessionView):
             self._name(record.name)
 
     def _name(self, name: str) -> None:
-        self._write(avatar_name=name, code=self._as_code(name))
+        self._write(avatar_name=name, code=self._code(name))
 
-    def _as_code(self, avatar: str) -> str:
+    def _code(self, avatar: str) -> str:
         """The Python that does what Start does."""
-        made = "LiveAvatar.demo()  # LiveAvatar() for the real service" if self.simulated else "LiveAvatar()"
-        defaults = SessionOptions()
-        chosen = [repr(avatar)]
-        if self._settings["is_sandbox"]:
-            chosen = ["is_sandbox=True"]
-        chosen += [
-            f"{name}={self._settings[name]!r}"
-            for name in ("video_quality", "video_encoding")
-            if self._settings[name] != getattr(defaults, name)
-        ]
-        if self._settings["max_minutes"] != self._client.max_minutes:
-            chosen.append(f"max_minutes={self._settings['max_minutes']:g}")
-        return (
-            "from liveavatar_nb import LiveAvatar\n\n"
-            f"la = {made}\n"
-            f"with la.start({', '.join(chosen)}) as s:  # leaving the block stops it\n"
-            "    print(s)\n"
+        return as_code(
+            avatar,
+            self._start_options(),
+            simulated=self.simulated,
+            max_minutes=self._client.max_minutes,
+            context=self._context_code,
         )
 
 

@@ -288,7 +288,7 @@ class Recording:
 
     @property
     def _reached_size(self) -> str:
-        return f"A recording may have {self._size_limit / MEGABYTE:g} MB."
+        return f"A recording may have {self._size_limit / MEGABYTE:.3g} MB."
 
     def _begin(self, content: bytes) -> None:
         found = [ending for ending, (mark, at) in KINDS.items() if content[at:].startswith(mark)]

@@ -1,19 +1,21 @@
-"""`Studio`: picker, panel, talk and wire log laid out together, in one view."""
+"""`Studio`: picker, panel, live view, talk and wire log laid out together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..models import Avatar
 from .base import asset
 from .panel import SessionPanel
 from .picker import AvatarPicker
 from .talk import Talk
+from .view import LiveView
 from .wire import WireLog
 
 
-class Studio(AvatarPicker, SessionPanel, Talk, WireLog):
-    """Pick an avatar, start, have it talk, see how it is and what it costs, stop: all of it in the cell's output.
+class Studio(AvatarPicker, SessionPanel, Talk, LiveView, WireLog):
+    """Pick an avatar, start, see it and talk to it, see what it costs, stop: all of it in the cell's output.
 
     `la.studio()` makes it. `value` is the picked avatar's id; `session` the session started last.
 
@@ -43,6 +45,14 @@ class Studio(AvatarPicker, SessionPanel, Talk, WireLog):
 
     def _on_pick(self, change: Any) -> None:
         self._write(avatar=change["new"])
+        self._show_still()
+
+    @property
+    def _pictured(self) -> Avatar | None:
+        session = self._shown
+        if session is not None and not session.state.is_final:
+            return session.avatar
+        return self.picked or super()._pictured
 
     async def _look_up_name(self, avatar_id: str) -> None:
         record = self._records.get(avatar_id)

@@ -1,9 +1,10 @@
-"""`Talk`: what a session can say: sounds to play, text to say, and an end to it at once."""
+"""`Talk`: what a session can be told: questions, words, sounds, and silence at once."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -26,15 +27,18 @@ logger = logging.getLogger("liveavatar_nb.widgets")
 
 SHOWN_UTTERANCES = 30  # the newest, those that wait among them
 SHOWN_LINES = 200  # the newest of the transcript
-LONGEST_TEXT = 2000  # characters of a text that is said by a click
-LONGEST_SHOWN = 500  # characters of a text that a page shows
+LONGEST_TEXT = 2000  # characters of a text that is said, or asked, by a click
+LONGEST_SHOWN = 500  # characters of an utterance's text that a page shows
+LONGEST_LINE = 4000  # characters of a line of the transcript
+LINES_INTERVAL = 0.1  # s between two messages with lines that grow
 REMEMBERED = 200  # utterances of which it is known which sound they came from
 
 
 class Talk(SessionView):
-    """Play sounds, say text, interrupt; see what is said, what waits, and what was said.
+    """Ask, say, play sounds, interrupt; see what is said, what waits, and what was said on both sides.
 
-    A sound comes from `sounds`, from a file of the notebook's folder, or is dropped on the page.
+    A conversation (FULL) answers what it is asked; LITE plays sounds: of `sounds`, of the notebook's folder, or dropped
+    on the page.
 
     Args:
         la: the client, a `LiveAvatar`.
@@ -63,6 +67,8 @@ class Talk(SessionView):
         self._told: list[dict[str, Any]] = []
         self._taking_in = asyncio.Lock()
         self._order = asyncio.Lock()
+        self._lines_due: asyncio.TimerHandle | None = None
+        self._lines_at = 0.0
         self._asked: set[asyncio.Task[Any]] = set()
         client = getattr(la, "_inner", None)
         super().__init__(
@@ -94,15 +100,16 @@ class Talk(SessionView):
         self._client_changed()
 
     async def do_say(self, text: str) -> None:
-        """Has a text said by the client's `tts`."""
+        """Has a text said word for word; in LITE by the client's `tts`."""
         async with self._asking():
-            text = str(text).strip()
-            if not text or len(text) > LONGEST_TEXT:
-                raise InvalidArgument(
-                    f"A text to say has 1 to {LONGEST_TEXT} characters, this one {len(text)}.",
-                    remedy="Say it in parts, or by s.say(text) in a cell.",
-                )
+            text = _checked(text, "say")
             await self._speaker().say(text, wait=False, progress=False)
+
+    async def do_ask(self, text: str) -> None:
+        """Has a text answered."""
+        async with self._asking():
+            text = _checked(text, "ask")
+            await self._speaker().ask(text, wait=False)
 
     async def do_interrupt(self) -> None:
         """Hushes the avatar; what waits to be said is dropped, also what is still being opened."""
@@ -120,6 +127,12 @@ class Talk(SessionView):
         """Has it look at rest again."""
         with self._telling():
             await self._speaker().stop_listening()
+
+    async def do_push_to_talk(self, on: bool) -> None:
+        """The user's turn begins, or is over."""
+        with self._telling():
+            session = self._speaker()
+            await (session.start_push_to_talk() if on else session.stop_push_to_talk())
 
     async def do_sounds(self) -> None:
         """The page shows the sounds: the folder is looked at again."""
@@ -162,7 +175,7 @@ class Talk(SessionView):
     # what is shown
 
     def _speaker(self) -> AsyncSession:
-        session = self._client.session
+        session = self._shown
         if session is None or session.state is not SessionState.CONNECTED:
             raise InvalidArgument("No session is live.", remedy="Start one first.")
         return session
@@ -204,14 +217,35 @@ class Talk(SessionView):
 
     def _client_changed(self) -> None:
         super()._client_changed()
-        session = self._client.session
+        session = self._shown
         told = [] if session is None else [self._utterance(one) for one in session.utterances[-SHOWN_UTTERANCES:]]
         # while it talks the page counts on by itself
         if [one | {"played": 0} for one in told] != [one | {"played": 0} for one in self._told]:
             self._told = told
             self._write(speech=told)
+        self._show_lines()
+
+    def _show_lines(self) -> None:
+        """Shows the transcript; lines that grow are not sent with each of their words."""
+        now, loop = time.monotonic(), _running_loop()
+        # the loop that was to write them may be gone
+        if self._lines_due is not None and self._lines_due.when() > now and not self._client.is_closed:
+            return
+        if now - self._lines_at < LINES_INTERVAL and loop is not None and not self._client.is_closed:
+            self._lines_due = loop.call_later(LINES_INTERVAL, self._write_lines)
+        else:
+            self._write_lines()
+
+    def _write_lines(self) -> None:
+        self._lines_due, self._lines_at = None, time.monotonic()
+        session = self._shown
         lines = [] if session is None else session.transcript[-SHOWN_LINES:]
-        self._write(transcript=[{"role": one.role, "text": shortened(one.transcript)} for one in lines])
+        self._write(
+            transcript=[
+                {"role": one.role, "text": shortened(one.transcript, LONGEST_LINE), "partial": one.partial}
+                for one in lines
+            ]
+        )
 
     def _utterance(self, utterance: Any) -> dict[str, Any]:
         """What a page shows of one."""
@@ -236,6 +270,23 @@ class Talk(SessionView):
         ]
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = LONGEST_SHOWN) -> str:
     """A text as a page shows it."""
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN].rstrip()}…"
+    return text if len(text) <= most else f"{text[:most].rstrip()}…"
+
+
+def _checked(text: str, what: str) -> str:
+    text = str(text).strip()
+    if not text or len(text) > LONGEST_TEXT:
+        raise InvalidArgument(
+            f"A text to {what} has 1 to {LONGEST_TEXT} characters, this one {len(text)}.",
+            remedy=f"Give it in parts, or by s.{what}(text) in a cell.",
+        )
+    return text
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

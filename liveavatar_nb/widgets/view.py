@@ -120,6 +120,9 @@ class LiveView(Camera, PictureSender):
 
     def _client_changed(self) -> None:
         super()._client_changed()
+        self._show_still()
+
+    def _show_still(self) -> None:
         avatar = self._pictured
         told = None if avatar is None else still_of(avatar)
         if told != self._told_still:

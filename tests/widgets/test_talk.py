@@ -127,7 +127,8 @@ def test_say_speaks_by_the_clients_own_voice_with_caption_and_transcript(talk: T
     assert talk.can_say
     command(talk, "say", text="  Good morning everybody  ")
     wait_for(lambda: talk.status["caption"] == "Good morning everybody")
-    wait_for(lambda: talk.transcript == [{"role": "avatar", "text": "Good morning everybody"}])
+    line = {"role": "avatar", "text": "Good morning everybody", "partial": False}
+    wait_for(lambda: talk.transcript == [line])
     wait_for(lambda: [one["state"] for one in talk.speech] == ["ended"])
     wait_for(lambda: talk.status["caption"] is None)
 

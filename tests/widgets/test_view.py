@@ -393,7 +393,7 @@ def test_how_a_session_ended_shows_also_where_its_client_is_closed(la: LiveAvata
 
 def test_a_view_without_a_session_says_so_and_takes_no_other_thing_for_one(la: LiveAvatar) -> None:
     view = LiveView(la)
-    assert not (view.status or view.still)
+    assert [view.status, view.still] == [None, None]
     assert view.session is None
     view.close()
     with pytest.raises(InvalidArgument, match="start"):
