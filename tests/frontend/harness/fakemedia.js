@@ -61,7 +61,7 @@ class FakeHandle {
     return () => undefined;
   }
   async leave() {
-    if (this.state === "left") return;
+    if (this.sound.state === "closed") return;
     this.end("left");
   }
   /** The room is gone, as at a session's end. */

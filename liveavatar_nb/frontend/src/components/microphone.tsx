@@ -6,6 +6,7 @@ import type { Link } from "../link";
 import type { SharedRoom } from "../media/types";
 import { Microphone as Line, type MicrophoneState } from "../tools/microphone";
 import { Menu } from "./menu";
+import { Note } from "./note";
 
 /** The level is drawn so often, in milliseconds: enough to be seen moving, at little cost. */
 const LEVEL_MS = 66;
@@ -40,16 +41,23 @@ export function Microphone(props: Props) {
 
 function Live({ room, link, can, wide = false }: Props) {
   const line = useLine(room);
+  const problem = line.place === "talk" ? line.problem : null;
   return (
-    <span class={`lv-mic lv-mic-${line.state}${wide ? " lv-mic-wide" : ""}`}>
-      {can.push_to_talk ? (
-        <HoldButton line={line} link={link} wide={wide} />
-      ) : (
-        <ToggleButton line={line} wide={wide} />
-      )}
-      {line.state === "on" ? <Level line={line} /> : null}
-      {line.devices.length > 0 ? <Devices line={line} /> : null}
-    </span>
+    <>
+      <span class={`lv-mic lv-mic-${line.state}${wide ? " lv-mic-wide" : ""}`}>
+        {can.push_to_talk ? (
+          <HoldButton line={line} link={link} wide={wide} />
+        ) : (
+          <ToggleButton line={line} wide={wide} />
+        )}
+        {/* Its place is kept, so that nothing jumps. */}
+        {line.state === "off" || line.state === "opening" ? null : <Level line={line} />}
+        {line.devices.length > 0 ? <Devices line={line} /> : null}
+      </span>
+      {wide && problem ? (
+        <Note tone="warning" title={problem.title} remedy={problem.remedy} onDismiss={() => line.dismiss()} />
+      ) : null}
+    </>
   );
 }
 
@@ -77,7 +85,7 @@ function ToggleButton({ line, wide }: { line: Line; wide: boolean }) {
       title={TOGGLE[state]}
       aria-pressed={state === "on"}
       disabled={state === "opening"}
-      onClick={() => void line.listen(state !== "on")}
+      onClick={() => void line.listen(state !== "on", wide ? "talk" : "stage")}
     >
       <MicIcon state={state} />
       {wide ? SHORT[state] : null}
@@ -93,7 +101,7 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
   const hold = async (isOn: boolean): Promise<void> => {
     if (isHeld.current === isOn) return;
     isHeld.current = isOn;
-    const isAsWanted = await line.listen(isOn);
+    const isAsWanted = await line.listen(isOn, wide ? "talk" : "stage");
     if (isOn) {
       if (!isHeld.current || !isAsWanted || isTold.current) return;
       isTold.current = true;
@@ -135,7 +143,7 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
       type="button"
       class={wide ? "lv-button" : "lv-tool"}
       aria-label={label}
-      title={`${label} (Space)`}
+      title={`${label} (hold Space; Enter begins and ends)`}
       aria-pressed={line.state === "on"}
       onPointerDown={(event) => {
         if (event.button !== 0) return;
@@ -145,6 +153,10 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
       onPointerUp={() => void hold(false)}
       onPointerCancel={() => void hold(false)}
       onLostPointerCapture={() => void hold(false)}
+      onClick={(event) => {
+        // By Enter or a screen reader, which cannot hold.
+        if (event.detail === 0) void hold(!isHeld.current);
+      }}
       onContextMenu={(event) => event.preventDefault()}
     >
       <MicIcon state={line.state} />
@@ -155,12 +167,16 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
 
 function Level({ line }: { line: Line }) {
   const bar = useRef<HTMLElement>(null);
+  const isOn = line.state === "on";
   useEffect(() => {
+    const show = (): void => bar.current?.style.setProperty("--level", line.level().toFixed(3));
+    show();
+    if (!isOn) return undefined;
     const timer = setInterval(() => {
-      if (!document.hidden) bar.current?.style.setProperty("--level", line.level().toFixed(3));
+      if (!document.hidden) show();
     }, LEVEL_MS);
     return () => clearInterval(timer);
-  }, [line]);
+  }, [line, isOn]);
   return (
     <span class="lv-level" aria-hidden="true">
       <i ref={bar} />
@@ -198,14 +214,14 @@ function Devices({ line }: { line: Line }) {
   );
 }
 
-/** Why there is no microphone, and what to do; for a place where words have room. */
+/** Over the stage: why there is no microphone, and what to do. */
 export function MicrophoneNote({ room, can }: { room: SharedRoom; can: Abilities }) {
   return can.microphone && room.handle ? <ProblemNote room={room} /> : null;
 }
 
 function ProblemNote({ room }: { room: SharedRoom }) {
   const line = useLine(room);
-  if (!line.problem) return null;
+  if (!line.problem || line.place !== "stage") return null;
   return (
     <div class="lv-mic-problem" role="alert">
       <MicOff size={18} aria-hidden="true" />

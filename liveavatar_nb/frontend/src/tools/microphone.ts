@@ -10,6 +10,8 @@ export interface Device {
   name: string;
 }
 
+export type Place = "stage" | "talk";
+
 export interface MicrophoneProblem {
   title: string;
   remedy: string;
@@ -74,6 +76,8 @@ function problemOf(error: unknown): MicrophoneProblem {
 export class Microphone {
   state: MicrophoneState = "off";
   problem: MicrophoneProblem | null = null;
+  /** Where it was asked for last, and so where a problem is told. */
+  place: Place = "stage";
   /** Known by name once one was opened. */
   devices: readonly Device[] = [];
   /** The one that is open, or was last. */
@@ -132,8 +136,9 @@ export class Microphone {
   }
 
   /** Heard or not; it is opened for it. Whether it is as wanted. */
-  async listen(isWanted: boolean): Promise<boolean> {
+  async listen(isWanted: boolean, place = this.place): Promise<boolean> {
     this.isWanted = isWanted;
+    this.place = place;
     if (isWanted && !this.track && this.state !== "opening") await this.open(this.deviceId);
     this.settle();
     return (this.state === "on") === isWanted;
