@@ -1,12 +1,15 @@
-"""Who is in a LiveKit room, as records: what the room service says of participants and their tracks."""
+"""Who is in a LiveKit room, as records: participants, their tracks, and who comes and goes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from . import html
+from . import config, html
 from .record import Record
 
 if TYPE_CHECKING:
@@ -69,6 +72,51 @@ class RoomChange(Record):
 
     def __repr__(self) -> str:
         return f"<RoomChange {self.participant.identity!r} {self.what}>"
+
+
+class Watch:
+    """Who comes and goes, one change at a time; it can go on on another loop, as no generator could.
+
+    Args:
+        look: tells who is there.
+        is_over: whether there is nothing to watch any more.
+        timeout: seconds after which it ends; None for any time.
+    """
+
+    def __init__(
+        self, look: Callable[[], Awaitable[Sequence[Participant]]], is_over: Callable[[], bool], timeout: float | None
+    ) -> None:
+        self._look_there = look
+        self._is_over = is_over
+        self._ends_at = None if timeout is None else time.monotonic() + timeout
+        self._there: dict[str, Participant] = {}
+        self._news: deque[RoomChange] = deque()
+        self._has_looked = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RoomChange:
+        while not self._news:
+            if self._has_looked:
+                left = config.ROOM_LOOK if self._ends_at is None else self._ends_at - time.monotonic()
+                if left <= 0:
+                    raise StopAsyncIteration
+                await asyncio.sleep(min(left, config.ROOM_LOOK))
+            if self._is_over():
+                raise StopAsyncIteration
+            self._compare(await self._look_there())
+        return self._news.popleft()
+
+    def _compare(self, found: Sequence[Participant]) -> None:
+        # by the server's ids: somebody who came back at once was away
+        now, there = datetime.now(UTC), {one.sid: one for one in found}
+        self._has_looked = True
+        left = [one for sid, one in self._there.items() if sid not in there]
+        came = [one for sid, one in there.items() if sid not in self._there]
+        self._news += [RoomChange(what="left", participant=one, seen_at=now) for one in left]
+        self._news += [RoomChange(what="joined", participant=one, seen_at=now) for one in came]
+        self._there = there
 
 
 def participant(info: ParticipantInfo, role: str | None) -> Participant:

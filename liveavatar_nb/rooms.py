@@ -10,10 +10,7 @@ import asyncio
 import contextlib
 import math
 import secrets
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol, Self
 from urllib.parse import quote
 
@@ -22,7 +19,7 @@ from .checks import masked_text
 from .config import Masked
 from .errors import ClientClosed, InvalidArgument, LiveAvatarException, NotFoundError, warn
 from .livekit_server import LiveKitServer
-from .participants import Participant, RoomChange, participant
+from .participants import Participant, RoomChange, Watch, participant
 from .record import Records
 
 MEET: Final = "https://meet.livekit.io/custom"
@@ -292,7 +289,7 @@ class AsyncRoom:
         """
         if timeout is not None:
             _positive(timeout, "timeout", "seconds")
-        return _Watch(self, timeout)
+        return Watch(self.participants, lambda: self._is_closed, timeout)
 
     async def remove(self, identity: str) -> None:
         """Puts somebody out of the room. Their token still opens it until it expires.
@@ -360,43 +357,6 @@ class AsyncRoom:
     def _refuse_if_closed(self) -> None:
         if self._is_closed:
             raise ClientClosed(f"Room {self._name!r} is closed.")
-
-
-class _Watch:
-    """The changes of a room, one at a time; it can go on on another loop, as no generator could."""
-
-    def __init__(self, room: AsyncRoom, timeout: float | None) -> None:
-        self._room = room
-        self._ends_at = None if timeout is None else time.monotonic() + timeout
-        self._there: dict[str, Participant] = {}
-        self._news: deque[RoomChange] = deque()
-        self._has_looked = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> RoomChange:
-        while not self._news:
-            if self._has_looked:
-                left = config.ROOM_LOOK if self._ends_at is None else self._ends_at - time.monotonic()
-                if left <= 0:
-                    raise StopAsyncIteration
-                await asyncio.sleep(min(left, config.ROOM_LOOK))
-            if self._room.is_closed:
-                raise StopAsyncIteration
-            self._look(await self._room.participants())
-        return self._news.popleft()
-
-    def _look(self, found: Sequence[Participant]) -> None:
-        now, there = datetime.now(UTC), {one.sid: one for one in found}
-        self._has_looked = True
-        for sid, one in self._there.items():
-            if sid not in there:
-                self._news.append(RoomChange(what="left", participant=one, seen_at=now))
-        for sid, one in there.items():
-            if sid not in self._there:
-                self._news.append(RoomChange(what="joined", participant=one, seen_at=now))
-        self._there = there
 
 
 def awaited(room: OwnRoom) -> AsyncRoom:

@@ -7,16 +7,18 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import assert_type
+from typing import Literal, assert_type
 
 import pytest
 
 from liveavatar_nb import (
     AsyncLiveAvatar,
+    AsyncRoom,
     AsyncSession,
     AsyncUtterance,
     LiveAvatar,
     LiveAvatarAPI,
+    Room,
     Session,
     SessionState,
     Utterance,
@@ -31,10 +33,12 @@ from liveavatar_nb.rows import Rows
 
 SYNC_ONLY = {
     LiveAvatar: {"close", "demo", "studio", "simulator"},
+    Room: {"close", "from_env"},
     Session: {"view"},
     Utterance: set(),
 }
 ASYNC_ONLY = {
+    AsyncRoom: {"aclose", "admit", "from_env", "let_in", "tenants", "viewer"},
     AsyncLiveAvatar: {"aclose", "cancel_starts", "forget", "is_simulated", "watch"},
     AsyncSession: {
         "beat",
@@ -68,6 +72,7 @@ ASYNC_ONLY = {
 RESOURCES = [(kind, getattr(sync_api, kind.__name__)) for kind in operation.Resource.__subclasses__()]
 FACES: list[tuple[type, type]] = [
     (AsyncLiveAvatar, LiveAvatar),
+    (AsyncRoom, Room),
     (AsyncSession, Session),
     (AsyncUtterance, Utterance),
     (LiveAvatarAPI, sync_api.API),
@@ -87,7 +92,7 @@ def test_both_faces_have_the_same_names(awaited: type, sync: type) -> None:
 @pytest.mark.parametrize(("awaited", "sync"), FACES)
 def test_each_name_has_the_same_parameters_and_docstring_on_both(awaited: type, sync: type) -> None:
     assert inspect.getdoc(sync)
-    for name in public(awaited) & public(sync):
+    for name in public(awaited) & public(sync) - SYNC_ONLY.get(sync, set()):
         ours, theirs = inspect.getattr_static(sync, name), inspect.getattr_static(awaited, name)
         assert inspect.getdoc(ours), f"{sync.__name__}.{name} has no docstring"
         assert ours.__doc__ == theirs.__doc__, name
@@ -99,6 +104,12 @@ def test_each_name_has_the_same_parameters_and_docstring_on_both(awaited: type, 
 
 def test_both_are_made_of_the_same_parameters() -> None:
     assert inspect.signature(LiveAvatar.__init__).parameters == inspect.signature(AsyncLiveAvatar.__init__).parameters
+
+
+def test_rooms_are_made_of_the_same_parameters() -> None:
+    assert inspect.signature(Room.__init__).parameters == inspect.signature(AsyncRoom.__init__).parameters
+    assert inspect.signature(Room.from_env) == inspect.signature(AsyncRoom.from_env)
+    assert inspect.getdoc(Room.from_env) == inspect.getdoc(AsyncRoom.from_env)
 
 
 def test_the_signature_shows_the_sync_result() -> None:
@@ -128,6 +139,10 @@ def exact(la: LiveAvatar) -> None:
     assert_type([event.type for event in session.events()], list[str])
     with la, la.start("Silas") as inner:
         assert_type(inner, Session)
+    with Room.from_env() as room, la.start("Silas", room=room) as inner:
+        assert_type(room.wait_for_participant().identity, str)
+        assert_type([change.what for change in room.watch()], list[Literal["joined", "left"]])
+        assert_type(room.guest_token("Ann"), str)
 
 
 WRONG = """
