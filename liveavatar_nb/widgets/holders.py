@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 from .. import config
+from ..errors import RoomNotHeld
 from ..holder import HolderKind, HolderLost, RoomLine
 from ..life import SessionState
 from ..session import AsyncSession
@@ -22,6 +23,7 @@ SILENCE: Final = BEATS * LONGEST_BEAT  # s without a word of a page after which 
 
 GIVEN_AWAY: Final = "It is shown elsewhere now."
 OVER: Final = "The session is over."
+RECONNECTING: Final = "The page is getting its connection to the room back."
 VANISHED: Final = "The page that was in the room does not answer any more."
 
 
@@ -82,6 +84,8 @@ class PageHolder:
         self._is_in = False
         self._is_silent = False
         self._out = asyncio.Event()
+        self._steady = asyncio.Event()  # its connection is not being got back
+        self._steady.set()
         self._silence = Silence(self._fall_silent)
         self._answers: dict[str, asyncio.Future[str | None]] = {}
 
@@ -115,13 +119,19 @@ class PageHolder:
         """The page is in the room."""
         self._out.clear()
         self._is_in, self.could_not = True, False
+        self._steady.set()
         await self._line.hold(self)
+
+    def falter(self) -> None:
+        """The page's connection is lost, and being got back."""
+        self._steady.clear()
 
     def go(self, words: str | None = None, *, is_contested: bool = False) -> None:
         """The page is out of the room, or did not come in; why, where there is something to say."""
         self._silence.end()
         self._is_in = False
         self._out.set()
+        self._steady.set()
         if self._line.holder is None and words:
             self._line.tell(words)
         self._line.drop(self, words, is_contested=is_contested)
@@ -133,7 +143,9 @@ class PageHolder:
 
         Raises:
             HolderLost: it did not, or does not answer.
+            RoomNotHeld: its connection was lost, and is not back within 5 s.
         """
+        await self._until_steady()
         if not self._is_in or self._is_silent:
             raise HolderLost(VANISHED)
         request = uuid.uuid4().hex
@@ -152,6 +164,13 @@ class PageHolder:
             del self._answers[request]
         if problem is not None:
             raise HolderLost(f"The page could not send it: {problem}")
+
+    async def _until_steady(self) -> None:
+        try:
+            async with asyncio.timeout(config.HOLDER_LIMIT):
+                await self._steady.wait()
+        except TimeoutError:
+            raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
 
     def sent(self, request: str, problem: str | None) -> None:
         """What became of a packet."""

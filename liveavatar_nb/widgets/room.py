@@ -11,7 +11,7 @@ from ..session import AsyncSession
 from ..worker import worker
 from .base import asked
 from .channel import Command
-from .holders import pages
+from .holders import RECONNECTING, pages
 from .status import SessionView
 
 logger = logging.getLogger("liveavatar_nb.widgets")
@@ -24,7 +24,6 @@ SOUNDS_WAITING: Final = 50  # pieces of 0.1 s that wait for a busy thread; the o
 NOT_LIVE: Final = "The session is not live."
 ELSEWHERE: Final = "It is shown in another window."
 DRAWN: Final = "There is no media server here: the face is drawn in the page."
-RECONNECTING: Final = "The page is getting its connection to the room back."
 
 
 class RoomView(SessionView):
@@ -95,6 +94,7 @@ class RoomView(SessionView):
         if known is None:
             return
         if state == "reconnecting" and line.holder is known:
+            known.falter()
             line.tell(words or RECONNECTING)
         elif state in ("left", "unreachable", "replaced"):
             known.could_not = state == "unreachable"

@@ -14,7 +14,7 @@ from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator
 from liveavatar_nb import config as limits
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.config import Masked
-from liveavatar_nb.errors import InvalidArgument
+from liveavatar_nb.errors import InvalidArgument, RoomNotHeld
 from liveavatar_nb.holder import HolderKind, HolderLost, RoomLine
 from liveavatar_nb.widgets import holders
 from liveavatar_nb.widgets.holders import pages
@@ -269,6 +269,27 @@ def test_a_page_that_does_not_answer_has_lost_the_room(
     enter(page, roomed)
     with pytest.raises(HolderLost, match="does not answer"):
         bridge.call(speak(roomed, b"{}"))
+
+
+def test_a_page_whose_connection_is_being_got_back_is_waited_for(
+    view: LiveView, wire: Wire, roomed: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(view, wire, "tab-1")
+    enter(page, roomed)
+    page.news(str(roomed.id), "reconnecting", "Getting it back.")
+    wait_for(lambda: view.status["room"]["words"] == "Getting it back.")
+    sending = bridge.submit(speak(roomed, b"{}"))
+    bridge.call(asyncio.sleep(0.05))
+    assert not page.heard("room_send")
+    page.news(str(roomed.id), "joined")
+    page.say("room_sent", request=page.hears("room_send")["request"], ok=True)
+    sending.result(5)
+    monkeypatch.setattr(limits, "HOLDER_LIMIT", 0.1)
+    page.news(str(roomed.id), "reconnecting")
+    wait_for(lambda: view.status["room"]["words"])
+    with pytest.raises(RoomNotHeld, match="connection"):
+        bridge.call(speak(roomed, b"{}"))
+    assert held_by(view) == "page"
 
 
 def test_a_page_that_leaves_ends_what_waits_for_it(view: LiveView, wire: Wire, roomed: Session) -> None:
