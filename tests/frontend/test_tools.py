@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import av
@@ -336,7 +338,7 @@ def test_the_button_sends_a_picture_and_says_where_it_went(live: Open) -> None:
     view.button("Take a snapshot").click()
     assert told(view).size == SIZE
     view.write(saved={"kind": "snapshot", "path": "/home/me/talks/avatar-1.png", "seconds": None, "bytes": 4100})
-    expect(view.page.locator(".lv-tool-news")).to_have_text("Snapshot saved: avatar-1.png (0.0 MB)")
+    expect(view.page.locator(".lv-tool-news")).to_have_text("Snapshot saved: avatar-1.png (4 kB)")
     view.write(saved={"kind": "snapshot", "path": None, "seconds": None, "bytes": None})
     expect(view.page.locator(".lv-tool-news")).to_have_text("Snapshot handed to Python.")
 
@@ -519,7 +521,7 @@ def test_its_size_is_limited_and_never_beyond(live: Open) -> None:
     found = Recording(view, "r-1")
     assert 0 < len(found.content) <= size
     assert found.frames()
-    expect(view.page.locator(".lv-tool-news")).to_contain_text("It was ended at its limit of 0.1 MB, and kept.")
+    expect(view.page.locator(".lv-tool-news")).to_contain_text("It was ended at its limit of 150 kB, and kept.")
 
 
 def test_it_ends_with_the_session(live: Open) -> None:
@@ -597,3 +599,90 @@ def test_a_drawn_face_is_recorded_as_it_is_drawn(loud_chromium: Browser) -> None
         view.run("harness.python.tell({type: 'record', request: 'r-1', seconds: 2, bytes: 2e7})")
         found = Recording(view, "r-1")
         assert found.frames()[0].shape == (720, 1280, 3)
+
+
+# for everybody
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core, as the package axe-playwright-python ships it."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    assert found is not None
+    assert found.origin is not None
+    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(view: Any, axe: str) -> list[str]:
+    view.page.evaluate(axe)
+    found = view.run("axe.run('.view', {rules: {region: {enabled: false}}}).then(({violations}) => violations)")
+    return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [480, 1300])
+def test_no_rule_of_accessibility_is_broken(live: Open, axe: str, theme: str, width: int) -> None:
+    view = live("view", "view_full", theme=theme, width=width)
+    found = behind(view, "Colour")
+    shown(view)
+    assert violations(view, axe) == []
+    view.page.keyboard.press("Escape")
+    expect(found).to_be_hidden()
+    view.page.locator(".lv-stage").hover()
+    view.button("Record").click()
+    view.sent("recording")
+    marks = view.page.locator(".lv-recording").bounding_box()
+    pill = view.page.locator(".lv-pills").bounding_box()
+    assert marks["x"] >= pill["x"] + pill["width"] or marks["y"] >= pill["y"] + pill["height"]
+    view.write(saved={"kind": "recording", "path": "/home/me/avatar-1.webm", "seconds": 62.0, "bytes": 3_140_000})
+    view.button("Turn on the microphone").click()
+    expect(view.page.get_by_role("alert")).to_be_visible()
+    assert violations(view, axe) == []
+    assert view.run("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_all_of_it_by_keys(live: Open) -> None:
+    view = live()
+    view.button("Background").focus()
+    view.page.keyboard.press("Enter")
+    found = view.page.get_by_role("dialog", name="Background")
+    expect(found).to_be_visible()
+    expect(view.button("Background")).to_have_attribute("aria-expanded", "true")
+    view.page.keyboard.press("Tab")
+    view.page.keyboard.press("ArrowRight")
+    expect(found.get_by_role("radio", name="Nothing")).to_be_checked()
+    shown(view)
+    found.get_by_label("Reach").focus()
+    view.page.keyboard.press("ArrowRight")
+    expect(found.get_by_label("Reach")).to_have_value("36")
+    view.page.keyboard.press("Escape")
+    expect(found).to_be_hidden()
+    expect(view.button("Background")).to_be_focused()
+    expect(view.button("Background")).to_have_attribute("aria-expanded", "false")
+    view.button("Take a snapshot").focus()
+    view.page.keyboard.press("Enter")
+    assert told(view).mode == "RGBA"
+    view.button("Record").focus()
+    view.page.keyboard.press("Enter")
+    expect(view.button("Stop the recording")).to_be_focused()
+    view.sent("recording", 2)
+    view.page.keyboard.press("Enter")
+    assert Recording(view).frames()
+
+
+def test_a_click_elsewhere_closes_the_menu_and_nothing_moves(live: Open) -> None:
+    view = live()
+    stage = view.page.locator(".lv-stage")
+    before = stage.bounding_box()
+    found = menu(view)
+    found.get_by_role("radio", name="Nothing").check()
+    assert stage.bounding_box() == before
+    view.page.mouse.click(5, 700)
+    expect(found).to_be_hidden()
+    stage.hover()
+    view.button("Record").click()
+    expect(view.page.locator(".lv-recording")).to_be_visible()
+    assert stage.bounding_box() == before
+    view.page.locator(".lv-stage").hover()
+    view.button("Stop the recording").click()
+    Recording(view)

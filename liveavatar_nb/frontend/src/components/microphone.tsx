@@ -63,11 +63,17 @@ function Live({ room, link, can, wide = false }: Props) {
 
 const TOGGLE: Record<MicrophoneState, string> = {
   off: "Turn on the microphone",
-  opening: "The browser asks for the microphone…",
+  opening: "The browser asks for the microphone",
   muted: "Unmute the microphone",
   on: "Mute the microphone",
 };
-const SHORT: Record<MicrophoneState, string> = { off: "Microphone", opening: "Asking…", muted: "Muted", on: "On" };
+/** Of each a part, so that what is read is also what is said to it. */
+const SHORT: Record<MicrophoneState, string> = {
+  off: "Turn on the microphone",
+  opening: "The browser asks",
+  muted: "Unmute",
+  on: "Mute",
+};
 
 function MicIcon({ state }: { state: MicrophoneState }) {
   if (state === "opening") return <LoaderCircle size={19} class="lv-spin" aria-hidden="true" />;
@@ -83,7 +89,6 @@ function ToggleButton({ line, wide }: { line: Line; wide: boolean }) {
       class={wide ? "lv-button" : "lv-tool"}
       aria-label={TOGGLE[state]}
       title={TOGGLE[state]}
-      aria-pressed={state === "on"}
       disabled={state === "opening"}
       onClick={() => void line.listen(state !== "on", wide ? "talk" : "stage")}
     >
@@ -136,14 +141,13 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
       document.removeEventListener("visibilitychange", release);
     };
   }, [line, link]);
-  const label = line.state === "opening" ? TOGGLE.opening : "Hold to talk";
   return (
     <button
       ref={button}
       type="button"
       class={wide ? "lv-button" : "lv-tool"}
-      aria-label={label}
-      title={`${label} (hold Space; Enter begins and ends)`}
+      aria-label="Hold to talk"
+      title="Hold to talk (or hold Space; Enter begins and ends)"
       aria-pressed={line.state === "on"}
       onPointerDown={(event) => {
         if (event.button !== 0) return;
@@ -160,7 +164,7 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
       onContextMenu={(event) => event.preventDefault()}
     >
       <MicIcon state={line.state} />
-      {wide ? (line.state === "on" ? "Listening…" : "Hold to talk") : null}
+      {wide ? "Hold to talk" : null}
     </button>
   );
 }

@@ -224,8 +224,9 @@ export class Recorder {
   }
 }
 
-/** As Python counts them, for whom a megabyte is 1,000,000 bytes: 3140000 -> "3.1 MB". */
+/** As Python counts them, for whom a megabyte is 1,000,000 bytes: 3140000 -> "3.1 MB", 41000 -> "41 kB". */
 export function sizeWords(bytes: number): string {
+  if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
   const mega = bytes / 1e6;
   return `${mega < 10 ? mega.toFixed(1) : Math.round(mega)} MB`;
 }
