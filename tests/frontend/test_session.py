@@ -253,6 +253,9 @@ def test_settings_are_sent_as_they_change(harness: Open) -> None:
     view.page.get_by_label("Video encoding").select_option("VP8")
     minutes = view.page.get_by_label("Minutes at most")
     minutes.fill("3")
+    # what Python says meanwhile draws the form anew, and leaves alone what is typed
+    view.write(credits="99.5")
+    expect(view.page.locator(".lv-credits")).to_have_text("99.5 credits")
     minutes.press("Tab")
     expect(view.page.get_by_text("1 credit a minute, 3 minutes at most")).to_be_visible()
     minutes.fill("0")

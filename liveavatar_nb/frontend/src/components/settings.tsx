@@ -1,5 +1,5 @@
 /** What the next start asks for. */
-import { useId } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import type { Settings } from "../contract";
 import { Choice } from "./choice";
 import { PersonaForm, type PersonaProps } from "./persona";
@@ -22,6 +22,36 @@ interface Props extends PersonaProps {
   /** Name of the avatar that the sandbox takes, where it is known. */
   sandboxAvatar: string | undefined;
   running: boolean;
+}
+
+interface MinutesProps {
+  id: string;
+  value: number;
+  disabled: boolean;
+  onChange: (minutes: number) => void;
+}
+
+/** What is typed stays until it is done, whatever is drawn anew meanwhile. */
+function Minutes({ id, value, disabled, onChange }: MinutesProps) {
+  const [typed, setTyped] = useState<string | null>(null);
+  return (
+    <input
+      id={id}
+      type="number"
+      min={1}
+      step={1}
+      inputMode="numeric"
+      value={typed ?? value}
+      disabled={disabled}
+      onInput={(event) => setTyped(event.currentTarget.value)}
+      onBlur={() => setTyped(null)}
+      onChange={(event) => {
+        const minutes = event.currentTarget.valueAsNumber;
+        setTyped(null);
+        if (Number.isInteger(minutes) && minutes >= 1) onChange(minutes);
+      }}
+    />
+  );
 }
 
 export function SettingsForm(props: Props) {
@@ -57,20 +87,11 @@ export function SettingsForm(props: Props) {
         />
       </Row>
       <Row label={<label for={minutes}>Minutes at most</label>} hint="The service itself ends it then, whatever happens here.">
-        <input
+        <Minutes
           id={minutes}
-          type="number"
-          min={1}
-          step={1}
-          inputMode="numeric"
           value={settings.max_minutes}
           disabled={!usable || settings.is_sandbox}
-          onChange={(event) => {
-            const input = event.currentTarget;
-            const value = input.valueAsNumber;
-            if (Number.isInteger(value) && value >= 1) onConfigure({ max_minutes: value });
-            else input.value = String(settings.max_minutes);
-          }}
+          onChange={(max_minutes) => onConfigure({ max_minutes })}
         />
       </Row>
       <Pick
