@@ -14,6 +14,11 @@ from nbformat import NotebookNode
 
 from liveavatar_nb.config import KEY_VARIABLE
 from liveavatar_nb.demo import LIVE_CLIENT, SIMULATED_CLIENT, notebooks_folder
+from liveavatar_nb.livekit_server import ENVIRONMENT
+
+from .livekit import LiveKitServer, livekit_server
+
+__all__ = ["livekit_server"]
 
 RUN_LIMIT = 100  # s for a notebook
 SHIPPED = sorted(notebooks_folder().glob("*.ipynb"))
@@ -134,3 +139,37 @@ def test_speech_is_said_and_interrupted_and_nothing_is_left(tmp_path: Path, monk
     left, _, folder = told[-1].strip().rpartition(" ")
     assert left == "[] True"
     assert not Path(folder).exists()
+
+
+OWN_ROOM = notebooks_folder() / "05_your_own_room.ipynb"
+
+
+def test_your_own_room_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, _ in ENVIRONMENT.values():
+        monkeypatch.delenv(name, raising=False)
+    told = [
+        text
+        for cell in code(run(nbformat.read(OWN_ROOM, as_version=4), tmp_path, monkeypatch))
+        if (text := shown(cell))
+    ]
+    assert len(told) == 1
+    assert all(name in told[0] for name, _ in ENVIRONMENT.values())
+
+
+def test_your_own_room_has_the_avatar_and_goes_away(
+    livekit_server: LiveKitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = (livekit_server.url, livekit_server.key, livekit_server.secret)
+    for (name, _), value in zip(ENVIRONMENT.values(), pair, strict=True):
+        monkeypatch.setenv(name, value)
+    notebook = run(nbformat.read(OWN_ROOM, as_version=4), tmp_path, monkeypatch)
+    assert errors(notebook) == []
+    told = "\n".join(shown(cell) for cell in code(notebook))
+    assert f"on {livekit_server.url}>" in told
+    assert "https://meet.livekit.io/custom?liveKitUrl=" in told
+    assert "'canPublish': False" in told
+    assert "<Participant 'avatar', avatar>" in told
+    assert "joined <Participant 'avatar', avatar>" in told
+    assert ", said" in told
+    assert told.endswith("[]\n")
+    assert livekit_server.secret not in nbformat.writes(notebook)
