@@ -1,0 +1,222 @@
+"""The avatar in the cell: a real JupyterLab, a real Chromium, a real LiveKit server, and the simulator's avatar."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import signal
+import time
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from liveavatar_nb import Simulator
+from liveavatar_nb.simulator import LiveKit
+
+from ..conftest import CHROMIUM_FLAGS
+from ..livekit import LiveKitServer, livekit_server
+from ..waiting import wait_for
+from .conftest import Lab, Notebook
+from .test_studio import STUDIO, button, expect_state, now_clicked
+
+Make = Callable[..., Notebook]
+Samples = np.ndarray[Any, np.dtype[np.float32]]
+
+__all__ = ["livekit_server"]
+
+FRAME_LIMIT = 10.0  # s from a click to the first frame; 3 s on a machine that has nothing else to do
+HUSH_LIMIT = 0.3  # s from a click to silence
+RATE = 24_000  # Hz
+MELODY = (440, 660, 880, 550, 770, 990)  # Hz
+NOTE = 0.4  # s, with a pause of the same length after it
+QUIET = 0.01  # RMS of what counts as silence
+MEDIA_FLAGS = (
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+# What goes to the loudspeaker goes to a recorder of ours, too.
+EARS = """
+() => {
+  globalThis.outlets = [];
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target instanceof AudioDestinationNode) outlets.push(this);
+    return connect.call(this, target, ...rest);
+  };
+  globalThis.listen = async () => {
+    const code = `registerProcessor("ear", class extends AudioWorkletProcessor {
+      process([input]) {
+        if (input[0]) this.port.postMessage(input[0].slice());
+        return true;
+      }
+    })`;
+    const module = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+    globalThis.heard = [];
+    const outlet = outlets.at(-1);
+    await outlet.context.audioWorklet.addModule(module);
+    const ear = new AudioWorkletNode(outlet.context, "ear");
+    ear.port.onmessage = ({ data }) => heard.push({ at: Date.now(), data });
+    connect.call(outlet, ear);
+    return outlet.context.sampleRate;
+  };
+  globalThis.recorded = () => {
+    const all = new Float32Array(heard.reduce((sum, { data }) => sum + data.length, 0));
+    let at = 0;
+    for (const { data } of heard) {
+      all.set(data, at);
+      at += data.length;
+    }
+    const bytes = new Uint8Array(all.buffer);
+    let text = "";
+    for (let from = 0; from < bytes.length; from += 0x8000) {
+      text += String.fromCharCode(...bytes.subarray(from, from + 0x8000));
+    }
+    return btoa(text);
+  };
+  /** The level of each piece, and when it came. */
+  globalThis.levels = () =>
+    heard.map(({ at, data }) => [at, Math.sqrt(data.reduce((sum, one) => sum + one * one, 0) / data.length)]);
+  /** Samples the picture's mouth, and how loud it is, 25 times a second. */
+  globalThis.watch = async (seconds) => {
+    const canvas = new OffscreenCanvas(320, 180);
+    const pen = canvas.getContext("2d", { willReadFrequently: true });
+    const seen = [];
+    const end = performance.now() + seconds * 1000;
+    while (performance.now() < end) {
+      pen.drawImage(document.querySelector(".lv-stage video"), 0, 0, 320, 180);
+      seen.push({ level: levels().slice(-8), mouth: Array.from(pen.getImageData(140, 90, 40, 30).data) });
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    return seen.map(({ level, mouth }) => ({ level: Math.max(0, ...level.map(([, one]) => one)), mouth }));
+  };
+}
+"""
+FIRST_FRAME = """
+() => new Promise((resolve) => {
+  const look = () => {
+    const video = document.querySelector(".lv-stage video");
+    if (video) video.requestVideoFrameCallback(() => resolve(Date.now()));
+    else setTimeout(look, 5);
+  };
+  look();
+})
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium(livekit_server: LiveKitServer, chromium: Browser) -> Iterator[Browser]:
+    """One with a microphone and a loudspeaker. The server comes first: it cannot start beside Playwright's loop."""
+    executable = chromium.browser_type.launch(executable_path="/usr/bin/chromium", args=[*CHROMIUM_FLAGS, *MEDIA_FLAGS])
+    page = executable.new_page()
+    page.goto("data:text/html,<p>warm")
+    page.screenshot()
+    page.close()
+    yield executable
+    executable.close()
+
+
+@pytest.fixture
+def simulator(livekit_server: LiveKitServer) -> Iterator[Simulator]:
+    """A simulator whose avatars come into rooms of the server."""
+    livekit = LiveKit(livekit_server.url, livekit_server.key, livekit_server.secret)
+    with Simulator(livekit=livekit) as running:
+        yield running
+        billed = running.billed()
+    assert not billed, f"left billed: {billed}"
+
+
+@pytest.fixture(autouse=True)
+def no_words_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It logs on threads of its own, which Python then counts among its own."""
+    monkeypatch.setattr(logging.getLogger("livekit"), "disabled", True)
+
+
+def write_melody(path: Path, seconds: float = len(MELODY) * 2 * NOTE) -> None:
+    """Notes with pauses between them, over and over."""
+    count = round(seconds * RATE)
+    at = np.arange(count) / RATE
+    index = (at // (2 * NOTE)).astype(int) % len(MELODY)
+    is_note = (at % (2 * NOTE)) < NOTE
+    samples = 0.5 * np.sin(2 * np.pi * np.array(MELODY)[index] * at) * is_note
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((32_767 * samples).astype("<i2").tobytes())
+
+
+def notes(samples: Samples, rate: float) -> list[int]:
+    """The notes that were heard, each as the nearest of the melody."""
+    size = round(rate * 0.05)
+    pieces = samples[: len(samples) // size * size].reshape(-1, size)
+    loud = np.sqrt(np.mean(pieces**2, axis=1)) > 0.05
+    found: list[list[float]] = []
+    for index, piece in enumerate(pieces):
+        if not loud[index]:
+            continue
+        if index == 0 or not loud[index - 1]:
+            found.append([])
+        spectrum = np.abs(np.fft.rfft(piece * np.hanning(size), 8 * size))
+        found[-1].append(float(np.argmax(spectrum)) * rate / (8 * size))
+    pitches = [float(np.median(one)) for one in found if len(one) >= 3]
+    return [min(MELODY, key=lambda note: abs(note - pitch)) for pitch in pitches]
+
+
+def recorded(page: Page) -> Samples:
+    return np.frombuffer(base64.b64decode(page.evaluate("recorded()")), np.float32)
+
+
+def live(opened: Notebook) -> Page:
+    """The studio with a live session whose picture is there."""
+    page = opened.page
+    page.evaluate(EARS)
+    opened.run(0)
+    page.get_by_role("button", name="Start", exact=False).first.wait_for()
+    clicked = now_clicked(page, "Start")
+    first: float = page.evaluate(FIRST_FRAME)
+    print(f"click to first frame: {first / 1000 - clicked:.2f} s")
+    assert first / 1000 - clicked < FRAME_LIMIT
+    expect_state(page, "Live")
+    return page
+
+
+def end(page: Page) -> None:
+    button(page, "Stop")
+    expect_state(page, "Ended")
+
+
+def test_a_sound_is_seen_and_heard_and_hushed(notebook: Make, connect: str, lab: Lab) -> None:
+    write_melody(lab.folder / "melody.wav")
+    write_melody(lab.folder / "long.wav", 60)
+    page = live(notebook([f"{connect}\n{STUDIO}"]))
+    rate: float = page.evaluate("listen()")
+    assert page.evaluate("document.querySelectorAll('.lv-stage video').length") == 1
+    button(page, "Play melody.wav")
+    seen: list[dict[str, Any]] = page.evaluate("watch(7)")
+    expect_state(page, "idle")
+    assert notes(recorded(page), rate) == list(MELODY)
+    # the mouth moves with the sound
+    mouths = np.array([one["mouth"] for one in seen], float)
+    levels = np.array([one["level"] for one in seen])
+    still = np.median(mouths[levels < QUIET], axis=0)
+    moves = np.abs(mouths - still).mean(axis=1)
+    talking, silent = moves[levels > 0.1].mean(), moves[levels < QUIET].mean()
+    print(f"mouth: {talking:.1f} while it sounds, {silent:.1f} in silence; {(levels > 0.1).sum()} looks of {len(seen)}")
+    assert talking > 3 * silent
+    # an interruption is heard at once
+    page.evaluate("heard.length = 0")
+    button(page, "Play long.wav")
+    page.wait_for_function("levels().some(([, level]) => level > 0.1)")
+    time.sleep(1)
+    hushed = now_clicked(page, "Interrupt")
+    time.sleep(2)
+    told = page.evaluate("levels()")
+    last = max(at for at, level in told if level > QUIET) / 1000
+    print(f"interrupt to silence: {last - hushed:.3f} s")
+    assert last - hushed < HUSH_LIMIT
+    assert max(at for at, _ in told) / 1000 > hushed + 1, "nothing was recorded any more"
+    end(page)
