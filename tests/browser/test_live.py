@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import signal
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -13,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 from liveavatar_nb import Simulator
 from liveavatar_nb.simulator import LiveKit
 
 from ..conftest import CHROMIUM_FLAGS
 from ..livekit import LiveKitServer, livekit_server
-from ..waiting import wait_for
 from .conftest import Lab, Notebook
 from .test_studio import STUDIO, button, expect_state, now_clicked
 
