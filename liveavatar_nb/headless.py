@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("liveavatar_nb.session")
 
+# what goes wrong is told by the room's words: where nothing is set up for logs, the library's are not to be printed
+logging.getLogger("livekit").addHandler(logging.NullHandler())
+
 RECONNECTING: Final = "The room's connection is lost, and being got back."
 REPLACED: Final = "Somebody else joined the room with the session's token."
 
@@ -44,6 +47,8 @@ class Headless:
         self._line = line
         self._room = room
         self._leaving = asyncio.Event()
+        self._steady = asyncio.Event()  # it is connected, and not being got back
+        self._steady.set()
         self._staying: asyncio.Task[None] | None = None
 
     @classmethod
@@ -88,12 +93,18 @@ class Headless:
 
         Raises:
             HolderLost: it is not in the room.
+            RoomNotHeld: the connection was lost, and is not back within 5 s.
         """
-        if not self._room.isconnected():
-            raise HolderLost
         try:
             async with asyncio.timeout(config.HOLDER_LIMIT):
+                await self._steady.wait()
+                if not self._room.isconnected():
+                    raise HolderLost
                 await self._room.local_participant.publish_data(payload, reliable=True, topic=full.CONTROL)
+        except TimeoutError:
+            raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
+        except HolderLost:
+            raise
         except Exception as failure:  # noqa: BLE001 (whatever the library raises, it did not go out)
             logger.info("session %s: a packet did not go out: %s", self._line.session_id, _words(failure))
             raise HolderLost from None
@@ -112,7 +123,7 @@ class Headless:
         for event in ("track_published", "track_unpublished", "participant_disconnected"):
             room.on(event, self._changed)
         room.on("track_subscribed", self._seen)
-        room.on("reconnecting", lambda: self._line.tell(RECONNECTING))
+        room.on("reconnecting", self._reconnecting)
         room.on("reconnected", self._reconnected)
         room.on("disconnected", self._disconnected)
 
@@ -122,7 +133,12 @@ class Headless:
     def _changed(self, *told: Any) -> None:
         self._look()
 
+    def _reconnecting(self) -> None:
+        self._steady.clear()
+        self._line.tell(RECONNECTING)
+
     def _reconnected(self) -> None:
+        self._steady.set()
         self._line.tell(None)
         self._look()
 
@@ -153,6 +169,7 @@ class Headless:
         if self._leaving.is_set():
             return
         self._leaving.set()
+        self._steady.set()
         is_replaced = reason == rtc.DisconnectReason.DUPLICATE_IDENTITY
         told = rtc.DisconnectReason.Name(reason).lower().replace("_", " ")
         words = REPLACED if is_replaced else f"The room's connection is lost ({told})."

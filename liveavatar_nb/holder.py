@@ -46,6 +46,7 @@ class Holder(Protocol):
 
         Raises:
             HolderLost: it is not in the room; nothing was sent.
+            RoomNotHeld: it is cut off for a while, and stays; nothing was sent.
         """
         ...
 

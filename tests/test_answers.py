@@ -1,235 +1,274 @@
-"""Whatever the service answers is a record or one of our errors: 10,000 mutated answers, through the whole stack."""
+"""A function of the user's answers: of every kind, by sentences, the newest alone, and its failures are shown."""
 
 from __future__ import annotations
 
 import asyncio
-import copy
-import inspect
-import json
+import contextvars
+import functools
 import logging
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb import LiveAvatarAPI, LiveAvatarException
-from liveavatar_nb.errors import APIConnectionError, SchemaError
-from liveavatar_nb.listing import Listing
-from liveavatar_nb.operation import Resource
-from liveavatar_nb.record import Record, Records
+from liveavatar_nb.answers import LONGEST_SENTENCE, Answerer, Sentences
+from liveavatar_nb.errors import InvalidArgument
+from liveavatar_nb.utterance import AsyncUtterance, UtteranceState
+from liveavatar_nb.worker import THREAD_NAME, Worker
 
-CONTRACT = json.loads((Path(__file__).parent / "contract" / "liveavatar-openapi.json").read_text())
-MUTATIONS = 10_000
-EXAMPLES = {"uuid": "0b5c8f0e-6a51-4a3c-9d2e-5b0f0a8d7c11", "date-time": "2026-11-01T10:00:00Z"}
-WRONG: list[Any] = [
-    None,
-    True,
-    0,
-    -1,
-    3.5,
-    1e300,
-    2**70,
-    "",
-    "text",
-    "1",
-    "\ud800",
-    [],
-    [None],
-    {},
-    {"a": {"b": []}},
-    "NEW_VALUE",
-]
-NEW_FIELD = "field_of_tomorrow"
+from .waiting import until
 
 
-def example(schema: dict[str, Any]) -> Any:
-    """A value that fits a schema of the contract, with every field that it knows."""
-    if "$ref" in schema:
-        return example(CONTRACT["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
-    for form in (schema.get("anyOf") or schema.get("oneOf") or [])[:1]:
-        return example(form)
-    if "enum" in schema or "const" in schema:
-        return schema.get("const", schema.get("enum", [None])[0])
-    kind = schema.get("type")
-    if kind == "object":
-        return {name: example(field) for name, field in schema.get("properties", {}).items()}
-    if kind == "array":
-        return [example(schema["items"]) for _ in range(2)]
-    by_kind = {"string": "5", "integer": 7, "number": 1.5, "boolean": True}
-    return EXAMPLES.get(schema.get("format", ""), by_kind.get(kind or ""))
-
-
-def operations() -> dict[str, tuple[Callable[[LiveAvatarAPI], Any], int, Any]]:
-    """Each operation: how it is called, the status and the data of a right answer."""
-    found = {}
-    for methods in CONTRACT["paths"].values():
-        for declared in methods.values():
-            status = next(code for code in declared["responses"] if code.startswith("2"))
-            content = declared["responses"][status].get("content")
-            data = example(content["application/json"]["schema"]) if content else None
-            found[declared["operationId"]] = (caller(declared["operationId"]), int(status), data)
-    return found
-
-
-def caller(operation_id: str) -> Callable[[LiveAvatarAPI], Any]:
-    def call(api: LiveAvatarAPI) -> Any:
-        for resource in vars(api).values():
-            for _, method in inspect.getmembers(resource) if isinstance(resource, Resource) else ():
-                made = getattr(method, "operation", None)
-                if made is not None and made.id == operation_id:
-                    return method(**arguments(made))
-        raise AssertionError(operation_id)
-
-    return call
-
-
-def arguments(made: Any) -> dict[str, Any]:
-    """The arguments that it cannot do without."""
-    values = {"secret_type": "OPENAI_API_KEY", "name": "a name"}
-    needed = [name for name, one in made.signature.parameters.items() if one.default is inspect.Parameter.empty]
-    if made.path.endswith(("stop", "keep-alive")):
-        needed.append("session_id")
-    return {name: values.get(name, EXAMPLES["uuid"]) for name in needed if name != "self"}
-
-
-OPERATIONS = operations()
-
-
-class Service:
-    """A service that answers what it is told to."""
+class Avatar:
+    """Says sentences, each until it is told to be silent."""
 
     def __init__(self) -> None:
-        self.status = 200
-        self.body = b""
+        self.said: list[str] = []
+        self.utterances: list[AsyncUtterance] = []
+        self.hushed = 0
+        self.worker = Worker()
+        self.answerer: Answerer | None = None
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(self.status, content=self.body, headers={"content-type": "application/json"})
+    def answers(self, function: Any) -> Answerer:
+        self.answerer = Answerer(function, self.say, self.hush, self.worker)
+        return self.answerer
+
+    async def say(self, sentence: str) -> AsyncUtterance:
+        self.said.append(sentence)
+        self.utterances.append(AsyncUtterance(sentence, sentence))
+        return self.utterances[-1]
+
+    async def hush(self) -> None:
+        self.hushed += 1
+        assert self.answerer is not None
+        self.answerer.stop()
+        for utterance in self.utterances:
+            utterance.finish(UtteranceState.INTERRUPTED)
 
 
-@pytest.fixture(scope="module")
-def run() -> Iterator[Callable[[str, int, bytes], Any]]:
-    """Calls an operation that is answered so; gives what it gave, or our error."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    service = Service()
-    client = httpx.AsyncClient(transport=httpx.MockTransport(service.answer))
-    api = LiveAvatarAPI("key", session=client)
-    with asyncio.Runner() as runner:
+@pytest.fixture
+def avatar() -> Avatar:
+    return Avatar()
 
-        async def call(operation_id: str) -> Any:
-            result = OPERATIONS[operation_id][0](api)
-            if isinstance(result, Listing):
-                cursor = result.cursor()
-                return await cursor.turn()
-            return await result
 
-        def run(operation_id: str, status: int, body: bytes) -> Any:
-            service.status, service.body = status, body
+def plain(text: str) -> str:
+    return f"You said {text}. Really?"
+
+
+def pieces(text: str) -> Iterator[str]:
+    yield "You sa"
+    yield f"id {text}. Rea"
+    yield "lly?"
+
+
+async def awaited(text: str) -> str:
+    await asyncio.sleep(0)
+    return plain(text)
+
+
+async def streamed(text: str) -> AsyncIterator[str]:
+    for piece in pieces(text):
+        yield piece
+
+
+async def awaited_stream(text: str) -> AsyncIterator[str]:
+    return streamed(text)
+
+
+class Plain:
+    """A plain callable that hands on what an async one gives."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def __call__(self, text: str) -> Any:
+        return self._function(text)
+
+
+class Callable:
+    async def __call__(self, text: str) -> list[str]:
+        return list(pieces(text))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        plain,
+        pieces,
+        awaited,
+        streamed,
+        awaited_stream,
+        Callable(),
+        functools.partial(awaited),
+        Plain(awaited),
+        Plain(streamed),
+    ],
+)
+async def test_an_answer_of_any_kind_is_said_sentence_by_sentence(avatar: Avatar, function: Any) -> None:
+    avatar.answers(function).take("yes")
+    await until(lambda: len(avatar.said) == 2)
+    assert avatar.said == ["You said yes.", "Really?"]
+    assert avatar.hushed == 0
+
+
+async def test_a_sentence_is_said_while_the_rest_still_comes(avatar: Avatar) -> None:
+    more = asyncio.Event()
+
+    async def slow(text: str) -> AsyncIterator[str]:
+        yield "First. Sec"
+        await more.wait()
+        yield "ond."
+
+    avatar.answers(slow).take("")
+    await until(lambda: avatar.said)
+    assert avatar.said == ["First."]
+    more.set()
+    await until(lambda: len(avatar.said) == 2)
+    assert avatar.said[1] == "Second."
+
+
+async def test_a_plain_function_runs_on_the_handlers_thread_with_the_cells_context(avatar: Avatar) -> None:
+    cell: contextvars.ContextVar[str] = contextvars.ContextVar("cell")
+    cell.set("this one")
+    seen: list[tuple[str, str]] = []
+
+    def answer(text: str) -> None:
+        seen.append((threading.current_thread().name, cell.get()))
+
+    avatar.answers(answer).take("Hello")
+    await until(lambda: seen)
+    assert seen == [(THREAD_NAME, "this one")]
+    assert avatar.said == []
+
+
+async def test_a_newer_text_ends_the_older_answer(avatar: Avatar) -> None:
+    ended: list[str] = []
+
+    async def answer(text: str) -> AsyncIterator[str]:
+        yield f"About {text}. And "
+        if text == "old":
             try:
-                return runner.run(call(operation_id))
-            except LiveAvatarException as failure:
-                return failure
+                await asyncio.Event().wait()
+            finally:
+                ended.append(text)
+        yield "more."
 
-        yield run
-        runner.run(client.aclose())
-
-
-@pytest.mark.parametrize("operation_id", OPERATIONS)
-def test_a_right_answer_gives_what_the_contract_says(run: Any, operation_id: str) -> None:
-    _, status, answer = OPERATIONS[operation_id]
-    result = run(operation_id, status, dumped(answer))
-    data: Any = answer["data"] if answer else None
-    if isinstance(result, Records):
-        sent = data["results"] if isinstance(data, dict) else data
-        assert all(one.to_dict().keys() >= its.keys() for one, its in zip(result, sent, strict=True))
-        assert not any(one.extra for one in result)
-    elif isinstance(result, Record):
-        # a session that runs has not the fields of its end, which are the record's too
-        assert result.to_dict().keys() >= data.keys()
-        assert not result.extra
-    else:
-        assert result is None
+    answerer = avatar.answers(answer)
+    answerer.take("old")
+    await until(lambda: avatar.said)
+    answerer.take("new")
+    await until(lambda: len(avatar.said) == 3)
+    assert avatar.said == ["About old.", "About new.", "And more."]
+    assert (ended, avatar.hushed) == (["old"], 1)
+    assert avatar.utterances[0].state == "interrupted"
 
 
-def dumped(answer: Any) -> bytes:
-    return b"" if answer is None else json.dumps({**answer, "code": 1000}).encode()
+async def test_what_was_said_to_its_end_is_not_interrupted(avatar: Avatar) -> None:
+    answerer = avatar.answers(plain)
+    answerer.take("one")
+    await until(lambda: len(avatar.said) == 2)
+    for utterance in avatar.utterances:
+        utterance.finish(UtteranceState.ENDED)
+    answerer.take("two")
+    await until(lambda: len(avatar.said) == 4)
+    assert avatar.hushed == 0
 
 
-def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in an answer."""
-    inner: Any = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    return [path, *(place for key, value in inner for place in places(value, (*path, key)))]
+async def test_an_interruption_ends_it(avatar: Avatar) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def answer(text: str) -> str:
+        begun.set()
+        go_on.wait(10)
+        return "Too late."
+
+    answerer = avatar.answers(answer)
+    answerer.take("Hello")
+    await until(begun.is_set)
+    answerer.stop()
+    answerer.stop()
+    go_on.set()
+    done = threading.Event()
+    avatar.worker.post(done.set)
+    await until(done.is_set)
+    await asyncio.sleep(0.01)
+    assert avatar.said == []
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> tuple[str, int, bytes]:
-    operation_id = draw(st.sampled_from(sorted(OPERATIONS)))
-    _, status, answer = OPERATIONS[operation_id]
-    data = copy.deepcopy({**(answer or {"data": None}), "code": 1000, "message": None})
-    for _ in range(draw(st.integers(1, 3))):
-        *parents, last = draw(st.sampled_from([place for place in places(data) if place]))
-        owner = data
-        try:
-            for key in parents:
-                owner = owner[key]
-            how = draw(st.sampled_from(["drop", "wrong", "new", "any"]))
-            if how == "drop":
-                del owner[last]
-            elif how == "wrong":
-                owner[last] = copy.deepcopy(draw(st.sampled_from(WRONG)))
-            elif how == "new" and isinstance(owner, dict):
-                owner[NEW_FIELD] = copy.deepcopy(draw(st.sampled_from(WRONG)))
-            else:
-                owner[last] = draw(st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=3))
-        except (KeyError, IndexError, TypeError):
-            continue  # an earlier mutation took it away
-    body = json.dumps(data).encode()
-    if draw(st.integers(0, 9)) == 0:
-        at = draw(st.integers(0, len(body)))
-        body = body[:at] + draw(st.binary(max_size=3)) + body[at + draw(st.integers(0, 3)) :]
-    return operation_id, draw(st.sampled_from([status] * 8 + [200, 400, 403, 422, 429, 500])), body
+async def raises_later(text: str) -> AsyncIterator[str]:
+    yield "Well. "
+    raise LookupError("no idea")
 
 
-def test_ten_thousand_mutated_answers_give_a_record_or_one_of_our_errors(
-    run: Any, monkeypatch: pytest.MonkeyPatch
+def raises(text: str) -> str:
+    raise SystemExit("no idea")
+
+
+def stops(text: str) -> str:
+    raise StopIteration("no idea")
+
+
+async def cancels(text: str) -> str:
+    raise asyncio.CancelledError("no idea")
+
+
+@pytest.mark.parametrize("function", [raises_later, raises, stops, cancels])
+async def test_what_it_raises_is_shown_and_ends_nothing_else(
+    avatar: Avatar, function: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("liveavatar_nb.retry.Policy.wait", lambda *told: None)
-    outcomes: Counter[str] = Counter()
+    answerer = avatar.answers(function)
+    for _ in range(2):
+        answerer.take("Hello")
+        count = len(caplog.records) + 1
+        await until(lambda: len(caplog.records) >= count)  # noqa: B023 (it is awaited here)
+    assert caplog.messages == [f"handler {function.__name__} failed on 'Hello'"] * 2
+    assert caplog.records[0].exc_info is not None
+    assert "no idea" in caplog.text
 
-    @settings(
-        max_examples=MUTATIONS, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
-    @given(mutated())
-    def check(case: tuple[str, int, bytes]) -> None:
-        result = run(*case)
-        outcomes[type(result).__name__ if not isinstance(result, Record) else "a record"] += 1
-        assert result is None or isinstance(result, Record | Records | LiveAvatarException)
-        # an answer came: whatever is in it, it is no lost connection
-        assert not isinstance(result, APIConnectionError), result
-        repr(result)
-        if isinstance(result, Exception):
-            assert result.__context__ is None or result.__suppress_context__
-            assert NEW_FIELD not in str(result)
-            return
-        for record in result if isinstance(result, list) else [result]:
-            if record is None:
-                continue
-            json.dumps(record.to_dict()).encode()
-            record._repr_html_().encode()
-            repr(record).encode()
-            assert (NEW_FIELD in record.extra) == hasattr(record, NEW_FIELD)
-        if isinstance(result, Records):
-            (result._repr_html_() or "").encode()
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        check()
-    print(f"\n{sum(outcomes.values())} answers: {dict(outcomes.most_common())}")
-    assert sum(outcomes.values()) >= MUTATIONS
-    for kind in ("a record", "Records", "NoneType", SchemaError.__name__):
-        assert outcomes[kind] > 100, f"hardly a mutation ended in {kind}"
+@pytest.mark.parametrize("answer", [3, b"bytes", [1]])
+async def test_what_is_no_text_is_refused_in_words(
+    avatar: Avatar, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        avatar.answers(lambda text: answer).take("Hello")
+        await until(lambda: caplog.records)
+    assert "must give text, or an iterator of it, not" in caplog.text
+
+
+def test_what_is_no_function_is_refused(avatar: Avatar) -> None:
+    with pytest.raises(InvalidArgument, match="a function of a text, not str"):
+        avatar.answers("Hello")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
+        ("It costs 3.50 at example.org. Fine.", ["It costs 3.50 at example.org.", "Fine."]),
+        ('He said "Go!" Then he went.', ['He said "Go!"', "Then he went."]),
+        ("Well... Yes.", ["Well...", "Yes."]),
+        ("1. First\n2. Second\n", ["1. First", "2. Second"]),
+        ("你好。再见。", ["你好。", "再见。"]),
+        ("\n\n  \n", []),
+        ("...", ["..."]),
+        ("", []),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_a_text_is_cut_at_the_ends_of_its_sentences(text: str, sentences: list[str], size: int) -> None:
+    cutter = Sentences()
+    found = [one for at in range(0, len(text), size) for one in cutter.push(text[at : at + size])]
+    assert [*found, *filter(None, [cutter.rest()])] == sentences
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(alphabet="ab .!?\n。", max_size=2000), max_size=5))
+def test_nothing_is_lost_between_sentences(texts: list[str]) -> None:
+    cutter = Sentences()
+    found = [one for text in texts for one in cutter.push(text)] + [cutter.rest()]
+    assert "".join("".join(found).split()) == "".join("".join(texts).split())
+    assert all(len(one) <= LONGEST_SENTENCE for one in found[:-1])

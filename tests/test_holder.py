@@ -1,0 +1,300 @@
+"""Who is in a session's room: one at a time, the old one leaves first, commands wait, and nobody fights."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from liveavatar_nb import config, holder
+from liveavatar_nb.config import Masked
+from liveavatar_nb.errors import RoomNotHeld
+from liveavatar_nb.holder import HolderKind, HolderLost, Opener, RoomLine
+from liveavatar_nb.protocol import full
+from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.wire import Wire
+
+from .waiting import until
+
+TOKEN = "a-token-that-nobody-sees"
+SESSION = "the-session"
+
+
+class Somebody:
+    """A holder that tells what it does."""
+
+    def __init__(self, name: str, told: list[str], kind: HolderKind = "page") -> None:
+        self.name = name
+        self.told = told
+        self.kind: HolderKind = kind
+        self.is_lost = False
+
+    async def send(self, payload: bytes) -> None:
+        if self.is_lost:
+            raise HolderLost
+        self.told.append(f"{self.name} sends")
+
+    async def leave(self) -> None:
+        self.told.append(f"{self.name} leaves")
+        await asyncio.sleep(0.01)
+        self.told.append(f"{self.name} has left")
+
+
+class Room:
+    """A room's line, and what happens there."""
+
+    def __init__(self, *, opener: Opener | None = None, mint: Callable[[], Masked] | None = None) -> None:
+        self.told: list[str] = []
+        self.events: list[Event] = []
+        self.wire = Wire()
+        self.line = RoomLine(
+            "ws://127.0.0.1:7880",
+            Masked(TOKEN),
+            SESSION,
+            self.wire,
+            receive=self.events.append,
+            on_change=lambda: None,
+            opener=opener,
+            mint=mint,
+        )
+        self.lines = [self.line]
+
+    def somebody(self, name: str, kind: HolderKind = "page") -> Somebody:
+        return Somebody(name, self.told, kind)
+
+    def command(self, text: str = "Hello") -> full.Command:
+        return full.speak_text(text, "id", SESSION)
+
+
+@pytest.fixture
+async def room() -> AsyncIterator[Room]:
+    """One that only pages can join."""
+    room = Room()
+    yield room
+    await room.line.close()
+
+
+@pytest.fixture
+async def open_room() -> AsyncIterator[Room]:
+    """One that this process can join, too."""
+    room: Room
+
+    async def join(line: RoomLine) -> Somebody:
+        room.told.append("process joins")
+        await asyncio.sleep(0.01)
+        return room.somebody("process", "process")
+
+    room = Room(opener=join)
+    yield room
+    await room.line.close()
+
+
+async def test_the_old_one_leaves_before_the_new_one_holds(room: Room) -> None:
+    first, second = room.somebody("first"), room.somebody("second")
+    await room.line.hold(first)
+    await room.line.hold(first)
+    room.line.see(True)
+    await room.line.hold(second)
+    assert room.told == ["first leaves", "first has left"]
+    assert room.line.holder is second
+    assert not room.line.has_avatar
+    room.line.drop(first)
+    assert room.line.holder is second
+    room.line.drop(second, "It left.")
+    assert room.line.words == "It left."
+    assert not room.line.can_send
+
+
+async def test_a_page_that_is_about_to_join_has_this_process_leave_first(open_room: Room) -> None:
+    await open_room.line.send(open_room.command())
+    await open_room.line.expect()
+    assert open_room.told == ["process joins", "process sends", "process leaves", "process has left"]
+    page = open_room.somebody("page")
+    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    await asyncio.sleep(0.05)
+    assert not sending.done()
+    await open_room.line.hold(page)
+    await sending
+    assert open_room.told[4:] == ["page sends"]
+
+
+async def test_a_page_comes_before_a_joining_of_this_process(open_room: Room) -> None:
+    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    await until(lambda: "process joins" in open_room.told)
+    await open_room.line.expect()
+    await open_room.line.hold(open_room.somebody("page"))
+    await sending
+    assert open_room.told == ["process joins", "page sends"]
+
+
+async def test_a_page_that_does_not_come_is_waited_for_no_longer(
+    open_room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "HOLDER_LIMIT", 0.05)
+    await open_room.line.expect()
+    await open_room.line.send(open_room.command())
+    assert open_room.told == ["process joins", "process sends"]
+
+
+async def test_nobody_there_is_an_error_that_says_what_to_do(room: Room) -> None:
+    assert not room.line.can_send
+    with pytest.raises(
+        RoomNotHeld, match=r"Nobody is in the session's room.*view\(\).*liveavatar-nb\[media\]"
+    ) as caught:
+        await room.line.send(room.command())
+    assert caught.value.session_id == SESSION
+    assert not len(room.wire)
+
+
+async def test_commands_are_sent_in_order_by_whoever_is_there(open_room: Room) -> None:
+    order: list[str] = []
+
+    async def send(text: str) -> None:
+        def begin() -> bool:
+            order.append(text)
+            return text != "second"
+
+        await open_room.line.send(open_room.command(text), begin)
+
+    await asyncio.gather(*(send(text) for text in ("first", "second", "third")))
+    assert order == ["first", "second", "third"]
+    assert open_room.told == ["process joins", "process sends", "process sends"]
+    assert [frame.payload["text"] for frame in open_room.wire] == ["first", "third"]
+
+
+async def test_a_lost_holder_is_followed_by_the_next(open_room: Room) -> None:
+    page = open_room.somebody("page")
+    await open_room.line.hold(page)
+    page.is_lost = True
+    await open_room.line.send(open_room.command())
+    assert open_room.told == ["page leaves", "page has left", "process joins", "process sends"]
+
+
+async def test_who_is_thrown_out_does_not_come_back_by_itself(open_room: Room) -> None:
+    await open_room.line.send(open_room.command())
+    process = open_room.line.holder
+    assert process is not None
+    open_room.line.need()
+    open_room.line.drop(process, "Somebody else joined.", is_contested=True)
+    with pytest.raises(RoomNotHeld, match=r"Somebody else joined\. Close it there"):
+        await open_room.line.send(open_room.command())
+    assert not open_room.line.can_send
+    assert open_room.told == ["process joins", "process sends"]
+    open_room.line.join_again()
+    await until(lambda: open_room.line.holder)
+    assert open_room.line.words is None
+
+
+async def test_while_somebody_listens_this_process_is_there_whenever_nobody_else_is(open_room: Room) -> None:
+    open_room.line.need()
+    await until(lambda: open_room.line.holder)
+    page = open_room.somebody("page")
+    await open_room.line.expect()
+    await open_room.line.hold(page)
+    open_room.line.drop(page)
+    await until(lambda: open_room.line.holder)
+    assert open_room.told == ["process joins", "process leaves", "process has left", "process joins"]
+
+
+async def test_a_room_that_cannot_be_joined_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holder, "delay", lambda attempt, base: 0.01)
+    tries: list[int] = []
+    room: Room
+
+    async def join(line: RoomLine) -> Somebody:
+        tries.append(len(tries))
+        if len(tries) < 3:
+            raise RoomNotHeld("It does not answer.", session_id=SESSION)
+        assert line.words == "It does not answer."
+        return room.somebody("process", "process")
+
+    room = Room(opener=join)
+    room.line.need()
+    await until(lambda: room.line.holder)
+    assert (len(tries), room.line.words) == (3, None)
+    await room.line.close()
+
+
+async def test_in_ones_own_room_any_number_may_watch_each_with_a_token_of_its_own() -> None:
+    tokens = iter("abc")
+    room = Room(mint=lambda: Masked(next(tokens)))
+    assert room.line.is_own
+    assert [room.line.viewer().reveal() for _ in range(3)] == ["a", "b", "c"]
+    first, second = room.somebody("first"), room.somebody("second")
+    await room.line.expect()
+    await room.line.hold(first)
+    await room.line.hold(second)
+    await room.line.send(room.command())
+    room.line.see(True)
+    room.line.drop(first)
+    assert room.line.has_avatar
+    await room.line.send(room.command())
+    assert room.told == ["first sends", "second sends"]
+    await room.line.close()
+    assert room.told[2:] == ["second leaves", "second has left"]
+
+
+async def test_the_end_has_everybody_leave_and_lets_nobody_in(open_room: Room) -> None:
+    await open_room.line.send(open_room.command())
+    open_room.line.need()
+    waiting = asyncio.create_task(open_room.line.wait_for_avatar())
+    await asyncio.sleep(0.01)
+    await open_room.line.close()
+    await open_room.line.close()
+    with pytest.raises(RoomNotHeld):
+        await waiting
+    late = open_room.somebody("late")
+    await open_room.line.hold(late)
+    assert open_room.told == [
+        "process joins", "process sends", "process leaves", "process has left", "late leaves", "late has left"
+    ]  # fmt: skip
+    with pytest.raises(RoomNotHeld):
+        await open_room.line.send(open_room.command())
+    open_room.line.take(full.RESPONSE, '{"event_type": "avatar.speak_started"}')
+    open_room.line.see(True)
+    assert (open_room.events, open_room.line.has_avatar) == ([], False)
+
+
+async def test_the_avatar_is_waited_for(open_room: Room) -> None:
+    waiting = asyncio.create_task(open_room.line.wait_for_avatar())
+    await until(lambda: open_room.line.holder)
+    assert not waiting.done()
+    open_room.line.see(True)
+    await waiting
+
+
+async def test_packets_are_written_down_and_handed_on(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    room.line.take(full.RESPONSE, '{"event_type": "avatar.speak_ended", "event_id": "1"}')
+    room.line.take("chat", '{"event_type": "avatar.speak_ended"}')
+    with caplog.at_level(logging.WARNING):
+        room.line.take(full.RESPONSE, b"\xff")
+        room.line.take(full.RESPONSE, "\ud83d")
+    assert room.events == [Event("avatar.speak_ended", {"event_id": "1"})]
+    assert [(entry.kind, entry.direction, entry.name) for entry in room.wire] == [
+        ("data", "received", "avatar.speak_ended"),
+        ("data", "received", "(no event)"),
+        ("data", "received", "(no event)"),
+    ]
+    assert caplog.messages == [f"session {SESSION}: a packet that is no event was ignored"] * 2
+
+
+async def test_no_token_is_shown(open_room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await open_room.line.send(open_room.command())
+    assert repr(open_room.line) == f"<RoomLine of {SESSION}: livekit, held by a process>"
+    shown = f"{open_room.line!r} {vars(open_room.line)} {caplog.text} {open_room.wire.to_dict()}"
+    assert TOKEN not in shown
+
+
+async def test_what_is_heard_goes_to_all_who_listen(room: Room) -> None:
+    one: list[bytes] = []
+    other: list[bytes] = []
+    end = room.line.on_sound(one.append)
+    room.line.on_sound(other.append)
+    room.line.hear(b"ab")
+    end()
+    end()
+    room.line.hear(b"")
+    assert (one, other) == ([b"ab"], [b"ab", b""])

@@ -1,0 +1,115 @@
+"""What was said, line by line: chunks that are new words alone or all so far, whole words, late ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from liveavatar_nb import config
+from liveavatar_nb.clock import CLOCK
+from liveavatar_nb.lines import Lines, UserSide
+
+
+@pytest.fixture
+def lines() -> Lines:
+    return Lines(CLOCK, lambda: 7.9)
+
+
+def told(lines: Lines) -> list[tuple[str, str, bool]]:
+    return [(one.role, one.transcript, one.partial) for one in lines.records]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "grown"),
+    [
+        (["Hello", " there", "."], ["Hello", "Hello there", "Hello there."]),
+        (["Hello", "Hello there", "Hello there."], ["Hello", "Hello there", "Hello there."]),
+        (["Hello there", "Hello", "Hello there."], ["Hello there", "Hello thereHello", "Hello thereHelloHello there."]),
+        (["He", "Hello there", "Hello", "Hello there."], ["He", "Hello there", "Hello there", "Hello there."]),
+        (["", "Hello"], ["", "Hello"]),
+        (["No, ", "no"], ["No, ", "No, no"]),
+    ],
+)
+def test_a_line_grows(lines: Lines, chunks: list[str], grown: list[str]) -> None:
+    seen = []
+    for chunk in chunks:
+        lines.grow("avatar", "u", chunk)
+        seen += [one.transcript for one in lines.records]
+    assert seen == grown
+    assert told(lines)[0][2]
+
+
+def test_the_whole_words_take_the_place_of_the_chunks_and_stay(lines: Lines) -> None:
+    lines.grow("avatar", "u", "Helo ther")
+    lines.finish("avatar", "u", "Hello there.")
+    lines.grow("avatar", "u", " And more")
+    lines.finish("avatar", "u", "Something else")
+    assert told(lines) == [("avatar", "Hello there.", False)]
+    assert lines.is_final("avatar", "u")
+
+
+def test_a_line_that_is_closed_may_still_get_its_whole_words(lines: Lines) -> None:
+    lines.grow("avatar", "u", "Hello")
+    lines.close("avatar", "u")
+    assert told(lines) == [("avatar", "Hello", False)]
+    assert not lines.is_final("avatar", "u")
+    lines.finish("avatar", "u", "Hello there.")
+    assert told(lines) == [("avatar", "Hello there.", False)]
+
+
+def test_what_was_handed_out_does_not_change(lines: Lines) -> None:
+    lines.grow("avatar", "u", "Hello")
+    before = lines.records
+    lines.finish("avatar", "u", "Hello there.")
+    assert before[0].transcript == "Hello"
+    assert before[0].partial
+
+
+def test_the_oldest_go_first(lines: Lines) -> None:
+    for number in range(config.KEPT_LINES + 2):
+        lines.finish("user", str(number), f"line {number}")
+    assert len(lines.records) == config.KEPT_LINES
+    assert lines.records[0].transcript == "line 2"
+
+
+def test_a_list_of_lines_shows_itself(lines: Lines) -> None:
+    lines.finish("user", "a", "<b>Why?</b>")
+    lines.grow("avatar", "u", "Because")
+    html = lines.records._repr_html_()
+    assert html is not None
+    assert "&lt;b&gt;Why?" in html
+    assert "Because…" in html
+    assert "0:07" in html
+    assert repr(lines.records[1]) == "<SpokenLine avatar: 'Because'…>"
+    assert lines.records.to_dict()[0] == {
+        "role": "user",
+        "transcript": "<b>Why?</b>",
+        "absolute_timestamp": lines.records[0].absolute_timestamp,
+        "relative_timestamp": 7,
+        "partial": False,
+    }
+
+
+def test_the_user_speaks_turn_by_turn(lines: Lines) -> None:
+    user = UserSide(lines)
+    user.begin()
+    user.grow("What")
+    user.grow(" is")
+    assert told(lines) == [("user", "What is", True)]
+    user.finish("What is that?")
+    user.grow(" that?")
+    assert told(lines) == [("user", "What is that?", False)]
+    user.begin()
+    user.grow("And")
+    user.begin()
+    user.grow("Yes")
+    assert told(lines)[1:] == [("user", "And", False), ("user", "Yes", True)]
+
+
+def test_whole_words_that_are_late_are_of_the_turn_before(lines: Lines) -> None:
+    user = UserSide(lines)
+    user.grow("And what")
+    user.begin()
+    user.finish("And what else?")
+    assert told(lines) == [("user", "And what else?", False)]
+    user.finish("Thanks.")
+    assert told(lines)[1:] == [("user", "Thanks.", False)]
