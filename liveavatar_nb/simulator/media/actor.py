@@ -27,6 +27,9 @@ JOIN_INTERVAL: Final = 1.0  # seconds between two tries
 CONNECT_LIMIT: Final = 5.0  # seconds for one
 MOST_PACKETS: Final = 1000  # that wait until it is in the room (again); later ones are lost
 FLUSH_LIMIT: Final = 1.0  # seconds that the last packets may take
+LAST_WORDS: Final = (
+    0.25  # seconds from handing on the last packet until it has surely left; a room's end takes it along
+)
 LONGEST_REASON: Final = 200  # characters
 
 
@@ -102,6 +105,8 @@ class Actor:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_LIMIT if self.is_there else 0.0):
                     await self._outbox.join()
+                    if self._hears:
+                        await asyncio.sleep(LAST_WORDS)
             self._turn(is_there=False)
             for task in (*tasks, *self._listening.values()):
                 task.cancel()
