@@ -41,6 +41,7 @@ from .errors import (
 )
 from .journal import journal
 from .leftovers import Leftover, leftovers
+from .livekit_server import ENVIRONMENT
 from .probe import Answer
 from .sync import LiveAvatar
 from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
@@ -262,6 +263,9 @@ def livekit() -> Finding:
     """A LiveKit server of one's own: `LIVEKIT_URL`, else `livekit-server` on the PATH."""
     if url := os.environ.get("LIVEKIT_URL", "").strip():
         if shown := probe.shown(url, ("ws", "wss", "http", "https")):
+            if absent := [name for name, _ in ENVIRONMENT.values() if not os.environ.get(name, "").strip()]:
+                why = f"LIVEKIT_URL is {shown}, but {' and '.join(absent)} {'are' if absent[1:] else 'is'} not set"
+                return Finding("livekit", "warning", why, "Set all three: without them the server has no room for you.")
             return Finding("livekit", "ok", f"LIVEKIT_URL is {shown}")
         return Finding("livekit", "warning", "LIVEKIT_URL is no address", "It looks like ws://127.0.0.1:7880.")
     path = shutil.which("livekit-server")

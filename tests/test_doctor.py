@@ -231,6 +231,14 @@ def test_a_journal_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypat
 
 def test_livekit_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEKIT_URL", f"wss://user:{CANARY}@rooms.example:7880/path?token={CANARY}")
+    monkeypatch.setenv("LIVEKIT_API_KEY", CANARY)
+    monkeypatch.delenv("LIVEKIT_API_SECRET", raising=False)
+    found = doctor.livekit()
+    assert (found.state, found.found) == (
+        "warning",
+        "LIVEKIT_URL is wss://rooms.example:7880, but LIVEKIT_API_SECRET is not set",
+    )
+    monkeypatch.setenv("LIVEKIT_API_SECRET", CANARY)
     assert doctor.livekit() == Finding("livekit", "ok", "LIVEKIT_URL is wss://rooms.example:7880")
     monkeypatch.setenv("LIVEKIT_URL", CANARY)
     assert doctor.livekit().state == "warning"
