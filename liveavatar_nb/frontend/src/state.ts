@@ -140,7 +140,7 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
   const session = link.get<Session | null>("status");
   const settings = settingsOf(link);
   const detail = link.get<ContextDetail | null>("context");
-  const context = detail?.id === settings.context_id ? detail : null;
+  const context = detail && detail.id === settings.context_id ? detail : null;
   const picked = pickedId(link, "avatar");
   const known = avatars.find((avatar) => avatar.id === picked);
   const status = statusOf(link, session);
@@ -336,6 +336,11 @@ export function elapsedAt(state: Pick<PanelState, "session" | "sessionAt" | "tic
   return session.max_seconds > 0
     ? Math.min(session.elapsed + since, Math.max(session.max_seconds, session.elapsed))
     : session.elapsed + since;
+}
+
+/** performance.now() at which it began; with each whole second since then its clock changes. */
+export function beganAt({ session, sessionAt }: Pick<PanelState, "session" | "sessionAt">): number {
+  return sessionAt - (session?.elapsed ?? 0) * 1000;
 }
 
 /** The service ends a session that many seconds after the last keep-alive. */

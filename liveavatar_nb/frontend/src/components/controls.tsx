@@ -1,7 +1,7 @@
 /** Start on the left, Stop on the right, never in the same place: a double click on Start cannot hit Stop. */
 import { Check, Circle, LoaderCircle, OctagonPause, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
-import { elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state";
+import { beganAt, elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state";
 import { clock, creditWords, offer } from "../words";
 import { useNow } from "./hooks";
 
@@ -25,7 +25,7 @@ function Steps({ steps, moving }: { steps: Session["steps"]; moving: boolean }) 
 }
 
 function Meter({ session, state }: { session: Session; state: PanelState }) {
-  const now = useNow(state.ticking && session.running, 250);
+  const now = useNow(state.ticking && session.running, 1000, beganAt(state));
   const elapsed = elapsedAt(state, now);
   const part = session.max_seconds > 0 ? Math.min(1, elapsed / session.max_seconds) : 0;
   const left = session.max_seconds > 0 ? `${clock(Math.ceil(session.max_seconds - elapsed))} left` : "";

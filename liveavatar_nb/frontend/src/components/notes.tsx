@@ -1,7 +1,7 @@
 /** All notes that apply, the most pressing first. */
 import type { Session } from "../contract";
 import { clock, duration, ended, limit, plural, timeOfDay } from "../words";
-import { deafLeft, elapsedAt, isEnding, isUnconfirmed, type PanelState, unwatchedLeft } from "../state";
+import { beganAt, deafLeft, elapsedAt, isEnding, isUnconfirmed, type PanelState, unwatchedLeft } from "../state";
 import { useNow } from "./hooks";
 import { Note } from "./note";
 
@@ -70,7 +70,7 @@ function KernelNote({ state }: { state: PanelState }) {
 }
 
 function EndingNote({ state }: { state: PanelState }) {
-  const now = useNow(state.ticking, 250);
+  const now = useNow(state.ticking, 1000, beganAt(state));
   const { session } = state;
   if (!session) return null;
   const elapsed = elapsedAt(state, now);
@@ -87,7 +87,7 @@ function EndingNote({ state }: { state: PanelState }) {
 }
 
 function DegradedNote({ state }: { state: PanelState }) {
-  const left = deafLeft(state, useNow(state.ticking, 1000));
+  const left = deafLeft(state, useNow(state.ticking && state.session?.degraded === true, 1000));
   if (left === null) return null;
   return (
     <Note
@@ -101,7 +101,7 @@ function DegradedNote({ state }: { state: PanelState }) {
 }
 
 function UnwatchedNote({ state }: { state: PanelState }) {
-  const left = unwatchedLeft(state, useNow(state.ticking, 1000));
+  const left = unwatchedLeft(state, useNow(state.ticking && state.session?.unwatched_left != null, 1000));
   if (left === null) return null;
   return (
     <Note

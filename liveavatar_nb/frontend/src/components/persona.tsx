@@ -10,11 +10,11 @@ import { Choice } from "./choice";
 import { Note } from "./note";
 import { Pick, Typed } from "./row";
 
-/** Characters that the service takes. */
-const LONGEST_NAME = 100;
-const LONGEST_PROMPT = 50_000;
-const LONGEST_OPENING = 2000;
-const LONGEST_VALUE = 2000;
+/** As many characters as Python takes. */
+const LONGEST_NAME = 200;
+const LONGEST_PROMPT = 100_000;
+const LONGEST_OPENING = 10_000;
+const LONGEST_VALUE = 1000;
 /** So many voices are listed; the rest is found by the search. */
 const SHOWN_VOICES = 60;
 
@@ -22,6 +22,8 @@ const TURNS = [
   { value: "CONVERSATIONAL", label: "Just talk" },
   { value: "PUSH_TO_TALK", label: "Push to talk" },
 ] as const;
+
+const PASSING = "Made at the start, deleted with the session.";
 
 export interface PersonaProps {
   settings: Settings;
@@ -91,7 +93,12 @@ function PromptFields({ edit, disabled, onEdit }: { edit: Edit; disabled: boolea
   );
 }
 
-function Editor({ context, drafts, isSaving, usable, onCommand }: PersonaProps & { context: ContextDetail }) {
+interface EditorProps extends PersonaProps {
+  context: ContextDetail;
+  isNew: boolean;
+}
+
+function Editor({ context, isNew, drafts, isSaving, usable, onCommand }: EditorProps) {
   const edit = drafts.editOf(context);
   const isEdited = drafts.isEdited(context);
   return (
@@ -99,7 +106,7 @@ function Editor({ context, drafts, isSaving, usable, onCommand }: PersonaProps &
       <PromptFields edit={edit} disabled={!usable} onEdit={(change) => drafts.edit(context, change)} />
       <div class="lv-line lv-wrap" aria-live="polite">
         <span class={isEdited ? "lv-unsaved" : "lv-help"}>
-          {isEdited ? "Not saved yet" : "Saved in your account, for every session."}
+          {isEdited ? "Not saved yet" : isNew ? PASSING : "Saved in your account, for every session."}
         </span>
         <span class="lv-gap" />
         {isEdited ? (
@@ -149,7 +156,7 @@ function Maker({ fresh, drafts, isMaking, usable, onCommand }: PersonaProps & { 
       </label>
       <PromptFields edit={fresh} disabled={!usable} onEdit={onEdit} />
       <div class="lv-line lv-wrap">
-        <span class="lv-help">{missing ? `It needs ${missing}.` : "Made at the start, deleted with the session."}</span>
+        <span class="lv-help">{missing ? `It needs ${missing}.` : PASSING}</span>
         <span class="lv-gap" />
         <button type="button" class="lv-button" onClick={() => drafts.writeFresh(null)}>
           Cancel
@@ -233,7 +240,7 @@ function Context(props: PersonaProps) {
             : "What the avatar knows, and how it answers. Without one it never does."}
         </div>
       )}
-      {showsEditor ? <Editor {...props} context={context} /> : null}
+      {showsEditor ? <Editor {...props} context={context} isNew={isNew} /> : null}
     </div>
   );
 }
