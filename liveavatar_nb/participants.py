@@ -39,8 +39,9 @@ class RoomTrack(Record):
 class Participant(Record):
     """Somebody in a room.
 
-    `role` is what a token was made for here: `avatar`, `guest` or `page` (also this process); None for who came otherwise. `kind` is
-    LiveKit's: `standard`, `agent`, `ingress`, `egress`, `sip`. `state` is `joining`, `joined` or `active`.
+    `role` is what a token was made for here: `avatar`, `guest` or `page` (also this process); None for who came
+    otherwise. `kind` is LiveKit's: `standard`, `agent`, `ingress`, `egress`, `sip`. `state` is `joining`, `joined` or
+    `active`.
     """
 
     sid: str
