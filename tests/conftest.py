@@ -86,7 +86,9 @@ def _processes() -> dict[int, str]:
 
 
 def _state() -> dict[str, dict[Any, str]]:
-    threads = {thread.ident: thread.name for thread in threading.enumerate()}
+    # a thread that Python did not start is a library's own, which called back by it
+    own = [thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)]
+    threads = {thread.ident: thread.name for thread in own}
     return {"thread": threads, "process": _processes(), "file": _open_files()}
 
 

@@ -57,9 +57,9 @@ class Visitor:
         """Turns on a microphone; gives what was said against it, nothing where it is on."""
         return str(self._ask("speak"))
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, topic: str = "") -> None:
         """Sends a packet to all who are there."""
-        self._ask("send", text=text)
+        self._ask("send", text=text, topic=topic)
 
     def leave(self) -> None:
         """Leaves the room; twice is fine."""
@@ -150,8 +150,8 @@ class _Client:
             return str(refused) or "refused"
         return ""
 
-    async def send(self, text: str) -> None:
-        await self._room.local_participant.publish_data(text)
+    async def send(self, text: str, topic: str) -> None:
+        await self._room.local_participant.publish_data(text, topic=topic)
 
     async def leave(self) -> None:
         if self._showing is not None:
