@@ -28,6 +28,8 @@ class Harness:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.errors: list[str] = []
+        self.lines: list[str] = []
+        page.on("console", lambda line: self.lines.append(line.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def run(self, script: str, argument: Any = None) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +17,11 @@ from ..livekit import LiveKitServer, livekit_server
 from ..waiting import wait_for
 from .avatar import TONE, Avatar
 from .conftest import harnesses
+from .test_looks import axe, violations
 
 Open = Callable[..., Any]
 
-__all__ = ["livekit_server"]
+__all__ = ["axe", "livekit_server"]
 
 ROOM_LIMIT = 20_000  # ms, on a busy machine
 GRACE_MS = 2000  # that a room is kept without a view
@@ -59,14 +62,25 @@ globalThis.WebSocket = class extends Plain {
     sockets.push(this);
   }
 };
-/** What is in the middle of the picture, over ten lines of it. */
+/** What a picture shows, small. */
 globalThis.glimpse = (element) => {
   const canvas = new OffscreenCanvas(64, 36);
   const pen = canvas.getContext("2d");
   pen.drawImage(element, 0, 0, 64, 36);
-  return Array.from(pen.getImageData(0, 18, 64, 1).data).join();
+  return Array.from(pen.getImageData(0, 0, 64, 36).data).join();
 };
 """
+# Tells where the button is that lets sound out, and the level of what is heard.
+BLOCKED = """
+setInterval(() => {
+  const button = document.querySelector(".lv-enable");
+  const box = button?.getBoundingClientRect();
+  if (box) console.debug("blocked", box.x + box.width / 2, box.y + box.height / 2, hear().level);
+}, 100);
+"""
+
+
+UNREACHABLE = "globalThis.roomAnswer = {url: 'ws://127.0.0.1:9', token: 'none'}"
 
 
 def launch(chromium: Browser, *flags: str) -> Iterator[Browser]:
@@ -101,6 +115,12 @@ def loud(loud_chromium: Browser) -> Iterator[Open]:
 def strict(strict_chromium: Browser) -> Iterator[Open]:
     with harnesses(strict_chromium) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def no_words_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It logs on threads of its own, which Python then counts among its own."""
+    monkeypatch.setattr(logging.getLogger("livekit"), "disabled", True)
 
 
 @pytest.fixture
@@ -170,17 +190,20 @@ def test_video_and_sound_of_a_room_are_seen_and_heard(loud: Open, livekit_server
 def test_sound_that_the_browser_blocks_is_let_out_by_a_click(
     strict: Open, livekit_server: LiveKitServer, room: str
 ) -> None:
-    # the page joins by itself: a look into it would count as a click
-    answer = {"url": livekit_server.url, "token": livekit_server.token("client", room)}
+    token = livekit_server.token("client", room)
+    # the page joins by itself and tells by itself: a look into it would count as a click on it
+    script = f"{EARS}; globalThis.roomAnswer = {json.dumps({'url': livekit_server.url, 'token': token})}; {BLOCKED}"
     with Avatar(livekit_server, room) as avatar:
         avatar.publish()
-        view = strict("view", "view_livekit", script=f"{EARS}; globalThis.roomAnswer = {json.dumps(answer)}")
-        moves(view.page, "video")
-        expect(view.button("Enable sound")).to_be_visible()
-        assert view.run("hear().level") == 0
-        view.button("Enable sound").click()
+        view = strict("view", "view_livekit", script=script)
+        while not (blocked := [line for line in view.lines if line.startswith("blocked ")]):
+            view.page.wait_for_timeout(50)
+        _, left, top, level = blocked[0].split()
+        assert float(level) == 0
+        view.page.mouse.click(float(left), float(top))
         view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
         expect(view.button("Enable sound")).to_have_count(0)
+        moves(view.page, "video")
 
 
 def test_an_interruption_is_silence_before_python_answers(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
@@ -386,8 +409,6 @@ def test_an_address_out_of_reach_gives_way_to_a_drawn_face(
     loud: Open, livekit_server: LiveKitServer, room: str
 ) -> None:
     view = loud("view", "view_starting", script=EARS)
-    lines: list[str] = []
-    view.page.on("console", lambda line: lines.append(line.text))
     token = livekit_server.token("client", room)
     view.run("(room) => { harness.python.room = room }", {"url": "ws://127.0.0.1:1", "token": token})
     connect(view, agent_state="talking")
@@ -397,8 +418,7 @@ def test_an_address_out_of_reach_gives_way_to_a_drawn_face(
         "No video here: the face is drawn. This browser cannot reach the room at 127.0.0.1:1"
     )
     moves(view.page, "canvas")
-    assert lines
-    assert not [line for line in lines if token in line]
+    assert not [line for line in view.lines if token in line]
     answer(view, livekit_server, room)
     view.button("Try again").click()
     told(view, "joined")
@@ -476,3 +496,230 @@ def test_a_server_that_is_killed_and_started_again_is_joined_again(loud: Open, l
             view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
     finally:
         server.close()
+
+
+def test_a_room_that_hangs_gives_way_and_is_joined_later(loud: Open, livekit_server: LiveKitServer) -> None:
+    server = LiveKitServer(livekit_server.executable)
+    try:
+        view = loud("view", "view_starting", script=EARS)
+        answer(view, server, "hangs")
+        server.stall()
+        connect(view)
+        told(view, "unreachable")
+        expect(view.page.locator("canvas.lv-drawn")).to_be_visible()
+        server.go_on()
+        view.button("Try again").click()
+        told(view, "joined")
+    finally:
+        server.go_on()
+        server.close()
+
+
+def test_what_joins_a_room_is_fetched_once_and_before_it_is_needed(
+    loud: Open, livekit_server: LiveKitServer, room: str
+) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    answer(view, livekit_server, room)
+    connect(view, state="connecting")
+    view.sent("library")
+    connect(view)
+    told(view, "joined")
+    view.run("harness.another('studio', 'view_livekit')")
+    expect(view.page.locator(".lv-studio .lv-saying")).to_have_text("Waiting for the avatar's video…")
+    assert len(view.commands("library")) == 1
+
+
+def sound(view: Any, widget: str = "w-1", level: float = 0.3) -> None:
+    """From now on the session says a tone that swells twice a second, as Python sends it: in pieces of 0.1 s."""
+    view.run(
+        """([widget, level, tone]) => {
+          let at = 0;
+          const session_id = harness.models[widget].get("status").id;
+          globalThis.talking ??= [];
+          talking.push(setInterval(() => {
+            const piece = new Int16Array(2400);
+            for (let one = 0; one < piece.length; one += 1, at += 1)
+              piece[one] = Math.sin((2 * Math.PI * tone * at) / 24000) * Math.sin(at / 4000) ** 2 * level * 32767;
+            harness.python.tell({ type: "sound", session_id }, [new DataView(piece.buffer)], widget);
+          }, 100));
+        }""",
+        [widget, level, TONE],
+    )
+
+
+def quiet(view: Any) -> None:
+    view.run("for (const one of talking) clearInterval(one)")
+
+
+def test_a_drawn_room_is_heard_once_and_its_mouth_moves(loud: Open) -> None:
+    view = loud("view", "view_drawn", script=EARS)
+    expect(view.page.get_by_text("Simulated", exact=True)).to_be_visible()
+    expect(view.page.locator(".lv-stage-words")).to_have_text(
+        "Simulated: there is no media server, so this page draws the face."
+    )
+    assert view.sent("face")[0]["args"] == {"avatar_id": view.run("harness.model.get('still').avatar_id")}
+    view.run("harness.another('view', 'view_drawn')")
+    expect(view.page.locator("canvas.lv-drawn")).to_have_count(2)
+    for widget in ("w-1", "w-2"):
+        sound(view, widget)
+    view.page.wait_for_function("hear().level > 0.15", timeout=ROOM_LIMIT)
+    assert abs(view.run("hear().frequency") - TONE) < 20
+    loudest = view.run(
+        "new Promise((done) => { let most = 0, left = 60; const look = () => { most = Math.max(most, hear().level);"
+        " left -= 1; if (left) setTimeout(look, 20); else done(most) }; look() })"
+    )
+    assert loudest < 0.3 / 2**0.5 * 1.1
+    moves(view.page, "canvas.lv-drawn")
+    moves(view.page, ".view:last-child canvas.lv-drawn")
+    quiet(view)
+    view.page.wait_for_function("hear().level < 0.001", timeout=ROOM_LIMIT)
+    # the mouth is shut, and nothing is drawn any more
+    view.page.wait_for_function(
+        "globalThis.before === (globalThis.before = glimpse(document.querySelector('canvas.lv-drawn')))", polling=400
+    )
+    assert view.commands("join") == []
+
+
+def test_an_interruption_hushes_a_drawn_room_at_once(loud: Open) -> None:
+    view = loud("view", "view_drawn", script=EARS, acts="no")
+    view.session(agent_state="talking")
+    sound(view)
+    view.page.wait_for_function("hear().level > 0.15", timeout=ROOM_LIMIT)
+    view.button("Interrupt").click()
+    view.page.wait_for_function("hear().level < 0.001")
+    quiet(view)
+    view.session(agent_state="idle")
+    view.session(agent_state="talking")
+    sound(view)
+    view.page.wait_for_function("hear().level > 0.15", timeout=ROOM_LIMIT)
+    quiet(view)
+    view.run(
+        "(session_id) => harness.python.tell({type: 'sound', session_id, hush: true})",
+        view.run("harness.model.get('status').id"),
+    )
+    view.page.wait_for_function("hear().level < 0.001")
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_face_without_pictures_is_drawn_by_the_page(loud: Open, simulated: bool) -> None:
+    view = loud("view", "view_drawn", script=EARS, faces="no")
+    view.write(simulated=simulated)
+    view.page.wait_for_function(
+        "new Set(glimpse(document.querySelector('canvas.lv-drawn')).split(',')).size > 20", timeout=ROOM_LIMIT
+    )
+    sound(view)
+    moves(view.page, "canvas.lv-drawn")
+    quiet(view)
+
+
+def test_captions_are_as_large_as_the_picture_and_can_be_switched_off(loud: Open) -> None:
+    view = loud("view", "view_talking", width=1300)
+    said = view.page.locator(".lv-said")
+    expect(said).to_have_attribute("aria-live", "polite")
+    size = "parseFloat(getComputedStyle(document.querySelector('.lv-said')).fontSize)"
+    wide = view.run(size)
+    view.page.set_viewport_size({"width": 480, "height": 760})
+    assert wide > 30
+    assert 15 <= view.run(size) < wide / 1.5
+    view.page.locator(".lv-stage").focus()
+    view.page.keyboard.press("c")
+    expect(said).to_have_count(0)
+    view.page.keyboard.press("c")
+    expect(said).to_be_visible()
+
+
+def test_the_whole_screen_shows_controls_and_captions(loud: Open) -> None:
+    view = loud("view", "view_talking")
+    view.page.locator(".lv-stage").focus()
+    view.page.keyboard.press("f")
+    view.page.wait_for_function("document.fullscreenElement?.classList.contains('lv-stage')")
+    expect(view.page.locator(":fullscreen .lv-said")).to_be_visible()
+    view.page.locator(".lv-stage").hover()
+    view.button("Leave full screen").click()
+    view.page.wait_for_function("document.fullscreenElement === null")
+
+
+def test_the_controls_rest_when_nobody_moves_and_come_for_keys(loud: Open) -> None:
+    view = loud("view", "view_drawn")
+    bar = "getComputedStyle(document.querySelector('.lv-viewbar')).opacity"
+    view.page.locator(".lv-stage").wait_for()
+    view.page.locator(".lv-viewbar").wait_for(state="attached")
+    assert view.run(bar) == "0"
+    view.page.locator(".lv-stage").hover()
+    view.page.wait_for_function(f"{bar} === '1'")
+    view.page.wait_for_function(f"{bar} === '0'", timeout=ROOM_LIMIT)
+    view.page.locator(".lv-stage").focus()
+    view.page.keyboard.press("Tab")
+    expect(view.button("Mute")).to_be_focused()
+    assert view.run(bar) == "1"
+
+
+def test_no_session_is_said(loud: Open) -> None:
+    view = loud("view", "view_none")
+    expect(view.page.get_by_text("No session is live")).to_be_visible()
+    expect(view.page.get_by_role("button")).to_have_count(0)
+    view = loud("view", "view_still")
+    expect(view.page.get_by_text("No session is live: start() begins one, and this view shows it.")).to_be_visible()
+    expect(view.page.locator(".lv-face img")).to_be_visible()
+
+
+def test_the_end_is_a_still_without_colour(loud: Open) -> None:
+    view = loud("view", "view_drawn")
+    expect(view.page.locator("canvas.lv-drawn")).to_be_visible()
+    view.session(state="ended", running=False, confirmed=True, end_words="you stopped it")
+    expect(view.page.locator("canvas.lv-drawn")).to_have_count(0)
+    expect(view.page.locator(".lv-face")).to_have_css("filter", "grayscale(1) brightness(0.6)")
+    expect(view.page.locator(".lv-note")).to_contain_text("you stopped it")
+    expect(view.page.locator(".lv-viewbar")).to_have_count(0)
+
+
+def test_a_saved_page_and_a_dead_kernel_join_nothing(loud: Open) -> None:
+    view = loud("view", "view_livekit", host="plain", saved="yes")
+    expect(view.page.locator(".lv-note")).to_contain_text("This is a saved page")
+    assert view.commands() == []
+    assert view.run("globalThis[Symbol.for('liveavatar_nb')]?.rooms.size ?? 0") == 0
+    view = loud("view", "view_drawn")
+    view.sent("ready")
+    view.run("harness.kernel.setStatus('restarting')")
+    expect(view.page.locator(".lv-note")).to_contain_text("Ended: the kernel was restarted.")
+    expect(view.page.locator("canvas.lv-drawn")).to_have_count(0)
+
+
+def test_a_problem_of_the_view_is_told_and_dismissed(loud: Open) -> None:
+    view = loud("view", "view_drawn")
+    view.write(
+        view_problem={
+            "kind": "SnapshotError",
+            "title": "No snapshot",
+            "detail": "No page shows it.",
+            "remedy": "",
+            "severity": "error",
+            "action": None,
+        }
+    )
+    expect(view.page.locator(".lv-note-error")).to_contain_text("No snapshot. No page shows it.")
+    view.page.locator(".lv-note-error").get_by_role("button").click()
+    view.sent("dismiss_view")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "state", ["view_none", "view_still", "view_starting", "view_drawn", "view_talking", "view_ended", "view_livekit"]
+)
+def test_no_rule_of_accessibility_is_broken(loud: Open, axe: str, tmp_path: Path, state: str, theme: str) -> None:
+    for width in (1300, 480):
+        view = loud("view", state, theme=theme, width=width)
+        if state in ("view_drawn", "view_talking"):
+            view.page.locator(".lv-stage").hover()
+            expect(view.page.locator("canvas.lv-drawn")).to_be_visible()
+        view.page.wait_for_timeout(150)
+        (tmp_path / f"{state}-{theme}-{width}.png").write_bytes(view.page.screenshot(full_page=True))
+        assert view.run("document.documentElement.scrollWidth <= innerWidth"), f"wider than the page at {width}"
+        assert violations(view, axe) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_room_out_of_reach_is_accessible(loud: Open, axe: str, theme: str) -> None:
+    view = loud("view", "view_livekit", theme=theme, script=UNREACHABLE)
+    expect(view.button("Try again")).to_be_visible()
+    assert violations(view, axe) == []

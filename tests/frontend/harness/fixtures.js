@@ -24,11 +24,11 @@ export function face(index) {
 <circle cx="51" cy="49" r="2.6" fill="#222"/><circle cx="69" cy="49" r="2.6" fill="#222"/><ellipse cx="60" cy="64" rx="7" ry="2" fill="#7c2d33"/></g></svg>`;
 }
 
-/** The first face with its mouth in three states, then its eyes closed. */
+/** The first face with its mouth from closed to wide open, then its eyes closed. */
 export function mouths() {
   const whole = face(0).replace("<svg ", '<svg width="1280" height="720" preserveAspectRatio="xMidYMid slice" ');
   const mouth = '<ellipse cx="60" cy="64" rx="7" ry="2" fill="#7c2d33"/>';
-  const opened = [2, 4, 7].map((ry) => whole.replace(mouth, `<ellipse cx="60" cy="64" rx="7" ry="${ry}" fill="#7c2d33"/>`));
+  const opened = [2, 4, 6, 8, 10].map((ry) => whole.replace(mouth, `<ellipse cx="60" cy="64" rx="7" ry="${ry}" fill="#7c2d33"/>`));
   return [...opened, whole.replaceAll(/<circle[^>]*>/g, "")];
 }
 

@@ -173,7 +173,7 @@ class FakePython {
     harness.models[widget].trigger("msg:custom", message, buffers);
   }
   /** What `join` is answered: { url, token }, or { reason, can_take_over }; null: nothing. */
-  room = option("media", "real") === "fake" ? { url: "ws://fake", token: "fake" } : null;
+  room = option("media", "real") === "fake" ? { url: "ws://fake", token: "fake" } : (globalThis.roomAnswer ?? null);
   async answerRoom(widget, command, args) {
     if (command === "join" && this.room) {
       const nothing = { url: null, token: null, reason: null, can_take_over: false };

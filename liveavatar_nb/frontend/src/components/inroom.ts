@@ -2,7 +2,7 @@
 import { useEffect, useReducer, useState } from "preact/hooks";
 import type { Session } from "../contract";
 import type { Link } from "../link";
-import { isInRoom, type Room, watchRoom } from "../rooms";
+import { isInRoom, loadLibrary, type Room, watchRoom } from "../rooms";
 
 /** Where the page hears nothing more of the session, it has no business in the room. */
 const DEAF = new Set(["gone", "lost", "saved"]);
@@ -15,6 +15,11 @@ export function useRoom(link: Link): Room | null {
   const shown = isInRoom(session) && !DEAF.has(link.phase) ? session : null;
   const id = shown?.id;
   const kind = shown?.room.kind;
+  // What joins is fetched while the session still connects.
+  const isComing = session?.state === "connecting" && session.room?.kind === "livekit" && link.usable;
+  useEffect(() => {
+    if (isComing) void loadLibrary(link).catch(() => undefined);
+  }, [link, isComing]);
   useEffect(() => {
     if (id === undefined || kind === undefined) return undefined;
     const { room: watched, over } = watchRoom(link, id, kind);

@@ -10,7 +10,7 @@ import { DrawnFace } from "./drawnface";
 import { Face } from "./face";
 import { useRoom } from "./inroom";
 import { EnableSound, LiveVideo, RoomSaying } from "./live";
-import { Microphone, MicrophoneNote } from "./microphone";
+import { Microphone, MicrophoneMark, MicrophoneNote } from "./microphone";
 import { Pill } from "./pill";
 import { RecordingMark, ToolNews, ViewTools } from "./tools";
 import { QualityMark, ViewBar } from "./viewbar";
@@ -83,6 +83,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
   const [replaced, setReplaced] = useState<HTMLCanvasElement | null>(null);
   const { speaking, session, status } = state;
   const track = room?.handle?.video ?? null;
+  const hasSound = room !== null && (room.kind === "drawn" || room.handle?.audio != null);
   const isDrawn = room !== null && (room.kind === "drawn" || room.news.state === "unreachable");
   const isOver = status === "gone" || ((status === "ended" || status === "failed") && session?.avatar_id === avatarId);
   const words = drawnWords(room, session?.room?.words);
@@ -148,6 +149,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
         </span>
         <span class="lv-marks">
           <RecordingMark link={link} />
+          {room ? <MicrophoneMark room={room} can={speaking.can} /> : null}
           {room && (state.simulated || isDrawn) ? (
             <span class="lv-pill lv-simulated" title={words ?? undefined}>
               {state.simulated ? <FlaskConical size={13} aria-hidden="true" /> : <MonitorOff size={13} aria-hidden="true" />}
@@ -160,7 +162,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
           <ToolNews link={link} />
           {room ? <MicrophoneNote room={room} can={speaking.can} /> : null}
           {room ? <RoomSaying room={room} hasPicture={shown !== null} /> : null}
-          {room && shown && !room.canPlayAudio ? <EnableSound room={room} /> : null}
+          {room && hasSound && !room.canPlayAudio ? <EnableSound room={room} /> : null}
           {captions && speaking.caption ? (
             <p class="lv-said" aria-live="polite">
               <span>{speaking.caption}</span>
