@@ -89,4 +89,4 @@ def _shortened(text: str) -> str:
 
 
 def _ended(sentence: str) -> str:
-    return sentence if sentence[-1] in ".!?…" else f"{sentence}."
+    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."

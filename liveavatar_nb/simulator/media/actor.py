@@ -27,9 +27,7 @@ JOIN_INTERVAL: Final = 1.0  # seconds between two tries
 CONNECT_LIMIT: Final = 5.0  # seconds for one
 MOST_PACKETS: Final = 1000  # that wait until it is in the room (again); later ones are lost
 FLUSH_LIMIT: Final = 1.0  # seconds that the last packets may take
-LAST_WORDS: Final = (
-    0.25  # seconds from handing on the last packet until it has surely left; a room's end takes it along
-)
+LAST_WORDS: Final = 0.25  # seconds until the last packet has surely left: a room's end would take it along
 LONGEST_REASON: Final = 200  # characters
 
 
