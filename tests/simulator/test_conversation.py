@@ -20,7 +20,13 @@ from tests.waiting import wait_for
 from .conftest import Caller, Started
 from .visitor import Visitor, kinds, visiting
 
-QUICK: dict[str, Any] = {"speed": 30, "idle_limit": 1e6, "rate_limit": None}
+QUICK: dict[str, Any] = {
+    "speed": 30,
+    "idle_limit": 1e6,
+    "max_session_seconds": 10**6,
+    "credits": 10**9,
+    "rate_limit": None,
+}
 SAID = ["avatar.speak_started", "avatar.transcription.chunk", "avatar.transcription", "avatar.speak_ended"]
 PROMPT = "You are the guide. The museum is open until six."
 ANSWER = "You said: “When is it open?” My prompt says: The museum is open until six."
@@ -287,7 +293,7 @@ def test_the_socket_has_no_faults_of_the_room(caller: Any) -> None:
 
 @pytest.fixture(scope="module")
 def talkative() -> Iterator[Visitor]:
-    with Simulator(**QUICK, history=False, max_session_seconds=10**6) as simulator:
+    with Simulator(**QUICK, history=False) as simulator:
         caller = Caller(simulator)
         with welcomed(conversing(caller, interactivity_type="PUSH_TO_TALK")) as visitor:
             yield visitor
