@@ -16,7 +16,7 @@ from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQual
 from .checks import one_of
 from .clock import CLOCK, Clock
 from .config import Masked
-from .errors import ClientClosed, ConcurrencyLimitError, InvalidArgument, SessionAlreadyLive, SessionEnded
+from .errors import ClientClosed, ConcurrencyLimitError, InvalidArgument, SessionAlreadyLive, SessionEnded, warn
 from .life import SessionOptions
 from .listing import Listing
 from .lookup import find_avatar, find_context, find_voice, make_context
@@ -315,6 +315,8 @@ class AsyncLiveAvatar:
         own_room = None if room is None else awaited(room)
         if own_room is not None:
             check_room(own_room, options.mode, self.base_url)
+        if context is not None and on_user_text is not None:
+            warn("The context's language model and on_user_text: both would answer. Leave one of them out.")
         if replace and concurrent:
             raise InvalidArgument("replace and concurrent exclude each other.")
         if not (replace or concurrent):

@@ -22,6 +22,8 @@ logger = logging.getLogger("liveavatar_nb.session")
 
 # websockets logs each frame and the headers with the token at DEBUG
 _silent = logging.getLogger("liveavatar_nb.socket")
+_silent.setLevel(logging.CRITICAL + 1)
+_silent.propagate = False
 
 ABOUT_THE_LINE: Final = "line"  # the topic of what the simulator says of the line itself
 REPLACED_CODE: Final = 4409

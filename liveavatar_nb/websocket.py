@@ -27,6 +27,7 @@ logger = logging.getLogger("liveavatar_nb.session")
 # websockets logs each frame and the address with its token at DEBUG
 _silent = logging.getLogger("liveavatar_nb.socket")
 _silent.addHandler(logging.NullHandler())
+_silent.setLevel(logging.CRITICAL + 1)
 _silent.propagate = False
 
 NORMAL_CLOSURE = 1000

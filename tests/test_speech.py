@@ -829,7 +829,7 @@ async def test_a_burst_of_events_lets_others_have_their_turn(session: AsyncSessi
 async def test_a_slow_handler_holds_up_nobody_and_loses_only_the_oldest(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(session._events._worker, "_limit", 3)
+    monkeypatch.setattr(session._events.worker, "_limit", 3)
     go_on, got = threading.Event(), []
 
     def handle(event: Event) -> None:
