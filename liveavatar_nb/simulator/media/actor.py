@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ..looks import Look
 from ..speech import BYTES_A_SECOND, SAMPLE_BYTES, SAMPLE_RATE
 from . import ears
-from .face import SIZES, Expression, paint
+from .face import SIZES, Expressed, Expression, paint
 from .server import ServerFailed
 from .tokens import Room
 
@@ -145,7 +145,7 @@ class Actor:
             self._there.clear()
         self._owner.changed()
 
-    async def _show(self, picture: rtc.VideoSource, frames: dict[tuple[int, bool], rtc.VideoFrame]) -> None:
+    async def _show(self, picture: rtc.VideoSource, frames: dict[Expressed, rtc.VideoFrame]) -> None:
         due = time.monotonic()
         while True:
             now = time.monotonic()

@@ -7,6 +7,7 @@ import io
 import math
 import random
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from ..looks import Look
@@ -20,20 +21,29 @@ SIZES: Final = {"very_high": (1920, 1080), "high": (1280, 720), "medium": (854, 
 STRIP: Final = 24  # of the drawing's 720 rows painted at once: 10 to 20 ms in which no other thread can compute
 OPENINGS: Final = (-45.0, -34.0, -26.0, -19.0)  # decibels of full scale from which the mouth opens wider
 KEPT_FACES: Final = 2
+Expressed = tuple[int, bool]  # how far the mouth is open, and whether the eyes are closed
 BLINK: Final = 0.12  # seconds
 BETWEEN_BLINKS: Final = (2.5, 6.0)  # seconds
 
 
 @functools.lru_cache(KEPT_FACES)
-def paint(look: Look, quality: str) -> dict[tuple[int, bool], VideoFrame]:
-    """The frames of a face by its mouth's opening and whether its eyes are closed; takes about half a second."""
+def paint(look: Look, quality: str) -> dict[Expressed, VideoFrame]:
+    """The frames of a face by what it expresses; takes about half a second."""
     from livekit.rtc import VideoBufferType, VideoFrame  # noqa: PLC0415 (the media's, imported when first used)
 
+    size = SIZES[quality]
+    return {
+        expressed: VideoFrame(*size, VideoBufferType.RGBA, picture.tobytes()).convert(VideoBufferType.I420)
+        for expressed, picture in pictures(look, quality)
+    }
+
+
+def pictures(look: Look, quality: str) -> Iterator[tuple[Expressed, Image]]:
+    """All that a face can express, one after the other: the whole is painted once, and then what moves."""
     size = SIZES[quality]
     zoom = max(1.0, size[1] / HEIGHT)
     rest = _rest(look, zoom)
     closed = _painted(draw(look, "", eyes_closed=True, part=EYES_PART), zoom)
-    frames = {}
     for mouth in range(MOUTHS):
         picture = rest.copy()
         if mouth:
@@ -41,10 +51,7 @@ def paint(look: Look, quality: str) -> dict[tuple[int, bool], VideoFrame]:
         for eyes_closed in (False, True):
             if eyes_closed:
                 picture.paste(closed, _place(EYES_PART, zoom))
-            sized = picture if picture.size == size else picture.resize(size)
-            frame = VideoFrame(*size, VideoBufferType.RGBA, sized.tobytes())
-            frames[mouth, eyes_closed] = frame.convert(VideoBufferType.I420)
-    return frames
+            yield (mouth, eyes_closed), picture.resize(size)
 
 
 def opening(pcm: bytes) -> int:
@@ -77,8 +84,7 @@ class Expression:
         self._coming.clear()
         self._mouth = 0
 
-    def at(self, now: float) -> tuple[int, bool]:
-        """The mouth's opening, and whether the eyes are closed."""
+    def at(self, now: float) -> Expressed:
         while self._coming and self._coming[0][0] <= now:
             self._mouth = self._coming.popleft()[1]
         if self._blinks_at is None or now > self._blinks_at + BLINK:
