@@ -19,6 +19,8 @@ from livekit.agents import Agent, AgentSession, room_io, utils
 from livekit.plugins.liveavatar import AvatarSession
 from livekit.plugins.liveavatar.api import LiveAvatarAPI
 
+from liveavatar_nb.simulator import LiveKit
+
 from ..livekit import LiveKitServer, livekit_server
 
 __all__ = ["livekit_server"]
@@ -83,8 +85,23 @@ async def until(is_true: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
+async def first_frame(room: rtc.Room) -> rtc.VideoFrame:
+    """What is seen of whoever shows a picture and lets a voice be heard in the room."""
+    while True:
+        for participant in room.remote_participants.values():
+            tracks = {one.kind: one.track for one in participant.track_publications.values() if one.track is not None}
+            if tracks.keys() == {rtc.TrackKind.KIND_VIDEO, rtc.TrackKind.KIND_AUDIO}:
+                stream = rtc.VideoStream(tracks[rtc.TrackKind.KIND_VIDEO])
+                try:
+                    return (await anext(stream)).frame
+                finally:
+                    await stream.aclose()
+        await asyncio.sleep(0.02)
+
+
 async def test_its_session_speaks_is_interrupted_and_stops(calling: Any, livekit_server: LiveKitServer) -> None:
-    caller = calling(speed=1)
+    livekit = LiveKit(livekit_server.url, livekit_server.key, livekit_server.secret)
+    caller = calling(speed=1, livekit=livekit)
     simulator = caller.simulator
     said, interrupted = sweep(1.3), sweep(20)
     async with utils.http_context.open(), livekit_server.visit("the-room", "agent") as room:
@@ -99,6 +116,8 @@ async def test_its_session_speaks_is_interrupted_and_stops(calling: Any, livekit
             livekit_api_key=livekit_server.key,
             livekit_api_secret=livekit_server.secret,
         )
+        frame = await asyncio.wait_for(first_frame(room), LIMIT)
+        assert (frame.width, frame.height) == (1280, 720)
         # the avatar is who speaks in the room
         options = room_io.RoomOptions(audio_output=False)
         await agent.start(Agent(instructions="Say what you are told to."), room=room, room_options=options)
