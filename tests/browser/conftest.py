@@ -217,7 +217,12 @@ def notebook(lab: Lab, chromium: Browser) -> Iterator[Callable[[list[str]], Note
     lab.end_kernels()
 
 
+def connection(simulator: Simulator) -> str:
+    """The cell that makes `la`."""
+    return f"from liveavatar_nb import LiveAvatar\nla = LiveAvatar({simulator.api_key!r}, api_url={simulator.url!r})"
+
+
 @pytest.fixture
 def connect(simulator: Simulator) -> str:
     """The cell that makes `la`, on the test's own simulator."""
-    return f"from liveavatar_nb import LiveAvatar\nla = LiveAvatar({simulator.api_key!r}, api_url={simulator.url!r})"
+    return connection(simulator)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
+import re
+import subprocess
+import sys
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -12,14 +16,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from liveavatar_nb import Simulator
 from liveavatar_nb.simulator import LiveKit
 
 from ..conftest import CHROMIUM_FLAGS
 from ..livekit import LiveKitServer, livekit_server
-from .conftest import Lab, Notebook
+from ..waiting import wait_for
+from .conftest import Lab, Notebook, connection
 from .test_studio import STUDIO, button, expect_state, now_clicked
 
 Make = Callable[..., Notebook]
@@ -218,3 +223,187 @@ def test_a_sound_is_seen_and_heard_and_hushed(notebook: Make, connect: str, lab:
     assert last - hushed < HUSH_LIMIT
     assert max(at for at, _ in told) / 1000 > hushed + 1, "nothing was recorded any more"
     end(page)
+
+
+SAID = "print([(one.role, one.transcript) for one in studio.session.transcript])"
+CONVERSE = """
+from liveavatar_nb import NewContext
+guide = NewContext(
+    name="Guide",
+    prompt="You guide through a museum. The star maps are in hall 2.",
+    opening_text="Hello! What would you like to see?",
+)
+s = la.start("Silas", context=guide)
+"""
+
+SAVE_WIDGETS = "@jupyter-widgets/jupyterlab-manager:saveWidgetState"
+NBCONVERT = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", "--output-dir"]
+
+
+def converse(page: Page) -> None:
+    """Starts a conversation in the studio, by clicks."""
+    page.get_by_role("tab", name="Settings").click()
+    page.get_by_role("radio", name="Conversation").check()
+    page.get_by_label("Context").first.select_option(label="Museum desk")
+    page.get_by_role("button", name=re.compile("^Start")).first.click()
+    page.evaluate(FIRST_FRAME)
+    expect_state(page, "Live")
+
+
+def bubbles(page: Page) -> list[str]:
+    return page.locator(".lv-bubble").all_inner_texts()
+
+
+def test_a_conversation_by_clicks_has_a_transcript_that_grows(notebook: Make, connect: str) -> None:
+    opened = notebook([f"{connect}\n{STUDIO}", SAID])
+    page = opened.page
+    page.evaluate(EARS)
+    opened.run(0)
+    converse(page)
+    expect(page.locator(".lv-bubble").first).to_contain_text("desk of the Lantern Museum", timeout=15_000)
+    expect_state(page, "idle")
+    page.get_by_placeholder("Ask something").fill("Are you open on Mondays?")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('.lv-bubble').length >= 3")
+    grown = set()
+    while "idle" not in page.locator(".lv-pill").first.inner_text():
+        grown.add(len(bubbles(page)[-1]))
+        time.sleep(0.1)
+    told = bubbles(page)
+    assert "Are you open on Mondays?" in told[1]
+    assert "You said" in told[2]
+    assert len(grown) > 3, "the answer came in one piece"
+    opened.run(1)
+    assert "('user', 'Are you open on Mondays?')" in opened.output(1)
+    end(page)
+
+
+def test_a_microphone_arrives_in_the_room(
+    notebook: Make, connect: str, simulator: Simulator, livekit_server: LiveKitServer
+) -> None:
+    opened = notebook([f"{connect}\n{STUDIO}", SAID])
+    page = opened.page
+    opened.run(0)
+    converse(page)
+    expect_state(page, "idle")
+    (session,) = simulator.billed()
+    assert tracks_of(livekit_server, session.session_id, "client") == []
+    page.locator(".lv-side").get_by_role("button", name="Turn on the microphone").click()
+    wait_for(lambda: tracks_of(livekit_server, session.session_id, "client") == ["AUDIO"])
+    # Chromium's device beeps: the simulator hears that somebody speaks
+    expect(page.locator(".lv-bubble-user").first).to_contain_text("seconds of speech", timeout=20_000)
+    end(page)
+
+
+def tracks_of(server: LiveKitServer, room: str, identity: str) -> list[str]:
+    """What somebody in a room publishes, as the server says."""
+    asked = subprocess.run(
+        [sys.executable, "-c", TRACKS, server.url, room, identity],
+        env={**os.environ, "LIVEKIT_API_KEY": server.key, "LIVEKIT_API_SECRET": server.secret},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return asked.stdout.split()
+
+
+# In a process of its own: Playwright's loop has this thread.
+TRACKS = """
+import asyncio, sys
+from livekit import api
+async def main(url, room, identity):
+    async with api.LiveKitAPI(url) as server:
+        who = await server.room.get_participant(api.RoomParticipantIdentity(room=room, identity=identity))
+        print(*[api.TrackType.Name(track.type) for track in who.tracks])
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def frames_go_on(page: Page) -> None:
+    """Two looks at the picture's clock, until it has moved."""
+    page.wait_for_function(
+        """() => {
+          const video = document.querySelector(".lv-stage video");
+          if (!video) return false;
+          video.shownAt ??= video.currentTime;
+          return video.currentTime > video.shownAt + 0.2;
+        }"""
+    )
+
+
+def test_a_network_that_is_cut_for_ten_seconds_is_waited_for(
+    notebook: Make, connect: str, simulator: Simulator, livekit_server: LiveKitServer
+) -> None:
+    page = live(notebook([f"{connect}\n{STUDIO}"]))
+    livekit_server.stall()
+    try:
+        expect(page.get_by_text("Reconnecting…").first).to_be_visible(timeout=30_000)
+        time.sleep(10)
+    finally:
+        livekit_server.go_on()
+    expect(page.get_by_text("Reconnecting…")).to_have_count(0, timeout=60_000)
+    frames_go_on(page)
+    assert len(simulator.billed()) == 1
+    end(page)
+
+
+def test_a_livekit_server_that_is_killed_and_comes_back_is_joined_again(
+    notebook: Make, livekit_server: LiveKitServer
+) -> None:
+    server = LiveKitServer(livekit_server.executable)
+    try:
+        with Simulator(livekit=LiveKit(server.url, server.key, server.secret)) as simulator:
+            page = live(notebook([f"{connection(simulator)}\n{STUDIO}"]))
+            server.close()
+            expect(page.get_by_text("Reconnecting…").first).to_be_visible(timeout=30_000)
+            server.start()
+            expect(page.locator(".lv-stage").get_by_text("Reconnecting…")).to_have_count(0, timeout=60_000)
+            expect(page.locator(".lv-stage video:not(.lv-unseen)")).to_have_count(1, timeout=60_000)
+            frames_go_on(page)
+            assert len(simulator.billed()) == 1
+            end(page)
+    finally:
+        server.close()
+
+
+def test_no_token_is_kept_anywhere(
+    notebook: Make, connect: str, simulator: Simulator, lab: Lab, tmp_path: Path
+) -> None:
+    opened = notebook([f"{connect}\n{STUDIO}", f"{CONVERSE}\ns", "s.stop()\nla.wire.save('wire.har')"])
+    opened.page.evaluate(f"() => window.jupyterapp.commands.execute('{SAVE_WIDGETS}')")
+    page = live(opened)
+    end(page)
+    opened.run(1)
+    page.wait_for_function("document.querySelectorAll('.lv-stage video').length > 0")
+    time.sleep(2)
+    opened.run(2)
+    opened.save()
+    wait_for(lambda: "widget-state" in (lab.folder / opened.name).read_text())
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "jupyter",
+            "nbconvert",
+            "--to",
+            "html",
+            "--output-dir",
+            tmp_path,
+            lab.folder / opened.name,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    kept = {
+        "notebook": (lab.folder / opened.name).read_text(),
+        "export": next(tmp_path.glob("*.html")).read_text(),
+        "wire": (lab.folder / "wire.har").read_text(),
+        "storage": page.evaluate("() => JSON.stringify([{...localStorage}, {...sessionStorage}])"),
+        "databases": page.evaluate("async () => JSON.stringify(await indexedDB.databases())"),
+        "page": page.content(),
+        "server log": (lab.folder / ".log").read_text(),
+    }
+    for place, text in kept.items():
+        # what a JSON Web Token begins with, and the address that it is for
+        assert "eyJhbGciOi" not in text, place
+        assert f"{simulator.url.removeprefix('http')}/v1/sessions/" not in text or place == "wire", place
