@@ -272,7 +272,7 @@ def test_copy_as_code_works_without_a_secure_context(harness: Open) -> None:
     view = harness("studio")
     assert view.run("isSecureContext") is False
     view.button("Copy as code").click()
-    expect(view.page.locator(".lv-link")).to_have_text("Copied")
+    expect(view.button("Copied")).to_be_visible()
     search = view.page.get_by_placeholder("Search 12 avatars")
     search.press("Control+v")
     assert search.input_value().startswith("from liveavatar_nb import LiveAvatar")
@@ -283,6 +283,16 @@ def test_code_that_cannot_be_copied_is_shown(harness: Open) -> None:
     view.run("document.execCommand = () => false")
     view.button("Copy as code").click()
     expect(view.page.get_by_label("Code to copy by hand")).to_contain_text("la = LiveAvatar.demo()")
+
+
+def test_the_code_of_what_was_picked_can_be_shown(harness: Open) -> None:
+    view = harness("studio")
+    view.button("Show code").click()
+    expect(view.page.get_by_label("Code", exact=True)).to_contain_text('with la.start("Silas", max_minutes=10)')
+    view.write(code="la.start('Ann')")
+    expect(view.page.get_by_label("Code", exact=True)).to_have_text("la.start('Ann')")
+    view.button("Hide code").click()
+    expect(view.page.get_by_label("Code", exact=True)).to_have_count(0)
 
 
 def test_the_stage_keeps_the_avatar_that_is_live(harness: Open) -> None:

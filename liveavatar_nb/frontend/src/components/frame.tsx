@@ -44,7 +44,7 @@ export function Head({ title, state }: { title: string; state: PanelState }) {
 }
 
 function KeepAlive({ session, state }: { session: Session; state: PanelState }) {
-  const now = useNow(state.ticking, 1000);
+  const now = useNow(state.ticking, 1000, state.sessionAt - (session.keep_alive_age ?? 0) * 1000);
   if (session.keep_alive_age === null) return <>Running, the first keep-alive is yet to come</>;
   const since = state.ticking ? (now - state.sessionAt) / 1000 : 0;
   return <>keep-alive {duration(session.keep_alive_age + Math.max(0, since))} ago</>;
