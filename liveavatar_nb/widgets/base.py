@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import logging
 from collections.abc import Coroutine
@@ -12,7 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..bridge import bridge
+from ..bridge import ManagedLoop, bridge
 from ..client import AsyncLiveAvatar
 from ..errors import ClientClosed, ConfigurationError, InvalidArgument
 from ..worker import worker
@@ -76,6 +77,7 @@ class ControlledWidget(anywidget.AnyWidget):
                 )
         # the face, too: as long as a widget is there the client is not let go
         self._la, self._client = la, client
+        self._tasks: set[asyncio.Task[None]] = set()  # a loop alone does not keep its tasks
         self._is_prompt = False  # whether the page's last new command came by a way that no cell holds up
         super().__init__(widget_id=channel.join(self), **traits)
         self.on_msg(lambda _widget, content, _buffers: channel.deliver(content))
@@ -122,7 +124,14 @@ class ControlledWidget(anywidget.AnyWidget):
             work.close()
             self._show(ClientClosed())
             return
-        bridge.submit(self._guard(work, what))
+        guarded, loop = self._guard(work, what), asyncio._get_running_loop()
+        if not isinstance(loop, ManagedLoop):
+            bridge.submit(guarded)
+            return
+        # what is begun here ends with the loop, where that is about to go
+        task = loop.create_task(guarded)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _guard(self, work: Coroutine[Any, Any, None], what: str) -> None:
         try:

@@ -24,8 +24,8 @@ PROMPT = "You guide people through {{place}}. You are called {{ name }}."
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Simulator]:
-    """One for all tests of this module."""
-    with Simulator(connect_delay=0.01, credits=10_000, rate_limit=None) as running:
+    """One for all tests of this module; a second of speech takes 0.2 s."""
+    with Simulator(connect_delay=0.01, credits=10_000, rate_limit=None, speed=5) as running:
         yield running
 
 
