@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb.simulator import Simulator
+from liveavatar_nb.simulator import LiveKit, Simulator
 from liveavatar_nb.simulator.options import Options
 
 
@@ -57,6 +57,9 @@ from liveavatar_nb.simulator.options import Options
         ("spelling", "speaks"),
         ("spelling", None),
         ("spelling", ["both"]),
+        ("livekit", "on"),
+        ("livekit", True),
+        ("livekit", "ws://127.0.0.1:7880"),
     ],
 )
 def test_a_wrong_setting(name: str, value: Any) -> None:
@@ -74,6 +77,8 @@ def test_they_travel_whole() -> None:
     assert Options.from_json(options.to_json()) == options
     other = Options(history=False, rate_limit=None, spelling="bare_state")
     assert Options.from_json(other.to_json()) == other
+    with_server = Options(livekit=LiveKit("ws://127.0.0.1:7880", "key", "secret"))
+    assert Options.from_json(with_server.to_json()) == with_server
 
 
 def test_the_handle_tells_what_is_unusual_about_it() -> None:
