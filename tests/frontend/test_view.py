@@ -413,8 +413,7 @@ def test_an_address_out_of_reach_gives_way_to_a_drawn_face(
     view.run("(room) => { harness.python.room = room }", {"url": "ws://127.0.0.1:1", "token": token})
     connect(view, agent_state="talking")
     told(view, "unreachable")
-    saying = view.page.locator(".lv-saying")
-    expect(saying).to_contain_text(
+    expect(view.page.locator(".lv-note-warning")).to_contain_text(
         "No video here: the face is drawn. This browser cannot reach the room at 127.0.0.1:1"
     )
     moves(view.page, "canvas")
@@ -432,7 +431,7 @@ def test_an_unreachable_room_is_tried_again_without_a_word(
     view.run("harness.python.room = {url: 'ws://127.0.0.1:1', token: 'none'}")
     connect(view)
     view.page.clock.run_for(1000)
-    expect(view.page.locator(".lv-saying")).to_contain_text("This browser cannot reach the room")
+    expect(view.page.locator(".lv-note-warning")).to_contain_text("This browser cannot reach the room")
     answer(view, livekit_server, room)
     view.page.clock.run_for(28_000)
     assert len(view.commands("join")) == 1
@@ -447,7 +446,9 @@ def test_a_room_that_lets_nobody_in_says_so(loud: Open, livekit_server: LiveKitS
     view = loud("view", "view_starting", script=EARS)
     view.run("(url) => { harness.python.room = {url, token: 'stale'} }", livekit_server.url)
     connect(view)
-    expect(view.page.locator(".lv-saying")).to_contain_text("The room refused this session's token", timeout=ROOM_LIMIT)
+    expect(view.page.locator(".lv-note-warning")).to_contain_text(
+        "The room refused this session's token", timeout=ROOM_LIMIT
+    )
 
 
 def test_a_network_that_is_cut_for_ten_seconds_is_told_and_mended(loud: Open, livekit_server: LiveKitServer) -> None:

@@ -1,8 +1,9 @@
 /** The moving picture of a session and what is to be said of it. */
-import { LoaderCircle, MonitorUp, RefreshCw, TriangleAlert, Volume2 } from "lucide-preact";
+import { LoaderCircle, MonitorUp, Volume2 } from "lucide-preact";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Room } from "../rooms";
+import { Note } from "./note";
 
 interface VideoProps {
   track: MediaStreamTrack;
@@ -48,29 +49,24 @@ export function LiveVideo({ track, onPicture }: VideoProps) {
 }
 
 interface SayingProps {
-  tone?: "busy" | "warning" | "plain";
+  isBusy?: boolean;
   title: string;
   detail?: string | null;
-  action?: { label: string; icon: "again" | "here"; onClick: () => void } | undefined;
+  onWatch?: (() => void) | undefined;
 }
 
 /** Words over the stage. */
-function Saying({ tone = "plain", title, detail, action }: SayingProps) {
-  const Icon = action?.icon === "again" ? RefreshCw : MonitorUp;
+function Saying({ isBusy = false, title, detail, onWatch }: SayingProps) {
   return (
     <div class="lv-saying" role="status">
-      <span class="lv-saying-words">
-        {tone === "busy" ? <LoaderCircle size={18} class="lv-spin" aria-hidden="true" /> : null}
-        {tone === "warning" ? <TriangleAlert size={18} aria-hidden="true" /> : null}
-        <span class="lv-saying-text">
-          <strong>{title}</strong>{" "}
-          {detail ? <span>{detail}</span> : null}
-        </span>
+      {isBusy ? <LoaderCircle size={18} class="lv-spin" aria-hidden="true" /> : null}
+      <span class="lv-saying-text">
+        <strong>{title}</strong> {detail ? <span>{detail}</span> : null}
       </span>
-      {action ? (
-        <button type="button" class="lv-glass" onClick={action.onClick}>
-          <Icon size={15} aria-hidden="true" />
-          {action.label}
+      {onWatch ? (
+        <button type="button" class="lv-glass" onClick={onWatch}>
+          <MonitorUp size={15} aria-hidden="true" />
+          Watch here
         </button>
       ) : null}
     </div>
@@ -81,29 +77,36 @@ function Saying({ tone = "plain", title, detail, action }: SayingProps) {
 export function RoomSaying({ room, hasPicture }: { room: Room; hasPicture: boolean }): ComponentChildren {
   const { state, reason, avatar } = room.news;
   if (room.kind === "drawn") return null;
-  const here = { label: "Watch here", icon: "here", onClick: () => room.join(true) } as const;
+  const onWatch = (): void => room.join(true);
   switch (state) {
     case "joining":
-      return <Saying tone="busy" title="Joining the room…" />;
+      return <Saying isBusy title="Joining the room…" />;
     case "joined":
       if (hasPicture) return null;
-      return <Saying tone="busy" title={avatar ? "The video begins…" : "Waiting for the avatar's video…"} />;
+      return <Saying isBusy title={avatar ? "The video begins…" : "Waiting for the avatar's video…"} />;
     case "reconnecting":
-      return <Saying tone="busy" title="Reconnecting…" detail="The connection to the room was lost." />;
+      return <Saying isBusy title="Reconnecting…" detail="The connection to the room was lost." />;
     case "unreachable":
-      return (
-        <Saying
-          tone="warning"
-          title="No video here: the face is drawn."
-          detail={reason}
-          action={{ label: "Try again", icon: "again", onClick: () => room.join() }}
-        />
-      );
+      return null;
     case "replaced":
-      return <Saying title="Watched elsewhere." detail={reason} action={here} />;
+      return <Saying title="Watched elsewhere." detail={reason} onWatch={onWatch} />;
     case "left":
-      return <Saying title="Not watched here." detail={reason} action={here} />;
+      return <Saying title="Not watched here." detail={reason} onWatch={onWatch} />;
   }
+}
+
+/** Under the picture, whose face is drawn: why, and a way to try again. */
+export function UnreachableNote({ room }: { room: Room }) {
+  const { state, reason } = room.news;
+  if (state !== "unreachable") return null;
+  return (
+    <Note
+      tone="warning"
+      title="No video here: the face is drawn."
+      detail={reason ?? undefined}
+      action={{ label: "Try again", onClick: () => room.join() }}
+    />
+  );
 }
 
 /** Over the picture while the browser holds sound back. */

@@ -9,7 +9,7 @@ import type { PanelState } from "../state";
 import { DrawnFace } from "./drawnface";
 import { Face } from "./face";
 import { useRoom } from "./inroom";
-import { EnableSound, LiveVideo, RoomSaying } from "./live";
+import { EnableSound, LiveVideo, RoomSaying, UnreachableNote } from "./live";
 import { Microphone, MicrophoneMark, MicrophoneNote } from "./microphone";
 import { Pill } from "./pill";
 import { RecordingMark, ToolNews, ViewTools } from "./tools";
@@ -185,6 +185,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
           <span class="lv-caption lv-cut">{name}</span>
         )}
       </div>
+      {room ? <UnreachableNote room={room} /> : null}
       {words ? <p class="lv-stage-words">{words}</p> : null}
     </>
   );
