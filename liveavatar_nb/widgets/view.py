@@ -16,8 +16,8 @@ from ..progress import is_shown
 from ..session import AsyncSession
 from ..threads import on_own_thread
 from .base import asset
-from .camera import Camera
 from .pictures import PictureSender, picture_of
+from .recorder import Recorder
 from .room import word
 from .status import status_of
 
@@ -28,7 +28,7 @@ LIBRARY: Final = "media.js"
 DRAWINGS: Final = (*(f"mouth={opening}" for opening in range(5)), "eyes=closed")
 
 
-class LiveView(Camera, PictureSender):
+class LiveView(Recorder, PictureSender):
     """The avatar's video and sound, with captions, volume, fullscreen, snapshot and recording; Stop and Interrupt.
 
     The page joins the session's room; one page at a time, where LiveAvatar hosts it. Without a media server, on a

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator
+from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator, Studio
 from liveavatar_nb import config as limits
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.config import Masked
@@ -475,3 +475,19 @@ def test_a_session_shows_itself_in_a_kernel_and_is_text_elsewhere(session: Sessi
     assert isinstance(view, LiveView)
     assert view.session == session
     view.close()
+
+
+def test_the_still_of_a_studio_is_of_who_is_on_the_stage(la: LiveAvatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio: Any = la.studio()
+    tab = Page(studio, Wire(Studio, monkeypatch), "tab-1")
+    wait_for(lambda: studio.catalogue["state"] == "ready" and studio.still)
+    june = next(entry for entry in studio.avatars if entry["name"] == "June")
+    tab.say("pick", avatar_id=june["id"])
+    wait_for(lambda: studio.still["name"] == "June")
+    assert studio.still["picture"] == {"bytes": True}
+    with la.start("Ann") as session:
+        wait_for(lambda: studio.still["name"] == "Ann")
+        tab.say("pictures", avatar_ids=[session.avatar.id, june["id"], "nobody"])
+        wait_for(lambda: {one["avatar_id"] for one in tab.heard("picture")} == {session.avatar.id, june["id"]})
+    wait_for(lambda: studio.still["name"] == "June")
+    studio.close()

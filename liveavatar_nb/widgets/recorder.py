@@ -1,0 +1,216 @@
+"""`Recorder`: recordings of what a page shows, asked for by Python or by a click in the page."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ..errors import LiveAvatarException, ViewError
+from ..threads import on_own_thread
+from .camera import HELD_UP, PATIENCE, Camera, holds_up, not_written, patience, saved_as
+from .holders import Silence
+from .recordings import (
+    CLICKED_MEGABYTES,
+    CLICKED_SECONDS,
+    RECORDING_MEGABYTES,
+    RECORDING_SECONDS,
+    Recording,
+    limits,
+    place_of,
+)
+from .room import LONGEST_WORDS, word
+
+logger = logging.getLogger("liveavatar_nb.widgets")
+
+
+class Recorder(Camera):
+    """A widget whose page records, and takes pictures.
+
+    Args:
+        la: the client, a `LiveAvatar`.
+        traits: of ipywidgets' DOM widgets, `layout` for one.
+    """
+
+    def __init__(self, la: Any, **traits: Any) -> None:
+        self._recording: Recording | None = None
+        self._is_recorded = asyncio.Event()
+        self._filing = asyncio.Lock()
+        self._recorder_silence = Silence(self._recorder_is_gone)
+        super().__init__(la, **traits)
+
+    def record(
+        self,
+        path: str | Path | None = None,
+        *,
+        seconds: float = RECORDING_SECONDS,
+        megabytes: float = RECORDING_MEGABYTES,
+        timeout: float = PATIENCE,
+    ) -> None:
+        """Begins to record what the page shows, with the avatar's sound; `stop_recording` ends it.
+
+        Args:
+            path: of the file, which must not be there yet; beside the notebook, named by the time, when not given.
+                It ends in `.webm`, or `.mp4` where the browser records that.
+            seconds: after which it ends by itself.
+            megabytes: of 2**20 bytes, after which it ends by itself.
+            timeout: seconds in which the page must have begun.
+
+        Raises:
+            InvalidArgument: a limit or a path that cannot be used.
+            ViewError: no session is live, no page shows the view, one records already, or it cannot record.
+        """
+        place = place_of(path)
+        self._wait(self._record(place, *limits(seconds, megabytes), patience(timeout), holds_up()))
+
+    def stop_recording(self, *, timeout: float = PATIENCE) -> Path:
+        """Ends the recording, and gives its file's path; one that has ended by itself, too.
+
+        Args:
+            timeout: seconds in which the page must have sent the rest; after that, what came is the recording.
+
+        Raises:
+            ViewError: none was begun, or nothing came of it.
+        """
+        return self._wait(self._stop_recording(patience(timeout), holds_up()))
+
+    def close(self) -> None:
+        """Takes the widget from the page, and ends what it records."""
+        super().close()
+        if self.widget_id and self._client.is_closed:
+            self._end_recording()
+
+    # commands
+
+    async def do_recording(
+        self,
+        *,
+        request: str,
+        part: int,
+        data: str,
+        is_last: bool,
+        seconds: float,
+        problem: str | None = None,
+    ) -> None:
+        """A part of a recording, or why there is none."""
+        request, part = str(request), int(part)
+        async with self._filing:
+            recording = self._recording_of(request, part, is_refused=bool(problem))
+            if recording is None:
+                return
+            try:
+                if problem:
+                    raise ViewError(str(problem)[:LONGEST_WORDS])
+                reached = await on_own_thread(functools.partial(recording.take, part, str(data), float(seconds)))
+            except (LiveAvatarException, OSError) as failure:
+                self._tell_recorder(recording)
+                self._fail(request, failure if isinstance(failure, LiveAvatarException) else not_written(failure))
+                self._end_recording()
+                return
+            self._done(request, None)
+            if reached is not None:
+                self._tell_recorder(recording)
+                self._tell_view(ViewError(f"{reached} It was ended there, and kept."))
+            if reached is not None or is_last:
+                self._end_recording()
+            else:
+                self._recorder_silence.begin(word())
+
+    async def do_cancel_recording(self, request: str) -> None:
+        """The page drops what it has recorded."""
+        async with self._filing:
+            recording = self._recording
+            if recording is not None and not recording.is_over and recording.request == str(request):
+                await on_own_thread(recording.discard)
+                self._end_recording()
+
+    # what is recorded
+
+    async def _record(self, place: Path | None, seconds: float, size: int, limit: float, is_held_up: bool) -> None:
+        if self._recording is not None and not self._recording.is_over:
+            raise ViewError("A recording is under way already.", remedy="stop_recording() ends it.")
+        request = uuid.uuid4().hex
+        recording = self._recording = Recording(None, request, place, seconds, size)
+        self._is_recorded = asyncio.Event()
+        try:
+            await self._ask("record", request, limit, is_held_up=is_held_up, seconds=seconds, bytes=size)
+        except BaseException:
+            self._tell_recorder(recording)
+            recording.discard()
+            self._recording = None
+            raise
+
+    async def _stop_recording(self, limit: float, is_held_up: bool) -> Path:
+        recording = self._recording
+        if recording is None:
+            raise ViewError("Nothing is recorded.", remedy="record() begins.")
+        if not recording.is_over:
+            self._tell_recorder(recording)
+            if is_held_up and not self._is_prompt:
+                raise ViewError(
+                    HELD_UP, remedy="Its end comes after this cell: view.saved['path'] names the file then."
+                )
+            try:
+                async with asyncio.timeout(limit):
+                    await self._is_recorded.wait()
+            except TimeoutError:
+                logger.warning("the page did not send the rest of a recording within %g s: what came is kept", limit)
+                self._end_recording()
+        if recording.path is None:
+            raise ViewError("Nothing was recorded.")
+        return recording.path
+
+    def _recording_of(self, request: str, part: int, *, is_refused: bool) -> Recording | None:
+        """The recording that a part belongs to; a click in the page has begun it where it is the first of one."""
+        page, known = word().page, self._recording
+        if known is not None and known.request == request:
+            known.page = known.page or page
+            return None if known.is_over or known.page != page else known
+        if known is not None and not known.is_over:
+            self.tell_page(page, {"type": "record_stop", "request": request})
+            self._tell_view(ViewError("A recording is under way already."))
+            return None
+        if part != 0:
+            self.tell_page(page, {"type": "record_stop", "request": request})
+            return None
+        made = Recording(page, request, None, *limits(CLICKED_SECONDS, CLICKED_MEGABYTES))
+        if not is_refused:
+            self._recording, self._is_recorded = made, asyncio.Event()
+        return made
+
+    def _end_recording(self) -> None:
+        """Gives the file its name: what came of a recording is kept."""
+        recording = self._recording
+        if recording is None or recording.is_over:
+            self._is_recorded.set()
+            return
+        self._recorder_silence.end()
+        try:
+            path = recording.finish()
+        except OSError as failure:
+            self._tell_view(not_written(failure))
+        else:
+            if path is not None:
+                logger.info("a recording of %.0f s is in %s", recording.seconds, path)
+                self._write(saved=saved_as("recording", path, recording.seconds, recording.size))
+        self._is_recorded.set()
+
+    def _recorder_is_gone(self) -> None:
+        logger.warning("the page that recorded is silent: what came is kept")
+        self._end_recording()
+
+    def _tell_recorder(self, recording: Recording) -> None:
+        self.tell_page(recording.page or "", {"type": "record_stop", "request": recording.request})
+
+    def _client_changed(self) -> None:
+        super()._client_changed()
+        if self._client.is_closed:
+            # nothing is taken in any more
+            self._end_recording()
+
+    async def _let_go(self) -> None:
+        await super()._let_go()
+        self._end_recording()
