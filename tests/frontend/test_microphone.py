@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from ..conftest import CHROMIUM_FLAGS
 from .conftest import harnesses
+from .test_tools import fidget
 
 Open = Callable[..., Any]
 
@@ -42,8 +43,7 @@ def live(mic_chromium: Browser) -> Iterator[Open]:
             view = opened("view", state, media="fake", secure=secure, **options)
             if allowed:
                 view.page.context.grant_permissions(["microphone"])
-            view.page.locator(".lv-viewbar").wait_for(state="attached")
-            view.page.locator(".lv-stage").hover()
+            fidget(view)
             return view
 
         yield open_live
@@ -84,6 +84,8 @@ def test_it_is_asked_for_by_a_click_alone_and_heard_in_the_room(live: Open) -> N
     assert (found["enabled"], found["state"]) == (True, "live")
     assert view.run("wish.audio.echoCancellation") is True
     assert view.run("asked") == 1
+    # that it is on is seen when the controls are put away, too
+    expect(view.page.get_by_role("img", name="Your microphone is on")).to_be_visible()
     assert view.commands("push_to_talk") == []
 
 

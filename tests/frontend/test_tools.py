@@ -53,16 +53,24 @@ def live(loud_chromium: Browser) -> Iterator[Open]:
 
         def open_live(widget: str = "view", state: str = "view_livekit", **options: Any) -> Any:
             view = opened(widget, state, media="fake", **options)
-            view.page.locator(".lv-viewbar").first.wait_for(state="attached")
-            view.page.locator(".lv-stage").first.hover()
+            fidget(view)
             return view
 
         yield open_live
 
 
+def fidget(view: Any) -> None:
+    """Moves the pointer over the stage from now on, so that its controls stay out."""
+    view.page.locator(".lv-viewbar").first.wait_for(state="attached")
+    view.run(
+        "setInterval(() => document.querySelectorAll('.lv-stage').forEach((stage) =>"
+        " stage.dispatchEvent(new PointerEvent('pointermove', {bubbles: true}))), 200)"
+    )
+    view.page.locator(".lv-viewbar").first.wait_for()
+
+
 def menu(view: Any) -> Any:
     """The menu of the background, opened."""
-    view.page.locator(".lv-stage").hover()
     view.button("Background").click()
     found = view.page.get_by_role("dialog", name="Background")
     expect(found).to_be_visible()
@@ -429,11 +437,9 @@ def peak(samples: NDArray[np.float64], rate: int) -> float:
 
 def recorded(view: Any, ms: int = 2500) -> Recording:
     """A recording by the buttons."""
-    view.page.locator(".lv-stage").hover()
     view.button("Record").click()
     expect(view.page.locator(".lv-recording")).to_be_visible()
     view.page.wait_for_timeout(ms)
-    view.page.locator(".lv-stage").hover()
     view.button("Stop the recording").click()
     return Recording(view)
 
@@ -479,7 +485,6 @@ def test_the_background_stays_as_it_is_while_it_records(live: Open) -> None:
     expect(found.get_by_role("radio", name="Nothing")).to_be_disabled()
     expect(found.locator("p[role=status]")).to_have_text("While it records, the background stays as it is.")
     view.page.keyboard.press("Escape")
-    view.page.locator(".lv-stage").hover()
     view.button("Stop the recording").click()
     Recording(view)
 
@@ -567,7 +572,6 @@ def test_each_part_waits_for_the_one_before(live: Open) -> None:
     view.page.wait_for_function("harness.python.queue.some(({command}) => command === 'recording')")
     view.page.wait_for_timeout(2500)
     assert view.run("harness.python.queue.filter(({command}) => command === 'recording').length") == 1
-    view.page.locator(".lv-stage").hover()
     view.button("Stop the recording").click()
     expect(view.page.locator(".lv-recording")).to_contain_text("saving…")
     view.run("setInterval(() => harness.python.release(), 20)")
@@ -628,7 +632,6 @@ def test_no_rule_of_accessibility_is_broken(live: Open, axe: str, theme: str, wi
     assert violations(view, axe) == []
     view.page.keyboard.press("Escape")
     expect(found).to_be_hidden()
-    view.page.locator(".lv-stage").hover()
     view.button("Record").click()
     view.sent("recording")
     marks = view.page.locator(".lv-recording").bounding_box()
@@ -679,10 +682,8 @@ def test_a_click_elsewhere_closes_the_menu_and_nothing_moves(live: Open) -> None
     assert stage.bounding_box() == before
     view.page.mouse.click(5, 700)
     expect(found).to_be_hidden()
-    stage.hover()
     view.button("Record").click()
     expect(view.page.locator(".lv-recording")).to_be_visible()
     assert stage.bounding_box() == before
-    view.page.locator(".lv-stage").hover()
     view.button("Stop the recording").click()
     Recording(view)

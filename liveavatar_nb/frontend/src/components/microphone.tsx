@@ -218,6 +218,21 @@ function Devices({ line }: { line: Line }) {
   );
 }
 
+/** That the avatar hears it; in sight also while the controls are put away. */
+export function MicrophoneMark({ room, can }: { room: SharedRoom; can: Abilities }) {
+  return can.microphone && room.handle ? <OnMark room={room} /> : null;
+}
+
+function OnMark({ room }: { room: SharedRoom }) {
+  const line = useLine(room);
+  if (line.state !== "on") return null;
+  return (
+    <span class="lv-mic-mark" role="img" aria-label="Your microphone is on" title="Your microphone is on">
+      <Mic size={15} aria-hidden="true" />
+    </span>
+  );
+}
+
 /** Over the stage: why there is no microphone, and what to do. */
 export function MicrophoneNote({ room, can }: { room: SharedRoom; can: Abilities }) {
   return can.microphone && room.handle ? <ProblemNote room={room} /> : null;
