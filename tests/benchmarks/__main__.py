@@ -9,9 +9,11 @@ from pathlib import Path
 
 import liveavatar_nb
 
-from . import answers, calls, deaths, imports, requests, sound, speech
+from . import answers, bundle, calls, cpu, deaths, gallery, imports, live, requests, sound, speech
 
 print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}")
 print(f"liveavatar_nb of {Path(liveavatar_nb.__file__).parent}")
-met = [module.report() for module in (calls, imports, answers, requests, sound, speech, deaths)]
+of_calls = calls, imports, answers, requests, sound, speech, deaths
+of_pages = bundle, live, gallery, cpu
+met = [module.report() for module in (*of_calls, *of_pages)]
 sys.exit(0 if all(met) else 1)

@@ -116,18 +116,18 @@ def _watched(there: Place, address: str, service: Service) -> Iterator[Page]:
 
 
 def _sessions(there: Place, simulator: Simulator, address: str, service: Service) -> None:
-    _measure(there, simulator, "none")
+    _measure(there, simulator, "0")
     with _watched(there, address, service) as page:
-        _measure(there, simulator, "one, watched, at rest", page)
+        _measure(there, simulator, "1, watched, at rest", page)
         assert service.socket_url is not None
-        _measure(there, simulator, "one, watched, talking", page, lambda: talk(service.socket_url, SECONDS))
+        _measure(there, simulator, "1, watched, talking", page, lambda: talk(service.socket_url, SECONDS))
     time.sleep(CALM)
     for count in (1, MOST_SESSIONS):
         with ExitStack() as stack:
             stack.callback(service.stop)
             for _ in range(count):
                 service.start()
-            _measure(there, simulator, f"{count}, nobody watches, at rest")
+            _measure(there, simulator, f"{count} at once, nobody watches, at rest")
 
 
 def talk(url: str | None, seconds: float) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-import httpx
-
-from liveavatar_nb import Simulator
+from liveavatar_nb import LiveAvatar, Simulator
 
 from .live import studio_cells
 from .page import Place, place
@@ -18,13 +16,20 @@ from .table import Row, show
 
 MANY = 1000
 ROUNDS = 5
+LIMIT = 60_000  # ms for a round in the page
 FEW = "the studio of the simulator's 16 avatars"
 OURS = f"the studio of {MANY:,} avatars"
 # Runs a cell, and types into the search as soon as all avatars are there; times in ms.
 MEASURE = """
-async ([index, total, name]) => {
-  const until = (look) => new Promise((resolve) => {
-    const turn = () => (look() ? resolve(performance.now()) : setTimeout(turn, 2));
+async ([index, total, name, limit]) => {
+  const end = performance.now() + limit;
+  const until = (look) => new Promise((resolve, reject) => {
+    const turn = () => {
+      const now = performance.now();
+      if (look()) resolve(now);
+      else if (now > end) reject(new Error(`it did not come: ${look}`));
+      else setTimeout(turn, 2);
+    };
     turn();
   });
   const nodes = () => {
@@ -95,10 +100,10 @@ def _simulator(avatars: int | None) -> Simulator:
 
 
 def _round(there: Place, simulator: Simulator) -> dict[str, float]:
-    found = httpx.get(f"{simulator.url}/v1/avatars/public", params={"page_size": 100}, trust_env=False).json()
-    total, name = found["data"]["count"], found["data"]["results"][-1]["name"]
+    with LiveAvatar(simulator.api_key, api_url=simulator.url) as la:
+        names = [avatar.name for avatar in la.avatars()]
     with there.notebook(studio_cells(simulator)) as opened:
         opened.run(0)
         opened.wait_until_idle()
-        told: Any = opened.page.evaluate(MEASURE, [1, f"{total:,}", name])
+        told: Any = opened.page.evaluate(MEASURE, [1, f"{len(names):,}", names[-1], LIMIT])
         return dict(told)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -65,13 +67,10 @@ class Place:
 
     def processes(self, simulator: Simulator) -> dict[str, list[psutil.Process]]:
         """Who works here, by what it is."""
-        browser = [one for one in psutil.Process().children(recursive=True) if "chromium" in one.name()]
-        pages = [one for one in browser if "--type=renderer" in one.cmdline()]
-        kernels = [
-            one
-            for one in psutil.Process(self.lab.process.pid).children(recursive=True)
-            if "ipykernel_launcher" in one.cmdline()
-        ]
+        own = {one: _command(one) for one in psutil.Process().children(recursive=True)}
+        browser = [one for one, command in own.items() if "chromium" in command]
+        pages = [one for one in browser if "--type=renderer" in own[one]]
+        kernels = [one for one, command in own.items() if "ipykernel_launcher" in command]
         return {
             "page": pages,
             "browser": [one for one in browser if one not in pages],
@@ -109,19 +108,34 @@ def place() -> Iterator[Place]:
 
 
 def use(processes: dict[str, list[psutil.Process]], seconds: float, meanwhile: Callable[[], None]) -> dict[str, float]:
-    """Cores that processes use in so many seconds, by what they are; 1 is a core that never rests."""
+    """Cores that processes use in so many seconds, by what they are; 1 is a core that never rests.
+
+    One that ends meanwhile, as a browser's helpers do, counts for nothing.
+    """
     before, began = _times(processes), time.monotonic()
     meanwhile()
     time.sleep(max(0.0, seconds - (time.monotonic() - began)))
-    passed = time.monotonic() - began
-    return {name: (after - before[name]) / passed for name, after in _times(processes).items()}
+    after, passed = _times(processes), time.monotonic() - began
+    both = before.keys() & after.keys()
+    return {
+        name: sum(after[one] - before[one] for one in members if one in both) / passed
+        for name, members in processes.items()
+    }
 
 
-def _times(processes: dict[str, list[psutil.Process]]) -> dict[str, float]:
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def _times(processes: dict[str, list[psutil.Process]]) -> dict[psutil.Process, float]:
     told = {}
-    for name, members in processes.items():
-        times = [member.cpu_times() for member in members]
-        told[name] = sum(one.user + one.system for one in times)
+    for one in itertools.chain(*processes.values()):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = one.cpu_times()
+            told[one] = times.user + times.system
     return told
 
 
