@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ LIMIT = 40.0  # s until something must have come true
 PIECE = RATE // 20  # samples of a sound that are looked for
 ALIKE = 0.95  # correlation from which a piece is found
 SOUNDS_A_SECOND = 100  # of those that a viewer counts
+FEW = 5  # pictures, of 22 or so for each part of a sound
 MOVED = 6.0  # mean difference of two pictures' brightness, of 255, from which they are not the same
 OWN = "my own room"
 
@@ -87,9 +89,12 @@ def differences(pictures: npt.NDArray[np.uint8], like: npt.NDArray[np.uint8]) ->
 
 
 def changes(pictures: npt.NDArray[np.uint8], likes: list[npt.NDArray[np.uint8]]) -> list[int]:
-    """Which of `likes` each picture is nearest to, said once for pictures in a row."""
+    """Which of `likes` the pictures are nearest to, one after the other, said once for those in a row."""
     nearest = np.argmin([differences(pictures, like) for like in likes], axis=0)
-    return [int(one) for at, one in enumerate(nearest) if not at or one != nearest[at - 1]]
+    rows = [(int(which), len(list(row))) for which, row in itertools.groupby(nearest)]
+    # a busy machine stutters: of a few pictures in a row nothing is said
+    lasting = [which for which, length in rows if length >= FEW]
+    return [which for which, _ in itertools.groupby(lasting)]
 
 
 def whereabouts(heard: npt.NDArray[np.int16], sent: npt.NDArray[np.int16]) -> list[int]:
