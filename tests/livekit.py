@@ -41,8 +41,13 @@ class LiveKitServer:
         self.key = KEY
         self.secret = secrets.token_hex(32)
         self.url = f"ws://127.0.0.1:{port}"
+        self._port = port
+        self.start()
+
+    def start(self) -> None:
+        """Again after `close`, at the same address; the rooms are gone."""
         config = {
-            "port": port,
+            "port": self._port,
             "keys": {self.key: self.secret},
             "rtc": {
                 "udp_port": _free_port(),
@@ -51,17 +56,11 @@ class LiveKitServer:
                 "interfaces": {"includes": ["lo"]},
             },
         }
-        # JSON is YAML, and an environment is not for everybody to read, as arguments are
-        self._environment = {**os.environ, "LIVEKIT_CONFIG": json.dumps(config)}
-        self._port = port
-        self.start()
-
-    def start(self) -> None:
-        """Again after `close`, on the same ports; the rooms are gone."""
         with tempfile.TemporaryFile() as log:
             self._process = subprocess.Popen(
                 [self.executable, "--dev", "--bind", "127.0.0.1", "--node-ip", "127.0.0.1"],
-                env=self._environment,
+                # JSON is YAML, and an environment is not for everybody to read, as arguments are
+                env={**os.environ, "LIVEKIT_CONFIG": json.dumps(config)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -196,9 +196,11 @@ def test_sound_that_the_browser_blocks_is_let_out_by_a_click(
     with Avatar(livekit_server, room) as avatar:
         avatar.publish()
         view = strict("view", "view_livekit", script=script)
-        while not (blocked := [line for line in view.lines if line.startswith("blocked ")]):
-            view.page.wait_for_timeout(50)
-        _, left, top, level = blocked[0].split()
+        with view.page.expect_console_message(
+            lambda line: line.text.startswith("blocked "), timeout=ROOM_LIMIT
+        ) as told:
+            pass
+        _, left, top, level = line.value.text.split()
         assert float(level) == 0
         view.page.mouse.click(float(left), float(top))
         view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)
