@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from . import config
 from .api import LiveAvatarAPI
@@ -16,7 +16,16 @@ from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQual
 from .checks import one_of
 from .clock import CLOCK, Clock
 from .config import Masked
-from .errors import ClientClosed, ConcurrencyLimitError, InvalidArgument, SessionAlreadyLive, SessionEnded, warn
+from .errors import (
+    ClientClosed,
+    ConcurrencyLimitError,
+    InvalidArgument,
+    SessionAlreadyLive,
+    SessionEnded,
+    SimulatorError,
+    StopNotConfirmed,
+    warn,
+)
 from .life import SessionOptions
 from .listing import Listing
 from .lookup import find_avatar, find_context, find_voice, make_context
@@ -25,6 +34,7 @@ from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, 
 from .preflight import check_avatar, check_room, mode_of, patience_of, seconds_of
 from .record import Records
 from .rooms import OwnRoom, awaited
+from .threads import on_own_thread
 
 if TYPE_CHECKING:
     import httpx
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
     from .answers import Answer
     from .feed import TextToSpeech
     from .session import AsyncSession
+    from .simulator import Simulator
     from .stopwatch import Stopwatch, Timing
     from .wire import Wire
 
@@ -84,6 +95,7 @@ class AsyncLiveAvatar:
         self._tts = tts
         self._allow_unjournaled = allow_unjournaled
         self._clock = clock
+        self._simulator: Simulator | None = None
         self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
         self._sessions: list[AsyncSession] = []
         self._pending: list[_Start] = []
@@ -92,6 +104,28 @@ class AsyncLiveAvatar:
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
         self._plan_seconds: int | None = None  # the plan's limit, once a session met it
         self._watchers: list[Callable[[], None]] = []
+
+    @classmethod
+    def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
+        """A client of an embedded simulator: no key, no account, no network, nothing billed.
+
+        Args:
+            max_minutes, tts: as for `AsyncLiveAvatar`.
+            options: of `liveavatar_nb.simulator.Simulator`: `speed`, `credits`...; `livekit` is "auto" here.
+
+        Raises:
+            SimulatorError: it did not come up.
+        """
+        simulator = started_simulator(options)
+        key = Masked(simulator.api_key, "of the simulator")
+        client = cls(key, api_url=simulator.url, max_minutes=max_minutes, tts=tts)
+        client.adopt(simulator)
+        return client
+
+    def adopt(self, simulator: Simulator) -> None:
+        """The simulator is this client's, and ends with it."""
+        self._simulator = simulator
+        self.is_simulated = True
 
     def __repr__(self) -> str:
         state = ", closed" if self.is_closed else ""
@@ -104,7 +138,7 @@ class AsyncLiveAvatar:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stops the sessions of this client and closes it; twice is fine.
+        """Stops the sessions of this client and closes it, and the simulator of a demo; twice is fine.
 
         Raises:
             StopNotConfirmed: the client stays open, so that it can be tried again.
@@ -114,19 +148,19 @@ class AsyncLiveAvatar:
         self._closing = True
         try:
             await self.stop_sessions()
-        except BaseException:
-            self._closing = False
-            raise
+        except BaseException as failure:
+            if self._simulator is None or not isinstance(failure, StopNotConfirmed):
+                self._closing = False
+                raise
+            # what ran on a simulator ends with it
+            await on_own_thread(self._simulator.close)
+            for session in self.live_sessions:
+                session.forget()
         for session in self._sessions:
             session.let_go()
         await self.api.aclose()
-        self._changed()
-
-    async def forget(self) -> None:
-        """Closes it without a stop: for a service that is gone with all it billed, as a simulator."""
-        for session in self.live_sessions:
-            session.forget()
-        await self.api.aclose()
+        if self._simulator is not None:
+            await on_own_thread(self._simulator.close)
         self._changed()
 
     @property
@@ -148,6 +182,11 @@ class AsyncLiveAvatar:
     def api(self) -> LiveAvatarAPI:
         """Every REST operation, grouped as in the contract: `api.contexts.create(...)`."""
         return self._api
+
+    @property
+    def simulator(self) -> Simulator | None:
+        """The simulator of a demo, with its ledger, clock and faults; None on the service."""
+        return self._simulator
 
     @property
     def session(self) -> AsyncSession | None:
@@ -446,3 +485,18 @@ class _Start:
     """A start that is looking up its avatar."""
 
     is_cancelled = False
+
+
+def started_simulator(options: dict[str, Any]) -> Simulator:
+    """The simulator of a demo.
+
+    Raises:
+        SimulatorError: it did not come up.
+    """
+    from .simulator import Simulator  # noqa: PLC0415 (only demos need it)
+    from .simulator import SimulatorError as DidNotStart  # noqa: PLC0415
+
+    try:
+        return Simulator(**{"livekit": "auto", **options})
+    except DidNotStart as failure:
+        raise SimulatorError(str(failure)) from None

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import config
 from .bridge import Face, blocking, bridge, reading
-from .client import AsyncLiveAvatar
+from .client import AsyncLiveAvatar, started_simulator
 from .clock import CLOCK, Clock
 from .config import Masked
-from .errors import SimulatorError, StopNotConfirmed
 from .rows import blocking_rows
 
 logger = logging.getLogger("liveavatar_nb.client")
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from .feed import TextToSpeech
     from .session import AsyncSession
-    from .simulator import Simulator
     from .sync_api import API
     from .sync_session import Session
     from .widgets.studio import Studio
@@ -86,7 +84,6 @@ class LiveAvatar(Face):
             allow_unjournaled=allow_unjournaled,
             clock=clock,
         )
-        self.simulator: Simulator | None = None
         bridge.retain()
         self._release = weakref.finalize(self, _let_go, self._inner)
         self._release.atexit = False
@@ -102,17 +99,10 @@ class LiveAvatar(Face):
         Raises:
             SimulatorError: it did not come up.
         """
-        from .simulator import Simulator  # noqa: PLC0415 (only demos need it)
-        from .simulator import SimulatorError as DidNotStart  # noqa: PLC0415
-
-        try:
-            simulator = Simulator(**{"livekit": "auto", **options})
-        except DidNotStart as failure:
-            raise SimulatorError(str(failure)) from None
+        simulator = started_simulator(options)
         key = Masked(simulator.api_key, "of the simulator")
         client = cls(key, api_url=simulator.url, max_minutes=max_minutes, tts=tts)
-        client.simulator = simulator
-        client._inner.is_simulated = True
+        client._inner.adopt(simulator)
         return client
 
     def __enter__(self) -> Self:
@@ -129,19 +119,11 @@ class LiveAvatar(Face):
         """
         if not self._release.alive:
             return
-        try:
-            bridge.call(self._inner.aclose())
-        except StopNotConfirmed:
-            if self.simulator is None:
-                raise
-            # what ran on a simulator ends with it
-            self.simulator.close()
-            bridge.call(self._inner.forget())
+        bridge.call(self._inner.aclose())
         if self._release.detach() is not None:
             bridge.release()
-        if self.simulator is not None:
-            self.simulator.close()
 
+    simulator = reading(AsyncLiveAvatar.simulator)
     is_closed = reading(AsyncLiveAvatar.is_closed)
     base_url = reading(AsyncLiveAvatar.base_url)
     max_minutes = reading(AsyncLiveAvatar.max_minutes)

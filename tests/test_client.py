@@ -265,3 +265,25 @@ async def test_an_unreachable_service_is_an_error_in_words() -> None:
         with pytest.raises(APIConnectionError, match="Check the network"):
             await client.start("Silas")
         assert client.session is None
+
+
+async def test_a_demo_has_its_simulator_and_ends_with_it() -> None:
+    async with AsyncLiveAvatar.demo(livekit=None, credits=7) as client:
+        assert client.is_simulated
+        assert await client.credits() == 7
+        session = await client.start("Silas")
+        simulator = client.simulator
+        assert simulator is not None
+        assert [entry.session_id for entry in simulator.billed()] == [session.id]
+    with pytest.raises(RuntimeError, match="closed"):
+        simulator.ledger()
+
+
+async def test_a_demo_whose_simulator_died_can_be_closed() -> None:
+    client = AsyncLiveAvatar.demo(livekit=None)
+    await client.start("Silas")
+    assert client.simulator is not None
+    client.simulator.close()
+    await client.aclose()
+    assert client.is_closed
+    assert client.live_sessions == []

@@ -32,14 +32,14 @@ from liveavatar_nb.resources.sessions import Sessions
 from liveavatar_nb.rows import Rows
 
 SYNC_ONLY = {
-    LiveAvatar: {"close", "demo", "studio", "simulator"},
+    LiveAvatar: {"close", "demo", "studio"},
     Room: {"close", "from_env"},
     Session: {"view"},
     Utterance: set(),
 }
 ASYNC_ONLY = {
     AsyncRoom: {"aclose", "admit", "from_env", "let_in", "tenants", "viewer"},
-    AsyncLiveAvatar: {"aclose", "cancel_starts", "forget", "is_simulated", "watch"},
+    AsyncLiveAvatar: {"aclose", "adopt", "cancel_starts", "demo", "is_simulated", "watch"},
     AsyncSession: {
         "beat",
         "forget",
