@@ -277,13 +277,3 @@ async def test_a_demo_has_its_simulator_and_ends_with_it() -> None:
         assert [entry.session_id for entry in simulator.billed()] == [session.id]
     with pytest.raises(RuntimeError, match="closed"):
         simulator.ledger()
-
-
-async def test_a_demo_whose_simulator_died_can_be_closed() -> None:
-    client = AsyncLiveAvatar.demo(livekit=None)
-    await client.start("Silas")
-    assert client.simulator is not None
-    client.simulator.close()
-    await client.aclose()
-    assert client.is_closed
-    assert client.live_sessions == []
