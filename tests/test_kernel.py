@@ -95,8 +95,7 @@ def test_an_interrupt_ends_the_wait_and_the_session_that_was_starting(
     kernel.run(connect)
     simulator.faults.add("start", "delay", seconds=1.0)
     cell = kernel.begin("la.start('Silas')")
-    assert settles(lambda: bool(simulator.ledger()))
-    time.sleep(0.2)
+    assert settles(lambda: any(request["path"].endswith("/start") for request in simulator.requests()))
     kernel.manager.interrupt_kernel()
     with pytest.raises(RuntimeError, match="KeyboardInterrupt"):
         kernel.result(cell)
