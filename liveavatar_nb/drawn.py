@@ -27,6 +27,7 @@ _silent.propagate = False
 
 ABOUT_THE_LINE: Final = "line"  # the topic of what the simulator says of the line itself
 REPLACED_CODE: Final = 4409
+CUT: Final = "The line was cut."
 REPLACED: Final = "Somebody else opened the line with the session's token."
 
 
@@ -43,7 +44,6 @@ class DrawnLine:
     def __init__(self, line: RoomLine, socket: ClientConnection) -> None:
         self._line = line
         self._socket = socket
-        self._is_leaving = False
         self._joined = asyncio.Event()
         self._reading = asyncio.create_task(self._read(), name="liveavatar_nb line")
 
@@ -97,7 +97,6 @@ class DrawnLine:
 
     async def leave(self) -> None:
         """Closes the line."""
-        self._is_leaving = True
         await self._socket.close()
         await asyncio.wait([self._reading])
 
@@ -114,10 +113,8 @@ class DrawnLine:
         finally:
             # also where the loop ends, and cancels this
             await self._socket.close()
-        if self._is_leaving:
-            return
-        is_replaced = self._socket.close_code == REPLACED_CODE
-        self._line.drop(self, REPLACED if is_replaced else "The line was cut.", is_contested=is_replaced)
+            is_replaced = self._socket.close_code == REPLACED_CODE
+            self._line.drop(self, REPLACED if is_replaced else CUT, is_contested=is_replaced)
 
     def _take(self, frame: str) -> None:
         packet = _decoded(frame)

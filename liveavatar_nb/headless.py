@@ -21,6 +21,8 @@ logger = logging.getLogger("liveavatar_nb.session")
 # what goes wrong is told by the room's words: where nothing is set up for logs, the library's are not to be printed
 logging.getLogger("livekit").addHandler(logging.NullHandler())
 
+_leaving: set[asyncio.Task[None]] = set()  # a loop alone does not keep its tasks
+
 RECONNECTING: Final = "The room's connection is lost, and being got back."
 REPLACED: Final = "Somebody else joined the room with the session's token."
 
@@ -65,15 +67,18 @@ class Headless:
         holder._listen()
         # a task of its own: cut short it would go on all the same, unseen
         connecting = asyncio.create_task(_connect(room, line))
+        done: set[asyncio.Task[None]] = set()
         try:
-            await asyncio.wait([connecting], timeout=config.ROOM_JOIN_LIMIT)
+            done, _ = await asyncio.wait([connecting], timeout=config.ROOM_JOIN_LIMIT)
         finally:
-            if not connecting.done():
+            if not done:
+                holder._leaving.set()
                 await _see_off(room, connecting)
-        failure = connecting.exception()
-        if failure is not None:
+        failure = connecting.exception() if done else None
+        if failure is not None or not done:
+            why = f"no answer within {config.ROOM_JOIN_LIMIT:g} s" if failure is None else _words(failure)
             raise RoomNotHeld(
-                f"The session's room cannot be reached ({_words(failure)}).",
+                f"The session's room cannot be reached ({why}).",
                 session_id=line.session_id,
                 remedy="Try again; behind a firewall, allow UDP or TCP to the room's address.",
             ) from None
@@ -85,8 +90,11 @@ class Headless:
         try:
             await self._leaving.wait()
         finally:
-            # also where the loop ends, and cancels this
-            await self._room.disconnect()
+            try:
+                # also where the loop ends, and cancels this and the library's own task
+                await self._room.disconnect()
+            finally:
+                self._line.drop(self)
 
     async def send(self, payload: bytes) -> None:
         """Sends a packet reliably, on the topic `agent-control`.
@@ -122,7 +130,6 @@ class Headless:
         room.on("data_received", self._take)
         for event in ("track_published", "track_unpublished", "participant_disconnected"):
             room.on(event, self._changed)
-        room.on("track_subscribed", self._seen)
         room.on("reconnecting", self._reconnecting)
         room.on("reconnected", self._reconnected)
         room.on("disconnected", self._disconnected)
@@ -143,25 +150,12 @@ class Headless:
         self._look()
 
     def _look(self) -> None:
-        """Has the avatar's video sent here, until its first frame could: that it is there is all that is wanted."""
+        """Whether the avatar shows itself. Its video is not sent here: nobody would look at it."""
         from livekit import rtc  # noqa: PLC0415 (as in `join`)
 
         avatar = self._room.remote_participants.get(self._line.avatar_identity)
-        videos = [
-            publication
-            for publication in (avatar.track_publications.values() if avatar else ())
-            if publication.kind == rtc.TrackKind.KIND_VIDEO
-        ]
-        if not videos:
-            self._line.see(False)
-        elif not self._line.has_avatar:
-            for publication in videos:
-                publication.set_subscribed(True)
-
-    def _seen(self, track: rtc.Track, publication: rtc.RemoteTrackPublication, who: rtc.RemoteParticipant) -> None:
-        if who.identity == self._line.avatar_identity:
-            self._line.see(True)
-        publication.set_subscribed(False)
+        tracks = avatar.track_publications.values() if avatar is not None else ()
+        self._line.see(any(track.kind == rtc.TrackKind.KIND_VIDEO for track in tracks))
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         from livekit import rtc  # noqa: PLC0415 (as in `join`)
@@ -184,12 +178,17 @@ async def _connect(room: rtc.Room, line: RoomLine) -> None:
 
 
 async def _see_off(room: rtc.Room, connecting: asyncio.Task[None]) -> None:
-    """Leaves a room as soon as it is joined, where nobody wants it any more."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
-            await asyncio.wait([connecting])
-    if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
-        await room.disconnect()
+    """Leaves a room as soon as it is joined, where nobody wants it any more; waits for that, up to a limit."""
+
+    async def leave() -> None:
+        await asyncio.wait([connecting])
+        if not connecting.cancelled() and connecting.exception() is None:
+            await room.disconnect()
+
+    leaving = asyncio.create_task(leave(), name="liveavatar_nb headless leaving")
+    _leaving.add(leaving)
+    leaving.add_done_callback(_leaving.discard)
+    await asyncio.wait([leaving], timeout=config.LEAVE_LIMIT)
 
 
 def _words(failure: BaseException) -> str:

@@ -1,0 +1,305 @@
+"""This process in a real LiveKit room: it sees the avatar, carries packets, holds on, and fights with nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from liveavatar_nb import AsyncLiveAvatar, NewContext, Simulator, config, headless
+from liveavatar_nb.config import Masked
+from liveavatar_nb.errors import RoomNotHeld
+from liveavatar_nb.headless import RECONNECTING, Headless
+from liveavatar_nb.holder import RoomLine
+from liveavatar_nb.protocol import full
+from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.simulator import LiveKit
+from liveavatar_nb.wire import Wire
+
+from .crowd import Crowd, crowd  # noqa: F401 (the fixture)
+from .livekit import LiveKitServer, livekit_server  # noqa: F401 (the fixture)
+from .waiting import until, wait_for
+
+BACK_LIMIT = 60.0  # s that LiveKit's library takes at most to get a room back
+SESSION = "the-session"
+
+
+class Room:
+    """A session's way into a room of its own, and what came there."""
+
+    def __init__(self, server: LiveKitServer, identity: str = "client") -> None:
+        self.name = str(uuid.uuid4())
+        self.server = server
+        self.events: list[Event] = []
+        self.words: list[str | None] = []
+        self.token = server.token(identity, self.name)
+        self.line = RoomLine(
+            server.url,
+            Masked(self.token),
+            SESSION,
+            Wire(),
+            receive=self.events.append,
+            on_change=self._change,
+            opener=Headless.join,
+        )
+
+    def _change(self) -> None:
+        if self.words[-1:] != [self.line.words]:
+            self.words.append(self.line.words)
+
+    def tell(self, text: str) -> full.Command:
+        return full.speak_text(text, "id", SESSION)
+
+    def of(self, identity: str) -> str:
+        """A token for somebody else."""
+        return self.server.token(identity, self.name)
+
+
+@asynccontextmanager
+async def entered(server: LiveKitServer) -> AsyncIterator[Room]:
+    """Being done with it, everybody has left."""
+    room = Room(server)
+    try:
+        yield room
+    finally:
+        await room.line.close()
+
+
+@asynccontextmanager
+async def another(server: LiveKitServer) -> AsyncIterator[LiveKitServer]:
+    """A server that ends with its test, and with it what the library keeps open to it."""
+    other = LiveKitServer(server.executable)
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+def said(kind: str) -> str:
+    return json.dumps({"event_type": kind, "event_id": str(uuid.uuid4())})
+
+
+async def test_it_sees_the_avatar_and_carries_packets(livekit_server: LiveKitServer, crowd: Crowd) -> None:  # noqa: F811
+    async with entered(livekit_server) as room:
+        waiting = asyncio.create_task(room.line.wait_for_avatar())
+        await until(lambda: room.line.holder)
+        with crowd.join(livekit_server.url, room.of("somebody")) as somebody:
+            somebody.show()
+            with crowd.join(livekit_server.url, room.of("heygen")) as avatar:
+                await asyncio.sleep(0.5)
+                assert not waiting.done()
+                avatar.show()
+                await asyncio.wait_for(waiting, 10)
+                await room.line.send(room.tell("Grüezi"))
+                await until(lambda: avatar.heard)
+                assert json.loads(avatar.heard[0])["text"] == "Grüezi"
+                avatar.send(said("avatar.speak_started"), full.RESPONSE)
+                avatar.send(said("avatar.speak_ended"), "chat")
+                avatar.send("rubbish", full.RESPONSE)
+                avatar.send(said("avatar.speak_ended"), full.RESPONSE)
+                await until(lambda: len(room.events) == 2)
+                assert [event.type for event in room.events] == ["avatar.speak_started", "avatar.speak_ended"]
+            await until(lambda: not room.line.has_avatar)
+
+
+async def test_an_avatar_that_is_there_first_is_seen(livekit_server: LiveKitServer, crowd: Crowd) -> None:  # noqa: F811
+    async with entered(livekit_server) as room:
+        with crowd.join(livekit_server.url, room.of("heygen")) as avatar:
+            avatar.show()
+            await room.line.wait_for_avatar()
+            assert avatar.is_in
+
+
+async def test_row_36_somebody_else_with_its_token_is_explained_and_not_fought(
+    livekit_server: LiveKitServer,  # noqa: F811
+    crowd: Crowd,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with entered(livekit_server) as room:
+        await room.line.reach()
+        room.line.need()
+        with crowd.join(livekit_server.url, room.token) as other:
+            await until(lambda: room.line.words)
+            assert "Somebody else joined the room with the session's token." in room.words
+            with pytest.raises(RoomNotHeld, match=r"Somebody else joined.*throws the other out"):
+                await room.line.send(room.tell("Hello"))
+            await asyncio.sleep(1)
+            assert other.is_in
+            assert not room.line.can_send
+            room.line.join_again()
+            await until(lambda: room.line.holder)
+            await until(lambda: not other.is_in)
+            assert room.words[-1] is None
+    assert room.token not in caplog.text
+
+
+async def test_a_page_takes_over_without_throwing_anybody_out(
+    livekit_server: LiveKitServer,  # noqa: F811
+    crowd: Crowd,  # noqa: F811
+) -> None:
+    async with entered(livekit_server) as room:
+        room.line.need()
+        await until(lambda: room.line.holder)
+        await room.line.expect()
+        with crowd.join(livekit_server.url, room.token) as page:
+            await asyncio.sleep(0.5)
+            assert page.is_in
+            assert room.line.words is None
+        assert "Somebody else" not in str(room.words)
+
+
+async def test_row_35_a_server_that_was_gone_is_got_back(
+    livekit_server: LiveKitServer,  # noqa: F811
+    crowd: Crowd,  # noqa: F811
+) -> None:
+    async with another(livekit_server) as server, entered(server) as room:
+        with crowd.join(server.url, room.of("heygen")) as avatar:
+            avatar.show()
+            await room.line.wait_for_avatar()
+            first = room.line.holder
+            server.close()
+            try:
+                await until(lambda: room.line.words)
+                assert room.line.words == RECONNECTING
+                with pytest.raises(RoomNotHeld, match="being got back"):
+                    await room.line.send(room.tell("Lost"))
+            finally:
+                server.start()
+            await until(lambda: room.line.words is None, BACK_LIMIT)
+            assert room.line.holder is first
+            await until(lambda: room.line.has_avatar, BACK_LIMIT)
+            await room.line.send(room.tell("Back"))
+            await until(lambda: avatar.heard)
+            assert [json.loads(packet)["text"] for packet in avatar.heard] == ["Back"]
+
+
+async def test_nobody_there_and_a_wrong_token_are_told_in_words(livekit_server: LiveKitServer) -> None:  # noqa: F811
+    async with another(livekit_server) as server, entered(server) as room:
+        room.line.token = Masked("wrong")
+        with pytest.raises(RoomNotHeld, match="cannot be reached") as refused:
+            await room.line.reach()
+        assert "wrong" not in str(refused.value)
+        room.line.token = Masked(room.token)
+        room.line.url = "ws://127.0.0.1:9"
+        with pytest.raises(RoomNotHeld, match="cannot be reached"):
+            await room.line.reach()
+
+
+async def test_a_server_that_keeps_silent_is_given_up_and_left_once_it_speaks(
+    livekit_server: LiveKitServer,  # noqa: F811
+    crowd: Crowd,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(config, "ROOM_JOIN_LIMIT", 0.5)
+    monkeypatch.setattr(config, "LEAVE_LIMIT", 0.1)
+    async with another(livekit_server) as server, entered(server) as room:
+        server.stall()
+        try:
+            with pytest.raises(RoomNotHeld, match="no answer within 0.5 s"):
+                await room.line.reach()
+        finally:
+            server.go_on()
+        await until(lambda: not headless._leaving)
+        assert not room.line.has_avatar
+        with crowd.join(server.url, room.token) as page:
+            await asyncio.sleep(0.5)
+            assert page.is_in
+
+
+async def test_a_joining_that_nobody_wants_any_more_leaves_nobody_behind(
+    livekit_server: LiveKitServer,  # noqa: F811
+    crowd: Crowd,  # noqa: F811
+) -> None:
+    async with entered(livekit_server) as room:
+        room.line.need()
+        await asyncio.sleep(0.01)
+        await room.line.expect()
+        with crowd.join(livekit_server.url, room.of("watcher")) as watcher, crowd.join(livekit_server.url, room.token):
+            await asyncio.sleep(0.5)
+            assert room.line.holder is None
+            assert watcher.is_in
+
+
+def test_the_loops_end_leaves_the_room(livekit_server: LiveKitServer, crowd: Crowd) -> None:  # noqa: F811
+    async def see() -> None:
+        room.line.need()
+        await room.line.wait_for_avatar()
+
+    room = Room(livekit_server)
+    with crowd.join(livekit_server.url, room.of("heygen")) as avatar:
+        avatar.show()
+        asyncio.run(see())
+        assert room.line.holder is None
+        # who joins with the same identity now throws nobody out, and is not thrown out
+        with crowd.join(livekit_server.url, room.token) as next_one:
+            avatar.send("still here")
+            wait_for(lambda: next_one.heard)
+
+
+def test_whether_it_can_join_is_known_without_loading_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert headless.is_installed()
+
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("importlib.util.find_spec", missing)
+    assert not headless.is_installed()
+
+
+# with a session
+
+
+@pytest.fixture
+def simulator(livekit_server: LiveKitServer) -> Iterator[Simulator]:  # noqa: F811
+    """One whose avatars are in real rooms."""
+    room = LiveKit(livekit_server.url, livekit_server.key, livekit_server.secret)
+    with Simulator(livekit=room, connect_delay=0.01, history=False) as running:
+        yield running
+        assert not running.billed()
+
+
+async def test_a_conversation_without_any_page(
+    client: AsyncLiveAvatar, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = NewContext("Guide", "You are a guide. The tower opens at nine.", opening_text="Hello!")
+    with caplog.at_level(logging.DEBUG):
+        async with await client.start("Silas", context=context) as session:
+            assert session.room is not None
+            assert (session.room.kind, session.room.holder) == ("livekit", None)
+            await session.wait_for_avatar()
+            answer = await session.ask("When does the tower open?")
+            assert answer.state == "ended"
+            assert answer.text
+            spoken = await session.say("Goodbye.")
+            assert spoken.state == "ended"
+            assert [one.transcript for one in session.transcript if one.role == "avatar"] == [
+                "Hello!", answer.text, "Goodbye."
+            ]  # fmt: skip
+            token = session.room.token.reveal()
+        assert session.room.holder is None
+        assert token not in caplog.text
+    assert {frame.kind for frame in session.wire if frame.name.startswith("avatar.")} == {"data"}
+
+
+async def test_without_the_extra_media_the_error_names_it_and_view(
+    client: AsyncLiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liveavatar_nb.entrance.is_installed", lambda: False)
+    async with await client.start("Silas", context=NewContext("Guide", "You are a guide.")) as session:
+        assert not session.can.say
+        for call in (session.say("Hello"), session.ask("Why?"), session.wait_for_avatar(), session.start_listening()):
+            with pytest.raises(RoomNotHeld, match=r"view\(\).*pip install \"liveavatar-nb\[media\]\""):
+                await call
+        await session.interrupt()
+
+
+async def test_a_lite_session_sees_its_avatar_too(client: AsyncLiveAvatar, simulator: Simulator) -> None:
+    async with await client.start("Silas") as session:
+        await session.wait_for_avatar()
+        assert session.room is not None
+        assert session.room.has_avatar
