@@ -511,12 +511,12 @@ def test_python_begins_and_ends_a_recording(live: Open) -> None:
 
 def test_its_length_is_limited_and_what_was_recorded_is_kept(live: Open) -> None:
     view = live()
-    view.run("harness.python.tell({type: 'record', request: 'r-1', seconds: 2, bytes: 2e7})")
+    view.run("harness.python.tell({type: 'record', request: 'r-1', seconds: 4, bytes: 2e7})")
     found = Recording(view, "r-1")
     assert found.problem is None
-    assert 2 <= found.seconds < 4
+    assert 4 <= found.seconds < 8
     assert found.frames()
-    expect(view.page.locator(".lv-tool-news")).to_have_text("It was ended at its limit of 2 s, and kept.")
+    expect(view.page.locator(".lv-tool-news")).to_have_text("It was ended at its limit of 4 s, and kept.")
 
 
 def test_its_size_is_limited_and_never_beyond(live: Open) -> None:
@@ -600,9 +600,23 @@ def test_a_drawn_face_is_recorded_as_it_is_drawn(loud_chromium: Browser) -> None
     with harnesses(loud_chromium) as opened:
         view = opened("view", "view_drawn")
         view.page.locator(".lv-viewbar").wait_for(state="attached")
-        view.run("harness.python.tell({type: 'record', request: 'r-1', seconds: 2, bytes: 2e7})")
-        found = Recording(view, "r-1")
-        assert found.frames()[0].shape == (720, 1280, 3)
+        view.run("harness.python.tell({type: 'record', request: 'r-1', seconds: 60, bytes: 2e7})")
+        view.sent("recording", 2)
+        view.run("harness.python.tell({type: 'record_stop', request: 'r-1'})")
+        assert Recording(view, "r-1").frames()[0].shape == (720, 1280, 3)
+
+
+def test_one_without_a_frame_says_that_nothing_came(live: Open) -> None:
+    script = (
+        "globalThis.MediaRecorder = class { static isTypeSupported() { return true; } state = 'inactive';"
+        " start() { this.state = 'recording'; } stop() { this.state = 'inactive';"
+        " setTimeout(() => this.onstop(), 0); } }"
+    )
+    view = live(script=script)
+    view.button("Record").click()
+    view.button("Stop the recording").click()
+    found = Recording(view)
+    assert (found.content, found.problem) == (b"", "Nothing came to be recorded.")
 
 
 # for everybody

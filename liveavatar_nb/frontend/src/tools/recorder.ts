@@ -58,9 +58,10 @@ class Take {
     private readonly onOver: (words: string | null) => void,
     private readonly release: () => void,
   ) {
-    this.outbox = new Outbox((out) =>
-      ask("recording", { request, ...out, seconds: this.seconds ?? this.secondsAt(performance.now()), problem: null }),
-    );
+    this.outbox = new Outbox((out) => {
+      const problem = out.is_last && this.bytes === 0 ? "Nothing came to be recorded." : null;
+      return ask("recording", { request, ...out, seconds: this.secondsAt(performance.now()), problem });
+    });
     const whole = limit(limits.seconds);
     this.timer = setTimeout(() => this.stop(`It was ended at its limit of ${whole}, and kept.`), limits.seconds * 1000);
     this.unlisten = room.onChange(() => {
