@@ -198,9 +198,9 @@ def test_sound_that_the_browser_blocks_is_let_out_by_a_click(
         view = strict("view", "view_livekit", script=script)
         with view.page.expect_console_message(
             lambda line: line.text.startswith("blocked "), timeout=ROOM_LIMIT
-        ) as told:
+        ) as said:
             pass
-        _, left, top, level = line.value.text.split()
+        _, left, top, level = said.value.text.split()
         assert float(level) == 0
         view.page.mouse.click(float(left), float(top))
         view.page.wait_for_function("hear().level > 0.05", timeout=ROOM_LIMIT)

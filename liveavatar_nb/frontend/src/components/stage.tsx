@@ -83,6 +83,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
   const [replaced, setReplaced] = useState<HTMLCanvasElement | null>(null);
   const { speaking, session, status } = state;
   const track = room?.handle?.video ?? null;
+  const said = captions ? speaking.caption : null;
   const hasSound = room !== null && (room.kind === "drawn" || room.handle?.audio != null);
   const isDrawn = room !== null && (room.kind === "drawn" || room.news.state === "unreachable");
   const isOver = status === "gone" || ((status === "ended" || status === "failed") && session?.avatar_id === avatarId);
@@ -163,9 +164,9 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
           {room ? <MicrophoneNote room={room} can={speaking.can} /> : null}
           {room ? <RoomSaying room={room} hasPicture={shown !== null} /> : null}
           {room && hasSound && !room.canPlayAudio ? <EnableSound room={room} /> : null}
-          {captions && speaking.caption ? (
+          {said ? (
             <p class="lv-said" aria-live="polite">
-              <span>{speaking.caption}</span>
+              <span>{said}</span>
             </p>
           ) : null}
         </div>
@@ -181,7 +182,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
             <Microphone room={room} link={link} can={speaking.can} />
             <ViewTools room={room} link={link} picture={shown} onReplace={setReplaced} />
           </ViewBar>
-        ) : (
+        ) : said ? null : (
           <span class="lv-caption lv-cut">{name}</span>
         )}
       </div>
