@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 Open = Callable[..., Any]
 
@@ -205,6 +206,21 @@ def test_the_layout_follows_the_container_and_not_the_window(harness: Open) -> N
     assert view.run(columns) == 2
     view.run("document.querySelector('main').style.width = '400px'")
     assert view.run(columns) == 1
+
+
+def test_two_widgets_of_a_page_have_no_name_in_common(harness: Open) -> None:
+    view = harness("studio")
+    view.run("harness.another('studio', 'pick')")
+    expect(view.page.get_by_role("tab", name="Settings")).to_have_count(2)
+    for tab in view.page.get_by_role("tab", name="Settings").all():
+        tab.click()
+    groups = view.run(
+        "Array.from(document.querySelectorAll('input[type=radio]'), ({name, checked}) => [name, checked])"
+    )
+    # radio buttons of one name are one choice, whichever widget they are in
+    assert sum(checked for _, checked in groups) == len({name for name, _ in groups}) >= 2
+    ids = view.run("Array.from(document.querySelectorAll('[id]'), ({id}) => id)")
+    assert len(ids) == len(set(ids))
 
 
 def test_keys_do_not_reach_the_notebook(harness: Open) -> None:

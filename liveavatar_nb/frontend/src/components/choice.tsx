@@ -1,5 +1,5 @@
 /** One of a few: native radio buttons, so that keyboard and screen reader need nothing from us. */
-import { useId } from "preact/hooks";
+import { useId } from "./hooks";
 
 export interface Option<T extends string> {
   value: T;

@@ -23,3 +23,9 @@ export function useNow(active: boolean, everyMs: number, since = 0): number {
   }, [active, everyMs, since]);
   return active ? Math.max(now, performance.now()) : now;
 }
+
+/** A name that no other widget of the page has: Preact's own count from the start in each. */
+export function useId(): string {
+  const [id] = useState(() => `lv-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`);
+  return id;
+}

@@ -5,6 +5,7 @@ import type { Abilities } from "../contract";
 import type { Link } from "../link";
 import type { SharedRoom } from "../media/types";
 import { Microphone as Line, type MicrophoneState } from "../tools/microphone";
+import { useId } from "./hooks";
 import { Menu } from "./menu";
 import { Note } from "./note";
 
@@ -189,15 +190,16 @@ function Level({ line }: { line: Line }) {
 }
 
 function Devices({ line }: { line: Line }) {
+  const name = useId();
   return (
     <Menu label="Microphones" icon={<ChevronUp size={15} aria-hidden="true" />}>
       {(close) => (
         <div class="lv-devices">
           <strong>Microphone</strong>
-          {line.devices.map(({ id, name }) => (
+          {line.devices.map(({ id, name: label }) => (
             <label key={id}>
-              <input type="radio" checked={id === line.deviceId} onChange={() => void line.choose(id)} />
-              <span>{name}</span>
+              <input type="radio" name={name} checked={id === line.deviceId} onChange={() => void line.choose(id)} />
+              <span>{label}</span>
             </label>
           ))}
           <button

@@ -1,6 +1,7 @@
 /** A setting: its name, a word on what it does, and what it is set by. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useId } from "./hooks";
 
 /** What is typed goes to Python when it stands still for so long, in milliseconds, and when the field is left. */
 const STILL_MS = 400;

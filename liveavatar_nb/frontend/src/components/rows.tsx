@@ -1,8 +1,9 @@
 /** Rows of the wire log in a window: of ten thousand only those in sight are in the page. */
 import { ArrowDown, ArrowUp } from "lucide-preact";
-import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { milliseconds, offset } from "../words";
 import type { KeptRow } from "../wirerows";
+import { useId } from "./hooks";
 
 /** As in the style sheet. */
 const ROW_PX = 26;

@@ -1,7 +1,8 @@
 /** A text for the avatar: to answer, or to say word for word. */
-import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Drafts } from "../drafts";
 import type { TalkState } from "../state";
+import { useId } from "./hooks";
 
 /** As many characters as Python takes. */
 const LONGEST = 2000;

@@ -1,7 +1,8 @@
 /** What the next start asks for. */
-import { useId, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Settings } from "../contract";
 import { Choice } from "./choice";
+import { useId } from "./hooks";
 import { PersonaForm, type PersonaProps } from "./persona";
 import { Pick, Row } from "./row";
 

@@ -1,6 +1,7 @@
 /** Tabs of the side panel: each click stands, until another task begins that has a tab of its own. */
 import type { ComponentChildren } from "preact";
-import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useId } from "./hooks";
 
 interface Tab {
   name: string;
