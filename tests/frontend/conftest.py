@@ -20,6 +20,7 @@ ORIGIN = "http://harness.test"
 SECURE_ORIGIN = "https://harness.test"
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 TIMEOUT_MS = 5000
+EPOCH_S = 1_800_000_000  # of a page whose clock stands
 
 
 class Harness:
@@ -107,7 +108,9 @@ def harnesses(browser: Browser) -> Iterator[Open]:
         origin = SECURE_ORIGIN if secure else ORIGIN
         page.route(f"{origin}/**", answer)
         if clock:
-            page.clock.install()
+            # installed alone it would go on by itself
+            page.clock.install(time=EPOCH_S)
+            page.clock.pause_at(EPOCH_S + 1)
         if script is not None:
             page.add_init_script(script)
         # a look into the page would count as a person's click on it

@@ -289,7 +289,7 @@ def test_the_user_is_seen_speaking_until_the_words_are_there(harness: Open) -> N
 
 def test_an_avatar_that_is_not_there_yet_is_waited_for(harness: Open) -> None:
     view = harness("talk", "full_waiting")
-    expect(view.page.locator(".lv-doing")).to_have_text("Waiting for the avatar")
+    expect(view.page.locator(".lv-doing")).to_have_text("Joining…")
     view.session(agent_state="idle")
     expect(view.page.locator(".lv-doing")).to_have_text("Idle")
 

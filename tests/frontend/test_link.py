@@ -152,7 +152,7 @@ def test_a_lost_connection_stops_the_clock_and_asks_again(harness: Open) -> None
     expect(view.page.locator(".lv-elapsed")).to_have_text("2:14")
     before = len(view.commands("ready"))
     view.run("harness.kernel.setConnection('connected')")
-    view.page.clock.run_for(1000)
+    view.page.clock.run_for(1100)
     assert len(view.commands("ready")) == before + 1
     assert view.run(OPEN_COMMS) == 1
     expect(view.page.locator(".lv-pill")).to_have_text("Live")

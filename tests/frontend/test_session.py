@@ -76,7 +76,7 @@ def test_the_clock_counts_on_from_pythons_last_word(harness: Open) -> None:
     expect(view.page.locator(".lv-elapsed")).to_have_text("3:24")
     expect(view.page.locator(".lv-foot")).to_contain_text("keep-alive 1 min 22 s ago")
     view.session(elapsed=300, keep_alive_age=1)
-    view.page.clock.run_for(1000)
+    view.page.clock.run_for(1100)
     expect(view.page.locator(".lv-elapsed")).to_have_text("5:01")
     view.page.clock.run_for(600_000)
     expect(view.page.locator(".lv-elapsed")).to_have_text("10:00")

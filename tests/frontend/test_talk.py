@@ -81,6 +81,7 @@ def test_before_a_session_it_says_what_will_be_here_and_nothing_can_be_played(ha
 
 def test_play_is_sent_at_once_and_its_progress_counts_on_by_itself(harness: Open) -> None:
     view = harness("studio", "talk_idle", clock=True)
+    view.page.clock.run_for(100)
     view.button("Play welcome.wav").click()
     view.page.clock.run_for(100)
     assert [(one["args"], one["way"]) for one in view.commands("play")] == [({"sound": "s-1"}, "control")]

@@ -11,10 +11,26 @@ import { Stage } from "./components/stage";
 import { Tabs } from "./components/tabs";
 import { TalkTab } from "./components/talk";
 import { WireTab } from "./components/wire";
-import { type Abilities, type Avatar, type Catalogue, PANEL_TRAITS, PICKER_TRAITS, TALK_TRAITS } from "./contract";
+import {
+  type Abilities,
+  type Avatar,
+  type Catalogue,
+  PANEL_TRAITS,
+  PICKER_TRAITS,
+  TALK_TRAITS,
+  VIEW_TRAITS,
+} from "./contract";
 import type { Link } from "./link";
 import { widget } from "./mount";
-import { blockedBy, isRunning, panelState, personaOf, talkState } from "./state";
+import {
+  blockedBy,
+  isRunning,
+  panelState,
+  personaOf,
+  type Status,
+  type TalkState,
+  talkState,
+} from "./state";
 
 const AVATAR = 0;
 const TALK = 1;
@@ -26,6 +42,11 @@ function useChapter(running: boolean): number {
   if (running && !chapter.current.running) chapter.current.count += 1;
   chapter.current.running = running;
   return chapter.current.count;
+}
+
+/** The Talk tab is the one to see: something is said, or was, and can be read. */
+function talksNow(status: Status, { transcript }: TalkState): boolean {
+  return status === "live" || status === "stopping" || (status !== "starting" && transcript.length > 0);
 }
 
 /** On its own, so that what goes on in the room draws nothing else anew. */
@@ -71,9 +92,10 @@ function Studio({ link }: { link: Link }) {
       onCommand={onCommand}
     />
   );
+  const spoken = talkState(link);
   const talk = (
     <TalkTab
-      state={talkState(link)}
+      state={spoken}
       drafts={link.drafts}
       uploads={link.uploads}
       microphone={<InTalk link={link} can={state.speaking.can} />}
@@ -104,7 +126,7 @@ function Studio({ link }: { link: Link }) {
         </div>
         <Tabs
           label="Studio"
-          wanted={state.speaking.isOpen || state.speaking.agent !== null ? TALK : AVATAR}
+          wanted={talksNow(state.status, spoken) ? TALK : AVATAR}
           chapter={chapter}
           asked={asked}
           tabs={[
@@ -120,4 +142,4 @@ function Studio({ link }: { link: Link }) {
   );
 }
 
-export default widget(Studio, [...new Set([...PICKER_TRAITS, ...PANEL_TRAITS, ...TALK_TRAITS])]);
+export default widget(Studio, [...new Set([...PICKER_TRAITS, ...PANEL_TRAITS, ...TALK_TRAITS, ...VIEW_TRAITS])]);

@@ -270,7 +270,6 @@ export const FIXTURES = {
     avatar_name: "",
     credits: null,
     credits_problem: NO_KEY.title,
-    problem: NO_KEY,
   },
   none: { avatars: [], value: "", avatar: "", avatar_name: "" },
   starting: {

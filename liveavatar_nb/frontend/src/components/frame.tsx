@@ -24,9 +24,11 @@ export function Head({ title, state }: { title: string; state: PanelState }) {
     <div class="lv-head">
       <strong class="lv-title">{title}</strong>
       {state.simulated ? (
-        <span class="lv-chip lv-chip-warn lv-service">
+        <span class="lv-chip lv-chip-warn lv-service" title="Simulator: nothing is billed">
           <FlaskConical size={13} aria-hidden="true" />
-          Simulator: nothing is billed
+          <span>
+            Simulator<span class="lv-assuring">: nothing is billed</span>
+          </span>
         </span>
       ) : (
         <span class="lv-chip lv-service lv-cut">{state.service}</span>

@@ -1,12 +1,13 @@
 /** Who the avatar is in a conversation: its context with prompt and opening, its voice, its language. */
 import { LoaderCircle, Pencil, Plus, Search, Square, Volume2 } from "lucide-preact";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { ContextDetail, Persona, Settings, Voice } from "../contract";
 import type { Drafts, Edit, Fresh } from "../drafts";
 import type { Previews } from "../previews";
 import { fold, plural } from "../words";
 import { Choice } from "./choice";
+import { useId } from "./hooks";
 import { Note } from "./note";
 import { Pick, Typed } from "./row";
 
@@ -347,7 +348,7 @@ function Voices({ settings, persona, previews, needsVoice, usable, onCommand }: 
       <div class="lv-line">
         <div class="lv-cut">
           Voice
-          <div class="lv-help lv-cut">
+          <div class={picked ? "lv-help lv-cut" : "lv-help lv-wraps"}>
             {picked
               ? `${picked.name}, ${wordsOf(picked)}`
               : settings.voice_id || (needsVoice ? "An image avatar has none of its own: pick one" : "The avatar's own")}
@@ -455,9 +456,9 @@ export function PersonaForm(props: PersonaProps) {
   }
   if (persona.state !== "ready") {
     return (
-      <p class="lv-row lv-mute" role="status">
+      <div class="lv-row lv-mute" role="status">
         {usable ? "Reading contexts and voices…" : "Contexts and voices are read by the kernel."}
-      </p>
+      </div>
     );
   }
   const languages = Object.fromEntries(persona.languages.map(({ code, name }) => [code, name]));

@@ -1,5 +1,5 @@
 /** What a session can say: what is being said, what waits, sounds to play, words to say, what was said. */
-import { AudioLines, CornerDownRight, Ear, Mic, UserRound } from "lucide-preact";
+import { AudioLines, CornerDownRight, Ear, MessagesSquare, Mic, UserRound } from "lucide-preact";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Utterance } from "../contract";
@@ -54,7 +54,7 @@ function Doing({ state }: { state: TalkState }) {
     return (
       <strong class="lv-doing">
         <UserRound size={15} aria-hidden="true" />
-        Waiting for the avatar
+        Joining…
       </strong>
     );
   }
@@ -216,16 +216,23 @@ function Silence({ state }: { state: TalkState }) {
   const name = state.session?.avatar_name ?? "the avatar";
   const { can } = state.speaking;
   const how = [can.ask ? "ask something below" : "", can.microphone ? "speak into the microphone" : ""].filter(Boolean);
+  const words =
+    state.status !== "live"
+      ? calmWords(state)
+      : how.length > 0
+        ? `To talk with ${name} ${how.join(", or ")}.`
+        : can.say
+          ? `Write below what ${name} is to say.`
+          : "";
   return (
     <div class="lv-silence">
-      <p>
-        <strong>Nothing was said yet.</strong>
-      </p>
-      {how.length > 0 ? (
+      <MessagesSquare size={30} strokeWidth={1.4} aria-hidden="true" />
+      {state.status === "live" ? (
         <p>
-          To talk with {name} {how.join(", or ")}.
+          <strong>Nothing was said yet.</strong>
         </p>
       ) : null}
+      <p>{words}</p>
     </div>
   );
 }
@@ -253,14 +260,16 @@ export function TalkTab({ state, drafts, uploads, microphone, onCommand }: Props
   const { speaking, isConversation } = state;
   const isLive = state.status === "live";
   const isSilent = state.transcript.length === 0 && speaking.agent !== "thinking" && !speaking.isUserSpeaking;
+  const isQuiet = isConversation && isSilent;
   const plays = !isConversation && (!isLive || speaking.can.play);
   return (
     <div class={`lv-talk${isConversation ? " lv-conversation" : ""}`}>
       <Spoken state={state} />
-      {isLive ? <Now state={state} onCommand={onCommand} /> : <p class="lv-calm">{calmWords(state)}</p>}
+      {isLive ? <Now state={state} onCommand={onCommand} /> : null}
+      {isLive || isQuiet ? null : <p class="lv-calm">{calmWords(state)}</p>}
       <Notes state={state} uploads={uploads} onCommand={onCommand} />
       {plays ? <SoundList state={state} uploads={uploads} onCommand={onCommand} /> : null}
-      {isLive && isConversation && isSilent ? <Silence state={state} /> : <Transcript state={state} />}
+      {isQuiet ? <Silence state={state} /> : <Transcript state={state} />}
       {isLive && speaking.can.microphone ? microphone : null}
       <Say state={state} drafts={drafts} />
     </div>
