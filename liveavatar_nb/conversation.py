@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections import OrderedDict, deque
@@ -17,22 +18,21 @@ from .lines import Lines, UserSide
 from .protocol import full
 from .protocol.events import Event
 from .protocol.full import Command
+from .sources import Sources
 from .stopwatch import Stopwatch
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-REMEMBERED: Final = 1000  # ids, with what they stand for
+REMEMBERED: Final = 1000  # what was asked, and said word for word
 DEAF: Final = 2.0  # s after an interruption in which words without a source are of what was interrupted
 SLOWEST_SPEECH: Final = 8.0  # characters a second
-OPENING_LIMIT: Final = 10.0  # s after somebody came in which the opening may be said
 
 
 class Conversation:
     """What one session says and hears, and how far that is.
 
-    Events name by `source_event_id` what they answer; where the service leaves that out, the order of things tells.
-    They may come twice, in the wrong order, or be about what is over; nothing goes back by them.
+    Events may come twice, in the wrong order, or be about what is over; nothing goes back by them.
 
     Args:
         clock: tells the time.
@@ -49,16 +49,13 @@ class Conversation:
         self._times = times
         self._lines = lines
         self._on_change = on_change
-        self._has_opening = has_opening
+        self._sources = Sources(clock, has_opening=has_opening)
         self._line: RoomLine | None = None
-        self._opening_until: float | None = None  # known from the first sign of somebody in the room
         self._open: list[AsyncUtterance] = []
-        self._known: OrderedDict[str, AsyncUtterance] = OrderedDict()
         self._asked: OrderedDict[str, str] = OrderedDict()  # what was asked, by the ids of the answers
         self._words: OrderedDict[str, str] = OrderedDict()  # what is said word for word, by its ids
         self._repeats = full.Repeats()
         self._user = UserSide(lines)
-        self._names_sources = False  # whether the service has named one of ours
         self._rest = AgentState.IDLE
         self._thinking_until = 0.0
         self._asked_at: float | None = None  # when the user had said something
@@ -91,6 +88,13 @@ class Conversation:
             return AgentState.TALKING
         return AgentState.THINKING if self._clock.monotonic() < self._thinking_until else self._rest
 
+    @property
+    def _way(self) -> RoomLine:
+        """The way to the service."""
+        if self._line is None:
+            raise RoomNotHeld("The service named no room.", session_id=None, remedy="Start another session.")
+        return self._line
+
     # what it is told to do
 
     def connect(self, line: RoomLine) -> None:
@@ -109,10 +113,11 @@ class Conversation:
         Raises:
             RoomNotHeld: there is no way to the service.
         """
-        assert self._line is not None
-        self._remember(self._known, utterance.id, utterance)
+        if self._end is not None:
+            raise SessionEnded(self._end.message, session_id=self._end.session_id, end_reason=self._end.end_reason)
+        self._sources.add(utterance)
         if not question:
-            self._remember(self._words, utterance.id, command.text)
+            self._remember(self._words, utterance.id, command.text or "")
         self._open.append(utterance)
         self.utterances.append(utterance)
         self._on_change()
@@ -123,10 +128,13 @@ class Conversation:
             return not utterance.state.is_final
 
         try:
-            await self._line.send(command, begin)
+            await self._way.send(command, begin)
         except asyncio.CancelledError:
-            # it may be on its way
-            await self.interrupt()
+            if utterance.is_open:
+                # it may be on its way
+                with contextlib.suppress(RoomNotHeld):
+                    await self.interrupt()
+            self._end_one(utterance, UtteranceState.INTERRUPTED)
             raise
         except Exception as failure:
             self._end_one(utterance, UtteranceState.FAILED, failure)
@@ -135,7 +143,7 @@ class Conversation:
             self._spawn(self._watch(utterance, grace))
 
     def _begin(self, utterance: AsyncUtterance, question: str | None) -> None:
-        self._begin_waiting_for_opening()
+        self._sources.somebody_is_there()
         utterance.begin(has_waited=self._open[0] is not utterance)
         if question is not None:
             self._remember(self._asked, utterance.id, question)
@@ -150,29 +158,28 @@ class Conversation:
             RoomNotHeld: there is no way to the service, and something was said.
         """
         was_busy = self._hush()
-        if self._line is None or self._end is not None:
+        if self._end is not None:
             return
         try:
-            await self._line.send(full.interrupt(str(uuid.uuid4()), self._line.session_id))
+            await self._way.send(full.interrupt(str(uuid.uuid4()), self._way.session_id))
         except RoomNotHeld:
             if was_busy:
                 raise
 
     async def listen(self, *, start: bool) -> None:
         """An attentive pose while it does not talk, or the idle one."""
-        assert self._line is not None
-        await self._line.send(full.listen(str(uuid.uuid4()), self._line.session_id, start=start))
+        await self._way.send(full.listen(str(uuid.uuid4()), self._way.session_id, start=start))
         self._rest = AgentState.LISTENING if start else AgentState.IDLE
         self._on_change()
 
     async def push_to_talk(self, *, start: bool) -> None:
         """The user's turn begins, or is over."""
-        assert self._line is not None
-        await self._line.send(full.push_to_talk(str(uuid.uuid4()), self._line.session_id, start=start))
+        await self._way.send(full.push_to_talk(str(uuid.uuid4()), self._way.session_id, start=start))
 
     def close(self, end: SessionEnded) -> None:
         """The session is over, and with it all that was to be said."""
         self._end = end
+        self.on_hush()
         self._thinking_until = 0.0
         self.is_user_speaking = False
         self._user.begin()
@@ -187,11 +194,8 @@ class Conversation:
         """Takes an event in; whether it is new, and of this session."""
         if self._end is not None or self._is_foreign(event) or self._repeats.has(event):
             return False
-        self._begin_waiting_for_opening()
-        source = self._sourced(event)
-        if source is not None and event.event_id is not None:
-            # what answers this event answers that utterance
-            self._remember(self._known, event.event_id, source)
+        self._sources.somebody_is_there()
+        source = self._sources.of(event)
         before = self.agent_state, self.talking, self.is_user_speaking
         text = (event.text or "").encode("utf-8", "replace").decode()  # half a character of a cut emoji becomes "?"
         if event.type == full.USER_STARTED:
@@ -219,15 +223,10 @@ class Conversation:
         ours = None if self._line is None else self._line.session_id
         return event.session_id is not None and event.session_id != ours
 
-    def _sourced(self, event: Event) -> AsyncUtterance | None:
-        """The utterance that the event names."""
-        source = event.source_event_id
-        return None if source is None else self._known.get(source)
-
     # the user's side
 
     def _hear_user(self, text: str, source: AsyncUtterance | None, *, is_whole: bool) -> None:
-        if not text.strip() or self._is_asked(text, source):
+        if not text or (is_whole and not text.strip()) or self._is_asked(text, source):
             return
         if not is_whole:
             self._user.grow(text)
@@ -260,31 +259,19 @@ class Conversation:
             # more of the same
             self._start(self._unasked(event))
         elif source is not None:
-            self._names_sources = self._names_sources or source.id in self._known
+            self._sources.named(source)
             self._start(source)
         elif self.talking is None:
-            self._start(self._next() or self._unasked(event))
+            self._start(self._sources.next(self._open) or self._unasked(event))
         elif event.source_event_id is not None:
             # another one, and not ours
             self._start(self._unasked(event))
-
-    def _next(self) -> AsyncUtterance | None:
-        """The one whose turn it is by the order of things."""
-        if self._names_sources or (self._has_opening and self._news_at < (self._opening_until or 0.0)):
-            return None
-        return next((one for one in self._open if one.state is UtteranceState.SENDING), None)
-
-    def _begin_waiting_for_opening(self) -> None:
-        if self._opening_until is None:
-            self._opening_until = self._clock.monotonic() + OPENING_LIMIT
 
     def _unasked(self, event: Event) -> AsyncUtterance:
         """What the avatar says by itself: its opening, or an answer to what the user said aloud."""
         utterance = AsyncUtterance(clock=self._clock, is_voiced=True)
         utterance.begin(has_waited=False)
-        self._has_opening = False
-        if event.source_event_id is not None:
-            self._remember(self._known, event.source_event_id, utterance)
+        self._sources.claim(event, utterance)
         self._open.append(utterance)
         self.utterances.append(utterance)
         if self._asked_at is not None:
@@ -298,7 +285,7 @@ class Conversation:
         if (talking := self.talking) is not None and talking is not utterance:
             # its end went unheard
             self._end_one(talking, UtteranceState.ENDED)
-        if utterance.start() and utterance.lag is not None and utterance.id in self._known:
+        if utterance.start() and utterance.lag is not None and self._sources.is_ours(utterance):
             self._times.sample("first_word", utterance.lag)
         for other in self._open:
             if other is not utterance:
@@ -317,13 +304,13 @@ class Conversation:
         if source is None and event.source_event_id is None:
             source = self.talking
         elif source is None:
-            source = self.talking if self.talking is not None and self.talking.id not in self._known else None
+            source = self.talking if self.talking is not None and not self._sources.is_ours(self.talking) else None
         if source is not None:
             self._end_one(source, UtteranceState.ENDED)
 
     def _hear_avatar(self, event: Event, text: str, source: AsyncUtterance | None, *, is_whole: bool) -> None:
         self._news_at = self._clock.monotonic()
-        if not text.strip() and is_whole:
+        if not text or (is_whole and not text.strip()):
             return
         utterance = source or self.talking
         if utterance is None:
@@ -332,7 +319,7 @@ class Conversation:
             utterance = self._just_ended(text) if is_whole else None
             if utterance is None and self._lines.is_repeated("avatar", text):
                 return
-            utterance = utterance or self._next() or self._unasked(event)
+            utterance = utterance or self._sources.next(self._open) or self._unasked(event)
         if utterance.state in (UtteranceState.INTERRUPTED, UtteranceState.FAILED):
             return
         if not utterance.state.is_final:
@@ -393,15 +380,14 @@ class Conversation:
                 break
             if await utterance.is_over_within(left):
                 return
-        if utterance.id not in self._known:
+        if not self._sources.is_ours(utterance):
             self._end_one(utterance, UtteranceState.ENDED)
             return
         what = "was spoken" if utterance.state is UtteranceState.TALKING else "is being spoken"
         told = f"The service did not say that {utterance.name!r} {what}, and was silent for {grace:g} s."
-        session_id = None if self._line is None else self._line.session_id
-        self._end_one(utterance, UtteranceState.FAILED, UtteranceFailed(told, session_id=session_id))
+        self._end_one(utterance, UtteranceState.FAILED, UtteranceFailed(told, session_id=self._way.session_id))
 
-    def _remember(self, known: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    def _remember(self, known: OrderedDict[str, str], key: str, value: str) -> None:
         known[key] = value
         while len(known) > REMEMBERED:
             known.popitem(last=False)

@@ -114,9 +114,12 @@ class Lines:
             self._write(line, line.record.transcript, partial=False)
 
     def is_repeated(self, role: Role, text: str) -> bool:
-        """Whether these are words of the last line of that side, which is over: they are late."""
+        """Whether the last line of that side, which is over, begins or ends with these words: they are late."""
         line = next((one for one in reversed(self._lines) if one.record.role == role), None)
-        return line is not None and not line.record.partial and text.strip() in line.record.transcript
+        if line is None or line.record.partial:
+            return False
+        there, text = line.record.transcript.strip(), text.strip()
+        return there.startswith(text) or there.endswith(text)
 
     def _find(self, role: Role, owner: str) -> _Line | None:
         return next((one for one in reversed(self._lines) if one.owner == owner and one.record.role == role), None)
@@ -155,9 +158,11 @@ class UserSide:
         self._lines = lines
         self._turn: str | None = None
         self._unfinished: str | None = None  # the turn before, whose whole words did not come
+        self._is_begun = False  # whether a new turn was told of
 
     def begin(self) -> None:
         """The user begins to speak."""
+        self._is_begun = True
         if self._turn is not None:
             self._lines.close("user", self._turn)
             self._unfinished, self._turn = self._turn, None
@@ -165,7 +170,7 @@ class UserSide:
     def grow(self, chunk: str) -> None:
         """More of it; what is late is left out."""
         if self._turn is None:
-            if self._lines.is_repeated("user", chunk):
+            if not self._is_begun and self._lines.is_repeated("user", chunk):
                 return
             self._turn = str(uuid.uuid4())
         self._lines.grow("user", self._turn, chunk)
@@ -178,3 +183,4 @@ class UserSide:
             turn = self._unfinished if begun is not None and text.startswith(begun) else None
         self._lines.finish("user", turn or str(uuid.uuid4()), text)
         self._turn = self._unfinished = None
+        self._is_begun = False

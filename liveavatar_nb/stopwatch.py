@@ -9,7 +9,14 @@ from . import config, html
 from .clock import CLOCK, Clock
 from .record import Record, Records
 
-STEPS: Final = ("token", "start", "connected", "first_word", "interrupt_to_silence")  # in the order that is shown
+STEPS: Final = (
+    "token",
+    "start",
+    "connected",
+    "first_word",
+    "answer",
+    "interrupt_to_silence",
+)  # in the order that is shown
 
 
 class Stopwatch:
@@ -71,7 +78,8 @@ class Stopwatch:
         """Notes how long something took that happens often; the last 1,000 of each are kept.
 
         Args:
-            name: `first_word` (from the first frame on the wire) or `interrupt_to_silence`.
+            name: `first_word` (from the first frame on the wire, in a conversation from what asks for it), `answer`
+                (from what the user said aloud) or `interrupt_to_silence`.
             seconds: how long.
         """
         times = self._samples.setdefault(name, [])
@@ -114,7 +122,8 @@ class Timing(Record):
 
     Attributes:
         step: `token`, `start` and `connected` count from the call of `start`, `first_word` from the first frame on the
-            wire, `interrupt_to_silence` from the interrupt.
+            wire, in a conversation from what asks for it, `answer` from what the user said aloud,
+            `interrupt_to_silence` from the interrupt.
         count: how often it was timed.
         p50, p95: the seconds in which half, and 95 of 100, were done; between two times by linear interpolation.
         longest: seconds.

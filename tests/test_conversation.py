@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from liveavatar_nb import config
 from liveavatar_nb.config import Masked
-from liveavatar_nb.conversation import DEAF, OPENING_LIMIT, Conversation
+from liveavatar_nb.conversation import DEAF, Conversation
 from liveavatar_nb.errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from liveavatar_nb.holder import HolderKind, RoomLine
 from liveavatar_nb.lines import Lines
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.sources import OPENING_LIMIT
 from liveavatar_nb.stopwatch import Stopwatch
 from liveavatar_nb.utterance import AsyncUtterance
 from liveavatar_nb.wire import Wire
@@ -382,6 +383,29 @@ async def test_an_interruption_that_cannot_be_told_is_refused_where_something_is
     with pytest.raises(RoomNotHeld):
         await talk.conversation.interrupt()
     assert utterance.state == "interrupted"
+
+
+async def test_who_stops_waiting_for_the_room_has_nothing_said(talk: Talk) -> None:
+    await talk.line.expect()
+    saying = asyncio.create_task(talk.say("One."))
+    await until(lambda: talk.conversation.utterances)
+    saying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saying
+    await talk.line.hold(talk.holder)
+    assert (talk.conversation.utterances[0].state, talk.holder.sent) == ("interrupted", [])
+    assert talk.conversation.utterance is None
+
+
+async def test_without_a_room_it_is_refused_in_words() -> None:
+    talk = Talk()
+    for work in (talk.say("One."), talk.conversation.listen(start=True), talk.conversation.push_to_talk(start=True)):
+        with pytest.raises(RoomNotHeld, match="named no room"):
+            await work
+    await talk.conversation.interrupt()
+    await close(talk)
+    with pytest.raises(SessionEnded):
+        await talk.say("Two.")
 
 
 # odd events

@@ -30,7 +30,7 @@ ROWS = [
     ["protocol"],
     ["guard"],
     ["events", "feed", "leftovers", "life", "pacing", "preflight", "stopwatch", "upkeep", "utterance"],
-    ["answers", "holder", "lines", "lookup", "progress", "track", "websocket"],
+    ["answers", "holder", "lines", "lookup", "progress", "sources", "track", "websocket"],
     ["drawn", "headless", "stopping"],
     ["entrance"],
     ["conversation", "speech"],

@@ -105,6 +105,17 @@ def test_the_user_speaks_turn_by_turn(lines: Lines) -> None:
     assert told(lines)[1:] == [("user", "And", False), ("user", "Yes", True)]
 
 
+def test_a_turn_may_begin_with_a_word_of_the_one_before(lines: Lines) -> None:
+    user = UserSide(lines)
+    user.finish("What is that?")
+    user.grow("What is")
+    user.grow("that?")
+    assert len(lines.records) == 1
+    user.begin()
+    user.grow("What")
+    assert told(lines)[1:] == [("user", "What", True)]
+
+
 def test_whole_words_that_are_late_are_of_the_turn_before(lines: Lines) -> None:
     user = UserSide(lines)
     user.grow("And what")
