@@ -275,6 +275,16 @@ def test_asking_shows_that_it_thinks_at_once_although_python_is_silent(harness: 
     expect(log(view).locator(".lv-dots")).to_have_count(0)
 
 
+def test_what_waits_is_named_unless_its_words_are_among_the_bubbles(harness: Open) -> None:
+    view = harness("talk", "talk_queue")
+    status = view.run("import('/fixtures.js').then(({traits}) => traits('full_talking').status)")
+    speech = view.run("harness.model.get('speech')")
+    asked, said = ({**speech[2], "id": f"u-{text}", "text": text} for text in ("Why?", "Good morning"))
+    lines = [{"role": "user", "text": "Why?", "partial": False}]
+    view.write(status=status, speech=[asked, said], transcript=lines)
+    expect(view.page.get_by_role("list", name="Waiting").get_by_role("listitem")).to_have_text(["“Good morning”0:04"])
+
+
 def test_the_user_is_seen_speaking_until_the_words_are_there(harness: Open) -> None:
     view = harness("talk", "talk_full")
     view.session(user_speaking=True)

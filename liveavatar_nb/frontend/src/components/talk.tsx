@@ -237,6 +237,11 @@ function Silence({ state }: { state: TalkState }) {
   );
 }
 
+/** What waits and is not yet among the bubbles, as a question is. */
+function unseen({ queue, transcript }: TalkState): readonly Utterance[] {
+  return queue.filter((one) => !transcript.some((line) => line.role === "user" && line.text === one.text));
+}
+
 function Now({ state, onCommand }: Pick<Props, "state" | "onCommand">) {
   const { speaking, isConversation } = state;
   return (
@@ -251,7 +256,7 @@ function Now({ state, onCommand }: Pick<Props, "state" | "onCommand">) {
       </div>
       {/* In a conversation the words themselves are below, as a bubble. */}
       {isConversation ? null : <What state={state} />}
-      <Queue queue={state.queue} />
+      <Queue queue={isConversation ? unseen(state) : state.queue} />
     </div>
   );
 }
