@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from .errors import InvalidArgument
 from .events import show_failure
+from .preflight import check_answer
 from .threads import bearable, iterate_on_own_thread
 from .utterance import AsyncUtterance
 from .worker import Worker
@@ -70,10 +71,7 @@ class Answerer:
         hush: Callable[[], Awaitable[None]],
         worker: Worker,
     ) -> None:
-        if not callable(function):
-            raise InvalidArgument(
-                f"on_user_text takes a function of a text, not {type(function).__name__}.", field="on_user_text"
-            )
+        check_answer(function)
         self._function = function
         self._say = say
         self._hush = hush

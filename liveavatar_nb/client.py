@@ -31,7 +31,7 @@ from .listing import Listing
 from .lookup import find_avatar, find_context, find_voice, make_context
 from .models import Avatar, Context, ContextDetail, NewContext, Voice
 from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
-from .preflight import check_avatar, check_room, mode_of, patience_of, seconds_of
+from .preflight import check_answer, check_avatar, check_room, mode_of, patience_of, seconds_of
 from .record import Records
 from .rooms import OwnRoom, awaited
 from .threads import on_own_thread
@@ -354,6 +354,8 @@ class AsyncLiveAvatar:
         own_room = None if room is None else awaited(room)
         if own_room is not None:
             check_room(own_room, options.mode, self.base_url)
+        if on_user_text is not None:
+            check_answer(on_user_text)
         if context is not None and on_user_text is not None:
             warn("The context's language model and on_user_text: both would answer. Leave one of them out.")
         if replace and concurrent:

@@ -135,6 +135,18 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
         )
 
 
+def check_answer(function: object) -> None:
+    """Refuses what cannot answer.
+
+    Raises:
+        InvalidArgument: it is no function.
+    """
+    if not callable(function):
+        raise InvalidArgument(
+            f"on_user_text takes a function of a text, not {type(function).__name__}.", field="on_user_text"
+        )
+
+
 def check_variables(context_name: str, required: Collection[str], given: dict[str, str] | None) -> None:
     """Refuses a conversation whose context has names that nothing fills in.
 

@@ -30,6 +30,8 @@ def tokens(simulator: Simulator) -> list[dict[str, Any]]:
     [
         ({"mode": "FULL"}, "context", r"never answers.*NewContext\("),
         ({"mode": "LITE", "context": "My guide"}, "context", "of use in a conversation only"),
+        ({"mode": "LITE", "on_user_text": str}, "on_user_text", "of use in a conversation only"),
+        ({"on_user_text": "Hello", "voice_id": "v"}, "on_user_text", "a function of a text, not str"),
         ({"language": "de"}, "language", "Give a context"),
         ({"voice_id": "v"}, "voice_id", "Give a context"),
         ({"interactivity_type": "PUSH_TO_TALK"}, "interactivity_type", "Give a context"),
