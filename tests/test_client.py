@@ -48,7 +48,7 @@ async def test_an_id_or_a_record_will_do(client: AsyncLiveAvatar) -> None:
     ("arguments", "told"),
     [
         ({"avatar": "Sylas"}, "Did you mean 'Silas'"),
-        ({"avatar": "zzz"}, "There is no 'zzz' among the 19 avatars"),
+        ({"avatar": "zzz"}, "There is no 'zzz' among the 20 avatars"),
         ({"avatar": ""}, "avatar is missing"),
         ({"avatar": 3}, "avatar is missing"),
         ({"avatar": "Thaddeus"}, "not ACTIVE"),

@@ -68,15 +68,16 @@ async def picture(request: Request) -> Response:
     if avatar is None:
         return failure(404, "There is no such avatar")
     query = request.query_params
-    mouth = query.get("mouth", "0")
-    if mouth not in map(str, range(MOUTHS)) or query.get("eyes", "open") not in ("open", "closed"):
+    mouth = query.get("mouth")
+    if mouth not in (None, *map(str, range(MOUTHS))) or query.get("eyes", "open") not in ("open", "closed"):
         return failure(400, f"mouth is 0 to {MOUTHS - 1}, eyes are open or closed")
     headers = {
         "Cache-Control": f"max-age={PICTURE_SECONDS}",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'",
     }
-    drawing = draw(avatar.look, avatar.name, mouth=int(mouth), eyes_closed=query.get("eyes") == "closed")
+    opening, eyes_closed = None if mouth is None else int(mouth), query.get("eyes") == "closed"
+    drawing = draw(avatar.look, avatar.name, mouth=opening, eyes_closed=eyes_closed)
     return Response(drawing, 200, headers, media_type="image/svg+xml")
 
 

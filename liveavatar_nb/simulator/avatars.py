@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from .identity import CREATED_AT, identifier
-from .looks import FEATURED, Look, any_look
+from .looks import CHROMA, FEATURED, Look, any_look
 from .voices import Voice, public_voice
 
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
@@ -119,6 +119,13 @@ def _mine() -> tuple[Avatar, ...]:
             voice_id=public_voice("Harriet").id,
         ),
         Avatar(id=identifier("mine: Noor"), name="Noor (from a photo)", look=FEATURED["Noor"], mine=True, type="IMAGE"),
+        Avatar(
+            id=identifier("mine: Elena, green"),
+            name="Elena (green screen)",
+            look=replace(FEATURED["Elena"], backdrop=CHROMA),
+            mine=True,
+            voice_id=public_voice("Harriet").id,
+        ),
         Avatar(
             id=identifier("mine: Jonas"),
             name="Jonas",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 Hair = Literal["short", "crop", "quiff", "bald", "bob", "long", "waves", "curls", "afro", "bun", "braid", "scarf"]
@@ -116,8 +116,8 @@ FEATURED: Final[Mapping[str, Look]] = {
     "Priya": _look(4, "long", 0, "blazer", 1, 6, 0, soft=True, earrings=True, mouth="laugh"),
     "Oscar": _look(1, "short", 8, "shirt", 9, 5, 4, beard="full", glasses=True, width=1.03),
     "Grace": _look(6, "afro", 0, "vneck", 6, 7, 1, soft=True, earrings=True, mouth="laugh"),
-    "Elena": replace(_look(2, "waves", 2, "blazer", 9, 0, 3, soft=True, mouth="laugh"), backdrop=CHROMA),
-    "Noor": replace(_look(3, "bob", 0, "turtleneck", 8, 2, 0, soft=True, earrings=True), backdrop=CHROMA),
+    "Elena": _look(2, "waves", 2, "blazer", 9, 0, 3, soft=True, mouth="laugh"),
+    "Noor": _look(3, "bob", 0, "turtleneck", 8, 2, 0, soft=True, earrings=True),
     "Jonas": _look(1, "crop", 6, "crew", 1, 9, 3, beard="stubble"),
 }
 

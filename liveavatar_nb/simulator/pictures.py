@@ -34,12 +34,12 @@ MOUTH_PART: Final[Part] = (576, 404, 128, 76)
 EYES_PART: Final[Part] = (540, 268, 200, 76)
 
 
-def draw(look: Look, name: str, *, mouth: int = 0, eyes_closed: bool = False, part: Part = EVERYTHING) -> str:
+def draw(look: Look, name: str, *, mouth: int | None = None, eyes_closed: bool = False, part: Part = EVERYTHING) -> str:
     """The whole picture, titled with the person's name; the same look gives the same bytes.
 
     Parameters
     ----------
-    mouth: how far it is open, 0 to `MOUTHS` - 1.
+    mouth: how far it is open, 0 to `MOUTHS` - 1; None for the gallery's smile or laugh.
     part: of the picture, in its pixels.
     """
     skin = look.skin
@@ -68,7 +68,7 @@ def draw(look: Look, name: str, *, mouth: int = 0, eyes_closed: bool = False, pa
         f"<title>{escape(name)}</title><defs>{paints}</defs>{_backdrop(look)}"
         f"<g transform='translate(640 22)'>{style.behind}{_neck(look)}{clothes(look)}"
         f"<g transform='scale({look.width:.3f} 1)'>{_ears(look)}{_head(look)}{_beard(look)}"
-        f"{_talking(look, mouth) if mouth else _mouth(look)}{_closed(look) if eyes_closed else _eyes(look)}"
+        f"{_mouth(look, mouth)}{_closed(look) if eyes_closed else _eyes(look)}"
         f"{style.front}{_glasses(look)}</g>{style.over}</g></svg>"
     )
 
@@ -201,19 +201,28 @@ def _talking(look: Look, opening: int) -> str:
     )
 
 
-def _mouth(look: Look) -> str:
+def _mouth(look: Look, opening: int | None) -> str:
+    if opening:
+        return _talking(look, opening)
+    return _laughing(look) if opening is None and look.mouth == "laugh" else _smiling(look)
+
+
+def _laughing(look: Look) -> str:
+    lip = _lip(look)
+    return (
+        "<path d='M-40 395C-22 401 22 401 40 395C34 432 16 441 0 441S-34 432-40 395Z' fill='#6f2029'/>"
+        "<path d='M-34 398C-18 403 18 403 34 398C32 410 28 414 22 416C8 419-8 419-22 416C-28 414-32 410-34 398Z' "
+        "fill='#fff'/><path d='M-20 432C-10 425 10 425 20 432C10 443-10 443-20 432Z' fill='#c9525a'/>"
+        f"<path d='M-43 394C-22 402 22 402 43 394' fill='none' stroke='{lip}' stroke-width='6' "
+        "stroke-linecap='round'/>"
+        f"<path d='M-31 430C-18 447 18 447 31 430' fill='none' stroke='{lip}' stroke-width='6.5' "
+        "stroke-linecap='round'/>"
+    )
+
+
+def _smiling(look: Look) -> str:
     lip = _lip(look)
     line = darker(lip, 0.4)
-    if look.mouth == "laugh":
-        return (
-            "<path d='M-40 395C-22 401 22 401 40 395C34 432 16 441 0 441S-34 432-40 395Z' fill='#6f2029'/>"
-            "<path d='M-34 398C-18 403 18 403 34 398C32 410 28 414 22 416C8 419-8 419-22 416C-28 414-32 410-34 398Z' "
-            "fill='#fff'/><path d='M-20 432C-10 425 10 425 20 432C10 443-10 443-20 432Z' fill='#c9525a'/>"
-            f"<path d='M-43 394C-22 402 22 402 43 394' fill='none' stroke='{lip}' stroke-width='6' "
-            "stroke-linecap='round'/>"
-            f"<path d='M-31 430C-18 447 18 447 31 430' fill='none' stroke='{lip}' stroke-width='6.5' "
-            "stroke-linecap='round'/>"
-        )
     return (
         f"<path d='M-38 396C-22 394-8 390 0 394C8 390 22 394 38 396C26 424-26 424-38 396Z' fill='{lip}'/>"
         f"<path d='M-45 391C-26 412 26 412 45 391' fill='none' stroke='{line}' stroke-width='4.5' "

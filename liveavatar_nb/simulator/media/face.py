@@ -98,7 +98,7 @@ def _rest(look: Look, zoom: float) -> Image:
     picture = Image.new("RGBA", (round(WIDTH * zoom), round(HEIGHT * zoom)))
     for top in range(0, HEIGHT, STRIP):
         part = (0, top, WIDTH, STRIP)
-        picture.paste(_painted(draw(look, "", part=part), zoom), _place(part, zoom))
+        picture.paste(_painted(draw(look, "", mouth=0, part=part), zoom), _place(part, zoom))
     return picture
 
 
