@@ -26,6 +26,7 @@ from .errors import (
     StopNotConfirmed,
     warn,
 )
+from .leftovers import leftovers
 from .life import SessionOptions
 from .listing import Listing
 from .lookup import find_avatar, find_context, find_voice, make_context
@@ -364,6 +365,8 @@ class AsyncLiveAvatar:
             self._refuse_second()
         start = _Start()
         self._pending.append(start)
+        # it takes longer to come up than all that is looked up
+        guard = None if self.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))
         try:
             found = await find_avatar(self.api, avatar, self.avatars(), is_sandbox=is_sandbox)
             options = dataclasses.replace(options, voice_id=await find_voice(self.api, voice_id))
@@ -386,6 +389,10 @@ class AsyncLiveAvatar:
                 if made is not None:
                     await made.delete()
                 raise SessionEnded("The session was stopped before it started.", session_id=None)
+        except BaseException:
+            if guard is not None:
+                guard.add_done_callback(lambda _: leftovers.tidy())
+            raise
         finally:
             self._pending.remove(start)
         # a client that starts nothing must not pay for what a session needs

@@ -11,6 +11,7 @@ import traitlets
 
 from .. import config
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
+from ..models import Avatar
 from ..orphans import OwnedSession
 from ..worker import worker
 from .base import asset
@@ -69,7 +70,7 @@ class SessionPanel(PersonaView):
             avatar_id = config.SANDBOX_AVATAR
         self._write(problem=None)
         try:
-            await self._client.start(avatar_id, **self._start_options())
+            await self._client.start(self._known(avatar_id), **self._start_options())
             await self.do_beat()
         except SessionEnded:
             logger.info("the start was ended from the page, or by the service")
@@ -174,6 +175,10 @@ class SessionPanel(PersonaView):
 
     def _choose(self, avatar_id: str) -> None:
         self._write(avatar=avatar_id)
+
+    def _known(self, avatar_id: str) -> str | Avatar:
+        """The avatar's record, where it was read already: nothing has to be looked up then."""
+        return avatar_id
 
     async def _look_up_name(self, avatar_id: str) -> None:
         try:

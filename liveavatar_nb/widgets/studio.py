@@ -54,6 +54,9 @@ class Studio(AvatarPicker, SessionPanel, Talk, LiveView, WireLog):
             return session.avatar
         return self.picked or super()._pictured
 
+    def _known(self, avatar_id: str) -> str | Avatar:
+        return self._records.get(avatar_id, avatar_id)
+
     async def _look_up_name(self, avatar_id: str) -> None:
         record = self._records.get(avatar_id)
         if record is None:

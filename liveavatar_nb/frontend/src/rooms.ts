@@ -384,9 +384,12 @@ export function watchRoom(link: Link, sessionId: string, kind: RoomFacts["kind"]
   return { room, over: room.watch(link) };
 }
 
+/** The room is there before the avatar is. */
+const IN_ROOM = new Set<Session["state"]>(["connecting", "connected", "stopping"]);
+
 /** A session is in its room, and a page can be. */
 export function isInRoom(session: Session | null | undefined): session is Session & { room: RoomFacts } {
-  return (session?.state === "connected" || session?.state === "stopping") && session.room != null;
+  return session?.room != null && IN_ROOM.has(session.state);
 }
 
 function shows(link: Link, sessionId: string): boolean {

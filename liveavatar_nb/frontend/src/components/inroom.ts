@@ -15,8 +15,9 @@ export function useRoom(link: Link): Room | null {
   const shown = isInRoom(session) && !DEAF.has(link.phase) ? session : null;
   const id = shown?.id;
   const kind = shown?.room.kind;
-  // What joins is fetched while the session still connects.
-  const isComing = session?.state === "connecting" && session.room?.kind === "livekit" && link.usable;
+  // What joins is fetched while the session starts. A simulator may have no room to join, which shows later.
+  const isStarting = session?.state === "starting" && !link.get<boolean>("simulated");
+  const isComing = link.usable && (isStarting || (session?.state === "connecting" && session.room?.kind === "livekit"));
   useEffect(() => {
     if (isComing) void loadLibrary(link).catch(() => undefined);
   }, [link, isComing]);
