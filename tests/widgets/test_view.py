@@ -308,7 +308,7 @@ def test_where_a_cell_holds_pages_up_a_command_does_not_wait_for_the_answer(
     page = Page(view, wire, "tab-1", is_prompt=False)
     enter(page, roomed)
     bridge.call(speak(roomed, b"{}"))
-    assert len(page.heard("room_send")) == 1
+    page.hears("room_send")
 
 
 def packet(text: str) -> str:
