@@ -334,7 +334,7 @@ def test_live_uses_the_key_and_says_that_it_bills(start: Start, tmp_path: Path) 
         code = "".join("".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code")
         assert "LiveAvatar(" in code
         assert "demo(" not in code
-        assert "la = LiveAvatar.demo(" in (notebooks_folder() / path.name).read_text()
+        assert "LiveAvatar.demo(" in (notebooks_folder() / path.name).read_text()
     assert lab.execute(f"import os; print(os.environ['{KEY_VARIABLE}'] == '{FAKE_KEY}')").strip() == "True"
     assert command.end() == 0
 
