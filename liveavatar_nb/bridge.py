@@ -362,15 +362,16 @@ def blocking(
             work = method(self._inner, *args, **kwargs)
         except TypeError as failure:
             refused = misfit(method, args, kwargs) or failure
-            del args, kwargs
+            args, kwargs = (), {}
             raise refused.with_traceback(None) from None
         # this frame waits, and a traceback would show what is a secret among them
-        del args, kwargs
+        args, kwargs = (), {}
         try:
             result = bridge.call(work)
-        except ClientClosed:
-            if otherwise is None:
-                raise
+        except LiveAvatarException as failure:
+            if otherwise is None or not isinstance(failure, ClientClosed):
+                # its words say it all: of our frames this one is enough
+                raise failure.with_traceback(None)  # noqa: B904 (it is the very same)
             return otherwise(self._inner)
         finally:
             bridge.close_if_unused()
@@ -384,7 +385,10 @@ def passing(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return method(self._inner, *args, **kwargs)
+        try:
+            return method(self._inner, *args, **kwargs)
+        except LiveAvatarException as failure:
+            raise failure.with_traceback(None)  # noqa: B904 (it is the very same)
 
     return wrapper
 
