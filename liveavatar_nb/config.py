@@ -40,6 +40,7 @@ SOCKET_ATTEMPTS: Final = 5  # to get a lost WebSocket back
 SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
 SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes of one received frame
 HOLDER_LIMIT: Final = 5.0  # s that a command waits for a page that is about to join the room
+ARRIVAL_LIMIT: Final = 10.0  # s that the first command waits for the avatar to be in the room
 THINKING_LIMIT: Final = 20.0  # s after a question until the avatar does not look as if it thought any more
 ANSWER_GRACE: Final = 30.0  # s of silence in which the service is to answer a question
 CLEAR_LIMIT: Final = 5.0  # s, to delete what was made for a session

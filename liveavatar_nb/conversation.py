@@ -113,8 +113,7 @@ class Conversation:
         Raises:
             RoomNotHeld: there is no way to the service.
         """
-        if self._end is not None:
-            raise SessionEnded(self._end.message, session_id=self._end.session_id, end_reason=self._end.end_reason)
+        self._refuse_ended()
         self._sources.add(utterance)
         if not question:
             self._remember(self._words, utterance.id, command.text or "")
@@ -138,9 +137,14 @@ class Conversation:
             raise
         except Exception as failure:
             self._end_one(utterance, UtteranceState.FAILED, failure)
+            self._refuse_ended()  # which is why there is no way any more
             raise
         if grace is not None and not utterance.state.is_final:
             self._spawn(self._watch(utterance, grace))
+
+    def _refuse_ended(self) -> None:
+        if self._end is not None:
+            raise SessionEnded(self._end.message, session_id=self._end.session_id, end_reason=self._end.end_reason)
 
     def _begin(self, utterance: AsyncUtterance, question: str | None) -> None:
         self._sources.somebody_is_there()
@@ -149,6 +153,12 @@ class Conversation:
             self._remember(self._asked, utterance.id, question)
             self._lines.finish("user", utterance.id, question)
             self._think()
+        self._on_change()
+
+    def asked(self, question_id: str, text: str) -> None:
+        """The user asked something by text, which the service is not to answer."""
+        self._lines.finish("user", question_id, text)
+        self._think()
         self._on_change()
 
     async def interrupt(self) -> None:

@@ -105,10 +105,12 @@ class RoomLine:
         self._expected_until = 0.0
         self._is_contested = False  # somebody else joined with the token
         self._is_closed = False
+        self._is_met = False  # the avatar was there, or was waited for long enough
         self._opening: asyncio.Task[Holder] | None = None
         self._attending: asyncio.Task[None] | None = None
         self._handing_over = asyncio.Lock()
         self._order = asyncio.Lock()
+        self._meeting = asyncio.Lock()
         self._news = asyncio.Event()
         self._hearers: list[Callable[[bytes], None]] = []
 
@@ -212,7 +214,7 @@ class RoomLine:
 
     def end(self) -> None:
         """The session is over: nobody joins any more."""
-        self._is_closed = True
+        self._is_closed = self._is_met = True
         if self._attending is not None:
             self._attending.cancel()
         self._changed()
@@ -231,6 +233,9 @@ class RoomLine:
     async def send(self, command: Command, begin: Callable[[], bool] = lambda: True) -> None:
         """Sends a command, by who is in the room; one after the other.
 
+        The first ones wait for the avatar, for at most 10 s: a room keeps no packet for who comes later. An
+        interruption does not wait.
+
         Args:
             command: what is sent.
             begin: called when its turn has come; whether it is still to be sent.
@@ -239,6 +244,9 @@ class RoomLine:
             RoomNotHeld: nobody is, and this process cannot join.
         """
         payload = command.encode()
+        if command.type != full.INTERRUPT:
+            async with self._meeting:
+                await self._meet()
         async with self._order:
             for is_last in (False, True):
                 holder = await self.reach()
@@ -261,6 +269,7 @@ class RoomLine:
             return
         event = full.decode(payload)
         size = len(payload.encode("utf-8", "surrogatepass")) if isinstance(payload, str) else len(payload)
+        self._is_met = True
         name, shown = ("", payload) if event is None else (event.type, event.data)
         self._wire.received(self.session_id, name, shown, size, channel="data")
         if event is None:
@@ -272,6 +281,7 @@ class RoomLine:
         """The avatar's video is there, or gone."""
         if self.has_avatar is not is_there and not self._is_closed:
             self.has_avatar = is_there
+            self._is_met = self._is_met or is_there
             self._changed()
 
     def tell(self, words: str | None) -> None:
@@ -343,6 +353,14 @@ class RoomLine:
             self.has_avatar = False
         for holder in leaving:
             await _leave(holder)
+
+    async def _meet(self) -> None:
+        until = time.monotonic() + config.ARRIVAL_LIMIT
+        while not self._is_met and (left := until - time.monotonic()) > 0:
+            await self.reach()
+            if not self._is_met:
+                await self._wait_for_news(left)
+        self._is_met = True
 
     def _open(self) -> asyncio.Task[Holder]:
         """This process joins; who asks meanwhile waits for the same."""

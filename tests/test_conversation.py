@@ -67,6 +67,7 @@ class Talk:
 
     async def open(self) -> None:
         await self.line.hold(self.holder)
+        self.line.see(True)
         self.conversation.connect(self.line)
 
     def _change(self) -> None:
@@ -395,6 +396,16 @@ async def test_who_stops_waiting_for_the_room_has_nothing_said(talk: Talk) -> No
     await talk.line.hold(talk.holder)
     assert (talk.conversation.utterances[0].state, talk.holder.sent) == ("interrupted", [])
     assert talk.conversation.utterance is None
+
+
+async def test_a_session_that_ends_while_the_room_is_waited_for_has_ended(talk: Talk) -> None:
+    await talk.line.expect()
+    saying = asyncio.create_task(talk.say("One."))
+    await until(lambda: talk.conversation.utterances)
+    talk.conversation.close(SessionEnded(session_id=SESSION))
+    await talk.line.close()
+    with pytest.raises(SessionEnded):
+        await saying
 
 
 async def test_without_a_room_it_is_refused_in_words() -> None:

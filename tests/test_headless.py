@@ -286,6 +286,11 @@ async def test_a_conversation_without_any_page(
     assert {frame.kind for frame in session.wire if frame.name.startswith("avatar.")} == {"data"}
 
 
+async def test_a_question_right_after_the_start_is_answered(client: AsyncLiveAvatar, simulator: Simulator) -> None:
+    async with await client.start("Silas", context=NewContext("Guide", "You are a guide.")) as session:
+        assert (await session.ask("Is anybody there?", timeout=20)).state == "ended"
+
+
 async def test_without_the_extra_media_the_error_names_it_and_view(
     client: AsyncLiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

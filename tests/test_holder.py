@@ -45,7 +45,13 @@ class Somebody:
 class Room:
     """A room's line, and what happens there."""
 
-    def __init__(self, *, opener: Opener | None = None, mint: Callable[[], Masked] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        opener: Opener | None = None,
+        mint: Callable[[], Masked] | None = None,
+        has_avatar: bool = True,
+    ) -> None:
         self.told: list[str] = []
         self.events: list[Event] = []
         self.wire = Wire()
@@ -59,6 +65,7 @@ class Room:
             opener=opener,
             mint=mint,
         )
+        self.line.see(has_avatar)
         self.lines = [self.line]
 
     def somebody(self, name: str, kind: HolderKind = "page") -> Somebody:
@@ -164,6 +171,29 @@ async def test_commands_are_sent_in_order_by_whoever_is_there(open_room: Room) -
     assert [frame.payload["text"] for frame in open_room.wire] == ["first", "third"]
 
 
+async def test_commands_wait_for_the_avatar_in_order_and_an_interruption_does_not() -> None:
+    room = Room(has_avatar=False)
+    await room.line.hold(room.somebody("page"))
+    sending = [asyncio.create_task(room.line.send(room.command(text))) for text in ("first", "second")]
+    await room.line.send(full.interrupt("id", SESSION))
+    assert [frame.name for frame in room.wire] == ["avatar.interrupt"]
+    room.line.see(True)
+    await asyncio.gather(*sending)
+    assert [frame.payload["text"] for frame in room.wire.filter("speak_text")] == ["first", "second"]
+    await room.line.close()
+
+
+async def test_an_avatar_that_does_not_come_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "ARRIVAL_LIMIT", 0.05)
+    room = Room(has_avatar=False)
+    await room.line.hold(room.somebody("page"))
+    await room.line.send(room.command())
+    monkeypatch.setattr(config, "ARRIVAL_LIMIT", 60)
+    await room.line.send(room.command())
+    assert room.told == ["page sends", "page sends"]
+    await room.line.close()
+
+
 async def test_a_lost_holder_is_followed_by_the_next(open_room: Room) -> None:
     page = open_room.somebody("page")
     await open_room.line.hold(page)
@@ -238,6 +268,7 @@ async def test_in_ones_own_room_any_number_may_watch_each_with_a_token_of_its_ow
 
 async def test_the_end_has_everybody_leave_and_lets_nobody_in(open_room: Room) -> None:
     await open_room.line.send(open_room.command())
+    open_room.line.see(False)
     open_room.line.need()
     waiting = asyncio.create_task(open_room.line.wait_for_avatar())
     await asyncio.sleep(0.01)
@@ -258,6 +289,7 @@ async def test_the_end_has_everybody_leave_and_lets_nobody_in(open_room: Room) -
 
 
 async def test_the_avatar_is_waited_for(open_room: Room) -> None:
+    open_room.line.see(False)
     waiting = asyncio.create_task(open_room.line.wait_for_avatar())
     await until(lambda: open_room.line.holder)
     assert not waiting.done()

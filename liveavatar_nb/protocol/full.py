@@ -14,6 +14,7 @@ from .events import SESSION_STATE, Event
 
 CONTROL: Final = "agent-control"  # the topic of what is sent
 RESPONSE: Final = "agent-response"  # and of what comes
+INTERRUPT: Final = "avatar.interrupt"
 PACKET_LIMIT: Final = 15_000  # bytes of a packet: what LiveKit sends reliably in one
 REMEMBERED: Final = 1000  # events that are known again
 
@@ -121,7 +122,7 @@ def speak_response(text: str, utterance_id: str, session_id: str) -> Command:
 
 def interrupt(event_id: str, session_id: str) -> Command:
     """Stop, and forget all that waits (`avatar.interrupt`)."""
-    return Command("avatar.interrupt", event_id, session_id)
+    return Command(INTERRUPT, event_id, session_id)
 
 
 def listen(event_id: str, session_id: str, *, start: bool) -> Command:

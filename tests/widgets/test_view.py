@@ -75,6 +75,7 @@ def roomed(session: Session, heard: Heard) -> Session:
             receive=heard.events.append,
             on_change=inner._on_change,
         )
+        inner._room.see(True)
 
     bridge.call(swap())
     return session
