@@ -7,14 +7,14 @@ import concurrent.futures
 import contextvars
 import inspect
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Final
 
 from .errors import InvalidArgument
 from .events import show_failure
 from .preflight import check_answer
 from .threads import bearable, iterate_on_own_thread
-from .utterance import AsyncUtterance
+from .utterance import AsyncUtterance, UtteranceState
 from .worker import Worker
 
 Answer = Callable[[str], Any]
@@ -77,20 +77,44 @@ class Answerer:
         self._hush = hush
         self._worker = worker
         self._context = contextvars.copy_context()  # that of the cell, in which what it shows is to appear
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[object] | None = None
         self._said: list[AsyncUtterance] = []
 
-    def take(self, text: str) -> None:
-        """The user said something."""
+    def take(self, text: str, whole: AsyncUtterance | None = None) -> None:
+        """The user said something.
+
+        Args:
+            text: the words.
+            whole: is taken through all that is said to it.
+        """
         self.stop()
-        self._task = asyncio.create_task(self._answer(text), name="liveavatar_nb answer", context=self._context)
+        answer: Coroutine[Any, Any, object] = self._answer(text) if whole is None else self._answer_as(whole, text)
+        self._task = asyncio.create_task(answer, name="liveavatar_nb answer", context=self._context)
+        if whole is not None:
+            # one that was cancelled before it began
+            self._task.add_done_callback(lambda _: whole.finish(UtteranceState.INTERRUPTED))
 
     def stop(self) -> None:
         """No more of the answer is said."""
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
 
-    async def _answer(self, text: str) -> None:
+    async def _answer_as(self, whole: AsyncUtterance, text: str) -> None:
+        whole.begin(has_waited=False)
+        try:
+            failure = await self._answer(text, whole)
+            for one in self._said:
+                await one.is_over()
+        except asyncio.CancelledError:
+            whole.finish(UtteranceState.INTERRUPTED)
+            raise
+        failure = failure or next((one.error for one in self._said if one.error is not None), None)
+        is_cut = any(one.state is UtteranceState.INTERRUPTED for one in self._said)
+        over = UtteranceState.INTERRUPTED if is_cut else UtteranceState.ENDED
+        whole.finish(over if failure is None else UtteranceState.FAILED, failure)
+
+    async def _answer(self, text: str, whole: AsyncUtterance | None = None) -> Exception | None:
+        """Has it said; why it broke off, which who waits is told, and else is shown."""
         try:
             if any(not utterance.state.is_final for utterance in self._said):
                 await self._hush()
@@ -98,16 +122,28 @@ class Answerer:
             sentences = Sentences()
             async for piece in self._pieces(text):
                 for sentence in sentences.push(piece):
-                    self._said.append(await self._say(sentence))
+                    await self._say_one(sentence, whole)
             if rest := sentences.rest():
-                self._said.append(await self._say(rest))
+                await self._say_one(rest, whole)
         except asyncio.CancelledError as failure:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             show_failure(self._function, f"{text!r}", failure)
         except BaseException as failure:  # noqa: BLE001 (whatever a function of the user's raises)
+            if whole is not None and isinstance(failure, Exception):
+                return failure
             show_failure(self._function, f"{text!r}", failure)
+        return None
+
+    async def _say_one(self, sentence: str, whole: AsyncUtterance | None) -> None:
+        said = await self._say(sentence)
+        self._said.append(said)
+        if whole is not None:
+            whole.hear(f"{whole.text} {sentence}" if whole.text else sentence)
+            if len(self._said) == 1:
+                await said.has_begun()
+                whole.start()
 
     async def _pieces(self, text: str) -> AsyncIterator[str]:
         answer = await self._call(text)

@@ -67,6 +67,7 @@ class SessionFacts:
         self._error: LiveAvatarException | None = None
         self._is_abandoned = False
         self._label = SessionLabel()
+        self._answers_itself = False  # a function of the user's does
         self._lines = Lines(around.clock, lambda: self._times.elapsed)
         self._speech = Speech(around.clock, self._times, self._lines, around.on_change)
         self._conversation = Conversation(
@@ -150,12 +151,17 @@ class SessionFacts:
         is_pushed = self._options.interactivity_type == "PUSH_TO_TALK"
         return Abilities(
             say=has_way,
-            ask=has_way and (self.mode == "LITE" or self._options.context_id is not None),
+            ask=has_way and (self._is_answered or self._answers_itself),
             interrupt=has_way,
             listen=has_way,
             push_to_talk=has_way and is_pushed,
             microphone=self._room is not None and self._room.kind == "livekit",
         )
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether the service answers: in FULL by the context."""
+        return self.is_conversation and (self.mode == "LITE" or self._options.context_id is not None)
 
     @property
     def is_conversation(self) -> bool:

@@ -183,6 +183,7 @@ class SessionHearing(SessionFacts):
         if not self.is_conversation:
             raise WrongMode("on_user_text() is for conversations; this is a LITE session.", session_id=self.id)
         previous, self._answerer = self._answerer, None
+        self._answers_itself = function is not None
         if function is not None:
             self._answerer = Answerer(function, self._say_sentence, self._conversation.interrupt, self._events.worker)
         if previous is not None:
@@ -200,6 +201,14 @@ class SessionHearing(SessionFacts):
         """The user said something."""
         if self._answerer is not None:
             self._answerer.take(text)
+
+    def _answer_myself(self, text: str) -> AsyncUtterance:
+        """What was asked by text is answered by the user's function."""
+        assert self._answerer is not None
+        utterance = AsyncUtterance(text, None, self._around.clock, is_voiced=True)
+        self._conversation.asked(utterance.id, text)
+        self._answerer.take(text, utterance)
+        return utterance
 
     def _answer_no_more(self) -> None:
         if self._answerer is not None:

@@ -139,7 +139,8 @@ class SessionTalk(SessionHearing):
         timeout: float | None = config.ANSWER_GRACE,  # noqa: ASYNC109 (it begins with each silence)
         replace: bool = False,
     ) -> AsyncUtterance:
-        """Asks the avatar something, which the context's language model answers (FULL: `avatar.speak_response`).
+        """Asks the avatar something, which the context's language model answers (FULL: `avatar.speak_response`); in a
+        session without a context the function of `on_user_text` does.
 
         Args:
             text: the question, at most about 15 kB.
@@ -155,17 +156,24 @@ class SessionTalk(SessionHearing):
             RoomNotHeld: nobody is in the session's room, and this process cannot join.
             UtteranceFailed: no answer came.
             SessionEnded: the session is over, or ended meanwhile.
-            WrongMode: nothing answers in LITE, or without a context.
+            WrongMode: nothing answers in LITE, or without a context and `on_user_text`.
+            Exception: what the function of `on_user_text` raises.
 
         Example:
             >>> s.ask("What can you show me?").text
         """
         self._refuse_ended()
-        if not self.is_conversation or (self.mode == "FULL" and self._options.context_id is None):
+        if not (self._is_answered or self._answers_itself):
             why = "it has no context" if self.is_conversation else "it is a LITE session"
             raise WrongMode(f"Nothing answers in this session: {why}.", session_id=self.id)
         _check_words(text, None, timeout)
-        return await self._tell(text, full.speak_response, wait=wait, timeout=timeout, replace=replace)
+        if self._is_answered:
+            return await self._tell(text, full.speak_response, wait=wait, timeout=timeout, replace=replace)
+        if not check(text, str, "text").strip():
+            raise InvalidArgument("text must hold words.", field="text")
+        if replace:
+            await self._conversation.interrupt()
+        return await self._see_through(self._answer_myself(text), wait=wait, progress=False)
 
     async def _tell(
         self,

@@ -71,6 +71,7 @@ class AsyncUtterance:
         self._first_frame_at: float | None = None
         self._started_at: float | None = None
         self._ended_at: float | None = None
+        self._has_begun = asyncio.Event()
         self._over = asyncio.Event()
 
     @property
@@ -162,6 +163,10 @@ class AsyncUtterance:
         told += self._notes
         return f"<{type(self).__name__} {self.name!r} {', '.join(told)}>"
 
+    async def has_begun(self) -> None:
+        """Returns once its first word came, or it is over without one."""
+        await self._has_begun.wait()
+
     async def is_over(self) -> None:
         """Returns once it is over, however that came."""
         await self._over.wait()
@@ -221,6 +226,7 @@ class AsyncUtterance:
         if not self._advance(UtteranceState.TALKING):
             return False
         self._started_at = self._clock.monotonic()
+        self._has_begun.set()
         return True
 
     def finish(self, state: UtteranceState, error: Exception | None = None) -> bool:
@@ -230,6 +236,7 @@ class AsyncUtterance:
         self._error = error
         self._traceback = None if error is None else error.__traceback__
         self._ended_at = self._clock.monotonic()
+        self._has_begun.set()
         self._over.set()
         return True
 

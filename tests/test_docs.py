@@ -36,7 +36,7 @@ def run(block: str) -> dict[str, object]:
 
 
 def test_there_are_examples_of_both_faces() -> None:
-    assert len(PYTHON) == 6
+    assert len(PYTHON) == 7
     assert any("await" in block for block in PYTHON)
 
 

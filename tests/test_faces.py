@@ -57,6 +57,7 @@ ASYNC_ONLY = {
         "complete",
         "finish",
         "give_way",
+        "has_begun",
         "hear",
         "is_complete",
         "is_open",

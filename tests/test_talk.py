@@ -264,10 +264,9 @@ async def test_a_function_answers_without_a_context(client: AsyncLiveAvatar, sim
             ("avatar", "You said Good morning."),
             ("avatar", "What else?"),
         ]
-        assert not session.can.ask
+        session.on_user_text(None)
         with pytest.raises(WrongMode, match="it has no context"):
             await session.ask("Why?")
-        session.on_user_text(None)
         say_as_user(simulator, "Hello?", session_id=session.id)
         await until(lambda: told(session)[-1] == ("user", "Hello?"))
         await asyncio.sleep(0.1)
@@ -393,3 +392,45 @@ async def test_an_avatar_that_does_not_come_is_told_in_time(client: AsyncLiveAva
         assert time.monotonic() - began >= 0.2
         with pytest.raises(InvalidArgument, match="timeout must be seconds"):
             await session.wait_for_avatar(timeout=-1)
+
+
+async def test_a_function_of_ones_own_answers_what_is_asked_by_text(client: AsyncLiveAvatar) -> None:
+    async def answer(text: str) -> AsyncIterator[str]:
+        yield "I have heard "
+        yield f"you. You said: {text}"
+
+    async with await client.start("Silas", on_user_text=answer) as session:
+        assert session.can.ask
+        answered = await session.ask("Is anybody there?")
+        assert (answered.state, answered.name) == ("ended", "Is anybody there?")
+        assert answered.text == "I have heard you. You said: Is anybody there?"
+        assert answered.duration is not None
+        assert told(session) == [
+            ("user", "Is anybody there?"),
+            ("avatar", "I have heard you."),
+            ("avatar", "You said: Is anybody there?"),
+        ]
+        assert "avatar.speak_response" not in data(session, "sent")
+        waiting = await session.ask("And now?", wait=False)
+        await session.wait_for("avatar.speak_started", timeout=10)
+        await session.interrupt()
+        await waiting.wait()
+        assert waiting.state == "interrupted"
+        session.on_user_text(None)
+        nothing_answers = session.can
+        assert not nothing_answers.ask
+        with pytest.raises(WrongMode, match="no context"):
+            await session.ask("Still there?")
+
+
+async def test_what_ones_own_function_raises_is_for_who_asked(client: AsyncLiveAvatar) -> None:
+    def answer(text: str) -> str | None:
+        if text == "nothing":
+            return None
+        raise ZeroDivisionError(text)
+
+    async with await client.start("Silas", on_user_text=answer) as session:
+        with pytest.raises(ZeroDivisionError, match="why"):
+            await session.ask("why")
+        silent = await session.ask("nothing")
+        assert (silent.state, silent.text) == ("ended", None)
