@@ -227,6 +227,14 @@ class AsyncLiveAvatar:
         sought = search.casefold()
         return Listing.chain(*wanted, keep=lambda avatar: sought in avatar.name.casefold())
 
+    def voices(self) -> Listing[Voice]:
+        """Voices, the account's own and the public ones (`GET /v1/voices`); in a notebook the list plays them."""
+        return self.api.voices.list(page_size=PAGE_SIZE_LIMIT)
+
+    def contexts(self) -> Listing[Context]:
+        """The account's contexts, without their prompts (`GET /v1/contexts`)."""
+        return self.api.contexts.list(page_size=PAGE_SIZE_LIMIT)
+
     def sessions(self, active: bool = True) -> Listing[OwnedSession]:
         """Sessions of the account, of all its clients (`GET /v1/sessions`).
 

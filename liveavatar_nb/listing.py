@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from .checks import nearest
 from .errors import InvalidArgument, SchemaError
@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 Source = Callable[[int], Awaitable["Page[T]"]]
 Dress = Callable[[Sequence[T]], Awaitable[None]]
+
+FEW: Final = 5  # names that an error lists
 
 
 @dataclass(frozen=True)
@@ -196,12 +198,14 @@ def pick(sought: str, items: Sequence[T], what: str, *, field: str | None = None
             )
         if found:
             return next(iter(found.values()))
-    near = nearest(sought, map(name_of, items), cutoff=0.5)
-    raise InvalidArgument(
-        f"There is no {sought!r} among the {len(items)} {what}.",
-        remedy=f"Did you mean {near!r}?" if near else f"Look through the {what} for the name.",
-        field=field,
+    names = list(map(name_of, items))
+    near = nearest(sought, names, cutoff=0.5) or next(
+        (name for name in names if folded and folded in name.casefold()), None
     )
+    told = f"Did you mean {near!r}?" if near else f"Look through the {what} for the name."
+    if not near and 0 < len(names) <= FEW:
+        told = f"There are: {', '.join(map(repr, names))}."
+    raise InvalidArgument(f"There is no {sought!r} among the {len(items)} {what}.", remedy=told, field=field)
 
 
 def name_of(item: object) -> str:

@@ -149,6 +149,8 @@ class LiveAvatar(Face):
         return [_session(inner)._held_by(self) for inner in self._inner.live_sessions]
 
     avatars = blocking_rows(AsyncLiveAvatar.avatars)
+    voices = blocking_rows(AsyncLiveAvatar.voices)
+    contexts = blocking_rows(AsyncLiveAvatar.contexts)
     sessions = blocking_rows(AsyncLiveAvatar.sessions)
     credits = blocking(AsyncLiveAvatar.credits)
     start = blocking(AsyncLiveAvatar.start, wrap=_session)

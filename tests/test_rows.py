@@ -113,6 +113,16 @@ def test_an_item_is_found_by_its_name_or_id(la: LiveAvatar) -> None:
         avatars["Sylas"]
 
 
+def test_a_part_of_a_name_finds_the_nearest_and_few_are_named(la: LiveAvatar) -> None:
+    la.api.contexts.create(name="Desk of the small museum", prompt="You guide.", opening_text=None)
+    contexts = la.contexts()
+    with pytest.raises(InvalidArgument, match="Did you mean 'Desk of the small museum'"):
+        contexts["small"]
+    with pytest.raises(InvalidArgument, match=r"There are: .*'Desk of the small museum'"):
+        contexts["xyz"]
+    assert [one.name for one in la.voices()] == [one.name for one in la.api.voices.list()]
+
+
 def test_several_of_one_name_list_their_ids(la: LiveAvatar) -> None:
     for _ in range(2):
         la.api.contexts.create(name="Twin", prompt="p", opening_text=None)
