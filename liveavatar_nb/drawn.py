@@ -74,11 +74,12 @@ class DrawnLine:
         try:
             async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
                 await holder._joined.wait()
-        except TimeoutError:
-            raise _unreachable(line, "nobody answered") from None
-        finally:
-            if not holder._joined.is_set():
-                await holder.leave()
+        except BaseException as failure:
+            # also one that was joined at the very moment when it was cut short: nobody else knows it
+            await holder.leave()
+            if isinstance(failure, TimeoutError):
+                raise _unreachable(line, "nobody answered") from None
+            raise
         return holder
 
     async def send(self, payload: bytes) -> None:

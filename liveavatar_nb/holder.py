@@ -107,6 +107,9 @@ class RoomLine:
         self._is_closed = False
         self._is_met = False  # the avatar was there, or was waited for long enough
         self._opening: asyncio.Task[Holder] | None = None
+        self._joined_at = 0.0  # when this process did last
+        self._cuts = 0  # how often in a row it was thrown out soon after that
+        self._pauses_until = 0.0
         self._attending: asyncio.Task[None] | None = None
         self._handing_over = asyncio.Lock()
         self._order = asyncio.Lock()
@@ -177,6 +180,10 @@ class RoomLine:
         if holder not in self._holders:
             return
         self._holders.remove(holder)
+        if holder.kind == "process":
+            is_cut = time.monotonic() - self._joined_at < config.HOLDER_LIMIT
+            self._cuts = self._cuts + 1 if is_cut else 0
+            self._pauses_until = time.monotonic() + (delay(self._cuts, config.RETRY_BASE) if is_cut else 0)
         self._is_contested = is_contested
         self.words = words
         if not self._holders:
@@ -199,18 +206,18 @@ class RoomLine:
         Raises:
             RoomNotHeld: it cannot.
         """
-        if not self._holders and self._is_expected:
-            await self._wait_for_news(self._expected_until - time.monotonic())
-        if self.holder is not None:
-            return self.holder
-        opening = self._open()
-        await asyncio.wait([opening])
-        if opening.cancelled():
-            # a page came first
-            if not self._holders and self._is_expected:
-                return await self.reach()
-            raise self._nobody()
-        return opening.result()
+        while self.holder is None:
+            if self._is_expected:
+                await self._wait_for_news(self._expected_until - time.monotonic())
+                continue
+            opening = self._open()
+            await asyncio.wait([opening])
+            if not opening.cancelled():
+                return opening.result()
+            # a page comes first, or the session is over
+            if self._is_closed:
+                raise self._nobody()
+        return self.holder
 
     def end(self) -> None:
         """The session is over: nobody joins any more."""
@@ -369,10 +376,17 @@ class RoomLine:
         return self._opening
 
     async def _join(self) -> Holder:
+        async with self._handing_over:
+            pass  # who comes at this moment is there first
+        # a room that throws out whoever joins is not joined without a pause
+        await asyncio.sleep(self._pauses_until - time.monotonic())
+        if self.holder is not None:
+            return self.holder
         if self._opener is None or self._is_contested or self._is_closed:
             raise self._nobody()
         holder = await self._opener(self)
         self._holders.append(holder)
+        self._joined_at = time.monotonic()
         self.words = None
         self._changed()
         return holder

@@ -96,6 +96,16 @@ async def test_who_says_nothing_is_not_joined(monkeypatch: pytest.MonkeyPatch) -
         await until(lambda: told.open[0].close_code is not None)
 
 
+async def test_one_that_is_cut_short_as_it_joins_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with line(JOINED) as (told, room, _):
+        joining = asyncio.create_task(DrawnLine.join(room))
+        # in the step in which it learns that it has joined
+        monkeypatch.setattr(room, "see", lambda is_there: joining.cancel())
+        with pytest.raises(asyncio.CancelledError):
+            await joining
+        await until(lambda: told.open[0].close_code is not None)
+
+
 async def test_nobody_there_is_told_in_words() -> None:
     async with line(JOINED) as (_, room, _):
         room.url = "ws://127.0.0.1:9/_simulator/room/the-session"

@@ -136,6 +136,32 @@ async def test_a_page_comes_before_a_joining_of_this_process(open_room: Room) ->
     assert open_room.told == ["process joins", "page sends"]
 
 
+async def test_what_happens_while_a_page_is_on_its_way_brings_nobody_else(open_room: Room) -> None:
+    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    await until(lambda: "process joins" in open_room.told)
+    await open_room.line.expect()
+    open_room.line.tell("Something.")
+    await asyncio.sleep(0.05)
+    await open_room.line.hold(open_room.somebody("page"))
+    await sending
+    assert open_room.told == ["process joins", "page sends"]
+
+
+@pytest.mark.parametrize("listens", [True, False])
+async def test_a_page_that_came_late_is_not_thrown_out_by_this_process(open_room: Room, listens: bool) -> None:
+    if listens:
+        open_room.line.need()
+        await until(lambda: open_room.told)
+    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    await until(lambda: open_room.told)
+    page = open_room.somebody("page")
+    await open_room.line.hold(page)
+    await sending
+    await asyncio.sleep(0.05)
+    assert open_room.told == ["process joins", "page sends"]
+    assert open_room.line.holder is page
+
+
 async def test_a_page_that_does_not_come_is_waited_for_no_longer(
     open_room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +270,45 @@ async def test_a_room_that_cannot_be_joined_is_tried_again(monkeypatch: pytest.M
     room.line.need()
     await until(lambda: room.line.holder)
     assert (len(tries), room.line.words) == (3, None)
+    await room.line.close()
+
+
+@pytest.mark.parametrize("listens", [True, False])
+async def test_a_room_that_throws_everybody_out_at_once_is_joined_with_pauses(
+    monkeypatch: pytest.MonkeyPatch, listens: bool
+) -> None:
+    attempts: list[int] = []
+
+    def pause(attempt: int, base: float) -> float:
+        attempts.append(attempt)
+        return 0.01
+
+    monkeypatch.setattr(holder, "delay", pause)
+    room: Room
+
+    async def join(line: RoomLine) -> Somebody:
+        process = room.somebody("process", "process")
+        if len(attempts) < 3:
+            asyncio.get_running_loop().call_later(0.001, line.drop, process)
+        return process
+
+    room = Room(opener=join, has_avatar=False)
+    if listens:
+        room.line.need()
+        await until(lambda: len(attempts) == 3 and room.line.holder)
+    else:
+        waiting = asyncio.create_task(room.line.wait_for_avatar())
+        await until(lambda: len(attempts) == 3 and room.line.holder)
+        room.line.see(True)
+        await waiting
+    assert attempts == [1, 2, 3]
+    process = room.line.holder
+    assert process is not None
+    # one that stayed for a while begins anew
+    monkeypatch.setattr(config, "HOLDER_LIMIT", 0)
+    room.line.drop(process)
+    await room.line.reach()
+    assert attempts == [1, 2, 3]
     await room.line.close()
 
 
