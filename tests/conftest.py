@@ -20,7 +20,7 @@ from liveavatar_nb.bridge import bridge
 from liveavatar_nb.leftovers import leftovers
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserType
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what is printed goes by it
 
@@ -53,14 +53,26 @@ def chromium() -> Iterator[Browser]:
     if executable is None:
         missing("chromium", "install Debian's package of that name")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
-        # its helper processes start with the first page: they are the browser's, and no test's
-        page = browser.new_page()
-        page.goto("data:text/html,<p>warm")
-        page.screenshot()
-        page.close()
-        yield browser
-        browser.close()
+        yield from launched(playwright.chromium, executable)
+
+
+def launched(kind: BrowserType, executable: str, *flags: str) -> Iterator[Browser]:
+    """A browser with these flags besides our own."""
+    browser = kind.launch(executable_path=executable, args=[*CHROMIUM_FLAGS, *flags])
+    # its helper processes start with the first page: they are the browser's, and no test's
+    page = browser.new_page()
+    page.goto("data:text/html,<p>warm")
+    page.screenshot()
+    page.close()
+    yield browser
+    browser.close()
+
+
+def another(chromium: Browser, *flags: str) -> Iterator[Browser]:
+    """One more of the kind of `chromium`, with these flags besides our own."""
+    executable = shutil.which("chromium")
+    assert executable is not None
+    yield from launched(chromium.browser_type, executable, *flags)
 
 
 def _open_files() -> dict[str, str]:

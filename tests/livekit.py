@@ -21,6 +21,9 @@ import pytest
 from livekit import rtc
 from livekit.api import AccessToken, VideoGrants
 
+from liveavatar_nb import Simulator
+from liveavatar_nb.simulator import LiveKit
+
 from .conftest import missing
 
 READY_LIMIT: Final = 20.0  # s
@@ -126,6 +129,16 @@ def livekit_server() -> Iterator[LiveKitServer]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture
+def simulator(livekit_server: LiveKitServer) -> Iterator[Simulator]:
+    """A simulator whose avatars come into rooms of the server; at the end nothing on it is billed."""
+    livekit = LiveKit(livekit_server.url, livekit_server.key, livekit_server.secret)
+    with Simulator(livekit=livekit) as running:
+        yield running
+        billed = running.billed()
+    assert not billed, f"left billed: {billed}"
 
 
 async def _open_library(server: LiveKitServer) -> None:

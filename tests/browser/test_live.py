@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Page, expect
 from liveavatar_nb import Simulator
 from liveavatar_nb.simulator import LiveKit
 
-from ..conftest import CHROMIUM_FLAGS
-from ..livekit import LiveKitServer, livekit_server
+from ..conftest import another
+from ..livekit import LiveKitServer, livekit_server, simulator
 from ..waiting import wait_for
 from .conftest import Lab, Notebook, connection
 from .test_studio import STUDIO, button, expect_state, now_clicked
@@ -30,7 +30,7 @@ from .test_studio import STUDIO, button, expect_state, now_clicked
 Make = Callable[..., Notebook]
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
-__all__ = ["livekit_server"]
+__all__ = ["livekit_server", "simulator"]
 
 FRAME_LIMIT = 10.0  # s from a click to the first frame; 3 s on a machine that has nothing else to do
 HUSH_LIMIT = 0.3  # s from a click to silence
@@ -115,23 +115,7 @@ FIRST_FRAME = """
 @pytest.fixture(scope="module")
 def chromium(livekit_server: LiveKitServer, chromium: Browser) -> Iterator[Browser]:
     """One with a microphone and a loudspeaker. The server comes first: it cannot start beside Playwright's loop."""
-    executable = chromium.browser_type.launch(executable_path="/usr/bin/chromium", args=[*CHROMIUM_FLAGS, *MEDIA_FLAGS])
-    page = executable.new_page()
-    page.goto("data:text/html,<p>warm")
-    page.screenshot()
-    page.close()
-    yield executable
-    executable.close()
-
-
-@pytest.fixture
-def simulator(livekit_server: LiveKitServer) -> Iterator[Simulator]:
-    """A simulator whose avatars come into rooms of the server."""
-    livekit = LiveKit(livekit_server.url, livekit_server.key, livekit_server.secret)
-    with Simulator(livekit=livekit) as running:
-        yield running
-        billed = running.billed()
-    assert not billed, f"left billed: {billed}"
+    yield from another(chromium, *MEDIA_FLAGS)
 
 
 @pytest.fixture(autouse=True)

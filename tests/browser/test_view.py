@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from liveavatar_nb import Simulator
-from liveavatar_nb.simulator import LiveKit
-
-from ..livekit import LiveKitServer, livekit_server
+from ..livekit import LiveKitServer, livekit_server, simulator
 from .conftest import Notebook
 
-__all__ = ["livekit_server"]
+__all__ = ["livekit_server", "simulator"]
 
 Make = Callable[..., Notebook]
 
@@ -35,15 +32,6 @@ SEEN = "() => [...document.querySelectorAll('.lv-view video')].some(one => one.v
 def chromium(livekit_server: LiveKitServer, chromium: Browser) -> Browser:
     """The server comes first: it cannot start beside Playwright's loop."""
     return chromium
-
-
-@pytest.fixture
-def simulator(livekit_server: LiveKitServer) -> Iterator[Simulator]:
-    """A simulator whose avatars join rooms."""
-    livekit = LiveKit(livekit_server.url, livekit_server.key, livekit_server.secret)
-    with Simulator(livekit=livekit) as running:
-        yield running
-        assert not running.billed()
 
 
 def stop(page: Page) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from ..conftest import CHROMIUM_FLAGS
+from ..conftest import another
 from .conftest import harnesses
 from .test_tools import fidget
 
@@ -23,15 +23,7 @@ HOLD = "Hold to talk"
 @pytest.fixture(scope="module")
 def mic_chromium(chromium: Browser) -> Iterator[Browser]:
     """One with a fake microphone, which beeps, and which each page must be allowed to use."""
-    browser = chromium.browser_type.launch(
-        executable_path="/usr/bin/chromium", args=[*CHROMIUM_FLAGS, "--use-fake-device-for-media-stream"]
-    )
-    page = browser.new_page()
-    page.goto("data:text/html,<p>warm")
-    page.screenshot()
-    page.close()
-    yield browser
-    browser.close()
+    yield from another(chromium, "--use-fake-device-for-media-stream")
 
 
 @pytest.fixture

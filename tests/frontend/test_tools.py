@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from ..conftest import CHROMIUM_FLAGS
+from ..conftest import another
 from .conftest import harnesses
 
 Open = Callable[..., Any]
@@ -35,15 +35,7 @@ SHIRT = (320, 320)
 @pytest.fixture(scope="module")
 def loud_chromium(chromium: Browser) -> Iterator[Browser]:
     """One that lets sound be made without a click."""
-    browser = chromium.browser_type.launch(
-        executable_path="/usr/bin/chromium", args=[*CHROMIUM_FLAGS, "--autoplay-policy=no-user-gesture-required"]
-    )
-    page = browser.new_page()
-    page.goto("data:text/html,<p>warm")
-    page.screenshot()
-    page.close()
-    yield browser
-    browser.close()
+    yield from another(chromium, "--autoplay-policy=no-user-gesture-required")
 
 
 @pytest.fixture

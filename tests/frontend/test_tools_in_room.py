@@ -12,7 +12,7 @@ import pytest
 from livekit import rtc
 from playwright.sync_api import Browser, expect
 
-from ..conftest import CHROMIUM_FLAGS
+from ..conftest import another
 from ..livekit import LiveKitServer, livekit_server
 from ..waiting import wait_for
 from .avatar import HEIGHT, TONE, WIDTH, Avatar
@@ -75,13 +75,7 @@ def room_browser(livekit_server: LiveKitServer, ears: None, chromium: Browser) -
         # a person would be asked whether this page may go to this machine's own network
         "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets,LocalNetworkAccessChecksWebRTC",
     ]
-    browser = chromium.browser_type.launch(executable_path="/usr/bin/chromium", args=[*CHROMIUM_FLAGS, *flags])
-    page = browser.new_page()
-    page.goto("data:text/html,<p>warm")
-    page.screenshot()
-    page.close()
-    yield browser
-    browser.close()
+    yield from another(chromium, *flags)
 
 
 def join(view: Any, server: LiveKitServer, room: str) -> None:

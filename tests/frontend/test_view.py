@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ..conftest import CHROMIUM_FLAGS
+from ..conftest import another
 from ..livekit import LiveKitServer, livekit_server
 from ..waiting import wait_for
 from .avatar import TONE, Avatar
@@ -83,26 +83,16 @@ setInterval(() => {
 UNREACHABLE = "globalThis.roomAnswer = {url: 'ws://127.0.0.1:9', token: 'none'}"
 
 
-def launch(chromium: Browser, *flags: str) -> Iterator[Browser]:
-    browser = chromium.browser_type.launch(executable_path="/usr/bin/chromium", args=[*CHROMIUM_FLAGS, NEAR, *flags])
-    page = browser.new_page()
-    page.goto("data:text/html,<p>warm")
-    page.screenshot()
-    page.close()
-    yield browser
-    browser.close()
-
-
 @pytest.fixture(scope="module")
 def loud_chromium(livekit_server: LiveKitServer, chromium: Browser) -> Iterator[Browser]:
     """One that lets sound out without a click. The server comes first: it cannot start beside Playwright's loop."""
-    yield from launch(chromium, "--autoplay-policy=no-user-gesture-required")
+    yield from another(chromium, NEAR, "--autoplay-policy=no-user-gesture-required")
 
 
 @pytest.fixture(scope="module")
 def strict_chromium(livekit_server: LiveKitServer, chromium: Browser) -> Iterator[Browser]:
     """One that lets no sound out before a click, as browsers are."""
-    yield from launch(chromium, "--autoplay-policy=document-user-activation-required")
+    yield from another(chromium, NEAR, "--autoplay-policy=document-user-activation-required")
 
 
 @pytest.fixture
