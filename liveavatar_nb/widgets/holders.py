@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -49,15 +50,23 @@ class Silence:
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback = callback
         self._timer: asyncio.TimerHandle | None = None
+        self._began_at: float | None = None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether no word came for too long, whatever that means."""
+        return self._began_at is not None and time.monotonic() - self._began_at > SILENCE
 
     def begin(self, command: Command) -> None:
         """A word came. Where a cell would hold the next one up, its absence means nothing."""
         self.end()
+        self._began_at = time.monotonic()
         if command.is_prompt:
             self._timer = asyncio.get_running_loop().call_later(SILENCE, self._callback)
 
     def end(self) -> None:
         """Nobody waits for a word any more."""
+        self._began_at = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -207,6 +216,8 @@ class PageHolder:
 class Hearing:
     """What is said in a drawn room, on its way to one page: the first that shows it, as long as it does.
 
+    Where the absence of a page does not show, the newest.
+
     Args:
         line: the session's way into that room.
     """
@@ -216,15 +227,20 @@ class Hearing:
         self._on_sound = line.on_sound
         self._views: WeakSet[Any] = WeakSet()
         self._page: str | None = None
+        self._is_prompt = False
         self._unsubscribe: Callable[[], None] | None = None
         self._silence = Silence(self.end)
 
     def hear(self, view: Teller, command: Command) -> None:
         """A page that shows the session by that widget said a word."""
+        is_other = command.page != self._page
+        if is_other and self._page is not None and command.name == "ready" and not self._is_prompt:
+            self.end()
         if self._page is None:
             self._page = command.page
             self._unsubscribe = self._on_sound(self._send)
         if command.page == self._page:
+            self._is_prompt = command.is_prompt
             self._views.add(view)
             self._silence.begin(command)
 
@@ -232,6 +248,11 @@ class Hearing:
         """The widget is gone."""
         self._views.discard(view)
         if not self._views:
+            self.end()
+
+    def leave(self, page: str) -> None:
+        """A page does not show it any more."""
+        if page == self._page:
             self.end()
 
     def end(self) -> None:
@@ -288,6 +309,12 @@ class Pages:
         if hearing is None:
             hearing = self._hearings[session] = Hearing(line)
         hearing.hear(view, command)
+
+    def unlisten(self, session: AsyncSession, page: str) -> None:
+        """A page does not show that session any more."""
+        hearing = self._hearings.get(session)
+        if hearing is not None:
+            hearing.leave(page)
 
     def drop(self, view: Teller) -> None:
         """The widget is gone, and with it the pages that were heard by it alone."""

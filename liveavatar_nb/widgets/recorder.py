@@ -96,7 +96,7 @@ class Recorder(Camera):
         problem: str | None = None,
     ) -> None:
         """A part of a recording, or why there is none."""
-        request, part = str(request), int(part)
+        request, part, seconds = str(request), int(part), float(seconds)
         async with self._filing:
             recording = self._recording_of(request, part, is_refused=bool(problem))
             if recording is None:
@@ -104,7 +104,7 @@ class Recorder(Camera):
             try:
                 if problem:
                     raise ViewError(str(problem)[:LONGEST_WORDS])
-                reached = await on_own_thread(functools.partial(recording.take, part, str(data), float(seconds)))
+                reached = await on_own_thread(functools.partial(recording.take, part, str(data), seconds))
             except (LiveAvatarException, OSError) as failure:
                 self._tell_recorder(recording)
                 self._fail(request, failure if isinstance(failure, LiveAvatarException) else not_written(failure))
@@ -130,6 +130,7 @@ class Recorder(Camera):
     # what is recorded
 
     async def _record(self, place: Path | None, seconds: float, size: int, limit: float, is_held_up: bool) -> None:
+        self._end_forgotten()
         if self._recording is not None and not self._recording.is_over:
             raise ViewError("A recording is under way already.", remedy="stop_recording() ends it.")
         request = uuid.uuid4().hex
@@ -168,7 +169,14 @@ class Recorder(Camera):
         page, known = word().page, self._recording
         if known is not None and known.request == request:
             known.page = known.page or page
-            return None if known.is_over or known.page != page else known
+            if known.page != page:
+                return None
+            if known.is_over:
+                # it was silent for too long, and does not know that it was ended
+                self.tell_page(page, {"type": "record_stop", "request": request})
+                return None
+            return known
+        self._end_forgotten()
         if known is not None and not known.is_over:
             self.tell_page(page, {"type": "record_stop", "request": request})
             self._tell_view(ViewError("A recording is under way already."))
@@ -184,10 +192,10 @@ class Recorder(Camera):
     def _end_recording(self) -> None:
         """Gives the file its name: what came of a recording is kept."""
         recording = self._recording
+        self._recorder_silence.end()
         if recording is None or recording.is_over:
             self._is_recorded.set()
             return
-        self._recorder_silence.end()
         try:
             path = recording.finish()
         except OSError as failure:
@@ -197,6 +205,11 @@ class Recorder(Camera):
                 logger.info("a recording of %.0f s is in %s", recording.seconds, path)
                 self._write(saved=saved_as("recording", path, recording.seconds, recording.size))
         self._is_recorded.set()
+
+    def _end_forgotten(self) -> None:
+        """Ends a recording whose page is silent, where that was no sign of its absence as long as nobody asked."""
+        if self._recorder_silence.is_long:
+            self._recorder_is_gone()
 
     def _recorder_is_gone(self) -> None:
         logger.warning("the page that recorded is silent: what came is kept")

@@ -7,6 +7,7 @@ import binascii
 import contextlib
 import io
 import logging
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,7 +106,7 @@ def opened(content: bytes) -> Any:
         if max(picture.size) > LONGEST_SIDE:
             raise InvalidArgument(f"The picture is {picture.width} x {picture.height} pixels large.")
         picture.load()
-    except (OSError, SyntaxError, ValueError) as failure:
+    except (OSError, SyntaxError, ValueError, image.DecompressionBombError, image.DecompressionBombWarning) as failure:
         if isinstance(failure, InvalidArgument):
             raise
         raise InvalidArgument("What the page sent is no picture that can be read.") from None
@@ -222,6 +223,8 @@ class Recording:
         self._seconds_limit = seconds
         self._size_limit = size
         self._next = 0
+        self._is_over = False
+        self._lock = threading.Lock()  # its parts are written on other threads than the one that ends it
         self._began_at: float | None = None
         self._file: IO[bytes] | None = None
         self._ending = self._place.suffix or ".webm"
@@ -234,7 +237,7 @@ class Recording:
     @property
     def is_over(self) -> bool:
         """Whether it has its name, or was given up."""
-        return self._next < 0
+        return self._is_over
 
     def take(self, part: int, data: str, seconds: float) -> str | None:
         """Writes a part; which limit it has reached with that, in words.
@@ -244,7 +247,11 @@ class Recording:
             OSError: it cannot be written.
         """
         content = decoded(data)
-        if self.is_over or part != self._next:
+        with self._lock:
+            return self._write(part, content, seconds)
+
+    def _write(self, part: int, content: bytes, seconds: float) -> str | None:
+        if self._is_over or part != self._next:
             raise InvalidArgument("The recording did not arrive whole.", remedy="What came of it is kept.")
         if self._size_limit < self.size + len(content):
             return self._reached_size
@@ -261,7 +268,7 @@ class Recording:
 
     def finish(self) -> Path | None:
         """Gives it its name, which no other file has; None where nothing came of it."""
-        file, self._file, self._next = self._file, None, -1
+        file = self._end()
         if file is None:
             return None
         file.close()
@@ -277,10 +284,15 @@ class Recording:
 
     def discard(self) -> None:
         """Removes what came of it."""
-        file, self._file, self._next = self._file, None, -1
+        file = self._end()
         if file is not None:
             file.close()
             Path(file.name).unlink(missing_ok=True)
+
+    def _end(self) -> IO[bytes] | None:
+        with self._lock:
+            file, self._file, self._is_over = self._file, None, True
+            return file
 
     @property
     def _age(self) -> float:

@@ -11,7 +11,7 @@ from ..session import AsyncSession
 from ..worker import worker
 from .base import asked
 from .channel import Command
-from .holders import RECONNECTING, pages
+from .holders import RECONNECTING, Silence, pages
 from .status import SessionView
 
 logger = logging.getLogger("liveavatar_nb.widgets")
@@ -36,7 +36,8 @@ class RoomView(SessionView):
 
     def __init__(self, la: Any, **traits: Any) -> None:
         self._sounds: deque[tuple[dict[str, Any], list[bytes] | None]] = deque(maxlen=SOUNDS_WAITING)
-        self._heard: Command | None = None  # the newest word of a page
+        self._heard: Command | None = None  # the newest word of a page that is there
+        self._silence = Silence(self._forget_page)
         super().__init__(la, **traits)
 
     def close(self) -> None:
@@ -47,7 +48,7 @@ class RoomView(SessionView):
         super().close()
 
     async def _let_go(self) -> None:
-        self._heard = None
+        self._forget_page()
         pages.drop(self)
 
     # commands
@@ -78,9 +79,14 @@ class RoomView(SessionView):
         """What the page tells of the room that it is in."""
         session = self._find(session_id)
         line = None if session is None else session.room
-        if session is None or line is None or line.kind == "drawn":
-            return
         page = word().page
+        if session is None or line is None:
+            return
+        if line.kind == "drawn":
+            if state == "left":
+                self._forget_page()
+                pages.unlisten(session, page)
+            return
         words = None if reason is None else str(reason)[:LONGEST_WORDS]
         if state == "joined" and is_open(session):
             holder = pages.holder(session, line, page)
@@ -137,6 +143,7 @@ class RoomView(SessionView):
 
     async def _perform(self, command: Command) -> None:
         self._heard = command
+        self._silence.begin(command)
         await pages.hear(self, command)
         self._listen()
         await super()._perform(command)
@@ -145,6 +152,10 @@ class RoomView(SessionView):
         super()._client_changed()
         pages.tidy()
         self._listen()
+
+    def _forget_page(self) -> None:
+        self._silence.end()
+        self._heard = None
 
     def _listen(self) -> None:
         """Has the page hear a drawn room that it shows."""

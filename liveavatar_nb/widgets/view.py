@@ -96,7 +96,9 @@ class LiveView(Recorder, PictureSender):
         avatar_id = str(avatar_id)
         found = self._faces.get(avatar_id)
         if found is None:
-            found = self._faces[avatar_id] = await self._drawings(self._address_of(avatar_id))
+            found = await self._drawings(self._address_of(avatar_id))
+            if found[1]:
+                self._faces[avatar_id] = found
         media_type, drawings = found
         message = {"type": "face", "avatar_id": avatar_id, "media_type": media_type}
         self._post(message, list(drawings))

@@ -6,10 +6,12 @@ import asyncio
 import base64
 import builtins
 import io
+import struct
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -235,6 +237,18 @@ def test_a_picture_that_pillow_cannot_read_is_said(
         waiting.result(10)
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("side", [9_600, 60_000])
+def test_a_small_file_of_a_huge_picture_is_refused(side: int) -> None:
+    head = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
+    content = recordings.PNG + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    with pytest.raises(InvalidArgument):
+        recordings.opened(content)
+
+
 def test_without_pillow_the_error_says_what_to_install(view: LiveView, monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
@@ -450,6 +464,80 @@ def test_a_page_that_vanished_leaves_what_came_of_its_recording(
     part(tab, "mine", 0, WEBM + b"1")
     wait_for(lambda: view.saved)
     assert Path(view.saved["path"]).read_bytes() == WEBM + b"1"
+
+
+def test_a_page_that_comes_back_is_told_that_its_recording_was_ended(
+    view: LiveView, tab: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "SILENCE", 0.1)
+    part(tab, "mine", 0, WEBM)
+    wait_for(lambda: view.saved)
+    part(tab, "mine", 1, b"1")
+    assert tab.hears("record_stop")["request"] == "mine"
+
+
+def test_a_page_whose_absence_does_not_show_does_not_keep_others_from_recording(
+    view: LiveView, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "SILENCE", 0.1)
+    part(Page(view, wire, "tab-1", is_prompt=False), "theirs", 0, WEBM + b"1")
+    wait_for(lambda: view._recorder_silence.is_long)
+    assert not view.saved, "a cell may hold it up"
+    part(Page(view, wire, "tab-2", is_prompt=False), "mine", 0, WEBM + b"22", is_last=True)
+    wait_for(lambda: view.saved and view.saved["bytes"] == 6)
+    assert view.view_problem is None
+
+
+def test_after_a_cancelled_recording_nobody_waits_for_its_page(
+    view: LiveView, tab: Page, aside: Callable[..., Future[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "SILENCE", 0.3)
+    part(tab, "mine", 0, WEBM)
+    tab.say("cancel_recording", request="mine")
+    wait_for(lambda: view._recording is not None and view._recording.is_over)
+    begun = aside(view.record)
+    request = tab.hears("record")["request"]
+    bridge.call(asyncio.sleep(0.5))
+    part(tab, request, 0, WEBM, is_last=True)
+    begun.result(10)
+    assert view.stop_recording().read_bytes() == WEBM
+
+
+@pytest.mark.parametrize("wrong", [{"seconds": "many"}, {"seconds": None}, {"part": "first"}])
+def test_a_part_of_wrong_types_is_the_beginning_of_nothing(view: LiveView, tab: Page, wrong: dict[str, Any]) -> None:
+    whole = {"request": "mine", "part": 0, "data": "", "is_last": False, "seconds": 1.0, "problem": None}
+    tab.say("recording", **(whole | wrong))
+    part(tab, "next", 0, WEBM, is_last=True)
+    wait_for(lambda: view.saved)
+
+
+def test_a_recording_that_is_ended_while_a_slow_disk_takes_a_part_stays_ended(folder: Path) -> None:
+    recording = Recording("tab-1", "r", None, 60, 2**20)
+    recording.take(0, base64.b64encode(WEBM).decode(), 1)
+    file: Any = recording._file
+    begun, go_on = threading.Event(), threading.Event()
+
+    class SlowDisk:
+        name = file.name
+        close = file.close
+
+        def write(self, content: bytes) -> None:
+            begun.set()
+            go_on.wait(5)
+            file.write(content)
+
+    recording._file = SlowDisk()  # type: ignore[assignment]
+    writing = threading.Thread(target=recording.take, args=[1, base64.b64encode(b"1").decode(), 1])
+    writing.start()
+    begun.wait(5)
+    ending = threading.Thread(target=recording.finish)
+    ending.start()
+    go_on.set()
+    for thread in (writing, ending):
+        thread.join()
+    assert recording.is_over
+    assert recording.path is not None
+    assert recording.path.read_bytes() == WEBM + b"1"
 
 
 def test_a_page_that_does_not_end_a_recording_does_not_hold_it_up(view: LiveView, tab: Page) -> None:

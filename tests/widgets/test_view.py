@@ -14,7 +14,7 @@ from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator, Studio
 from liveavatar_nb import config as limits
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.config import Masked
-from liveavatar_nb.errors import InvalidArgument, RoomNotHeld
+from liveavatar_nb.errors import APIConnectionError, InvalidArgument, RoomNotHeld
 from liveavatar_nb.holder import HolderKind, HolderLost, RoomLine
 from liveavatar_nb.widgets import holders
 from liveavatar_nb.widgets.holders import pages
@@ -466,6 +466,70 @@ def test_a_page_that_vanished_hears_nothing_any_more(
     wait_for(lambda: not line_of(session)._hearers)
     Page(view, wire, "tab-2").say("beat")
     wait_for(lambda: line_of(session)._hearers)
+    view.close()
+
+
+def test_a_page_that_vanished_does_not_hear_the_session_again(
+    la: LiveAvatar, session: Session, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "SILENCE", 0.2)
+    view = LiveView(la, session)
+    page = Page(view, wire, "tab-1")
+    page.say("beat")
+    wait_for(lambda: line_of(session)._hearers)
+    wait_for(lambda: not line_of(session)._hearers)
+    session.play((bytes(4800), 24_000), wait=True, progress=False)
+    assert not line_of(session)._hearers
+    assert not page.heard("sound")
+    view.close()
+
+
+def test_a_page_that_goes_leaves_the_sound_to_another(la: LiveAvatar, session: Session, wire: Wire) -> None:
+    view = LiveView(la, session)
+    first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
+    first.say("ready")
+    wait_for(lambda: line_of(session)._hearers)
+    second.news(str(session.id), "left")
+    first.news(str(session.id), "left")
+    wait_for(lambda: not line_of(session)._hearers)
+    second.say("ready")
+    wait_for(lambda: line_of(session)._hearers)
+    session.play((bytes(4800), 24_000), wait=True, progress=False)
+    wait_for(lambda: second.heard("sound"))
+    assert not first.heard("sound")
+    view.close()
+
+
+def test_where_the_absence_of_a_page_does_not_show_the_newest_hears_a_drawn_room(
+    la: LiveAvatar, session: Session, wire: Wire
+) -> None:
+    view = LiveView(la, session)
+    first, second = (Page(view, wire, name, is_prompt=False) for name in ("tab-1", "tab-2"))
+    first.say("ready")
+    wait_for(lambda: line_of(session)._hearers)
+    second.say("ready")
+    first.say("face", avatar_id=session.avatar.id)
+    first.hears("face")
+    session.play((bytes(4800), 24_000), wait=True, progress=False)
+    wait_for(lambda: second.heard("sound"))
+    assert not first.heard("sound")
+    view.close()
+
+
+def test_drawings_that_could_not_be_fetched_are_asked_for_again(
+    la: LiveAvatar, session: Session, wire: Wire, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_address: str) -> Any:
+        raise APIConnectionError("The service is down.")
+
+    view = LiveView(la, session)
+    page = Page(view, wire, "tab-1")
+    with monkeypatch.context() as broken:
+        broken.setattr(la._inner.api.transport, "fetch", fail)
+        page.say("face", avatar_id=session.avatar.id)
+        assert page.hears("face")["buffers"] == []
+    page.say("face", avatar_id=session.avatar.id)
+    assert len(page.hears("face", 2)["buffers"]) == 6
     view.close()
 
 
