@@ -83,7 +83,13 @@ class PersonaView(StartSettings):
         self._write(context=self._new_detail() if context_id == NEW else None)
         if context_id in ("", NEW):
             return
-        detail = await self._client.api.contexts.get(context_id)
+        try:
+            detail = await self._client.api.contexts.get(context_id)
+        except LiveAvatarException:
+            # of a choice that is there already a list tells nobody: this one is to be picked again
+            if self._settings["context_id"] == context_id:
+                self._set(context_id="")
+            raise
         # another one may have been picked meanwhile
         if self._settings["context_id"] == context_id:
             self._tell_context(detail)

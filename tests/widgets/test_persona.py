@@ -126,6 +126,13 @@ def test_a_picked_context_is_read(panel: SessionPanel, tab: Page, guide: Context
     wait_for(lambda: not panel.context)
 
 
+def test_a_context_that_cannot_be_read_can_be_picked_again(panel: SessionPanel, tab: Page) -> None:
+    tab.say("pick_context", context_id="no-such-context")
+    wait_for(lambda: panel.problem)
+    assert panel.settings["context_id"] == ""
+    assert panel.context is None
+
+
 def test_of_two_picks_the_second_counts_whatever_comes_first(
     panel: SessionPanel, tab: Page, guide: ContextDetail, la: LiveAvatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
