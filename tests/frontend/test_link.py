@@ -23,6 +23,12 @@ def test_commands_go_over_the_control_channel_and_no_other_way(harness: Open) ->
     assert view.run("harness.kernel.comms.map((comm) => comm.target)") == ["liveavatar_nb.control"]
 
 
+def test_what_a_view_asks_for_as_it_comes_goes_by_the_channel_too(harness: Open) -> None:
+    view = harness("view", "view_livekit")
+    view.page.wait_for_function("harness.python.commands.some((one) => one.command === 'join')")
+    assert {one["way"] for one in view.commands()} == {"control"}
+
+
 def test_each_view_says_that_it_is_ready(harness: Open) -> None:
     view = harness("studio", views="2")
     view.page.wait_for_function("harness.python.commands.filter((one) => one.command === 'ready').length === 2")

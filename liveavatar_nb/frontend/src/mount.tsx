@@ -1,7 +1,7 @@
 /** From a component to what anywidget loads: { initialize, render }. */
 import type { AnyModel, Initialize, Render } from "@anywidget/types";
 import { type ComponentType, render as renderInto } from "preact";
-import { useEffect, useReducer } from "preact/hooks";
+import { useLayoutEffect, useReducer } from "preact/hooks";
 import { Link } from "./link";
 
 /** Views of one model share its link, and with it pictures, clicks under way and what is known of the kernel. */
@@ -9,7 +9,8 @@ const links = new Map<string, Link>();
 
 function Root({ link, View }: { link: Link; View: ComponentType<{ link: Link }> }) {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
-  useEffect(() => link.attach(() => redraw(undefined)), [link]);
+  // Before the effects of what it shows, which ask for things: what has no channel yet waits for a running cell.
+  useLayoutEffect(() => link.attach(() => redraw(undefined)), [link]);
   return <View link={link} />;
 }
 
