@@ -149,6 +149,7 @@ class AsyncLiveAvatar:
         self._closing = True
         try:
             await self.stop_sessions()
+            await self._see_off()
         except BaseException as failure:
             if self._simulator is None or not isinstance(failure, StopNotConfirmed):
                 self._closing = False
@@ -163,6 +164,14 @@ class AsyncLiveAvatar:
         if self._simulator is not None:
             await on_own_thread(self._simulator.close)
         self._changed()
+
+    async def _see_off(self) -> None:
+        """Waits until what was made for sessions that are over, and for starts that are given up, is deleted."""
+        loop = asyncio.get_running_loop()
+        clearing = [*(one.clearing for one in self._sessions), *(one.making for one in self._pending)]
+        waits = [one for one in clearing if one is not None and not one.done() and one.get_loop() is loop]
+        if waits:
+            await asyncio.wait(waits, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
 
     @property
     def max_minutes(self) -> float:
@@ -391,6 +400,7 @@ class AsyncLiveAvatar:
             if own_room is not None and not start.is_cancelled:
                 options = dataclasses.replace(options, room=own_room, avatar_identity=await own_room.admit())
             if isinstance(context, NewContext) and not start.is_cancelled:
+                start.making = asyncio.get_running_loop().create_future()
                 made = await make_context(self.api, context, dynamic_variables)
                 detail = made.detail
             if start.is_cancelled:
@@ -403,6 +413,8 @@ class AsyncLiveAvatar:
             raise
         finally:
             self._pending.remove(start)
+            if start.making is not None:
+                start.making.set_result(None)
         # a client that starts nothing must not pay for what a session needs
         from .session import AsyncSession  # noqa: PLC0415
         from .stopping import Surroundings  # noqa: PLC0415
@@ -499,9 +511,16 @@ class AsyncLiveAvatar:
 
 
 class _Start:
-    """A start that is looking up its avatar."""
+    """A start that is looking up its avatar.
 
-    is_cancelled = False
+    Attributes:
+        is_cancelled: it is not to go on.
+        making: done once it is over with the context that it made.
+    """
+
+    def __init__(self) -> None:
+        self.is_cancelled = False
+        self.making: asyncio.Future[None] | None = None
 
 
 def started_simulator(options: dict[str, Any]) -> Simulator:

@@ -63,6 +63,9 @@ class MadeContext:
         except (LiveAvatarException, TimeoutError) as failure:
             why = getattr(failure, "message", "no answer in time")
             logger.warning("%s It could not be deleted: %s", self.left_words, why)
+        except asyncio.CancelledError:
+            logger.warning("%s", self.left_words)
+            raise
         else:
             logger.info("context %r was deleted with its session", self.detail.name)
 

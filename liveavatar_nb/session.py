@@ -53,6 +53,7 @@ class AsyncSession(SessionTalk):
         self._opening: asyncio.Task[None] | None = None
         self._start_call: asyncio.Task[StartedSession] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._clearing: asyncio.Task[None] | None = None
         self._crew = Crew(self._report, self._lose_loop, 2 * config.SOCKET_CLOSE_TIMEOUT)
         self._connected = asyncio.Event()
         self._socket_trouble: str | None = None
@@ -451,12 +452,25 @@ class AsyncSession(SessionTalk):
         self._error = self._error or LoopEnded(session_id=self.id)
         self._finish(SessionState.FAILED)
 
+    @property
+    def clearing(self) -> asyncio.Task[None] | None:
+        """What is done once it is over: its room is left, and what was made for it is deleted."""
+        return self._clearing
+
     async def _clear_away(self) -> None:
-        """It is over: its room is left, and what was made for it is deleted."""
-        if self._room is not None:
-            await self._room.close()
-        if self._around.made_context is not None:
-            await self._around.made_context.delete()
+        """It is over: what is left of it is cleared away, once and to the end, whoever waits for that."""
+        if self._clearing is None:
+            self._clearing = self._crew.begin(self._clear(), "liveavatar_nb session clearing")
+            self._clearing.add_done_callback(self._crew.report)
+        await asyncio.shield(self._clearing)
+
+    async def _clear(self) -> None:
+        try:
+            if self._room is not None:
+                await self._room.close()
+        finally:
+            if self._around.made_context is not None:
+                await self._around.made_context.delete()
 
     def _report(self, failure: BaseException) -> None:
         logger.error("session %s: %s", self.id, failure, exc_info=failure)

@@ -42,6 +42,7 @@ ASYNC_ONLY = {
     AsyncLiveAvatar: {"aclose", "adopt", "cancel_starts", "demo", "is_simulated", "watch"},
     AsyncSession: {
         "beat",
+        "clearing",
         "forget",
         "is_of_this_process",
         "is_pursued",

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, NewContext, Simulator
-from liveavatar_nb.errors import APIStatusError, InvalidArgument, LiveAvatarException
+from liveavatar_nb.errors import APIStatusError, InvalidArgument, LiveAvatarException, SessionEnded
 from liveavatar_nb.lookup import MadeContext
+
+from .waiting import until
 
 NEW = NewContext("Just made", "You are a guide for {{visitor}}.", opening_text="Hello, {{visitor}}!")
 VISITOR = {"visitor": "Ada"}
@@ -29,6 +31,12 @@ async def gone(client: AsyncLiveAvatar) -> None:
 
 def token_bodies(simulator: Simulator) -> list[dict[str, Any]]:
     return [one["body"] for one in simulator.requests() if one["path"] == "/v1/sessions/token"]
+
+
+def asked(simulator: Simulator, method: str) -> list[int | None]:
+    """How the requests about contexts went so far; None of one that is under way."""
+    told = simulator.requests()
+    return [one["status"] for one in told if one["method"] == method and one["path"].startswith("/v1/contexts")]
 
 
 async def test_a_new_context_lives_as_long_as_its_session(
@@ -94,6 +102,55 @@ async def test_it_is_deleted_where_the_service_ends_the_session(client: AsyncLiv
     await session.wait_for_avatar()
     await client.api.sessions.stop(session.id, reason="AGENT_HANG_UP")
     await session.wait_until_ended()
+    await gone(client)
+
+
+async def test_it_is_deleted_before_its_client_is_closed(client: AsyncLiveAvatar, simulator: Simulator) -> None:
+    async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as ours:
+        session = await ours.start("Silas", context=NEW, dynamic_variables=VISITOR)
+        await session.wait_for_avatar()
+        simulator.faults.add("delete_v1_contexts_context_id", "delay", seconds=0.2)
+        await client.api.sessions.stop(session.id or "", reason="AGENT_HANG_UP")
+        await session.wait_until_ended()
+    assert NEW.name not in await names(client)
+
+
+async def test_it_is_deleted_where_a_failing_start_is_cancelled(client: AsyncLiveAvatar, simulator: Simulator) -> None:
+    simulator.faults.add("token", "status", status=402)
+    # its first deletion is refused, and waits to be tried again
+    simulator.faults.add("delete_v1_contexts_context_id", "status", status=429, headers={"Retry-After": "1"})
+    start = asyncio.create_task(client.start("Silas", context=NEW, dynamic_variables=VISITOR))
+    await until(lambda: asked(simulator, "DELETE") == [429])
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    await client.stop_sessions()
+    await gone(client)
+
+
+async def test_it_is_deleted_where_the_client_is_closed_while_it_is_made(
+    client: AsyncLiveAvatar, simulator: Simulator
+) -> None:
+    simulator.faults.add("post_v1_contexts", "delay", seconds=0.4)
+    async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as ours:
+        start = asyncio.create_task(ours.start("Silas", context=NEW, dynamic_variables=VISITOR))
+        await until(lambda: asked(simulator, "POST"))
+    with pytest.raises(SessionEnded, match="before it started"):
+        await start
+    assert NEW.name not in await names(client)
+
+
+async def test_one_whose_deletion_is_cut_short_is_told(
+    client: AsyncLiveAvatar, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = await MadeContext.make(client.api, NEW)
+    simulator.faults.add("delete_v1_contexts_context_id", "delay", seconds=0.5)
+    deletion = asyncio.create_task(made.delete())
+    await until(lambda: asked(simulator, "DELETE"))
+    deletion.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deletion
+    assert [message for message in caplog.messages if "stays on the account" in message] == [made.left_words]
     await gone(client)
 
 
