@@ -250,7 +250,7 @@ class Conversation:
         """Whether the service repeats what was asked by text, which stands there already."""
         if source is not None and source.id in self._asked:
             return True
-        return any(text.strip() == self._asked.get(one.id, "").strip() for one in self._open)
+        return any(text.strip() == self._asked[one.id].strip() for one in self._open if one.id in self._asked)
 
     def _think(self) -> None:
         self._thinking_until = self._clock.monotonic() + config.THINKING_LIMIT

@@ -174,6 +174,14 @@ async def test_a_repeated_question_stands_there_once(talk: Talk) -> None:
     assert talk.heard == []
 
 
+async def test_a_space_between_the_users_words_is_heard_while_something_is_said(talk: Talk) -> None:
+    await talk.say("Mine.")
+    talk.tell("user.speak_started")
+    for chunk in ("two", " ", "words"):
+        talk.tell("user.transcription.chunk", text=chunk)
+    assert talk.said() == [("user", "two words", True)]
+
+
 async def test_the_opening_is_an_utterance_that_nobody_asked_for() -> None:
     talk = Talk(has_opening=True)
     await talk.open()
