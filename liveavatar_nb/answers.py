@@ -78,6 +78,7 @@ class Answerer:
         self._worker = worker
         self._context = contextvars.copy_context()  # that of the cell, in which what it shows is to appear
         self._task: asyncio.Task[object] | None = None
+        self._why: Exception | None = None  # it was stopped, but for an interruption
         self._said: list[AsyncUtterance] = []
 
     def take(self, text: str, whole: AsyncUtterance | None = None) -> None:
@@ -92,12 +93,16 @@ class Answerer:
         self._task = asyncio.create_task(answer, name="liveavatar_nb answer", context=self._context)
         if whole is not None:
             # one that was cancelled before it began
-            self._task.add_done_callback(lambda _: whole.finish(UtteranceState.INTERRUPTED))
+            self._task.add_done_callback(lambda _: self._cut(whole))
 
-    def stop(self) -> None:
-        """No more of the answer is said."""
+    def stop(self, why: Exception | None = None) -> None:
+        """No more of the answer is said; `why` is raised for who waits for it, None where it was interrupted."""
         if self._task is not None and self._task is not asyncio.current_task():
+            self._why = why
             self._task.cancel()
+
+    def _cut(self, whole: AsyncUtterance) -> None:
+        whole.finish(UtteranceState.INTERRUPTED if self._why is None else UtteranceState.FAILED, self._why)
 
     async def _answer_as(self, whole: AsyncUtterance, text: str) -> None:
         whole.begin(has_waited=False)
@@ -106,7 +111,7 @@ class Answerer:
             for one in self._said:
                 await one.is_over()
         except asyncio.CancelledError:
-            whole.finish(UtteranceState.INTERRUPTED)
+            self._cut(whole)
             raise
         failure = failure or next((one.error for one in self._said if one.error is not None), None)
         is_cut = any(one.state is UtteranceState.INTERRUPTED for one in self._said)

@@ -212,7 +212,7 @@ class SessionHearing(SessionFacts):
 
     def _answer_no_more(self) -> None:
         if self._answerer is not None:
-            self._answerer.stop()
+            self._answerer.stop(self._ended_error() if self._state.is_final else None)
 
     def _listen_in(self) -> None:
         """Somebody listens: in a conversation this process is in the room while no page is."""

@@ -423,6 +423,19 @@ async def test_a_function_of_ones_own_answers_what_is_asked_by_text(client: Asyn
             await session.ask("Still there?")
 
 
+async def test_who_waits_for_an_answer_of_ones_own_is_told_of_the_sessions_end(client: AsyncLiveAvatar) -> None:
+    async def answer(text: str) -> AsyncIterator[str]:
+        yield "One. "
+        await asyncio.sleep(60)
+
+    session = await client.start("Silas", on_user_text=answer)
+    asked = asyncio.create_task(session.ask("Why?"))
+    await session.wait_for("avatar.speak_started", timeout=10)
+    await session.stop()
+    with pytest.raises(SessionEnded, match="you stopped it"):
+        await asked
+
+
 async def test_what_ones_own_function_raises_is_for_who_asked(client: AsyncLiveAvatar) -> None:
     def answer(text: str) -> str | None:
         if text == "nothing":
