@@ -319,7 +319,7 @@ class UtteranceFailed(SessionError):
     """What was to be said was not, or not to its end; it is not sent again by itself. The session goes on."""
 
     title = "It was not said"
-    default_remedy = "Play it again."
+    default_remedy = "Try it again."
 
 
 class StartOutcomeUnknown(SessionError):
