@@ -30,6 +30,7 @@ await build({
 // The heavy part, which a page asks for when it is to join a room.
 await build({
   entryPoints: { media: join(here, "src", "media", "index.ts") },
+  inject: [join(here, "src", "media", "discreet.ts")],
   outdir: out,
   bundle: true,
   format: "esm",

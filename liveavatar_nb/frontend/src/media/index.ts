@@ -18,6 +18,7 @@ import {
   Track,
 } from "livekit-client";
 import type { RoomNews } from "../contract";
+import { answers } from "./reach";
 import type { MediaLibrary, Quality, RoomHandle } from "./types";
 
 // Its words have addresses and tokens in them. By the default level, since a level that is set is kept in the
@@ -27,8 +28,6 @@ for (const name of Object.values(LoggerNames)) getLogger(name).setDefaultLevel(L
 /** Who the avatar is in a room that LiveAvatar hosts. */
 const AVATAR = "heygen";
 const CONTROL_TOPIC = "agent-control";
-/** An address that does not answer by then, in milliseconds, is out of reach. */
-const PROBE_LIMIT_MS = 3000;
 /** Of each step of joining. */
 const STEP_LIMIT_MS = 15_000;
 /** Waits between attempts of a connection that was lost; together about half a minute. */
@@ -144,8 +143,6 @@ class Joined implements RoomHandle {
 
   private async connect(token: string): Promise<void> {
     const { address } = this;
-    // The browser writes the address of a WebSocket that fails, token and all, to its console: first it is asked
-    // whether the address can be reached at all.
     if (!(await answers(address))) {
       this.end("unreachable", unreachableWords(address));
       return;
@@ -235,22 +232,6 @@ function trackOf(participant: RemoteParticipant | undefined, kind: Track.Kind): 
     if (publication.kind === kind && publication.track) return publication.track.mediaStreamTrack;
   }
   return null;
-}
-
-function httpOf(address: string): URL {
-  const url = new URL(address);
-  url.protocol = url.protocol.replace(/^ws/, "http");
-  return url;
-}
-
-async function answers(address: string): Promise<boolean> {
-  try {
-    const signal = AbortSignal.timeout(PROBE_LIMIT_MS);
-    await fetch(httpOf(address), { mode: "no-cors", credentials: "omit", cache: "no-store", signal });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function unreachableWords(address: string): string {
