@@ -279,6 +279,24 @@ def test_all_views_of_a_page_share_one_connection_and_the_last_takes_it_along(
         assert view.run("globalThis[Symbol.for('liveavatar_nb')].rooms.size") == 0
 
 
+def test_the_room_is_left_whichever_widget_of_the_page_is_told(
+    loud: Open, livekit_server: LiveKitServer, room: str
+) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    answer(view, livekit_server, room)
+    with Avatar(livekit_server, room) as avatar:
+        connect(view)
+        told(view, "joined")
+        view.run("harness.another('view', 'view_livekit').then(() => undefined)")
+        expect(view.page.locator(".view")).to_have_count(2)
+        view.run(
+            "harness.python.tell({type: 'room_leave', session_id: harness.model.get('status').id, reason: 'Gone.'},"
+            " [], 'w-2')"
+        )
+        told(view, "left")
+        wait_for(lambda: avatar.others() == [])
+
+
 def test_a_cell_that_is_run_again_keeps_the_connection(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
     view = loud("view", "view_starting", script=EARS)
     answer(view, livekit_server, room)
@@ -473,11 +491,19 @@ def test_a_server_that_is_killed_and_started_again_is_joined_again(loud: Open, l
     server = LiveKitServer(livekit_server.executable)
     try:
         view = loud("view", "view_starting", script=EARS)
-        answer(view, server, "killed")
+        token = answer(view, server, "killed")
+        addresses: list[str] = []
+        view.page.on("console", lambda line: addresses.append(line.location["url"]))
         connect(view)
         told(view, "joined")
+        # who has just answered is not asked again
+        view.page.wait_for_timeout(1000)
         server.close()
         told(view, "reconnecting")
+        view.page.wait_for_timeout(1500)
+        assert any("127.0.0.1" in one for one in addresses), "it was tried"
+        # the server hands out newer ones
+        assert not [one for one in [*view.lines, *addresses] if token in one or "access_token" in one]
         server.start()
         view.page.wait_for_function(
             "harness.python.commands.findLast(({command}) => command === 'room').args.state === 'joined'",
@@ -571,6 +597,26 @@ def test_a_drawn_room_is_heard_once_and_its_mouth_moves(loud: Open) -> None:
         "globalThis.before === (globalThis.before = glimpse(document.querySelector('canvas.lv-drawn')))", polling=400
     )
     assert view.commands("join") == []
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["harness.views[0].remove()", "window.dispatchEvent(new PageTransitionEvent('pagehide'))"],
+)
+def test_a_page_that_does_not_show_a_drawn_room_any_more_says_so(loud: Open, ending: str) -> None:
+    view = loud("view", "view_drawn", script=EARS)
+    expect(view.page.locator("canvas.lv-drawn")).to_be_visible()
+    assert states(view) == []
+    view.run(ending)
+    told(view, "left")
+
+
+def test_pictures_of_a_face_that_did_not_come_are_asked_for_again(loud: Open) -> None:
+    view = loud("view", "view_drawn", script=EARS, faces="no")
+    view.sent("face")
+    view.page.locator(".lv-viewbar").wait_for(state="attached")
+    view.run("harness.show()")
+    view.sent("face", 2)
 
 
 def test_an_interruption_hushes_a_drawn_room_at_once(loud: Open) -> None:

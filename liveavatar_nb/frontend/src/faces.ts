@@ -13,7 +13,11 @@ export function facePictures(link: Link, avatarId: string): Promise<FacePictures
   let faces = kept.get(link);
   if (!faces) kept.set(link, (faces = new Map()));
   let face = faces.get(avatarId);
-  if (!face) faces.set(avatarId, (face = ask(link, avatarId)));
+  if (!face) {
+    faces.set(avatarId, (face = ask(link, avatarId)));
+    // What did not come is asked for again by the next face.
+    void face.then(({ length }) => length > 0 || faces.delete(avatarId));
+  }
   return face;
 }
 

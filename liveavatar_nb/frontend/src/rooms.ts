@@ -155,7 +155,8 @@ export class Room implements SharedRoom {
         void this.sendFor(link, message.request, message.payload);
         break;
       case "room_leave":
-        if (link === this.voice) this.leave("left", { reason: message.reason, canTakeOver: true });
+        // By the widget that Python heard last, which need not be the one that speaks.
+        this.leave("left", { reason: message.reason, canTakeOver: true });
         break;
       case "sound":
         // Each widget that shows the session is sent it.
@@ -300,6 +301,7 @@ export class Room implements SharedRoom {
     const wasIn = this.kind === "livekit" && this.news.state !== "left" && this.news.state !== "replaced";
     if (wasIn) this.leave("left", { reason: null });
     else this.drop();
+    this.endHearing();
     this.speaker.close();
     window.removeEventListener("pagehide", this.onPageHide);
     window.removeEventListener("pageshow", this.onPageShow);
@@ -355,7 +357,13 @@ export class Room implements SharedRoom {
     for (const slot of [...this.slots]) slot();
   }
 
+  /** Another page may hear the drawn room now. */
+  private endHearing(): void {
+    if (this.kind === "drawn") this.voice?.send("room", { ...this.news, state: "left" });
+  }
+
   private readonly onPageHide = (): void => {
+    this.endHearing();
     if (this.kind !== "livekit" || (!this.handle && !this.isAsking)) return;
     this.attempt += 1;
     this.drop();
