@@ -598,6 +598,42 @@ def test_a_drawn_face_is_recorded_as_it_is_drawn(loud_chromium: Browser) -> None
         assert Recording(view, "r-1").frames()[0].shape == (720, 1280, 3)
 
 
+def test_a_face_that_is_drawn_for_want_of_a_room_is_recorded_as_long_as_it_is(loud_chromium: Browser) -> None:
+    with harnesses(loud_chromium) as opened:
+        view = opened("view", "view_livekit", script="globalThis.roomAnswer = {url: 'ws://127.0.0.1:9', token: 'none'}")
+        fidget(view)
+        expect(view.page.locator("canvas.lv-drawn")).to_be_visible()
+        view.button("Record").click()
+        count = len(view.sent("recording", 2))
+        view.page.locator(".lv-stage").press("m")
+        view.sent("recording", count + 2)
+        view.button("Stop the recording").click()
+        assert Recording(view).frames()
+
+
+@pytest.mark.parametrize(
+    "ending", ["harness.python.tell({type: 'record_stop', request: 'r-1'})", "harness.views[0].remove()"]
+)
+def test_a_recording_that_is_given_up_before_it_has_begun_does_not_begin(loud_chromium: Browser, ending: str) -> None:
+    script = "AudioContext.prototype.resume = () => new Promise(() => undefined)"
+    with harnesses(loud_chromium) as opened:
+        view = opened("view", "view_drawn", script=script)
+        fidget(view)
+        view.page.wait_for_timeout(300)
+        view.run("harness.python.tell({type: 'record', request: 'r-1', seconds: 60, bytes: 2e7});" + ending)
+        view.page.wait_for_timeout(2000)
+        assert view.commands("recording") == []
+
+
+def test_a_recorder_that_does_not_start_is_not_waited_for(live: Open) -> None:
+    view = live(script="MediaRecorder.prototype.start = () => { throw new Error('it is broken') }")
+    view.run("harness.python.tell({type: 'record', request: 'r-1', seconds: 0.2, bytes: 2e7})")
+    assert Recording(view, "r-1").problem == "It cannot be recorded: it is broken"
+    view.page.wait_for_timeout(400)
+    expect(view.page.locator(".lv-recording")).to_have_count(0)
+    expect(view.button("Record")).to_be_enabled()
+
+
 def test_one_without_a_frame_says_that_nothing_came(live: Open) -> None:
     script = (
         "globalThis.MediaRecorder = class { static isTypeSupported() { return true; } state = 'inactive';"

@@ -22,6 +22,10 @@ export class Mixer {
     }
     this.context = context;
     this.output = context.createMediaStreamDestination();
+    // A recorder waits for the first of each track: where the room has no sound, for silence.
+    const silence = new ConstantSourceNode(context, { offset: 0 });
+    silence.connect(this.output);
+    silence.start();
     this.unlisten = this.room.onChange(() => this.connect());
     this.connect();
     return this.output.stream.getAudioTracks()[0] ?? null;

@@ -62,11 +62,6 @@ class Take {
       const problem = out.is_last && this.bytes === 0 ? "Nothing came to be recorded." : null;
       return ask("recording", { request, ...out, seconds: this.secondsAt(performance.now()), problem });
     });
-    const whole = limit(limits.seconds);
-    this.timer = setTimeout(() => this.stop(`It was ended at its limit of ${whole}, and kept.`), limits.seconds * 1000);
-    this.unlisten = room.onChange(() => {
-      if (!isThere()) this.stop("The video ended: what was recorded was kept.");
-    });
     media.ondataavailable = ({ data }) => this.receive(data);
     media.onerror = () => this.stop("The browser broke it off: what was recorded was kept.");
     media.onstop = () => {
@@ -76,6 +71,11 @@ class Take {
       this.release();
     };
     media.start(SLICE_MS);
+    const whole = limit(limits.seconds);
+    this.timer = setTimeout(() => this.stop(`It was ended at its limit of ${whole}, and kept.`), limits.seconds * 1000);
+    this.unlisten = room.onChange(() => {
+      if (!isThere()) this.stop("The video ended: what was recorded was kept.");
+    });
   }
 
   secondsAt(now: number): number {
@@ -118,6 +118,8 @@ export class Recorder {
   /** Why the last one ended, or did not begin, where nobody asked for that. */
   words: string | null = null;
   private take: Take | null = null;
+  /** The request that is about to begin, as long as it is wanted. */
+  private awaited: string | null = null;
 
   constructor(
     private readonly ask: Ask,
@@ -146,6 +148,7 @@ export class Recorder {
       return;
     }
     this.state = "starting";
+    this.awaited = request;
     this.changed();
     const mixer = new Mixer(source.room);
     const unkeep = source.keep();
@@ -157,14 +160,17 @@ export class Recorder {
     };
     try {
       const sound = await mixer.open();
+      if (this.awaited === null) {
+        release();
+        this.state = "idle";
+        this.changed();
+        return;
+      }
       const video = (source.canvas ? source.canvas.captureStream(CANVAS_RATE) : source.room.stream).getVideoTracks()[0];
       if (!video) throw new Error("The video is gone.");
       if (source.canvas) painted = video;
       const tracks = sound ? [video, sound] : [video];
-      const isThere = (): boolean =>
-        source.room.news.state === "joined" || source.room.news.state === "reconnecting"
-          ? source.canvas !== null || source.room.stream.getVideoTracks().includes(video)
-          : source.room.kind === "drawn";
+      const isThere = isThereOf(source, video);
       const take = new Take(request, recorderOf(tracks), limits, source.room, isThere, this.ask, this.onOver, release);
       this.take = take;
       this.state = "recording";
@@ -180,12 +186,13 @@ export class Recorder {
 
   /** Ends it, and sends what is left. `words`: why, where nobody asked for it. */
   stop(words: string | null = null): void {
+    this.awaited = null;
     this.take?.stop(words);
   }
 
   /** As `stop`, where it is the one of this request. */
   stopOf(request: string): void {
-    if (this.take?.request === request) this.stop();
+    if (this.take?.request === request || this.awaited === request) this.stop();
   }
 
   /** Ends it; nothing of it is kept. */
@@ -230,6 +237,16 @@ export function sizeWords(bytes: number): string {
   if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
   const mega = bytes / 1e6;
   return `${mega < 10 ? mega.toFixed(1) : Math.round(mega)} MB`;
+}
+
+/** Whether what is recorded is still on the stage. */
+function isThereOf({ room, canvas }: RecordSource, video: MediaStreamTrack): () => boolean {
+  if (room.kind === "drawn") return () => true;
+  // The face is drawn as long as the room is out of reach.
+  if (room.news.state === "unreachable") return () => room.news.state === "unreachable";
+  return () =>
+    (room.news.state === "joined" || room.news.state === "reconnecting") &&
+    (canvas !== null || room.stream.getVideoTracks().includes(video));
 }
 
 function recorderOf(tracks: MediaStreamTrack[]): MediaRecorder {
