@@ -382,6 +382,15 @@ def test_what_is_not_there_is_said(live: Open) -> None:
     assert view.commands("snapshot") == []
 
 
+def test_a_snapshot_that_is_asked_for_before_the_picture_is_there_waits_for_it(live: Open) -> None:
+    view = live()
+    view.run("globalThis.kept = fakeRoom.video; fakeRoom.video = null; fakeRoom.changed()")
+    expect(view.page.locator(".lv-viewbar")).to_have_count(0)
+    view.run("harness.python.tell({type: 'snapshot', request: 'early'})")
+    view.run("fakeRoom.video = kept; fakeRoom.changed()")
+    assert told(view, "early").size == SIZE
+
+
 # recordings
 
 

@@ -16,6 +16,9 @@ export interface Stand {
 
 /** Where Python asks for a picture that is not there, in words. */
 const NO_PICTURE = "The page shows no video of the avatar yet.";
+/** Python may ask while the picture is on its way: so long it is waited for, and looked so often. */
+const PICTURE_LIMIT_MS = 8000;
+const LOOK_MS = 50;
 
 const desks = new WeakMap<Link, Desk>();
 
@@ -28,7 +31,6 @@ export class Desk {
   words: string | null = null;
   private readonly stands: Stand[] = [];
   private readonly slots = new Set<() => void>();
-  private unhear: () => void = () => undefined;
   private count = 0;
 
   private constructor(private readonly link: Link) {
@@ -36,6 +38,7 @@ export class Desk {
       (command, args) => link.request(command, args),
       () => this.notify(),
     );
+    link.hear((message) => this.receive(message));
   }
 
   static of(link: Link): Desk {
@@ -47,12 +50,9 @@ export class Desk {
   /** A view has come, until the returned function is called. */
   attach(stand: Stand): () => void {
     this.stands.push(stand);
-    if (this.stands.length === 1) this.unhear = this.link.hear((message) => this.receive(message));
     return () => {
       this.stands.splice(this.stands.indexOf(stand), 1);
-      if (this.stands.length > 0) return;
-      this.unhear();
-      this.recorder.stop("The video ended: what was recorded was kept.");
+      if (this.stands.length === 0) this.recorder.stop("The video ended: what was recorded was kept.");
     };
   }
 
@@ -102,10 +102,21 @@ export class Desk {
   }
 
   private receive(message: Message): void {
-    const stand = this.stands.find(({ picture }) => picture && sizeOf(picture).width > 0) ?? null;
-    if (message.type === "snapshot") void this.snapshot(stand, message.request);
-    else if (message.type === "record") this.record(stand, message.request, message);
+    if (message.type === "snapshot") void this.awaited().then((stand) => this.snapshot(stand, message.request));
+    // A page that shows nothing keeps still: another may show it.
+    else if (message.type === "record" && this.stands.length > 0) this.record(this.showing(), message.request, message);
     else if (message.type === "record_stop") this.recorder.stopOf(message.request);
+  }
+
+  /** A view whose stage has a picture. */
+  private showing(): Stand | null {
+    return this.stands.find(({ picture }) => picture && sizeOf(picture).width > 0) ?? null;
+  }
+
+  private async awaited(): Promise<Stand | null> {
+    const until = performance.now() + PICTURE_LIMIT_MS;
+    while (!this.showing() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    return this.showing();
   }
 
   private notify(): void {
