@@ -35,6 +35,8 @@ def live(mic_chromium: Browser) -> Iterator[Open]:
             view = opened("view", state, media="fake", secure=secure, **options)
             if allowed:
                 view.page.context.grant_permissions(["microphone"])
+            if options.get("clock"):
+                view.page.clock.resume()
             fidget(view)
             return view
 
@@ -109,7 +111,6 @@ def test_the_level_moves_with_what_it_hears(live: Open) -> None:
 
 def test_one_that_stays_muted_is_given_back(live: Open) -> None:
     view = live(clock=True)
-    view.page.clock.resume()
     view.button(OFF).click()
     view.button(ON).click()
     expect(view.button(MUTED)).to_be_visible()
