@@ -14,16 +14,12 @@ from . import config
 from .errors import RoomNotHeld
 from .holder import HolderKind, HolderLost, RoomLine
 from .protocol import full
+from .transport import SILENT
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 logger = logging.getLogger("liveavatar_nb.session")
-
-# websockets logs each frame and the headers with the token at DEBUG
-_silent = logging.getLogger("liveavatar_nb.socket")
-_silent.setLevel(logging.CRITICAL + 1)
-_silent.propagate = False
 
 ABOUT_THE_LINE: Final = "line"  # the topic of what the simulator says of the line itself
 REPLACED_CODE: Final = 4409
@@ -65,7 +61,7 @@ class DrawnLine:
                 close_timeout=config.SOCKET_CLOSE_TIMEOUT,
                 max_size=config.SOCKET_FRAME_LIMIT,
                 compression=None,
-                logger=_silent,
+                logger=SILENT,
                 proxy=None,  # the simulator is on this machine
             )
         except (OSError, TimeoutError, WebSocketException) as failure:

@@ -39,6 +39,10 @@ from .wire import Wire
 
 logger = logging.getLogger("liveavatar_nb.transport")
 
+# what websockets is to log by: at DEBUG it would tell each frame, and the address and headers with their token. By no
+# name can anybody get at it
+SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (as said)
+
 SUCCESS_CODES = frozenset({1000, 100, 200})  # `code` of the envelope: 1000 on the live service, the others seen before
 ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # to zlib's window bits
 HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip"}

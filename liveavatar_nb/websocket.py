@@ -16,19 +16,13 @@ from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command
 from .retry import delay, is_worth_a_handshake, may_reconnect
-from .transport import goes_by_proxy
+from .transport import SILENT, goes_by_proxy
 from .wire import Wire
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 logger = logging.getLogger("liveavatar_nb.session")
-
-# websockets logs each frame and the address with its token at DEBUG
-_silent = logging.getLogger("liveavatar_nb.socket")
-_silent.addHandler(logging.NullHandler())
-_silent.setLevel(logging.CRITICAL + 1)
-_silent.propagate = False
 
 NORMAL_CLOSURE = 1000
 FRAMES_IN_A_TURN = 50
@@ -165,7 +159,7 @@ class WebSocket:
                 # a ping waits for room in it, too: where the line is dead it must not be full before that shows
                 write_limit=config.SOCKET_SEND_BUFFER,
                 compression=None,  # sound hardly shrinks, and it would cost more than all the rest
-                logger=_silent,
+                logger=SILENT,
                 proxy=True if goes_by_proxy(self._url.reveal()) else None,
             ) as socket:
                 self._open = socket

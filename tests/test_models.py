@@ -68,7 +68,7 @@ def seen(thing: Any) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_the_service_sends_is_escaped(kind: type[Record], data: st.DataObject) -> None:
     added = {"added": data.draw(TEXTS), "nested": {"a": [data.draw(TEXTS)]}}

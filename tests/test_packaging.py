@@ -141,7 +141,7 @@ def test_the_wheel_is_complete_and_small(built: tuple[Path, Path]) -> None:
     }
     assert not [name for name in names if "frontend" in name or name.endswith((".ts", ".tsx", ".map"))]
     assert wheel.stat().st_size < LARGEST_WHEEL
-    assert set(metadata.get_all("Provides-Extra", [])) == {"audio", "demo", "test"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"audio", "demo", "media", "test"}
 
 
 def test_the_wheel_works_where_the_checkout_is_not(built: tuple[Path, Path], tmp_path: Path) -> None:

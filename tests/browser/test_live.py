@@ -274,7 +274,9 @@ def test_a_microphone_arrives_in_the_room(
     assert tracks_of(livekit_server, session.session_id, "client") == []
     page.locator(".lv-side").get_by_role("button", name="Turn on the microphone").click()
     wait_for(lambda: tracks_of(livekit_server, session.session_id, "client") == ["AUDIO"])
-    # Chromium's device beeps: the simulator hears that somebody speaks
+    # Chromium's device beeps: the simulator hears that somebody speaks, and has done
+    expect(page.locator(".lv-bubble-user").first).to_be_visible(timeout=20_000)
+    page.locator(".lv-side").get_by_role("button", name="Mute the microphone").click()
     expect(page.locator(".lv-bubble-user").first).to_contain_text("seconds of speech", timeout=20_000)
     end(page)
 

@@ -33,7 +33,7 @@ def button(page: Page, name: str) -> None:
 def now_clicked(page: Page, name: str) -> float:
     """Clicks, and says when the page had the click, by this machine's clock."""
     found = page.get_by_role("button", name=re.compile(f"^{name}")).first
-    expect(found).to_be_enabled()
+    expect(found).to_be_enabled(timeout=15_000)
     found.evaluate(
         "element => element.addEventListener('click', () => window.clickedAt = Date.now(), {capture: true, once: true})"
     )

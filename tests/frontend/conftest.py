@@ -19,7 +19,7 @@ STATIC = Path(liveavatar_nb.__file__).parent / "static"
 ORIGIN = "http://harness.test"
 SECURE_ORIGIN = "https://harness.test"
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
-TIMEOUT_MS = 5000
+TIMEOUT_MS = 10_000
 EPOCH_S = 1_800_000_000  # of a page whose clock stands
 
 
