@@ -394,6 +394,20 @@ def test_a_snapshot_that_is_asked_for_before_the_picture_is_there_waits_for_it(l
 # recordings
 
 
+def test_a_recording_that_is_asked_for_before_there_is_a_picture_begins_with_the_picture(
+    loud_chromium: Browser,
+) -> None:
+    with harnesses(loud_chromium) as opened:
+        view = opened("view", "view_starting", faces="no")
+        for request in ("r-1", "r-2"):
+            view.run("(request) => harness.python.tell({type: 'record', request, seconds: 60, bytes: 2e7})", request)
+        view.run("harness.python.tell({type: 'record_stop', request: 'r-1'})")
+        view.run(
+            "import('/fixtures.js').then(({traits}) => harness.model.write({status: traits('view_drawn').status}))"
+        )
+        assert {one["args"]["request"] for one in view.sent("recording", 2)} == {"r-2"}
+
+
 class Recording:
     """The parts of one that were sent, as the fake Python got them."""
 

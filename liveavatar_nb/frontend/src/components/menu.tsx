@@ -1,6 +1,6 @@
 /** A button that opens a small dialog above or below it. The browser closes it on Escape and on clicks elsewhere. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** Distances in pixels: from the button, from the edges of the window; and the dialog's own width. */
 const OFF_BUTTON = 6;
@@ -23,7 +23,8 @@ export function Menu({ label, icon, isOn = false, disabled = false, children, on
   const button = useRef<HTMLButtonElement>(null);
   const dialog = useRef<HTMLDivElement>(null);
   const [isOpen, setOpen] = useState(false);
-  useEffect(() => {
+  // Before it can be clicked.
+  useLayoutEffect(() => {
     // By elements, not by ids: each widget counts its ids from the start.
     if (button.current) button.current.popoverTargetElement = dialog.current;
   }, []);

@@ -51,7 +51,7 @@ export function ViewTools({ room, link, picture, onReplace }: ToolProps) {
   const isRecording = recorder.state === "recording";
   return (
     <>
-      <BackdropMenu desk={desk} stand={stand} />
+      <BackdropMenu desk={desk} stand={stand} disabled={picture === null} />
       <button
         type="button"
         class="lv-tool"
@@ -87,7 +87,7 @@ const KINDS: readonly { value: BackdropKind; label: string }[] = [
   { value: "picture", label: "Picture" },
 ];
 
-function BackdropMenu({ desk, stand }: { desk: Desk; stand: Stand }) {
+function BackdropMenu({ desk, stand, disabled }: { desk: Desk; stand: Stand; disabled: boolean }) {
   const { backdrop } = stand;
   const { look } = desk;
   const unpick = useRef<() => void>(() => undefined);
@@ -119,7 +119,7 @@ function BackdropMenu({ desk, stand }: { desk: Desk; stand: Stand }) {
         label="Background"
         icon={<Wallpaper size={19} aria-hidden="true" />}
         isOn={isKeyed || isPicking}
-        disabled={stand.picture === null}
+        disabled={disabled}
       >
         {(close) => (
           <div

@@ -31,6 +31,8 @@ export class Desk {
   words: string | null = null;
   private readonly stands: Stand[] = [];
   private readonly slots = new Set<() => void>();
+  /** Recordings that wait for a picture. */
+  private readonly wanted = new Set<string>();
   private count = 0;
 
   private constructor(private readonly link: Link) {
@@ -103,9 +105,18 @@ export class Desk {
 
   private receive(message: Message): void {
     if (message.type === "snapshot") void this.awaited().then((stand) => this.snapshot(stand, message.request));
-    // A page that shows nothing keeps still: another may show it.
-    else if (message.type === "record" && this.stands.length > 0) this.record(this.showing(), message.request, message);
-    else if (message.type === "record_stop") this.recorder.stopOf(message.request);
+    else if (message.type === "record") void this.recordLater(message);
+    else if (message.type === "record_stop") {
+      this.wanted.delete(message.request);
+      this.recorder.stopOf(message.request);
+    }
+  }
+
+  /** A page that shows nothing keeps still: another may show it. */
+  private async recordLater(message: Extract<Message, { type: "record" }>): Promise<void> {
+    this.wanted.add(message.request);
+    const stand = this.showing() ?? (await this.awaited());
+    if (this.wanted.delete(message.request) && stand) this.record(stand, message.request, message);
   }
 
   /** A view whose stage has a picture. */
