@@ -55,7 +55,7 @@ def test_sounds_are_picked_dropped_played_and_hushed(
     button(page, "Play beside.wav")
     wait_for(lambda: [one.state for one in simulator.heard()] == ["said"])
     assert simulator.heard()[0].pcm == beside
-    page.locator("input[type=file]").first.set_input_files(str(tmp_path / "added.wav"))
+    page.locator(".lv-sounds input[type=file]").set_input_files(str(tmp_path / "added.wav"))
     opened.run(1, wait=False)
     time.sleep(1)
     # a cell is running: clicks go by the control channel all the same
