@@ -1,4 +1,7 @@
-"""`python -m tests.benchmarks`: ratios from one run, with the aims. Exit code 1 where one was missed."""
+"""`python -m tests.benchmarks [NAME ...]`: ratios from one run, with the aims. Exit code 1 where one was missed.
+
+NAME is a module beside this one; without any, all of them run, one after another.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,14 @@ import liveavatar_nb
 
 from . import answers, bundle, calls, cpu, deaths, gallery, imports, live, requests, sound, speech
 
+OF_CALLS = calls, imports, answers, requests, sound, speech, deaths
+OF_PAGES = bundle, live, gallery, cpu
+REPORTS = {module.__name__.rpartition(".")[2]: module.report for module in (*OF_CALLS, *OF_PAGES)}
+
+names = sys.argv[1:] or list(REPORTS)
+if unknown := [name for name in names if name not in REPORTS]:
+    sys.exit(f"No benchmark {', '.join(unknown)}. There are: {', '.join(REPORTS)}.")
 print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}")
 print(f"liveavatar_nb of {Path(liveavatar_nb.__file__).parent}")
-of_calls = calls, imports, answers, requests, sound, speech, deaths
-of_pages = bundle, live, gallery, cpu
-met = [module.report() for module in (*of_calls, *of_pages)]
+met = [REPORTS[name]() for name in names]
 sys.exit(0 if all(met) else 1)
