@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Any, Final
 
 from . import config
@@ -19,8 +23,6 @@ logger = logging.getLogger("liveavatar_nb.session")
 
 # what goes wrong is told by the room's words: where nothing is set up for logs, the library's are not to be printed
 logging.getLogger("livekit").addHandler(logging.NullHandler())
-
-_leaving: set[asyncio.Task[None]] = set()  # a loop alone does not keep its tasks
 
 RECONNECTING: Final = "The room's connection is lost, and being got back."
 REPLACED: Final = "Somebody else joined the room with the session's token."
@@ -37,20 +39,26 @@ def is_installed() -> bool:
 class Headless:
     """This process in a room. It looks for the avatar and carries packets; no video or sound comes here.
 
+    LiveKit's library ends the process where nobody is left to hear that a joining is done. So the room lives on a
+    thread and a loop of its own, which go once it is left, whatever becomes of the session's loop.
+
     Args:
         line: the session's way into the room.
-        room: what was joined.
     """
 
     kind: HolderKind = "process"
 
-    def __init__(self, line: RoomLine, room: rtc.Room) -> None:
+    def __init__(self, line: RoomLine) -> None:
         self._line = line
-        self._room = room
-        self._leaving = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._joined: asyncio.Future[str | None] = self._loop.create_future()  # what went wrong
+        self._left = asyncio.Event()
         self._steady = asyncio.Event()  # it is connected, and not being got back
         self._steady.set()
         self._staying: asyncio.Task[None] | None = None
+        self._unwanted: Future[None] = Future()  # done once nobody wants the room any more
+        self._room: rtc.Room
+        self._room_loop: asyncio.AbstractEventLoop
 
     @classmethod
     async def join(cls, line: RoomLine) -> Headless:
@@ -59,39 +67,34 @@ class Headless:
         Raises:
             RoomNotHeld: it cannot be reached, or does not take the token.
         """
-        from livekit import rtc  # noqa: PLC0415 (heavy, and of the extra `media`)
-
-        room = rtc.Room()
-        holder = cls(line, room)
-        holder._listen()
-        # a task of its own: cut short it would go on all the same, unseen
-        connecting = asyncio.create_task(_connect(room, line))
-        done: set[asyncio.Task[None]] = set()
+        holder = cls(line)
+        way_in = line.url, line.viewer().reveal()
+        threading.Thread(target=holder._live, args=way_in, name="liveavatar_nb room", daemon=True).start()
+        failure: str | None = f"no answer within {config.ROOM_JOIN_LIMIT:g} s"
         try:
-            done, _ = await asyncio.wait([connecting], timeout=config.ROOM_JOIN_LIMIT)
+            await asyncio.wait([holder._joined], timeout=config.ROOM_JOIN_LIMIT)
+            if holder._joined.done():
+                failure = holder._joined.result()
         finally:
-            if not done:
-                holder._leaving.set()
-                await _see_off(room, connecting)
-        failure = connecting.exception() if done else None
-        if failure is not None or not done:
-            why = f"no answer within {config.ROOM_JOIN_LIMIT:g} s" if failure is None else _words(failure)
+            # also where it is cut short: it would go on all the same, unseen
+            if failure is not None:
+                await holder._go()
+        if failure is not None:
             raise RoomNotHeld(
-                f"The session's room cannot be reached ({why}).",
+                f"The session's room cannot be reached ({failure}).",
                 session_id=line.session_id,
                 remedy="Try again; behind a firewall, allow UDP or TCP to the room's address.",
-            ) from None
+            )
         holder._staying = asyncio.create_task(holder._stay(), name="liveavatar_nb headless")
-        holder._look()
         return holder
 
     async def _stay(self) -> None:
         try:
-            await self._leaving.wait()
+            await self._left.wait()
         finally:
             try:
-                # also where the loop ends, and cancels this and the library's own task
-                await self._room.disconnect()
+                # also where the loop ends, and cancels this
+                await self._go()
             finally:
                 self._line.drop(self)
 
@@ -102,92 +105,129 @@ class Headless:
             HolderLost: it is not in the room.
             RoomNotHeld: the connection was lost, and is not back within 5 s.
         """
+        failure: asyncio.Future[str | None] = self._loop.create_future()
         try:
             async with asyncio.timeout(config.HOLDER_LIMIT):
                 await self._steady.wait()
-                if not self._room.isconnected():
+                if self._left.is_set():
                     raise HolderLost
-                await self._room.local_participant.publish_data(payload, reliable=True, topic=full.CONTROL)
+                try:
+                    self._room_loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._publish(payload, failure)))
+                except RuntimeError:  # it has just ended
+                    raise HolderLost from None
+                why = await failure
         except TimeoutError:
             raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
-        except HolderLost:
-            raise
-        except Exception as failure:  # noqa: BLE001 (whatever the library raises, it did not go out)
-            logger.info("session %s: a packet did not go out: %s", self._line.session_id, _words(failure))
-            raise HolderLost from None
+        if why is not None:
+            logger.info("session %s: a packet did not go out: %s", self._line.session_id, why)
+            raise HolderLost
 
     async def leave(self) -> None:
         """Leaves the room; returns once it has."""
-        self._leaving.set()
+        await self._go()
         if self._staying is not None:
             await asyncio.wait([self._staying])
 
-    # what it hears of
+    async def _go(self) -> None:
+        """Leaves the room, or a joining that is under way as soon as it is done; waits for that, up to a limit."""
+        self._give_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(config.LEAVE_LIMIT):
+                await self._left.wait()
 
-    def _listen(self) -> None:
-        room = self._room
-        room.on("data_received", self._take)
-        for event in ("track_published", "track_unpublished", "participant_disconnected"):
-            room.on(event, self._changed)
-        room.on("reconnecting", self._reconnecting)
-        room.on("reconnected", self._reconnected)
-        room.on("disconnected", self._disconnected)
+    def _give_up(self) -> None:
+        """Nobody wants the room any more; from any thread."""
+        with contextlib.suppress(InvalidStateError):
+            self._unwanted.set_result(None)
 
-    def _take(self, packet: rtc.DataPacket) -> None:
-        self._line.take(packet.topic or "", packet.data)
+    def _cut(self, words: str, is_replaced: bool) -> None:
+        logger.warning("session %s: %s", self._line.session_id, words)
+        self._line.drop(self, words, is_contested=is_replaced)
+        self._give_up()
+        self._steady.set()
 
-    def _changed(self, *told: Any) -> None:
-        self._look()
-
-    def _reconnecting(self) -> None:
+    def _falter(self) -> None:
         self._steady.clear()
         self._line.tell(RECONNECTING)
 
-    def _reconnected(self) -> None:
+    def _recover(self) -> None:
         self._steady.set()
         self._line.tell(None)
-        self._look()
 
-    def _look(self) -> None:
+    # on the room's own thread
+
+    def _tell(self, slot: Callable[..., object], *told: Any) -> None:
+        """Has `slot` called on the session's loop; where that has ended, nobody wants the room any more."""
+        try:
+            self._loop.call_soon_threadsafe(slot, *told)
+        except RuntimeError:
+            self._give_up()
+
+    def _report(self, slot: Callable[..., object], *told: Any) -> None:
+        """As `_tell`, for what nobody is to hear any more once the room is left."""
+        self._tell(lambda: None if self._unwanted.done() else slot(*told))
+
+    def _live(self, url: str, token: str) -> None:
+        with asyncio.Runner() as runner:
+            runner.run(self._visit(url, token))
+
+    async def _visit(self, url: str, token: str) -> None:
+        """In, and out again once nobody wants it any more."""
+        try:
+            from livekit import rtc  # noqa: PLC0415 (heavy, and of the extra `media`)
+
+            self._room_loop = asyncio.get_running_loop()
+            self._room = room = rtc.Room()
+            self._listen()
+            await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False))
+            self._tell(_settle, self._joined, None)
+            self._look()
+            await asyncio.wrap_future(self._unwanted)
+            await room.disconnect()
+        except Exception as failure:  # noqa: BLE001 (whatever the library raises, it is not in)
+            self._tell(_settle, self._joined, _words(failure))
+        finally:
+            self._tell(self._left.set)
+
+    async def _publish(self, payload: bytes, failure: asyncio.Future[str | None]) -> None:
+        why: str | None = "the room was left"
+        try:
+            if self._room.isconnected():
+                await self._room.local_participant.publish_data(payload, reliable=True, topic=full.CONTROL)
+                why = None
+        except Exception as told:  # noqa: BLE001 (whatever the library raises, it did not go out)
+            why = _words(told)
+        finally:
+            self._tell(_settle, failure, why)
+
+    def _listen(self) -> None:
+        room = self._room
+        room.on("data_received", lambda packet: self._report(self._line.take, packet.topic or "", packet.data))
+        for event in ("track_published", "track_unpublished", "participant_disconnected", "reconnected"):
+            room.on(event, self._look)
+        room.on("reconnecting", lambda: self._report(self._falter))
+        room.on("reconnected", lambda: self._report(self._recover))
+        room.on("disconnected", self._disconnected)
+
+    def _look(self, *_told: Any) -> None:
         """Whether the avatar shows itself. Its video is not sent here: nobody would look at it."""
-        from livekit import rtc  # noqa: PLC0415 (as in `join`)
+        from livekit import rtc  # noqa: PLC0415 (as in `_visit`)
 
         avatar = self._room.remote_participants.get(self._line.avatar_identity)
         tracks = avatar.track_publications.values() if avatar is not None else ()
-        self._line.see(any(track.kind == rtc.TrackKind.KIND_VIDEO for track in tracks))
+        self._report(self._line.see, any(track.kind == rtc.TrackKind.KIND_VIDEO for track in tracks))
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        from livekit import rtc  # noqa: PLC0415 (as in `join`)
+        from livekit import rtc  # noqa: PLC0415 (as in `_visit`)
 
-        if self._leaving.is_set():
-            return
-        self._leaving.set()
-        self._steady.set()
         is_replaced = reason == rtc.DisconnectReason.DUPLICATE_IDENTITY
         told = rtc.DisconnectReason.Name(reason).lower().replace("_", " ")
-        words = REPLACED if is_replaced else f"The room's connection is lost ({told})."
-        logger.warning("session %s: %s", self._line.session_id, words)
-        self._line.drop(self, words, is_contested=is_replaced)
+        self._report(self._cut, REPLACED if is_replaced else f"The room's connection is lost ({told}).", is_replaced)
 
 
-async def _connect(room: rtc.Room, line: RoomLine) -> None:
-    from livekit import rtc  # noqa: PLC0415 (as in `join`)
-
-    await room.connect(line.url, line.viewer().reveal(), rtc.RoomOptions(auto_subscribe=False))
-
-
-async def _see_off(room: rtc.Room, connecting: asyncio.Task[None]) -> None:
-    """Leaves a room as soon as it is joined, where nobody wants it any more; waits for that, up to a limit."""
-
-    async def leave() -> None:
-        await asyncio.wait([connecting])
-        if not connecting.cancelled() and connecting.exception() is None:
-            await room.disconnect()
-
-    leaving = asyncio.create_task(leave(), name="liveavatar_nb headless leaving")
-    _leaving.add(leaving)
-    leaving.add_done_callback(_leaving.discard)
-    await asyncio.wait([leaving], timeout=config.LEAVE_LIMIT)
+def _settle(future: asyncio.Future[str | None], told: str | None) -> None:
+    if not future.done():
+        future.set_result(told)
 
 
 def _words(failure: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -82,6 +83,11 @@ async def another(server: LiveKitServer) -> AsyncIterator[LiveKitServer]:
 
 def said(kind: str) -> str:
     return json.dumps({"event_type": kind, "event_id": str(uuid.uuid4())})
+
+
+def rooms_threads() -> list[str]:
+    """Those on which rooms live."""
+    return [thread.name for thread in threading.enumerate() if thread.name == "liveavatar_nb room"]
 
 
 async def test_it_sees_the_avatar_and_carries_packets(livekit_server: LiveKitServer, crowd: Crowd) -> None:  # noqa: F811
@@ -204,7 +210,7 @@ async def test_a_server_that_keeps_silent_is_given_up_and_left_once_it_speaks(
                 await room.line.reach()
         finally:
             server.go_on()
-        await until(lambda: not headless._leaving)
+        await until(lambda: not rooms_threads(), BACK_LIMIT)
         assert not room.line.has_avatar
         with crowd.join(server.url, room.token) as page:
             await asyncio.sleep(0.5)
@@ -239,6 +245,24 @@ def test_the_loops_end_leaves_the_room(livekit_server: LiveKitServer, crowd: Cro
         with crowd.join(livekit_server.url, room.token) as next_one:
             avatar.send("still here")
             wait_for(lambda: next_one.heard)
+
+
+def test_a_loop_that_ends_amid_a_joining_leaves_somebody_to_hear_its_answer(livekit_server: LiveKitServer) -> None:  # noqa: F811
+    """Else the library ends this process, 10 s later."""
+
+    async def begin() -> None:
+        Room(livekit_server).line.need()
+        await until(rooms_threads)
+
+    asyncio.run(begin())  # the library is loaded
+    wait_for(lambda: not rooms_threads())
+    livekit_server.stall()
+    try:
+        asyncio.run(begin())
+        assert rooms_threads()
+    finally:
+        livekit_server.go_on()
+    wait_for(lambda: not rooms_threads(), BACK_LIMIT)
 
 
 def test_whether_it_can_join_is_known_without_loading_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
