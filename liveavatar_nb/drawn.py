@@ -12,7 +12,7 @@ import msgspec
 
 from . import config
 from .errors import RoomNotHeld
-from .holder import HolderKind, HolderLost, RoomLine
+from .holder import REPLACED, HolderKind, HolderLost, RoomLine
 from .protocol import full
 from .transport import SILENT
 
@@ -24,7 +24,6 @@ logger = logging.getLogger("liveavatar_nb.session")
 ABOUT_THE_LINE: Final = "line"  # the topic of what the simulator says of the line itself
 REPLACED_CODE: Final = 4409
 CUT: Final = "The line was cut."
-REPLACED: Final = "Somebody else opened the line with the session's token."
 
 
 class DrawnLine:
@@ -111,7 +110,8 @@ class DrawnLine:
             # also where the loop ends, and cancels this
             await self._socket.close()
             is_replaced = self._socket.close_code == REPLACED_CODE
-            self._line.drop(self, REPLACED if is_replaced else CUT, is_contested=is_replaced)
+            words = REPLACED if is_replaced else CUT
+            self._line.drop(self, words, is_contested=is_replaced, is_put_out=not is_replaced)
 
     def _take(self, frame: str) -> None:
         packet = _decoded(frame)

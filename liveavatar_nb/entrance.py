@@ -45,8 +45,10 @@ def way_into_room(
     started: StartedSession,
     options: SessionOptions,
     wire: Wire,
+    *,
     receive: Callable[[Event], None],
     on_change: Callable[[], None],
+    on_loss: Callable[[], None],
 ) -> RoomLine | None:
     """The way into the user's own room, or into the one that the start call named; None where it named none.
 
@@ -56,6 +58,7 @@ def way_into_room(
         wire: what comes and goes is written down there.
         receive: called with each event.
         on_change: called when something that is shown has changed.
+        on_loss: called where somebody was put out of the room, or the avatar is gone from it.
     """
     opener: Opener | None = Headless.join if is_installed() else None
     if options.room is not None:
@@ -66,6 +69,7 @@ def way_into_room(
             wire,
             receive=receive,
             on_change=on_change,
+            on_loss=on_loss,
             opener=opener,
             mint=options.room.viewer,
             avatar_identity=options.avatar_identity,
@@ -79,5 +83,6 @@ def way_into_room(
         wire,
         receive=receive,
         on_change=on_change,
+        on_loss=on_loss,
         opener=DrawnLine.join if DRAWN_PATH in started.livekit_url else opener,
     )

@@ -9,11 +9,11 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from . import config
 from .errors import RoomNotHeld
-from .holder import HolderKind, HolderLost, RoomLine
+from .holder import RECONNECTING, REPLACED, HolderKind, HolderLost, RoomLine
 from .protocol import full
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ logger = logging.getLogger("liveavatar_nb.session")
 
 # what goes wrong is told by the room's words: where nothing is set up for logs, the library's are not to be printed
 logging.getLogger("livekit").addHandler(logging.NullHandler())
-
-RECONNECTING: Final = "The room's connection is lost, and being got back."
-REPLACED: Final = "Somebody else joined the room with the session's token."
 
 
 def is_installed() -> bool:
@@ -142,7 +139,7 @@ class Headless:
 
     def _cut(self, words: str, is_replaced: bool) -> None:
         logger.warning("session %s: %s", self._line.session_id, words)
-        self._line.drop(self, words, is_contested=is_replaced)
+        self._line.drop(self, words, is_contested=is_replaced, is_put_out=not is_replaced)
         self._give_up()
         self._steady.set()
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from . import config
 from .config import Masked
@@ -23,6 +23,10 @@ logger = logging.getLogger("liveavatar_nb.session")
 DRAWN_PATH = "/_simulator/room/"  # in the address of a room that has no media server
 
 HOSTED_AVATAR = "heygen"  # the avatar's identity in a room that LiveAvatar hosts
+
+RECONNECTING: Final = "The room's connection is lost, and being got back."
+REPLACED: Final = "Somebody else joined the room with the session's token."
+AVATAR_GONE: Final = "The avatar is not in the room any more. The session goes on, and is billed: stop it."
 
 HolderKind = Literal["page", "process"]
 
@@ -72,6 +76,7 @@ class RoomLine:
         wire: what comes and goes is written down there.
         receive: called with each event.
         on_change: called when something that is shown has changed.
+        on_loss: called where somebody was put out of the room, or the avatar is gone from it: as when the session ends.
         opener: has this process join, where it can.
         mint: makes a token for one more who watches, in the user's own room.
         avatar_identity: by which the avatar is known in it.
@@ -86,6 +91,7 @@ class RoomLine:
         *,
         receive: Callable[[Event], None],
         on_change: Callable[[], None],
+        on_loss: Callable[[], None] = lambda: None,
         opener: Opener | None = None,
         mint: Callable[[], Masked] | None = None,
         avatar_identity: str = HOSTED_AVATAR,
@@ -99,6 +105,7 @@ class RoomLine:
         self._wire = wire
         self._receive = receive
         self._on_change = on_change
+        self._on_loss = on_loss
         self._opener = opener
         self._mint = mint
         self._holders: list[Holder] = []
@@ -169,13 +176,16 @@ class RoomLine:
             self._holders.append(holder)
         self._changed()
 
-    def drop(self, holder: Holder, words: str | None = None, *, is_contested: bool = False) -> None:
+    def drop(
+        self, holder: Holder, words: str | None = None, *, is_contested: bool = False, is_put_out: bool = False
+    ) -> None:
         """It is out of the room.
 
         Args:
             holder: who.
             words: why, as far as it is to be shown.
             is_contested: somebody else joined with the session's token: this process is not to fight over it.
+            is_put_out: the room is gone, or it was put out of it: not by us, nor for who joined with the token.
         """
         if holder not in self._holders:
             return
@@ -189,6 +199,8 @@ class RoomLine:
         if not self._holders:
             self.has_avatar = False
         self._changed()
+        if is_put_out and not self._is_closed:
+            self._on_loss()
 
     def join_again(self) -> None:
         """This process may join although somebody else did so with the token, whom that throws out."""
@@ -289,7 +301,16 @@ class RoomLine:
         if self.has_avatar is not is_there and not self._is_closed:
             self.has_avatar = is_there
             self._is_met = self._is_met or is_there
+            if is_there and self.words == AVATAR_GONE:
+                self.words = None
             self._changed()
+            if not is_there:
+                self._on_loss()
+
+    def miss_avatar(self) -> None:
+        """The session lives; where its avatar is not to be seen by who is here, that is said."""
+        if self._holders and self._is_met and not self.has_avatar:
+            self.tell(AVATAR_GONE)
 
     def tell(self, words: str | None) -> None:
         """What is to be said of the room, as that it is being got back; None for nothing."""

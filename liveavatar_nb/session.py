@@ -57,6 +57,8 @@ class AsyncSession(SessionTalk):
         self._crew = Crew(self._report, self._lose_loop, 2 * config.SOCKET_CLOSE_TIMEOUT)
         self._connected = asyncio.Event()
         self._socket_trouble: str | None = None
+        self._doubts = 0  # how often the service is still to be asked whether it lives
+        self._is_asking = False
         self._over = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -190,7 +192,9 @@ class AsyncSession(SessionTalk):
         self._refuse_if_stopped()
         self._mark("start")
         wire = self._api.transport.wire
-        self._room = way_into_room(started, self._options, wire, self._take, self._on_change)
+        self._room = way_into_room(
+            started, self._options, wire, receive=self._take, on_change=self._on_change, on_loss=self._doubt
+        )
         # LITE has no WebSocket where an agent of another vendor leads it
         self._is_conversation = self.mode == "FULL" or (started.ws_url is None and self._room is not None)
         if self._is_conversation:
@@ -241,10 +245,28 @@ class AsyncSession(SessionTalk):
             return
         self._events.put(event)
         if event.type == full.STOPPED:
+            self._doubt()
+
+    def _doubt(self) -> None:
+        """It may have ended: the service is asked now, and once more a little later, for its room may end first."""
+        if self._state is not SessionState.CONNECTED:
+            return
+        self._doubts = 2
+        if not self._is_asking:
+            self._is_asking = True
             self._crew.spawn(self._look_whether_over())
 
     async def _look_whether_over(self) -> None:
-        await self._ended_at_the_service()
+        try:
+            while self._doubts:
+                self._doubts -= 1
+                if await self._ended_at_the_service():
+                    return
+                await self._around.clock.sleep(config.LOOK_PAUSE)
+        finally:
+            self._is_asking = False
+        if self._room is not None:
+            self._room.miss_avatar()
 
     def _refuse_if_stopped(self) -> None:
         if self._state.is_final or self._state is SessionState.STOPPING:

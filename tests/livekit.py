@@ -19,7 +19,13 @@ from typing import BinaryIO, Final
 
 import pytest
 from livekit import rtc
-from livekit.api import AccessToken, VideoGrants
+from livekit.api import (
+    AccessToken,
+    DeleteRoomRequest,
+    LiveKitAPI,
+    RoomParticipantIdentity,
+    VideoGrants,
+)
 
 from liveavatar_nb import Simulator
 from liveavatar_nb.simulator import LiveKit
@@ -95,6 +101,16 @@ class LiveKitServer:
             yield room
         finally:
             await room.disconnect()
+
+    async def delete(self, name: str | None) -> None:
+        """Ends a room, with all who are in it."""
+        async with LiveKitAPI(self.url, self.key, self.secret) as api:
+            await api.room.delete_room(DeleteRoomRequest(room=name or ""))
+
+    async def remove(self, name: str | None, identity: str) -> None:
+        """Puts somebody out of a room."""
+        async with LiveKitAPI(self.url, self.key, self.secret) as api:
+            await api.room.remove_participant(RoomParticipantIdentity(room=name or "", identity=identity))
 
     def close(self) -> None:
         # SIGKILL: it hangs where SIGTERM comes right after it began to answer

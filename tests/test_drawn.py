@@ -129,7 +129,7 @@ async def test_a_newer_line_takes_its_place_and_is_not_fought(simulator: Simulat
         one.room.need()
         await other.reach()
         await until(lambda: one.room is not None and one.room.holder is None)
-        assert one.room.words == "Somebody else opened the line with the session's token."
+        assert one.room.words == "Somebody else joined the room with the session's token."
         await asyncio.sleep(0.1)
         assert one.room.holder is None
         assert other.holder is not None

@@ -15,8 +15,8 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, NewContext, Simulator, config, headless
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import RoomNotHeld
-from liveavatar_nb.headless import RECONNECTING, Headless
-from liveavatar_nb.holder import RoomLine
+from liveavatar_nb.headless import Headless
+from liveavatar_nb.holder import AVATAR_GONE, RECONNECTING, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.simulator import LiveKit
@@ -287,6 +287,12 @@ def simulator(livekit_server: LiveKitServer) -> Iterator[Simulator]:  # noqa: F8
         assert not running.billed()
 
 
+@pytest.fixture
+def no_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event that says that the session is over goes unheard."""
+    monkeypatch.setattr(full, "STOPPED", "unheard")
+
+
 async def test_a_conversation_without_any_page(
     client: AsyncLiveAvatar, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -325,6 +331,40 @@ async def test_without_the_extra_media_the_error_names_it_and_view(
             with pytest.raises(RoomNotHeld, match=r"view\(\).*pip install \"liveavatar-nb\[media\]\""):
                 await call
         await session.interrupt()
+
+
+@pytest.mark.usefixtures("no_farewell")
+async def test_a_conversation_whose_room_is_gone_is_asked_for_at_once(
+    livekit_server: LiveKitServer,  # noqa: F811
+    client: AsyncLiveAvatar,
+    simulator: Simulator,
+) -> None:
+    async with await client.start("Silas", context=NewContext("Guide", "You are a guide.")) as session:
+        await session.wait_for_avatar()
+        assert session.room is not None
+        # the service ends it, and of that only the room's end is noticed
+        async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as another_kernel:
+            await livekit_server.delete(session.id)
+            await another_kernel.api.sessions.stop(session.id, reason="AGENT_HANG_UP")
+        async with asyncio.timeout(config.KEEP_ALIVE_INTERVAL / 2):
+            await session.wait_until_ended()
+        assert (session.state, session.end_words) == ("ended", "the agent hung up")
+        looks = [one for one in simulator.requests() if one["path"] == f"/v1/sessions/{session.id}"]
+        assert 1 <= len(looks) <= 4, "no storm of questions"
+
+
+@pytest.mark.usefixtures("no_farewell")
+async def test_a_session_that_outlives_its_room_says_that_its_avatar_is_gone(
+    livekit_server: LiveKitServer,  # noqa: F811
+    client: AsyncLiveAvatar,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(config, "LOOK_PAUSE", 0.1)
+    async with await client.start("Silas", context=NewContext("Guide", "You are a guide.")) as session:
+        await session.wait_for_avatar()
+        await livekit_server.remove(session.id, "heygen")
+        await until(lambda: session.room is not None and session.room.words == AVATAR_GONE)
+        assert session.is_live
 
 
 async def test_a_lite_session_sees_its_avatar_too(client: AsyncLiveAvatar, simulator: Simulator) -> None:

@@ -11,7 +11,7 @@ import pytest
 from liveavatar_nb import config, holder
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import RoomNotHeld
-from liveavatar_nb.holder import HolderKind, HolderLost, Opener, RoomLine
+from liveavatar_nb.holder import AVATAR_GONE, HolderKind, HolderLost, Opener, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.wire import Wire
@@ -53,6 +53,7 @@ class Room:
         has_avatar: bool = True,
     ) -> None:
         self.told: list[str] = []
+        self.losses = 0
         self.events: list[Event] = []
         self.wire = Wire()
         self.line = RoomLine(
@@ -62,11 +63,15 @@ class Room:
             self.wire,
             receive=self.events.append,
             on_change=lambda: None,
+            on_loss=self._lose,
             opener=opener,
             mint=mint,
         )
         self.line.see(has_avatar)
         self.lines = [self.line]
+
+    def _lose(self) -> None:
+        self.losses += 1
 
     def somebody(self, name: str, kind: HolderKind = "page") -> Somebody:
         return Somebody(name, self.told, kind)
@@ -112,6 +117,41 @@ async def test_the_old_one_leaves_before_the_new_one_holds(room: Room) -> None:
     room.line.drop(second, "It left.")
     assert room.line.words == "It left."
     assert not room.line.can_send
+
+
+async def test_who_is_put_out_and_an_avatar_that_is_gone_are_a_loss_and_nothing_else_is(room: Room) -> None:
+    first, second, third = (room.somebody(name) for name in ("first", "second", "third"))
+    await room.line.hold(first)
+    room.line.see(True)
+    await room.line.hold(second)
+    room.line.drop(first, is_put_out=True)
+    room.line.drop(second, "Joined elsewhere.", is_contested=True)
+    await room.line.hold(third)
+    room.line.see(False)
+    assert room.losses == 0
+    room.line.see(True)
+    room.line.see(False)
+    assert room.losses == 1
+    room.line.drop(third, "The room is gone.", is_put_out=True)
+    assert room.losses == 2
+
+
+async def test_an_avatar_that_is_gone_is_missed_until_it_is_back(room: Room) -> None:
+    told: list[str | None] = []
+
+    def miss() -> None:
+        room.line.miss_avatar()
+        told.append(room.line.words)
+
+    miss()  # nobody is there to see it
+    await room.line.hold(room.somebody("page"))
+    room.line.see(True)
+    miss()
+    room.line.see(False)
+    miss()
+    room.line.see(True)
+    miss()
+    assert told == [None, None, AVATAR_GONE, None]
 
 
 async def test_a_page_that_is_about_to_join_has_this_process_leave_first(open_room: Room) -> None:

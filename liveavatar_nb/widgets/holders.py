@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from .. import config
 from ..errors import RoomNotHeld
-from ..holder import HolderKind, HolderLost, RoomLine
+from ..holder import RECONNECTING, HolderKind, HolderLost, RoomLine
 from ..life import SessionState
 from ..session import AsyncSession
 from .channel import Command
@@ -24,7 +24,6 @@ SILENCE: Final = BEATS * LONGEST_BEAT  # s without a word of a page after which 
 
 GIVEN_AWAY: Final = "It is shown elsewhere now."
 OVER: Final = "The session is over."
-RECONNECTING: Final = "The page is getting its connection to the room back."
 VANISHED: Final = "The page that was in the room does not answer any more."
 
 
@@ -135,7 +134,7 @@ class PageHolder:
         """The page's connection is lost, and being got back."""
         self._steady.clear()
 
-    def go(self, words: str | None = None, *, is_contested: bool = False) -> None:
+    def go(self, words: str | None = None, *, is_contested: bool = False, is_put_out: bool = False) -> None:
         """The page is out of the room, or did not come in; why, where there is something to say."""
         self._silence.end()
         self._is_in = False
@@ -143,7 +142,7 @@ class PageHolder:
         self._steady.set()
         if self._line.holder is None and words:
             self._line.tell(words)
-        self._line.drop(self, words, is_contested=is_contested)
+        self._line.drop(self, words, is_contested=is_contested, is_put_out=is_put_out)
         for request in list(self._answers):
             self.sent(request, "it has left the room")
 

@@ -6,12 +6,13 @@ import logging
 from collections import deque
 from typing import Any, Final
 
+from ..holder import RECONNECTING
 from ..life import SessionState
 from ..session import AsyncSession
 from ..worker import worker
 from .base import asked
 from .channel import Command
-from .holders import RECONNECTING, Silence, pages
+from .holders import Silence, pages
 from .status import SessionView
 
 logger = logging.getLogger("liveavatar_nb.widgets")
@@ -104,7 +105,9 @@ class RoomView(SessionView):
             line.tell(words or RECONNECTING)
         elif state in ("left", "unreachable", "replaced"):
             known.could_not = state == "unreachable"
-            known.go(None if state == "left" else words, is_contested=state == "replaced")
+            # with words it did not leave by itself
+            is_put_out = words is not None and state != "replaced"
+            known.go(None if state == "left" else words, is_contested=state == "replaced", is_put_out=is_put_out)
 
     async def do_data(self, session_id: str, topic: str, payload: str) -> None:
         """A data packet came to the page."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import LiveAvatar, LiveView, NewContext, Session, Simulator
+from liveavatar_nb.protocol import full
 from liveavatar_nb.simulator import LiveKit
 
 from ..crowd import Crowd, Visitor, crowd
@@ -149,6 +151,31 @@ def test_process_page_page_and_process_hold_a_room_in_turn(
         view.close()
 
 
+@pytest.mark.parametrize("is_shown", [True, False], ids=["a page shows it", "no page does"])
+def test_a_page_that_shows_a_session_from_its_start_is_told_the_way_in_unasked(
+    la: LiveAvatar, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, is_shown: bool
+) -> None:
+    wire = Wire(LiveView, monkeypatch)
+    view = LiveView(la)
+    page = Page(view, wire, "tab-1")
+    if is_shown:
+        page.say("ready")
+        page.hears("ack")
+    with la.start("Silas") as session:
+        offers = page.heard("room")
+        assert [offer["session_id"] for offer in offers] == ([str(session.id)] if is_shown else [])
+        if is_shown:
+            # it is expected in the room, and this process stays out of it
+            with crowd.join(offers[0]["url"], offers[0]["token"]) as visitor:
+                page.news(str(session.id), "joined", avatar=True)
+                session.wait_for_avatar()
+                assert held_by(view) == "page"
+                assert visitor.is_in
+            session.stop()
+            assert len(page.heard("room")) == 1
+    view.close()
+
+
 def test_in_lite_the_page_is_in_the_room_for_its_eyes_alone(
     la: LiveAvatar, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,4 +188,27 @@ def test_in_lite_the_page_is_in_the_room_for_its_eyes_alone(
             assert not page.heard("room_send")
             session.stop()
             assert page.hears("room_leave")["reason"] == "The session is over."
+        view.close()
+
+
+def test_a_page_whose_room_is_gone_has_the_service_asked_how_the_session_is(
+    la: LiveAvatar,
+    crowd: Crowd,
+    livekit_server: LiveKitServer,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(full, "STOPPED", "unheard")
+    wire = Wire(LiveView, monkeypatch)
+    with la.start("Silas", context=NewContext(name="Guide", prompt="You are a guide.")) as session:
+        view = LiveView(la, session)
+        with page_in(view, wire, "tab-1", crowd, session) as page:
+            wait_for(lambda: view.status["room"]["avatar"])
+            asyncio.run(livekit_server.delete(session.id))
+            with LiveAvatar(simulator.api_key, api_url=simulator.url) as another_kernel:
+                another_kernel.api.sessions.stop(session.id, reason="AGENT_HANG_UP")
+            page.news(str(session.id), "left", "The room was closed.")
+            # long before the next keep-alive
+            wait_for(lambda: view.status["state"] == "ended")
+            assert view.status["end_words"] == "the agent hung up"
         view.close()
