@@ -161,6 +161,7 @@ class AsyncLiveAvatar:
         for session in self._sessions:
             session.let_go()
         await self.api.aclose()
+        leftovers.unexpect(self)
         if self._simulator is not None:
             await on_own_thread(self._simulator.close)
         self._changed()
@@ -172,6 +173,13 @@ class AsyncLiveAvatar:
         waits = [one for one in clearing if one is not None and not one.done() and one.get_loop() is loop]
         if waits:
             await asyncio.wait(waits, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
+
+    async def expect_start(self) -> None:
+        """Has ready what takes longest to come up, the guard; it stays until the client is closed."""
+        if not self.is_simulated:
+            await on_own_thread(lambda: leftovers.expect(self))
+            if self.is_closed:
+                leftovers.unexpect(self)
 
     @property
     def max_minutes(self) -> float:

@@ -63,6 +63,15 @@ class Leftovers:
         except GuardError as failure:
             logger.info("the guard did not come up: %s", failure)
 
+    def expect(self, client: object) -> None:
+        """As `prepare`, and the guard stays until `unexpect`: this client may start a session at any moment."""
+        guard.expect(client)
+        self.prepare()
+
+    def unexpect(self, client: object) -> None:
+        """This client starts none any more."""
+        guard.unexpect(client)
+
     def add(self, leftover: Leftover) -> None:
         """From now on it is stopped when this process ends, however it ends. It may take some milliseconds.
 

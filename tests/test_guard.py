@@ -228,6 +228,24 @@ def test_it_comes_up_once_and_goes_with_the_last_session(guard: Guard) -> None:
     assert settles(lambda: not guards(os.getpid()))
 
 
+def test_it_stays_while_a_session_is_expected(guard: Guard) -> None:
+    class Client:
+        """Who may start one."""
+
+    one, other = Client(), Client()
+    guard.expect(one)
+    guard.expect(other)
+    guard.prepare()
+    guard.add(charge("one"))
+    [pid] = guards(os.getpid())
+    guard.done("one")
+    guard.unexpect(one)
+    assert guard.is_there
+    assert guards(os.getpid()) == [pid]
+    guard.unexpect(other)
+    assert not guard.is_there
+
+
 def test_it_is_seen_to_be_gone_and_comes_up_again(guard: Guard) -> None:
     guard.add(charge("one"))
     [first] = guards(os.getpid())

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +54,7 @@ class Charge:
 
 
 class Guard:
-    """The guard of this process: started with its first session, gone with its last one."""
+    """The guard of this process: started with its first session, or for one that is expected; gone with the last."""
 
     def __init__(self) -> None:
         self._reset()
@@ -69,6 +70,7 @@ class Guard:
         self._started: set[str] = set()
         self._stopping: set[str] = set()
         self._outbox: deque[dict[str, Any]] = deque()
+        self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # who may start one soon
 
     def _before_fork(self) -> None:
         self._opening.acquire()
@@ -173,8 +175,17 @@ class Guard:
         self._post({"do": "done", "id": session_id})
         self._drop(session_id)
 
+    def expect(self, client: Any) -> None:
+        """It stays, for this client may start a session at any moment; until `unexpect`."""
+        self._expecting.add(client)
+
+    def unexpect(self, client: Any) -> None:
+        """This client starts none any more."""
+        self._expecting.discard(client)
+        self.leave_if_unused()
+
     def leave_if_unused(self) -> None:
-        """Lets it go where it has nothing to guard."""
+        """Lets it go where it has nothing to guard, and nothing is expected."""
         self._post({"do": "leave"})
 
     def _drop(self, session_id: str) -> None:
@@ -199,7 +210,7 @@ class Guard:
 
     def _deliver_one(self, told: dict[str, Any]) -> None:
         if told["do"] == "leave":
-            if not self._charges:
+            if not self._charges and not self._expecting:
                 self._close()
         elif told["do"] == "hand over":
             # known here until it is told: one that has just come up learns of it, too

@@ -110,7 +110,7 @@ class SessionPanel(PersonaView):
     async def do_ready(self) -> None:
         """A view has connected and asks for what is true now."""
         await super().do_ready()
-        await asyncio.gather(self._look_at_credits(), self._look_for_orphans())
+        await asyncio.gather(self._client.expect_start(), self._look_at_credits(), self._look_for_orphans())
 
     # what is shown
 

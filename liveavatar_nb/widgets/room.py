@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from typing import Any, Final
 
-from ..holder import RECONNECTING
+from ..holder import RECONNECTING, RoomLine
 from ..life import SessionState
 from ..session import AsyncSession
 from ..worker import worker
@@ -38,6 +38,7 @@ class RoomView(SessionView):
     def __init__(self, la: Any, **traits: Any) -> None:
         self._sounds: deque[tuple[dict[str, Any], list[bytes] | None]] = deque(maxlen=SOUNDS_WAITING)
         self._heard: Command | None = None  # the newest word of a page that is there
+        self._offered: AsyncSession | None = None
         self._silence = Silence(self._forget_page)
         super().__init__(la, **traits)
 
@@ -56,25 +57,28 @@ class RoomView(SessionView):
 
     async def do_join(self, session_id: str, take_over: bool = False) -> None:
         """The page wants to be in the room: it is told the address and a token, or why it is not to be."""
-        session = self._shown
+        session, command = self._shown, word()
         line = None if session is None or session.id != session_id or not is_open(session) else session.room
         if session is None or line is None:
-            self._answer(session_id, reason=NOT_LIVE)
+            self._answer(command, session_id, reason=NOT_LIVE)
             return
         if line.kind == "drawn":
-            self._answer(session_id, reason=line.words or DRAWN)
+            self._answer(command, session_id, reason=line.words or DRAWN)
             return
-        command = word()
         others = [one for one in pages.of(session) if one.page != command.page and one.is_there]
         if others and not take_over and not line.is_own:
-            self._answer(session_id, reason=ELSEWHERE, can_take_over=True)
+            self._answer(command, session_id, reason=ELSEWHERE, can_take_over=True)
             return
+        await self._let_in(session, line, command)
+
+    async def _let_in(self, session: AsyncSession, line: RoomLine, command: Command) -> None:
+        """A page is told the way into the room, and is about to be there."""
         holder = pages.holder(session, line, command.page)
         holder.approach(self, command)
         # who tries again where it could not come in does not throw out who is there
         if not line.is_own and not holder.could_not:
             await line.expect()
-        self._answer(session_id, url=line.url, token=line.viewer().reveal())
+        self._answer(command, line.session_id, url=line.url, token=line.viewer().reveal())
 
     async def do_room(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
         """What the page tells of the room that it is in."""
@@ -155,6 +159,7 @@ class RoomView(SessionView):
         super()._client_changed()
         pages.tidy()
         self._listen()
+        self._offer()
 
     def _forget_page(self) -> None:
         self._silence.end()
@@ -168,6 +173,16 @@ class RoomView(SessionView):
         if session.room is not None and session.room.kind == "drawn":
             pages.listen(session, session.room, self, self._heard)
 
+    def _offer(self) -> None:
+        """A page that shows the session from its start is told the way in with the news of it, and need not ask."""
+        session, command = self._shown, self._heard
+        if session is None or session is self._offered or session.state is not SessionState.CONNECTING:
+            return
+        if session.room is None or session.room.kind == "drawn" or command is None or pages.of(session):
+            return
+        self._offered = session
+        self._submit(self._let_in(session, session.room, command), "the room")
+
     def _find(self, session_id: Any) -> AsyncSession | None:
         """The session of that id: the one shown here, or one whose room a page is in."""
         shown = self._shown
@@ -175,6 +190,7 @@ class RoomView(SessionView):
 
     def _answer(
         self,
+        command: Command,
         session_id: str,
         *,
         url: str | None = None,
@@ -183,7 +199,7 @@ class RoomView(SessionView):
         can_take_over: bool = False,
     ) -> None:
         told = {"url": url, "token": token, "reason": reason, "can_take_over": can_take_over}
-        self.tell_page(word().page, {"type": "room", "session_id": str(session_id), **told})
+        self.tell_page(command.page, {"type": "room", "session_id": str(session_id), **told})
 
 
 def is_open(session: AsyncSession) -> bool:

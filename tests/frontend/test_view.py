@@ -548,6 +548,30 @@ def test_what_joins_a_room_is_fetched_once_and_before_it_is_needed(
     assert len(view.commands("library")) == 1
 
 
+OFFER = """([room, later]) => {
+  const { id: session_id } = harness.model.get("status");
+  if (later) {
+    const now = performance.now.bind(performance);
+    performance.now = () => now() - later;
+  }
+  harness.python.tell({ type: "room", session_id, reason: null, can_take_over: false, ...room });
+  delete performance.now;
+}"""
+
+
+@pytest.mark.parametrize("age", [0, 3000], ids=["at once", "too late"])
+def test_a_way_into_the_room_that_came_unasked_is_taken_while_it_holds(
+    loud: Open, livekit_server: LiveKitServer, room: str, age: int
+) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    offered = {"url": livekit_server.url, "token": livekit_server.token("offered", room)}
+    view.run(OFFER, [offered, age])
+    answer(view, livekit_server, room, "asked")
+    connect(view)
+    told(view, "joined")
+    assert len(view.commands("join")) == (1 if age else 0)
+
+
 def sound(view: Any, widget: str = "w-1", level: float = 0.3) -> None:
     """From now on the session says a tone that swells twice a second, as Python sends it: in pieces of 0.1 s."""
     view.run(

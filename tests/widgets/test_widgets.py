@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ import pytest
 from liveavatar_nb import AvatarPicker, LiveAvatar, SessionPanel, Simulator, Studio
 from liveavatar_nb.config import SANDBOX_AVATAR
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument
+from liveavatar_nb.guard.handle import guard
 from liveavatar_nb.widgets import base
 from liveavatar_nb.widgets.channel import channel
 from liveavatar_nb.widgets.pictures import only_from_here
 from liveavatar_nb.worker import THREAD_NAME, Worker
 
+from ..deaths.owners import guards
 from ..waiting import wait_for
 
 
@@ -63,6 +66,18 @@ def test_start_and_stop_by_command(studio: Studio, simulator: Simulator) -> None
     assert studio.status["confirmed"]
     assert not simulator.billed()
     wait_for(lambda: studio.credits != "100.00")
+
+
+def test_the_guard_is_there_before_the_click_and_goes_with_the_client(studio: Studio, la: LiveAvatar) -> None:
+    assert not guards(os.getpid())
+    command(studio, "ready")
+    wait_for(lambda: guard.is_there)
+    guard.prepare()  # what was started has made the guard, and ended
+    [pid] = guards(os.getpid())
+    la.start("Silas").stop()
+    assert guards(os.getpid()) == [pid]
+    la.close()
+    wait_for(lambda: not guards(os.getpid()))
 
 
 def test_a_session_started_in_a_cell_shows_in_the_studio(studio: Studio, la: LiveAvatar) -> None:

@@ -318,6 +318,20 @@ export interface RoomNews {
   avatar: boolean;
 }
 
+/**
+ * Answers the command `join {session_id, take_over}`; a page that shows a session from its start is sent it unasked.
+ * `url` is null where the page is not to join: then `reason` says why. With `can_take_over` another page has the room,
+ * and `join` with `take_over: true` takes its place.
+ */
+export interface RoomAnswer {
+  type: "room";
+  session_id: string;
+  url: string | null;
+  token: string | null;
+  reason: string | null;
+  can_take_over: boolean;
+}
+
 export interface Command {
   widget: string;
   id: string;
@@ -342,18 +356,7 @@ type Sent =
   /** It comes after the rows up to this change. */
   | { type: "wire_state"; change: number; timings: Timing[]; dropped: number }
   | { type: "wire_saved"; path?: string; problem?: Problem }
-  /**
-   * Answers the command `join {session_id, take_over}`. `url` is null where the page is not to join: then `reason`
-   * says why. With `can_take_over` another page has the room, and `join` with `take_over: true` takes its place.
-   */
-  | {
-      type: "room";
-      session_id: string;
-      url: string | null;
-      token: string | null;
-      reason: string | null;
-      can_take_over: boolean;
-    }
+  | RoomAnswer
   /** To be sent into the room (topic `agent-control`); answered by the command `room_sent`. */
   | { type: "room_send"; session_id: string; request: string; payload: string }
   /** Leave the room: another holder takes over, or the session is over. */

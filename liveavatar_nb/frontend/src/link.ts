@@ -8,6 +8,7 @@ import type { Command, Line, Message, Problem, Session, SoundLimits, Utterance }
 import { Drafts } from "./drafts";
 import { type Kernel, isPast, kernelOf } from "./kernel";
 import { Pictures } from "./pictures";
+import { keepOffer } from "./offers";
 import { registry } from "./registry";
 import { Previews } from "./previews";
 import { Uploads } from "./uploads";
@@ -437,6 +438,7 @@ export class Link {
     if ("session_id" in message) {
       const room = registry().rooms.get(message.session_id);
       if (room) room.receive(message, buffers, this);
+      else if (message.type === "room") keepOffer(message);
       else if (message.type === "room_send") {
         this.send("room_sent", { request: message.request, ok: false, problem: "this page is not in the room" });
       }

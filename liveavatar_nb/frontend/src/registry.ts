@@ -1,5 +1,6 @@
 /** What is one for a page, however many widgets are on it: each model has its own instance of this script. */
 import type { ControlChannel } from "./channel";
+import type { RoomAnswer } from "./contract";
 import type { MediaLibrary, SharedRoom } from "./media/types";
 import type { Room } from "./rooms";
 import type { Microphone } from "./tools/microphone";
@@ -12,6 +13,8 @@ export interface Registry {
   /** By session. */
   rooms: Map<string, Room>;
   library: Promise<MediaLibrary> | null;
+  /** The way into a room that nobody asked for, and when it came. */
+  offer: { answer: RoomAnswer; at: number } | null;
   microphones: WeakMap<SharedRoom, Microphone>;
   /** By sample rate; 0 is the device's own. */
   sound: Map<number, { context: AudioContext; users: number }>;
@@ -19,5 +22,12 @@ export interface Registry {
 
 export function registry(): Registry {
   const home = globalThis as unknown as Record<symbol, Registry | undefined>;
-  return (home[REGISTRY] ??= { channels: new Map(), rooms: new Map(), library: null, microphones: new WeakMap(), sound: new Map() });
+  return (home[REGISTRY] ??= {
+    channels: new Map(),
+    rooms: new Map(),
+    library: null,
+    offer: null,
+    microphones: new WeakMap(),
+    sound: new Map(),
+  });
 }

@@ -2,10 +2,11 @@
  * The rooms that this page is in: one for each session, however many views of however many widgets show it. The
  * widget that joined speaks for the page; where it goes, another's takes over.
  */
-import type { Message, RoomFacts, RoomNews, Session } from "./contract";
+import type { Message, RoomAnswer, RoomFacts, RoomNews, Session } from "./contract";
 import type { Link } from "./link";
 import { Loudspeaker } from "./loudspeaker";
 import type { MediaLibrary, Quality, RoomHandle, SharedRoom } from "./media/types";
+import { takeOffer } from "./offers";
 import { registry } from "./registry";
 
 /** A page that is not in the room by then shows the drawn face, and goes on trying. */
@@ -149,7 +150,7 @@ export class Room implements SharedRoom {
   receive(message: Message, buffers: readonly (DataView | ArrayBuffer)[], link: Link): void {
     switch (message.type) {
       case "room":
-        if (link === this.voice) void this.onAnswer(message.url, message.token, message);
+        if (link === this.voice) void this.onAnswer(message);
         break;
       case "room_send":
         void this.sendFor(link, message.request, message.payload);
@@ -203,15 +204,17 @@ export class Room implements SharedRoom {
     this.limit = setTimeout(() => {
       if (attempt === this.attempt) this.fail("The kernel did not answer in time.");
     }, ANSWER_LIMIT_MS);
-    this.voice?.send("join", { session_id: this.sessionId, take_over: this.takeOver });
+    const answer = this.takeOver ? null : takeOffer(this.sessionId);
+    if (answer) void this.onAnswer(answer);
+    else this.voice?.send("join", { session_id: this.sessionId, take_over: this.takeOver });
   }
 
-  private async onAnswer(address: string | null, token: string | null, words: AnswerWords): Promise<void> {
+  private async onAnswer({ url, token, reason, can_take_over: canTakeOver }: RoomAnswer): Promise<void> {
     if (!this.isAsking) return;
     this.isAsking = false;
     const { attempt } = this;
-    if (address === null || token === null) {
-      this.leave("left", { reason: words.reason, canTakeOver: words.can_take_over });
+    if (url === null || token === null) {
+      this.leave("left", { reason, canTakeOver });
       return;
     }
     let library: MediaLibrary;
@@ -228,7 +231,7 @@ export class Room implements SharedRoom {
         this.say("unreachable", { reason: `This browser is not in the room after ${PATIENCE_MS / 1000} s.` });
       }
     }, PATIENCE_MS);
-    const handle = library.join(address, token);
+    const handle = library.join(url, token);
     this.handle = handle;
     handle.onChange(() => this.onHandle(handle));
     handle.onData((topic, payload) => {
@@ -374,11 +377,6 @@ export class Room implements SharedRoom {
   private readonly onPageShow = (event: PageTransitionEvent): void => {
     if (event.persisted && this.views.size > 0) this.join();
   };
-}
-
-interface AnswerWords {
-  reason: string | null;
-  can_take_over: boolean;
 }
 
 /** The room of a session that is connected, as this page shares it. */
