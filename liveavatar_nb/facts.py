@@ -65,7 +65,7 @@ class SessionFacts:
         self._record: SessionRecord | None = None
         self._end_reason: str | None = None
         self._error: LiveAvatarException | None = None
-        self._is_abandoned = False
+        self._why_stopped: str | None = None  # where it was not the user who stopped it
         self._label = SessionLabel()
         self._answers_itself = False  # a function of the user's does
         self._lines = Lines(around.clock, lambda: self._times.elapsed)
@@ -270,8 +270,8 @@ class SessionFacts:
         """Why it ended, in words; None while it lives."""
         if self.error is not None:
             return self.error.message.rstrip(".")
-        if self._is_abandoned and self._state.is_final:
-            return f"no page showed it for {self._options.unwatched:g} s"
+        if self._why_stopped is not None and self._state.is_final:
+            return self._why_stopped
         reason = self._end_reason or ("USER_CLOSED" if self._error is not None else None)
         return END_WORDS.get(reason, reason) if reason else None
 

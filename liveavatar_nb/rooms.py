@@ -36,6 +36,7 @@ class Tenant(Protocol):
     def id(self) -> str | None: ...
     @property
     def is_live(self) -> bool: ...
+    async def retire(self, why: str) -> None: ...
 
 
 class OwnRoom(Protocol):
@@ -292,19 +293,24 @@ class AsyncRoom:
         return Watch(self.participants, lambda: self._is_closed, timeout)
 
     async def remove(self, identity: str) -> None:
-        """Puts somebody out of the room. Their token still opens it until it expires.
+        """Puts somebody out of the room. Their token still opens it until it expires. An avatar's session, which would
+        be billed and show nothing, is stopped with it.
 
         Args:
             identity: who.
 
         Raises:
             NotFoundError: nobody of that identity is there.
+            StopNotConfirmed: it was put out, but the service did not confirm its session's stop.
         """
         self._refuse_if_closed()
         from livekit.api import RoomParticipantIdentity  # noqa: PLC0415
 
         whom = RoomParticipantIdentity(room=self._name, identity=_label(identity, "identity"))
         await self._server.ask(f"remove {identity!r}", lambda rooms: rooms.remove_participant(whom))
+        for known, session in self._tenants:
+            if known == identity and session.is_live:
+                await session.retire(f"its avatar was put out of the room {self._name!r}")
 
     async def admit(self) -> str:
         """Makes the room, if it is not there, and finds the identity for one more avatar in it."""

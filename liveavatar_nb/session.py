@@ -117,6 +117,20 @@ class AsyncSession(SessionTalk):
                 return
         await on_own_thread(self.stop_without_loop)
 
+    async def retire(self, why: str) -> None:
+        """Stops it although nobody asked for that: it would be billed, and show nothing.
+
+        Args:
+            why: what `end_words` says.
+
+        Raises:
+            StopNotConfirmed: as for `stop`.
+        """
+        if not self._state.is_final and self._state is not SessionState.STOPPING:
+            logger.warning("session %s is stopped: %s", self.id, why)
+            self._why_stopped = why
+        await self.stop()
+
     def stop_without_loop(self) -> None:
         """Stops the session from any thread, by a connection of its own: for where the loop is dead or busy.
 
@@ -389,7 +403,7 @@ class AsyncSession(SessionTalk):
     def _leave(self) -> None:
         """Nobody watches."""
         logger.warning("session %s is stopped: no page showed it for %g s", self.id, self._options.unwatched)
-        self._is_abandoned = True
+        self._why_stopped = f"no page showed it for {self._options.unwatched:g} s"
         self._begin_stop()
 
     async def _ended_at_the_service(self) -> bool:

@@ -48,6 +48,7 @@ ASYNC_ONLY = {
         "is_pursued",
         "let_go",
         "open",
+        "retire",
         "room",
         "stop_without_loop",
         "stopwatch",

@@ -515,6 +515,21 @@ async def test_the_rooms_end_is_not_the_sessions(livekit_server: LiveKitServer, 
         await session.stop()
 
 
+async def test_an_avatar_that_is_put_out_is_not_billed_unseen(
+    livekit_server: LiveKitServer, stage: Simulator, ours: AsyncLiveAvatar
+) -> None:
+    async with own(livekit_server, name="A hall") as room:
+        session, other = await asyncio.gather(
+            ours.start("Silas", room=room), ours.start("June", room=room, concurrent=True)
+        )
+        for one in (session, other):
+            await room.wait_for_participant(one.options.avatar_identity)
+        await room.remove(session.options.avatar_identity)
+        assert (session.state, session.end_words) == ("ended", "its avatar was put out of the room 'A hall'")
+        assert [entry.session_id for entry in stage.billed()] == [other.id]
+        await other.stop()
+
+
 async def test_a_session_needs_its_room(client: AsyncLiveAvatar, simulator: Simulator, unused_tcp_port: int) -> None:
     room = AsyncRoom(f"ws://127.0.0.1:{unused_tcp_port}", "key", "s" * 40)
     with pytest.raises(APIConnectionError, match=r"LiveKit server .* cannot be reached"):
