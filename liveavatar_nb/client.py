@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from .errors import (
     ConcurrencyLimitError,
     InvalidArgument,
     SessionAlreadyLive,
-    SessionEnded,
     SimulatorError,
     StopNotConfirmed,
     warn,
@@ -29,10 +27,10 @@ from .errors import (
 from .leftovers import leftovers
 from .life import SessionOptions
 from .listing import Listing
-from .lookup import find_avatar, find_context, find_voice, make_context
+from .lookup import Preparation
 from .models import Avatar, Context, ContextDetail, NewContext, Voice
 from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
-from .preflight import check_answer, check_avatar, check_room, mode_of, patience_of, seconds_of
+from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
 from .record import Records
 from .rooms import OwnRoom, awaited
 from .threads import on_own_thread
@@ -99,7 +97,7 @@ class AsyncLiveAvatar:
         self._simulator: Simulator | None = None
         self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
         self._sessions: list[AsyncSession] = []
-        self._pending: list[_Start] = []
+        self._pending: list[Preparation] = []
         self._closing = False
         self._last: AsyncSession | None = None
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
@@ -388,54 +386,39 @@ class AsyncLiveAvatar:
             raise InvalidArgument("replace and concurrent exclude each other.")
         if not (replace or concurrent):
             self._refuse_second()
-        start = _Start()
+        start = Preparation(self.api, options, own_room)
         self._pending.append(start)
         # it takes longer to come up than all that is looked up
         guard = None if self.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))
-        try:
-            found = await find_avatar(self.api, avatar, self.avatars(), is_sandbox=is_sandbox)
-            options = dataclasses.replace(options, voice_id=await find_voice(self.api, voice_id))
-            check_avatar(found, options.mode, is_sandbox=is_sandbox, voice_id=options.voice_id)
-            detail = made = None
-            if context is not None and not isinstance(context, NewContext):
-                detail = await find_context(self.api, context, dynamic_variables)
+
+        async def make_way() -> None:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):
                 logger.warning("the plan ends a session after %g minutes", (self._plan_seconds or 0) / 60)
-            if replace and not start.is_cancelled:
+            if replace:
                 await self._stop_sessions(besides=start)
             if not self.is_simulated:
                 await reconcile(self.api)
-            if own_room is not None and not start.is_cancelled:
-                options = dataclasses.replace(options, room=own_room, avatar_identity=await own_room.admit())
-            if isinstance(context, NewContext) and not start.is_cancelled:
-                start.making = asyncio.get_running_loop().create_future()
-                made = await make_context(self.api, context, dynamic_variables)
-                detail = made.detail
-            if start.is_cancelled:
-                if made is not None:
-                    await made.delete()
-                raise SessionEnded("The session was stopped before it started.", session_id=None)
+
+        try:
+            named = await start.look_up(avatar, self.avatars(), voice_id, context, make_way)
         except BaseException:
             if guard is not None:
                 guard.add_done_callback(lambda _: leftovers.tidy())
             raise
         finally:
             self._pending.remove(start)
-            if start.making is not None:
-                start.making.set_result(None)
         # a client that starts nothing must not pay for what a session needs
         from .session import AsyncSession  # noqa: PLC0415
         from .stopping import Surroundings  # noqa: PLC0415
 
         around = Surroundings(
             self.api, self._changed, self._clock,
-            is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts, made_context=made,
+            is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts,
+            made_context=named.made,
         )  # fmt: skip
-        if detail is not None:
-            options = dataclasses.replace(options, context_id=detail.id, has_opening=bool(detail.opening_text))
-        session = AsyncSession(found, options, around)
+        session = AsyncSession(named.avatar, named.options, around)
         if own_room is not None:
-            own_room.let_in(options.avatar_identity, session)
+            own_room.let_in(named.options.avatar_identity, session)
         if on_user_text is not None:
             session.on_user_text(on_user_text)
         self._sessions = [*(known for known in self._sessions if known.is_live or known.is_pursued), session]
@@ -461,14 +444,14 @@ class AsyncLiveAvatar:
         """
         await self._stop_sessions()
 
-    async def _stop_sessions(self, besides: _Start | None = None) -> None:
+    async def _stop_sessions(self, besides: Preparation | None = None) -> None:
         self.cancel_starts(besides)
         stops = [session.stop() for session in self.live_sessions]
         for failure in await asyncio.gather(*stops, return_exceptions=True):
             if isinstance(failure, BaseException):
                 raise failure
 
-    def cancel_starts(self, besides: _Start | None = None) -> None:
+    def cancel_starts(self, besides: Preparation | None = None) -> None:
         """Ends the starts that are looking up their avatar: nothing of them was sent."""
         for start in self._pending:
             start.is_cancelled = start.is_cancelled or start is not besides
@@ -516,19 +499,6 @@ class AsyncLiveAvatar:
             )
         if self._pending:
             raise SessionAlreadyLive("Another start is under way.", session_id=None)
-
-
-class _Start:
-    """A start that is looking up its avatar.
-
-    Attributes:
-        is_cancelled: it is not to go on.
-        making: done once it is over with the context that it made.
-    """
-
-    def __init__(self) -> None:
-        self.is_cancelled = False
-        self.making: asyncio.Future[None] | None = None
 
 
 def started_simulator(options: dict[str, Any]) -> Simulator:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import config
 from .api import LiveAvatarAPI
 from .bodies import PAGE_SIZE_LIMIT
 from .checks import UUID_PATTERN
-from .errors import InvalidArgument, LiveAvatarException
+from .errors import InvalidArgument, LiveAvatarException, SessionEnded
+from .life import SessionOptions
 from .listing import pick
 from .models import Avatar, Context, ContextDetail, NewContext, Voice
-from .preflight import check_variables
+from .preflight import check_avatar, check_variables
+from .rooms import AsyncRoom
 
 if TYPE_CHECKING:
     from .listing import Listing
@@ -82,6 +86,90 @@ class MadeContext:
             f"The context {self.detail.name!r}, which was made for the session, stays on the account: "
             f'api.contexts.delete("{self.detail.id}").'
         )
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a start named.
+
+    Attributes:
+        avatar: its record.
+        options: with the ids of all that was looked up.
+        made: the context that was made for it.
+    """
+
+    avatar: Avatar
+    options: SessionOptions
+    made: MadeContext | None
+
+
+class Preparation:
+    """A start that is looking up what it names: nothing of it is billed yet.
+
+    Args:
+        api: the service.
+        options: what the session is started with, as far as nothing has to be looked up.
+        room: your own, where the avatar is to join that.
+
+    Attributes:
+        is_cancelled: it is not to go on.
+        making: done once it is over with the context that it made.
+    """
+
+    def __init__(self, api: LiveAvatarAPI, options: SessionOptions, room: AsyncRoom | None) -> None:
+        self._api = api
+        self._options = options
+        self._room = room
+        self.is_cancelled = False
+        self.making: asyncio.Future[None] | None = None
+
+    async def look_up(
+        self,
+        avatar: str | Avatar | None,
+        avatars: Listing[Avatar],
+        voice: str | Voice | None,
+        context: str | Context | ContextDetail | NewContext | None,
+        make_way: Callable[[], Awaitable[None]],
+    ) -> Named:
+        """Looks all of it up; what is made, the context and the avatar's place in the room, is made last.
+
+        Args:
+            avatar: its name, id or record.
+            avatars: where a name is looked up.
+            voice: its name, id or record.
+            context: its name, id or record, or what is to be made.
+            make_way: called once all is found: it ends what is in the way.
+
+        Raises:
+            InvalidArgument: one of them is not there.
+            SessionEnded: it was cancelled.
+        """
+        options, variables = self._options, self._options.dynamic_variables
+        found = await find_avatar(self._api, avatar, avatars, is_sandbox=options.is_sandbox)
+        options = replace(options, voice_id=await find_voice(self._api, voice))
+        check_avatar(found, options.mode, is_sandbox=options.is_sandbox, voice_id=options.voice_id)
+        detail = made = None
+        if context is not None and not isinstance(context, NewContext):
+            detail = await find_context(self._api, context, variables)
+        if not self.is_cancelled:
+            await make_way()
+        if self._room is not None and not self.is_cancelled:
+            options = replace(options, room=self._room, avatar_identity=await self._room.admit())
+        try:
+            if isinstance(context, NewContext) and not self.is_cancelled:
+                self.making = asyncio.get_running_loop().create_future()
+                made = await make_context(self._api, context, variables)
+                detail = made.detail
+            if self.is_cancelled:
+                if made is not None:
+                    await made.delete()
+                raise SessionEnded("The session was stopped before it started.", session_id=None)
+        finally:
+            if self.making is not None:
+                self.making.set_result(None)
+        if detail is not None:
+            options = replace(options, context_id=detail.id, has_opening=bool(detail.opening_text))
+        return Named(found, options, made)
 
 
 async def find_avatar(
