@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -203,18 +204,108 @@ def test_addresses_other_than_http_are_not_loaded(harness: Open) -> None:
     expect(view.page.locator(".lv-card img")).to_have_count(0)
 
 
-def test_a_thousand_avatars_ask_only_for_what_is_in_sight(harness: Open) -> None:
+def scroll(view: Any, top: float) -> None:
+    view.run("(top) => { document.querySelector('.lv-cards').scrollTop = top }", top)
+
+
+def test_of_a_thousand_avatars_only_those_in_sight_are_there_and_asked_for(harness: Open) -> None:
     view = harness("picker", "thousand", width=520)
-    expect(view.cards).to_have_count(1000)
     expect(view.page.get_by_placeholder("Search 1,000 avatars")).to_be_visible()
-    view.page.wait_for_function("document.querySelectorAll('.lv-card img').length > 8")
-    first = {each for one in view.commands("pictures") for each in one["args"]["avatar_ids"]}
-    assert len(first) < 60
-    view.run("document.querySelector('.lv-cards').scrollTop = 1e6")
+    expect(view.cards.first).to_have_attribute("aria-setsize", "1000")
+    expect(view.page.get_by_title("Zoë 11").locator("img")).to_be_visible()
+    assert view.cards.count() < 60
+    scroll(view, 1e6)
     expect(view.page.get_by_title("José 994").locator("img")).to_be_visible()
+    expect(view.cards.last).to_have_attribute("aria-posinset", "1000")
+    expect(view.cards.last).to_be_in_viewport()
+    assert view.cards.count() < 60
     asked = [each for one in view.commands("pictures") for each in one["args"]["avatar_ids"]]
     assert len(asked) == len(set(asked)) < 120
     assert max(len(one["args"]["avatar_ids"]) for one in view.commands("pictures")) <= 24
+
+
+def test_each_card_stands_where_it_would_among_all(harness: Open) -> None:
+    view = harness("picker", "thousand", width=520)
+    scroll(view, 9000)
+    expect(view.cards.last).to_have_attribute("aria-posinset", re.compile(r"^2\d\d$"))
+    places = view.run("""
+        [...document.querySelectorAll('[role=option]')].map((card) => {
+            const {left, top} = card.getBoundingClientRect();
+            return [Number(card.ariaPosInSet), Math.round(left), Math.round(top)];
+        })
+    """)
+    assert [place for place, _, _ in places] == sorted({place for place, _, _ in places})
+    lefts = sorted({left for _, left, _ in places})
+    (pitch,) = {below - above for _, _, above in places[1:] for _, _, below in places[1:] if 0 < below - above < 200}
+    columns = len(lefts)
+    for place, left, top in places:
+        assert left == lefts[(place - 1) % columns]
+        assert top - places[0][2] == (place - places[0][0]) // columns * pitch
+
+
+def test_arrows_and_end_go_to_cards_that_were_not_there(harness: Open) -> None:
+    view = harness("picker", "thousand", width=520)
+    view.picked.focus()
+    focused = view.page.locator(":focus")
+    for key, place in [("End", 1000), ("ArrowLeft", 999), ("Home", 1), ("ArrowRight", 2)]:
+        view.page.keyboard.press(key)
+        expect(focused).to_have_attribute("aria-posinset", str(place))
+        expect(focused).to_be_in_viewport(ratio=0.9)
+    for _ in range(40):
+        view.page.keyboard.press("ArrowDown")
+    expect(focused).to_be_in_viewport(ratio=0.9)
+    assert int(focused.get_attribute("aria-posinset")) > 100
+    assert view.cards.count() < 60
+
+
+def test_what_has_the_focus_keeps_it_out_of_sight(harness: Open) -> None:
+    view = harness("picker", "thousand", width=520)
+    view.picked.focus()
+    view.page.keyboard.press("ArrowRight")
+    focused = view.page.locator(":focus")
+    for top, place in [(9000, 256), (0, 1), (1e6, 1000), (0, 1)]:
+        scroll(view, top)
+        expect(view.page.locator(f'[aria-posinset="{place}"]')).to_be_in_viewport()
+        expect(focused).to_have_attribute("aria-posinset", "2")
+    scroll(view, 9000)
+    expect(view.page.locator('[aria-posinset="256"]')).to_be_in_viewport()
+    view.page.keyboard.press("ArrowRight")
+    expect(focused).to_have_attribute("aria-posinset", "3")
+    expect(focused).to_be_in_viewport(ratio=0.9)
+
+
+def test_a_search_far_down_shows_what_it_found_and_all_again(harness: Open) -> None:
+    view = harness("picker", "thousand", width=520)
+    scroll(view, 1e6)
+    expect(view.page.locator('[aria-posinset="1000"]')).to_be_in_viewport()
+    search = view.page.get_by_placeholder("Search 1,000 avatars")
+    search.fill("Ann 5")
+    expect(view.page.locator(".lv-count")).to_have_text(re.compile(r"^\d+ of 1,000$"))
+    found = int(view.page.locator(".lv-count").inner_text().partition(" ")[0])
+    expect(view.cards).to_have_count(found)
+    expect(view.cards.first).to_be_in_viewport(ratio=0.9)
+    search.press("Escape")
+    expect(view.cards.first).to_have_attribute("aria-setsize", "1000")
+    expect(view.page.locator('[aria-posinset="12"]')).to_be_visible()
+
+
+def test_what_is_in_sight_stays_when_the_columns_change(harness: Open) -> None:
+    view = harness("picker", "thousand", width=1100)
+    scroll(view, 5000)
+    sight = """
+        (() => {
+            const frame = document.querySelector('.lv-cards').getBoundingClientRect();
+            const cards = [...document.querySelectorAll('[role=option]')];
+            const seen = cards.filter((card) => card.getBoundingClientRect().bottom > frame.top + 8);
+            return Number(seen[0].ariaPosInSet);
+        })()
+    """
+    view.page.wait_for_function(f"{sight} > 300")
+    before = view.run(sight)
+    view.page.set_viewport_size({"width": 420, "height": 760})
+    columns = "document.querySelector('.lv-sheet').style.gridTemplateColumns"
+    view.page.wait_for_function(f"{columns}.startsWith('repeat(3,')")
+    view.page.wait_for_function(f"Math.abs({sight} - {before}) < 12")
 
 
 def test_a_picked_avatar_far_down_is_in_sight(harness: Open) -> None:
@@ -222,3 +313,12 @@ def test_a_picked_avatar_far_down_is_in_sight(harness: Open) -> None:
     view.write(value="a0000000-0000-4000-8000-000000000500")
     expect(view.picked).to_be_in_viewport()
     assert view.run("scrollY") == 0
+
+
+def test_one_that_was_picked_far_down_is_in_sight_from_the_start(harness: Open) -> None:
+    view = harness("picker", "thousand_picked", width=520)
+    expect(view.picked).to_have_attribute("aria-posinset", "601")
+    expect(view.picked).to_be_in_viewport(ratio=0.9)
+    expect(view.picked.locator("img")).to_be_visible()
+    asked = {each for one in view.commands("pictures") for each in one["args"]["avatar_ids"]}
+    assert "a0000000-0000-4000-8000-000000000001" not in asked

@@ -484,6 +484,7 @@ export const FIXTURES = {
     },
   },
   credits_unknown: { credits: null, credits_problem: "The service did not say." },
+  thousand_picked: { avatars: THOUSAND, value: THOUSAND[600].id },
   thousand: { avatars: THOUSAND, value: THOUSAND[0].id, avatar: THOUSAND[0].id, avatar_name: THOUSAND[0].name },
 };
 

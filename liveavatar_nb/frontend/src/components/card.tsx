@@ -10,7 +10,12 @@ interface Props {
   picked: boolean;
   tabbable: boolean;
   usable: boolean;
-  wanted: boolean;
+  /** Counted from 0, among how many. */
+  index: number;
+  total: number;
+  /** Of the grid, counted from 1; undefined before it was measured. */
+  row: number | undefined;
+  column: number | undefined;
   /** The picture's blob: address: named here so that its coming draws this card anew, and no other. */
   address: string | undefined;
   pictures: PictureSource;
@@ -18,20 +23,23 @@ interface Props {
 }
 
 export class Card extends Component<Props> {
-  // A thousand cards: one that stays the same is not drawn again. What a click does never changes.
+  // Of many cards one that stays the same is not drawn again. What a click does never changes.
   override shouldComponentUpdate(next: Props): boolean {
-    const { avatar, picked, tabbable, usable, wanted, address } = this.props;
+    const { avatar, picked, tabbable, usable, index, total, row, column, address } = this.props;
     return (
       avatar !== next.avatar ||
       picked !== next.picked ||
       tabbable !== next.tabbable ||
       usable !== next.usable ||
-      wanted !== next.wanted ||
+      index !== next.index ||
+      total !== next.total ||
+      row !== next.row ||
+      column !== next.column ||
       address !== next.address
     );
   }
 
-  override render({ avatar, picked, tabbable, usable, wanted, pictures, onClick }: Props) {
+  override render({ avatar, picked, tabbable, usable, index, total, row, column, pictures, onClick }: Props) {
     const why = whyNot(avatar);
     const off = !usable || !isPickable(avatar);
     const words = [why, avatar.note ?? ""].filter(Boolean).join(": ");
@@ -40,13 +48,16 @@ export class Card extends Component<Props> {
         data-avatar={avatar.id}
         role="option"
         class={`lv-card${why ? " lv-off" : ""}`}
+        style={{ gridRow: row, gridColumn: column }}
         aria-selected={picked}
+        aria-posinset={index + 1}
+        aria-setsize={total}
         aria-disabled={off ? true : undefined}
         tabIndex={tabbable ? 0 : -1}
         title={words ? `${avatar.name}: ${words}` : avatar.name}
         onClick={() => onClick(avatar)}
       >
-        <Face avatarId={avatar.id} name={avatar.name} picture={avatar.picture} pictures={pictures} wanted={wanted} />
+        <Face avatarId={avatar.id} name={avatar.name} picture={avatar.picture} pictures={pictures} />
         {why ? <span class="lv-badge">{why}</span> : avatar.sandbox ? <span class="lv-badge">sandbox</span> : null}
         <span class="lv-name">
           <span class="lv-cut">{avatar.name}</span>

@@ -12,8 +12,6 @@ interface Props {
   name: string;
   picture: Picture | null;
   pictures: PictureSource;
-  /** Ask for the picture now; false where the card is still out of sight. */
-  wanted: boolean;
 }
 
 /** A hue that stays with the name: FNV-1a, since names that are alike should not look alike. */
@@ -36,12 +34,12 @@ export function addressOf(avatarId: string, picture: Picture | null, pictures: P
   return pictures.get(avatarId) ?? null;
 }
 
-export function Face({ avatarId, name, picture, pictures, wanted }: Props) {
+export function Face({ avatarId, name, picture, pictures }: Props) {
   const [broken, setBroken] = useState<string | null>(null);
   const needsBytes = picture !== null && "bytes" in picture;
   useEffect(() => {
-    if (wanted && needsBytes) pictures.want(avatarId);
-  }, [wanted, needsBytes, avatarId]);
+    if (needsBytes) pictures.want(avatarId);
+  }, [needsBytes, avatarId]);
   const address = addressOf(avatarId, picture, pictures);
   return (
     <span class="lv-face" style={{ "--hue": hue(name || avatarId) }}>

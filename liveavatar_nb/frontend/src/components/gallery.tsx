@@ -1,11 +1,12 @@
 /** A searchable gallery of avatars: a list box in which arrows move and Enter picks. */
 import { RotateCcw, Search } from "lucide-preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Avatar, Catalogue } from "../contract";
 import { fold, isPickable } from "../words";
 import { Card } from "./card";
 import { Choice } from "./choice";
 import type { PictureSource } from "./face";
+import { useGrid } from "./grid";
 import { Note } from "./note";
 
 type Scope = "all" | "mine" | "public";
@@ -19,8 +20,6 @@ const SCOPES = [
 const SKELETONS = 9;
 /** So few cards need no scrolling frame where the page is narrow. */
 const FEW = 3;
-/** Pictures are asked for this far ahead of what is in sight. */
-const AHEAD = "240px";
 
 interface Props {
   avatars: readonly Avatar[];
@@ -46,27 +45,6 @@ function matching(avatars: readonly Avatar[], query: string, scope: Scope, sandb
   );
 }
 
-/** Cards that are in sight, or nearly: those whose pictures are wanted. Once wanted, always wanted. */
-function useSeen(list: { current: HTMLElement | null }, shown: readonly Avatar[]): ReadonlySet<string> {
-  const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
-  useEffect(() => {
-    const root = list.current;
-    if (!root) return undefined;
-    const observer = new IntersectionObserver(
-      (entries) => {
-        const ids = entries
-          .filter((entry) => entry.isIntersecting)
-          .map((entry) => (entry.target as HTMLElement).dataset["avatar"] ?? "");
-        if (ids.length) setSeen((before) => new Set([...before, ...ids]));
-      },
-      { root, rootMargin: AHEAD },
-    );
-    for (const card of root.querySelectorAll('[role="option"]')) observer.observe(card);
-    return () => observer.disconnect();
-  }, [shown]);
-  return seen;
-}
-
 export function Gallery(props: Props) {
   const { avatars, catalogue, value, sandbox, usable, pictures, onPick, onSandbox, onReload } = props;
   const [query, setQuery] = useState("");
@@ -74,52 +52,51 @@ export function Gallery(props: Props) {
   const [active, setActive] = useState("");
   const list = useRef<HTMLDivElement>(null);
   const shown = useMemo(() => matching(avatars, query, scope, sandbox), [avatars, query, scope, sandbox]);
-  const seen = useSeen(list, shown);
+  const grid = useGrid(list, shown.length);
   const loading = catalogue.state === "loading" && avatars.length === 0;
   const failed = catalogue.state === "failed";
 
-  const ids = new Set(shown.map((avatar) => avatar.id));
   // The one card that Tab reaches: where the arrows left off, else the picked one, else the first.
-  const tabbable = ids.has(active) ? active : ids.has(value) ? value : (shown[0]?.id ?? "");
+  const indexOf = (id: string): number => shown.findIndex((avatar) => avatar.id === id);
+  const at = [indexOf(active), indexOf(value), 0].find((index) => index !== -1) ?? 0;
 
-  useEffect(() => {
-    // Within the list only: scrollIntoView would move the notebook as well.
-    const box = list.current;
-    const card = box?.querySelector<HTMLElement>('[aria-selected="true"]');
-    if (!box || !card) return;
-    const { top, bottom } = card.getBoundingClientRect();
-    const frame = box.getBoundingClientRect();
-    if (top < frame.top || bottom > frame.bottom) box.scrollTop += top - frame.top - 8;
-  }, [value, loading]);
+  useLayoutEffect(() => {
+    if (grid.height > 0) grid.reveal(0);
+  }, [query, scope, sandbox]);
+  useLayoutEffect(() => {
+    const index = indexOf(value);
+    if (grid.height > 0 && index !== -1) grid.reveal(index);
+  }, [value, grid.height > 0]);
+  useLayoutEffect(() => {
+    const card = list.current?.querySelector<HTMLElement>('[role="option"][tabindex="0"]');
+    if (active !== "" && !card?.matches(":focus")) card?.focus();
+  }, [active]);
 
   const pick = (avatar: Avatar | undefined): void => {
     if (avatar && usable && isPickable(avatar) && avatar.id !== value) onPick(avatar.id);
   };
 
   const onKeyDown = (event: KeyboardEvent): void => {
-    const cards = Array.from(list.current?.querySelectorAll<HTMLElement>('[role="option"]') ?? []);
-    const at = shown.findIndex((avatar) => avatar.id === tabbable);
-    const top = cards[0]?.offsetTop;
-    const below = cards.findIndex((card) => card.offsetTop !== top);
-    const columns = below === -1 ? cards.length : below;
     const moves: Record<string, number> = {
       ArrowRight: at + 1,
       ArrowLeft: at - 1,
-      ArrowDown: at + columns,
-      ArrowUp: at - columns,
+      ArrowDown: at + grid.columns,
+      ArrowUp: at - grid.columns,
       Home: 0,
       End: shown.length - 1,
     };
     const to = moves[event.key];
     if (event.key === "Enter" || event.key === " ") pick(shown[at]);
     else if (to === undefined) return;
-    else if (shown[to]) {
-      setActive(shown[to].id);
-      cards[to]?.focus();
-    }
+    else if (shown[to]) setActive(shown[to].id);
     event.preventDefault();
   };
 
+  // The card that Tab reaches is always there: what has the focus must not go, and one card has to be measured.
+  const drawn = shown.flatMap((avatar, index) => {
+    const row = Math.floor(index / grid.columns);
+    return index === at || (row >= grid.first && row < grid.end) ? [{ avatar, index, row }] : [];
+  });
   const total = avatars.length.toLocaleString("en");
   const filtered = query.trim() !== "" || scope !== "all" || sandbox;
   return (
@@ -172,12 +149,14 @@ export function Gallery(props: Props) {
       ) : null}
       {loading && usable ? (
         <div class="lv-cards" aria-busy="true" aria-label="Loading avatars" role="status">
-          {Array.from({ length: SKELETONS }, (_, index) => (
-            <span key={index} class="lv-card lv-skeleton">
-              <span class="lv-face" />
-              <span class="lv-name" />
-            </span>
-          ))}
+          <div class="lv-sheet">
+            {Array.from({ length: SKELETONS }, (_, index) => (
+              <span key={index} class="lv-card lv-skeleton">
+                <span class="lv-face" />
+                <span class="lv-name" />
+              </span>
+            ))}
+          </div>
         </div>
       ) : shown.length > 0 ? (
         <div
@@ -187,23 +166,29 @@ export function Gallery(props: Props) {
           aria-label="Avatars"
           aria-disabled={usable ? undefined : true}
           onKeyDown={onKeyDown}
+          onScroll={grid.onScroll}
         >
-          {shown.map((avatar) => (
-            <Card
-              key={avatar.id}
-              avatar={avatar}
-              picked={avatar.id === value}
-              tabbable={avatar.id === tabbable}
-              usable={usable}
-              wanted={seen.has(avatar.id)}
-              address={pictures.get(avatar.id)}
-              pictures={pictures}
-              onClick={(clicked) => {
-                setActive(clicked.id);
-                pick(clicked);
-              }}
-            />
-          ))}
+          <div role="presentation" class="lv-sheet" style={grid.style}>
+            {drawn.map(({ avatar, index, row }) => (
+              <Card
+                key={avatar.id}
+                avatar={avatar}
+                picked={avatar.id === value}
+                tabbable={index === at}
+                usable={usable}
+                index={index}
+                total={shown.length}
+                row={grid.height > 0 ? row + 1 : undefined}
+                column={grid.height > 0 ? (index % grid.columns) + 1 : undefined}
+                address={pictures.get(avatar.id)}
+                pictures={pictures}
+                onClick={(clicked) => {
+                  setActive(clicked.id);
+                  pick(clicked);
+                }}
+              />
+            ))}
+          </div>
         </div>
       ) : failed ? null : (
         <div class="lv-empty">

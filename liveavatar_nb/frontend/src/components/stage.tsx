@@ -130,7 +130,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
         onPointerLeave={rest}
       >
         {shown && room ? null : (
-          <Face key={avatarId} avatarId={avatarId} name={name} picture={picture} pictures={link.pictures} wanted />
+          <Face key={avatarId} avatarId={avatarId} name={name} picture={picture} pictures={link.pictures} />
         )}
         {room && track ? <LiveVideo track={track} onPicture={setShown} /> : null}
         {room && isDrawn ? (
