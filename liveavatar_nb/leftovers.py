@@ -14,7 +14,7 @@ from .config import Masked
 from .errors import ProtectionError
 from .guard.handle import Charge, GuardError, guard
 from .journal import journal
-from .transport import BlockingStopper
+from .stopper import BlockingStopper
 
 logger = logging.getLogger("liveavatar_nb.session")
 

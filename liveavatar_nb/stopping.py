@@ -27,9 +27,9 @@ from .leftovers import Leftover, leftovers
 from .lookup import MadeContext
 from .models import SessionRecord, StartedSession
 from .resources.sessions import surely_not_started
+from .stopper import BlockingStopper
 from .stopwatch import Stopwatch
 from .threads import on_own_thread
-from .transport import BlockingStopper
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -1,25 +1,23 @@
-"""What goes over HTTP: the only module that uses httpx."""
+"""`Transport`: what goes over HTTP, each call tried again as its kind allows."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import json
 import logging
 import os
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self, cast
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 import httpx
-import msgspec
 
 from . import config
 from .config import Masked
+from .connection import Signed, goes_by_proxy
+from .envelope import envelope
 from .errors import (
     APIConnectionError,
     APIResponseError,
@@ -34,16 +32,11 @@ from .errors import (
     status_error,
 )
 from .exchange import Exchange, secrets_in, without_secrets
-from .retry import ConnectOptions, Policy, Safety, retry_after
+from .retry import ConnectOptions, Policy, Safety
 from .wire import Wire
 
 logger = logging.getLogger("liveavatar_nb.transport")
 
-# what websockets is to log by: at DEBUG it would tell each frame, and the address and headers with their token. By no
-# name can anybody get at it
-SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (as said)
-
-SUCCESS_CODES = frozenset({1000, 100, 200})  # `code` of the envelope: 1000 on the live service, the others seen before
 ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # to zlib's window bits
 HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip"}
 GIVE_SECRETS: Final = ("/v1/sessions/token", "/v1/sessions/start")
@@ -54,21 +47,6 @@ NOT_SENT = (
     httpx.PoolTimeout,
     httpx.UnsupportedProtocol,
 )
-
-
-class _Signed(httpx.Auth):
-    """Puts the credential on a request as it leaves, so that no frame of ours ever holds it."""
-
-    def __init__(self, credential: Masked, *, bearer: bool) -> None:
-        self._credential = credential
-        self._bearer = bearer
-
-    def auth_flow(self, request: httpx.Request) -> Any:
-        if self._bearer:
-            request.headers["Authorization"] = f"Bearer {self._credential.reveal()}"
-        else:
-            request.headers["X-API-KEY"] = self._credential.reveal()
-        yield request
 
 
 @dataclass(frozen=True)
@@ -267,7 +245,7 @@ class Transport:
             # costs time, and is needed only where a limit of the caller's can end a connect
             request.extensions["trace"] = progress
         credential = (call.token or self.key) if call.signed else None
-        auth = None if credential is None else _Signed(credential, bearer=call.token is not None)
+        auth = None if credential is None else Signed(credential, bearer=call.token is not None)
         began = time.perf_counter()
         failure: BaseException
         try:
@@ -339,108 +317,6 @@ class Transport:
         return response.headers.get("content-type", "application/octet-stream").split(";")[0], body
 
 
-class BlockingStopper:
-    """The stop that needs no event loop, for the interpreter's exit, the guard, and a loop that is dead.
-
-    Args:
-        limit: seconds for all calls together.
-    """
-
-    def __init__(self, limit: float = config.EXIT_STOP_LIMIT) -> None:
-        self._deadline = time.monotonic() + limit
-        self._clients: dict[bool, httpx.Client] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for client in self._clients.values():
-            client.close()
-
-    def warm_up(self, base_url: str) -> None:
-        """Has all in memory that a stop needs: what it was installed from may be gone by then."""
-        import encodings.idna  # noqa: F401, PLC0415 (what a connection imports by itself)
-
-        self._client(base_url)
-
-    def stop(self, base_url: str, key: Masked, session_id: str, *, waiting: int = 0) -> bool:
-        """Stops a session by its id (`POST /v1/sessions/stop`); whether the service confirmed it.
-
-        Args:
-            base_url: the service's address.
-            key: signs the call.
-            session_id: which.
-            waiting: how many stops are to follow, which share the time that is left.
-        """
-        return self._stop(base_url, key, session_id, waiting) is None
-
-    def stop_for_certain(self, base_url: str, key: Masked, session_id: str) -> bool:
-        """As `stop`; where the service refuses, the list of active sessions tells whether it is over."""
-        failure = self._stop(base_url, key, session_id, waiting=1)
-        if not isinstance(failure, APIStatusError):
-            return failure is None
-        try:
-            return session_id not in self._active(base_url, key)
-        except Exception:  # noqa: BLE001 (whatever it was, nothing is certain)
-            return False
-
-    def _stop(self, base_url: str, key: Masked, session_id: str, waiting: int) -> Exception | None:
-        """What kept the service from confirming a stop."""
-        body = {"session_id": session_id, "reason": "USER_CLOSED"}
-        try:
-            self._send("POST", base_url, "/v1/sessions/stop", key, waiting=waiting, json=body)
-        except Exception as failure:  # noqa: BLE001 (the interpreter ends: the next stop must have its turn)
-            return failure
-        return None
-
-    def _active(self, base_url: str, key: Masked) -> set[str]:
-        """The ids of the account's active sessions."""
-        found: set[str] = set()
-        for page in range(1, config.PAGES_LIMIT + 1):
-            query = {"type": "active", "page": page, "page_size": 100}
-            data = self._send("GET", base_url, "/v1/sessions", key, params=query)["data"]
-            found.update(session["id"] for session in data["results"])
-            if not (data.get("next") and data["results"]):
-                return found
-        raise APIResponseError("The list of active sessions has no end.")
-
-    def _send(
-        self, method: str, base_url: str, path: str, key: Masked, *, waiting: int = 0, **content: Any
-    ) -> dict[str, Any]:
-        # its share of what is left: a service that drips must not take the time of those that wait
-        limit = (self._deadline - time.monotonic()) / (waiting + 1)
-        if limit <= 0:
-            raise APITimeoutError(f"No time was left for {method} {path}.", sent=False)
-        with self._client(base_url).stream(
-            method,
-            f"{base_url}{path}",
-            headers={"accept-encoding": "identity"},
-            auth=_Signed(key, bearer=False),
-            timeout=limit,
-            follow_redirects=False,
-            **content,
-        ) as response:
-            body = bytearray()
-            until = time.monotonic() + limit
-            for piece in response.iter_raw():
-                body += piece
-                if len(body) > config.BODY_LIMIT or time.monotonic() > until:
-                    raise APITimeoutError(f"{method} {path} was not answered in time.")
-            return envelope(response.status_code, response.headers, bytes(body), f"{method} {path}")
-
-    def _client(self, base_url: str) -> httpx.Client:
-        by_proxy = goes_by_proxy(base_url)
-        if by_proxy not in self._clients:
-            self._clients[by_proxy] = httpx.Client(verify=_certificates(by_proxy), trust_env=by_proxy)
-        return self._clients[by_proxy]
-
-
-@functools.lru_cache(maxsize=2)
-def _certificates(by_proxy: bool) -> ssl.SSLContext:
-    """What certificates are checked against: read once, for a guard may insist for many minutes."""
-    return httpx.create_ssl_context(trust_env=by_proxy)
-
-
 async def _read(response: httpx.Response, limit: int) -> bytes:
     """The body, unpacked, but no further than `limit` bytes: a small one can unpack to gigabytes."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -499,71 +375,3 @@ def _goes_by_key(call: Call) -> bool:
 
 def _is_refused(failure: LiveAvatarException) -> bool:
     return isinstance(failure, APIStatusError) and failure.status_code in (401, 403)
-
-
-def goes_by_proxy(url: str) -> bool:
-    """Whether the environment's proxies apply to an address: not to this machine's own."""
-    return not config.is_loopback(urlsplit(url).hostname)
-
-
-def envelope(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    what: str,
-    hide: Callable[[Any], Any] = without_secrets,
-    *,
-    keep: Callable[[Any], None] | None = None,
-) -> dict[str, Any]:
-    """The decoded envelope of an answer, if it is a success: any 2xx with code 1000, 100 or 200, or an empty 204.
-
-    Args:
-        status: the HTTP status.
-        headers: of the answer.
-        body: unpacked.
-        what: the call in words, for the error.
-        hide: takes the secrets out of what an error keeps.
-        keep: takes in the answer, whatever it says; None where it is no JSON.
-
-    Raises:
-        APIStatusError: the service says no.
-        APIResponseError: it is no envelope, or a redirect.
-    """
-    if status == 204 and not body:
-        return {"code": 1000, "data": None, "message": None}
-    decoded = _decoded(body)
-    if keep is not None:
-        keep(decoded)
-    is_success = 200 <= status < 300
-    is_envelope = isinstance(decoded, dict) and "data" in decoded and type(decoded.get("code")) is int
-    if is_success and is_envelope and decoded["code"] in SUCCESS_CODES:
-        return cast(dict[str, Any], decoded)
-    failure: APIResponseError
-    if 300 <= status < 400:
-        failure = APIResponseError(
-            f"{what} answered with a redirect ({status}), which is not followed.", remedy="Check the api_url."
-        )
-    elif is_success and not is_envelope:
-        failure = APIResponseError(f"{what} answered {status} with no envelope.")
-    else:
-        asked = retry_after(headers.get("retry-after"), headers.get("date"), time.time())
-        try:
-            shown = hide(decoded)
-        except RecursionError:
-            shown = None
-        failure = status_error(status, shown, what, request_id=headers.get("x-request-id"), retry_after=asked)
-    del body, decoded  # a traceback that shows local variables must not show tokens
-    raise failure
-
-
-def _decoded(body: bytes) -> Any:
-    """The JSON of a body; None where it is none."""
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        # half of a surrogate pair, as of a cut emoji, is JSON by the letter, and text to nobody: it becomes a "?"
-        return msgspec.json.decode(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None

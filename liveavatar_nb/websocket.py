@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from . import config
 from .config import Masked
+from .connection import SILENT, goes_by_proxy
 from .errors import LiveAvatarException
 from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command
 from .retry import delay, is_worth_a_handshake, may_reconnect
-from .transport import SILENT, goes_by_proxy
 from .wire import Wire
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from livekit.plugins.liveavatar.api import LiveAvatarAPI as PluginAPI
 
 from liveavatar_nb import APIConnectOptions, LiveAvatarAPI, LiveAvatarException, Simulator
 from liveavatar_nb.config import Masked, find_base
+from liveavatar_nb.envelope import envelope
 from liveavatar_nb.errors import (
     APIConnectionError,
     APIResponseError,
@@ -27,7 +28,7 @@ from liveavatar_nb.errors import (
     StartOutcomeUnknown,
     ValidationError,
 )
-from liveavatar_nb.transport import BlockingStopper, envelope
+from liveavatar_nb.stopper import BlockingStopper
 
 STREAMING = ["create_streaming_session", "start_streaming_session", "stop_streaming_session"]
 ROOM = SimpleNamespace(name="a room")

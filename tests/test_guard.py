@@ -348,7 +348,7 @@ acts = guard.Watch._act
 
 def act(self):
     acts(self)
-    if "liveavatar_nb.transport" in sys.modules:
+    if "liveavatar_nb.stopper" in sys.modules:
         is_gone.append(True)
         Path({preloaded!r}).touch()
 

@@ -65,7 +65,7 @@ class Charge:
     def act(self) -> None:
         """Stops it, or looks whether it has come back."""
         from ..retry import delay  # noqa: PLC0415 (a quick start)
-        from ..transport import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
+        from ..stopper import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
 
         with BlockingStopper(CALL_LIMIT) as stopper:
             is_over = stopper.stop_for_certain(self.base_url, self.key, self.id)
@@ -147,7 +147,7 @@ class Watch:
         if now >= self._preload_at:
             self._preload_at = NEVER
             from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
-            from ..transport import BlockingStopper  # noqa: PLC0415
+            from ..stopper import BlockingStopper  # noqa: PLC0415
 
             for charge in self._charges.values():
                 with BlockingStopper() as stopper:

@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from liveavatar_nb import Simulator
+from liveavatar_nb.envelope import envelope
 from liveavatar_nb.models import Avatar
 from liveavatar_nb.record import decode_all
-from liveavatar_nb.transport import envelope
 
 from .table import Row, show
 

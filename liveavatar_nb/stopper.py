@@ -1,0 +1,110 @@
+"""`BlockingStopper`: stops sessions without an event loop."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+import httpx
+
+from . import config
+from .config import Masked
+from .connection import Signed, certificates, goes_by_proxy
+from .envelope import envelope
+from .errors import APIResponseError, APIStatusError, APITimeoutError
+
+
+class BlockingStopper:
+    """The stop that needs no event loop, for the interpreter's exit, the guard, and a loop that is dead.
+
+    Args:
+        limit: seconds for all calls together.
+    """
+
+    def __init__(self, limit: float = config.EXIT_STOP_LIMIT) -> None:
+        self._deadline = time.monotonic() + limit
+        self._clients: dict[bool, httpx.Client] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    def warm_up(self, base_url: str) -> None:
+        """Has all in memory that a stop needs: what it was installed from may be gone by then."""
+        import encodings.idna  # noqa: F401, PLC0415 (what a connection imports by itself)
+
+        self._client(base_url)
+
+    def stop(self, base_url: str, key: Masked, session_id: str, *, waiting: int = 0) -> bool:
+        """Stops a session by its id (`POST /v1/sessions/stop`); whether the service confirmed it.
+
+        Args:
+            base_url: the service's address.
+            key: signs the call.
+            session_id: which.
+            waiting: how many stops are to follow, which share the time that is left.
+        """
+        return self._stop(base_url, key, session_id, waiting) is None
+
+    def stop_for_certain(self, base_url: str, key: Masked, session_id: str) -> bool:
+        """As `stop`; where the service refuses, the list of active sessions tells whether it is over."""
+        failure = self._stop(base_url, key, session_id, waiting=1)
+        if not isinstance(failure, APIStatusError):
+            return failure is None
+        try:
+            return session_id not in self._active(base_url, key)
+        except Exception:  # noqa: BLE001 (whatever it was, nothing is certain)
+            return False
+
+    def _stop(self, base_url: str, key: Masked, session_id: str, waiting: int) -> Exception | None:
+        """What kept the service from confirming a stop."""
+        body = {"session_id": session_id, "reason": "USER_CLOSED"}
+        try:
+            self._send("POST", base_url, "/v1/sessions/stop", key, waiting=waiting, json=body)
+        except Exception as failure:  # noqa: BLE001 (the interpreter ends: the next stop must have its turn)
+            return failure
+        return None
+
+    def _active(self, base_url: str, key: Masked) -> set[str]:
+        """The ids of the account's active sessions."""
+        found: set[str] = set()
+        for page in range(1, config.PAGES_LIMIT + 1):
+            query = {"type": "active", "page": page, "page_size": 100}
+            data = self._send("GET", base_url, "/v1/sessions", key, params=query)["data"]
+            found.update(session["id"] for session in data["results"])
+            if not (data.get("next") and data["results"]):
+                return found
+        raise APIResponseError("The list of active sessions has no end.")
+
+    def _send(
+        self, method: str, base_url: str, path: str, key: Masked, *, waiting: int = 0, **content: Any
+    ) -> dict[str, Any]:
+        # its share of what is left: a service that drips must not take the time of those that wait
+        limit = (self._deadline - time.monotonic()) / (waiting + 1)
+        if limit <= 0:
+            raise APITimeoutError(f"No time was left for {method} {path}.", sent=False)
+        with self._client(base_url).stream(
+            method,
+            f"{base_url}{path}",
+            headers={"accept-encoding": "identity"},
+            auth=Signed(key, bearer=False),
+            timeout=limit,
+            follow_redirects=False,
+            **content,
+        ) as response:
+            body = bytearray()
+            until = time.monotonic() + limit
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) > config.BODY_LIMIT or time.monotonic() > until:
+                    raise APITimeoutError(f"{method} {path} was not answered in time.")
+            return envelope(response.status_code, response.headers, bytes(body), f"{method} {path}")
+
+    def _client(self, base_url: str) -> httpx.Client:
+        by_proxy = goes_by_proxy(base_url)
+        if by_proxy not in self._clients:
+            self._clients[by_proxy] = httpx.Client(verify=certificates(by_proxy), trust_env=by_proxy)
+        return self._clients[by_proxy]
