@@ -23,7 +23,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from . import config
 from .checks import misfit
-from .errors import ClientClosed, LiveAvatarException
+from .errors import ClientClosed, LiveAvatarException, calling_context
 from .nesting import run_nested
 
 P = ParamSpec("P")
@@ -201,11 +201,11 @@ class Bridge:
         """
         loop, thread = self.loop, self._thread
         if thread is not None and threading.get_ident() == thread.ident:
-            return run_nested(loop, work)
+            return calling_context().run(run_nested, loop, work)
         wait = _Wait(work)
         loop.waits.add(wait)
         try:
-            loop.call_soon_threadsafe(wait.start, loop)
+            loop.call_soon_threadsafe(wait.start, loop, context=calling_context())
             wait.wait()
             wait.is_closed = wait.is_closed or loop.is_going
         except RuntimeError:

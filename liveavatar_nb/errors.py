@@ -42,9 +42,11 @@ import contextvars
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from types import FrameType
+from typing import Any, Final, NamedTuple
 
 PACKAGE: Final = __name__.partition(".")[0]
+BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio")  # packages whose lines stand between a user's and a warning
 CONCURRENCY_CODE: Final = 4003  # the envelope's code for too many sessions at once
 LONGEST_MESSAGE: Final = 500  # characters of the service's own words in an error
 
@@ -380,14 +382,46 @@ def quietly() -> Iterator[None]:
         _is_quiet.reset(token)
 
 
+class CallSite(NamedTuple):
+    """The line of a user's that called this package; it holds no frame, and nothing that the frame holds."""
+
+    filename: str
+    line: int
+    module: str
+    registry: dict[Any, Any]  # of the warnings that were shown for that module
+
+
+_called_at: contextvars.ContextVar[CallSite | None] = contextvars.ContextVar("called_at", default=None)
+
+
+def calling_context() -> contextvars.Context:
+    """A copy of the present context: what runs in it, on whichever thread, warns at the line that calls now."""
+    context = contextvars.copy_context()
+    context.run(_called_at.set, _call_site())
+    return context
+
+
 def warn(message: str) -> None:
-    """Warns at the line that called this package, whichever way it came in."""
+    """Warns at the line that called this package, whichever way it came in, and on whichever thread."""
     if _is_quiet.get():
         return
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, LiveAvatarWarning, stacklevel=level)
+    at = _call_site()
+    warnings.warn_explicit(message, LiveAvatarWarning, at.filename, at.line, at.module, at.registry)
+
+
+def _call_site() -> CallSite:
+    frame, told = sys._getframe(1), _called_at.get()
+    while frame.f_back is not None and (package := _module(frame).partition(".")[0]) in BETWEEN:
+        if package != PACKAGE and told is not None:
+            # a loop's frames: who had it begun is not on this stack
+            return told
+        frame = frame.f_back
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    return CallSite(frame.f_code.co_filename, frame.f_lineno, _module(frame), registry)
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__") or "")
 
 
 def status_error(

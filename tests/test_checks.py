@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Masked, Simulator
+from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Masked, Simulator
 from liveavatar_nb.bodies import AvatarPersona, LiveKitConfig, PageSize, VideoQuality
+from liveavatar_nb.bridge import bridge
 from liveavatar_nb.checks import check
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, NotFoundError
 
@@ -188,6 +190,37 @@ def test_a_warning_of_the_sync_face_is_at_the_callers_line_too(la: LiveAvatar) -
     silas = la.avatars()["Silas"]
     with pytest.warns(LiveAvatarWarning) as caught:
         la.api.sessions.create_token(avatar_id=silas.id, mode="FULL", avatar_persona={})
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_warning_of_a_nested_call_is_at_the_line_of_the_handler(la: LiveAvatar) -> None:
+    silas = la.avatars()["Silas"]
+
+    async def make() -> None:
+        la.api.sessions.create_token(avatar_id=silas.id, mode="FULL", avatar_persona={})
+
+    with pytest.warns(LiveAvatarWarning) as caught:
+        bridge.call(make())
+    line = make.__code__.co_firstlineno + 1
+    assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, line)]
+
+
+def test_what_is_warned_of_amid_a_call_is_at_the_callers_line(la: LiveAvatar, simulator: Simulator) -> None:
+    la.api.contexts.create(name="Guide", prompt="You guide.", opening_text=None)
+    with pytest.warns(LiveAvatarWarning, match="both would answer") as caught:
+        la.start("Silas", context="Guide", on_user_text=str.upper).stop()
+    assert [warning.filename for warning in caught] == [__file__]
+    assert simulator.billed() == []
+
+
+def test_what_a_task_warns_of_is_at_a_line_of_the_users(simulator: Simulator) -> None:
+    async def begin() -> None:
+        async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client:
+            await client.api.contexts.create(name="Guide", prompt="You guide.", opening_text=None)
+            await asyncio.gather(client.start("Silas", context="Guide", on_user_text=str.upper))
+
+    with pytest.warns(LiveAvatarWarning, match="both would answer") as caught:
+        asyncio.run(begin())
     assert [warning.filename for warning in caught] == [__file__]
 
 
