@@ -78,7 +78,8 @@ class RoomView(SessionView):
         # who tries again where it could not come in does not throw out who is there
         if not line.is_own and not holder.could_not:
             await line.expect()
-        self._answer(command, line.session_id, url=line.url, token=line.viewer().reveal())
+        token = line.viewer().reveal()
+        self._answer(command, line.session_id, url=line.url, token=token, avatar_identity=line.avatar_identity)
 
     async def do_room(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
         """What the page tells of the room that it is in."""
@@ -195,10 +196,12 @@ class RoomView(SessionView):
         *,
         url: str | None = None,
         token: str | None = None,
+        avatar_identity: str | None = None,
         reason: str | None = None,
         can_take_over: bool = False,
     ) -> None:
-        told = {"url": url, "token": token, "reason": reason, "can_take_over": can_take_over}
+        way = {"url": url, "token": token, "avatar_identity": avatar_identity}
+        told = {**way, "reason": reason, "can_take_over": can_take_over}
         self.tell_page(command.page, {"type": "room", "session_id": str(session_id), **told})
 
 

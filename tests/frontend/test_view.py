@@ -375,6 +375,32 @@ def test_another_window_has_it_and_gives_it_when_asked(loud: Open, livekit_serve
     expect(view.page.locator(".lv-saying")).to_have_text("Waiting for the avatar's video…", timeout=ROOM_LIMIT)
 
 
+def test_of_two_avatars_in_a_room_each_view_shows_its_own(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
+    view = loud("view", "view_livekit", script=EARS)
+    view.run("harness.another('view', 'view_other')")
+    view.sent("join", 2)
+    with Avatar(livekit_server, room, "avatar") as first, Avatar(livekit_server, room, "avatar-2") as second:
+        for widget, identity in (("w-1", "avatar"), ("w-2", "avatar-2")):
+            way = {"url": livekit_server.url, "token": livekit_server.token(f"viewer of {identity}", room)}
+            view.run(
+                """([widget, way]) => harness.python.tell({type: "room", reason: null, can_take_over: false,
+                    session_id: harness.models[widget].get("status").id, ...way}, [], widget)""",
+                [widget, {**way, "avatar_identity": identity}],
+            )
+        waits = "Waiting for the avatar's video…"
+        sayings = [view.page.locator(f".view:{which}-child .lv-saying") for which in ("first", "last")]
+        for saying in sayings:
+            expect(saying).to_have_text(waits, timeout=ROOM_LIMIT)
+        second.publish()
+        moves(view.page, ".view:last-child .lv-picture")
+        expect(sayings[0]).to_have_text(waits)
+        first.publish()
+        moves(view.page, ".view:first-child .lv-picture")
+        second.leave()
+        expect(sayings[1]).to_have_text(waits)
+        expect(sayings[0]).to_have_count(0)
+
+
 def test_data_goes_both_ways(loud: Open, livekit_server: LiveKitServer, room: str) -> None:
     view = loud("view", "view_starting", script=EARS)
     answer(view, livekit_server, room)
@@ -554,7 +580,8 @@ OFFER = """([room, later]) => {
     const now = performance.now.bind(performance);
     performance.now = () => now() - later;
   }
-  harness.python.tell({ type: "room", session_id, reason: null, can_take_over: false, ...room });
+  const facts = { avatar_identity: "heygen", reason: null, can_take_over: false, ...room };
+  harness.python.tell({ type: "room", session_id, ...facts });
   delete performance.now;
 }"""
 

@@ -132,8 +132,10 @@ def test_a_page_is_told_the_room_once_it_asks_and_holds_it_once_it_is_in(
     view: LiveView, wire: Wire, roomed: Session
 ) -> None:
     page = Page(view, wire, "tab-1")
+    line_of(roomed).avatar_identity = "avatar-2"
     answer = page.join(str(roomed.id))
     assert (answer["url"], answer["token"], answer["reason"]) == (ADDRESS, CANARY, None)
+    assert answer["avatar_identity"] == "avatar-2"
     assert held_by(view) is None, "it is not in yet"
     page.news(str(roomed.id), "joined", avatar=True)
     wait_for(lambda: held_by(view) == "page")

@@ -328,6 +328,8 @@ export interface RoomAnswer {
   session_id: string;
   url: string | null;
   token: string | null;
+  /** Who the avatar is in the room; null where there is no `url`. */
+  avatar_identity: string | null;
   reason: string | null;
   can_take_over: boolean;
 }

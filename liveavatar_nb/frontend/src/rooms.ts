@@ -209,11 +209,12 @@ export class Room implements SharedRoom {
     else this.voice?.send("join", { session_id: this.sessionId, take_over: this.takeOver });
   }
 
-  private async onAnswer({ url, token, reason, can_take_over: canTakeOver }: RoomAnswer): Promise<void> {
+  private async onAnswer(answer: RoomAnswer): Promise<void> {
+    const { url, token, avatar_identity: avatar, reason, can_take_over: canTakeOver } = answer;
     if (!this.isAsking) return;
     this.isAsking = false;
     const { attempt } = this;
-    if (url === null || token === null) {
+    if (url === null || token === null || avatar === null) {
       this.leave("left", { reason, canTakeOver });
       return;
     }
@@ -231,7 +232,7 @@ export class Room implements SharedRoom {
         this.say("unreachable", { reason: `This browser is not in the room after ${PATIENCE_MS / 1000} s.` });
       }
     }, PATIENCE_MS);
-    const handle = library.join(url, token);
+    const handle = library.join(url, token, avatar);
     this.handle = handle;
     handle.onChange(() => this.onHandle(handle));
     handle.onData((topic, payload) => {

@@ -282,6 +282,7 @@ export const FIXTURES = {
   view_still: {},
   view_starting: { status: { ...session, state: "connecting", steps: STEPS, elapsed: 1.2, credits_used: null, keep_alive_age: null } },
   view_livekit: { status: { ...idles, room: LIVEKIT } },
+  view_other: { status: { ...idles, id: "0ther000-8811-4ab1-8f37-52d3c9a7e4f2", room: LIVEKIT } },
   view_real: { ...real, status: { ...idles, room: LIVEKIT } },
   view_full: { status: { ...idles, mode: "FULL", room: LIVEKIT, can: FULL } },
   view_hold: { status: { ...idles, mode: "FULL", room: LIVEKIT, can: { ...FULL, push_to_talk: true } } },

@@ -172,11 +172,11 @@ class FakePython {
   tell(message, buffers = [], widget = "w-1") {
     harness.models[widget].trigger("msg:custom", message, buffers);
   }
-  /** What `join` is answered: { url, token }, or { reason, can_take_over }; null: nothing. */
+  /** What `join` is answered: { url, token, avatar_identity }, where that is another than in a hosted room, or { reason, can_take_over }; null: nothing. */
   room = option("media", "real") === "fake" ? { url: "ws://fake", token: "fake" } : (globalThis.roomAnswer ?? null);
   async answerRoom(widget, command, args) {
     if (command === "join" && this.room) {
-      const nothing = { url: null, token: null, reason: null, can_take_over: false };
+      const nothing = { url: null, token: null, avatar_identity: "heygen", reason: null, can_take_over: false };
       this.tell({ type: "room", session_id: args.session_id, ...nothing, ...this.room }, [], widget);
     } else if (command === "library") {
       const bytes = await (await fetch(option("media", "real") === "fake" ? "/fakemedia.js" : "/static/media.js")).arrayBuffer();

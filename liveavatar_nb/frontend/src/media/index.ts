@@ -26,7 +26,7 @@ import type { MediaLibrary, Quality, RoomHandle } from "./types";
 for (const name of Object.values(LoggerNames)) getLogger(name).setDefaultLevel(LogLevel.silent);
 
 /** Who the avatar is in a room that LiveAvatar hosts. */
-const AVATAR = "heygen";
+const HOSTED_AVATAR = "heygen";
 const CONTROL_TOPIC = "agent-control";
 /** Of each step of joining. */
 const STEP_LIMIT_MS = 15_000;
@@ -62,6 +62,7 @@ class Joined implements RoomHandle {
   constructor(
     private readonly address: string,
     token: string,
+    private readonly avatarIdentity: string,
   ) {
     this.host = new URL(address).host;
     this.listen();
@@ -205,12 +206,12 @@ class Joined implements RoomHandle {
     this.notify();
   }
 
-  /** In a room of the user's own the avatar has the name that its token gives it. */
+  /** Where the service hosts the room, a new name would do no harm. In the user's own room others show video, too. */
   private avatar(): RemoteParticipant | undefined {
-    const others = [...this.room.remoteParticipants.values()];
-    return (
-      others.find((one) => one.identity === AVATAR) ?? others.find((one) => trackOf(one, Track.Kind.Video) !== null)
-    );
+    const { remoteParticipants: others } = this.room;
+    const named = others.get(this.avatarIdentity);
+    if (named || this.avatarIdentity !== HOSTED_AVATAR) return named;
+    return [...others.values()].find((one) => trackOf(one, Track.Kind.Video) !== null);
   }
 
   private end(state: RoomNews["state"], reason: string | null): void {
@@ -248,5 +249,7 @@ function unreachableWords(address: string): string {
 // A browser's first connection takes longer than its others, which is over before a room is to be joined.
 new RTCPeerConnection().close();
 
-const library: MediaLibrary = { join: (address, token) => new Joined(address, token) };
+const library: MediaLibrary = {
+  join: (address, token, avatarIdentity) => new Joined(address, token, avatarIdentity),
+};
 export default library;

@@ -26,7 +26,7 @@ export interface RoomHandle {
 /** The default export of media.js. */
 export interface MediaLibrary {
   /** Begins to join: the handle tells by its state how it went. */
-  join(address: string, token: string): RoomHandle;
+  join(address: string, token: string, avatarIdentity: string): RoomHandle;
 }
 
 /** The room of one session, for all views of it on this page. */
