@@ -364,6 +364,9 @@ def blocking(
             refused = misfit(method, args, kwargs) or failure
             args, kwargs = (), {}
             raise refused.with_traceback(None) from None
+        except LiveAvatarException as refused:
+            args, kwargs = (), {}
+            raise refused.with_traceback(None) from None
         # this frame waits, and a traceback would show what is a secret among them
         args, kwargs = (), {}
         try:

@@ -7,6 +7,7 @@ nearest value that does.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import re
@@ -19,7 +20,9 @@ from typing import (
     Final,
     Literal,
     NotRequired,
+    ParamSpec,
     Required,
+    TypeVar,
     Union,
     get_args,
     get_origin,
@@ -32,6 +35,9 @@ from msgspec import UNSET, Meta, UnsetType
 from .config import Masked
 from .errors import InvalidArgument
 from .exchange import SECRET_NAME
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 UUID_PATTERN: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 SHOWN: Final = 60  # characters of a wrong value in an error
@@ -241,24 +247,51 @@ def _wrong(field: str, wanted: str, value: Any, near: str | None = None, *, is_s
     )
 
 
-def misfit(method: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> InvalidArgument | None:
+def strict(method: Callable[P, R]) -> Callable[P, R]:
+    """The method, refusing in words what it does not take; its names, types and docstring stay visible.
+
+    Of a class, `__init__` is told by the class's name.
+    """
+    name = method.__qualname__.split(".")[-2] if method.__name__ == "__init__" else method.__name__
+
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except TypeError:
+            refused = misfit(method, args[1:], kwargs, name)
+            if refused is None:
+                raise
+        finally:
+            # a traceback that shows local variables must not show a secret among them
+            del args, kwargs
+        raise refused
+
+    return wrapper
+
+
+def misfit(
+    method: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], called: str | None = None
+) -> InvalidArgument | None:
     """The error for arguments that a method does not take, with the nearest name; None where it takes them.
 
     Args:
         method: with `self` as its first parameter.
         args: without `self`.
         kwargs: by name.
+        called: what it is called; its own name when not given.
     """
+    called = called or method.__name__
     signature = inspect.signature(method)
     known = list(signature.parameters)[1:]
     for name in kwargs:
         if name not in known:
-            return unknown(name, name, known, f"{method.__name__}() takes no {name!r}.")
+            return unknown(name, name, known, f"{called}() takes no {name!r}.")
     try:
         signature.bind(None, *args, **kwargs)
     except TypeError as failure:
         wanted = ", ".join(_shown(one) for one in list(signature.parameters.values())[1:])
-        return InvalidArgument(f"{method.__name__}(): {failure}.", remedy=f"It takes: {wanted}." if wanted else "")
+        return InvalidArgument(f"{called}(): {failure}.", remedy=f"It takes: {wanted}." if wanted else "")
     return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from . import config
 from .api import LiveAvatarAPI
 from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
-from .checks import one_of
+from .checks import one_of, strict
 from .clock import CLOCK, Clock
 from .config import Masked
 from .errors import (
@@ -27,7 +27,7 @@ from .errors import (
 from .leftovers import leftovers
 from .life import SessionOptions
 from .listing import Listing
-from .lookup import Preparation
+from .lookup import Languages, Preparation
 from .models import Avatar, Context, ContextDetail, NewContext, Voice
 from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
 from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
@@ -74,6 +74,7 @@ class AsyncLiveAvatar:
 
     is_simulated = False  # whether the service ends with this process: its sessions need neither record nor guard
 
+    @strict
     def __init__(
         self,
         api_key: str | Masked | None = None,
@@ -96,6 +97,7 @@ class AsyncLiveAvatar:
         self._clock = clock
         self._simulator: Simulator | None = None
         self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
+        self._languages = Languages(self._api)
         self._sessions: list[AsyncSession] = []
         self._pending: list[Preparation] = []
         self._closing = False
@@ -299,6 +301,7 @@ class AsyncLiveAvatar:
         """What is left on the account, in credits (`GET /v1/users/credits`)."""
         return (await self.api.credits.get()).credits_left
 
+    @strict
     async def start(
         self,
         avatar: str | Avatar | None = None,
@@ -386,7 +389,7 @@ class AsyncLiveAvatar:
             raise InvalidArgument("replace and concurrent exclude each other.")
         if not (replace or concurrent):
             self._refuse_second()
-        start = Preparation(self.api, options, own_room)
+        start = Preparation(self.api, self._languages, options, own_room)
         self._pending.append(start)
         # it takes longer to come up than all that is looked up
         guard = None if self.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))

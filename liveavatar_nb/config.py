@@ -43,6 +43,7 @@ HOLDER_LIMIT: Final = 5.0  # s that a command waits for a page that is about to 
 ARRIVAL_LIMIT: Final = 10.0  # s that the first command waits for the avatar to be in the room
 THINKING_LIMIT: Final = 20.0  # s after a question until the avatar does not look as if it thought any more
 ANSWER_GRACE: Final = 30.0  # s of silence in which the service is to answer a question
+LANGUAGES_LIMIT: Final = 3.0  # s that a start waits for the list of languages, by which a code is checked
 LOOK_PAUSE: Final = 3.0  # s between two questions whether a session whose room was lost still lives
 CLEAR_LIMIT: Final = 5.0  # s, to delete what was made for a session
 LEAVE_LIMIT: Final = 2.0  # s that who holds a room has to leave it

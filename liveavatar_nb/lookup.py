@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Any
 from . import config
 from .api import LiveAvatarAPI
 from .bodies import PAGE_SIZE_LIMIT
-from .checks import UUID_PATTERN
+from .checks import UUID_PATTERN, check, nearest
 from .errors import InvalidArgument, LiveAvatarException, SessionEnded
 from .life import SessionOptions
 from .listing import pick
-from .models import Avatar, Context, ContextDetail, NewContext, Voice
-from .preflight import check_avatar, check_variables
+from .models import Avatar, Context, ContextDetail, Language, NewContext, Voice
+from .preflight import OF_A_CONVERSATION, check_avatar, check_variables
+from .record import Records
 from .rooms import AsyncRoom
 
 if TYPE_CHECKING:
     from .listing import Listing
 
 logger = logging.getLogger("liveavatar_nb.session")
+
+DEFAULT_LANGUAGE = OF_A_CONVERSATION["language"]
 
 
 class MadeContext:
@@ -108,6 +111,7 @@ class Preparation:
 
     Args:
         api: the service.
+        languages: those that it speaks.
         options: what the session is started with, as far as nothing has to be looked up.
         room: your own, where the avatar is to join that.
 
@@ -116,8 +120,11 @@ class Preparation:
         making: done once it is over with the context that it made.
     """
 
-    def __init__(self, api: LiveAvatarAPI, options: SessionOptions, room: AsyncRoom | None) -> None:
+    def __init__(
+        self, api: LiveAvatarAPI, languages: Languages, options: SessionOptions, room: AsyncRoom | None
+    ) -> None:
         self._api = api
+        self._languages = languages
         self._options = options
         self._room = room
         self.is_cancelled = False
@@ -147,6 +154,7 @@ class Preparation:
         options, variables = self._options, self._options.dynamic_variables
         found = await find_avatar(self._api, avatar, avatars, is_sandbox=options.is_sandbox)
         options = replace(options, voice_id=await find_voice(self._api, voice))
+        options = replace(options, language=await self._languages.find(options.language))
         check_avatar(found, options.mode, is_sandbox=options.is_sandbox, voice_id=options.voice_id)
         detail = made = None
         if context is not None and not isinstance(context, NewContext):
@@ -241,6 +249,54 @@ async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str,
         await made.delete()
         raise
     return made
+
+
+class Languages:
+    """The codes of the languages that avatars speak, asked for once (`GET /v1/languages`).
+
+    Args:
+        api: the service.
+    """
+
+    def __init__(self, api: LiveAvatarAPI) -> None:
+        self._api = api
+        self._known: Records[Language] | None = None
+
+    async def find(self, language: str) -> str:
+        """The code that is meant, as the service writes it. Where it cannot be asked, what was given is taken.
+
+        Args:
+            language: a code, also of a region's kind of it, as in `de-CH`.
+
+        Raises:
+            InvalidArgument: it is none of the service's.
+        """
+        given: str = check(language, str, "language").strip()
+        if given == DEFAULT_LANGUAGE:
+            return given
+        known = await self._all()
+        codes = {one.code.casefold(): one.code for one in known}
+        if given.casefold() in codes:
+            return codes[given.casefold()]
+        if not known or given.replace("_", "-").partition("-")[0].casefold() in codes:
+            return given
+        names = {one.language: one.code for one in known}
+        name = nearest(given, names, cutoff=0.7)
+        near = names[name] if name else nearest(given, codes.values(), cutoff=0.5)
+        raise InvalidArgument(
+            f"There is no language {given!r}.",
+            remedy=f"Did you mean {near!r}?" if near else f"There are: {', '.join(codes.values())}.",
+            field="language",
+        )
+
+    async def _all(self) -> Records[Language]:
+        if self._known is None:
+            try:
+                async with asyncio.timeout(config.LANGUAGES_LIMIT):
+                    self._known = await self._api.languages.list()
+            except (LiveAvatarException, TimeoutError) as failure:
+                logger.info("the list of languages cannot be had: %s", getattr(failure, "message", "no answer in time"))
+        return self._known or Records()
 
 
 async def find_voice(api: LiveAvatarAPI, voice: str | Voice | None) -> str | None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from . import html
+from .checks import check, strict
 from .config import CREDITS_PER_MINUTE
 from .errors import SchemaError
 from .record import Record, Records
@@ -382,12 +383,25 @@ class NewContext:
         prompt: what the avatar knows and how it behaves; `{{names}}` are filled in by `dynamic_variables`.
         opening_text: what it says first; None for nothing.
         links: pages that it draws on, as in `[{"url": "https://example.org", "faq": None}]`.
+
+    Raises:
+        InvalidArgument: one of them is missing, or of another type.
     """
 
     name: str
     prompt: str
     opening_text: str | None = None
     links: list[Any] | None = None
+
+    def __post_init__(self) -> None:
+        check(self.name, str, "name")
+        check(self.prompt, str, "prompt")
+        check(self.opening_text, str | None, "opening_text")
+        check(self.links, list[Any] | None, "links")
+
+
+# a dataclass writes it by itself
+NewContext.__init__ = strict(NewContext.__init__)  # type: ignore[method-assign]
 
 
 class Language(Record):

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, Self
 from urllib.parse import quote
 
 from . import config
-from .checks import masked_text
+from .checks import masked_text, strict
 from .config import Masked
 from .errors import ClientClosed, InvalidArgument, LiveAvatarException, NotFoundError, warn
 from .livekit_server import LiveKitServer
@@ -70,6 +70,7 @@ class AsyncRoom:
         ...         print(room.guest_link())
     """
 
+    @strict
     def __init__(
         self,
         url: str | None = None,

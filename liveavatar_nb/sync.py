@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import config
 from .bridge import Face, blocking, bridge, reading
+from .checks import strict
 from .client import AsyncLiveAvatar, started_simulator
 from .clock import CLOCK, Clock
 from .config import Masked
@@ -63,6 +64,7 @@ class LiveAvatar(Face):
         connected
     """
 
+    @strict
     def __init__(
         self,
         api_key: str | Masked | None = None,

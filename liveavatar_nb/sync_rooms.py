@@ -6,7 +6,7 @@ from typing import Self
 
 from . import config
 from .bridge import Face, blocking, blocking_iter, bridge, passing, reading
-from .checks import masked_text
+from .checks import masked_text, strict
 from .config import Masked
 from .rooms import AsyncRoom
 
@@ -35,6 +35,7 @@ class Room(Face):
         ...     print(room.guest_link())
     """
 
+    @strict
     def __init__(
         self,
         url: str | None = None,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import traceback
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Masked, Simulator
+from liveavatar_nb import (
+    AsyncLiveAvatar,
+    AsyncRoom,
+    LiveAvatar,
+    LiveAvatarAPI,
+    Masked,
+    NewContext,
+    Room,
+    Simulator,
+)
 from liveavatar_nb.bodies import AvatarPersona, LiveKitConfig, PageSize, VideoQuality
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.checks import check
@@ -272,6 +283,37 @@ def test_the_sync_face_refuses_what_it_does_not_take(call: Wrong, told: str) -> 
         call(la)
     assert told in str(caught.value)
     assert CANARY not in str(caught.value)
+
+
+NEAREST: list[tuple[Any, dict[str, Any], str, str]] = [
+    (NewContext, {"name": "a", "promt": "b"}, "promt", "NewContext() takes no 'promt'. Did you mean 'prompt'?"),
+    (NewContext, {"name": "a", "prompt": 3}, "prompt", "prompt must be text, not 3."),
+    (NewContext, {"name": "a", "prompt": "b", "opening_text": True}, "opening_text", "must be text"),
+    (NewContext, {"name": "a", "prompt": "b", "links": {}}, "links", "must be a list"),
+    (Room, {"nme": "Hall"}, "nme", "Room() takes no 'nme'. Did you mean 'name'?"),
+    (AsyncRoom, {"api_secrt": CANARY}, "api_secrt", "AsyncRoom() takes no 'api_secrt'. Did you mean 'api_secret'?"),
+    (LiveAvatar, {"api_ky": CANARY}, "api_ky", "LiveAvatar() takes no 'api_ky'. Did you mean 'api_key'?"),
+    (AsyncLiveAvatar("a-key").start, {"sandbox": True}, "sandbox", "start() takes no 'sandbox'"),
+]
+
+
+@pytest.mark.parametrize(("call", "kwargs", "field", "told"), NEAREST)
+def test_what_is_misspelt_is_refused_with_the_nearest_name_and_no_secret_in_a_frame(
+    call: Any, kwargs: dict[str, Any], field: str, told: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=re.escape(told)) as caught:
+        call(**kwargs)
+    assert caught.value.field == field
+    # the caller's own frame is theirs
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)][1:]
+    assert frames
+    assert not [frame for frame in frames if CANARY in repr(frame.f_locals)]
+
+
+def test_the_sync_start_names_the_nearest_in_one_frame_of_ours(la: LiveAvatar) -> None:
+    with pytest.raises(InvalidArgument, match="Did you mean 'is_sandbox'") as caught:
+        la.start("Silas", sandbox=True)  # type: ignore[call-arg]
+    assert len(list(traceback.walk_tb(caught.value.__traceback__))) == 2
 
 
 def test_a_key_as_bytes_is_one(la: LiveAvatar, simulator: Simulator) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, SessionState, Simulator
+from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, SessionState, Simulator, config
 from liveavatar_nb.errors import InvalidArgument, ValidationError
 from liveavatar_nb.life import SessionOptions
 from liveavatar_nb.models import ContextDetail
@@ -41,6 +41,10 @@ def tokens(simulator: Simulator) -> list[dict[str, Any]]:
         ({"mode": "FUL", "context": "My guide"}, "mode", "Did you mean 'FULL'"),
         ({"avatar": "Noor (from a photo)", "context": "My guide"}, "voice_id", "no voice of its own"),
         ({"is_sandbox": True, "context": "My guide"}, "avatar", "sandbox takes only"),
+        ({"context": "My guide", "language": "dee"}, "language", "Did you mean 'de'"),
+        ({"context": "My guide", "language": "German"}, "language", "Did you mean 'de'"),
+        ({"context": "My guide", "language": "xx"}, "language", "There are: ar, bg"),
+        ({"context": "My guide", "language": 3}, "language", "must be text"),
         ({"context": "Needs"}, "dynamic_variables", "needs values for visitor"),
         ({"context": "Needs", "dynamic_variables": {"guest": "Ada"}}, "dynamic_variables", "needs values for visitor"),
     ],
@@ -84,6 +88,30 @@ def test_names_in_the_context_are_filled_in(la: LiveAvatar, simulator: Simulator
     assert sent["dynamic_variables"] == {"visitor": "Ada"}
     assert sent["avatar_persona"]["voice_id"] == voice.id
     assert sent["interactivity_type"] == "PUSH_TO_TALK"
+
+
+@pytest.mark.parametrize(("given", "sent"), [("en", "en"), ("DE", "de"), ("de-CH", "de-CH"), ("pt_BR", "pt_BR")])
+@pytest.mark.usefixtures("guide")
+def test_a_language_is_sent_as_the_service_writes_it(
+    la: LiveAvatar, simulator: Simulator, given: str, sent: str
+) -> None:
+    for _ in range(2):
+        la.start("Silas", context="My guide", language=given, replace=True).stop()
+    assert [token["avatar_persona"]["language"] for token in tokens(simulator)] == [sent, sent]
+    asked = [one for one in simulator.requests() if one["path"] == "/v1/languages"]
+    assert len(asked) == (0 if given == "en" else 1), "once for a client, and not for the default"
+
+
+@pytest.mark.usefixtures("guide")
+def test_where_the_languages_cannot_be_had_what_was_given_is_taken(
+    la: LiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "LANGUAGES_LIMIT", 0.2)
+    simulator.faults.add("languages", "delay", seconds=2)
+    la.start("Silas", context="My guide", language="xx").stop()
+    assert tokens(simulator)[0]["avatar_persona"]["language"] == "xx"
+    with pytest.raises(InvalidArgument, match="no language 'xx'"):
+        la.start("Silas", context="My guide", language="xx")
 
 
 async def test_the_end_of_a_conversation_is_noticed_when_it_is_due(
