@@ -141,7 +141,7 @@ def test_a_page_is_told_the_room_once_it_asks_and_holds_it_once_it_is_in(
     wait_for(lambda: held_by(view) == "page")
     wait_for(lambda: view.status["room"]["avatar"])
     page.news(str(roomed.id), "reconnecting")
-    wait_for(lambda: "connection to the room back" in (view.status["room"]["words"] or ""))
+    wait_for(lambda: "being got back" in (view.status["room"]["words"] or ""))
     assert held_by(view) == "page"
     page.news(str(roomed.id), "joined", avatar=True)
     wait_for(lambda: view.status["room"]["words"] is None)
