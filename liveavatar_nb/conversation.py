@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from .clock import Clock
 from .errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from .holder import RoomLine
 from .lines import Lines, UserSide
+from .newest import Newest
 from .protocol import full
 from .protocol.events import Event
 from .protocol.full import Command
@@ -25,8 +26,6 @@ from .utterance import AgentState, AsyncUtterance, UtteranceState
 logger = logging.getLogger("liveavatar_nb.session")
 
 REMEMBERED: Final = 1000  # what was asked, and said word for word
-DEAF: Final = 2.0  # s after an interruption in which words without a source are of what was interrupted
-SLOWEST_SPEECH: Final = 8.0  # characters a second
 
 
 class Conversation:
@@ -52,8 +51,8 @@ class Conversation:
         self._sources = Sources(clock, has_opening=has_opening)
         self._line: RoomLine | None = None
         self._open: list[AsyncUtterance] = []
-        self._asked: OrderedDict[str, str] = OrderedDict()  # what was asked, by the ids of the answers
-        self._words: OrderedDict[str, str] = OrderedDict()  # what is said word for word, by its ids
+        self._asked: Newest[str, str] = Newest(REMEMBERED)  # what was asked, by the ids of the answers
+        self._words: Newest[str, str] = Newest(REMEMBERED)  # what is said word for word, by its ids
         self._repeats = full.Repeats()
         self._user = UserSide(lines)
         self._rest = AgentState.IDLE
@@ -116,7 +115,7 @@ class Conversation:
         self._refuse_ended()
         self._sources.add(utterance)
         if not question:
-            self._remember(self._words, utterance.id, command.text or "")
+            self._words[utterance.id] = command.text or ""
         self._open.append(utterance)
         self.utterances.append(utterance)
         self._on_change()
@@ -150,7 +149,7 @@ class Conversation:
         self._sources.somebody_is_there()
         utterance.begin(has_waited=self._open[0] is not utterance)
         if question is not None:
-            self._remember(self._asked, utterance.id, question)
+            self._asked[utterance.id] = question
             self._lines.finish("user", utterance.id, question)
             self._think()
         self._on_change()
@@ -359,7 +358,7 @@ class Conversation:
         was_busy = bool(self._open)
         if was_talking:
             self._hushed_at = self._clock.monotonic()
-            self._deaf_until = self._hushed_at + DEAF
+            self._deaf_until = self._hushed_at + config.DEAF
         self._thinking_until = 0.0
         self._asked_at = None
         for utterance in list(self._open):
@@ -384,7 +383,7 @@ class Conversation:
         began = self._clock.monotonic()
         while True:
             talking = self.talking
-            needed = 0.0 if talking is None else len(talking.text or "") / SLOWEST_SPEECH
+            needed = 0.0 if talking is None else len(talking.text or "") / config.SLOWEST_SPEECH
             left = max(began, self._news_at) + needed + grace - self._clock.monotonic()
             if left <= 0:
                 break
@@ -396,11 +395,6 @@ class Conversation:
         what = "was spoken" if utterance.state is UtteranceState.TALKING else "is being spoken"
         told = f"The service did not say that {utterance.name!r} {what}, and was silent for {grace:g} s."
         self._end_one(utterance, UtteranceState.FAILED, UtteranceFailed(told, session_id=self._way.session_id))
-
-    def _remember(self, known: OrderedDict[str, str], key: str, value: str) -> None:
-        known[key] = value
-        while len(known) > REMEMBERED:
-            known.popitem(last=False)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
+from . import config
 from .clock import Clock
+from .newest import Newest
 from .protocol.events import Event
 from .utterance import AsyncUtterance, UtteranceState
 
 REMEMBERED: Final = 1000  # ids, with the utterances they stand for
-OPENING_LIMIT: Final = 10.0  # s after somebody came in which the opening may be said
 
 
 class Sources:
@@ -27,12 +27,12 @@ class Sources:
         self._clock = clock
         self._has_opening = has_opening
         self._opening_until: float | None = None  # known from the first sign of somebody in the room
-        self._known: OrderedDict[str, AsyncUtterance] = OrderedDict()
+        self._known: Newest[str, AsyncUtterance] = Newest(REMEMBERED)
         self._are_named = False  # whether the service has named one of ours
 
     def add(self, utterance: AsyncUtterance) -> None:
         """One that was asked for."""
-        self._remember(utterance.id, utterance)
+        self._known[utterance.id] = utterance
 
     def is_ours(self, utterance: AsyncUtterance) -> bool:
         """Whether it was asked for, by text."""
@@ -41,13 +41,13 @@ class Sources:
     def somebody_is_there(self) -> None:
         """From the first time on the opening is due."""
         if self._opening_until is None:
-            self._opening_until = self._clock.monotonic() + OPENING_LIMIT
+            self._opening_until = self._clock.monotonic() + config.OPENING_LIMIT
 
     def of(self, event: Event) -> AsyncUtterance | None:
         """The one that an event names; what answers the event answers that, too."""
         found = None if event.source_event_id is None else self._known.get(event.source_event_id)
         if found is not None and event.event_id is not None:
-            self._remember(event.event_id, found)
+            self._known[event.event_id] = found
         return found
 
     def named(self, utterance: AsyncUtterance) -> None:
@@ -65,9 +65,4 @@ class Sources:
         """With this event the avatar began to say something by itself."""
         self._has_opening = False
         if event.source_event_id is not None:
-            self._remember(event.source_event_id, utterance)
-
-    def _remember(self, known: str, utterance: AsyncUtterance) -> None:
-        self._known[known] = utterance
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+            self._known[event.source_event_id] = utterance

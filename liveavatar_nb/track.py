@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from . import config
 from .clock import CLOCK, Clock
+from .newest import Newest
 from .protocol.events import AGENT_STATE, Event
 from .protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 ALIASES: Final = 1000  # ids of the service's own that are remembered with the utterances they stand for
-DEAF: Final = 2.0  # s at most in which a service that was told to stop says that it has
 SLACK: Final = 0.5  # s by which the service's end of an utterance may come before its sound's
 DERIVED: Final = "derived_from"  # marks an event that the service said in another spelling
 
@@ -35,9 +35,9 @@ class Track:
         self._clock = clock
         self._on_start = on_start
         self._open: list[AsyncUtterance] = []
-        self._known: OrderedDict[str, AsyncUtterance] = OrderedDict()
+        self._known: Newest[str, AsyncUtterance] = Newest(ALIASES)
         self._speaks = False  # whether `agent.speak_*` was heard
-        self._derived: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._derived: Newest[tuple[str, str], None] = Newest(ALIASES)
         self._rest = AgentState.IDLE
         self._silenced: list[AsyncUtterance] = []  # what was being said then
         self._deaf_until = 0.0  # until when the newer spelling may still speak of what was hushed
@@ -52,7 +52,7 @@ class Track:
         """Its first frame goes out."""
         utterance.begin(has_waited=bool(self._open))
         self._open.append(utterance)
-        self._remember(utterance.id, utterance)
+        self._known[utterance.id] = utterance
 
     def rest(self, state: AgentState) -> None:
         """What the avatar was told to do while it does not talk."""
@@ -61,7 +61,7 @@ class Track:
     def hush(self) -> list[AsyncUtterance]:
         """An interruption goes out: what was sent is over; what that was."""
         if self._open:
-            self._deaf_until = self._clock.monotonic() + DEAF
+            self._deaf_until = self._clock.monotonic() + config.DEAF
         self._silenced = [one for one in self._open if one.state is UtteranceState.TALKING]
         return self._close_all(UtteranceState.INTERRUPTED)
 
@@ -118,13 +118,8 @@ class Track:
             found = self.talking
         if found is not None:
             for one in ids:
-                self._remember(one, found)
+                self._known[one] = found
         return found
-
-    def _remember(self, known: str, utterance: AsyncUtterance) -> None:
-        self._known[known] = utterance
-        while len(self._known) > ALIASES:
-            self._known.popitem(last=False)
 
     def _turn(self, state: str) -> list[Event]:
         """The other spelling: what the avatar does."""
@@ -167,8 +162,6 @@ class Track:
 
     def _derive(self, kind: str, utterance: AsyncUtterance) -> Event:
         self._derived[kind, utterance.id] = None
-        while len(self._derived) > ALIASES:
-            self._derived.popitem(last=False)
         return Event(kind, {"event_id": utterance.id, DERIVED: AGENT_STATE})
 
     def _start(self, utterance: AsyncUtterance) -> bool:

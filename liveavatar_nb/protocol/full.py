@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from ..errors import InvalidArgument
+from ..newest import Newest
 from .events import SESSION_STATE, Event
 
 CONTROL: Final = "agent-control"  # the topic of what is sent
@@ -57,7 +57,7 @@ class Repeats:
     """Knows events that come twice."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[tuple[str, str, str | None], None] = OrderedDict()
+        self._seen: Newest[tuple[str, str, str | None], None] = Newest(REMEMBERED)
         self._chunk: tuple[str, str, str | None] | None = None
 
     def has(self, event: Event) -> bool:
@@ -70,8 +70,6 @@ class Repeats:
             return last == key
         is_known = key in self._seen
         self._seen[key] = None
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
         return is_known
 
 

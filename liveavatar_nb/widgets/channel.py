@@ -11,12 +11,13 @@ import logging
 import threading
 import uuid
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import comm
+
+from ..newest import Newest
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
@@ -56,7 +57,7 @@ class Channel:
 
     def __init__(self) -> None:
         self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: Newest[str, None] = Newest(REMEMBERED)
         self._lock = threading.Lock()
         self._manager: Any = None
 
@@ -95,8 +96,6 @@ class Channel:
         with self._lock:
             is_new = command.id not in self._seen
             self._seen[command.id] = None
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
         receiver(command, is_new=is_new)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections import OrderedDict
 from typing import Any, Final
 
 import traitlets
@@ -13,6 +12,7 @@ import traitlets
 from ..bodies import PAGE_SIZE_LIMIT
 from ..errors import InvalidArgument, LiveAvatarException
 from ..models import ContextDetail, NewContext
+from ..newest import Newest
 from .problem import Problem, problem_of
 from .settings import StartSettings
 
@@ -42,7 +42,7 @@ class PersonaView(StartSettings):
         self._persona_state = "none"
         self._new: NewContext | None = None
         self._detail: ContextDetail | None = None
-        self._previews: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        self._previews: Newest[str, tuple[str, bytes]] = Newest(KEPT_PREVIEWS)
         super().__init__(la, persona=self._persona(), **traits)
 
     async def do_persona(self) -> None:
@@ -133,8 +133,6 @@ class PersonaView(StartSettings):
                 self._post(told)
                 return
             self._previews[voice_id] = found
-            while len(self._previews) > KEPT_PREVIEWS:
-                self._previews.popitem(last=False)
         media_type, sound = found
         self._post({"type": "voice", "voice_id": voice_id, "media_type": media_type}, [sound])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -15,6 +14,7 @@ import traitlets
 from ..client import AsyncLiveAvatar
 from ..errors import InvalidArgument, LiveAvatarException
 from ..life import SessionState
+from ..newest import Newest
 from ..session import AsyncSession
 from ..threads import on_own_thread
 from ..worker import worker
@@ -63,7 +63,7 @@ class Talk(SessionView):
 
     def __init__(self, la: Any, sounds: Iterable[Any] | Mapping[str, Any] = (), **traits: Any) -> None:
         self._shelf = Sounds(sounds)
-        self._sound_of: OrderedDict[str, str] = OrderedDict()
+        self._sound_of: Newest[str, str] = Newest(REMEMBERED)
         self._told: list[dict[str, Any]] = []
         self._taking_in = asyncio.Lock()
         self._order = asyncio.Lock()
@@ -95,8 +95,6 @@ class Talk(SessionView):
             speaker = self._speaker()
             utterance = await speaker.play(offer.audio, rate=offer.rate, name=offer.name, wait=False, progress=False)
             self._sound_of[utterance.id] = offer.id
-            while len(self._sound_of) > REMEMBERED:
-                self._sound_of.popitem(last=False)
         self._client_changed()
 
     async def do_say(self, text: str) -> None:
