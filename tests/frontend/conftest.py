@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Route, ViewportSize
 
 import liveavatar_nb
 
@@ -20,6 +20,7 @@ ORIGIN = "http://harness.test"
 SECURE_ORIGIN = "https://harness.test"
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 TIMEOUT_MS = 10_000
+HEIGHT = 760  # px of a page
 EPOCH_S = 1_800_000_000  # of a page whose clock stands
 
 
@@ -30,8 +31,8 @@ class Harness:
         self.page = page
         self.errors: list[str] = []
         self.lines: list[str] = []
-        page.on("console", lambda line: self.lines.append(line.text))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._line)
+        page.on("pageerror", self._error)
 
     def run(self, script: str, argument: Any = None) -> Any:
         """Evaluate JavaScript that sees `harness`."""
@@ -69,6 +70,23 @@ class Harness:
     def picked(self) -> Locator:
         return self.page.locator('[role="option"][aria-selected="true"]')
 
+    def blank(self) -> None:
+        """The page as a new one is: no document, nobody who listens, nothing stored, no pointer over it."""
+        self.run("() => { localStorage.clear(); sessionStorage.clear(); }")
+        self.page.goto("about:blank")
+        self.page.remove_listener("console", self._line)
+        self.page.remove_listener("pageerror", self._error)
+        self.page.unroute_all()
+        self.page.context.clear_cookies()
+        self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        self.page.mouse.move(-1, -1)
+
+    def _line(self, line: ConsoleMessage) -> None:
+        self.lines.append(line.text)
+
+    def _error(self, error: Error) -> None:
+        self.errors.append(str(error))
+
 
 Open = Callable[..., Harness]
 
@@ -84,11 +102,16 @@ def answer(route: Route) -> None:
 
 
 @contextmanager
-def harnesses(browser: Browser) -> Iterator[Open]:
-    """A way to open the harness in a browser; what was opened is closed, and must have had no error."""
+def harnesses(browser: Browser, spares: list[Page] | None = None) -> Iterator[Open]:
+    """A way to open the harness in a browser; what was opened is closed, and must have had no error.
+
+    With `spares` a page that nothing was done to beforehand is taken from there, and given back: a new page has a
+    process of its own, whose start costs more than most tests.
+    """
     if not (STATIC / "studio.js").is_file():
         pytest.fail(f"no built front end in {STATIC}: install the package, or run its build hook", pytrace=False)
     opened: list[Harness] = []
+    lent: list[Harness] = []
 
     def open_harness(
         widget: str = "studio",
@@ -100,11 +123,17 @@ def harnesses(browser: Browser) -> Iterator[Open]:
         script: str | None = None,
         **options: str,
     ) -> Harness:
-        # The tests wait for what they look at; an animation under way would blur contrasts and pictures.
-        page = browser.new_page(viewport={"width": width, "height": 760}, reduced_motion="reduce")
+        size: ViewportSize = {"width": width, "height": HEIGHT}
+        lends = spares is not None and not (clock or secure or script)
+        if lends and spares:
+            page = spares.pop()
+            page.set_viewport_size(size)
+        else:
+            # The tests wait for what they look at; an animation under way would blur contrasts and pictures.
+            page = browser.new_page(viewport=size, reduced_motion="reduce")
         page.set_default_timeout(TIMEOUT_MS)
         made = Harness(page)
-        opened.append(made)
+        (lent if lends else opened).append(made)
         origin = SECURE_ORIGIN if secure else ORIGIN
         page.route(f"{origin}/**", answer)
         if clock:
@@ -119,17 +148,27 @@ def harnesses(browser: Browser) -> Iterator[Open]:
         return made
 
     yield open_harness
-    errors = [error for one in opened for error in one.errors]
+    errors = [error for one in [*opened, *lent] for error in one.errors]
     for one in opened:
         one.page.close()
+    for one in lent:
+        one.blank()
+        if spares is not None:
+            spares.append(one.page)
     assert errors == []
 
 
+@pytest.fixture(scope="module")
+def spares(chromium: Browser) -> list[Page]:
+    """Pages that the tests of a module use one after another."""
+    return []
+
+
 @pytest.fixture
-def harness(chromium: Browser) -> Iterator[Open]:
+def harness(chromium: Browser, spares: list[Page]) -> Iterator[Open]:
     """Open the harness: `harness("studio", "live", width=1100, theme="dark", host="plain", python="busy")`.
 
     With `clock=True` the page's time stands still until the test moves it; `script` runs in it before all else.
     """
-    with harnesses(chromium) as opened:
+    with harnesses(chromium, spares) as opened:
         yield opened
