@@ -16,7 +16,7 @@ from ..conftest import another
 from ..livekit import LiveKitServer, livekit_server
 from ..waiting import wait_for
 from .avatar import TONE, Avatar
-from .conftest import harnesses
+from .conftest import Spares, harnesses
 from .test_looks import axe, violations
 
 Open = Callable[..., Any]
@@ -96,8 +96,8 @@ def strict_chromium(livekit_server: LiveKitServer, chromium: Browser) -> Iterato
 
 
 @pytest.fixture
-def loud(loud_chromium: Browser) -> Iterator[Open]:
-    with harnesses(loud_chromium) as opened:
+def loud(loud_chromium: Browser, spares: Spares) -> Iterator[Open]:
+    with harnesses(loud_chromium, spares) as opened:
         yield opened
 
 
@@ -175,6 +175,21 @@ def test_video_and_sound_of_a_room_are_seen_and_heard(loud: Open, livekit_server
         wait_for(lambda: avatar.others() == ["client"])
         assert token not in view.page.content()
         assert view.run("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])") == '[{},{},""]'
+
+
+def test_video_is_seen_where_the_browser_does_not_tell_of_frames(
+    loud: Open, livekit_server: LiveKitServer, room: str
+) -> None:
+    untold = "for (const name of ['request', 'cancel']) delete HTMLVideoElement.prototype[`${name}VideoFrameCallback`];"
+    view = loud("view", "view_starting", script=EARS + untold)
+    answer(view, livekit_server, room)
+    with Avatar(livekit_server, room) as avatar:
+        connect(view)
+        told(view, "joined", avatar=False)
+        avatar.publish()
+        expect(view.page.locator("video.lv-picture:not(.lv-unseen)")).to_be_visible(timeout=ROOM_LIMIT)
+        moves(view.page)
+        expect(view.button("Take a snapshot")).to_be_enabled()
 
 
 def test_sound_that_the_browser_blocks_is_let_out_by_a_click(

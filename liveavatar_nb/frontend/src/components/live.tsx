@@ -11,6 +11,26 @@ interface VideoProps {
   onPicture: (video: HTMLVideoElement | null) => void;
 }
 
+/** Events that tell of a frame where the browser does not tell of each (Firefox before 132). */
+const FRAME_EVENTS = ["loadeddata", "timeupdate"] as const;
+
+/** Calls `came` once, with the first frame, unless the returned function is called before. */
+function onFirstFrame(video: HTMLVideoElement, came: () => void): () => void {
+  if (typeof video.requestVideoFrameCallback === "function") {
+    const id = video.requestVideoFrameCallback(came);
+    return () => video.cancelVideoFrameCallback(id);
+  }
+  const end = (): void => FRAME_EVENTS.forEach((name) => video.removeEventListener(name, look));
+  const look = (): void => {
+    // The video of before has its events on the way still.
+    if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || video.videoWidth === 0) return;
+    end();
+    came();
+  };
+  for (const name of FRAME_EVENTS) video.addEventListener(name, look);
+  return end;
+}
+
 /** Without its sound, which the room plays once for all views. */
 export function LiveVideo({ track, onPicture }: VideoProps) {
   const video = useRef<HTMLVideoElement>(null);
@@ -19,16 +39,14 @@ export function LiveVideo({ track, onPicture }: VideoProps) {
   useEffect(() => {
     const element = video.current;
     if (!element) return undefined;
-    let isGone = false;
     element.srcObject = new MediaStream([track]);
     void element.play().catch(() => undefined);
-    element.requestVideoFrameCallback(() => {
-      if (isGone) return;
+    const unwait = onFirstFrame(element, () => {
       setFrame(true);
       onPicture(element);
     });
     return () => {
-      isGone = true;
+      unwait();
       element.srcObject = null;
       setFrame(false);
       onPicture(null);
