@@ -12,7 +12,7 @@ import inspect
 import math
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -293,6 +293,17 @@ def misfit(
         wanted = ", ".join(_shown(one) for one in list(signature.parameters.values())[1:])
         return InvalidArgument(f"{called}(): {failure}.", remedy=f"It takes: {wanted}." if wanted else "")
     return None
+
+
+def not_async(owner: object, name: str, of_the_sync_face: Collection[str]) -> AttributeError:
+    """The error for an attribute that an async object lacks; of what its sync face has, with the way there."""
+    told = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    if name in of_the_sync_face:
+        told += (
+            ": a page's clicks are done on the loop of a LiveAvatar, also while a cell runs. "
+            "Take LiveAvatar() in place of AsyncLiveAvatar()"
+        )
+    return AttributeError(told, name=name, obj=owner)
 
 
 def _shown(parameter: inspect.Parameter) -> str:

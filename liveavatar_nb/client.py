@@ -7,12 +7,12 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
 from . import config
 from .api import LiveAvatarAPI
 from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
-from .checks import one_of, strict
+from .checks import not_async, one_of, strict
 from .clock import CLOCK, Clock
 from .config import Masked
 from .errors import (
@@ -131,6 +131,11 @@ class AsyncLiveAvatar:
     def __repr__(self) -> str:
         state = ", closed" if self.is_closed else ""
         return f"<{type(self).__name__} {self.base_url}, key {self.api.transport.key.source}{state}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise not_async(self, name, ["studio"])
 
     async def __aenter__(self) -> Self:
         return self

@@ -97,13 +97,31 @@ class EventStream:
             raise InvalidArgument(f"A handler is a function, not {type(handler).__name__}.", field="handler")
         subscription = _Subscription(matcher(name, self.types), handler, self.worker)
         self._subscriptions.append(subscription)
+        return _Ending(self._subscriptions, subscription, f"{name_of(handler)} on {name!r}")
 
-        def end() -> None:
-            if subscription in self._subscriptions:
-                self._subscriptions.remove(subscription)
-                subscription.is_ended = True
 
-        return end
+class _Ending:
+    """Ends a subscription when it is called; what `on` gives, which a cell shows where that is its last line.
+
+    Args:
+        subscriptions: all that there are.
+        subscription: which of them it ends.
+        words: what is called on what.
+    """
+
+    def __init__(self, subscriptions: list[_Subscription], subscription: _Subscription, words: str) -> None:
+        self._subscriptions = subscriptions
+        self._subscription = subscription
+        self._words = words
+
+    def __call__(self) -> None:
+        if self._subscription in self._subscriptions:
+            self._subscriptions.remove(self._subscription)
+            self._subscription.is_ended = True
+
+    def __repr__(self) -> str:
+        state = "ended" if self._subscription.is_ended else "call this to end it"
+        return f"<handler {self._words}, {state}>"
 
 
 class _Subscription:
@@ -181,8 +199,12 @@ class _Subscription:
 
 def show_failure(handler: Callable[..., Any], what: str, failure: BaseException) -> None:
     """With its traceback: where nothing is set up for logs, Python shows it on stderr, a notebook in the cell."""
-    name = getattr(handler, "__qualname__", handler)
-    logger.error("handler %s failed on %s", name, what, exc_info=failure)
+    logger.error("handler %s failed on %s", name_of(handler), what, exc_info=failure)
+
+
+def name_of(handler: Callable[..., Any]) -> str:
+    """What a function of the user's is called."""
+    return str(getattr(handler, "__qualname__", handler))
 
 
 class _Reader:

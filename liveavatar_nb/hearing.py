@@ -181,7 +181,11 @@ class SessionHearing(SessionFacts):
             ...     return f"You said: {text}"
         """
         if not self.is_conversation:
-            raise WrongMode("on_user_text() is for conversations; this is a LITE session.", session_id=self.id)
+            raise WrongMode(
+                "on_user_text() is for conversations; this is a LITE session.",
+                session_id=self.id,
+                remedy="Give it to start(..., on_user_text=), which begins one.",
+            )
         previous, self._answerer = self._answerer, None
         self._answers_itself = function is not None
         if function is not None:

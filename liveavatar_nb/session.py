@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from . import config
+from .checks import not_async
 from .config import Masked
 from .crew import Crew
 from .entrance import get_token, way_into_room
@@ -60,6 +61,11 @@ class AsyncSession(SessionTalk):
         self._doubts = 0  # how often the service is still to be asked whether it lives
         self._is_asking = False
         self._over = asyncio.Event()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise not_async(self, name, ["view"])
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from . import config
 from .checks import check
@@ -16,6 +16,8 @@ from .progress import follow
 from .protocol import full
 from .speech import Order
 from .utterance import AsyncUtterance
+
+ANSWERED: Final = 'start(..., context="My guide"), or start(..., on_user_text=function),'
 
 
 class SessionTalk(SessionHearing):
@@ -112,8 +114,7 @@ class SessionTalk(SessionHearing):
             if tts is not None:
                 raise InvalidArgument("tts is for LITE sessions; in a conversation the service speaks.", field="tts")
             return await self._tell(text, full.speak_text, wait=wait, timeout=timeout, replace=replace)
-        if not check(text, str, "text").strip():
-            raise InvalidArgument("text must hold words.", field="text")
+        _check_said(text)
         tts = tts or self._around.tts
         if tts is None:
             raise ConfigurationError(
@@ -164,16 +165,20 @@ class SessionTalk(SessionHearing):
         """
         self._refuse_ended()
         if not (self._is_answered or self._answers_itself):
-            why = "it has no context" if self.is_conversation else "it is a LITE session"
-            raise WrongMode(f"Nothing answers in this session: {why}.", session_id=self.id)
+            raise self._nothing_answers()
         _check_words(text, None, timeout)
         if self._is_answered:
             return await self._tell(text, full.speak_response, wait=wait, timeout=timeout, replace=replace)
-        if not check(text, str, "text").strip():
-            raise InvalidArgument("text must hold words.", field="text")
+        _check_said(text)
         if replace:
             await self._conversation.interrupt()
         return await self._see_through(self._answer_myself(text), wait=wait, progress=False)
+
+    def _nothing_answers(self) -> WrongMode:
+        why, remedy = "it is a LITE session", f"{ANSWERED} starts one in which it is answered."
+        if self.is_conversation:
+            why, remedy = "it has no context", f"Give on_user_text() a function of yours that answers; or {remedy}"
+        return WrongMode(f"Nothing answers in this session: {why}.", session_id=self.id, remedy=remedy)
 
     async def _tell(
         self,
@@ -185,8 +190,7 @@ class SessionTalk(SessionHearing):
         replace: bool,
     ) -> AsyncUtterance:
         """Has the service say a text, or answer it."""
-        if not check(text, str, "text").strip():
-            raise InvalidArgument("text must hold words.", field="text")
+        _check_said(text)
         is_question = command_of is full.speak_response
         utterance = AsyncUtterance(text, None if is_question else text, self._around.clock, is_voiced=True)
         command = command_of(text, utterance.id, self.id or "")
@@ -281,6 +285,11 @@ class SessionTalk(SessionHearing):
 
 async def _given(audio: Any) -> Any:
     return audio
+
+
+def _check_said(text: Any) -> None:
+    if not check(text, str, "text").strip():
+        raise InvalidArgument("text must hold words.", field="text")
 
 
 def _check_words(text: Any, name: Any, timeout: Any) -> None:

@@ -86,6 +86,17 @@ async def test_leaving_the_context_stops_it(client: AsyncLiveAvatar, simulator: 
     assert not simulator.billed()
 
 
+async def test_what_only_the_sync_face_has_is_told_on_the_async_one(client: AsyncLiveAvatar) -> None:
+    async with await client.start("Silas") as session:
+        for owner, name in ((client, "studio"), (session, "view")):
+            with pytest.raises(AttributeError, match=rf"no attribute '{name}': .*Take LiveAvatar\(\)") as caught:
+                getattr(owner, name)
+            assert (caught.value.name, caught.value.obj) == (name, owner)
+            with pytest.raises(AttributeError, match=r"no attribute 'speak'$"):
+                getattr(owner, "speak")  # noqa: B009 (a type checker knows that there is none)
+            assert not hasattr(owner, "_ipython_display_")
+
+
 async def test_two_stops_at_once_and_one_later_all_succeed(client: AsyncLiveAvatar, simulator: Simulator) -> None:
     session = await client.start("Silas")
     await asyncio.gather(session.stop(), session.stop())

@@ -716,6 +716,7 @@ async def test_handlers_are_called_where_they_do_no_harm(
         seen["awaited"] = (asyncio.get_running_loop() is loop, event.event_id)
 
     end = session.on("speak_ended", lambda event: seen.update(never=event))
+    assert repr(end).endswith("<lambda> on 'speak_ended', call this to end it>")
     end()
     with caplog.at_level(logging.ERROR):
         utterance = await session.play(noise(0.5), rate=RATE)

@@ -42,6 +42,14 @@ class SessionView(ControlledWidget):
         self._watched: weakref.WeakSet[AsyncSession] = weakref.WeakSet()
         super().__init__(la, simulated=getattr(la, "simulator", None) is not None, **traits)
 
+    def __repr__(self) -> str:
+        # that of ipywidgets shows every trait
+        session = self._shown
+        told = (
+            "nothing yet" if session is None else f"{session.id or 'a session'} {session.avatar.name}, {session.state}"
+        )
+        return f"<{type(self).__name__} of {told}>"
+
     @property
     def session(self) -> Any:
         """The client's session, the one started last."""

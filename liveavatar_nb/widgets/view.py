@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import traitlets
 
+from ..bridge import Face
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models import Avatar
 from ..progress import is_shown
@@ -40,7 +41,7 @@ class LiveView(Recorder, PictureSender):
         traits: of ipywidgets' DOM widgets, `layout` for one.
 
     Raises:
-        InvalidArgument: `session` is none.
+        InvalidArgument: `la` or `session` is none, or they are not of each other.
 
     Example:
         >>> view = s.view()
@@ -54,8 +55,7 @@ class LiveView(Recorder, PictureSender):
 
     def __init__(self, la: Any, session: Any = None, **traits: Any) -> None:
         inner = getattr(session, "_inner", None)
-        if session is not None and not isinstance(inner, AsyncSession):
-            raise InvalidArgument(f"session must be one that start() made, not {type(session).__name__}.")
+        _check(la, session, inner)
         self._face: Any = session
         self._faces: dict[str, tuple[str, list[bytes]]] = {}
         self._told_still: dict[str, Any] | None = None
@@ -146,6 +146,28 @@ class LiveView(Recorder, PictureSender):
         # of a closed client it shows how its session ended
         if not isinstance(failure, ClientClosed):
             self._tell_view(failure)
+
+
+def _check(la: Any, session: Any, inner: Any) -> None:
+    """Refuses what no view can be made of; what `la` must be else, all widgets know."""
+    if isinstance(la, AsyncSession) or isinstance(getattr(la, "_inner", None), AsyncSession):
+        raise InvalidArgument(
+            f"A LiveView needs a LiveAvatar first, not {type(la).__name__}.",
+            remedy="LiveView(la, s) shows the session s of the client la; s.view() does so at once.",
+            field="la",
+        )
+    if session is None:
+        return
+    if not isinstance(inner, AsyncSession):
+        raise InvalidArgument(
+            f"session must be one that LiveAvatar.start() made, not {type(session).__name__}.",
+            remedy="Leave it out for the client's newest.",
+            field="session",
+        )
+    if isinstance(la, Face) and session._holder not in (None, la):
+        raise InvalidArgument(
+            "The session is of another client.", remedy="Give the client whose start() made it.", field="session"
+        )
 
 
 def still_of(avatar: Avatar) -> dict[str, Any]:

@@ -415,6 +415,36 @@ def test_how_a_session_ended_shows_also_where_its_client_is_closed(la: LiveAvata
     view.close()
 
 
+def test_a_view_says_what_is_wrong_with_what_it_is_given(
+    la: LiveAvatar, session: Session, simulator: Simulator
+) -> None:
+    wrong: list[tuple[Any, Any, str, str]] = [
+        (session, None, "la", r"a LiveAvatar first, not Session.*s\.view\(\) does so at once"),
+        (session._inner, None, "la", "a LiveAvatar first, not AsyncSession"),
+        (la, session._inner, "session", r"LiveAvatar\.start\(\) made, not AsyncSession"),
+        (la, la, "session", "made, not LiveAvatar"),
+    ]
+    for client, shown, field, told in wrong:
+        with pytest.raises(InvalidArgument, match=told) as caught:
+            LiveView(client, shown)
+        assert caught.value.field == field
+    with pytest.raises(InvalidArgument, match=r"not AsyncLiveAvatar.*managed loop"):
+        LiveView(la._inner, session)
+    with LiveAvatar(simulator.api_key, api_url=simulator.url) as other:
+        with pytest.raises(InvalidArgument, match="of another client"):
+            LiveView(other, session)
+        LiveView(la, la.session).close()
+
+
+def test_what_a_view_is_of_shows_in_its_repr(la: LiveAvatar) -> None:
+    view = LiveView(la)
+    assert repr(view) == "<LiveView of nothing yet>"
+    with la.start("Silas") as session:
+        assert repr(view) == f"<LiveView of {session.id} Silas, connected>"
+    assert repr(view) == f"<LiveView of {session.id} Silas, ended>"
+    view.close()
+
+
 def test_a_view_without_a_session_says_so_and_takes_no_other_thing_for_one(la: LiveAvatar) -> None:
     view = LiveView(la)
     assert [view.status, view.still] == [None, None]
