@@ -589,6 +589,31 @@ def test_what_joins_a_room_is_fetched_once_and_before_it_is_needed(
     assert len(view.commands("library")) == 1
 
 
+@pytest.mark.parametrize(
+    "ending", ["harness.models['w-1'].trigger('comm:close')", "harness.made.life.abort(); harness.views[0].remove()"]
+)
+def test_what_joins_a_room_is_asked_of_another_where_who_was_asked_goes(
+    loud: Open, livekit_server: LiveKitServer, room: str, ending: str
+) -> None:
+    view = loud("view", "view_starting", script=EARS)
+    answer(view, livekit_server, room)
+    view.run("""
+        const {python} = harness;
+        const answer = python.answerRoom;
+        python.answerRoom = function (widget, command, args) {
+            if (widget !== "w-1" || command !== "library") return answer.call(this, widget, command, args);
+        };
+    """)
+    connect(view)
+    view.sent("library")
+    view.run("harness.another('view', 'view_livekit')")
+    expect(view.page.locator(".lv-saying")).to_have_count(2)
+    view.run(ending)
+    told(view, "joined")
+    assert [one["widget"] for one in view.commands("library")] == ["w-1", "w-2"]
+    assert "unreachable" not in states(view)
+
+
 OFFER = """([room, later]) => {
   const { id: session_id } = harness.model.get("status");
   if (later) {

@@ -135,7 +135,7 @@ export class Link {
   private readonly listeners = new Set<() => void>();
   private readonly slots = new Map<string, () => void>();
   private readonly flights = new Map<string, Flight>();
-  private readonly hearers = new Set<Hearer>();
+  private readonly hearers = new Map<Hearer, () => void>();
   private isClosed = false;
   private channel: ControlChannel | null = null;
   private heardAt = performance.now();
@@ -229,9 +229,12 @@ export class Link {
     };
   }
 
-  /** `slot` is told of each of Python's messages that is for this page, until the returned function is called. */
-  hear(slot: Hearer): () => void {
-    this.hearers.add(slot);
+  /**
+   * `slot` is told of each of Python's messages that is for this page, until the returned function is called;
+   * `onGone`: none comes any more.
+   */
+  hear(slot: Hearer, onGone: () => void = () => undefined): () => void {
+    this.hearers.set(slot, onGone);
     return () => this.hearers.delete(slot);
   }
 
@@ -371,6 +374,7 @@ export class Link {
 
   private drain(): void {
     for (const flight of [...this.flights.values()]) this.settle(flight);
+    for (const onGone of [...this.hearers.values()]) onGone();
   }
 
   private heard(): void {
@@ -443,7 +447,7 @@ export class Link {
         this.send("room_sent", { request: message.request, ok: false, problem: "this page is not in the room" });
       }
     }
-    for (const slot of [...this.hearers]) slot(message, buffers);
+    for (const slot of [...this.hearers.keys()]) slot(message, buffers);
     if (message.type === "picture") {
       this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);
     } else if (message.type === "upload") {

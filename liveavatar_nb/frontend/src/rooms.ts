@@ -220,7 +220,7 @@ export class Room implements SharedRoom {
     }
     let library: MediaLibrary;
     try {
-      library = await loadLibrary(this.voice);
+      library = await this.library();
     } catch {
       if (attempt === this.attempt) this.fail("What joins a room could not be loaded from the kernel.");
       return;
@@ -238,6 +238,18 @@ export class Room implements SharedRoom {
     handle.onData((topic, payload) => {
       this.voice?.send("data", { session_id: this.sessionId, topic, payload });
     });
+  }
+
+  /** Asked for by who speaks for the page; where that widget goes meanwhile, by another. */
+  private async library(): Promise<MediaLibrary> {
+    for (;;) {
+      const link = [this.voice, ...this.views.keys()].find((one) => one?.usable) ?? null;
+      try {
+        return await loadLibrary(link);
+      } catch (error) {
+        if (!link || link.usable) throw error;
+      }
+    }
   }
 
   private onHandle(handle: RoomHandle): void {
@@ -404,26 +416,35 @@ function shows(link: Link, sessionId: string): boolean {
   return isInRoom(session) && session.id === sessionId;
 }
 
-/** media.js, asked for once a page. */
-export function loadLibrary(link: Link | null): Promise<MediaLibrary> {
+/** media.js, asked for once a page; where it did not come to one widget, the next that waits for it asks. */
+export async function loadLibrary(link: Link | null): Promise<MediaLibrary> {
   const shared = registry();
-  shared.library ??= fetchLibrary(link).catch((error: unknown) => {
-    shared.library = null;
-    throw error;
-  });
-  return shared.library;
+  for (;;) {
+    const isAsked = shared.library !== null;
+    const library = (shared.library ??= fetchLibrary(link));
+    try {
+      return await library;
+    } catch (error) {
+      if (shared.library === library) shared.library = null;
+      if (!isAsked) throw error;
+    }
+  }
 }
 
 function fetchLibrary(link: Link | null): Promise<MediaLibrary> {
   return new Promise((resolve, reject) => {
-    if (!link) {
+    if (!link?.usable) {
       reject(new Error("no widget to ask"));
       return;
     }
-    const stop = link.hear((message, buffers) => {
+    const receive = (message: Message, buffers: readonly (DataView | ArrayBuffer)[]): void => {
       if (message.type !== "library" || !buffers[0]) return;
       end();
       importText(buffers[0]).then(resolve, reject);
+    };
+    const stop = link.hear(receive, () => {
+      end();
+      reject(new Error("the widget that asked for it is gone"));
     });
     const timer = setTimeout(() => {
       end();
