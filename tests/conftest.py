@@ -25,6 +25,38 @@ if TYPE_CHECKING:
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what is printed goes by it
 
 SETTLE_LIMIT = 15.0  # s that threads, processes and sockets have to go after a test; LiveKit's take up to 5
+# Files that take longest begin first, so that no worker is left alone with one of them at the end.
+LONGEST = (
+    "frontend/test_view.py",
+    "frontend/test_looks.py",
+    "frontend/test_tools.py",
+    "browser/test_live.py",
+    "browser/test_studio.py",
+    "test_cli.py",
+    "test_notebooks.py",
+    "contract/test_simulator_contract.py",
+    "state/test_in_process.py",
+    "test_packaging.py",
+    "browser/test_leaks.py",
+    "browser/test_view.py",
+    "browser/test_talk.py",
+    "test_speech.py",
+    "test_secrets.py",
+    "frontend/test_microphone.py",
+    "frontend/test_contrast.py",
+    "frontend/test_gallery.py",
+    "test_session.py",
+    "test_client.py",
+    "state/test_processes.py",
+    "deaths/test_processes.py",
+    "deaths/test_kernels.py",
+    "frontend/test_link.py",
+    "frontend/test_talk.py",
+    "frontend/test_session.py",
+    "test_headless.py",
+    "simulator/test_media_server.py",
+    "test_faces.py",
+)
 REQUIRED = os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(",")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -42,6 +74,17 @@ def missing(what: str, remedy: str) -> NoReturn:
     if what in REQUIRED:
         pytest.fail(f"{what} is missing: {remedy}", pytrace=False)
     pytest.skip(f"{what} is missing: {remedy}")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: most tests wait, for a clock or another process."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    ranks = {here / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.hookimpl(trylast=True)
