@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
+import threading
 import uuid
 from pathlib import Path
 from typing import Any
@@ -124,8 +126,10 @@ class Recorder(Camera):
         async with self._filing:
             recording = self._recording
             if recording is not None and not recording.is_over and recording.request == str(request):
+                recording.cease()
+                self._recorder_silence.end()
                 await on_own_thread(recording.discard)
-                self._end_recording()
+                self._is_recorded.set()
 
     # what is recorded
 
@@ -145,7 +149,7 @@ class Recorder(Camera):
             raise
 
     async def _stop_recording(self, limit: float, is_held_up: bool) -> Path:
-        recording = self._recording
+        recording, is_recorded = self._recording, self._is_recorded
         if recording is None:
             raise ViewError("Nothing is recorded.", remedy="record() begins.")
         if not recording.is_over:
@@ -156,10 +160,11 @@ class Recorder(Camera):
                 )
             try:
                 async with asyncio.timeout(limit):
-                    await self._is_recorded.wait()
+                    await is_recorded.wait()
             except TimeoutError:
                 logger.warning("the page did not send the rest of a recording within %g s: what came is kept", limit)
                 self._end_recording()
+        await is_recorded.wait()
         if recording.path is None:
             raise ViewError("Nothing was recorded.")
         return recording.path
@@ -190,12 +195,26 @@ class Recorder(Camera):
         return made
 
     def _end_recording(self) -> None:
-        """Gives the file its name: what came of a recording is kept."""
+        """Has the file get its name, on a thread of its own, for the disk may be slow: what came is kept."""
         recording = self._recording
         self._recorder_silence.end()
         if recording is None or recording.is_over:
-            self._is_recorded.set()
             return
+        recording.cease()
+        args = recording, self._is_recorded, asyncio._get_running_loop()
+        # no daemon: the interpreter waits until the file is whole
+        threading.Thread(target=self._file, args=args, name="liveavatar_nb-recording").start()
+
+    def _file(self, recording: Recording, is_recorded: asyncio.Event, loop: asyncio.AbstractEventLoop | None) -> None:
+        try:
+            self._keep(recording)
+        finally:
+            if loop is not None:
+                with contextlib.suppress(RuntimeError):  # it is closed: nobody waits
+                    loop.call_soon_threadsafe(is_recorded.set)
+
+    def _keep(self, recording: Recording) -> None:
+        """Gives the file its name, and says so."""
         try:
             path = recording.finish()
         except OSError as failure:
@@ -204,7 +223,6 @@ class Recorder(Camera):
             if path is not None:
                 logger.info("a recording of %.0f s is in %s", recording.seconds, path)
                 self._write(saved=saved_as("recording", path, recording.seconds, recording.size))
-        self._is_recorded.set()
 
     def _end_forgotten(self) -> None:
         """Ends a recording whose page is silent, where that was no sign of its absence as long as nobody asked."""

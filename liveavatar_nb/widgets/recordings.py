@@ -7,6 +7,7 @@ import binascii
 import contextlib
 import io
 import logging
+import mimetypes
 import threading
 import time
 from dataclasses import dataclass, field
@@ -159,7 +160,7 @@ def place_of(path: Any) -> Path | None:
     """Where a recording is to be written; None is beside the notebook, under a name of its own.
 
     Raises:
-        InvalidArgument: there is a file of that name, or no such folder.
+        InvalidArgument: there is a file of that name, no such folder, or it ends as no recording does.
     """
     if path is None:
         return None
@@ -168,15 +169,30 @@ def place_of(path: Any) -> Path | None:
     except TypeError:
         raise InvalidArgument(f"path must be a path, not {type(path).__name__}.", field="path") from None
     if not place.name or place.is_dir():
-        raise InvalidArgument(f"{place} is a folder.", remedy=f"Give a name in it: {str(place / 'hello.webm')!r}.")
+        raise InvalidArgument(
+            f"{place} is a folder.", remedy=f"Give a name in it: {str(place / 'hello.webm')!r}.", field="path"
+        )
     if not place.parent.is_dir():
         raise InvalidArgument(f"There is no folder {place.parent}.", remedy="Make it first.", field="path")
-    for taken in {place, *(place.with_suffix(ending) for ending in KINDS)}:
+    ending = place.suffix
+    if ending.lower() not in KINDS and (ending[1:].isalpha() or mimetypes.guess_type(place)[0]):
+        raise InvalidArgument(
+            f"path must end in {' or '.join(KINDS)}, not in {ending!r}.",
+            remedy=f"Give {place.stem + '.webm'!r}, which becomes an mp4 where the browser records that.",
+            field="path",
+        )
+    for taken in {place, *(_named(place, ending) for ending in KINDS)}:
         if taken.exists():
             raise InvalidArgument(
                 f"There is a file {taken} already, and none is overwritten.", remedy="Give another name.", field="path"
             )
     return place
+
+
+def _named(place: Path, ending: str) -> Path:
+    """The place with this ending, in place of one that a recording may have; `demo.v2` has none, but a name."""
+    name = place.stem if place.suffix.lower() in KINDS else place.name
+    return place.with_name(f"{name}{ending}")
 
 
 def stamped(ending: str) -> Path:
@@ -227,7 +243,7 @@ class Recording:
         self._lock = threading.Lock()  # its parts are written on other threads than the one that ends it
         self._began_at: float | None = None
         self._file: IO[bytes] | None = None
-        self._ending = self._place.suffix or ".webm"
+        self._ending = ".webm"
 
     @property
     def has_begun(self) -> bool:
@@ -236,8 +252,12 @@ class Recording:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has its name, or was given up."""
+        """Whether nothing of it is taken in any more: it has its name, or is about to have it, or was given up."""
         return self._is_over
+
+    def cease(self) -> None:
+        """Takes nothing in any more; what is being written is not waited for, as `finish` and `discard` do."""
+        self._is_over = True
 
     def take(self, part: int, data: str, seconds: float) -> str | None:
         """Writes a part; which limit it has reached with that, in words.
@@ -277,7 +297,7 @@ class Recording:
             part.unlink(missing_ok=True)
             return None
         # the name is taken by a file of ours, which the whole then replaces
-        with _new(self._place.with_suffix(self._ending)) as taken:
+        with _new(_named(self._place, self._ending)) as taken:
             self.path = Path(taken.name)
         part.replace(self.path)
         return self.path
@@ -307,7 +327,7 @@ class Recording:
         if not found:
             raise InvalidArgument("What the page sent is no recording.")
         self._ending = found[0]
-        if self._place.suffix not in ("", self._ending):
+        if (ending := self._place.suffix.lower()) in KINDS and ending != self._ending:
             logger.info("the browser records %s: the file ends so", self._ending)
-        self._file = _new(self._place.with_suffix(f"{self._ending}.part"))
+        self._file = _new(_named(self._place, f"{self._ending}.part"))
         self._began_at = time.monotonic()

@@ -343,6 +343,47 @@ def test_a_path_of_the_users_own(view: LiveView, tab: Page, folder: Path, aside:
     assert view.stop_recording() == folder / "hello.mp4", "its ending is of what the browser records"
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("demo.v2", "demo.v2.webm"),
+        ("demo", "demo.webm"),
+        ("demo.WEBM", "demo.webm"),
+        ("demo 25.11.2026", "demo 25.11.2026.webm"),
+    ],
+)
+def test_a_name_keeps_what_is_no_ending(
+    view: LiveView, tab: Page, folder: Path, aside: Callable[..., Future[Any]], *, given: str, named: str
+) -> None:
+    begun = aside(view.record, folder / given)
+    part(tab, tab.hears("record")["request"], 0, WEBM)
+    begun.result(10)
+    assert [one.name for one in folder.iterdir()] == [f"{named}.part"]
+    part(tab, tab.heard("record")[-1]["request"], 1, b"", is_last=True)
+    assert view.stop_recording() == folder / named
+    with pytest.raises(InvalidArgument, match="none is overwritten"):
+        view.record(folder / given)
+
+
+def test_a_slow_disk_holds_up_who_waits_for_the_file_and_nobody_else(
+    view: LiveView, tab: Page, monkeypatch: pytest.MonkeyPatch, aside: Callable[..., Future[Any]]
+) -> None:
+    finish, go_on = Recording.finish, threading.Event()
+
+    def slow(recording: Recording) -> Path | None:
+        assert go_on.wait(10)
+        return finish(recording)
+
+    monkeypatch.setattr(Recording, "finish", slow)
+    part(tab, "mine", 0, WEBM, is_last=True)
+    wait_for(lambda: view._recording is not None and view._recording.is_over)
+    waiting = aside(view.stop_recording)
+    bridge.call(asyncio.sleep(0.05))
+    assert not waiting.done()
+    go_on.set()
+    assert waiting.result(10).read_bytes() == WEBM
+
+
 @pytest.mark.parametrize("made", ["hello.webm", "hello.mp4"])
 def test_no_file_is_written_over(view: LiveView, tab: Page, folder: Path, made: str) -> None:
     (folder / made).write_text("mine")
@@ -370,6 +411,9 @@ def test_a_name_that_was_taken_meanwhile_gets_a_number(folder: Path) -> None:
         ({"path": "."}, "is a folder"),
         ({"path": "nowhere/hello.webm"}, "There is no folder"),
         ({"path": 3}, "path must be a path"),
+        ({"path": "hello.txt"}, r"path must end in .webm or .mp4, not in '.txt'. Give 'hello.webm'"),
+        ({"path": "hello.Mov"}, "not in '.Mov'"),
+        ({"path": "hello.mp3"}, "not in '.mp3'"),
     ],
 )
 def test_what_cannot_be_recorded_so_is_refused(view: LiveView, tab: Page, args: dict[str, Any], words: str) -> None:
