@@ -25,9 +25,9 @@ with warnings.catch_warnings():
     from .links import linked
 
 CONTRACT = Path(__file__).with_name("liveavatar-openapi.json")
-CASES_AN_OPERATION = 30
-CHAINS = 40
-MOST_ROUNDS = 8
+CASES_AN_OPERATION = 20
+CHAINS = 20
+MOST_ROUNDS = 16
 CHAIN_STEPS = 12
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 LEAST_CASES = {"coverage": 1000, "fuzzing": 600, "stateful": 500}
