@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,17 +102,21 @@ def answer(route: Route) -> None:
         route.fulfill(status=404)
 
 
+# Pages that one test after another uses, by their browser and the script that runs in them before all else.
+Spares = defaultdict[tuple[Browser, str | None], list[Page]]
+
+
 @contextmanager
-def harnesses(browser: Browser, spares: list[Page] | None = None) -> Iterator[Open]:
+def harnesses(browser: Browser, spares: Spares | None = None) -> Iterator[Open]:
     """A way to open the harness in a browser; what was opened is closed, and must have had no error.
 
-    With `spares` a page that nothing was done to beforehand is taken from there, and given back: a new page has a
-    process of its own, whose start costs more than most tests.
+    With `spares` a page is taken from there, and given back: a new one has a process of its own, whose start costs
+    more than most tests. One whose clock stood or that got permissions is never used again.
     """
     if not (STATIC / "studio.js").is_file():
         pytest.fail(f"no built front end in {STATIC}: install the package, or run its build hook", pytrace=False)
     opened: list[Harness] = []
-    lent: list[Harness] = []
+    lent: list[tuple[str | None, Harness]] = []
 
     def open_harness(
         widget: str = "studio",
@@ -124,48 +129,51 @@ def harnesses(browser: Browser, spares: list[Page] | None = None) -> Iterator[Op
         **options: str,
     ) -> Harness:
         size: ViewportSize = {"width": width, "height": HEIGHT}
-        lends = spares is not None and not (clock or secure or script)
-        if lends and spares:
-            page = spares.pop()
+        lends = spares is not None and not (clock or secure)
+        if spares is not None and lends and spares[browser, script]:
+            page = spares[browser, script].pop()
             page.set_viewport_size(size)
         else:
             # The tests wait for what they look at; an animation under way would blur contrasts and pictures.
             page = browser.new_page(viewport=size, reduced_motion="reduce")
+            if script is not None:
+                page.add_init_script(script)
         page.set_default_timeout(TIMEOUT_MS)
         made = Harness(page)
-        (lent if lends else opened).append(made)
+        if lends:
+            lent.append((script, made))
+        else:
+            opened.append(made)
         origin = SECURE_ORIGIN if secure else ORIGIN
         page.route(f"{origin}/**", answer)
         if clock:
             # installed alone it would go on by itself
             page.clock.install(time=EPOCH_S)
             page.clock.pause_at(EPOCH_S + 1)
-        if script is not None:
-            page.add_init_script(script)
         # a look into the page would count as a person's click on it
         with page.expect_console_message(lambda line: line.text == "harness ready"):
             page.goto(f"{origin}/?{urlencode({'widget': widget, 'state': state, **options})}")
         return made
 
     yield open_harness
-    errors = [error for one in [*opened, *lent] for error in one.errors]
+    errors = [error for one in [*opened, *(made for _, made in lent)] for error in one.errors]
     for one in opened:
         one.page.close()
-    for one in lent:
-        one.blank()
+    for script, made in lent:
+        made.blank()
         if spares is not None:
-            spares.append(one.page)
+            spares[browser, script].append(made.page)
     assert errors == []
 
 
 @pytest.fixture(scope="module")
-def spares(chromium: Browser) -> list[Page]:
-    """Pages that the tests of a module use one after another."""
-    return []
+def spares() -> Spares:
+    """Those of a module."""
+    return defaultdict(list)
 
 
 @pytest.fixture
-def harness(chromium: Browser, spares: list[Page]) -> Iterator[Open]:
+def harness(chromium: Browser, spares: Spares) -> Iterator[Open]:
     """Open the harness: `harness("studio", "live", width=1100, theme="dark", host="plain", python="busy")`.
 
     With `clock=True` the page's time stands still until the test moves it; `script` runs in it before all else.

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from ..conftest import another
-from .conftest import harnesses
+from .conftest import Spares, harnesses
 
 Open = Callable[..., Any]
 
@@ -39,9 +39,9 @@ def loud_chromium(chromium: Browser) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def live(loud_chromium: Browser) -> Iterator[Open]:
+def live(loud_chromium: Browser, spares: Spares) -> Iterator[Open]:
     """Opens a view with the picture of harness/fakemedia.js on its stage."""
-    with harnesses(loud_chromium) as opened:
+    with harnesses(loud_chromium, spares) as opened:
 
         def open_live(widget: str = "view", state: str = "view_livekit", **options: Any) -> Any:
             view = opened(widget, state, media="fake", **options)
