@@ -20,6 +20,7 @@ from .status import BEATS, LONGEST_BEAT
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
+PAGES: Final = 64  # of one session that are known; who is in the room, or on the way there, goes last
 SILENCE: Final = BEATS * LONGEST_BEAT  # s without a word of a page after which it is taken for gone
 
 GIVEN_AWAY: Final = "It is shown elsewhere now."
@@ -96,6 +97,11 @@ class PageHolder:
         self._steady.set()
         self._silence = Silence(self._fall_silent)
         self._answers: dict[str, asyncio.Future[str | None]] = {}
+
+    @property
+    def is_in(self) -> bool:
+        """Whether it said that it is in the room."""
+        return self._is_in
 
     @property
     def is_there(self) -> bool:
@@ -281,6 +287,10 @@ class Pages:
         """The page as one that is in that room, or may be."""
         known = self._holders.setdefault(session, {})
         if page not in known:
+            if len(known) >= PAGES:
+                # a page's id is what the page says that it is
+                oldest = min(known.values(), key=lambda one: (one.is_in, one.is_there))
+                known.pop(oldest.page).go()
             known[page] = PageHolder(page, session, line)
         return known[page]
 

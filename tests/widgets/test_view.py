@@ -17,7 +17,7 @@ from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIConnectionError, InvalidArgument, RoomNotHeld
 from liveavatar_nb.holder import HolderKind, HolderLost, RoomLine
 from liveavatar_nb.widgets import holders
-from liveavatar_nb.widgets.holders import pages
+from liveavatar_nb.widgets.holders import PageHolder, pages
 from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT
 
 from ..waiting import wait_for
@@ -224,6 +224,23 @@ def test_who_tries_again_where_it_cannot_come_in_throws_nobody_out(view: LiveVie
     assert not process.left
     page.news(str(roomed.id), "joined")
     wait_for(lambda: process.left and held_by(view) == "page")
+
+
+def test_pages_that_are_made_up_are_forgotten_and_put_nobody_out(roomed: Session) -> None:
+    async def make_up() -> PageHolder:
+        session, line = roomed._inner, line_of(roomed)
+        page = pages.holder(session, line, "tab-1")
+        await page.enter()
+        for number in range(2 * holders.PAGES):
+            pages.holder(session, line, f"made up {number}")
+        return page
+
+    page = bridge.call(make_up())
+    known = pages.of(roomed._inner)
+    assert len(known) == holders.PAGES
+    assert page in known
+    assert line_of(roomed).holder is page
+    bridge.call(line_of(roomed).close())
 
 
 def test_this_process_leaves_before_a_page_is_told_the_room(view: LiveView, wire: Wire, roomed: Session) -> None:
