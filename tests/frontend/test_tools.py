@@ -568,6 +568,42 @@ def test_it_ends_with_the_video_and_with_the_view(live: Open) -> None:
     assert Recording(other).frames()
 
 
+@pytest.mark.parametrize("kind", ["Off", "Colour"])
+def test_it_ends_with_a_view_of_two_where_that_ones_canvas_is_recorded(live: Open, kind: str) -> None:
+    view = live(views="2")
+    first = view.page.locator(".view").first
+    first.get_by_role("button", name="Background").click()
+    first.get_by_role("dialog", name="Background").get_by_role("radio", name=kind).check()
+    view.page.keyboard.press("Escape")
+    first.get_by_role("button", name="Record", exact=True).click()
+    count = len(view.sent("recording", 2))
+    view.run("harness.views[0].remove()")
+    if kind == "Off":
+        view.sent("recording", count + 2)
+        view.button("Stop the recording").click()
+    else:
+        expect(view.page.locator(".lv-tool-news")).to_contain_text("The video ended: what was recorded was kept.")
+    assert Recording(view).frames()
+
+
+def test_a_sound_that_cannot_be_mixed_leaves_nothing_open(live: Open) -> None:
+    view = live()
+    view.run("""() => {
+        globalThis.open = new Set();
+        const Plain = AudioContext;
+        globalThis.AudioContext = class extends Plain {
+            constructor(...given) { super(...given); open.add(this); }
+            resume() { return Promise.reject(new Error("not now")); }
+            close() { open.delete(this); return super.close(); }
+        };
+    }""")
+    view.button("Record").click()
+    view.sent("recording", 2)
+    assert view.run("open.size") == 0
+    view.button("Stop the recording").click()
+    assert Recording(view).frames()
+
+
 def test_one_that_is_thrown_away_is_not_sent_to_its_end(live: Open) -> None:
     view = live()
     view.button("Record").click()

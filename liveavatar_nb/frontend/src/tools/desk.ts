@@ -33,6 +33,8 @@ export class Desk {
   private readonly slots = new Set<() => void>();
   /** Recordings that wait for a picture. */
   private readonly wanted = new Set<string>();
+  /** The view whose canvas is recorded. */
+  private recorded: Stand | null = null;
   private count = 0;
 
   private constructor(private readonly link: Link) {
@@ -54,7 +56,10 @@ export class Desk {
     this.stands.push(stand);
     return () => {
       this.stands.splice(this.stands.indexOf(stand), 1);
-      if (this.stands.length === 0) this.recorder.stop("The video ended: what was recorded was kept.");
+      // The room's own video goes on in another view; a canvas goes with its own.
+      if (this.stands.length === 0 || stand === this.recorded) {
+        this.recorder.stop("The video ended: what was recorded was kept.");
+      }
     };
   }
 
@@ -88,7 +93,9 @@ export class Desk {
   record(stand: Stand | null, request?: string, limits: RecordLimits = BUTTON_LIMITS): void {
     this.count += 1;
     const id = request ?? `page-${Date.now().toString(36)}-${this.count}`;
-    void this.recorder.start(id, limits, stand && sourceOf(stand));
+    const source = stand && sourceOf(stand);
+    if (this.recorder.state === "idle") this.recorded = source?.canvas ? stand : null;
+    void this.recorder.start(id, limits, source);
   }
 
   /** The session went on to another state: with its end a recording ends. */

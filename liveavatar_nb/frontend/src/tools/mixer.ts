@@ -15,7 +15,8 @@ export class Mixer {
   /** The track; where the browser does not let us mix, the room's own of this moment, if there is one. */
   async open(): Promise<MediaStreamTrack | null> {
     const context = new AudioContext();
-    await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, WAKE_MS))]);
+    const awake = context.resume().catch(() => undefined);
+    await Promise.race([awake, new Promise((resolve) => setTimeout(resolve, WAKE_MS))]);
     if (context.state !== "running") {
       void context.close();
       return this.room.stream.getAudioTracks()[0] ?? null;
