@@ -70,13 +70,30 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return sdist, wheel
 
 
+def unpack(sdist: Path, folder: Path) -> Path:
+    """A tree to build in, with nothing built."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (tree,) = folder.glob("liveavatar_nb-*")
+    return tree
+
+
 @pytest.fixture
 def unpacked(built: tuple[Path, Path], tmp_path: Path) -> Path:
-    """A tree to build in, with nothing built."""
-    with tarfile.open(built[0]) as archive:
-        archive.extractall(tmp_path, filter="data")
-    (tree,) = tmp_path.glob("liveavatar_nb-*")
-    return tree
+    return unpack(built[0], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def editable(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A tree that was installed with -e, and the wheel that this makes."""
+    folder = tmp_path_factory.mktemp("editable")
+    tree = unpack(built[0], folder)
+    env = environment(folder)
+    code = "import sys, hatchling.build; print(hatchling.build.build_editable(sys.argv[1]))"
+    run([sys.executable, "-c", code, str(folder)], tree, env)
+    assert not (folder / "bin" / "used").exists()
+    (wheel,) = folder.glob("*.whl")
+    return tree, wheel
 
 
 def hook() -> ModuleType:
@@ -157,38 +174,35 @@ def test_the_wheel_works_where_the_checkout_is_not(built: tuple[Path, Path], tmp
     assert int(script) > 0
 
 
-def test_an_editable_installation_builds_in_the_tree(unpacked: Path, tmp_path: Path) -> None:
-    env = environment(tmp_path)
-    code = "import sys, hatchling.build; print(hatchling.build.build_editable(sys.argv[1]))"
-    run([sys.executable, "-c", code, str(tmp_path)], unpacked, env)
-    assert not (tmp_path / "bin" / "used").exists()
-    assert {path.name for path in (unpacked / "liveavatar_nb" / "static").iterdir()} >= STATIC
-    (wheel,) = tmp_path.glob("*.whl")
+def test_an_editable_installation_builds_in_the_tree(editable: tuple[Path, Path]) -> None:
+    tree, wheel = editable
+    assert {path.name for path in (tree / "liveavatar_nb" / "static").iterdir()} >= STATIC
+    assert not (tree / "liveavatar_nb" / "frontend" / "node_modules").exists()
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (pth,) = [name for name in names if name.endswith(".pth")]
-        assert Path(archive.read(pth).decode().strip()) == unpacked
+        assert Path(archive.read(pth).decode().strip()) == tree
     assert not [name for name in names if name.endswith(".ipynb")], "they are found in the checkout"
 
 
 # The build hook
 
 
-def test_it_builds_again_only_what_changed(unpacked: Path) -> None:
-    static = unpacked / "liveavatar_nb" / "static"
-    assert "npm" in run(BUILD_FRONTEND, unpacked, os.environ)
+def test_it_builds_again_only_what_changed(editable: tuple[Path, Path], tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(editable[0], tree)
+    static = tree / "liveavatar_nb" / "static"
     first = contents(static)
-    assert not (unpacked / "liveavatar_nb" / "frontend" / "node_modules").exists()
-    assert "up to date" in run(BUILD_FRONTEND, unpacked, os.environ)
+    assert "up to date" in run(BUILD_FRONTEND, tree, os.environ)
 
     (static / "studio.js").write_text("// another build")
     (static / "left_over.js").write_text("// of an older version")
-    assert "npm" in run(BUILD_FRONTEND, unpacked, os.environ)
+    assert "npm" in run(BUILD_FRONTEND, tree, os.environ)
     assert contents(static) == first
 
-    with (unpacked / "liveavatar_nb" / "frontend" / "src" / "widgets.css").open("a") as style:
+    with (tree / "liveavatar_nb" / "frontend" / "src" / "widgets.css").open("a") as style:
         style.write("\n.lv-changed { color: red; }\n")
-    assert "npm" in run(BUILD_FRONTEND, unpacked, os.environ)
+    assert "npm" in run(BUILD_FRONTEND, tree, os.environ)
     assert b"lv-changed" in contents(static)["widgets.css"]
 
 
