@@ -44,7 +44,7 @@ def test_there_are_examples_of_both_faces() -> None:
 def test_python_runs(block: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, simulator.api_key)
     for face in (LiveAvatar, AsyncLiveAvatar):
-        defaults = face.__init__.__kwdefaults__
+        defaults = inspect.unwrap(face.__init__).__kwdefaults__
         assert defaults is not None
         monkeypatch.setitem(defaults, "api_url", simulator.url)
     names = run(block)

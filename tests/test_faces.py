@@ -39,7 +39,7 @@ SYNC_ONLY = {
 }
 ASYNC_ONLY = {
     AsyncRoom: {"aclose", "admit", "from_env", "let_in", "tenants", "viewer"},
-    AsyncLiveAvatar: {"aclose", "adopt", "cancel_starts", "demo", "is_simulated", "watch"},
+    AsyncLiveAvatar: {"aclose", "adopt", "cancel_starts", "demo", "expect_start", "is_simulated", "watch"},
     AsyncSession: {
         "beat",
         "clearing",
