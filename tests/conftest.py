@@ -25,37 +25,38 @@ if TYPE_CHECKING:
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what is printed goes by it
 
 SETTLE_LIMIT = 15.0  # s that threads, processes and sockets have to go after a test
-# Files that take longest begin first, so that no worker is left alone with one of them at the end.
+# Files that take longest begin first, so that no worker is left alone with one of them at the end; those that compute
+# and those that wait by turns.
 LONGEST = (
     "frontend/test_view.py",
-    "frontend/test_looks.py",
-    "frontend/test_tools.py",
-    "browser/test_live.py",
-    "browser/test_studio.py",
     "test_cli.py",
+    "frontend/test_looks.py",
     "test_notebooks.py",
-    "contract/test_simulator_contract.py",
+    "browser/test_live.py",
+    "frontend/test_tools.py",
     "state/test_in_process.py",
+    "test_speech.py",
+    "contract/test_simulator_contract.py",
+    "browser/test_studio.py",
+    "test_secrets.py",
     "test_packaging.py",
     "browser/test_leaks.py",
-    "browser/test_view.py",
-    "browser/test_talk.py",
-    "test_speech.py",
-    "test_secrets.py",
-    "frontend/test_microphone.py",
-    "frontend/test_contrast.py",
-    "frontend/test_gallery.py",
     "test_session.py",
-    "test_client.py",
+    "browser/test_view.py",
     "state/test_processes.py",
+    "browser/test_talk.py",
+    "test_client.py",
+    "frontend/test_microphone.py",
+    "test_headless.py",
+    "frontend/test_contrast.py",
     "deaths/test_processes.py",
+    "frontend/test_gallery.py",
     "deaths/test_kernels.py",
     "frontend/test_link.py",
-    "frontend/test_talk.py",
-    "frontend/test_session.py",
-    "test_headless.py",
     "simulator/test_media_server.py",
+    "frontend/test_talk.py",
     "test_faces.py",
+    "frontend/test_session.py",
 )
 REQUIRED = os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(",")
 CHROMIUM_FLAGS = [

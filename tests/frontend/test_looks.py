@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from .conftest import HEIGHT
+
 Open = Callable[..., Any]
 
 STATES = [
@@ -93,8 +95,9 @@ def violations(view: Any, axe: str) -> list[str]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
 def test_no_rule_of_accessibility_is_broken(harness: Open, axe: str, tmp_path: Path, state: str, theme: str) -> None:
+    view = harness("studio", state, theme=theme, width=360)
     for width in (360, 1100):
-        view = harness("studio", state, theme=theme, width=width)
+        view.page.set_viewport_size({"width": width, "height": HEIGHT})
         view.page.wait_for_timeout(150)
         (tmp_path / f"{state}-{theme}-{width}.png").write_bytes(view.page.screenshot(full_page=True))
         assert view.run("document.documentElement.scrollWidth <= innerWidth"), f"wider than the page at {width}"
