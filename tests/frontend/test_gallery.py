@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from .test_looks import axe, violations
+
+__all__ = ["axe"]
+
 Open = Callable[..., Any]
 SILAS = "a0000000-0000-4000-8000-000000000000"
 ANN = "a0000000-0000-4000-8000-000000000001"
@@ -272,6 +276,13 @@ def test_what_has_the_focus_keeps_it_out_of_sight(harness: Open) -> None:
     view.page.keyboard.press("ArrowRight")
     expect(focused).to_have_attribute("aria-posinset", "3")
     expect(focused).to_be_in_viewport(ratio=0.9)
+
+
+def test_no_rule_of_accessibility_is_broken_far_down(harness: Open, axe: str) -> None:
+    view = harness("picker", "thousand", width=520)
+    scroll(view, 9000)
+    expect(view.page.locator('[aria-posinset="256"]')).to_be_in_viewport()
+    assert violations(view, axe) == []
 
 
 def test_a_search_far_down_shows_what_it_found_and_all_again(harness: Open) -> None:
