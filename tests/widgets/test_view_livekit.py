@@ -169,7 +169,7 @@ def test_a_page_that_shows_a_session_from_its_start_is_told_the_way_in_unasked(
             with crowd.join(offers[0]["url"], offers[0]["token"]) as visitor:
                 page.news(str(session.id), "joined", avatar=True)
                 session.wait_for_avatar()
-                assert held_by(view) == "page"
+                wait_for(lambda: held_by(view) == "page")
                 assert visitor.is_in
             session.stop()
             assert len(page.heard("room")) == 1
