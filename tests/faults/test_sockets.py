@@ -196,10 +196,11 @@ async def test_a_half_open_socket_is_noticed_also_where_much_waits_to_be_sent(
         line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         simulator.faults.add("socket", "stall")
         session._speech._pace = Pace(3600)
-        speaking = await session.play(noise(100), rate=RATE, wait=False)
+        # together less than the buffer holds, also where all of it is written before the first ping
+        speaking = await session.play(noise(60), rate=RATE, wait=False)
         await until(lambda: line.transport.get_write_buffer_size() > 1_000_000)
         await asyncio.wait_for(session.interrupt(), 1)
-        speaking = await session.play(noise(60), rate=RATE, wait=False)
+        speaking = await session.play(noise(30), rate=RATE, wait=False)
         await until(lambda: speaking.state == "sending")
         with pytest.raises(UtteranceFailed):
             await asyncio.wait_for(speaking.wait(), 10)
