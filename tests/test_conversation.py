@@ -36,9 +36,12 @@ class Holder:
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
+        self.is_free = asyncio.Event()  # to come back from sending
+        self.is_free.set()
 
     async def send(self, payload: bytes) -> None:
         self.sent.append(json.loads(payload))
+        await self.is_free.wait()
 
     async def leave(self) -> None:
         pass
@@ -159,7 +162,7 @@ async def test_without_sources_the_order_of_things_tells(talk: Talk) -> None:
 
 async def test_what_answers_an_answer_of_the_service_answers_ours(talk: Talk) -> None:
     answer = await talk.ask("Why?")
-    talk.tell("user.transcription", event_id="heard", source_event_id=answer.id, text="Why?")
+    talk.tell("user.transcription", event_id="heard", source_event_id=answer.id, text="why")
     talk.tell("avatar.speak_started", source_event_id="heard")
     assert answer.state == "talking"
     assert talk.said() == [("user", "Why?", False)]
@@ -267,6 +270,20 @@ async def test_the_user_is_heard_and_answered(talk: Talk) -> None:
     assert [one.text for one in talk.conversation.utterances] == ["A chair."]
 
 
+async def test_a_noise_is_no_text(talk: Talk) -> None:
+    talk.tell("user.transcription", text=" \n")
+    assert (talk.said(), talk.heard, talk.state) == ([], [], "idle")
+
+
+async def test_whole_words_that_come_after_the_end_are_of_what_ended(talk: Talk) -> None:
+    talk.tell("avatar.speak_started")
+    talk.tell("avatar.transcription.chunk", text="Wel")
+    talk.tell("avatar.speak_ended")
+    talk.tell("avatar.transcription", text="Good morning!")
+    assert talk.said() == [("avatar", "Good morning!", False)]
+    assert (talk.state, len(talk.conversation.utterances)) == ("idle", 1)
+
+
 async def test_it_does_not_think_for_ever(talk: Talk) -> None:
     await talk.ask("Why?", grace=None)
     before = talk.changes
@@ -348,6 +365,17 @@ async def test_what_the_service_forgets_fails_in_words(talk: Talk) -> None:
     assert utterance.state == "failed"
 
 
+async def test_what_is_still_heard_is_not_given_up(talk: Talk) -> None:
+    utterance = await talk.say("Short.", grace=15)
+    await until(lambda: talk.clock.sleepers)
+    for chunk in ("It", "takes", "long"):
+        await talk.clock.go_on(12)
+        talk.tell("avatar.transcription.chunk", source_event_id=utterance.id, text=chunk)
+    assert utterance.state == "talking"
+    await talk.clock.go_on(20)
+    assert utterance.state == "failed"
+
+
 async def test_what_waits_for_a_long_one_is_not_given_up(talk: Talk) -> None:
     long, second = await talk.say("a" * 800), await talk.say("Two.")
     talk.tell("avatar.speak_started", source_event_id=long.id)
@@ -368,12 +396,25 @@ async def test_what_nobody_asked_for_just_ends_where_its_end_is_unheard(talk: Ta
 
 async def test_the_sessions_end_ends_all(talk: Talk) -> None:
     utterance = await talk.say("One.")
+    await talk.ask("Two?", grace=None)
+    await until(lambda: talk.clock.sleepers)
+    talk.tell("user.speak_started")
     talk.tell("user.transcription.chunk", text="And")
     talk.conversation.close(SessionEnded(session_id=SESSION))
     with pytest.raises(SessionEnded):
         await utterance.wait()
+    await until(lambda: not talk.clock.sleepers)
+    assert (talk.hushed, talk.conversation.is_user_speaking) == (1, False)
     assert not talk.tell("avatar.speak_started", source_event_id=utterance.id)
-    assert (talk.state, talk.said()) == ("idle", [("user", "And", False)])
+    assert (talk.state, talk.said()) == ("idle", [("user", "Two?", False), ("user", "And", False)])
+
+
+async def test_after_the_sessions_end_nothing_is_sent(talk: Talk) -> None:
+    talk.conversation.close(SessionEnded(session_id=SESSION))
+    with pytest.raises(SessionEnded):
+        await talk.say("One.")
+    await talk.conversation.interrupt()
+    assert (talk.holder.sent, list(talk.conversation.utterances)) == ([], [])
 
 
 async def test_without_a_way_to_the_service_it_fails_and_silence_is_kept(talk: Talk) -> None:
@@ -403,6 +444,29 @@ async def test_who_stops_waiting_for_the_room_has_nothing_said(talk: Talk) -> No
     await talk.line.hold(talk.holder)
     assert (talk.conversation.utterances[0].state, talk.holder.sent) == ("interrupted", [])
     assert talk.conversation.utterance is None
+
+
+async def test_what_is_interrupted_while_it_waits_for_the_room_is_not_sent(talk: Talk) -> None:
+    await talk.line.expect()
+    saying = asyncio.create_task(talk.say("One."))
+    await until(lambda: talk.conversation.utterances)
+    silencing = asyncio.create_task(talk.conversation.interrupt())
+    await until(lambda: talk.conversation.utterances[0].state == "interrupted")
+    await talk.line.hold(talk.holder)
+    await asyncio.gather(saying, silencing)
+    assert [one["event_type"] for one in talk.holder.sent] == ["avatar.interrupt"]
+
+
+async def test_who_stops_waiting_while_it_goes_out_hushes_what_may_have_arrived(talk: Talk) -> None:
+    talk.holder.is_free.clear()
+    saying = asyncio.create_task(talk.say("One."))
+    await until(lambda: talk.holder.sent)
+    talk.holder.is_free.set()
+    saying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saying
+    assert [one["event_type"] for one in talk.holder.sent] == ["avatar.speak_text", "avatar.interrupt"]
+    assert talk.conversation.utterances[0].state == "interrupted"
 
 
 async def test_a_session_that_ends_while_the_room_is_waited_for_has_ended(talk: Talk) -> None:
