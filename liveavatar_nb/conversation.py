@@ -308,8 +308,6 @@ class Conversation:
         if self._hushed_at is not None:
             self._times.sample("interrupt_to_silence", self._news_at - self._hushed_at)
             self._hushed_at = None
-            if source is None:
-                return
         if source is None and event.source_event_id is None:
             source = self.talking
         elif source is None:

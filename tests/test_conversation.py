@@ -284,6 +284,15 @@ async def test_whole_words_that_come_after_the_end_are_of_what_ended(talk: Talk)
     assert (talk.state, len(talk.conversation.utterances)) == ("idle", 1)
 
 
+async def test_a_piece_that_comes_after_the_end_grows_no_more(talk: Talk) -> None:
+    answer = await talk.ask("Why?")
+    talk.tell("avatar.speak_started", source_event_id=answer.id)
+    talk.tell("avatar.transcription.chunk", source_event_id=answer.id, text="Because")
+    talk.tell("avatar.speak_ended", source_event_id=answer.id)
+    talk.tell("avatar.transcription.chunk", source_event_id=answer.id, text=" it is so.")
+    assert talk.said()[1:] == [("avatar", "Because it is so.", False)]
+
+
 async def test_it_does_not_think_for_ever(talk: Talk) -> None:
     await talk.ask("Why?", grace=None)
     before = talk.changes
@@ -331,6 +340,17 @@ async def test_an_interruption_ends_all_at_once_and_what_is_late_is_not_heard(ta
     assert talk.state == "idle"
     assert talk.times.timings["interrupt_to_silence"] == pytest.approx(0.3)
     await first.wait()
+
+
+async def test_an_interruption_silences_a_drawn_room_and_ends_the_wait_for_an_answer(talk: Talk) -> None:
+    heard: list[bytes] = []
+    talk.line.on_sound(heard.append)
+    talk.tell("user.transcription", text="Why?")
+    await talk.conversation.interrupt()
+    assert (talk.state, heard) == ("idle", [b""])
+    talk.clock.move(60)
+    talk.tell("avatar.speak_started")
+    assert "answer" not in talk.times.timings
 
 
 async def test_what_is_said_after_an_interruption_is_heard(talk: Talk) -> None:
