@@ -40,14 +40,10 @@ class Sentences:
         start = 0
         for end in SENTENCE_END.finditer(self._held):
             if WORD.search(sentence := self._held[start : end.end()]):
-                yield sentence.strip()
+                yield from filter(None, map(str.strip, _parts(sentence)))
                 start = end.end()
-        self._held = self._held[start:]
-        while len(self._held) > LONGEST_SENTENCE:
-            space = self._held.rfind(" ", 1, LONGEST_SENTENCE)
-            cut = LONGEST_SENTENCE if space == -1 else space
-            yield self._held[:cut].strip()
-            self._held = self._held[cut:]
+        *parts, self._held = _parts(self._held[start:])
+        yield from filter(None, map(str.strip, parts))
 
     def rest(self) -> str:
         """What is left at the end; may be empty."""
@@ -183,6 +179,16 @@ class Answerer:
 
         self._worker.post(call)
         return await asyncio.wrap_future(done)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The text in parts that are not too long, between words where there are some."""
+    while len(text) > LONGEST_SENTENCE:
+        space = text.rfind(" ", 1, LONGEST_SENTENCE)
+        cut = LONGEST_SENTENCE if space == -1 else space
+        yield text[:cut]
+        text = text[cut:]
+    yield text
 
 
 def _text_of(piece: Any) -> str:

@@ -172,7 +172,6 @@ class RoomLine:
                 return
             await self._clear()
             self._expected_until = 0.0
-            self._is_contested = False
             self._holders.append(holder)
         self._changed()
 

@@ -177,6 +177,18 @@ async def test_what_was_said_to_its_end_is_not_interrupted(avatar: Avatar) -> No
     assert avatar.hushed == 0
 
 
+async def test_an_answer_that_asks_for_silence_goes_on(avatar: Avatar) -> None:
+    async def answer(text: str) -> AsyncIterator[str]:
+        yield "One. "
+        await avatar.hush()
+        await asyncio.sleep(0)
+        yield "Two."
+
+    avatar.answers(answer).take("Hello")
+    await until(lambda: len(avatar.said) == 2)
+    assert avatar.said == ["One.", "Two."]
+
+
 async def test_an_interruption_ends_it(avatar: Avatar) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -255,6 +267,9 @@ def test_what_is_no_function_is_refused(avatar: Avatar) -> None:
         ("你好。再见。", ["你好。", "再见。"]),
         ("\n\n  \n", []),
         ("...", ["..."]),
+        ("word " * 300 + "end. More", [("word " * 199 + "word"), "word " * 100 + "end.", "More"]),
+        ("a" * (LONGEST_SENTENCE + 1), ["a" * LONGEST_SENTENCE, "a"]),
+        (" " * 3 * LONGEST_SENTENCE + "End.", ["End."]),
         ("", []),
     ],
 )
@@ -271,4 +286,4 @@ def test_nothing_is_lost_between_sentences(texts: list[str]) -> None:
     cutter = Sentences()
     found = [one for text in texts for one in cutter.push(text)] + [cutter.rest()]
     assert "".join("".join(found).split()) == "".join("".join(texts).split())
-    assert all(len(one) <= LONGEST_SENTENCE for one in found[:-1])
+    assert all(len(one) <= LONGEST_SENTENCE for one in found)

@@ -224,6 +224,15 @@ async def test_once_sources_are_named_what_has_none_is_not_ours(talk: Talk) -> N
     assert ("avatar", "By the way", False) in talk.said()
 
 
+async def test_what_the_service_names_of_its_own_does_not_name_ours(talk: Talk) -> None:
+    for _ in range(2):
+        talk.tell("avatar.speak_started", source_event_id="of the service's own")
+    talk.tell("avatar.speak_ended", source_event_id="of the service's own")
+    mine = await talk.say("Mine.")
+    talk.tell("avatar.speak_started")
+    assert mine.state == "talking"
+
+
 async def test_more_of_an_answer_is_an_utterance_of_its_own(talk: Talk) -> None:
     answer = await talk.ask("Why?")
     for _ in range(2):

@@ -30,15 +30,19 @@ class Somebody:
         self.told = told
         self.kind: HolderKind = kind
         self.is_lost = False
+        self.is_free = asyncio.Event()  # to come back from sending, or to leave
+        self.is_free.set()
 
     async def send(self, payload: bytes) -> None:
         if self.is_lost:
             raise HolderLost
         self.told.append(f"{self.name} sends")
+        await self.is_free.wait()
 
     async def leave(self) -> None:
         self.told.append(f"{self.name} leaves")
         await asyncio.sleep(0.01)
+        await self.is_free.wait()
         self.told.append(f"{self.name} has left")
 
 
@@ -134,6 +138,10 @@ async def test_who_is_put_out_and_an_avatar_that_is_gone_are_a_loss_and_nothing_
     assert room.losses == 1
     room.line.drop(third, "The room is gone.", is_put_out=True)
     assert room.losses == 2
+    await room.line.hold(first)
+    room.line.end()
+    room.line.drop(first, "The room is gone.", is_put_out=True)
+    assert room.losses == 2
 
 
 async def test_an_avatar_that_is_gone_is_missed_until_it_is_back(room: Room) -> None:
@@ -152,6 +160,19 @@ async def test_an_avatar_that_is_gone_is_missed_until_it_is_back(room: Room) -> 
     room.line.see(True)
     miss()
     assert told == [None, None, AVATAR_GONE, None]
+
+
+async def test_an_avatar_is_missed_only_where_it_was_and_somebody_looks() -> None:
+    room = Room(has_avatar=False)
+    page = room.somebody("page")
+    await room.line.hold(page)
+    room.line.miss_avatar()
+    assert room.line.words is None
+    room.line.see(True)
+    room.line.drop(page)
+    room.line.miss_avatar()
+    assert room.line.words is None
+    await room.line.close()
 
 
 async def test_a_page_that_is_about_to_join_has_this_process_leave_first(open_room: Room) -> None:
@@ -185,6 +206,43 @@ async def test_what_happens_while_a_page_is_on_its_way_brings_nobody_else(open_r
     await open_room.line.hold(open_room.somebody("page"))
     await sending
     assert open_room.told == ["process joins", "page sends"]
+
+
+async def test_who_listens_waits_for_a_page_that_is_on_its_way(open_room: Room) -> None:
+    await open_room.line.expect()
+    open_room.line.need()
+    await asyncio.sleep(0.05)
+    await open_room.line.hold(open_room.somebody("page"))
+    assert open_room.told == []
+
+
+async def test_this_process_does_not_come_between_two_pages(open_room: Room) -> None:
+    first, second = open_room.somebody("first"), open_room.somebody("second")
+    first.is_free.clear()
+    await open_room.line.hold(first)
+    holding = asyncio.create_task(open_room.line.hold(second))
+    await until(lambda: open_room.told)
+    reaching = asyncio.create_task(open_room.line.reach())
+    await asyncio.sleep(0.01)
+    first.is_free.set()
+    assert await reaching is second
+    await holding
+    assert open_room.told == ["first leaves", "first has left"]
+
+
+async def test_who_does_not_leave_is_waited_for_no_longer(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "LEAVE_LIMIT", 0.05)
+    first, second = room.somebody("first"), room.somebody("second")
+    first.is_free.clear()
+    await room.line.hold(first)
+    await room.line.hold(second)
+    assert (room.told, room.line.holder) == (["first leaves"], second)
+
+
+async def test_this_process_joins_once_for_all_who_ask(open_room: Room) -> None:
+    one, other = await asyncio.gather(open_room.line.reach(), open_room.line.reach())
+    assert one is other
+    assert open_room.told == ["process joins"]
 
 
 @pytest.mark.parametrize("listens", [True, False])
@@ -241,11 +299,35 @@ async def test_commands_wait_for_the_avatar_in_order_and_an_interruption_does_no
     room = Room(has_avatar=False)
     await room.line.hold(room.somebody("page"))
     sending = [asyncio.create_task(room.line.send(room.command(text))) for text in ("first", "second")]
+    await asyncio.sleep(0)
     await room.line.send(full.interrupt("id", SESSION))
     assert [frame.name for frame in room.wire] == ["avatar.interrupt"]
     room.line.see(True)
     await asyncio.gather(*sending)
     assert [frame.payload["text"] for frame in room.wire.filter("speak_text")] == ["first", "second"]
+    await room.line.close()
+
+
+async def test_a_command_waits_for_the_one_before(room: Room) -> None:
+    page = room.somebody("page")
+    await room.line.hold(page)
+    page.is_free.clear()
+    sending = [asyncio.create_task(room.line.send(room.command(text))) for text in ("first", "second")]
+    await until(lambda: room.told)
+    await asyncio.sleep(0.01)
+    assert room.told == ["page sends"]
+    page.is_free.set()
+    await asyncio.gather(*sending)
+    assert room.told == ["page sends", "page sends"]
+
+
+async def test_an_avatar_that_was_heard_is_there() -> None:
+    room = Room(has_avatar=False)
+    await room.line.hold(room.somebody("page"))
+    room.line.take(full.RESPONSE, '{"event_type": "session.state_updated"}')
+    sending = asyncio.create_task(room.line.send(room.command()))
+    await asyncio.sleep(0.01)
+    assert (sending.done(), room.told) == (True, ["page sends"])
     await room.line.close()
 
 
@@ -283,6 +365,39 @@ async def test_who_is_thrown_out_does_not_come_back_by_itself(open_room: Room) -
     assert open_room.line.words is None
 
 
+async def test_a_page_that_is_in_the_room_lets_this_process_join_after_it(
+    open_room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, page = open_room.somebody("process", "process"), open_room.somebody("page")
+    await open_room.line.hold(process)
+    open_room.line.drop(process, "Somebody else joined.", is_contested=True)
+    await open_room.line.hold(page)
+    open_room.line.drop(page)
+    assert open_room.line.can_send
+    await open_room.line.hold(process)
+    open_room.line.drop(process, "Somebody else joined.", is_contested=True)
+    monkeypatch.setattr(config, "HOLDER_LIMIT", 0)
+    await open_room.line.expect()
+    assert open_room.line.can_send
+
+
+async def test_a_page_that_came_and_went_is_not_expected_any_more(room: Room) -> None:
+    page = room.somebody("page")
+    await room.line.expect()
+    assert room.line.can_send
+    await room.line.hold(page)
+    room.line.drop(page)
+    assert not room.line.can_send
+
+
+async def test_after_the_end_nobody_listens_any_more(open_room: Room) -> None:
+    open_room.line.need()
+    await until(lambda: open_room.line.holder)
+    await open_room.line.close()
+    open_room.line.need()
+    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "liveavatar_nb room"] == []
+
+
 async def test_while_somebody_listens_this_process_is_there_whenever_nobody_else_is(open_room: Room) -> None:
     open_room.line.need()
     await until(lambda: open_room.line.holder)
@@ -311,6 +426,32 @@ async def test_a_room_that_cannot_be_joined_is_tried_again(monkeypatch: pytest.M
     await until(lambda: room.line.holder)
     assert (len(tries), room.line.words) == (3, None)
     await room.line.close()
+
+
+async def test_between_two_tries_there_is_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holder, "delay", lambda attempt, base: 60)
+    tries: list[Somebody] = []
+    room: Room
+
+    async def join(line: RoomLine) -> Somebody:
+        tries.append(room.somebody("process", "process"))
+        if len(tries) == 1:
+            raise RoomNotHeld("It does not answer.", session_id=SESSION)
+        return tries[-1]
+
+    room = Room(opener=join)
+    room.line.need()
+    await until(lambda: room.line.words)
+    await asyncio.sleep(0.02)
+    assert len(tries) == 1
+    # one that is thrown out at once
+    room.line.drop(await room.line.reach())
+    reaching = asyncio.create_task(room.line.reach())
+    await asyncio.sleep(0.02)
+    assert len(tries) == 2
+    await room.line.close()
+    with pytest.raises(RoomNotHeld):
+        await reaching
 
 
 @pytest.mark.parametrize("listens", [True, False])

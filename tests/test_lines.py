@@ -124,3 +124,18 @@ def test_whole_words_that_are_late_are_of_the_turn_before(lines: Lines) -> None:
     assert told(lines) == [("user", "And what else?", False)]
     user.finish("Thanks.")
     assert told(lines)[1:] == [("user", "Thanks.", False)]
+    user.finish("Thanks.")
+    user.begin()
+    user.grow("Yes")
+    user.begin()
+    user.finish("No.")
+    assert told(lines)[2:] == [("user", "Thanks.", False), ("user", "Yes", False), ("user", "No.", False)]
+
+
+def test_words_that_are_late_are_so_once(lines: Lines) -> None:
+    user = UserSide(lines)
+    user.grow("Yes")
+    user.begin()
+    user.finish("Yes.")
+    user.finish("Yes. And more.")
+    assert told(lines) == [("user", "Yes.", False), ("user", "Yes. And more.", False)]
