@@ -144,7 +144,57 @@ async def test_a_plain_function_runs_on_the_handlers_thread_with_the_cells_conte
     assert avatar.said == []
 
 
-async def test_a_newer_text_ends_the_older_answer(avatar: Avatar) -> None:
+async def test_an_async_function_has_the_cells_context(avatar: Avatar) -> None:
+    cell: contextvars.ContextVar[str] = contextvars.ContextVar("cell")
+    cell.set("this one")
+
+    async def answer(text: str) -> str:
+        return cell.get()
+
+    answerer = avatar.answers(answer)
+    cell.set("another")
+    answerer.take("Hello")
+    await until(lambda: avatar.said)
+    assert avatar.said == ["this one"]
+
+
+async def test_a_plain_iterator_is_closed_where_nobody_wants_its_rest(avatar: Avatar) -> None:
+    closed = threading.Event()
+
+    def answer(text: str) -> Iterator[str]:
+        try:
+            while True:
+                yield "More. "
+        finally:
+            closed.set()
+
+    answerer = avatar.answers(answer)
+    answerer.take("Hello")
+    await until(lambda: avatar.said)
+    answerer.stop()
+    await until(closed.is_set)
+
+
+async def test_a_function_whose_answer_nobody_wants_any_more_is_not_called(avatar: Avatar) -> None:
+    go_on, done = threading.Event(), threading.Event()
+    called: list[str] = []
+
+    def hold() -> None:
+        go_on.wait(10)
+
+    answerer = avatar.answers(called.append)
+    avatar.worker.post(hold)
+    answerer.take("Hello")
+    await asyncio.sleep(0.01)
+    answerer.stop()
+    await asyncio.sleep(0.01)
+    avatar.worker.post(done.set)
+    go_on.set()
+    await until(done.is_set)
+    assert called == []
+
+
+async def test_a_newer_text_ends_the_older_answer(avatar: Avatar, caplog: pytest.LogCaptureFixture) -> None:
     ended: list[str] = []
 
     async def answer(text: str) -> AsyncIterator[str]:
@@ -164,6 +214,7 @@ async def test_a_newer_text_ends_the_older_answer(avatar: Avatar) -> None:
     assert avatar.said == ["About old.", "About new.", "And more."]
     assert (ended, avatar.hushed) == (["old"], 1)
     assert avatar.utterances[0].state == "interrupted"
+    assert caplog.messages == []
 
 
 async def test_what_was_said_to_its_end_is_not_interrupted(avatar: Avatar) -> None:
@@ -208,6 +259,62 @@ async def test_an_interruption_ends_it(avatar: Avatar) -> None:
     await until(done.is_set)
     await asyncio.sleep(0.01)
     assert avatar.said == []
+
+
+# an answer that somebody waits for
+
+
+async def test_an_answer_is_over_with_its_last_sentence(avatar: Avatar) -> None:
+    answerer = avatar.answers(plain)
+    for over in (UtteranceState.INTERRUPTED, UtteranceState.ENDED):
+        whole, at = AsyncUtterance("Hello"), len(avatar.said)
+        answerer.take("yes", whole)
+        await until(lambda: len(avatar.said) == at + 1)  # noqa: B023 (it is awaited here)
+        assert (whole.state, whole.text) == ("sending", "You said yes.")
+        avatar.utterances[at].start()
+        await until(lambda: len(avatar.said) == at + 2)  # noqa: B023
+        assert (whole.state, whole.text) == ("talking", "You said yes. Really?")
+        avatar.utterances[at].finish(UtteranceState.ENDED)
+        avatar.utterances[at + 1].finish(over)
+        await whole.wait()
+        assert whole.state == over
+
+
+async def test_an_answer_fails_with_a_sentence_of_it(avatar: Avatar) -> None:
+    whole = AsyncUtterance("Hello")
+    avatar.answers(lambda text: "One.").take("yes", whole)
+    await until(lambda: avatar.said)
+    avatar.utterances[0].finish(UtteranceState.FAILED, LookupError("it is silent"))
+    with pytest.raises(LookupError, match="it is silent"):
+        await whole.wait()
+
+
+async def test_what_a_function_raises_is_for_who_waits_and_not_shown(
+    avatar: Avatar, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(text: str) -> str:
+        raise LookupError("no idea")
+
+    whole = AsyncUtterance("Hello")
+    avatar.answers(answer).take("yes", whole)
+    with pytest.raises(LookupError, match="no idea"):
+        await whole.wait()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("why", "state"), [(None, "interrupted"), (LookupError("it is over"), "failed")])
+@pytest.mark.parametrize("has_begun", [True, False])
+async def test_who_waits_is_told_why_an_answer_was_stopped(
+    avatar: Avatar, why: Exception | None, state: str, has_begun: bool
+) -> None:
+    whole = AsyncUtterance("Hello")
+    answerer = avatar.answers(plain)
+    answerer.take("yes", whole)
+    if has_begun:
+        await until(lambda: avatar.said)
+    answerer.stop(why)
+    await until(lambda: whole.state.is_final)
+    assert (whole.state, whole.error) == (state, why)
 
 
 async def raises_later(text: str) -> AsyncIterator[str]:
