@@ -15,7 +15,7 @@ from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, config
 from liveavatar_nb.config import Masked
 from liveavatar_nb.drawn import DrawnLine
 from liveavatar_nb.errors import RoomNotHeld
-from liveavatar_nb.holder import RoomLine
+from liveavatar_nb.holder import HolderLost, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.wire import Wire
@@ -34,6 +34,7 @@ class Line:
         self.heard: list[Any] = []
         self.tokens: list[str | None] = []
         self.open: list[ServerConnection] = []
+        self.losses: list[str | None] = []
 
     async def serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -60,6 +61,7 @@ async def line(*first: str | bytes) -> AsyncIterator[tuple[Line, RoomLine, list[
             Wire(),
             receive=events.append,
             on_change=lambda: None,
+            on_loss=lambda: told.losses.append(room.words),
             opener=DrawnLine.join,
         )
         yield told, room, events
@@ -86,6 +88,16 @@ async def test_packets_go_both_ways_and_sound_comes() -> None:
         assert events == [Event("avatar.speak_started")]
         assert sound == [b"\1\0\2\0"]
         assert (room.kind, room.holder is not None and room.holder.kind) == ("drawn", "process")
+
+
+async def test_a_line_that_is_cut_carries_nothing_and_is_a_loss() -> None:
+    async with line(JOINED) as (told, room, _):
+        holder = await room.reach()
+        await told.open[0].close()
+        await until(lambda: told.losses)
+        assert (told.losses, room.holder) == (["The line was cut."], None)
+        with pytest.raises(HolderLost):
+            await holder.send(b"{}")
 
 
 async def test_who_says_nothing_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,6 +184,16 @@ async def test_row_35_a_server_that_was_gone_is_got_back(
             assert [json.loads(packet)["text"] for packet in avatar.heard] == ["Back"]
 
 
+async def test_what_is_sent_waits_while_the_connection_is_got_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "HOLDER_LIMIT", 0.05)
+    line = RoomLine("ws://127.0.0.1:1", Masked("t"), "s", Wire(), receive=lambda event: None, on_change=lambda: None)
+    holder = Headless(line)
+    holder._falter()
+    with pytest.raises(RoomNotHeld, match="being got back"):
+        await holder.send(b"{}")
+    assert line.words == RECONNECTING
+
+
 async def test_nobody_there_and_a_wrong_token_are_told_in_words(livekit_server: LiveKitServer) -> None:  # noqa: F811
     async with another(livekit_server) as server, entered(server) as room:
         room.line.token = Masked("wrong")

@@ -59,6 +59,11 @@ async def test_a_new_context_lives_as_long_as_its_session(
     ]
 
 
+async def test_where_there_is_no_opening_none_is_waited_for(client: AsyncLiveAvatar) -> None:
+    async with await client.start("Silas", context=NewContext("Silent", "You are a guide.")) as session:
+        assert not session.options.has_opening
+
+
 @pytest.mark.parametrize(
     ("operation", "fault"),
     [

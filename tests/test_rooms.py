@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -349,6 +350,19 @@ async def test_somebody_is_waited_for(livekit_server: LiveKitServer, crowd: Crow
             assert not waiting.done()
             with crowd.join(room.url, room.guest_token("Ben")):
                 assert (await waiting).identity == "Ben"
+
+
+async def test_who_is_still_joining_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "ROOM_LOOK", 0.01)
+    ann: dict[str, Any] = {"sid": "PA_1", "identity": "Ann", "name": "", "role": None, "kind": "standard", "tracks": []}
+    states = iter(("joining", "joined", "active"))
+
+    async def participants() -> list[Participant]:
+        return [Participant(**ann, state=next(states), joined_at=datetime.now(UTC))]
+
+    room = AsyncRoom("ws://127.0.0.1:1", "key", "s" * 40)
+    monkeypatch.setattr(room, "participants", participants)
+    assert (await room.wait_for_participant("Ann")).state == "active"
 
 
 async def test_a_wait_ends_with_what_is_amiss(livekit_server: LiveKitServer) -> None:

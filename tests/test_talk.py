@@ -159,6 +159,11 @@ async def test_what_a_session_can_do_is_told(client: AsyncLiveAvatar, session: A
     for text in ("", " \n", "a" * 20_000):
         with pytest.raises(InvalidArgument, match=r"must hold words|too long"):
             await session.ask(text)
+    assert session.room is not None
+    holder = await session.room.reach()
+    session.room.drop(holder, "Somebody else joined.", is_contested=True)
+    assert not any(vars(session.can).values())
+    await holder.leave()
     await session.stop()
     assert not any(vars(session.can).values())
     lite = await client.start("Silas")
@@ -418,6 +423,9 @@ async def test_a_function_of_ones_own_answers_what_is_asked_by_text(client: Asyn
         await session.wait_for("avatar.speak_started", timeout=10)
         await session.interrupt()
         await waiting.wait()
+        assert waiting.state == "interrupted"
+        waiting = await session.say("A text that takes its time.", wait=False)
+        assert (await session.ask("Right now?", replace=True)).state == "ended"
         assert waiting.state == "interrupted"
         session.on_user_text(None)
         nothing_answers = session.can
