@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,8 @@ from liveavatar_nb.errors import APIConnectionError, InvalidArgument, RoomNotHel
 from liveavatar_nb.holder import HolderKind, HolderLost, RoomLine
 from liveavatar_nb.widgets import holders
 from liveavatar_nb.widgets.holders import PageHolder, pages
-from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT
+from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT, SOUNDS_WAITING
+from liveavatar_nb.worker import worker
 
 from ..waiting import wait_for
 from .pages import Page, Wire
@@ -52,6 +54,10 @@ class Heard:
 
     def __init__(self) -> None:
         self.events: list[Any] = []
+        self.losses = 0
+
+    def lose(self) -> None:
+        self.losses += 1
 
 
 @pytest.fixture
@@ -74,6 +80,7 @@ def roomed(session: Session, heard: Heard) -> Session:
             inner._wire,
             receive=heard.events.append,
             on_change=inner._on_change,
+            on_loss=heard.lose,
         )
         inner._room.see(True)
 
@@ -251,6 +258,10 @@ def test_this_process_leaves_before_a_page_is_told_the_room(view: LiveView, wire
 
 
 def test_a_replaced_page_is_not_fought_for(view: LiveView, wire: Wire, roomed: Session) -> None:
+    async def join(line: RoomLine) -> Process:
+        return Process()
+
+    line_of(roomed)._opener = join
     page = Page(view, wire, "tab-1")
     enter(page, roomed)
     page.news(str(roomed.id), "replaced", "Joined elsewhere.")
@@ -258,6 +269,20 @@ def test_a_replaced_page_is_not_fought_for(view: LiveView, wire: Wire, roomed: S
     assert not line_of(roomed).can_send
     enter(page, roomed)
     assert line_of(roomed).can_send
+
+
+def test_a_page_that_was_put_out_is_a_loss_and_one_that_leaves_is_none(
+    view: LiveView, wire: Wire, roomed: Session, heard: Heard
+) -> None:
+    page = Page(view, wire, "tab-1")
+    losses = []
+    for state, reason in (("left", None), ("replaced", "Joined elsewhere."), ("left", "The room is gone.")):
+        enter(page, roomed)
+        page.news(str(roomed.id), state, reason)
+        wait_for(lambda: line_of(roomed).holder is None)
+        page.join(str(roomed.id))  # what came before was done
+        losses.append(heard.losses)
+    assert losses == [0, 0, 1]
 
 
 async def speak(session: Session, payload: bytes) -> None:
@@ -503,6 +528,35 @@ def test_what_is_said_in_a_drawn_room_is_heard_by_one_page(la: LiveAvatar, sessi
     assert not second.heard("sound")
     view.close()
     wait_for(lambda: not line_of(session)._hearers)
+
+
+def test_what_waits_for_a_busy_thread_is_limited_and_gives_way_to_silence(
+    la: LiveAvatar, session: Session, wire: Wire
+) -> None:
+    view = LiveView(la, session)
+    page, go_on = Page(view, wire, "tab-1"), threading.Event()
+    told = {"type": "sound", "session_id": session.id}
+
+    def hold() -> None:
+        go_on.wait(10)
+
+    for is_hushed, count in ((False, SOUNDS_WAITING), (True, 1)):
+        worker.post(hold)
+        for number in range(SOUNDS_WAITING + 2):
+            view.tell_sound("tab-1", told, bytes([number, 0]))
+        if is_hushed:
+            view.tell_sound("tab-1", {**told, "hush": True}, b"")
+        go_on.set()
+        done = threading.Event()
+        worker.post(done.set)
+        assert done.wait(10)
+        sounds = page.heard("sound")
+        assert len(sounds) == count
+        assert ("hush" in sounds[-1]) is is_hushed
+        assert [len(one["buffers"]) for one in sounds] == [0 if is_hushed else 1] * count
+        wire.sent.clear()
+        go_on.clear()
+    view.close()
 
 
 def test_a_page_that_vanished_hears_nothing_any_more(
