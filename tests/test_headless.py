@@ -16,7 +16,7 @@ from liveavatar_nb import AsyncLiveAvatar, NewContext, Simulator, config, headle
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import RoomNotHeld
 from liveavatar_nb.headless import Headless
-from liveavatar_nb.holder import AVATAR_GONE, RECONNECTING, RoomLine
+from liveavatar_nb.holder import AVATAR_GONE, RECONNECTING, HolderLost, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.simulator import LiveKit
@@ -184,14 +184,58 @@ async def test_row_35_a_server_that_was_gone_is_got_back(
             assert [json.loads(packet)["text"] for packet in avatar.heard] == ["Back"]
 
 
+def outside() -> Headless:
+    """This process, in no room so far."""
+    url = "ws://127.0.0.1:1"
+    return Headless(RoomLine(url, Masked("t"), "s", Wire(), receive=lambda event: None, on_change=lambda: None))
+
+
 async def test_what_is_sent_waits_while_the_connection_is_got_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "HOLDER_LIMIT", 0.05)
-    line = RoomLine("ws://127.0.0.1:1", Masked("t"), "s", Wire(), receive=lambda event: None, on_change=lambda: None)
-    holder = Headless(line)
+    holder = outside()
     holder._falter()
     with pytest.raises(RoomNotHeld, match="being got back"):
         await holder.send(b"{}")
-    assert line.words == RECONNECTING
+    assert holder._line.words == RECONNECTING
+
+
+async def test_what_waits_for_a_connection_that_is_lost_for_good_is_not_sent() -> None:
+    holder = outside()
+    holder._falter()
+    sending = asyncio.create_task(holder.send(b"{}"))
+    await asyncio.sleep(0)
+    holder._left.set()
+    holder._cut("It is gone.", False)
+    with pytest.raises(HolderLost):
+        await sending
+
+
+async def test_once_nobody_wants_the_room_its_news_is_not_heard() -> None:
+    holder, heard = outside(), list[str]()
+    holder._report(heard.append, "before")
+    await until(lambda: heard)
+    holder._report(heard.append, "too late")
+    holder._give_up()
+    holder._tell(heard.append, "the end")
+    await until(lambda: len(heard) > 1)
+    assert heard == ["before", "the end"]
+
+
+def test_a_loop_that_is_closed_wants_no_room() -> None:
+    loop = asyncio.new_event_loop()
+
+    async def make() -> Headless:
+        return outside()
+
+    holder = loop.run_until_complete(make())
+    loop.close()
+    holder._tell(print)
+    assert holder._unwanted.done()
+
+
+def test_what_the_library_says_of_an_address_with_a_token_is_not_repeated() -> None:
+    assert headless._words(OSError("no way to ws://room/rtc?access_token=abc")) == "OSError"
+    assert headless._words(OSError("no way")) == "no way"
 
 
 async def test_nobody_there_and_a_wrong_token_are_told_in_words(livekit_server: LiveKitServer) -> None:  # noqa: F811

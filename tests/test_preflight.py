@@ -102,12 +102,13 @@ def test_a_language_is_sent_as_the_service_writes_it(
     assert len(asked) == (0 if given == "en" else 1), "once for a client, and not for the default"
 
 
+@pytest.mark.parametrize(("kind", "parameters"), [("delay", {"seconds": 2}), ("status", {"status": 403})])
 @pytest.mark.usefixtures("guide")
 def test_where_the_languages_cannot_be_had_what_was_given_is_taken(
-    la: LiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    la: LiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, kind: str, parameters: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(config, "LANGUAGES_LIMIT", 0.2)
-    simulator.faults.add("languages", "delay", seconds=2)
+    simulator.faults.add("languages", kind, **parameters)
     la.start("Silas", context="My guide", language="xx").stop()
     assert tokens(simulator)[0]["avatar_persona"]["language"] == "xx"
     with pytest.raises(InvalidArgument, match="no language 'xx'"):
