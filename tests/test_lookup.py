@@ -10,7 +10,8 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, NewContext, Simulator
 from liveavatar_nb.errors import APIStatusError, InvalidArgument, LiveAvatarException, SessionEnded
-from liveavatar_nb.lookup import MadeContext
+from liveavatar_nb.life import SessionOptions
+from liveavatar_nb.lookup import Languages, MadeContext, Preparation
 
 from .waiting import until
 
@@ -27,6 +28,17 @@ async def gone(client: AsyncLiveAvatar) -> None:
     async with asyncio.timeout(10):
         while NEW.name in await names(client):  # noqa: ASYNC110 (the service tells nobody)
             await asyncio.sleep(0.05)
+
+
+class Room:
+    """A room of one's own that tells who is let in."""
+
+    def __init__(self, told: list[str]) -> None:
+        self.told = told
+
+    async def admit(self) -> str:
+        self.told.append("room")
+        return "avatar"
 
 
 def token_bodies(simulator: Simulator) -> list[dict[str, Any]]:
@@ -179,6 +191,27 @@ async def test_one_whose_loop_ended_is_told(client: AsyncLiveAvatar, caplog: pyt
     await made.delete()
     assert [message for message in caplog.messages if "stays on the account" in message] == [made.left_words]
     await client.api.contexts.delete(made.detail.id)
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_start_that_is_cancelled_ends_nothing_and_comes_into_no_room(
+    client: AsyncLiveAvatar, is_cancelled: bool
+) -> None:
+    told: list[str] = []
+
+    async def make_way() -> None:
+        told.append("way")
+
+    room: Any = Room(told)
+    preparation = Preparation(client.api, Languages(client.api), SessionOptions(), room)
+    preparation.is_cancelled = is_cancelled
+    looking = preparation.look_up("Silas", client.avatars(), None, None, make_way)
+    if is_cancelled:
+        with pytest.raises(SessionEnded, match="before it started"):
+            await looking
+    else:
+        assert (await looking).options.room is room
+    assert told == ([] if is_cancelled else ["way", "room"])
 
 
 async def test_one_that_the_service_refuses_starts_nothing(client: AsyncLiveAvatar, simulator: Simulator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -305,6 +306,15 @@ async def test_tokens_are_shown_only_where_they_are_asked_for(livekit_server: Li
             told = "".join([repr(room), *map(repr, tokens), repr(there), there._repr_html_() or "", str(vars(room))])
     hidden = [livekit_server.secret, guest, *(token.reveal() for token in tokens)]
     assert not any(secret in told for secret in hidden)
+
+
+def test_no_local_variable_of_a_traceback_is_a_secret() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        AsyncRoom("ws://127.0.0.1:1", "canary" * 6, "canary" * 6, name="")
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+    told = [repr(value) for frame in frames for name, value in frame.f_locals.items() if name != "self"]
+    assert len(frames) > 3
+    assert "canarycanary" not in "".join(told)
 
 
 # Who is there
