@@ -304,6 +304,8 @@ def test_commands_go_by_the_page_and_are_known_to_have_arrived(view: LiveView, w
     page.say("room_sent", request=page.hears("room_send", 2)["request"], ok=False, problem="not connected")
     with pytest.raises(HolderLost, match="not connected"):
         sending.result(5)
+    (holder,) = pages.of(roomed._inner)
+    assert holder._answers == {}
 
 
 def test_a_page_that_does_not_answer_has_lost_the_room(
