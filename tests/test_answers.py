@@ -374,7 +374,7 @@ def test_what_is_no_function_is_refused(avatar: Avatar) -> None:
         ("你好。再见。", ["你好。", "再见。"]),
         ("\n\n  \n", []),
         ("...", ["..."]),
-        ("word " * 300 + "end. More", [("word " * 199 + "word"), "word " * 100 + "end.", "More"]),
+        ("words " * 200 + "end. More", ["words " * 165 + "words", "words " * 34 + "end.", "More"]),
         ("a" * (LONGEST_SENTENCE + 1), ["a" * LONGEST_SENTENCE, "a"]),
         (" " * 3 * LONGEST_SENTENCE + "End.", ["End."]),
         ("", []),
