@@ -61,6 +61,8 @@ class LiveKitServer:
         self._key, self._secret = found["api_key"], found["api_secret"]
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_key"):
+            return "<LiveKitServer, refused>"  # as a traceback that shows local variables has it
         return f"<LiveKitServer {self.url}, key {self._key.source}>"
 
     @property

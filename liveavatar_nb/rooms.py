@@ -117,6 +117,8 @@ class AsyncRoom:
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_is_closed"):
+            return f"<{type(self).__name__}, refused>"  # as a traceback that shows local variables has it
         state = ", closed" if self._is_closed else ""
         return f"<{type(self).__name__} {self._name!r} on {self._server.url}{state}>"
 

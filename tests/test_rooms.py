@@ -31,6 +31,7 @@ from liveavatar_nb.errors import (
     APIConnectionError,
     APIStatusError,
     ClientClosed,
+    ConfigurationError,
     InvalidArgument,
     LiveAvatarWarning,
     NotFoundError,
@@ -306,6 +307,15 @@ async def test_tokens_are_shown_only_where_they_are_asked_for(livekit_server: Li
             told = "".join([repr(room), *map(repr, tokens), repr(there), there._repr_html_() or "", str(vars(room))])
     hidden = [livekit_server.secret, guest, *(token.reveal() for token in tokens)]
     assert not any(secret in told for secret in hidden)
+
+
+@pytest.mark.parametrize("wrong", [{"url": "none"}, {"name": ""}, {"max_participants": -1}])
+def test_a_room_that_was_refused_has_a_repr(wrong: dict[str, Any]) -> None:
+    told = {"url": "wss://room.example.org", "api_key": "key", "api_secret": "hidden"} | wrong
+    with pytest.raises((ConfigurationError, InvalidArgument)) as refused:
+        AsyncRoom(**told)
+    shown = "".join(traceback.TracebackException.from_exception(refused.value, capture_locals=True).format())
+    assert "self = <AsyncRoom, refused>" in shown
 
 
 def test_no_local_variable_of_a_traceback_is_a_secret() -> None:
