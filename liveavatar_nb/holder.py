@@ -162,6 +162,14 @@ class RoomLine:
             await self._clear()
         self._changed()
 
+    def expect_first(self) -> bool:
+        """As `expect`, but at once, where nobody is there or on the way; whether that is so."""
+        is_free = not (self._holders or self._attending or self._opening or self._handing_over.locked())
+        if is_free:
+            self._expected_until = time.monotonic() + config.HOLDER_LIMIT
+            self._changed()
+        return is_free
+
     async def hold(self, holder: Holder) -> None:
         """It is in the room; who was there before has left, or leaves now."""
         async with self._handing_over:

@@ -188,6 +188,25 @@ async def test_a_page_that_is_about_to_join_has_this_process_leave_first(open_ro
     assert open_room.told[4:] == ["page sends"]
 
 
+async def test_the_first_page_is_expected_at_once_where_nobody_is_there_or_on_the_way(open_room: Room) -> None:
+    assert open_room.line.expect_first()
+    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    await asyncio.sleep(0.05)
+    assert open_room.told == [], "this process stays out of it"
+    await open_room.line.hold(open_room.somebody("page"))
+    await sending
+    assert open_room.told == ["page sends"]
+    assert not open_room.line.expect_first(), "somebody is there"
+
+
+async def test_a_page_is_not_the_first_where_this_process_is_on_its_way(open_room: Room) -> None:
+    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    await until(lambda: "process joins" in open_room.told)
+    assert not open_room.line.expect_first()
+    await sending
+    assert open_room.told == ["process joins", "process sends"]
+
+
 async def test_a_page_comes_before_a_joining_of_this_process(open_room: Room) -> None:
     sending = asyncio.create_task(open_room.line.send(open_room.command()))
     await until(lambda: "process joins" in open_room.told)

@@ -69,15 +69,14 @@ class RoomView(SessionView):
         if others and not take_over and not line.is_own:
             self._answer(command, session_id, reason=ELSEWHERE, can_take_over=True)
             return
-        await self._let_in(session, line, command)
-
-    async def _let_in(self, session: AsyncSession, line: RoomLine, command: Command) -> None:
-        """A page is told the way into the room, and is about to be there."""
         holder = pages.holder(session, line, command.page)
         holder.approach(self, command)
         # who tries again where it could not come in does not throw out who is there
         if not line.is_own and not holder.could_not:
             await line.expect()
+        self._tell_way(line, command)
+
+    def _tell_way(self, line: RoomLine, command: Command) -> None:
         token = line.viewer().reveal()
         self._answer(command, line.session_id, url=line.url, token=token, avatar_identity=line.avatar_identity)
 
@@ -157,10 +156,11 @@ class RoomView(SessionView):
         await super()._perform(command)
 
     def _client_changed(self) -> None:
+        # before the news that has the page ask for it
+        self._offer()
         super()._client_changed()
         pages.tidy()
         self._listen()
-        self._offer()
 
     def _forget_page(self) -> None:
         self._silence.end()
@@ -179,10 +179,13 @@ class RoomView(SessionView):
         session, command = self._shown, self._heard
         if session is None or session is self._offered or session.state is not SessionState.CONNECTING:
             return
-        if session.room is None or session.room.kind == "drawn" or command is None or pages.of(session):
+        line = session.room
+        if line is None or line.is_own or line.kind == "drawn" or command is None or pages.of(session):
             return
         self._offered = session
-        self._submit(self._let_in(session, session.room, command), "the room")
+        if line.expect_first():
+            pages.holder(session, line, command.page).approach(self, command)
+            self._tell_way(line, command)
 
     def _find(self, session_id: Any) -> AsyncSession | None:
         """The session of that id: the one shown here, or one whose room a page is in."""
