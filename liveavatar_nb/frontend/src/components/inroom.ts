@@ -15,12 +15,12 @@ export function useRoom(link: Link): Room | null {
   const shown = isInRoom(session) && !DEAF.has(link.phase) ? session : null;
   const id = shown?.id;
   const kind = shown?.room.kind;
-  // What joins is fetched while the session starts. A simulator may have no room to join, which shows later.
-  const isStarting = session?.state === "starting" && !link.get<boolean>("simulated");
-  const isComing = link.usable && (isStarting || (session?.state === "connecting" && session.room?.kind === "livekit"));
+  // What joins is fetched before there is a room, which waits for nothing then. A simulator may never have one.
+  const hasRoom = session?.state === "connecting" && session.room?.kind === "livekit";
+  const isExpected = link.phase === "live" && (hasRoom || !link.get<boolean>("simulated"));
   useEffect(() => {
-    if (isComing) void loadLibrary(link).catch(() => undefined);
-  }, [link, isComing]);
+    if (isExpected) void loadLibrary(link).catch(() => undefined);
+  }, [link, isExpected]);
   useEffect(() => {
     if (id === undefined || kind === undefined) return undefined;
     const { room: watched, over } = watchRoom(link, id, kind);
