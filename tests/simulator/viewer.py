@@ -42,6 +42,8 @@ class Seen:
     @property
     def loud_at(self) -> npt.NDArray[np.float64]:
         """When it was not silent."""
+        if not len(self.sounds_at):
+            return self.sounds_at
         pieces = self.sound.reshape(len(self.sounds_at), -1)
         found: npt.NDArray[np.float64] = self.sounds_at[np.abs(pieces).max(axis=1) > LOUD]
         return found
