@@ -181,10 +181,14 @@ class AsyncLiveAvatar:
 
     async def expect_start(self) -> None:
         """Has ready what takes longest to come up, the guard; it stays until the client is closed."""
-        if not self.is_simulated:
-            await on_own_thread(lambda: leftovers.expect(self))
-            if self.is_closed:
+
+        def prepare() -> None:
+            leftovers.expect(self)
+            if self.is_closed:  # meanwhile
                 leftovers.unexpect(self)
+
+        if not self.is_simulated:
+            await on_own_thread(prepare)
 
     @property
     def max_minutes(self) -> float:

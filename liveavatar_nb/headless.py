@@ -12,6 +12,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Any
 
 from . import config
+from .config import Masked
 from .errors import RoomNotHeld
 from .holder import RECONNECTING, REPLACED, HolderKind, HolderLost, RoomLine
 from .protocol import full
@@ -65,7 +66,7 @@ class Headless:
             RoomNotHeld: it cannot be reached, or does not take the token.
         """
         holder = cls(line)
-        way_in = line.url, line.viewer().reveal()
+        way_in = line.url, line.viewer()
         threading.Thread(target=holder._live, args=way_in, name="liveavatar_nb room", daemon=True).start()
         failure: str | None = f"no answer within {config.ROOM_JOIN_LIMIT:g} s"
         try:
@@ -164,11 +165,11 @@ class Headless:
         """As `_tell`, for what nobody is to hear any more once the room is left."""
         self._tell(lambda: None if self._unwanted.done() else slot(*told))
 
-    def _live(self, url: str, token: str) -> None:
+    def _live(self, url: str, token: Masked) -> None:
         with asyncio.Runner() as runner:
             runner.run(self._visit(url, token))
 
-    async def _visit(self, url: str, token: str) -> None:
+    async def _visit(self, url: str, token: Masked) -> None:
         """In, and out again once nobody wants it any more."""
         try:
             from livekit import rtc  # noqa: PLC0415 (heavy, and of the extra `media`)
@@ -176,7 +177,7 @@ class Headless:
             self._room_loop = asyncio.get_running_loop()
             self._room = room = rtc.Room()
             self._listen()
-            await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False))
+            await room.connect(url, token.reveal(), rtc.RoomOptions(auto_subscribe=False))
             self._tell(_settle, self._joined, None)
             self._look()
             await asyncio.wrap_future(self._unwanted)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+import traceback
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -246,8 +247,10 @@ async def test_nobody_there_and_a_wrong_token_are_told_in_words(livekit_server: 
         assert "wrong" not in str(refused.value)
         room.line.token = Masked(room.token)
         room.line.url = "ws://127.0.0.1:9"
-        with pytest.raises(RoomNotHeld, match="cannot be reached"):
+        with pytest.raises(RoomNotHeld, match="cannot be reached") as failed:
             await room.line.reach()
+        shown = traceback.TracebackException.from_exception(failed.value, capture_locals=True)
+        assert room.token not in "".join(shown.format())
 
 
 async def test_a_server_that_keeps_silent_is_given_up_and_left_once_it_speaks(

@@ -38,7 +38,7 @@ class RoomView(SessionView):
     def __init__(self, la: Any, **traits: Any) -> None:
         self._sounds: deque[tuple[dict[str, Any], list[bytes] | None]] = deque(maxlen=SOUNDS_WAITING)
         self._heard: Command | None = None  # the newest word of a page that is there
-        self._offered: AsyncSession | None = None
+        self._offered: str | None = None  # the session whose room a page was told unasked
         self._silence = Silence(self._forget_page)
         super().__init__(la, **traits)
 
@@ -175,14 +175,19 @@ class RoomView(SessionView):
             pages.listen(session, session.room, self, self._heard)
 
     def _offer(self) -> None:
-        """A page that shows the session from its start is told the way in with the news of it, and need not ask."""
+        """A page that shows the session from its start is told the way in with the news of it, and need not ask.
+
+        Not one whose word that it is in might wait for a cell: this process would join meanwhile, and throw it out.
+        """
         session, command = self._shown, self._heard
-        if session is None or session is self._offered or session.state is not SessionState.CONNECTING:
+        if session is None or session.id == self._offered or not is_open(session):
             return
         line = session.room
-        if line is None or line.is_own or line.kind == "drawn" or command is None or pages.of(session):
+        if line is None or line.is_own or line.kind == "drawn" or pages.of(session):
             return
-        self._offered = session
+        if command is None or not command.is_prompt:
+            return
+        self._offered = session.id
         if line.expect_first():
             pages.holder(session, line, command.page).approach(self, command)
             self._tell_way(line, command)

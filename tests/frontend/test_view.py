@@ -589,6 +589,15 @@ def test_what_joins_a_room_is_fetched_once_and_before_it_is_needed(
     assert len(view.commands("library")) == 1
 
 
+def test_a_page_of_the_service_fetches_what_joins_before_any_session(loud: Open) -> None:
+    simulated, real = loud("view", "view_still"), loud("view", "view_still")
+    real.run("harness.model.write({simulated: false})")
+    real.sent("library")
+    simulated.page.wait_for_timeout(300)
+    assert not simulated.commands("library")
+    assert not real.commands("join")
+
+
 @pytest.mark.parametrize(
     "ending", ["harness.models['w-1'].trigger('comm:close')", "harness.made.life.abort(); harness.views[0].remove()"]
 )

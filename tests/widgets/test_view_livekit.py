@@ -151,28 +151,56 @@ def test_process_page_page_and_process_hold_a_room_in_turn(
         view.close()
 
 
-@pytest.mark.parametrize("is_shown", [True, False], ids=["a page shows it", "no page does"])
-def test_a_page_that_shows_a_session_from_its_start_is_told_the_way_in_unasked(
-    la: LiveAvatar, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, is_shown: bool
+@pytest.mark.parametrize("context", [None, NewContext("Guide", "You are a guide.")], ids=["LITE", "FULL"])
+def test_a_page_that_shows_a_session_from_its_start_is_told_the_way_in_with_the_news_of_it(
+    la: LiveAvatar, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, context: NewContext | None
 ) -> None:
     wire = Wire(LiveView, monkeypatch)
     view = LiveView(la)
     page = Page(view, wire, "tab-1")
-    if is_shown:
-        page.say("ready")
-        page.hears("ack")
-    with la.start("Silas") as session:
-        offers = page.heard("room")
-        assert [offer["session_id"] for offer in offers] == ([str(session.id)] if is_shown else [])
-        if is_shown:
-            # it is expected in the room, and this process stays out of it
-            with crowd.join(offers[0]["url"], offers[0]["token"]) as visitor:
-                page.news(str(session.id), "joined", avatar=True)
-                session.wait_for_avatar()
-                wait_for(lambda: held_by(view) == "page")
-                assert visitor.is_in
-            session.stop()
-            assert len(page.heard("room")) == 1
+    page.say("ready")
+    page.hears("ack")
+    told: list[tuple[str, int]] = []  # each state, and how many ways into rooms had come before it
+    view.observe(lambda change: told.append((change["new"]["state"], len(page.heard("room")))), "status")
+    with la.start("Silas", context=context) as session:
+        [offer] = page.heard("room")
+        assert offer["session_id"] == str(session.id)
+        # it is expected in the room, and this process stays out of it
+        with crowd.join(offer["url"], offer["token"]) as visitor:
+            page.news(str(session.id), "joined", avatar=True)
+            session.wait_for_avatar()
+            wait_for(lambda: held_by(view) == "page")
+            assert visitor.is_in
+        session.stop()
+        assert len(page.heard("room")) == 1
+    in_room = [count for state, count in told if state in ("connecting", "connected")]
+    assert in_room[0] == 1, "before the news that would have the page ask"
+    view.close()
+
+
+def test_a_page_whose_words_may_wait_for_cells_is_told_nothing_unasked(
+    la: LiveAvatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(LiveView, monkeypatch)
+    view = LiveView(la)
+    page = Page(view, wire, "tab-1", is_prompt=False)
+    page.say("ready")
+    page.hears("ack")
+    with la.start("Silas"):
+        wait_for(lambda: view.status and view.status["state"] == "connected")
+        assert not page.heard("room")
+    view.close()
+
+
+def test_nor_is_a_page_where_this_process_is_on_its_way(la: LiveAvatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(LiveView, monkeypatch)
+    view = LiveView(la)
+    page = Page(view, wire, "tab-1")
+    page.say("ready")
+    page.hears("ack")
+    with la.start("Silas", mode="FULL", on_user_text=lambda text: "Indeed."):
+        wait_for(lambda: held_by(view) == "process")
+        assert not page.heard("room")
     view.close()
 
 

@@ -75,6 +75,7 @@ def test_the_guard_is_there_before_the_click_and_goes_with_the_client(studio: St
     guard.prepare()  # what was started has made the guard, and ended
     [pid] = guards(os.getpid())
     la.start("Silas").stop()
+    assert guard.is_there
     assert guards(os.getpid()) == [pid]
     la.close()
     wait_for(lambda: not guards(os.getpid()))

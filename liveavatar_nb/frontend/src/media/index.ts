@@ -247,7 +247,7 @@ function unreachableWords(address: string): string {
 }
 
 // A browser's first connection takes longer than its others, which is over before a room is to be joined.
-new RTCPeerConnection().close();
+if ("RTCPeerConnection" in globalThis) new RTCPeerConnection().close();
 
 const library: MediaLibrary = {
   join: (address, token, avatarIdentity) => new Joined(address, token, avatarIdentity),
