@@ -1,4 +1,5 @@
-"""200 steps with processes: kernels on one journal that are killed, held and forked, and guards that are killed.
+"""200 steps with processes: kernels on one journal that are killed, held, forked and out of descriptors, and guards that are killed and
+stopped.
 
 `LIVEAVATAR_NB_TEST_STEPS` over 10,000 sets more of them; `LIVEAVATAR_NB_TEST_SEED` sets which.
 """
@@ -146,6 +147,7 @@ class Kernels(RuleBasedStateMachine):
         self.all: list[Kernel] = []
         self.steps: list[str] = []
         self.guard_died = False
+        self.stopped: list[psutil.Process] = []
         self.known = {entry.session_id for entry in Place.simulator.ledger()}
 
     def one(self, which: int) -> Kernel | None:
@@ -230,6 +232,26 @@ class Kernels(RuleBasedStateMachine):
                 self.guard_died = True
                 guard.kill()
 
+    @rule(which=whoever, chance=st.integers(0, 2))
+    def stop_guard(self, which: int, chance: int) -> None:
+        self.does(f"stop_guard({which}) at {chance} of 2")
+        if self.all and not chance:
+            for guard in guards(self.all[which % len(self.all)].pid):
+                guard.suspend()
+                self.stopped.append(guard)
+
+    @rule(which=whoever, chance=st.integers(0, 2))
+    def sicken(self, which: int, chance: int) -> None:
+        self.does(f"sicken({which}) at {chance} of 2")
+        if (kernel := self.one(which)) and not chance:
+            kernel.does("sicken")
+
+    @rule(which=whoever)
+    def recover(self, which: int) -> None:
+        self.does(f"recover({which})")
+        if kernel := self.one(which):
+            kernel.does("recover")
+
     @rule(seconds=st.sampled_from([0.02, 0.1, 0.4]))
     def wait(self, seconds: float) -> None:
         self.does(f"wait({seconds})")
@@ -245,8 +267,12 @@ class Kernels(RuleBasedStateMachine):
 
     def settle(self) -> None:
         Place.simulator.faults.clear()
+        for guard in self.stopped:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                guard.resume()
         time.sleep(0.25)
         for number, kernel in enumerate(self.alive):
+            kernel.does("recover")
             told = kernel.does("settle")
             assert not told["hang"], f"a call hangs: {told}"
             assert CANARY not in str(told)
