@@ -187,7 +187,8 @@ bridge.call(one())
 
 
 REENTRANT = """
-import asyncio, threading
+import asyncio, sys, threading
+{ours}
 {before}
 from liveavatar_nb.bridge import ManagedLoop, bridge
 names = lambda: (asyncio.Task, asyncio.Future, asyncio.run, asyncio.get_event_loop, asyncio.tasks.Task,
@@ -217,6 +218,7 @@ async def handler():
 assert bridge.call(handler()) == [0, 2, 4]
 assert ticks > 3, ticks
 assert names() == was, "asyncio is not as it was"
+{which}
 {after}
 async def cell():
     return bridge.call(inner(3)) + await inner(4)
@@ -229,17 +231,31 @@ print("well")
 """
 
 
+APPLIED = {
+    "never": {},
+    "before": {"before": "import {user}", "before_apply": "{user}.apply(kernel)"},
+    "after": {"after": "import {user}; {user}.apply(kernel)"},
+}
+
+
+@pytest.mark.parametrize("ours", ["nest_asyncio2", "nest_asyncio"])
 @pytest.mark.parametrize(
-    "case",
-    [
-        {},
-        {"before": "import nest_asyncio", "before_apply": "nest_asyncio.apply(kernel)"},
-        {"after": "import nest_asyncio; nest_asyncio.apply(kernel)"},
-    ],
-    ids=["alone", "user applied before", "user applied after"],
+    ("applied", "user"),
+    [("never", ""), *((when, user) for when in ("before", "after") for user in ("nest_asyncio2", "nest_asyncio"))],
 )
-def test_a_reentrant_call_returns_and_leaves_the_kernels_loop_untouched(case: dict[str, str]) -> None:
-    code = REENTRANT.format(**{"before": "", "before_apply": "", "after": "", **case})
+def test_a_reentrant_call_returns_and_leaves_the_kernels_loop_untouched(ours: str, applied: str, user: str) -> None:
+    if ours == "nest_asyncio":
+        if sys.version_info >= (3, 14):
+            pytest.skip("nest_asyncio fails on Python 3.14")
+        lines = {"ours": "sys.modules['nest_asyncio2'] = None", "which": "assert 'nest_asyncio' in sys.modules"}
+    else:
+        lines = {"ours": "", "which": "assert 'nest_asyncio2' in sys.modules"}
+    for name in {ours, user} - {""}:
+        pytest.importorskip(name)
+    if user == "nest_asyncio2" and ours == "nest_asyncio":
+        pytest.skip("where the user has nest_asyncio2, so have we")
+    lines |= {name: line.format(user=user) for name, line in APPLIED[applied].items()}
+    code = REENTRANT.format(**{"before": "", "before_apply": "", "after": "", **lines})
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout.strip() == "well", done.stderr
 

@@ -143,6 +143,7 @@ class Connection:
         while fault := self._service.faults.take({SOCKET}, "close", "send", "stall"):
             if fault.kind == "send":
                 await self._send_raw(fault)
+                await asyncio.sleep(0)  # others have their turn, however many frames it is
                 continue
             if fault.kind == "stall":
                 self._stalled = True
