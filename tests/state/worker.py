@@ -109,7 +109,7 @@ class Worker:
 
     def sicken(self) -> None:
         """Run out of descriptors: from here on none can be opened."""
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, DESCRIPTORS[1]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, DESCRIPTORS[1]))
 
     def recover(self) -> None:
         """Have descriptors again."""
