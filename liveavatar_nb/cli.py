@@ -325,10 +325,15 @@ def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
 
 def _still_running(la: LiveAvatar, tried: Iterable[OwnedSession]) -> set[str]:
     """Those of which the service does not say that they are over."""
-    try:
-        return {one.id for one in la.sessions()} & {one.id for one in tried}
-    except LiveAvatarException:
-        return {one.id for one in tried}
+    left = set()
+    for one in tried:
+        try:
+            is_active = la.api.sessions.get(one.id).is_active
+        except LiveAvatarException:
+            is_active = True
+        if is_active:
+            left.add(one.id)
+    return left
 
 
 def _credits_left(options: argparse.Namespace) -> None:

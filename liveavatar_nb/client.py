@@ -29,7 +29,7 @@ from .life import SessionOptions
 from .listing import Listing
 from .lookup import Languages, Preparation
 from .models import Avatar, Context, ContextDetail, NewContext, Voice
-from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
+from .orphans import OwnedSession, all_running, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
 from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
 from .record import Records
 from .rooms import OwnRoom, awaited
@@ -297,7 +297,7 @@ class AsyncLiveAvatar:
             StopNotConfirmed: of the first that the service did not confirm; the others were tried.
         """
         mine = [session.id for session in self.live_sessions]
-        (listed,) = await asyncio.gather(owned(self.api), return_exceptions=True)
+        (listed,) = await asyncio.gather(all_running(self.api), return_exceptions=True)
         running = Records[OwnedSession]() if isinstance(listed, BaseException) else listed
         others = Records(session for session in running if session.id not in mine)
         stops = await asyncio.gather(self.stop_sessions(), stop_each(self.api, others), return_exceptions=True)
