@@ -180,6 +180,10 @@ class AsyncSession(SessionTalk):
         if was_missed:
             self._on_change()
 
+    def leave(self, page: str) -> None:
+        """A page that showed it is gone, as it seems."""
+        self._audience.leave(page)
+
     async def wait_until_ended(self) -> None:
         """Returns when the session is over, whoever ended it."""
         await self._over.wait()
