@@ -15,7 +15,7 @@ ROWS = [
     ["simulator"],
     ["clock", "crew", "errors", "newest", "signals", "threads", "worker"],
     ["config"],
-    ["audio", "evidence", "html", "journal", "retry"],
+    ["attention", "audio", "evidence", "html", "journal", "retry"],
     ["exchange"],
     ["checks", "frame", "record"],
     ["har", "timeline"],
