@@ -15,7 +15,7 @@ ROWS = [
     ["simulator"],
     ["clock", "crew", "errors", "newest", "threads", "worker"],
     ["config"],
-    ["audio", "html", "journal", "retry"],
+    ["attention", "audio", "html", "journal", "retry"],
     ["exchange"],
     ["checks", "frame", "record"],
     ["har", "timeline"],

@@ -16,7 +16,7 @@ from ..errors import StopNotConfirmed
 from ..holder import RoomLine
 from ..life import SessionState
 from ..session import AsyncSession
-from .base import ControlledWidget
+from .base import ControlledWidget, asked
 from .channel import Command
 
 logger = logging.getLogger("liveavatar_nb.widgets")
@@ -61,14 +61,14 @@ class SessionView(ControlledWidget):
         return self._client.session
 
     async def do_beat(self) -> None:
-        """A page shows the session. Where a cell would hold up that word its absence means nothing."""
-        session = self._shown
-        if session is None or not self._is_prompt:
+        """A page shows the session."""
+        session, command = self._shown, asked.get()
+        if session is None or command is None:
             return
         self._watched.add(session)
         for shown in list(self._watched):
             if shown.is_live:
-                shown.beat()
+                shown.beat(command.page, command.attention)
 
     async def do_interrupt(self) -> None:
         """Hushes the avatar; what waits to be said is dropped."""

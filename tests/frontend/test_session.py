@@ -222,10 +222,31 @@ def test_it_says_so_from_the_start_on_and_no_longer_than_it_runs(harness: Open) 
 
 
 @pytest.mark.parametrize("options", [{"host": "plain"}, {"comms": "no"}])
-def test_without_a_control_channel_a_page_is_silent(harness: Open, options: dict[str, str]) -> None:
+def test_without_a_control_channel_a_page_says_so_by_its_widget(harness: Open, options: dict[str, str]) -> None:
     view = harness("panel", "live", clock=True, **options)
     view.page.clock.run_for(30_000)
-    assert view.run(BEATS) == []
+    assert len(view.run(BEATS)) == 4
+    assert {one["way"] for one in view.commands("beat")} == {"ordinary"}
+
+
+@pytest.mark.parametrize("host", ["lab", "plain"])
+def test_beside_a_busy_kernel_a_page_says_so_now_and_then_and_at_once_when_heard(harness: Open, host: str) -> None:
+    view = harness("panel", "live", clock=True, host=host, comms="no", python="busy")
+    if host == "lab":
+        view.run("harness.kernel.setStatus('busy')")
+    view.page.clock.run_for(180_000)
+    waiting = view.run("harness.python.queue.filter((one) => one.command === 'beat').length")
+    assert 8 <= waiting <= 10
+    view.run("harness.python.release(); harness.python.mode = 'alive'")
+    view.page.clock.run_for(21_000)
+    assert len(view.run(BEATS)) >= waiting + 1
+    expect(view.page.locator(".lv-pill")).to_have_text("Live")
+
+
+def test_a_deaf_control_channel_has_the_page_say_so_by_its_widget(harness: Open) -> None:
+    view = harness("panel", "live", clock=True, python="deaf")
+    view.page.clock.run_for(5000)
+    assert [one["way"] for one in view.commands("beat")] == ["control", "ordinary"]
 
 
 def test_a_problem_has_its_remedy_an_action_and_goes(harness: Open) -> None:

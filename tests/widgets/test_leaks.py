@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import LiveAvatar, SessionPanel, Simulator, config
+from liveavatar_nb.attention import UNKNOWN
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
 from liveavatar_nb.journal import Journal, journal
-from liveavatar_nb.upkeep import Audience
+from liveavatar_nb.upkeep import Audience, Ear
 from liveavatar_nb.widgets.channel import Channel, channel
 from liveavatar_nb.widgets.problem import problem_of
 from liveavatar_nb.widgets.status import LATE
@@ -132,7 +133,7 @@ def test_a_session_that_pages_have_shown_is_stopped_after_the_last_of_them(
     assert timed.status["end_words"] == session.end_words == "no page showed it for 60 s"
 
 
-def test_a_word_that_a_cell_can_hold_up_puts_no_session_under_the_rule(
+def test_a_word_of_unknown_delay_stops_no_session(
     timed: SessionPanel, simulator: Simulator, clock: ManualClock
 ) -> None:
     timed._la.start(config.SANDBOX_AVATAR)
@@ -145,20 +146,20 @@ def test_a_word_that_a_cell_can_hold_up_puts_no_session_under_the_rule(
 
 
 @pytest.mark.parametrize("is_prompt", [True, False])
-def test_a_start_by_a_click_is_under_the_rule_where_a_page_can_be_heard(
+def test_a_start_by_a_click_is_under_the_rule(
     panel: SessionPanel, monkeypatch: pytest.MonkeyPatch, *, is_prompt: bool
 ) -> None:
-    beats: list[Audience] = []
+    ears: list[Ear | None] = []
 
-    def beat(audience: Audience) -> None:
-        beats.append(audience)
+    def beat(_audience: Audience, _page: str, ear: Ear | None) -> None:
+        ears.append(ear)
 
     monkeypatch.setattr(Audience, "beat", beat)
     command(panel, "start", is_prompt=is_prompt)
     wait_for(lambda: state(panel) == "connected")
     command(panel, "stop")
     wait_for(lambda: state(panel) == "ended")
-    assert bool(beats) == is_prompt
+    assert ears == [None if is_prompt else UNKNOWN]
 
 
 def test_a_session_beside_the_newest_stays_watched(
