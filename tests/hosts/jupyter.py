@@ -95,8 +95,15 @@ class Classic(_Notebook):
 
     module = "nbclassic"
     page = f"notebooks/{NAME}?"
-    is_idle = "() => window.Jupyter?.notebook?.kernel?.is_connected() && !window.Jupyter.notebook.kernel_busy"
+    # and widgets can be shown: the extension that does so comes when it comes
+    is_idle = """() => {
+        const notebook = window.Jupyter?.notebook;
+        return notebook?.kernel?.is_connected() && !notebook.kernel_busy && notebook.kernel.widget_manager;
+    }"""
     run_cell = "index => window.Jupyter.notebook.execute_cells([index])"
+
+    def settings(self, folder: Path) -> dict[str, object]:
+        return {"NotebookApp.open_browser": False}
 
 
 class Voila(Host):
