@@ -12,8 +12,8 @@ from liveavatar_nb.simulator.account import Persona, Session
 from liveavatar_nb.simulator.clock import SECOND, Clock
 from liveavatar_nb.simulator.conversation import Conversation
 from liveavatar_nb.simulator.dialogue import HEARD, MOST_DOTS, Dialogue
-from liveavatar_nb.simulator.options import Options
-from liveavatar_nb.simulator.service import Service
+
+from .inside import served, started
 
 WORDS = "Hello, hello."
 
@@ -40,32 +40,14 @@ class Platform:
         return sum(event["event_type"] == kind for event in self.published)
 
 
-def started(service: Service) -> Session:
-    session = service.account.create(
-        avatar_id=service.catalogue.public[0].id,
-        mode="FULL",
-        is_sandbox=False,
-        has_socket=False,
-        context_id=None,
-        persona=Persona(push_to_talk=True),
-        quality="low",
-        encoding="H264",
-        own_room=None,
-        max_session_duration=None,
-        now=service.now(),
-    )
-    service.account.start(session, service.now(), 0.0)
-    return session
-
-
 def command(session: Session, kind: str, **fields: Any) -> bytes:
     return json.dumps({"event_type": kind, "event_id": "e1", "session_id": session.id, **fields}).encode()
 
 
 @pytest.mark.timeout(20)  # where it hangs nothing else would end it
 async def test_a_session_that_ends_before_its_words_have_a_sound() -> None:
-    service = Service(Options(speed=100, history=False), port=1, api_key="k")
-    session, stage = started(service), Platform()
+    service = served(speed=100)
+    session, stage = started(service, "FULL"), Platform()
     conversation = Conversation(service, session, stage)
     running = asyncio.create_task(conversation.run())
     # its sound is known from here on, and the dialogue has been woken by the time, the voice only by words
