@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import http.client
+import json
 import logging
 import os
 import random
@@ -24,14 +26,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+from websockets.sync.client import connect
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
 from liveavatar_nb.errors import LiveAvatarException
 from liveavatar_nb.models import Avatar, NewContext
+from liveavatar_nb.simulator.account import KEPT_SESSIONS
+from liveavatar_nb.simulator.ear import KEPT_FRAMES, KEPT_SOUND
+from liveavatar_nb.simulator.service import KEPT_REQUESTS
 
 from .faults.canary import KEY
+from .state import worker
 from .state.lab import FAULTS, OPERATIONS, SOCKET_FAULTS
-from .state.worker import LIMITS
 from .waiting import until
 
 MODES = ("LITE", "FULL", "FULL")
@@ -44,6 +50,8 @@ KNOWN_WORDS = ("Hello.", "How are you today?", "One, two, three.")  # their soun
 LONGEST_SOUND = 48_000  # bytes of one sound in LITE: a second
 WARM = 0.25  # the part of the time that no slope counts
 MB = 1024 * 1024
+# a busy machine must not be taken for a fault
+LIMITS: dict[str, Any] = {**worker.LIMITS, "STOP_LIMIT": 5.0, "READ_TIMEOUT": 3.0, "TOTAL_TIMEOUT": 4.0}
 ROOM_FAULTS: list[tuple[str, dict[str, Any]]] = [("twice", {}), ("swap", {}), ("close", {"code": 1006})]
 PROMPT = "You are the guide. The museum is open until six."
 
@@ -292,6 +300,33 @@ class Soak:
             self.report.lag = max(self.report.lag, time.monotonic() - due)
 
 
+def fill(simulator: Simulator) -> None:
+    """Brings what the simulator keeps of what is over to its bounds: what grows from there on has none."""
+    key = {"X-API-KEY": KEY, "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection(urlsplit(simulator.url).netloc, timeout=HANG)
+
+    def call(method: str, path: str, body: object = None, headers: dict[str, str] = key) -> Any:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        return json.loads(connection.getresponse().read())["data"]
+
+    avatar = call("GET", "/v1/avatars/public")["results"][0]["id"]
+    for _ in range(max(KEPT_SESSIONS, KEPT_REQUESTS)):
+        token = call("POST", "/v1/sessions/token", {"mode": "LITE", "avatar_id": avatar})
+    started = call("POST", "/v1/sessions/start", headers={"Authorization": f"Bearer {token['session_token']}"})
+    with connect(started["ws_url"], proxy=None) as socket:
+        sound = {"type": "agent.speak", "event_id": "e", "audio": base64.b64encode(bytes(500_000)).decode()}
+        for _ in range(KEPT_SOUND // 500_000 + 1):
+            socket.send(json.dumps(sound))
+            while json.loads(socket.recv())["type"] != "agent.audio_buffer_appended":
+                pass
+        socket.send(json.dumps({"type": "agent.interrupt"}))
+        for _ in range(KEPT_FRAMES):
+            socket.send('{"type": "session.keep_alive"}')
+    connection.close()  # the server has ended it meanwhile
+    call("POST", "/v1/sessions/stop", {"session_id": token["session_id"]})
+    connection.close()
+
+
 @contextlib.contextmanager
 def short_limits() -> Iterator[None]:
     """The client waits for what does not come, and tries again, in moments."""
@@ -312,6 +347,7 @@ async def soak(
     at_once: int = 3,
     faults: bool = False,
     modes: Sequence[str] = MODES,
+    filled: bool = False,
     seed: int = 1,
     interval: float = 2.0,
 ) -> Report:
@@ -323,11 +359,14 @@ async def soak(
         at_once: how many live at the same time.
         faults: whether the service fails at times.
         modes: one of them is taken by chance for each session.
+        filled: whether what the simulator keeps is at its bounds before it begins.
         seed: of all that is done at random.
         interval: seconds between two looks at the processes.
     """
     options: dict[str, Any] = {"credits": 10**9, "concurrency": 100, "rate_limit": None, "connect_delay": 0.02}
     with Simulator(api_key=KEY, **options) as simulator:
+        if filled:
+            await asyncio.to_thread(fill, simulator)
         watch = Watch(simulator, interval)
         watch.start()
         try:
@@ -345,6 +384,8 @@ async def soak(
         report.longest_answer = watch.longest_answer
         if watch.has_hung:
             report.findings.append(f"the simulator hung: no answer for {HANG:g} s")
+            if (guard := _guard()) is not None:
+                guard.kill()  # it would go on to stop what is gone with the simulator
             return report
         with contextlib.suppress(TimeoutError):  # what the guard still looks for
             await until(lambda: not simulator.billed(), HANG)
@@ -361,6 +402,7 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, help="so many sessions, in place of minutes")
     parser.add_argument("--at-once", type=int, default=3)
     parser.add_argument("--faults", action="store_true", help="the service fails at times")
+    parser.add_argument("--filled", action="store_true", help="the simulator has seen as much as it keeps")
     parser.add_argument("--mode", choices=("LITE", "FULL"), help="of this mode only")
     parser.add_argument("--seed", type=int, default=1)
     told = parser.parse_args()
@@ -374,6 +416,7 @@ def main() -> None:
                 minutes=None if told.cycles else told.minutes,
                 at_once=told.at_once,
                 faults=told.faults,
+                filled=told.filled,
                 modes=[told.mode] if told.mode else MODES,
                 seed=told.seed,
             )

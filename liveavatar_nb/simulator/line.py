@@ -71,6 +71,7 @@ class Line:
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
+            await asyncio.sleep(0)  # in a burst, which is there without a wait, others have their turn
             text = message.get("text")
             try:
                 frame = None if text is None else parse(text)

@@ -83,6 +83,7 @@ class Connection:
             text = message.get("text")
             self._take(message["bytes"] if text is None else text)
             self._service.clock.poke()
+            await asyncio.sleep(0)  # in a burst, which is there without a wait, others have their turn
 
     async def _write(self) -> None:
         try:

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from liveavatar_nb.simulator.account import Account, Mode, Persona, Session
 from liveavatar_nb.simulator.options import Options
 from liveavatar_nb.simulator.service import Service
+
+
+class Socket:
+    """A client's WebSocket that has sent some frames already, says nothing more, and keeps what it is sent.
+
+    Args:
+        frames: what waits to be read.
+    """
+
+    def __init__(self, *frames: str) -> None:
+        self.scope = {"client": ("127.0.0.1", 1)}
+        self.sent: list[str] = []
+        self._frames = list(frames)
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._frames:
+            await asyncio.Event().wait()
+        return {"type": "websocket.receive", "text": self._frames.pop(0)}
+
+    async def send_text(self, text: str) -> None:
+        self.sent.append(text)
 
 
 def served(**options: Any) -> Service:

@@ -16,22 +16,7 @@ from liveavatar_nb.simulator.sockets import Connection
 from liveavatar_nb.simulator.stage import Stage
 
 from .conftest import Caller
-from .inside import created, served, started
-
-
-class Socket:
-    """A client's WebSocket that says nothing, and keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.scope = {"client": ("127.0.0.1", 1)}
-        self.sent: list[str] = []
-
-    async def receive(self) -> dict[str, Any]:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def send_text(self, text: str) -> None:
-        self.sent.append(text)
+from .inside import Socket, created, served, started
 
 
 def test_the_oldest_sessions_are_forgotten_but_for_those_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +50,7 @@ async def test_a_stalled_socket_is_let_go_of_after_its_session(monkeypatch: pyte
     service.faults.add(Fault("socket", "stall"))
     connection: Any = Connection(service, session, socket)  # type: ignore[arg-type]
     running = asyncio.create_task(connection.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while service.faults.list():  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(0.01)
         service.account.stop(session, "USER_CLOSED", service.now(), 0.0)

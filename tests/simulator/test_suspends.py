@@ -12,8 +12,11 @@ from liveavatar_nb.simulator.account import Persona, Session
 from liveavatar_nb.simulator.clock import SECOND, Clock
 from liveavatar_nb.simulator.conversation import Conversation
 from liveavatar_nb.simulator.dialogue import HEARD, MOST_DOTS, Dialogue
+from liveavatar_nb.simulator.line import Line
+from liveavatar_nb.simulator.sockets import Connection
+from liveavatar_nb.simulator.stage import Stage
 
-from .inside import served, started
+from .inside import Socket, served, started
 
 WORDS = "Hello, hello."
 
@@ -44,7 +47,7 @@ def command(session: Session, kind: str, **fields: Any) -> bytes:
     return json.dumps({"event_type": kind, "event_id": "e1", "session_id": session.id, **fields}).encode()
 
 
-@pytest.mark.timeout(20)  # where it hangs nothing else would end it
+@pytest.mark.timeout(60)  # where it hangs nothing else would end it
 async def test_a_session_that_ends_before_its_words_have_a_sound() -> None:
     service = served(speed=100)
     session, stage = started(service, "FULL"), Platform()
@@ -52,7 +55,7 @@ async def test_a_session_that_ends_before_its_words_have_a_sound() -> None:
     running = asyncio.create_task(conversation.run())
     # its sound is known from here on, and the dialogue has been woken by the time, the voice only by words
     conversation.take(command(session, "avatar.speak_text", text=WORDS))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await stage.has_spoken.wait()
         await asyncio.sleep(0.05)
 
@@ -61,6 +64,27 @@ async def test_a_session_that_ends_before_its_words_have_a_sound() -> None:
         await running
     assert stage.published[-1]["event_type"] == "session.stopped"
     assert stage.count("avatar.speak_started") == 1
+
+
+@pytest.mark.parametrize("kind", ["socket", "line"])
+async def test_a_burst_of_frames_lets_others_have_their_turn(kind: str) -> None:
+    service = served(connect_delay=0)
+    session = started(service)
+    stage = service.stages[session.id] = Stage(service, session)
+    await stage.open()
+    frames = ["not JSON"] * 200
+    socket: Any = Socket(*frames)
+    end = Connection(service, session, socket) if kind == "socket" else Line(service, session, stage, socket)
+    running = asyncio.create_task(end.run())
+    turns = 0
+    async with asyncio.timeout(20):
+        while len(service.refusals) < len(frames):
+            await asyncio.sleep(0)
+            turns += 1
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await stage.aclose()
+    assert turns >= len(frames)
 
 
 def test_a_turn_of_years_is_told_of_for_an_hour() -> None:
