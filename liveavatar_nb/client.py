@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("liveavatar_nb.client")
 
 Scope = Literal["all", "mine", "public"]
+
+# all of this process, by their ids
+_clients: weakref.WeakValueDictionary[int, AsyncLiveAvatar] = weakref.WeakValueDictionary()
 
 
 class AsyncLiveAvatar:
@@ -105,6 +109,7 @@ class AsyncLiveAvatar:
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
         self._plan_seconds: int | None = None  # the plan's limit, once a session met it
         self._watchers: list[Callable[[], None]] = []
+        _clients[id(self)] = self
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
@@ -472,6 +477,36 @@ class AsyncLiveAvatar:
     def live_sessions(self) -> list[AsyncSession]:
         """The sessions of this client that may be running, and billed, at the service."""
         return [session for session in self._sessions if session.is_live and session.is_of_this_process]
+
+    @property
+    def live_elsewhere(self) -> list[AsyncSession]:
+        """The sessions of this account that other clients of this process hold, and that may be billed.
+
+        A host that runs a notebook anew for each page, as `marimo run` does, makes a client for each: what a page had
+        started before it was reloaded is among them.
+        """
+        return [session for client in self._siblings for session in client.live_sessions]
+
+    @property
+    def _siblings(self) -> list[AsyncLiveAvatar]:
+        """The other clients of this process and account."""
+        known = [reference() for reference in _clients.valuerefs()]
+        return [one for one in known if one is not None and one is not self and one._account == self._account]
+
+    @property
+    def _account(self) -> tuple[str, Masked]:
+        return self.base_url, self.api.transport.key
+
+    def take_over(self, session: AsyncSession) -> None:
+        """Makes a session of `live_elsewhere` this client's own, and no other's."""
+        for client in self._siblings:
+            if session in client._sessions:
+                client._sessions.remove(session)
+                client.watch(self._changed)
+                self._sessions.append(session)
+                self._last = session
+                self._changed()
+                return
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Has `callback` called on the loop whenever a session of this client changes.

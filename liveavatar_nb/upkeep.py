@@ -61,6 +61,7 @@ class Audience:
 
     def __init__(self, limit: float | None, clock: Clock) -> None:
         self.limit = limit
+        self._patience = config.UNWATCHED if limit is None else limit
         self._prompt = Prompt(clock)
         self._seen: dict[str, tuple[Ear, float]] = {}  # by page: the way of its newest word, and when by that
 
@@ -71,11 +72,21 @@ class Audience:
             page: its id.
             ear: the way by which it was heard; one that nothing holds up when not given.
         """
-        if self.limit is None:
-            return
         ear = ear or self._prompt
-        self._seen = {known: seen for known, seen in self._seen.items() if self._left_of(self.limit, *seen) > 0}
+        self._seen = {known: seen for known, seen in self._seen.items() if self._left_of(*seen) > 0}
         self._seen[page] = ear, ear.seconds
+
+    def leave(self, page: str) -> bool:
+        """A page is gone, as it seems: it has half of its time left to say that it is not.
+
+        Returns:
+            Whether it has shown the session, and no other page does.
+        """
+        if page not in self._seen:
+            return False
+        ear, heard_at = self._seen[page]
+        self._seen[page] = ear, min(heard_at, ear.seconds - self._patience / 2)
+        return not self.is_there
 
     def forgive(self) -> None:
         """The machine slept, and no page could say a word."""
@@ -84,24 +95,31 @@ class Audience:
     @property
     def left(self) -> float | None:
         """Seconds until nobody has watched for too long; None where it needs nobody."""
-        if self.limit is None or not self._seen:
-            return None
-        return max(self._left_of(self.limit, *seen) for seen in self._seen.values())
+        return None if self.limit is None else self._left
 
-    @staticmethod
-    def _left_of(limit: float, ear: Ear, heard_at: float) -> float:
-        heard_at = max(heard_at, ear.freed_at - limit + min(limit, config.HEARING_GRACE))
-        return max(0.0, limit - (ear.seconds - heard_at))
+    @property
+    def _left(self) -> float | None:
+        return max((self._left_of(*seen) for seen in self._seen.values()), default=None)
+
+    def _left_of(self, ear: Ear, heard_at: float) -> float:
+        patience = self._patience
+        heard_at = max(heard_at, ear.freed_at - patience + min(patience, config.HEARING_GRACE))
+        return max(0.0, patience - (ear.seconds - heard_at))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a page has shown it within half of the limit, also of a session that needs none."""
+        return self._left is not None and self._left > self._patience / 2
 
     @property
     def is_quiet(self) -> bool:
         """Whether no page has said a word for a third of the limit: it may be one whose timers the browser slows."""
-        return self.limit is not None and self.left is not None and self.left <= self.limit * 2 / 3
+        return self.left is not None and self.left <= self._patience * 2 / 3
 
     @property
     def is_missed(self) -> bool:
         """Whether no page has said a word for half of the limit."""
-        return self.limit is not None and self.left is not None and self.left <= self.limit / 2
+        return self.left is not None and not self.is_there
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ..bridge import bridge
 from ..errors import StopNotConfirmed
 from ..holder import RoomLine
 from ..life import SessionState
+from ..newest import Newest
 from ..session import AsyncSession
 from .base import ControlledWidget, asked
 from .channel import Command
@@ -22,9 +23,13 @@ from .channel import Command
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 LONGEST_BEAT = 10.0  # s between two words of a page that it shows a session
+TABS = 512  # of browsers whose page is remembered, the newest
 BEATS = 3  # of these words before a session is stopped for want of them
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
+
+
+_pages: Newest[str, str] = Newest(TABS)  # the page that a tab shows
 
 
 class SessionView(ControlledWidget):
@@ -59,6 +64,23 @@ class SessionView(ControlledWidget):
     def _shown(self) -> AsyncSession | None:
         """The session that the page shows."""
         return self._client.session
+
+    async def do_ready(self) -> None:
+        """A view has connected. The page that its tab showed before is gone; what that had started it shows on."""
+        command = asked.get()
+        if command is not None and command.tab:
+            former, _pages[command.tab] = _pages.get(command.tab, command.page), command.page
+            if former != command.page:
+                self._succeed(former)
+        await super().do_ready()
+
+    def _succeed(self, former: str) -> None:
+        client = self._client
+        for session in client.live_sessions:
+            session.leave(former)
+        left = [session for session in client.live_elsewhere if session.leave(former)]
+        if left and not client.live_sessions:
+            client.take_over(left[-1])
 
     async def do_beat(self) -> None:
         """A page shows the session."""

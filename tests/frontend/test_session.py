@@ -163,6 +163,65 @@ def test_what_a_dead_kernel_left_is_told_and_stopped_by_one_click(harness: Open)
     expect(view.page.locator(".lv-note")).to_have_count(0)
 
 
+def test_what_another_client_of_the_process_started_is_told_and_stopped_by_one_click(harness: Open) -> None:
+    view = harness("panel", "elsewhere")
+    expect(view.page.locator(".lv-note")).to_contain_text(
+        "1 session of this program is billed that this page did not start. "
+        "Silas. No page shows it: stopped in 28 s. Running for 2 min 30 s."
+    )
+    expect(view.page.locator(".lv-foot")).to_contain_text("Nothing that this page started is running")
+    view.button("Stop it").click()
+    expect(view.button("Stopping…")).to_be_disabled()
+    assert len(view.commands("stop_elsewhere")) == 1
+    view.write(elsewhere=[])
+    expect(view.page.locator(".lv-note")).to_have_count(0)
+
+
+def test_what_other_pages_show_is_not_offered_to_be_stopped(harness: Open) -> None:
+    view = harness("panel", "visitors")
+    expect(view.page.locator(".lv-note")).to_contain_text("2 sessions of this program are billed")
+    expect(view.page.locator(".lv-note")).to_contain_text("No page shows 1 of them.")
+    other = view.run("harness.model.get('elsewhere')")[1]
+    view.write(elsewhere=[other])
+    expect(view.page.locator(".lv-note")).to_contain_text("Silas. Another page shows it.")
+    expect(view.button("Stop it")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("hearing", "words"),
+    [
+        (
+            "held_up",
+            "A page closed beside a running cell is noticed when the cell ends; the session ends after 10 minutes",
+        ),
+        (
+            "unknown",
+            "A closed page isn't noticed here: press Stop, or the session ends after 10 minutes at the latest.",
+        ),
+        ("prompt", ""),
+    ],
+)
+def test_before_a_start_it_is_said_where_a_closed_page_is_not_noticed_at_once(
+    harness: Open, hearing: str, words: str
+) -> None:
+    view = harness("panel", "elsewhere")
+    view.write(hearing=hearing)
+    if words:
+        expect(view.page.locator(".lv-closing")).to_contain_text(words)
+        view.write(settings={**view.run("harness.model.get('settings')"), "is_sandbox": True})
+    expect(view.page.locator(".lv-closing")).to_have_count(0)
+
+
+def test_a_tab_keeps_its_name_where_its_page_is_reloaded(harness: Open) -> None:
+    view = harness("panel", "pick")
+    (before,) = view.sent("ready")
+    with view.page.expect_console_message(lambda line: line.text == "harness ready"):
+        view.page.reload()
+    (after,) = view.sent("ready")
+    assert before["tab"] == after["tab"] != ""
+    assert before["page"] != after["page"]
+
+
 def test_too_many_sessions_offers_to_stop_what_is_left_over_once(harness: Open) -> None:
     view = harness("panel", "concurrency")
     expect(view.page.locator(".lv-note")).to_have_count(1)

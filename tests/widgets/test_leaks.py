@@ -244,6 +244,116 @@ def test_a_stop_that_cannot_arrive_is_said_with_its_limit_until_it_does(
     wait_for(lambda: panel.problem is None)
 
 
+class Visit:
+    """A page for which the host has run the notebook anew, as `marimo run` does: its client is its own."""
+
+    def __init__(self, simulator: Simulator, page: str, tab: str) -> None:
+        self.la = LiveAvatar(simulator.api_key, api_url=simulator.url)
+        self.panel = SessionPanel(self.la, avatar=config.SANDBOX_AVATAR)
+        self._page, self._tab = page, tab
+        self.say("ready")
+
+    def say(self, name: str) -> None:
+        data = {"widget": self.panel.widget_id, "id": uuid.uuid4().hex, "command": name, "args": {}}
+        channel.deliver({**data, "page": self._page, "tab": self._tab}, is_prompt=True)
+
+    def start(self) -> str:
+        self.say("start")
+        wait_for(lambda: state(self.panel) == "connected")
+        return str(self.panel.status["id"])
+
+    def close(self) -> None:
+        self.panel.close()
+        self.la.close()
+
+
+@pytest.fixture
+def visit(simulator: Simulator) -> Iterator[Callable[[str, str], Visit]]:
+    visits: list[Visit] = []
+
+    def begin(page: str, tab: str) -> Visit:
+        visits.append(Visit(simulator, page, tab))
+        return visits[-1]
+
+    yield begin
+    for one in visits:
+        one.close()
+
+
+def billed(simulator: Simulator) -> list[str]:
+    return [entry.session_id for entry in simulator.billed()]
+
+
+def test_a_page_that_was_reloaded_shows_what_it_started_and_starts_no_second(
+    visit: Callable[[str, str], Visit], simulator: Simulator
+) -> None:
+    first = visit("page-1", "tab-a")
+    session_id = first.start()
+    again = visit("page-2", "tab-a")
+    wait_for(lambda: state(again.panel) == "connected")
+    assert again.panel.status["id"] == session_id
+    assert not again.panel.elsewhere
+    assert first.la.live_sessions == [] != again.la.live_sessions
+    again.say("start")
+    wait_for(lambda: again.panel.problem and again.panel.problem["kind"] == "SessionAlreadyLive")
+    assert billed(simulator) == [session_id]
+    again.say("beat")
+    (session,) = again.la.live_sessions
+    wait_for(lambda: session._inner.is_watched)
+    again.say("stop")
+    wait_for(lambda: state(again.panel) == "ended" and again.panel.status["confirmed"])
+    assert not billed(simulator)
+
+
+def lose_page(simulator: Simulator, visit: Visit) -> str:
+    """A session whose page has not been heard for half of its time."""
+    session_id = visit.start()
+    (session,) = visit.la.live_sessions
+    assert session._inner.leave("page-1")
+    assert billed(simulator) == [session_id]
+    return session_id
+
+
+def test_what_lost_its_page_is_shown_elsewhere_and_stopped_by_a_click(
+    visit: Callable[[str, str], Visit], simulator: Simulator
+) -> None:
+    first = visit("page-1", "tab-a")
+    session_id = lose_page(simulator, first)
+    other = visit("page-2", "tab-b")
+    wait_for(lambda: other.panel.elsewhere)
+    (shown,) = other.panel.elsewhere
+    assert (shown["id"], shown["avatar_name"], shown["is_watched"]) == (session_id, "Wayne", False)
+    assert 25 < shown["left"] <= 30
+    other.say("stop_elsewhere")
+    wait_for(lambda: not billed(simulator))
+    wait_for(lambda: not other.panel.elsewhere)
+    wait_for(lambda: "no page showed it" in (first.panel.status["end_words"] or ""))
+
+
+def test_a_start_first_stops_what_lost_its_page(visit: Callable[[str, str], Visit], simulator: Simulator) -> None:
+    lose_page(simulator, visit("page-1", "tab-a"))
+    second = visit("page-2", "tab-b").start()
+    assert billed(simulator) == [second]
+
+
+def test_what_another_visitors_page_shows_is_told_and_left_alone(
+    visit: Callable[[str, str], Visit], simulator: Simulator
+) -> None:
+    theirs = visit("page-1", "tab-a").start()
+    visitor = visit("page-2", "tab-b")
+    wait_for(lambda: visitor.panel.elsewhere)
+    assert visitor.panel.elsewhere[0]["is_watched"]
+    visitor.say("stop_elsewhere")
+    mine = visitor.start()
+    assert set(billed(simulator)) == {theirs, mine}
+
+
+def test_a_client_of_another_account_is_told_nothing(visit: Callable[[str, str], Visit], simulator: Simulator) -> None:
+    visit("page-1", "tab-a").start()
+    with LiveAvatar("another-key", api_url=simulator.url) as stranger:
+        assert stranger._inner.live_elsewhere == []
+
+
 @pytest.fixture
 def left_over(la: LiveAvatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A session whose kernel is dead; its id."""

@@ -49,6 +49,7 @@ const CLICKS = new Set([
   "stop",
   "dismiss",
   "stop_orphans",
+  "stop_elsewhere",
   "play",
   "say",
   "ask",
@@ -70,6 +71,7 @@ const ANSWERS: Record<string, readonly string[]> = {
   reload: ["catalogue"],
   dismiss: ["problem"],
   stop_orphans: ["orphans", "problem"],
+  stop_elsewhere: ["elsewhere", "problem"],
   play: ["speech", "talk_problem", "problem"],
   say: ["speech", "transcript", "talk_problem", "problem"],
   ask: ["speech", "transcript", "talk_problem", "problem"],
@@ -114,9 +116,25 @@ export function pageId(): string {
   return (home[Symbol.for("liveavatar_nb.page")] ??= newId());
 }
 
+/** This tab of the browser: a page that is reloaded finds its name again. */
+function tabId(): string {
+  const key = "liveavatar_nb.tab";
+  try {
+    const known = sessionStorage.getItem(key) ?? newId();
+    sessionStorage.setItem(key, known);
+    return known;
+  } catch {
+    return ""; // a page that may keep nothing
+  }
+}
+
 /** Exports by nbconvert and Sphinx keep the widgets' state in the page itself, and have no kernel. */
 function isSavedPage(): boolean {
   return document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
+}
+
+function wordOf({ widget, id, page, tab, command, args }: Flight): Command {
+  return { widget, id, page, tab, command, args };
 }
 
 export class Link {
@@ -277,6 +295,7 @@ export class Link {
       widget: this.get<string>("widget_id"),
       id: newId(),
       page: pageId(),
+      tab: tabId(),
       command,
       args,
       acked: false,
@@ -314,16 +333,15 @@ export class Link {
   }
 
   private async dispatch(flight: Flight): Promise<void> {
-    const { widget, id, page, command, args } = flight;
-    const sent = (await this.channel?.send({ widget, id, page, command, args })) ?? false;
+    const sent = (await this.channel?.send(wordOf(flight))) ?? false;
+    const { id } = flight;
     if (!this.flights.has(id) || flight.acked) return;
     if (sent) this.after(flight, CONTROL_ACK_MS, () => this.sendOrdinary(flight));
     else this.sendOrdinary(flight);
   }
 
   private sendOrdinary(flight: Flight): void {
-    const { widget, id, page, command, args } = flight;
-    this.model.send({ widget, id, page, command, args });
+    this.model.send(wordOf(flight));
     this.after(flight, ORDINARY_ACK_MS, () => {
       flight.waiting = true;
       this.notify();
