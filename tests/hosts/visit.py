@@ -125,7 +125,7 @@ class Visit:
         if self.billed():
             return time.time() - began
         stops = [entry.stop_received_at for entry in self._simulator.ledger()]
-        return max(0.0, max(at for at in stops if at is not None) - began)
+        return max(0.0, max((at for at in stops if at is not None), default=time.time()) - began)
 
 
 async def until(condition: Callable[[], bool], limit: float) -> bool:
