@@ -50,8 +50,8 @@ logger = logging.getLogger("liveavatar_nb.client")
 
 Scope = Literal["all", "mine", "public"]
 
-# what all clients of this process have started, and on which account
-_started_here: weakref.WeakKeyDictionary[AsyncSession, tuple[str, Masked]] = weakref.WeakKeyDictionary()
+# all of this process, by their ids
+_clients: weakref.WeakValueDictionary[int, AsyncLiveAvatar] = weakref.WeakValueDictionary()
 
 
 class AsyncLiveAvatar:
@@ -109,6 +109,7 @@ class AsyncLiveAvatar:
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
         self._plan_seconds: int | None = None  # the plan's limit, once a session met it
         self._watchers: list[Callable[[], None]] = []
+        _clients[id(self)] = self
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
@@ -439,7 +440,6 @@ class AsyncLiveAvatar:
             session.on_user_text(on_user_text)
         self._sessions = [*(known for known in self._sessions if known.is_live or known.is_pursued), session]
         self._last = session
-        _started_here[session] = self._account
         self._stopwatches.append(session.stopwatch)
         try:
             await session.open()
@@ -479,18 +479,34 @@ class AsyncLiveAvatar:
         return [session for session in self._sessions if session.is_live and session.is_of_this_process]
 
     @property
+    def live_elsewhere(self) -> list[AsyncSession]:
+        """The sessions of this account that other clients of this process hold, and that may be billed.
+
+        A host that runs a notebook anew for each page, as `marimo run` does, makes a client for each: what a page had
+        started before it was reloaded is among them.
+        """
+        return [session for client in self._siblings for session in client.live_sessions]
+
+    @property
+    def _siblings(self) -> list[AsyncLiveAvatar]:
+        """The other clients of this process and account."""
+        known = [reference() for reference in _clients.valuerefs()]
+        return [one for one in known if one is not None and one is not self and one._account == self._account]
+
+    @property
     def _account(self) -> tuple[str, Masked]:
         return self.base_url, self.api.transport.key
 
-    @property
-    def live_elsewhere(self) -> list[AsyncSession]:
-        """The sessions of this account that other clients of this process started, and that may be billed.
-
-        Where a host runs a notebook anew for each page, as `marimo run` does, a page that was reloaded finds there what
-        it started before.
-        """
-        found = [session for session, account in list(_started_here.items()) if account == self._account]
-        return [one for one in found if one.is_live and one.is_of_this_process and one not in self._sessions]
+    def take_over(self, session: AsyncSession) -> None:
+        """Makes a session of `live_elsewhere` this client's own, and no other's."""
+        for client in self._siblings:
+            if session in client._sessions:
+                client._sessions.remove(session)
+                client.watch(self._changed)
+                self._sessions.append(session)
+                self._last = session
+                self._changed()
+                return
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Has `callback` called on the loop whenever a session of this client changes.

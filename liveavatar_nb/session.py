@@ -180,9 +180,9 @@ class AsyncSession(SessionTalk):
         if was_missed:
             self._on_change()
 
-    def leave(self, page: str) -> None:
-        """A page that showed it is gone, as it seems."""
-        self._audience.leave(page)
+    def leave(self, page: str) -> bool:
+        """A page is gone, as it seems; whether it has shown the session, and no other page does."""
+        return self._audience.leave(page)
 
     async def wait_until_ended(self) -> None:
         """Returns when the session is over, whoever ended it."""

@@ -76,11 +76,17 @@ class Audience:
         self._seen = {known: seen for known, seen in self._seen.items() if self._left_of(*seen) > 0}
         self._seen[page] = ear, ear.seconds
 
-    def leave(self, page: str) -> None:
-        """A page is gone, as it seems: it has half of its time left to say that it is not."""
-        if page in self._seen:
-            ear, heard_at = self._seen[page]
-            self._seen[page] = ear, min(heard_at, ear.seconds - self._patience / 2)
+    def leave(self, page: str) -> bool:
+        """A page is gone, as it seems: it has half of its time left to say that it is not.
+
+        Returns:
+            Whether it has shown the session, and no other page does.
+        """
+        if page not in self._seen:
+            return False
+        ear, heard_at = self._seen[page]
+        self._seen[page] = ear, min(heard_at, ear.seconds - self._patience / 2)
+        return not self.is_there
 
     def forgive(self) -> None:
         """The machine slept, and no page could say a word."""

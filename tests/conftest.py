@@ -31,6 +31,7 @@ SETTLE_LIMIT = 15.0  # s that threads, processes and sockets have to go after a 
 # Files that take longest begin first, so that no worker is left alone with one of them at the end; those that compute
 # and those that wait by turns.
 LONGEST = (
+    "hosts/test_closed_pages.py",
     "frontend/test_view.py",
     "test_cli.py",
     "frontend/test_looks.py",

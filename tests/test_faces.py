@@ -47,6 +47,7 @@ ASYNC_ONLY = {
         "expect_start",
         "is_simulated",
         "live_elsewhere",
+        "take_over",
         "watch",
     },
     AsyncSession: {

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 from .. import config
+from ..attention import UNKNOWN, Attention, Unknown
 from ..errors import RoomNotHeld
 from ..holder import RECONNECTING, HolderKind, HolderLost, RoomLine
 from ..life import SessionState
@@ -41,7 +42,7 @@ class Teller(Protocol):
 
 
 class Silence:
-    """Calls back where a page has not said a word for too long.
+    """Calls back where a page has not said a word for too long, in time in which it could have been heard.
 
     Args:
         callback: what is called.
@@ -51,6 +52,8 @@ class Silence:
         self._callback = callback
         self._timer: asyncio.TimerHandle | None = None
         self._began_at: float | None = None
+        self._attention: Attention | Unknown | None = None
+        self._attended_at = 0.0
 
     @property
     def is_long(self) -> bool:
@@ -58,11 +61,23 @@ class Silence:
         return self._began_at is not None and time.monotonic() - self._began_at > SILENCE
 
     def begin(self, command: Command) -> None:
-        """A word came. Where a cell would hold the next one up, its absence means nothing."""
+        """A word came. Where it is not known what would hold the next one up, its absence means nothing."""
         self.end()
         self._began_at = time.monotonic()
-        if command.is_prompt:
-            self._timer = asyncio.get_running_loop().call_later(SILENCE, self._callback)
+        self._attention = command.attention
+        if command.attention is not None:
+            self._attended_at = command.attention.seconds
+        if command.attention is not UNKNOWN:
+            self._timer = asyncio.get_running_loop().call_later(SILENCE, self._look)
+
+    def _look(self) -> None:
+        if self._attention is not None:
+            left = SILENCE - (self._attention.seconds - self._attended_at)
+            if left > 0:
+                # a cell held up what it may have said
+                self._timer = asyncio.get_running_loop().call_later(max(left, config.ATTENTION_TICK), self._look)
+                return
+        self._callback()
 
     def end(self) -> None:
         """Nobody waits for a word any more."""

@@ -66,14 +66,21 @@ class SessionView(ControlledWidget):
         return self._client.session
 
     async def do_ready(self) -> None:
-        """A view has connected; the page that its tab showed before is gone."""
+        """A view has connected. The page that its tab showed before is gone; what that had started it shows on."""
         command = asked.get()
         if command is not None and command.tab:
             former, _pages[command.tab] = _pages.get(command.tab, command.page), command.page
             if former != command.page:
-                for session in [*self._client.live_sessions, *self._client.live_elsewhere]:
-                    session.leave(former)
+                self._succeed(former)
         await super().do_ready()
+
+    def _succeed(self, former: str) -> None:
+        client = self._client
+        for session in client.live_sessions:
+            session.leave(former)
+        left = [session for session in client.live_elsewhere if session.leave(former)]
+        if left and not client.live_sessions:
+            client.take_over(left[-1])
 
     async def do_beat(self) -> None:
         """A page shows the session."""

@@ -19,7 +19,7 @@ LIMITS: Final = FULL if IS_FULL else SHORT
 
 
 def is_there(host: Host) -> bool:
-    """Whether a host is installed; where the environment asks for hosts it is installed now."""
+    """Whether a host is installed; if the environment asks for hosts, it is installed now."""
     if host.environment is not None and (IS_FULL or "hosts" in REQUIRED):
         host.environment.make()
     return host.is_there
@@ -29,7 +29,7 @@ def need(host: Host) -> None:
     """Skip a test for want of a host, or of a browser to show it."""
     if shutil.which("chromium") is None:
         missing("chromium", "install Debian's package of that name")
-    if not host.is_there:
+    if not is_there(host):
         missing("hosts", "`python -m tests.hosts` installs them")
 
 

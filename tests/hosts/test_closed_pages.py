@@ -23,7 +23,7 @@ from .visit import visiting
 
 pytestmark = pytest.mark.timeout(1200 if IS_FULL else 600)
 
-AT_ONCE = (os.cpu_count() or 1) + 1  # hosts that begin at the same time; there is no limit to those that wait
+AT_ONCE = os.cpu_count() or 1  # hosts that begin at the same time: that is work, and the rest is waiting
 END = LIMITS.unwatched + LIMITS.late  # s in which a session without a page ends
 
 

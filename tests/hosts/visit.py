@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from liveavatar_nb import Simulator
 
@@ -53,7 +53,7 @@ class Limits:
     busy: float
 
 
-SHORT = Limits(unwatched=10, late=5, busy=20)
+SHORT = Limits(unwatched=15, late=10, busy=20)
 FULL = Limits(unwatched=60, late=5, busy=180)
 
 
@@ -88,8 +88,12 @@ class Visit:
 
     async def start(self, page: Page) -> None:
         """Press Start, and see the session live."""
-        await studio(page).get_by_role("button", name=re.compile("^Start")).first.click()
+        await self.button(page, "Start").click()
         await self.shows(page, "Live")
+
+    def button(self, page: Page, name: str) -> Locator:
+        """A button of the studio, by how its name begins."""
+        return studio(page).get_by_role("button", name=re.compile(f"^{name}")).first
 
     async def shows(self, page: Page, state: str) -> None:
         """Return once the page shows that state of the session."""
@@ -116,9 +120,12 @@ class Visit:
 
     async def seconds_billed(self) -> float:
         """For how long something is billed from now on; a little over the limit if it is for longer than that."""
-        began = time.monotonic()
+        began = time.time()
         await until(lambda: not self.billed(), self.limits.unwatched + self.limits.late + LOOK)
-        return time.monotonic() - began
+        if self.billed():
+            return time.time() - began
+        stops = [entry.stop_received_at for entry in self._simulator.ledger()]
+        return max(0.0, max((at for at in stops if at is not None), default=time.time()) - began)
 
 
 async def until(condition: Callable[[], bool], limit: float) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import functools
 import uuid
 from typing import Any
 
@@ -51,16 +53,30 @@ class Page:
         wire: what is sent to pages.
         name: the page's id.
         is_prompt: whether it has a way that no cell holds up.
+        loop: the one that hears it where it has not.
     """
 
-    def __init__(self, widget: Any, wire: Wire, name: str, *, is_prompt: bool = True) -> None:
+    def __init__(
+        self,
+        widget: Any,
+        wire: Wire,
+        name: str,
+        *,
+        is_prompt: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self.widget, self.name = widget, name
         self._wire, self._is_prompt = wire, is_prompt
+        self._loop = loop
 
     def say(self, name: str, /, **args: Any) -> None:
         """Sends a command."""
         data = {"widget": self.widget.widget_id, "id": uuid.uuid4().hex, "command": name, "args": args}
-        channel.deliver({**data, "page": self.name}, is_prompt=self._is_prompt)
+        deliver = functools.partial(channel.deliver, {**data, "page": self.name}, is_prompt=self._is_prompt)
+        if self._loop is None:
+            deliver()
+        else:
+            self._loop.call_soon_threadsafe(deliver)
 
     def heard(self, kind: str) -> list[dict[str, Any]]:
         """The messages of a kind that reach this page, each with its buffers."""

@@ -284,31 +284,56 @@ def billed(simulator: Simulator) -> list[str]:
     return [entry.session_id for entry in simulator.billed()]
 
 
-def test_a_page_that_was_reloaded_is_shown_what_it_started_and_starts_no_second(
+def test_a_page_that_was_reloaded_shows_what_it_started_and_starts_no_second(
     visit: Callable[[str, str], Visit], simulator: Simulator
 ) -> None:
-    session_id = visit("page-1", "tab-a").start()
-    again = visit("page-2", "tab-a")
-    wait_for(lambda: again.panel.elsewhere)
-    wait_for(lambda: not again.panel.elsewhere[0]["is_watched"])
-    (shown,) = again.panel.elsewhere
-    assert (shown["id"], shown["avatar_name"]) == (session_id, "Wayne")
-    assert 25 < shown["left"] <= 30
-    assert billed(simulator) == [session_id]
-    second = again.start()
-    assert billed(simulator) == [second]
-    wait_for(lambda: not again.panel.elsewhere)
-
-
-def test_what_lost_its_page_is_stopped_by_a_click(visit: Callable[[str, str], Visit], simulator: Simulator) -> None:
     first = visit("page-1", "tab-a")
-    first.start()
+    session_id = first.start()
     again = visit("page-2", "tab-a")
-    wait_for(lambda: again.panel.elsewhere)
-    again.say("stop_elsewhere")
+    wait_for(lambda: state(again.panel) == "connected")
+    assert again.panel.status["id"] == session_id
+    assert not again.panel.elsewhere
+    assert first.la.live_sessions == [] != again.la.live_sessions
+    again.say("start")
+    wait_for(lambda: again.panel.problem and again.panel.problem["kind"] == "SessionAlreadyLive")
+    assert billed(simulator) == [session_id]
+    again.say("beat")
+    (session,) = again.la.live_sessions
+    wait_for(lambda: session._inner.is_watched)
+    again.say("stop")
+    wait_for(lambda: state(again.panel) == "ended" and again.panel.status["confirmed"])
+    assert not billed(simulator)
+
+
+def lose_page(simulator: Simulator, visit: Visit) -> str:
+    """A session whose page has not been heard for half of its time."""
+    session_id = visit.start()
+    (session,) = visit.la.live_sessions
+    assert session._inner.leave("page-1")
+    assert billed(simulator) == [session_id]
+    return session_id
+
+
+def test_what_lost_its_page_is_shown_elsewhere_and_stopped_by_a_click(
+    visit: Callable[[str, str], Visit], simulator: Simulator
+) -> None:
+    first = visit("page-1", "tab-a")
+    session_id = lose_page(simulator, first)
+    other = visit("page-2", "tab-b")
+    wait_for(lambda: other.panel.elsewhere)
+    (shown,) = other.panel.elsewhere
+    assert (shown["id"], shown["avatar_name"], shown["is_watched"]) == (session_id, "Wayne", False)
+    assert 25 < shown["left"] <= 30
+    other.say("stop_elsewhere")
     wait_for(lambda: not billed(simulator))
-    wait_for(lambda: not again.panel.elsewhere)
+    wait_for(lambda: not other.panel.elsewhere)
     wait_for(lambda: "no page showed it" in (first.panel.status["end_words"] or ""))
+
+
+def test_a_start_first_stops_what_lost_its_page(visit: Callable[[str, str], Visit], simulator: Simulator) -> None:
+    lose_page(simulator, visit("page-1", "tab-a"))
+    second = visit("page-2", "tab-b").start()
+    assert billed(simulator) == [second]
 
 
 def test_what_another_visitors_page_shows_is_told_and_left_alone(

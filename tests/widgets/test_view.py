@@ -220,6 +220,29 @@ def test_a_page_that_a_cell_may_hold_up_is_not_taken_for_gone(
     assert held_by(view) == "page"
 
 
+def test_a_page_whose_way_was_free_is_missed_and_one_behind_a_cell_is_not(
+    view: LiveView, wire: Wire, roomed: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "SILENCE", 1.0)
+    monkeypatch.setattr(limits, "ATTENTION_TICK", 0.1)
+    loop, over = asyncio.new_event_loop(), threading.Event()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        page = Page(view, wire, "tab-1", is_prompt=False, loop=loop)
+        enter(page, roomed)
+        loop.call_soon_threadsafe(over.wait, 30)
+        bridge.call(asyncio.sleep(2.5))
+        assert held_by(view) == "page"
+        over.set()
+        wait_for(lambda: held_by(view) is None)
+    finally:
+        over.set()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
 def test_who_tries_again_where_it_cannot_come_in_throws_nobody_out(view: LiveView, wire: Wire, roomed: Session) -> None:
     page = Page(view, wire, "tab-1")
     page.join(str(roomed.id))
