@@ -166,6 +166,8 @@ class Liability:
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
             may_be_ours = isinstance(failure, TimeoutError | APIConnectionError)
             if not may_be_ours or not await on_own_thread(lambda: self._stop_by_thread(config.STOP_LIMIT / 2)):
+                # it may be this process that is sick, for want of descriptors or threads
+                leftovers.insist(self.session_id)
                 self.pursue()
                 raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
         self.settle()

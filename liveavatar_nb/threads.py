@@ -26,7 +26,10 @@ def bearable(failure: BaseException) -> Exception:
 
 
 async def on_own_thread(work: Callable[[], T]) -> T:
-    """What `work` returns or raises; where the wait is cancelled, it goes on all the same."""
+    """What `work` returns or raises; where the wait is cancelled, it goes on all the same.
+
+    Where the machine has no more threads it is done at once, on the loop's: late beats never.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -47,7 +50,10 @@ async def on_own_thread(work: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(settle, result, failure)
 
-    threading.Thread(target=run, name=THREAD_NAME, daemon=True).start()
+    try:
+        threading.Thread(target=run, name=THREAD_NAME, daemon=True).start()
+    except RuntimeError:
+        run()
     return await done
 
 
