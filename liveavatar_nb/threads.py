@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -55,6 +56,15 @@ async def on_own_thread(work: Callable[[], T]) -> T:
     except RuntimeError:
         run()
     return await done
+
+
+def on_own_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What the coroutine of `work` returns or raises, run by a loop of its own, which may be blocked by nobody else.
+
+    The caller's thread may run a loop already: so it is done on another.
+    """
+    with ThreadPoolExecutor(1, THREAD_NAME) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()
 
 
 async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable[[], None]) -> AsyncGenerator[T, None]:

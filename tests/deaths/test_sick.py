@@ -29,6 +29,10 @@ BLOCKED = """
 from liveavatar_nb.bridge import bridge
 bridge.loop.call_soon_threadsafe(time.sleep, 60)
 """
+BLOCKED_LATER = """
+from liveavatar_nb.bridge import bridge
+bridge.loop.call_soon_threadsafe(bridge.loop.call_later, 0.3, time.sleep, 60)
+"""
 TIMED = """
 began = time.monotonic()
 try:
@@ -129,3 +133,15 @@ def test_every_way_to_stop_returns_where_the_loop_is_blocked(simulator: Simulato
         assert float(seconds) < 2 * NOTICED
         assert not billed(simulator)
         assert settles(lambda: not left_of(owner.pid)), left_of(owner.pid)
+
+
+@pytest.mark.parametrize("call", ["stop", "close"])
+def test_a_stop_in_whose_middle_the_loop_is_blocked_returns(simulator: Simulator, call: str) -> None:
+    """row 57"""
+    with Owner() as owner:
+        owner.run(connect(simulator) + START)
+        simulator.faults.add("stop", "delay", seconds=1)
+        told, seconds = owner.run(BLOCKED_LATER + TIMED.format(call=CALLS[call])).split()
+        assert told == "returned"
+        assert float(seconds) < 2 * NOTICED
+        assert not billed(simulator)
