@@ -65,6 +65,10 @@ class ManagedLoop(asyncio.SelectorEventLoop):
                 await farewell()
 
 
+class LoopSilent(Exception):
+    """The loop does not answer: somebody blocks it."""
+
+
 class _Wait:
     """One coroutine on the loop, and the thread that waits for what comes of it.
 
@@ -182,9 +186,18 @@ class _Wait:
             self._work.close()
         self._settle(ClientClosed(LOOP_CLOSED))
 
-    def outcome(self) -> Any:
-        """Waits for what comes of it."""
-        self._done.acquire()
+    def outcome(self, patience: float | None = None) -> Any:
+        """Waits for what comes of it.
+
+        Args:
+            patience: seconds until a loop that does not answer is given up; None waits for it.
+
+        Raises:
+            LoopSilent: the loop does not answer.
+        """
+        while not self._done.acquire(timeout=-1 if patience is None else patience):
+            if not _ask(self._loop, _answer, patience or 0):
+                raise LoopSilent
         failure = self._failure
         if failure is None:
             return self._result
@@ -262,7 +275,13 @@ class Bridge:
 
     @overload
     def call(
-        self, work: Coroutine[Any, Any, R], *, closes: bool = False, undo: Undo | None = None, is_whole: bool = False
+        self,
+        work: Coroutine[Any, Any, R],
+        *,
+        closes: bool = False,
+        undo: Undo | None = None,
+        is_whole: bool = False,
+        patience: float | None = None,
     ) -> R: ...
     @overload
     def call(
@@ -272,6 +291,7 @@ class Bridge:
         closes: bool = False,
         undo: Undo | None = None,
         is_whole: bool = False,
+        patience: float | None = None,
         take: Callable[[Any], Any] | None = None,
     ) -> Any: ...
     def call(
@@ -281,6 +301,7 @@ class Bridge:
         closes: bool = False,
         undo: Undo | None = None,
         is_whole: bool = False,
+        patience: float | None = None,
         take: Callable[[Any], Any] | None = None,
     ) -> Any:
         """Runs `work` on the loop and waits for its result, from any thread.
@@ -290,10 +311,12 @@ class Bridge:
             closes: whether a loop that no client needs goes afterwards.
             undo: a coroutine function, given a result whose caller was interrupted before it had it.
             is_whole: an interrupt does not cancel the work: only its result tells what there is to undo.
+            patience: seconds until a loop that does not answer is given up; None waits for it.
             take: what the caller makes of the result, on its own thread.
 
         Raises:
             KeyboardInterrupt: the wait was interrupted; the task was cancelled, or its result undone.
+            LoopSilent: the loop does not answer; the task is cancelled once it does.
             ClientClosed: the loop was closed meanwhile.
         """
         loop, thread = self.loop, self._thread
@@ -307,7 +330,7 @@ class Bridge:
                 loop.call_soon_threadsafe(wait.start, context=calling_context())
             except RuntimeError:
                 wait.give_up()
-            result = wait.outcome()
+            result = wait.outcome(patience)
             if closes:
                 self.close_if_unused()
             taken = result if take is None else take(result)
@@ -474,6 +497,7 @@ def blocking(
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        patience = None if otherwise is None else config.LOOP_LIMIT
         if otherwise is not None and not bridge.answers(config.LOOP_LIMIT):
             return otherwise(self._inner)
         try:
@@ -493,8 +517,12 @@ def blocking(
                 closes=True,
                 undo=None if undo is None else functools.partial(undo, self._inner),
                 is_whole=is_whole,
+                patience=patience,
                 take=None if wrap is None else lambda result: wrap(result)._held_by(self),
             )
+        except LoopSilent:
+            assert otherwise is not None
+            return otherwise(self._inner)
         except LiveAvatarException as failure:
             if otherwise is None or not isinstance(failure, ClientClosed):
                 # its words say it all: of our frames this one is enough

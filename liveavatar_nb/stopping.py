@@ -187,6 +187,8 @@ class Liability:
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
             may_be_ours = isinstance(failure, TimeoutError | APIConnectionError)
             if not may_be_ours or not await on_own_thread(lambda: self._stop_by_thread(config.STOP_LIMIT / 2)):
+                # it may be this process that is sick, for want of descriptors or threads
+                leftovers.insist(self.session_id)
                 self.pursue()
                 raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
         self.settle()
@@ -209,13 +211,16 @@ class Liability:
         with BlockingStopper(limit) as stopper:
             return stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
 
-    def stop_without_loop(self) -> None:
+    def stop_without_loop(self, limit: float) -> None:
         """Stops it from any thread, by a connection of its own.
+
+        Args:
+            limit: seconds for it.
 
         Raises:
             StopNotConfirmed: the service did not confirm it; the guard goes on.
         """
-        if not self._stop_by_thread(config.STOP_LIMIT):
+        if not self._stop_by_thread(limit):
             leftovers.insist(self.session_id)
             raise self._not_confirmed("no answer in time")
         self.is_open = False

@@ -131,9 +131,11 @@ class LiveAvatar(Face):
         """
         if not self._release.alive:
             return
-        bridge.call(self._inner.aclose())
+        self._close()
         if self._release.detach() is not None:
             bridge.release()
+
+    _close = blocking(AsyncLiveAvatar.aclose, otherwise=AsyncLiveAvatar.close_without_loop)
 
     simulator = reading(AsyncLiveAvatar.simulator)
     is_closed = reading(AsyncLiveAvatar.is_closed)
@@ -168,8 +170,8 @@ class LiveAvatar(Face):
     start = blocking(AsyncLiveAvatar.start, wrap=_session, undo=_stop)
     orphans = blocking(AsyncLiveAvatar.orphans)
     stop_orphans = blocking(AsyncLiveAvatar.stop_orphans)
-    stop_all = blocking(AsyncLiveAvatar.stop_all)
-    stop_sessions = blocking(AsyncLiveAvatar.stop_sessions)
+    stop_all = blocking(AsyncLiveAvatar.stop_all, otherwise=AsyncLiveAvatar.stop_all_without_loop)
+    stop_sessions = blocking(AsyncLiveAvatar.stop_sessions, otherwise=AsyncLiveAvatar.stop_without_loop)
 
     def studio(self, sounds: Iterable[Any] | Mapping[str, Any] = ()) -> Studio:
         """A studio in the cell: pick an avatar, start, have it talk, see how it is and what it costs, stop.
@@ -201,4 +203,7 @@ def _let_go(inner: AsyncLiveAvatar) -> None:
         finally:
             bridge.release()
 
-    threading.Thread(target=close, name="liveavatar_nb-let-go", daemon=True).start()
+    try:
+        threading.Thread(target=close, name="liveavatar_nb-let-go", daemon=True).start()
+    except RuntimeError:  # the machine has no more of them
+        inner.leave_to_guard()

@@ -21,7 +21,8 @@ ROWS = [
     ["har", "timeline"],
     ["wire"],
     ["models"],
-    ["connection", "envelope"],
+    ["envelope", "network"],
+    ["connection"],
     ["stopper", "transport"],
     ["participants"],
     ["bodies", "listing", "livekit_server"],
@@ -111,4 +112,9 @@ def test_httpx_stays_behind_the_calls() -> None:
             if id(node) not in guarded
         )
 
-    assert [path.name for path in modules() if uses_httpx(path)] == ["connection.py", "stopper.py", "transport.py"]
+    assert [path.name for path in modules() if uses_httpx(path)] == [
+        "connection.py",
+        "network.py",
+        "stopper.py",
+        "transport.py",
+    ]

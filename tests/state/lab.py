@@ -23,6 +23,7 @@ from liveavatar_nb.bridge import bridge
 from liveavatar_nb.errors import LiveAvatarException, StopNotConfirmed
 from liveavatar_nb.guard import __main__ as guard_process
 from liveavatar_nb.guard.handle import Guard
+from liveavatar_nb.guard.process import Process
 from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.models import Avatar
@@ -128,59 +129,124 @@ class HandWatch(guard_process.Watch):
         return any(charge.due != guard_process.NEVER for charge in self._charges.values())
 
 
+class HandProcess(Process):
+    """A guard without a process: it lives in this one, and dies, or is stopped, when it is told to."""
+
+    def __init__(self, watch: HandWatch) -> None:
+        self.watch = watch
+        self.pid = 0
+        self.is_watched = False
+        self.is_let_go = threading.Event()
+        self.is_killed = False
+        self.is_held = False
+        self._told = self._heard = 0
+        self._waiting: list[dict[str, Any]] = []
+
+    @property
+    def is_gone(self) -> bool:
+        return self.is_killed or self.is_let_go.is_set()
+
+    def is_mute(self, limit: float) -> bool:
+        return self._heard < self._told
+
+    def tell(self, told: dict[str, Any]) -> int:
+        self._told += 1
+        self._waiting.append(told)
+        self.go_on()
+        return self._told
+
+    def go_on(self) -> None:
+        """Hears what it was told, unless it is held."""
+        while self._waiting and not (self.is_held or self.is_gone):
+            self.watch.take(self._waiting.pop(0))
+            self._heard += 1
+
+    def hears(self, number: int, limit: float) -> bool:
+        return self.has_heard(number)
+
+    def listen(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+    def end(self) -> None:
+        self.go_on()
+        self.is_let_go.set()
+
+    def close(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass
+
+
 class HandGuard(Guard):
     """A guard without a process: it lives by a clock that the test moves, and dies when it is told to."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__()
         self._now = clock.monotonic
-        self.watch: HandWatch | None = None
         self.left: list[HandWatch] = []  # whose kernel is done with them
 
+    def _launch(self) -> Process:
+        return HandProcess(HandWatch(self._now))
+
+    def _let_go(self, process: Process) -> None:
+        assert isinstance(process, HandProcess)
+        super()._let_go(process)
+        if not (process.is_killed or process.is_held):
+            self.left.append(process.watch)
+            process.watch.end()
+
     @property
-    def is_there(self) -> bool:
-        return self.watch is not None
-
-    def _start(self) -> None:
-        self.watch = HandWatch(self._now)
-
-    def _tell(self, told: dict[str, Any]) -> None:
-        if self.watch is None:
-            raise BrokenPipeError(32, "Broken pipe")
-        self.watch.take(told)
-
-    def _close(self) -> None:
-        if self.watch is not None:
-            self.left.append(self.watch)
-            self.watch.end()
-        self.watch = None
+    def _hand(self) -> HandProcess | None:
+        process = self._process
+        assert process is None or isinstance(process, HandProcess)
+        return None if process is None or process.is_gone else process
 
     def die(self) -> None:
         """SIGKILL."""
-        with self._lock:
-            self.watch = None
+        if self._hand is not None:
+            self._hand.kill()
+
+    def hold(self) -> None:
+        """SIGSTOP."""
+        if self._hand is not None:
+            self._hand.is_held = True
 
     def kernel_dies(self) -> None:
         """The pipe's end; nobody is there who could say anything more."""
-        with self._lock:
-            self._close()
+        if self._hand is not None:
+            self._let_go(self._hand)
         self._reset()
 
     def forget(self) -> None:
         """Of one run nothing is left for the next."""
         self._reset()
-        self.watch, self.left = None, []
+        self.left = []
 
     @property
     def watches(self) -> list[HandWatch]:
-        """All that live."""
-        return [*self.left, *([self.watch] if self.watch else [])]
+        """All that live, and are not held."""
+        here = self._hand
+        return [*self.left, *([here.watch] if here is not None and not here.is_held else [])]
+
+    def look_after(self) -> None:
+        """What the thread does that watches it."""
+        if (process := self._process) is not None:
+            self._post({"do": "hear"})
+            self._take_off(process)
+            if process.is_gone or process.is_mute(0):
+                self._replace(process)
 
     def act(self) -> None:
         """Has it do what is due."""
+        self.look_after()
         for watch in self.watches:
             watch.act()
         self.left = [watch for watch in self.left if watch._charges]
+        self.look_after()
 
     @property
     def is_busy(self) -> bool:
@@ -423,6 +489,11 @@ class Lab:
         """SIGKILL of the guard."""
         self._guard_died = True
         self.guard.die()
+
+    def hold_guard(self) -> None:
+        """SIGSTOP of the guard."""
+        self._guard_died = True
+        self.guard.hold()
 
     def kill_loop(self) -> None:
         """Somebody stops the managed loop from within."""

@@ -30,7 +30,7 @@ from liveavatar_nb.models import Avatar
 
 from ..faults.canary import KEY
 from ..faults.manual import ManualClock
-from .lab import LIMITS, GuardTime, HandGuard, Lab, Listener, fault
+from .lab import LIMITS, SETTLED, GuardTime, HandGuard, Lab, Listener, fault
 
 STEPS = int(os.environ.get("LIVEAVATAR_NB_TEST_STEPS", "10000"))
 SEED = int(os.environ.get("LIVEAVATAR_NB_TEST_SEED", "20261124"))
@@ -200,6 +200,12 @@ class Sessions(RuleBasedStateMachine):
             self.lab.kill_guard()
 
     @rule(chance=st.integers(0, 3))
+    def hold_guard(self, chance: int) -> None:
+        self.does(f"hold_guard() at {chance} of 3")
+        if not chance:
+            self.lab.hold_guard()
+
+    @rule(chance=st.integers(0, 3))
     def kill_loop(self, chance: int) -> None:
         self.does(f"kill_loop() at {chance} of 3")
         if not chance:
@@ -248,6 +254,13 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Stag
 
 
 async def _get_avatar(simulator: Simulator) -> Avatar:
+    # the first call takes longest, and is none of those that are tried
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "TOTAL_TIMEOUT", SETTLED["TOTAL_TIMEOUT"])
+        return await _look_up(simulator)
+
+
+async def _look_up(simulator: Simulator) -> Avatar:
     async with LiveAvatarAPI(KEY, api_url=simulator.url) as api:
         return next(avatar for avatar in await api.avatars.public() if avatar.name == "Silas")
 
