@@ -2,8 +2,8 @@
 
 One daemon thread runs one loop for the whole process. It starts at first use, is made anew after a fork,
 and leaves without a trace once the last client is closed. Calls from other threads wait for it; Ctrl-C ends
-such a wait by cancelling the task. A call made on the loop's own thread, from inside an async handler, runs
-nested by nest_asyncio: the only place where that is imported.
+such a wait by cancelling the task, and what had come of it already is undone. A call made on the loop's own
+thread, from inside an async handler, runs nested: `nesting` does that.
 """
 
 from __future__ import annotations

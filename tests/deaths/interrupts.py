@@ -57,7 +57,8 @@ judge = Judge({pipe!r})
 arrive = AsyncSession._arrive
 
 def told(session):
-    judge.tell("connected", session.id)
+    if not session._connected.is_set():
+        judge.tell("connected", session.id)
     arrive(session)
 
 AsyncSession._arrive = told
@@ -316,7 +317,7 @@ def main() -> int:
             when = "never connected" if run.offset is None else f"{run.offset:+8.2f} ms"
             handle = "held" if run.held else "none"
             then = "BILLED" if run.is_lost else "not billed"
-            print(f"{number:>5} {when:>16}  handle {handle}  {then} {LATER:g} s later")
+            print(f"{number:>5} {when:>16}  handle {handle}  {then} {LATER:g} s later  {run.session_id or ''}".rstrip())
     print(table(runs))
     print(summary(runs))
     print(f"{time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f}")
