@@ -29,7 +29,7 @@ def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
         try:
             import nest_asyncio2 as nest_asyncio  # noqa: PLC0415
         except ImportError:
-            import nest_asyncio  # type: ignore[no-redef]  # noqa: PLC0415
+            import nest_asyncio  # noqa: PLC0415
         with _asyncio_as_it_was():
             nest_asyncio.apply(loop)
     ready: deque[asyncio.Handle] = loop._ready  # type: ignore[attr-defined]
