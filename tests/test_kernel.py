@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -43,7 +44,8 @@ def settles(condition: Callable[[], bool], limit: float = 10.0) -> bool:
     return condition()
 
 
-APPLY = "import nest_asyncio\nnest_asyncio.apply()"
+# nest_asyncio breaks asyncio on Python 3.14
+APPLY = f"import {'nest_asyncio2' if sys.version_info >= (3, 14) else 'nest_asyncio'} as nest\nnest.apply()"
 WAS = "loop = type(asyncio.get_event_loop())\nwas = dict(vars(loop)), asyncio.Task, asyncio.run, asyncio.get_event_loop"
 # a sync-looking call made on the managed loop's own thread, as in an async handler
 REENTRANT = """
