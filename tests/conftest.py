@@ -19,15 +19,19 @@ from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.leftovers import leftovers
 
+from .launch import heed_signals
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserType
 
+heed_signals()
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what is printed goes by it
 
 SETTLE_LIMIT = 15.0  # s that threads, processes and sockets have to go after a test
 # Files that take longest begin first, so that no worker is left alone with one of them at the end; those that compute
 # and those that wait by turns.
 LONGEST = (
+    "hosts/test_closed_pages.py",
     "frontend/test_view.py",
     "test_cli.py",
     "frontend/test_looks.py",
