@@ -110,6 +110,7 @@ class AsyncLiveAvatar:
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
         self._plan_seconds: int | None = None  # the plan's limit, once a session met it
         self._watchers: list[Callable[[], None]] = []
+        self._predecessors: list[AsyncLiveAvatar] = []
         _clients[id(self)] = self
 
     @classmethod
@@ -567,6 +568,8 @@ class AsyncLiveAvatar:
             if session in client._sessions:
                 client._sessions.remove(session)
                 client.watch(self._changed)
+                # it tells the client that started it, which is to be there as long as this one
+                self._predecessors.append(client)
                 self._sessions.append(session)
                 self._last = session
                 self._changed()
