@@ -21,7 +21,7 @@ from .every import HOSTS
 from .host import Host
 from .visit import visiting
 
-pytestmark = pytest.mark.timeout(1200 if IS_FULL else 600)
+pytestmark = pytest.mark.timeout(2400 if IS_FULL else 1200)  # all visits are made within the first test
 
 AT_ONCE = os.cpu_count() or 1  # hosts that begin at the same time: that is work, and the rest is waiting
 END = LIMITS.unwatched + LIMITS.late  # s in which a session without a page ends
