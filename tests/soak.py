@@ -196,16 +196,19 @@ class Soak:
         self._avatar: Avatar
         self._context: str
 
-    async def run(
-        self, *, cycles: int | None, minutes: float | None, at_once: int, faults: bool, modes: Sequence[str]
-    ) -> None:
-        """Goes on for so many cycles, or minutes."""
-        self._modes = modes
+    async def prepare(self) -> None:
+        """Has what sessions need ready."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, told: self._find(f"{told['message']}: {told.get('exception')!r}"))
         await self._client.expect_start()
         self._avatar = (await self._client.avatars(scope="public"))[0]
         self._context = (await self._client.api.contexts.create(name="Guide", prompt=PROMPT, opening_text=None)).id
+
+    async def run(
+        self, *, cycles: int | None, minutes: float | None, at_once: int, faults: bool, modes: Sequence[str]
+    ) -> None:
+        """Goes on for so many cycles, or minutes."""
+        self._modes = modes
         end = None if minutes is None else time.monotonic() + minutes * 60
         beside = [asyncio.create_task(self._measure_lag())]
         if faults:
@@ -372,6 +375,7 @@ async def soak(
         try:
             async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client:
                 run = Soak(simulator, client, seed, watch)
+                await run.prepare()
                 with short_limits() if faults else contextlib.nullcontext():
                     await run.run(cycles=cycles, minutes=minutes, at_once=at_once, faults=faults, modes=modes)
                 if not watch.has_hung:
