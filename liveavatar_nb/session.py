@@ -515,4 +515,6 @@ class AsyncSession(SessionTalk):
                 await self._around.made_context.delete()
 
     def _report(self, failure: BaseException) -> None:
-        logger.error("session %s: %s", self.id, failure, exc_info=failure)
+        # one of ours says it all in words, and whoever waits has it raised
+        traceback = None if isinstance(failure, LiveAvatarException) else failure
+        logger.error("session %s: %s", self.id, failure, exc_info=traceback)
