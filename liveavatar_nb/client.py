@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("liveavatar_nb.client")
 
 Scope = Literal["all", "mine", "public"]
+
+# what all clients of this process have started, and on which account
+_started_here: weakref.WeakKeyDictionary[AsyncSession, tuple[str, Masked]] = weakref.WeakKeyDictionary()
 
 
 class AsyncLiveAvatar:
@@ -435,6 +439,7 @@ class AsyncLiveAvatar:
             session.on_user_text(on_user_text)
         self._sessions = [*(known for known in self._sessions if known.is_live or known.is_pursued), session]
         self._last = session
+        _started_here[session] = self._account
         self._stopwatches.append(session.stopwatch)
         try:
             await session.open()
@@ -472,6 +477,20 @@ class AsyncLiveAvatar:
     def live_sessions(self) -> list[AsyncSession]:
         """The sessions of this client that may be running, and billed, at the service."""
         return [session for session in self._sessions if session.is_live and session.is_of_this_process]
+
+    @property
+    def _account(self) -> tuple[str, Masked]:
+        return self.base_url, self.api.transport.key
+
+    @property
+    def live_elsewhere(self) -> list[AsyncSession]:
+        """The sessions of this account that other clients of this process started, and that may be billed.
+
+        Where a host runs a notebook anew for each page, as `marimo run` does, a page that was reloaded finds there what
+        it started before.
+        """
+        found = [session for session, account in list(_started_here.items()) if account == self._account]
+        return [one for one in found if one.is_live and one.is_of_this_process and one not in self._sessions]
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Has `callback` called on the loop whenever a session of this client changes.

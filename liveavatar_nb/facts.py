@@ -251,6 +251,11 @@ class SessionFacts:
         return self._upkeep is not None and self._upkeep.is_degraded and not self._state.is_final
 
     @property
+    def is_watched(self) -> bool:
+        """Whether a page shows it, as far as is known."""
+        return self._audience.is_there
+
+    @property
     def unwatched_left(self) -> float | None:
         """Seconds until it is stopped because no page shows it; None where it needs none, or one shows it."""
         return self._audience.left if self._audience.is_missed and not self._state.is_final else None

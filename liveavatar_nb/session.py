@@ -33,7 +33,7 @@ from .resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
 from .talk import SessionTalk
 from .threads import on_own_thread
-from .upkeep import Duties, Upkeep
+from .upkeep import Duties, Ear, Upkeep
 from .websocket import Listener, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -168,12 +168,21 @@ class AsyncSession(SessionTalk):
         self._close_up()
         self._crew.spawn(self._clear_away())
 
-    def beat(self) -> None:
-        """A page shows it. From the first time on it is stopped where no page has shown it for `unwatched` seconds."""
+    def beat(self, page: str = "", ear: Ear | None = None) -> None:
+        """A page shows it. From the first time on it is stopped where no page has shown it for `unwatched` seconds.
+
+        Args:
+            page: its id.
+            ear: the way by which it was heard, where a running cell can hold that up.
+        """
         was_missed = self._audience.is_missed
-        self._audience.beat()
+        self._audience.beat(page, ear)
         if was_missed:
             self._on_change()
+
+    def leave(self, page: str) -> None:
+        """A page that showed it is gone, as it seems."""
+        self._audience.leave(page)
 
     async def wait_until_ended(self) -> None:
         """Returns when the session is over, whoever ended it."""

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .widgets.studio import Studio
 
 
+async def _stop(client: AsyncLiveAvatar, session: AsyncSession) -> None:
+    await session.stop()
+
+
 def _session(inner: AsyncSession) -> Session:
     """The sync face of a session; imported with the first, for a client that starts nothing must not pay for it."""
     from .sync_session import Session  # noqa: PLC0415
@@ -111,7 +115,13 @@ class LiveAvatar(Face):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        try:
+            self.close()
+        except KeyboardInterrupt:
+            # it may have come before the loop was told
+            if not self.is_closed:
+                bridge.submit(self._inner.stop_sessions())
+            raise
 
     def close(self) -> None:
         """Stops the sessions of this client and closes it, and its simulator; twice is fine.
@@ -155,7 +165,7 @@ class LiveAvatar(Face):
     contexts = blocking_rows(AsyncLiveAvatar.contexts)
     sessions = blocking_rows(AsyncLiveAvatar.sessions)
     credits = blocking(AsyncLiveAvatar.credits)
-    start = blocking(AsyncLiveAvatar.start, wrap=_session)
+    start = blocking(AsyncLiveAvatar.start, wrap=_session, undo=_stop)
     orphans = blocking(AsyncLiveAvatar.orphans)
     stop_orphans = blocking(AsyncLiveAvatar.stop_orphans)
     stop_all = blocking(AsyncLiveAvatar.stop_all)

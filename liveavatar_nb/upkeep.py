@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from . import config
 from .clock import Clock
@@ -13,9 +14,45 @@ from .errors import APIStatusError, LiveAvatarException
 
 logger = logging.getLogger("liveavatar_nb.session")
 
+SHORTEST_PAUSE = 0.1  # s between two looks whether a page shows a session
+
+
+class Ear(Protocol):
+    """A way by which pages are heard."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for which a page could be heard by it, since some moment."""
+        ...
+
+    @property
+    def freed_at(self) -> float:
+        """What these were when it last could hear again after it could not for long."""
+        ...
+
+
+class Prompt:
+    """The ear that always hears.
+
+    Args:
+        clock: tells the time.
+    """
+
+    freed_at = -math.inf
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since some moment."""
+        return self._clock.monotonic()
+
 
 class Audience:
     """Who watches a session: a page that shows it says so every few seconds.
+
+    A page counts as watching until it has not been heard for so many seconds in which it could have been.
 
     Args:
         limit: seconds without such a word after which nobody watches; None for a session that needs nobody.
@@ -24,29 +61,59 @@ class Audience:
 
     def __init__(self, limit: float | None, clock: Clock) -> None:
         self.limit = limit
-        self._clock = clock
-        self._seen_at: float | None = None
+        self._patience = config.UNWATCHED if limit is None else limit
+        self._prompt = Prompt(clock)
+        self._seen: dict[str, tuple[Ear, float]] = {}  # by page: the way of its newest word, and when by that
 
-    def beat(self) -> None:
-        """A page shows it. With the first such word it comes under the rule: one that never had a page is headless."""
-        self._seen_at = self._clock.monotonic()
+    def beat(self, page: str = "", ear: Ear | None = None) -> None:
+        """A page shows it. With the first such word it comes under the rule: one that never had a page is headless.
+
+        Args:
+            page: its id.
+            ear: the way by which it was heard; one that nothing holds up when not given.
+        """
+        ear = ear or self._prompt
+        self._seen = {known: seen for known, seen in self._seen.items() if self._left_of(*seen) > 0}
+        self._seen[page] = ear, ear.seconds
+
+    def leave(self, page: str) -> None:
+        """A page is gone, as it seems: it has half of its time left to say that it is not."""
+        if page in self._seen:
+            ear, heard_at = self._seen[page]
+            self._seen[page] = ear, min(heard_at, ear.seconds - self._patience / 2)
 
     def forgive(self) -> None:
         """The machine slept, and no page could say a word."""
-        if self._seen_at is not None:
-            self.beat()
+        self._seen = {page: (ear, ear.seconds) for page, (ear, _) in self._seen.items()}
 
     @property
     def left(self) -> float | None:
         """Seconds until nobody has watched for too long; None where it needs nobody."""
-        if self.limit is None or self._seen_at is None:
-            return None
-        return max(0.0, self.limit - (self._clock.monotonic() - self._seen_at))
+        return None if self.limit is None else self._left
+
+    @property
+    def _left(self) -> float | None:
+        return max((self._left_of(*seen) for seen in self._seen.values()), default=None)
+
+    def _left_of(self, ear: Ear, heard_at: float) -> float:
+        patience = self._patience
+        heard_at = max(heard_at, ear.freed_at - patience + min(patience, config.HEARING_GRACE))
+        return max(0.0, patience - (ear.seconds - heard_at))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a page has shown it within half of the limit, also of a session that needs none."""
+        return self._left is not None and self._left > self._patience / 2
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no page has said a word for a third of the limit: it may be one whose timers the browser slows."""
+        return self.left is not None and self.left <= self._patience * 2 / 3
 
     @property
     def is_missed(self) -> bool:
         """Whether no page has said a word for half of the limit."""
-        return self.limit is not None and self.left is not None and self.left <= self.limit / 2
+        return self.left is not None and not self.is_there
 
 
 @dataclass(frozen=True)
@@ -124,7 +191,9 @@ class Upkeep:
         """Waits for the next look; whether the machine slept meanwhile."""
         began = self._clock.monotonic(), self._clock.wall()
         watched = self._audience.left
-        pause = max(0.0, min(config.PULSE, due - began[0], math.inf if watched is None else watched))
+        # what is left stands still while a kernel is busy
+        watched = math.inf if watched is None else max(watched, SHORTEST_PAUSE)
+        pause = max(0.0, min(config.PULSE, due - began[0], watched))
         await self._clock.sleep(pause)
         passed = max(self._clock.monotonic() - began[0], self._clock.wall() - began[1])
         return passed - pause > config.SLEEP_GAP
@@ -148,7 +217,8 @@ class Upkeep:
         """Whether nobody has watched for too long; a warning comes first."""
         if self._audience.is_missed and not self._warned:
             logger.warning("no page shows the session: it is stopped in %.0f s", self._audience.left)
-        if self._audience.is_missed or self._warned:
+        if self._audience.is_quiet or self._warned:
+            # a word to the pages, too: it wakes those whose own timers are slowed
             self._duties.changed()
         self._warned = self._audience.is_missed
         return self._audience.left == 0

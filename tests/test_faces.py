@@ -39,13 +39,24 @@ SYNC_ONLY = {
 }
 ASYNC_ONLY = {
     AsyncRoom: {"aclose", "admit", "from_env", "let_in", "tenants", "viewer"},
-    AsyncLiveAvatar: {"aclose", "adopt", "cancel_starts", "demo", "expect_start", "is_simulated", "watch"},
+    AsyncLiveAvatar: {
+        "aclose",
+        "adopt",
+        "cancel_starts",
+        "demo",
+        "expect_start",
+        "is_simulated",
+        "live_elsewhere",
+        "watch",
+    },
     AsyncSession: {
         "beat",
         "clearing",
         "forget",
         "is_of_this_process",
         "is_pursued",
+        "is_watched",
+        "leave",
         "let_go",
         "open",
         "retire",

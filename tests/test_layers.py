@@ -13,9 +13,9 @@ PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
     ["simulator"],
-    ["clock", "crew", "errors", "newest", "threads", "worker"],
+    ["clock", "crew", "errors", "newest", "signals", "threads", "worker"],
     ["config"],
-    ["audio", "evidence", "html", "journal", "retry"],
+    ["attention", "audio", "evidence", "html", "journal", "retry"],
     ["exchange"],
     ["checks", "frame", "record"],
     ["har", "timeline"],

@@ -111,6 +111,7 @@ class Line:
         while fault := self._service.faults.take({ROOM}, "close", "send"):
             if fault.kind == "send":
                 await self._send(raw(fault))
+                await asyncio.sleep(0)  # others have their turn, however many frames it is
                 continue
             if (code := fault.parameters.get("code", ABNORMAL)) == ABNORMAL:
                 self._service.cut(self._websocket.scope["client"])

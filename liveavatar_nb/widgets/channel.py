@@ -17,6 +17,7 @@ from typing import Any
 
 import comm
 
+from ..attention import Attention, Unknown, attention_here
 from ..newest import Newest
 
 logger = logging.getLogger("liveavatar_nb.widgets")
@@ -30,8 +31,9 @@ LONGEST_PAGE = 64  # characters of a page's id
 class Command:
     """What a page asks a widget to do.
 
-    `is_prompt` tells that it came by a way that no running cell holds up; `page` which browser page sent it: each
-    has an id of its own, and all of them hear what a widget sends.
+    `is_prompt` tells that it came by a way that no running cell holds up; otherwise `attention` tells for how long that
+    way was free. `page` is the browser page that sent it: each has an id of its own, and all of them hear what a widget
+    sends. `tab` stays the same where a page is reloaded; "" where the browser does not tell.
     """
 
     widget_id: str
@@ -40,15 +42,17 @@ class Command:
     args: dict[str, Any]
     is_prompt: bool = False
     page: str = ""
+    tab: str = ""
+    attention: Attention | Unknown | None = None
 
 
 def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
-    """The command in a message; None where it is none."""
+    """The command in a message that is being heard; None where it is none."""
     match data:
         case {"widget": str(widget_id), "id": str(command_id), "command": str(name), "args": dict(args)}:
-            page = data.get("page")
-            page = page[:LONGEST_PAGE] if isinstance(page, str) else ""
-            return Command(widget_id, command_id, name, args, is_prompt, page)
+            page, tab = (str(data.get(name) or "")[:LONGEST_PAGE] for name in ("page", "tab"))
+            attention = None if is_prompt else attention_here()
+            return Command(widget_id, command_id, name, args, is_prompt, page, tab, attention)
     return None
 
 

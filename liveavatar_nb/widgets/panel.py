@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import traitlets
 
 from .. import config
+from ..attention import UNKNOWN
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
 from ..models import Avatar
 from ..orphans import OwnedSession
+from ..session import AsyncSession
 from ..worker import worker
 from .base import asset
+from .channel import Command
 from .code import as_code
 from .persona import PersonaView
 from .problem import problem_of
@@ -22,6 +26,7 @@ from .status import status_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
+TAKEN = "no page showed it, and it was stopped from another one"
 FOLLOW_INTERVAL = 5.0  # s between two looks at a live session's credits
 
 
@@ -49,10 +54,13 @@ class SessionPanel(PersonaView):
     credits_problem = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
     problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     orphans = traitlets.List(traitlets.Dict()).tag(sync=True)
+    elsewhere = traitlets.List(traitlets.Dict()).tag(sync=True)
+    hearing = traitlets.Unicode().tag(sync=True)
     code = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, la: Any, **traits: Any) -> None:
         self._following: asyncio.Task[Any] | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._before_sandbox = ""
         super().__init__(la, **{"service": _service(la), **traits})
         self.observe(self._on_choice, ["avatar", "settings"])
@@ -62,13 +70,14 @@ class SessionPanel(PersonaView):
     # commands
 
     async def do_start(self, avatar_id: str | None = None) -> None:
-        """Starts a session with the picked avatar."""
+        """Starts a session with the picked avatar; first it stops those of this process that lost their page."""
         avatar_id = str(avatar_id or self.avatar)
         if not avatar_id:
             raise InvalidArgument("No avatar is picked.", remedy="Pick one first.")
         if self._settings["is_sandbox"]:
             avatar_id = config.SANDBOX_AVATAR
         self._write(problem=None)
+        await self._stop_elsewhere(those=lambda session: session.unwatched_left is not None)
         try:
             await self._client.start(self._known(avatar_id), **self._start_options())
             await self.do_beat()
@@ -89,6 +98,20 @@ class SessionPanel(PersonaView):
             await self._client.stop_orphans()
         finally:
             await asyncio.gather(self._look_at_credits(), self._look_for_orphans())
+
+    async def do_stop_elsewhere(self) -> None:
+        """Stops what other clients of this process started and no page shows."""
+        self._write(problem=None)
+        try:
+            await self._stop_elsewhere(those=lambda session: not session.is_watched)
+        finally:
+            await self._look_at_credits()
+
+    async def _stop_elsewhere(self, those: Callable[[AsyncSession], bool]) -> None:
+        try:
+            await asyncio.gather(*(one.retire(TAKEN) for one in self._client.live_elsewhere if those(one)))
+        finally:
+            self._look_elsewhere()
 
     async def do_configure(self, **changes: Any) -> None:
         """Changes what the next session is started with."""
@@ -112,13 +135,30 @@ class SessionPanel(PersonaView):
         await super().do_ready()
         await asyncio.gather(self._client.expect_start(), self._look_at_credits(), self._look_for_orphans())
 
+    async def _perform(self, command: Command) -> None:
+        hearing = "prompt" if command.is_prompt else "unknown" if command.attention is UNKNOWN else "held_up"
+        if hearing != self.hearing:
+            self._write(hearing=hearing)
+        await super()._perform(command)
+
     # what is shown
 
     async def _load(self) -> None:
         await asyncio.gather(super()._load(), self._look_at_credits(), self._look_for_orphans())
 
+    def _look_elsewhere(self) -> None:
+        """Shows what other clients of this process have running, as long as there is such."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        found = self._client.live_elsewhere
+        self._write(elsewhere=[elsewhere_of(session) for session in found])
+        if found and self.comm is not None and not self._client.is_closed:
+            self._looking = asyncio.get_running_loop().call_later(FOLLOW_INTERVAL, self._look_elsewhere)
+
     def _client_changed(self) -> None:
         super()._client_changed()
+        self._look_elsewhere()
         session, loop = self._client.session, asyncio.get_running_loop()
         if session is None:
             return
@@ -200,6 +240,17 @@ class SessionPanel(PersonaView):
             max_minutes=self._client.max_minutes,
             context=self._context_code,
         )
+
+
+def elsewhere_of(session: AsyncSession) -> dict[str, Any]:
+    """What a page shows of a session that another client of this process started."""
+    return {
+        "id": session.id or "",
+        "avatar_name": session.avatar.name,
+        "minutes": session.elapsed / 60,
+        "is_watched": session.is_watched,
+        "left": session.unwatched_left,
+    }
 
 
 def orphan_of(session: OwnedSession) -> dict[str, Any]:

@@ -15,16 +15,21 @@ from ..bridge import bridge
 from ..errors import StopNotConfirmed
 from ..holder import RoomLine
 from ..life import SessionState
+from ..newest import Newest
 from ..session import AsyncSession
-from .base import ControlledWidget
+from .base import ControlledWidget, asked
 from .channel import Command
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 LONGEST_BEAT = 10.0  # s between two words of a page that it shows a session
+TABS = 512  # of browsers whose page is remembered, the newest
 BEATS = 3  # of these words before a session is stopped for want of them
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
+
+
+_pages: Newest[str, str] = Newest(TABS)  # the page that a tab shows
 
 
 class SessionView(ControlledWidget):
@@ -60,15 +65,25 @@ class SessionView(ControlledWidget):
         """The session that the page shows."""
         return self._client.session
 
+    async def do_ready(self) -> None:
+        """A view has connected; the page that its tab showed before is gone."""
+        command = asked.get()
+        if command is not None and command.tab:
+            former, _pages[command.tab] = _pages.get(command.tab, command.page), command.page
+            if former != command.page:
+                for session in [*self._client.live_sessions, *self._client.live_elsewhere]:
+                    session.leave(former)
+        await super().do_ready()
+
     async def do_beat(self) -> None:
-        """A page shows the session. Where a cell would hold up that word its absence means nothing."""
-        session = self._shown
-        if session is None or not self._is_prompt:
+        """A page shows the session."""
+        session, command = self._shown, asked.get()
+        if session is None or command is None:
             return
         self._watched.add(session)
         for shown in list(self._watched):
             if shown.is_live:
-                shown.beat()
+                shown.beat(command.page, command.attention)
 
     async def do_interrupt(self) -> None:
         """Hushes the avatar; what waits to be said is dropped."""

@@ -163,6 +163,65 @@ def test_what_a_dead_kernel_left_is_told_and_stopped_by_one_click(harness: Open)
     expect(view.page.locator(".lv-note")).to_have_count(0)
 
 
+def test_what_another_client_of_the_process_started_is_told_and_stopped_by_one_click(harness: Open) -> None:
+    view = harness("panel", "elsewhere")
+    expect(view.page.locator(".lv-note")).to_contain_text(
+        "1 session of this program is billed that this page did not start. "
+        "Silas. No page shows it: stopped in 28 s. Running for 2 min 30 s."
+    )
+    expect(view.page.locator(".lv-foot")).to_contain_text("Nothing that this page started is running")
+    view.button("Stop it").click()
+    expect(view.button("Stopping…")).to_be_disabled()
+    assert len(view.commands("stop_elsewhere")) == 1
+    view.write(elsewhere=[])
+    expect(view.page.locator(".lv-note")).to_have_count(0)
+
+
+def test_what_other_pages_show_is_not_offered_to_be_stopped(harness: Open) -> None:
+    view = harness("panel", "visitors")
+    expect(view.page.locator(".lv-note")).to_contain_text("2 sessions of this program are billed")
+    expect(view.page.locator(".lv-note")).to_contain_text("No page shows 1 of them.")
+    other = view.run("harness.model.get('elsewhere')")[1]
+    view.write(elsewhere=[other])
+    expect(view.page.locator(".lv-note")).to_contain_text("Silas. Another page shows it.")
+    expect(view.button("Stop it")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("hearing", "words"),
+    [
+        (
+            "held_up",
+            "A page closed beside a running cell is noticed when the cell ends; the session ends after 10 minutes",
+        ),
+        (
+            "unknown",
+            "A closed page isn't noticed here: press Stop, or the session ends after 10 minutes at the latest.",
+        ),
+        ("prompt", ""),
+    ],
+)
+def test_before_a_start_it_is_said_where_a_closed_page_is_not_noticed_at_once(
+    harness: Open, hearing: str, words: str
+) -> None:
+    view = harness("panel", "elsewhere")
+    view.write(hearing=hearing)
+    if words:
+        expect(view.page.locator(".lv-closing")).to_contain_text(words)
+        view.write(settings={**view.run("harness.model.get('settings')"), "is_sandbox": True})
+    expect(view.page.locator(".lv-closing")).to_have_count(0)
+
+
+def test_a_tab_keeps_its_name_where_its_page_is_reloaded(harness: Open) -> None:
+    view = harness("panel", "pick")
+    (before,) = view.sent("ready")
+    with view.page.expect_console_message(lambda line: line.text == "harness ready"):
+        view.page.reload()
+    (after,) = view.sent("ready")
+    assert before["tab"] == after["tab"] != ""
+    assert before["page"] != after["page"]
+
+
 def test_too_many_sessions_offers_to_stop_what_is_left_over_once(harness: Open) -> None:
     view = harness("panel", "concurrency")
     expect(view.page.locator(".lv-note")).to_have_count(1)
@@ -222,10 +281,31 @@ def test_it_says_so_from_the_start_on_and_no_longer_than_it_runs(harness: Open) 
 
 
 @pytest.mark.parametrize("options", [{"host": "plain"}, {"comms": "no"}])
-def test_without_a_control_channel_a_page_is_silent(harness: Open, options: dict[str, str]) -> None:
+def test_without_a_control_channel_a_page_says_so_by_its_widget(harness: Open, options: dict[str, str]) -> None:
     view = harness("panel", "live", clock=True, **options)
     view.page.clock.run_for(30_000)
-    assert view.run(BEATS) == []
+    assert len(view.run(BEATS)) == 4
+    assert {one["way"] for one in view.commands("beat")} == {"ordinary"}
+
+
+@pytest.mark.parametrize("host", ["lab", "plain"])
+def test_beside_a_busy_kernel_a_page_says_so_now_and_then_and_at_once_when_heard(harness: Open, host: str) -> None:
+    view = harness("panel", "live", clock=True, host=host, comms="no", python="busy")
+    if host == "lab":
+        view.run("harness.kernel.setStatus('busy')")
+    view.page.clock.run_for(180_000)
+    waiting = view.run("harness.python.queue.filter((one) => one.command === 'beat').length")
+    assert 8 <= waiting <= 10
+    view.run("harness.python.release(); harness.python.mode = 'alive'")
+    view.page.clock.run_for(21_000)
+    assert len(view.run(BEATS)) >= waiting + 1
+    expect(view.page.locator(".lv-pill")).to_have_text("Live")
+
+
+def test_a_deaf_control_channel_has_the_page_say_so_by_its_widget(harness: Open) -> None:
+    view = harness("panel", "live", clock=True, python="deaf")
+    view.page.clock.run_for(5000)
+    assert [one["way"] for one in view.commands("beat")] == ["control", "ordinary"]
 
 
 def test_a_problem_has_its_remedy_an_action_and_goes(harness: Open) -> None:

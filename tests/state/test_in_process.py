@@ -96,10 +96,34 @@ class Sessions(RuleBasedStateMachine):
         self.lab.connect(sync=sync)
         self.lab.connect(sync=not sync)
 
-    @rule(sync=st.booleans())
-    def connect(self, sync: bool) -> None:
-        self.does(f"connect(sync={sync})")
-        self.lab.connect(sync=sync)
+    @rule(sync=st.booleans(), lent=st.booleans())
+    def connect(self, sync: bool, lent: bool) -> None:
+        self.does(f"connect(sync={sync}, lent={lent})")
+        self.lab.connect(sync=sync, lent=lent)
+
+    @rule(which=whoever, pause=moment)
+    def close_lent(self, which: int, pause: float) -> None:
+        self.does(f"close_lent({which}); turn({pause})")
+        self.lab.close_lent(which)
+        self.lab.turn(pause)
+
+    @rule(which=whoever, pause=moment)
+    def interrupt_late(self, which: int, pause: float) -> None:
+        self.does(f"interrupt_late({which}); turn({pause})")
+        self.lab.interrupt_late(which)
+        self.lab.turn(pause)
+
+    @rule(count=st.sampled_from([5, 25]), chance=st.integers(0, 3))
+    def crowd(self, count: int, chance: int) -> None:
+        self.does(f"crowd({count}) at {chance} of 3")
+        if not chance:
+            self.lab.crowd(count)
+
+    @rule(count=st.sampled_from([1, 5, 20]), pause=moment)
+    def thin_out(self, count: int, pause: float) -> None:
+        self.does(f"thin_out({count}); turn({pause})")
+        self.lab.thin_out(count)
+        self.lab.turn(pause)
 
     @rule(which=whoever, others=st.sampled_from(["concurrent", "replace", ""]), options=choices, pause=moment)
     def start(self, which: int, others: str, options: dict[str, float | None], pause: float) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import LiveAvatar, SessionPanel, Simulator, config
+from liveavatar_nb.attention import UNKNOWN
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
 from liveavatar_nb.journal import Journal, journal
-from liveavatar_nb.upkeep import Audience
+from liveavatar_nb.upkeep import Audience, Ear
 from liveavatar_nb.widgets.channel import Channel, channel
 from liveavatar_nb.widgets.problem import problem_of
 from liveavatar_nb.widgets.status import LATE
@@ -132,7 +133,7 @@ def test_a_session_that_pages_have_shown_is_stopped_after_the_last_of_them(
     assert timed.status["end_words"] == session.end_words == "no page showed it for 60 s"
 
 
-def test_a_word_that_a_cell_can_hold_up_puts_no_session_under_the_rule(
+def test_a_word_of_unknown_delay_stops_no_session(
     timed: SessionPanel, simulator: Simulator, clock: ManualClock
 ) -> None:
     timed._la.start(config.SANDBOX_AVATAR)
@@ -145,20 +146,20 @@ def test_a_word_that_a_cell_can_hold_up_puts_no_session_under_the_rule(
 
 
 @pytest.mark.parametrize("is_prompt", [True, False])
-def test_a_start_by_a_click_is_under_the_rule_where_a_page_can_be_heard(
+def test_a_start_by_a_click_is_under_the_rule(
     panel: SessionPanel, monkeypatch: pytest.MonkeyPatch, *, is_prompt: bool
 ) -> None:
-    beats: list[Audience] = []
+    ears: list[Ear | None] = []
 
-    def beat(audience: Audience) -> None:
-        beats.append(audience)
+    def beat(_audience: Audience, _page: str, ear: Ear | None) -> None:
+        ears.append(ear)
 
     monkeypatch.setattr(Audience, "beat", beat)
     command(panel, "start", is_prompt=is_prompt)
     wait_for(lambda: state(panel) == "connected")
     command(panel, "stop")
     wait_for(lambda: state(panel) == "ended")
-    assert bool(beats) == is_prompt
+    assert ears == [None if is_prompt else UNKNOWN]
 
 
 def test_a_session_beside_the_newest_stays_watched(
@@ -241,6 +242,91 @@ def test_a_stop_that_cannot_arrive_is_said_with_its_limit_until_it_does(
     assert panel.status["confirmed"]
     assert panel.status["end_words"] == LATE
     wait_for(lambda: panel.problem is None)
+
+
+class Visit:
+    """A page for which the host has run the notebook anew, as `marimo run` does: its client is its own."""
+
+    def __init__(self, simulator: Simulator, page: str, tab: str) -> None:
+        self.la = LiveAvatar(simulator.api_key, api_url=simulator.url)
+        self.panel = SessionPanel(self.la, avatar=config.SANDBOX_AVATAR)
+        self._page, self._tab = page, tab
+        self.say("ready")
+
+    def say(self, name: str) -> None:
+        data = {"widget": self.panel.widget_id, "id": uuid.uuid4().hex, "command": name, "args": {}}
+        channel.deliver({**data, "page": self._page, "tab": self._tab}, is_prompt=True)
+
+    def start(self) -> str:
+        self.say("start")
+        wait_for(lambda: state(self.panel) == "connected")
+        return str(self.panel.status["id"])
+
+    def close(self) -> None:
+        self.panel.close()
+        self.la.close()
+
+
+@pytest.fixture
+def visit(simulator: Simulator) -> Iterator[Callable[[str, str], Visit]]:
+    visits: list[Visit] = []
+
+    def begin(page: str, tab: str) -> Visit:
+        visits.append(Visit(simulator, page, tab))
+        return visits[-1]
+
+    yield begin
+    for one in visits:
+        one.close()
+
+
+def billed(simulator: Simulator) -> list[str]:
+    return [entry.session_id for entry in simulator.billed()]
+
+
+def test_a_page_that_was_reloaded_is_shown_what_it_started_and_starts_no_second(
+    visit: Callable[[str, str], Visit], simulator: Simulator
+) -> None:
+    session_id = visit("page-1", "tab-a").start()
+    again = visit("page-2", "tab-a")
+    wait_for(lambda: again.panel.elsewhere)
+    wait_for(lambda: not again.panel.elsewhere[0]["is_watched"])
+    (shown,) = again.panel.elsewhere
+    assert (shown["id"], shown["avatar_name"]) == (session_id, "Wayne")
+    assert 25 < shown["left"] <= 30
+    assert billed(simulator) == [session_id]
+    second = again.start()
+    assert billed(simulator) == [second]
+    wait_for(lambda: not again.panel.elsewhere)
+
+
+def test_what_lost_its_page_is_stopped_by_a_click(visit: Callable[[str, str], Visit], simulator: Simulator) -> None:
+    first = visit("page-1", "tab-a")
+    first.start()
+    again = visit("page-2", "tab-a")
+    wait_for(lambda: again.panel.elsewhere)
+    again.say("stop_elsewhere")
+    wait_for(lambda: not billed(simulator))
+    wait_for(lambda: not again.panel.elsewhere)
+    wait_for(lambda: "no page showed it" in (first.panel.status["end_words"] or ""))
+
+
+def test_what_another_visitors_page_shows_is_told_and_left_alone(
+    visit: Callable[[str, str], Visit], simulator: Simulator
+) -> None:
+    theirs = visit("page-1", "tab-a").start()
+    visitor = visit("page-2", "tab-b")
+    wait_for(lambda: visitor.panel.elsewhere)
+    assert visitor.panel.elsewhere[0]["is_watched"]
+    visitor.say("stop_elsewhere")
+    mine = visitor.start()
+    assert set(billed(simulator)) == {theirs, mine}
+
+
+def test_a_client_of_another_account_is_told_nothing(visit: Callable[[str, str], Visit], simulator: Simulator) -> None:
+    visit("page-1", "tab-a").start()
+    with LiveAvatar("another-key", api_url=simulator.url) as stranger:
+        assert stranger._inner.live_elsewhere == []
 
 
 @pytest.fixture

@@ -193,6 +193,23 @@ export interface Orphan {
   words: string;
 }
 
+/** A session that another client of the same process started, and that runs. */
+export interface Elsewhere {
+  id: string;
+  avatar_name: string;
+  /** How long it ran when it was looked at. */
+  minutes: number;
+  is_watched: boolean;
+  /** Seconds until it is stopped because no page shows it. */
+  left: number | null;
+}
+
+/**
+ * Whether Python misses this page when it is closed. prompt: always; held_up: a running cell holds up the page's words;
+ * unknown: it does not know what does. Empty: not heard yet.
+ */
+export type HearingWay = "" | "prompt" | "held_up" | "unknown";
+
 export interface Settings {
   mode: string;
   is_sandbox: boolean;
@@ -264,6 +281,8 @@ export interface PanelTraits {
   context: ContextDetail | null;
   problem: Problem | null;
   orphans: Orphan[];
+  elsewhere: Elsewhere[];
+  hearing: HearingWay;
   code: string;
 }
 
@@ -339,6 +358,8 @@ export interface Command {
   id: string;
   /** Which page (browser tab) it comes from: a kernel's messages reach all of them. */
   page: string;
+  /** Stays the same where the page is reloaded; empty where the browser keeps nothing for it. */
+  tab: string;
   command: string;
   args: Record<string, unknown>;
 }
@@ -392,6 +413,8 @@ export const PANEL_TRAITS = [
   "context",
   "problem",
   "orphans",
+  "elsewhere",
+  "hearing",
   "code",
 ] as const satisfies (keyof PanelTraits)[];
 export const TALK_TRAITS = [

@@ -21,14 +21,17 @@ export const ORDINARY_ACK_MS = 500;
 export const CONTROL_ACK_MS = 2000;
 /** Silence of a kernel that has nothing else to do, after which it no longer knows this widget. */
 export const SILENCE_MS = 10_000;
-/** How often a silent kernel is looked at; two idle looks in a row are a verdict. */
+/**
+ * How often it is looked whether a running session is due to hear that a page shows it, and how a silent kernel is: two
+ * idle looks in a row are a verdict.
+ */
 const LOOK_MS = 1000;
 /** An acknowledged click that changes nothing keeps its button busy for this long. */
 const GRACE_MS = 3000;
 /** Where the host tells nothing of its kernel, a running session that is silent so long is asked after. */
 const PULSE_MS = 20_000;
-/** How often it is looked whether a running session is due to hear that a page shows it. */
-const BEAT_LOOK_MS = 1000;
+/** A word that a page shows a session is said anew where it was not heard for so many times its interval. */
+const BEAT_PATIENCE = 2;
 
 /**
  * connecting: nothing heard yet; live: heard; interrupted: the way to the kernel is down for now;
@@ -46,6 +49,7 @@ const CLICKS = new Set([
   "stop",
   "dismiss",
   "stop_orphans",
+  "stop_elsewhere",
   "play",
   "say",
   "ask",
@@ -67,6 +71,7 @@ const ANSWERS: Record<string, readonly string[]> = {
   reload: ["catalogue"],
   dismiss: ["problem"],
   stop_orphans: ["orphans", "problem"],
+  stop_elsewhere: ["elsewhere", "problem"],
   play: ["speech", "talk_problem", "problem"],
   say: ["speech", "transcript", "talk_problem", "problem"],
   ask: ["speech", "transcript", "talk_problem", "problem"],
@@ -111,9 +116,25 @@ export function pageId(): string {
   return (home[Symbol.for("liveavatar_nb.page")] ??= newId());
 }
 
+/** This tab of the browser: a page that is reloaded finds its name again. */
+function tabId(): string {
+  const key = "liveavatar_nb.tab";
+  try {
+    const known = sessionStorage.getItem(key) ?? newId();
+    sessionStorage.setItem(key, known);
+    return known;
+  } catch {
+    return ""; // a page that may keep nothing
+  }
+}
+
 /** Exports by nbconvert and Sphinx keep the widgets' state in the page itself, and have no kernel. */
 function isSavedPage(): boolean {
   return document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
+}
+
+function wordOf({ widget, id, page, tab, command, args }: Flight): Command {
+  return { widget, id, page, tab, command, args };
 }
 
 export class Link {
@@ -212,10 +233,8 @@ export class Link {
   attach(changed: () => void): () => void {
     this.listeners.add(changed);
     if (this.listeners.size === 1) {
-      if (this.kernel) {
-        this.channel = ControlChannel.acquire(this.kernel);
-        this.pulse = setInterval(this.beat, BEAT_LOOK_MS);
-      } else this.pulse = setInterval(this.onPulse, PULSE_MS / 4);
+      if (this.kernel) this.channel = ControlChannel.acquire(this.kernel);
+      this.pulse = setInterval(this.onPulse, LOOK_MS);
     }
     this.send("ready", {});
     this.beat();
@@ -276,6 +295,7 @@ export class Link {
       widget: this.get<string>("widget_id"),
       id: newId(),
       page: pageId(),
+      tab: tabId(),
       command,
       args,
       acked: false,
@@ -288,39 +308,40 @@ export class Link {
     this.flights.set(flight.id, flight);
     if (command === "start") this.startingAt = performance.now();
     if (command === "interrupt" && flight.sessionId) registry().rooms.get(flight.sessionId)?.hush();
-    this.after(flight, SILENCE_MS, () => this.judge(flight, 0));
+    if (command !== "beat") this.after(flight, SILENCE_MS, () => this.judge(flight, 0));
     void this.dispatch(flight);
     this.notify();
   }
 
   /**
-   * Says that a page shows the running session; by the control channel alone, since elsewhere a cell would hold
-   * the word up. Also on each word of Python's: a browser slows the timers of a page that nobody looks at.
+   * Says that a page shows the running session, by whichever way there is: Python knows what may hold that up. Also on
+   * each word of Python's, for a browser slows the timers of a page that nobody looks at. Beside a busy kernel few wait.
    */
-  private readonly beat = (): void => {
+  private beat(): void {
     const session = this.get<Session | null | undefined>("status");
-    if (!session?.running || session.beat_every === null || !this.usable) {
+    const isDown = this.phase === "lost" || (this.phase === "interrupted" && this.kernel !== null);
+    if (!session?.running || session.beat_every === null || isDown) {
       this.beatAt = -Infinity;
       return;
     }
-    const now = performance.now();
-    if (!this.channel || now - this.beatAt < session.beat_every * 1000 - BEAT_LOOK_MS / 2) return;
-    this.beatAt = now;
-    const widget = this.get<string>("widget_id");
-    void this.channel.send({ widget, id: newId(), page: pageId(), command: "beat", args: {} });
-  };
+    const interval = session.beat_every * 1000;
+    const unheard = this.flight("beat") ? BEAT_PATIENCE * interval : interval;
+    if (performance.now() - this.beatAt < unheard - LOOK_MS / 2) return;
+    this.beatAt = performance.now();
+    for (const flight of [...this.flights.values()]) if (flight.command === "beat") this.settle(flight);
+    this.send("beat", {});
+  }
 
   private async dispatch(flight: Flight): Promise<void> {
-    const { widget, id, page, command, args } = flight;
-    const sent = (await this.channel?.send({ widget, id, page, command, args })) ?? false;
+    const sent = (await this.channel?.send(wordOf(flight))) ?? false;
+    const { id } = flight;
     if (!this.flights.has(id) || flight.acked) return;
     if (sent) this.after(flight, CONTROL_ACK_MS, () => this.sendOrdinary(flight));
     else this.sendOrdinary(flight);
   }
 
   private sendOrdinary(flight: Flight): void {
-    const { widget, id, page, command, args } = flight;
-    this.model.send({ widget, id, page, command, args });
+    this.model.send(wordOf(flight));
     this.after(flight, ORDINARY_ACK_MS, () => {
       flight.waiting = true;
       this.notify();
@@ -483,6 +504,8 @@ export class Link {
   }
 
   private readonly onPulse = (): void => {
+    this.beat();
+    if (this.kernel) return;
     const running = this.get<Session | null>("status")?.running;
     const quiet = performance.now() - this.heardAt > PULSE_MS;
     if (running && quiet && this.phase === "live" && !this.flight("ready")) this.send("ready", {});

@@ -4,6 +4,8 @@ import type {
   AgentState,
   Avatar,
   ContextDetail,
+  Elsewhere,
+  HearingWay,
   Line,
   Orphan,
   Persona,
@@ -73,6 +75,9 @@ export interface PanelState {
   problem: Problem | null;
   orphans: readonly Orphan[];
   orphansStopping: boolean;
+  elsewhere: readonly Elsewhere[];
+  elsewhereStopping: boolean;
+  hearing: HearingWay;
   code: string;
   /** Why Start cannot be clicked; null where it can. */
   startBlocked: Blocked | null;
@@ -169,6 +174,9 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
     problem: link.flight("dismiss") ? null : link.get<Problem | null>("problem"),
     orphans: link.get<Orphan[]>("orphans"),
     orphansStopping: link.flight("stop_orphans") !== null,
+    elsewhere: link.get<Elsewhere[]>("elsewhere"),
+    elsewhereStopping: link.flight("stop_elsewhere") !== null,
+    hearing: link.get<HearingWay>("hearing"),
     code: link.get<string>("code"),
     startBlocked: blockedBy(link)
       ? { words: blockedBy(link), where: null }

@@ -11,6 +11,7 @@ export function viewState(link: Link): PanelState {
     avatarName: still?.name ?? "",
     problem: link.flight("dismiss_view") ? null : link.get<Problem | null>("view_problem"),
     orphans: [],
+    elsewhere: [],
     credits: null,
     creditsProblem: null,
     code: "",

@@ -1,5 +1,5 @@
 /** Sentences and numbers as people read them. Pure. */
-import type { Avatar, Session, Settings, Utterance } from "./contract";
+import type { Avatar, HearingWay, Session, Settings, Utterance } from "./contract";
 
 /** 134 -> "2:14". */
 export function clock(seconds: number): string {
@@ -50,6 +50,17 @@ export function price(settings: Settings): string {
   if (settings.is_sandbox) return "free, one minute";
   const credits = settings.mode === "FULL" ? "2 credits" : "1 credit";
   return `${credits} a minute, ${plural(settings.max_minutes, "minute")} at most`;
+}
+
+/** What happens to a session whose page is closed, where that is not noticed at once; empty where it is, or costs nothing. */
+export function closingWords(hearing: HearingWay, settings: Settings): string {
+  const latest = `after ${plural(settings.max_minutes, "minute")} at the latest`;
+  if (settings.is_sandbox) return "";
+  if (hearing === "held_up") {
+    return `A page closed beside a running cell is noticed when the cell ends; the session ends ${latest}.`;
+  }
+  if (hearing === "unknown") return `A closed page isn't noticed here: press Stop, or the session ends ${latest}.`;
+  return "";
 }
 
 export function modeWords(mode: string): string {

@@ -140,6 +140,8 @@ const base = {
   context: null,
   problem: null,
   orphans: [],
+  elsewhere: [],
+  hearing: "prompt",
   code: CODE,
 };
 
@@ -175,6 +177,14 @@ export const session = {
   room: null,
   can: LITE,
   user_speaking: false,
+};
+
+const ELSEWHERE = {
+  id: "5e550000-0000-4000-8000-000000000011",
+  avatar_name: "Silas",
+  minutes: 2.5,
+  is_watched: false,
+  left: 28,
 };
 
 const ORPHAN = {
@@ -450,6 +460,8 @@ export const FIXTURES = {
     status: { ...session, elapsed: 553, degraded: true, keep_alive_age: 192, unwatched_left: 24 },
     orphans: [ORPHAN],
   },
+  elsewhere: { ...real, elsewhere: [ELSEWHERE] },
+  visitors: { ...real, elsewhere: [ELSEWHERE, { ...ELSEWHERE, id: "5e550000-0000-4000-8000-000000000012", is_watched: true, left: null }] },
   orphan: { ...real, orphans: [ORPHAN] },
   orphans: { ...real, status: session, orphans: [ORPHAN, { ...ORPHAN, id: "5e550000-0000-4000-8000-000000000010", minutes: 1.1 }] },
   abandoned: {

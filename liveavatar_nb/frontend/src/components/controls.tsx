@@ -2,7 +2,7 @@
 import { Check, Circle, LoaderCircle, OctagonPause, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
 import { beganAt, elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state";
-import { clock, creditWords, offer } from "../words";
+import { clock, closingWords, creditWords, offer } from "../words";
 import { useNow } from "./hooks";
 
 function Steps({ steps, moving }: { steps: Session["steps"]; moving: boolean }) {
@@ -75,12 +75,14 @@ interface Props {
 
 function Before({ state, onMend }: Pick<Props, "state" | "onMend">) {
   const { settings, startBlocked, isUnsaved } = state;
+  const closing = state.simulated ? "" : closingWords(state.hearing, settings);
   if (startBlocked === null) {
     return (
       <span class="lv-mute">
         {offer(settings)}
         {settings.is_sandbox ? <em class="lv-tag">Sandbox</em> : null}
         {isUnsaved ? <span class="lv-unsaved"> Its edited prompt is not saved yet.</span> : null}
+        {closing ? <span class="lv-closing"> {closing}</span> : null}
       </span>
     );
   }

@@ -60,6 +60,7 @@ function Line({ state }: { state: PanelState }) {
   if (status === "starting") return <>starting: stopped at once if this fails</>;
   if (status === "stopping") return <>Stopping…</>;
   if (session && !session.confirmed) return <>Not confirmed yet that nothing is running</>;
+  if (state.elsewhere.length > 0) return <>Nothing that this page started is running</>;
   if (state.orphans.length > 0) return <>Nothing of this kernel is running</>;
   return <>Nothing is running</>;
 }

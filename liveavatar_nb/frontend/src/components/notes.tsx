@@ -144,6 +144,36 @@ function OrphansNote({ state, onStop }: { state: PanelState; onStop: () => void 
   );
 }
 
+/** What a page that was reloaded had started, where the host then runs the notebook anew; or what others did. */
+function ElsewhereNote({ state, onStop }: { state: PanelState; onStop: () => void }) {
+  const { elsewhere, elsewhereStopping } = state;
+  if (elsewhere.length === 0) return null;
+  const left = elsewhere.filter((one) => !one.is_watched);
+  const longest = Math.max(...elsewhere.map((one) => one.minutes));
+  const soonest = Math.min(...left.map((one) => one.left ?? Infinity));
+  const one = elsewhere.length === 1;
+  const unwatched = soonest < Infinity ? `No page shows it: stopped in ${duration(soonest)}.` : "No page shows it.";
+  const words = one
+    ? `${elsewhere[0]?.avatar_name}. ${left.length ? unwatched : "Another page shows it."}`
+    : left.length
+      ? `No page shows ${left.length} of them.`
+      : "Other pages show them.";
+  const label = left.length === 1 ? "Stop it" : "Stop those";
+  return (
+    <Note
+      tone={left.length ? "warning" : "info"}
+      title={`${plural(elsewhere.length, "session")} of this program ${one ? "is" : "are"} billed that this page did not start.`}
+      detail={`${words} Running for ${duration(longest * 60)}${one ? "" : " at the longest"}.`}
+      remedy={left.length ? "The next start stops what lost its page, too." : undefined}
+      action={
+        left.length
+          ? { label: elsewhereStopping ? "Stopping…" : label, onClick: onStop, busy: elsewhereStopping }
+          : undefined
+      }
+    />
+  );
+}
+
 export function Notes({ state, onCommand }: Props) {
   const { session, status } = state;
   const unsure = (status === "ended" || status === "failed") && isUnconfirmed(session) ? session : null;
@@ -186,6 +216,7 @@ export function Notes({ state, onCommand }: Props) {
           <EndingNote state={state} />
         </>
       ) : null}
+      {status === "gone" ? null : <ElsewhereNote state={state} onStop={() => onCommand("stop_elsewhere", {})} />}
       {status === "gone" ? null : <OrphansNote state={state} onStop={() => onCommand("stop_orphans", {})} />}
       {over ? (
         <Note

@@ -1,0 +1,154 @@
+"""How long a kernel was free to hear a page whose messages wait for what runs there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import sys
+import threading
+import time
+import weakref
+from typing import Any, Final
+
+from . import config
+
+
+class Attention:
+    """Counts the seconds in which a loop could hear a page's ordinary messages.
+
+    It cannot while a cell or a slow handler blocks the loop: then no tick of this comes. Nor while a cell awaits, in a
+    host whose messages wait for that, too: the host says whether a cell runs. A message that was sent in such a time
+    is heard right after it, so by this count it is heard at the very moment at which it was sent.
+
+    Args:
+        loop: the loop that hears the messages.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.freed_at = -math.inf  # what `seconds` was when it last turned to messages after it could not for long
+        self._loop = weakref.ref(loop)
+        self._seconds = 0.0
+        self._busy = 0.0  # s for which it has been busy without a break
+        self._ticked_at = time.monotonic()
+        self._wanted_at = -math.inf
+        self._is_ticking = False
+        self._cells: Cells | None = None
+        self._begun = 0
+        self._hears_beside_cells = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far; they are counted only as long as somebody asks for them now and then."""
+        now = self._wanted_at = time.monotonic()
+        loop = self._loop()
+        if loop is None or loop.is_closed():
+            # nothing is heard there any more, and nothing excuses a page's silence
+            self._seconds += now - self._ticked_at
+            self._ticked_at = now
+        elif not self._is_ticking:
+            self._is_ticking, self._ticked_at = True, now
+            with contextlib.suppress(RuntimeError):  # it was closed meanwhile
+                loop.call_soon_threadsafe(self._tick)
+        return self._seconds
+
+    def hear(self) -> None:
+        """Take note, on the loop's thread, that a message is heard: where a cell runs, none waits for it here."""
+        if self._cells is None:
+            self._cells = cells_of_ipython()
+        if self._cells is not None and self._cells.is_running:
+            self._hears_beside_cells = True
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        passed, self._ticked_at = now - self._ticked_at, now
+        if passed < 2 * config.ATTENTION_TICK and not self._is_in_cell():
+            if self._busy > config.LONG_BUSY:
+                self.freed_at = self._seconds
+            self._busy = 0.0
+            self._seconds += passed
+        else:
+            self._busy += passed
+        loop = self._loop()
+        self._is_ticking = loop is not None and now - self._wanted_at < config.ATTENTION_LINGER
+        if loop is not None and self._is_ticking:
+            loop.call_later(config.ATTENTION_TICK, self._tick)
+
+    def _is_in_cell(self) -> bool:
+        """Whether a cell runs, or has run since the last tick."""
+        begun, self._begun = self._begun, 0 if self._cells is None else self._cells.begun
+        if self._hears_beside_cells or self._cells is None:
+            return not self._hears_beside_cells and is_in_cell_of_marimo()
+        return self._cells.is_running or self._cells.begun != begun
+
+
+class Unknown:
+    """In place of an `Attention` where it is not known what holds messages up: no time counts."""
+
+    seconds: Final = 0.0
+    freed_at: Final = -math.inf
+
+
+UNKNOWN: Final = Unknown()
+
+
+class Cells:
+    """The cells of an IPython shell that run on this thread."""
+
+    def __init__(self, shell: Any) -> None:
+        self.is_running = False
+        self.begun = 0
+        self._thread = threading.get_ident()
+        shell.events.register("pre_execute", self._begin)
+        shell.events.register("post_execute", self._end)
+
+    def _begin(self) -> None:
+        if threading.get_ident() == self._thread:
+            self.is_running = True
+            self.begun += 1
+
+    def _end(self) -> None:
+        if threading.get_ident() == self._thread:
+            self.is_running = False
+
+
+_attentions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Attention] = weakref.WeakKeyDictionary()
+_cells: weakref.WeakKeyDictionary[Any, Cells] = weakref.WeakKeyDictionary()
+
+
+def attention_here() -> Attention | Unknown:
+    """The attention of the loop on which a message is being heard."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return UNKNOWN
+    if ipython() is not None and threading.current_thread() is not threading.main_thread():
+        # a subshell: the next message may come to the main thread again, and wait for its cell
+        return UNKNOWN
+    attention = _attentions.get(loop)
+    if attention is None:
+        attention = _attentions[loop] = Attention(loop)
+    attention.hear()
+    return attention
+
+
+def ipython() -> Any:
+    """This process's IPython shell; None where it has none."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+def cells_of_ipython() -> Cells | None:
+    """The cells of this process's shell; None where it has none."""
+    shell = ipython()
+    if shell is None:
+        return None
+    cells = _cells.get(shell)
+    if cells is None:
+        cells = _cells[shell] = Cells(shell)
+    return cells
+
+
+def is_in_cell_of_marimo() -> bool:
+    """Whether marimo runs a cell on this thread."""
+    find = getattr(sys.modules.get("marimo._runtime.context"), "safe_get_context", None)
+    return find is not None and getattr(find(), "execution_context", None) is not None
