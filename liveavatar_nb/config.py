@@ -66,6 +66,7 @@ ATTENTION_TICK: Final = 1.0  # s between two looks whether a kernel is free to h
 ATTENTION_LINGER: Final = 15.0  # s for which these looks go on after somebody last asked
 LONG_BUSY: Final = 10.0  # s for which a kernel was busy, from which on its pages get time to be heard
 HEARING_GRACE: Final = 15.0  # s that a page then has at least: it says a word every 10 s
+LOOP_LIFE: Final = 366 * 86_400.0  # s that no loop runs
 LOOP_LIMIT: Final = 2.0  # s until a loop that does not answer is taken for dead
 PAGES_LIMIT: Final = 100  # pages of a list that are read to find one session
 LIST_READS: Final = 5  # whole reads of a list that changes with each of them
