@@ -17,7 +17,7 @@ from liveavatar_nb.stopwatch import Stopwatch
 from .canary import KEY
 from .paging import begin
 
-MANY = 500
+MANY = 100
 STARTS_AT_ONCE = 10
 
 
@@ -56,7 +56,7 @@ async def liabilities(client: AsyncLiveAvatar, count: int) -> list[Liability]:
 
 
 @pytest.mark.timeout(300)
-async def test_500_stops_at_once_all_succeed(
+async def test_many_stops_at_once_all_succeed(
     lab: AsyncLiveAvatar, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By their own clients, and by `stop_all`; each waits for its turn."""
