@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import sys
+import threading
 import time
 import weakref
 from collections import deque
@@ -35,7 +39,8 @@ from .orphans import OwnedSession, all_running, find_orphans, owned, reconcile, 
 from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
 from .record import Records
 from .rooms import OwnRoom, awaited
-from .threads import on_own_loop, on_own_thread
+from .threads import THREAD_NAME, on_own_loop, on_own_thread
+from .weak import nothing, weakly
 
 if TYPE_CHECKING:
     import httpx
@@ -111,7 +116,14 @@ class AsyncLiveAvatar:
         self._plan_seconds: int | None = None  # the plan's limit, once a session met it
         self._watchers: list[Callable[[], None]] = []
         self._predecessors: list[AsyncLiveAvatar] = []
+        self._pid = os.getpid()
+        self.on_drop: Callable[[AsyncLiveAvatar], None] = stop_behind
         _clients[id(self)] = self
+
+    def __del__(self) -> None:
+        # one that could not be made has no process
+        if getattr(self, "_pid", None) == os.getpid() and not (self.is_closed or sys.is_finalizing()):
+            self.on_drop(self)
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
@@ -475,11 +487,12 @@ class AsyncLiveAvatar:
         from .stopping import Surroundings  # noqa: PLC0415
 
         around = Surroundings(
-            self.api, self._changed, self._clock,
+            self.api, weakly(self._changed, nothing), self._clock,
             is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts,
             made_context=named.made,
         )  # fmt: skip
         session = AsyncSession(named.avatar, named.options, around)
+        session.belong_to(self)
         if own_room is not None:
             own_room.let_in(named.options.avatar_identity, session)
         if on_user_text is not None:
@@ -571,6 +584,7 @@ class AsyncLiveAvatar:
                 # it tells the client that started it, which is to be there as long as this one
                 self._predecessors.append(client)
                 self._sessions.append(session)
+                session.belong_to(self)
                 self._last = session
                 self._changed()
                 return
@@ -613,6 +627,28 @@ class AsyncLiveAvatar:
             )
         if self._pending:
             raise SessionAlreadyLive("Another start is under way.", session_id=None)
+
+
+def stop_behind(client: AsyncLiveAvatar) -> None:
+    """A client that nobody can reach any more: its sessions are stopped, so that none is billed unseen.
+
+    The collector may call this on any thread, whatever that holds: so it does no more than begin a thread.
+    """
+    live = [session for session in client.live_sessions if not session.state.is_final]
+    if not live:
+        return
+    if client.simulator is not None:
+        # it went along, and what ran on it
+        for session in live:
+            session.forget_soon()
+        return
+    logger.warning("%s was dropped with a live session, which is stopped: close it, or use `async with`", client)
+
+    async def stop() -> None:
+        await asyncio.gather(*(session.stop() for session in live), return_exceptions=True)
+
+    with contextlib.suppress(RuntimeError):  # the interpreter ends, which stops them
+        threading.Thread(target=lambda: asyncio.run(stop()), name=THREAD_NAME, daemon=True).start()
 
 
 def started_simulator(options: dict[str, Any]) -> Simulator:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 from weakref import WeakSet
+
+
+class _Canary:
+    """Sits in a loop, and dies with it."""
+
+    def sit(self) -> None:
+        """What it does there."""
 
 
 class Crew:
@@ -23,6 +31,28 @@ class Crew:
         self._limit = limit
         self._tasks: set[asyncio.Task[None]] = set()
         self._dismissed: WeakSet[asyncio.Task[None]] = WeakSet()
+        self._canary: weakref.finalize[[], _Canary] | None = None
+        self._timer: Callable[[], asyncio.TimerHandle | None] = lambda: None
+
+    def mind_loop(self, closed: Callable[[], None], longest: float) -> None:
+        """Has `closed` called where the loop is closed without a word to its tasks; on the thread that does so.
+
+        Args:
+            closed: holds nothing of the session's alive.
+            longest: seconds that no loop runs.
+        """
+        canary = _Canary()
+        # nothing but the loop's schedule holds it, which a loop drops as it is closed
+        self._timer = weakref.ref(asyncio.get_running_loop().call_later(longest, canary.sit))
+        self._canary = weakref.finalize(canary, closed)
+        self._canary.atexit = False
+
+    def mind_loop_no_more(self) -> None:
+        """The session is over; on the loop."""
+        if self._canary is not None:
+            self._canary.detach()
+        if (timer := self._timer()) is not None:
+            timer.cancel()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Has it done beside the rest, until the session ends."""

@@ -46,8 +46,6 @@ class EventStream:
         self._closed = True
         for reader in list(self._readers):
             reader.close()
-        for subscription in self._subscriptions:
-            subscription.close()
 
     def read(self) -> AsyncIterator[Event]:
         """The events from this call on."""
@@ -138,7 +136,7 @@ class _Subscription:
         self._handler = handler
         self._worker = worker
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
-        self._reader: _Reader | None = None
+        self._reader = _Reader()
         self._task: asyncio.Task[None] | None = None
         self._context = contextvars.copy_context()  # that of the cell, in which what it shows is to appear
         self.is_ended = False
@@ -150,17 +148,10 @@ class _Subscription:
             loop = asyncio.get_running_loop()
             self._worker.post(lambda: self._context.run(self._call, event, loop))
             return
-        if self._task is None or self._task.done():
-            self._reader = _Reader()
-            self._task = asyncio.create_task(
-                self._attend(self._reader), name="liveavatar_nb event handler", context=self._context
-            )
-        assert self._reader is not None
         self._reader.put(event)
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
+        # it ends where nothing waits: one that waited for more would be nobody's once the session is dropped
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._attend(), name="liveavatar_nb event handler", context=self._context)
 
     def _call(self, event: Event, loop: asyncio.AbstractEventLoop) -> None:
         if self.is_ended:
@@ -173,10 +164,8 @@ class _Subscription:
         except BaseException as failure:  # noqa: BLE001 (whatever a handler of the user's raises)
             self._show(failure, event)
 
-    async def _attend(self, reader: _Reader) -> None:
-        async for event in reader:
-            if self.is_ended:
-                return
+    async def _attend(self) -> None:
+        while not self.is_ended and (event := self._reader.take()) is not None:
             result = self._handler(event)
             if result is not None:
                 await self._finish(result, event)
@@ -229,10 +218,14 @@ class _Reader:
         self._closed = True
         self._more.set()
 
+    def take(self) -> Event | None:
+        """What waits longest; None where nothing does."""
+        return self._waiting.popleft() if self._waiting else None
+
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
-            while self._waiting:
-                yield self._waiting.popleft()
+            while (event := self.take()) is not None:
+                yield event
             if self._closed:
                 return
             self._more.clear()

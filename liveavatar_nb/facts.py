@@ -68,7 +68,8 @@ class SessionFacts:
         self._why_stopped: str | None = None  # where it was not the user who stopped it
         self._label = SessionLabel()
         self._answers_itself = False  # a function of the user's does
-        self._lines = Lines(around.clock, lambda: self._times.elapsed)
+        times = self._times
+        self._lines = Lines(around.clock, lambda: times.elapsed)
         self._speech = Speech(around.clock, self._times, self._lines, around.on_change)
         self._conversation = Conversation(
             around.clock, self._times, self._lines, around.on_change, has_opening=options.has_opening

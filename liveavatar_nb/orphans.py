@@ -17,7 +17,7 @@ from .leftovers import leftovers
 from .listing import Listing
 from .models import SessionRecord
 from .record import Records
-from .stopping import is_over
+from .stopping import Turns, is_over
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -182,14 +182,16 @@ def what_to_stop(running: Sequence[OwnedSession]) -> str:
 
 async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
     try:
-        try:
-            await api.sessions.stop(session.id, reason="USER_CLOSED")
-        except APIStatusError:
-            if not await is_over(api, session.id):
-                raise
-    except LiveAvatarException as failure:
+        async with Turns.take():
+            try:
+                await api.sessions.stop(session.id, reason="USER_CLOSED")
+            except APIStatusError:
+                if not await is_over(api, session.id):
+                    raise
+    except (LiveAvatarException, TimeoutError) as failure:
+        why = getattr(failure, "message", "no answer in time")
         raise StopNotConfirmed(
-            f"The service did not confirm the stop of session {session.id} ({failure.message.rstrip('.')}).",
+            f"The service did not confirm the stop of session {session.id} ({why.rstrip('.')}).",
             session_id=session.id,
             remedy=f"Try again. {session.bound_words}",
         ) from None

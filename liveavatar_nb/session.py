@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from . import config
@@ -32,8 +34,9 @@ from .protocol.events import Event
 from .resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
 from .talk import SessionTalk
-from .threads import on_own_thread
+from .threads import THREAD_NAME, on_own_thread
 from .upkeep import Duties, Ear, Upkeep
+from .weak import is_gone, nothing, nothing_more, weakly
 from .websocket import Listener, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -55,7 +58,10 @@ class AsyncSession(SessionTalk):
         self._start_call: asyncio.Task[StartedSession] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._clearing: asyncio.Task[None] | None = None
-        self._crew = Crew(self._report, self._lose_loop, 2 * config.SOCKET_CLOSE_TIMEOUT)
+        self._crew = Crew(
+            weakly(self._report, nothing), weakly(self._lose_loop, nothing), 2 * config.SOCKET_CLOSE_TIMEOUT
+        )
+        self._owner: object = None
         self._connected = asyncio.Event()
         self._socket_trouble: str | None = None
         self._doubts = 0  # how often the service is still to be asked whether it lives
@@ -74,6 +80,10 @@ class AsyncSession(SessionTalk):
         if self.is_of_this_process:
             await self.stop()
 
+    def belong_to(self, owner: object) -> None:
+        """Keeps `owner`, its client, for as long as this is kept: a session that is in use holds it."""
+        self._owner = owner
+
     async def open(self) -> None:
         """Token, start, and the wait for the avatar; `AsyncLiveAvatar.start` calls it.
 
@@ -85,6 +95,7 @@ class AsyncSession(SessionTalk):
             SessionEnded: it was stopped, or ended, while it started.
         """
         self._loop = asyncio.get_running_loop()
+        self._crew.mind_loop(weakly(self._miss_loop, nothing), config.LOOP_LIFE)
         session_label.set(self._label)
         self._opening = self._crew.begin(self._open(), "liveavatar_nb session opening")
         try:
@@ -210,7 +221,9 @@ class AsyncSession(SessionTalk):
         try:
             token, has_cap = await get_token(self._api, self._options, self._avatar.id, self._times)
             secret = Masked(token.session_token, "of a session")
-            liability = self._liability = Liability(token.session_id, secret, self._times, self._around)
+            # what goes on behind a client that is gone holds nothing of the user's
+            around = replace(self._around, tts=None)
+            liability = self._liability = Liability(token.session_id, secret, self._times, around)
             del token
             self._label.id = liability.session_id
             self._mark("token")
@@ -225,7 +238,12 @@ class AsyncSession(SessionTalk):
         self._mark("start")
         wire = self._api.transport.wire
         self._room = way_into_room(
-            started, self._options, wire, receive=self._take, on_change=self._on_change, on_loss=self._doubt
+            started,
+            self._options,
+            wire,
+            receive=weakly(self._take, nothing),
+            on_change=self._on_change,
+            on_loss=weakly(self._doubt, nothing),
         )
         # LITE has no WebSocket where an agent of another vendor leads it
         self._is_conversation = self.mode == "FULL" or (started.ws_url is None and self._room is not None)
@@ -239,7 +257,12 @@ class AsyncSession(SessionTalk):
         del started
         self._speech.connect(socket)
         self._advance(SessionState.CONNECTING)
-        self._crew.spawn(self._converse(socket))
+        listener = Listener(
+            weakly(self._receive, bool),
+            weakly(self._speech.lost, nothing),
+            weakly(self._ended_at_the_service, is_gone),
+        )
+        self._crew.spawn(_converse(socket, listener, weakly(self._lose_socket, nothing_more)))
         try:
             async with asyncio.timeout(config.CONNECTED_TIMEOUT):
                 await self._connected.wait()
@@ -261,8 +284,8 @@ class AsyncSession(SessionTalk):
 
     def _begin_conversation(self) -> None:
         self._events.types = full.EVENT_TYPES
-        self._conversation.on_text = self._answer
-        self._conversation.on_hush = self._answer_no_more
+        self._conversation.on_text = weakly(self._answer, nothing)
+        self._conversation.on_hush = weakly(self._answer_no_more, nothing)
         if self._room is not None:
             self._conversation.connect(self._room)
             if self._room.kind == "drawn" or self._answerer is not None:
@@ -368,11 +391,8 @@ class AsyncSession(SessionTalk):
             self._record = liability.record
             self._end_reason = self._record.end_reason or self._end_reason
 
-    async def _converse(self, socket: WebSocket) -> None:
-        """Listens until the session is over; what was lost for good ends it."""
-        lost = await socket.listen(Listener(self._receive, self._speech.lost, self._ended_at_the_service))
-        if lost is None:
-            return
+    async def _lose_socket(self, lost: str) -> None:
+        """The WebSocket is lost for good, which ends the session."""
         if self._state is SessionState.CONNECTED:
             logger.error("session %s lost its WebSocket and is stopped", self.id)
             await self._fail(APIConnectionError(f"The session's WebSocket was lost ({lost})."))
@@ -399,18 +419,17 @@ class AsyncSession(SessionTalk):
 
     def _keep_up(self) -> None:
         assert self._liability is not None
+        times = self._times
         duties = Duties(
-            self._keep_alive,
-            self._ended_at_the_service,
+            weakly(self._keep_alive, nothing_more),
+            weakly(self._ended_at_the_service, is_gone),
             self._on_change,
-            self._leave,
+            weakly(self._leave, nothing),
             self._liability.check_guard,
         )
         # a conversation has no WebSocket that closes: its end is asked for when it is due
         is_blind = self._is_conversation
-        self._upkeep = Upkeep(
-            duties, self._audience, self._around.clock, lambda: self._times.left, asks_at_cap=is_blind
-        )
+        self._upkeep = Upkeep(duties, self._audience, self._around.clock, lambda: times.left, asks_at_cap=is_blind)
         self._crew.spawn(self._upkeep.run())
 
     async def _keep_alive(self) -> None:
@@ -460,6 +479,10 @@ class AsyncSession(SessionTalk):
         self._finish(SessionState.FAILED)
         self._crew.spawn(self._clear_away())
 
+    def forget_soon(self) -> None:
+        """As `forget`, from any thread."""
+        self._tell_loop(self.forget)
+
     # bookkeeping
 
     def _advance(self, state: SessionState) -> None:
@@ -487,6 +510,7 @@ class AsyncSession(SessionTalk):
             self._room.end()
         self._events.close()
         self._crew.dismiss_all()
+        self._crew.mind_loop_no_more()
         leftovers.tidy()
         self._on_change()
 
@@ -511,6 +535,24 @@ class AsyncSession(SessionTalk):
         self._error = self._error or LoopEnded(session_id=self.id)
         self._finish(SessionState.FAILED)
 
+    def _miss_loop(self) -> None:
+        """The loop was closed without a word to its tasks: no keep-alive follows, and nobody hears of the end."""
+        if self._state.is_final or not self.is_of_this_process:
+            return
+        self._error = LoopEnded(session_id=self.id)
+        self._state = SessionState.FAILED
+        self._times.end()
+        logger.warning("session %s is stopped: its event loop was closed while it was live", self.id)
+        try:
+            threading.Thread(target=self._stop_behind, name=THREAD_NAME, daemon=True).start()
+        except RuntimeError:  # there are no more of them, or the interpreter ends
+            if self._liability is not None:
+                self._liability.lose_loop()
+
+    def _stop_behind(self) -> None:
+        with contextlib.suppress(StopNotConfirmed):  # then the guard goes on
+            self.stop_without_loop()
+
     @property
     def clearing(self) -> asyncio.Task[None] | None:
         """What is done once it is over: its room is left, and what was made for it is deleted."""
@@ -532,4 +574,13 @@ class AsyncSession(SessionTalk):
                 await self._around.made_context.delete()
 
     def _report(self, failure: BaseException) -> None:
-        logger.error("session %s: %s", self.id, failure, exc_info=failure)
+        # one of ours says it all in words, and whoever waits has it raised
+        traceback = None if isinstance(failure, LiveAvatarException) else failure
+        logger.error("session %s: %s", self.id, failure, exc_info=traceback)
+
+
+async def _converse(socket: WebSocket, listener: Listener, lose: Callable[[str], Awaitable[None]]) -> None:
+    """Listens until the session is over, or gone; what was lost for good ends it."""
+    lost = await socket.listen(listener)
+    if lost is not None:
+        await lose(lost)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from . import config
 from .api import LiveAvatarAPI
@@ -76,6 +78,39 @@ async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
                 answer = None
     except StopIteration as found:
         return bool(found.value)
+
+
+class Turns:
+    """Which stops of one loop are under way: of many only so many at once."""
+
+    _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Turns]] = WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(config.STOPS_AT_ONCE)
+        self._confirmed_at = -math.inf
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def take(cls) -> AsyncIterator[None]:
+        """Waits for a turn, for as long as those before it are confirmed; left by an exception, it was not.
+
+        Raises:
+            TimeoutError: none was for `STOP_LIMIT`.
+        """
+        turns = cls._of_loops.setdefault(asyncio.get_running_loop(), cls())
+        while True:
+            try:
+                async with asyncio.timeout(config.STOP_LIMIT):
+                    await turns._free.acquire()
+                break
+            except TimeoutError:
+                if time.monotonic() - turns._confirmed_at > config.STOP_LIMIT:
+                    raise
+        try:
+            yield
+            turns._confirmed_at = time.monotonic()
+        finally:
+            turns._free.release()
 
 
 class Liability:
@@ -183,18 +218,24 @@ class Liability:
             StopNotConfirmed: the service did not confirm it; it is pursued.
         """
         try:
-            await self._stop_by_loop()
+            async with Turns.take():
+                await self._stop_by_any_way()
+                self.settle()
+                with contextlib.suppress(LiveAvatarException, TimeoutError):
+                    async with asyncio.timeout(config.EXIT_STOP_LIMIT):
+                        self.record = await self._api.sessions.get(self.session_id)
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
-            may_be_ours = isinstance(failure, TimeoutError | APIConnectionError)
-            if not may_be_ours or not await on_own_thread(lambda: self._stop_by_thread(config.STOP_LIMIT / 2)):
-                # it may be this process that is sick, for want of descriptors or threads
-                leftovers.insist(self.session_id)
-                self.pursue()
-                raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
-        self.settle()
-        with contextlib.suppress(LiveAvatarException, TimeoutError):
-            async with asyncio.timeout(config.EXIT_STOP_LIMIT):
-                self.record = await self._api.sessions.get(self.session_id)
+            # it may be this process that is sick, for want of descriptors or threads
+            leftovers.insist(self.session_id)
+            self.pursue()
+            raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
+
+    async def _stop_by_any_way(self) -> None:
+        try:
+            await self._stop_by_loop()
+        except (TimeoutError, APIConnectionError):
+            if not await on_own_thread(lambda: self._stop_by_thread(config.STOP_LIMIT / 2)):
+                raise
 
     async def _stop_by_loop(self) -> None:
         async with asyncio.timeout(config.STOP_LIMIT / 2):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import config
 from .bridge import Face, blocking, bridge, reading
 from .checks import strict
-from .client import AsyncLiveAvatar, started_simulator
+from .client import AsyncLiveAvatar, started_simulator, stop_behind
 from .clock import CLOCK, Clock
 from .config import Masked
 from .rows import blocking_rows
@@ -18,7 +18,7 @@ from .rows import blocking_rows
 logger = logging.getLogger("liveavatar_nb.client")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import httpx
 
@@ -91,7 +91,9 @@ class LiveAvatar(Face):
             clock=clock,
         )
         bridge.retain()
-        self._release = weakref.finalize(self, _let_go, self._inner)
+        self._inner.on_drop = _let_go
+        # where a handler of the user's holds this, both go at once, and the inner one's own end does it
+        self._release = weakref.finalize(self, _let_go_of, weakref.ref(self._inner))
         self._release.atexit = False
 
     @classmethod
@@ -133,6 +135,7 @@ class LiveAvatar(Face):
             return
         self._close()
         if self._release.detach() is not None:
+            self._inner.on_drop = stop_behind
             bridge.release()
 
     _close = blocking(AsyncLiveAvatar.aclose, otherwise=AsyncLiveAvatar.close_without_loop)
@@ -188,12 +191,19 @@ class LiveAvatar(Face):
         return Studio(self, sounds)
 
 
+def _let_go_of(known: Callable[[], AsyncLiveAvatar | None]) -> None:
+    if (inner := known()) is not None:
+        _let_go(inner)
+
+
 def _let_go(inner: AsyncLiveAvatar) -> None:
     """A client that nobody can reach any more: its sessions are stopped, so that none is billed unseen.
 
     The collector may call this on any thread, also on one that holds the bridge's lock: so it does no more
     than begin a thread.
     """
+
+    inner.on_drop = stop_behind
 
     def close() -> None:
         try:

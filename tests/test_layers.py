@@ -13,7 +13,7 @@ PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
     ["simulator"],
-    ["clock", "crew", "errors", "newest", "signals", "threads", "worker"],
+    ["clock", "crew", "errors", "newest", "signals", "threads", "weak", "worker"],
     ["config"],
     ["attention", "audio", "evidence", "html", "journal", "retry"],
     ["exchange"],
