@@ -99,15 +99,16 @@ class Cells:
         self.is_running = False
         self.begun = 0
         self._thread = threading.get_ident()
-        shell.events.register("pre_execute", self._begin)
-        shell.events.register("post_execute", self._end)
+        # not `pre_execute`, which comes with each message of a widget, too
+        shell.events.register("pre_run_cell", self._begin)
+        shell.events.register("post_run_cell", self._end)
 
-    def _begin(self) -> None:
+    def _begin(self, _info: Any) -> None:
         if threading.get_ident() == self._thread:
             self.is_running = True
             self.begun += 1
 
-    def _end(self) -> None:
+    def _end(self, _result: Any) -> None:
         if threading.get_ident() == self._thread:
             self.is_running = False
 

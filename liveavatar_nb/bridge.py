@@ -32,13 +32,16 @@ C = TypeVar("C", bound=Callable[..., Any])
 F = TypeVar("F", bound="Face")
 
 Farewell = Callable[[], Coroutine[Any, Any, None]]
+Undo = Callable[[Any], Coroutine[Any, Any, object]]
 
 INTERRUPT_GRACE = 0.3  # s that a cancelled task has to clean up before KeyboardInterrupt goes on
+TAKEN_LOOK = 0.1  # s between two looks at whether a caller has taken its result
 SHUTDOWN_LIMIT = 2.0  # s for the loop's tasks and thread to end
 
 logger = logging.getLogger("liveavatar_nb.bridge")
 
 THREAD_NAME = "liveavatar_nb-loop"
+LOOP_CLOSED = "The managed loop was closed while the call was waiting."
 
 
 class ManagedLoop(asyncio.SelectorEventLoop):
@@ -62,29 +65,57 @@ class ManagedLoop(asyncio.SelectorEventLoop):
                 await farewell()
 
 
+class LoopSilent(Exception):
+    """The loop does not answer: somebody blocks it."""
+
+
 class _Wait:
-    """One coroutine on the loop and the thread that waits for it."""
+    """One coroutine on the loop, and the thread that waits for what comes of it.
 
-    __slots__ = ("_done", "_failure", "_result", "_task", "_work", "is_abandoned", "is_closed")
+    An interrupt can come between any two steps of that thread, also while it sees to an earlier one. So the thread
+    does no more than set one of two marks, and the loop sees to it that a result that was not taken is undone.
 
-    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
-        # a bare lock: concurrent.futures.Future and its chain of callbacks cost half the call
+    Args:
+        loop: the managed one.
+        work: the coroutine.
+        undo: is given a result that the caller has left; None where a result costs and holds nothing.
+        is_whole: an interrupt does not cancel the work: only its result tells what there is to undo.
+    """
+
+    __slots__ = (
+        "_done", "_failure", "_is_done", "_is_whole", "_loop", "_result", "_task", "_undo", "_undoing", "_work",
+        "is_closed", "is_left", "is_taken",
+    )  # fmt: skip
+
+    def __init__(self, loop: ManagedLoop, work: Coroutine[Any, Any, Any], undo: Undo | None, *, is_whole: bool) -> None:
+        # A bare lock. What run_coroutine_threadsafe gives is waited for by a Condition, which an interrupt can leave
+        # locked, so that the loop hangs as it sets the result; and it costs a fifth of the call.
         self._done = threading.Lock()
         self._done.acquire()
+        self._is_done = False
+        self._loop = loop
         self._work = work
+        self._undo = undo
+        self._is_whole = is_whole
         self._task: asyncio.Task[None] | None = None
+        self._undoing: asyncio.Task[None] | None = None
         self._result: Any = None
         self._failure: BaseException | None = None
-        self.is_abandoned = False
-        self.is_closed = False
+        self.is_taken = False  # the caller has it
+        self.is_left = False  # the caller has gone without it
+        self.is_closed = False  # the loop was closed meanwhile
 
-    def start(self, loop: ManagedLoop) -> None:
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing can come of it any more."""
+        return self._failure is not None
+
+    def start(self) -> None:
         """On the loop: begins the work, unless nobody waits for it any more."""
-        if self.is_abandoned:
-            self._work.close()
-            self._done.release()
+        if self.is_left:
+            self._drop()
         else:
-            self._task = loop.create_task(self._run())
+            self._task = self._loop.create_task(self._run())
             self._task.add_done_callback(self._end)
 
     async def _run(self) -> None:
@@ -93,37 +124,85 @@ class _Wait:
         except BaseException as failure:  # noqa: BLE001 (it belongs to the thread that waits)
             self._failure = failure
         finally:
+            self._settle()
+
+    def _settle(self, failure: BaseException | None = None) -> None:
+        self._loop.waits.discard(self)
+        if not self._is_done:
+            self._failure = self._failure or failure
+            self._is_done = True
             self._done.release()
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """Work that was cancelled before its first step is closed all the same, and nobody waits for it."""
-        if self._done.locked():
-            self._work.close()
-            self._failure = asyncio.CancelledError()
-            self._done.release()
+        if not self._is_done:
+            self._drop()
+        self._see_it_taken()
 
-    def cancel(self) -> None:
-        """On the loop, after `start`: ends the work."""
-        if self._task is not None:
+    def _drop(self) -> None:
+        """Work that has not begun, and will not."""
+        self._work.close()
+        self._settle(asyncio.CancelledError())
+
+    def _see_it_taken(self) -> None:
+        """On the loop: has a result undone that the caller has left; asks again as long as that is not known."""
+        if self._undo is None or self._failure is not None or self.is_taken:
+            return
+        if not self.is_left:
+            self._loop.call_later(TAKEN_LOOK, self._see_it_taken)
+            return
+        self._undoing = self._loop.create_task(self._undo_it(self._undo), name="liveavatar_nb undoing")
+        self._undo = None
+
+    async def _undo_it(self, undo: Undo) -> None:
+        logger.info("a call was interrupted as it ended: what came of it is undone")
+        try:
+            await undo(self._result)
+        except Exception as failure:  # noqa: BLE001 (nobody waits for it)
+            logger.warning("a call was interrupted as it ended, and what came of it could not be undone: %s", failure)
+
+    def leave(self, is_over: Callable[[], None]) -> None:
+        """On the loop, after `start`: ends the work, for its caller has left, and undoes what came of it all the same.
+
+        Args:
+            is_over: called once that is done.
+        """
+        self._loop.create_task(self._leave()).add_done_callback(lambda _: is_over())
+
+    async def _leave(self) -> None:
+        if self._task is None:
+            self._drop()
+            return
+        if not self._is_whole:
             self._task.cancel()
+        await asyncio.wait([self._task])
+        self._see_it_taken()
+        if self._undoing is not None:
+            await asyncio.wait([self._undoing])
 
     def give_up(self) -> None:
         """Ends the wait for work that the closed loop will never do."""
         if self._task is None:
             self._work.close()
-        if self._done.locked():
-            self._failure = ClientClosed("The managed loop was closed while the call was waiting.")
-            self._done.release()
+        self._settle(ClientClosed(LOOP_CLOSED))
 
-    def wait(self, timeout: float = -1) -> None:
-        self._done.acquire(timeout=timeout)
+    def outcome(self, patience: float | None = None) -> Any:
+        """Waits for what comes of it.
 
-    def outcome(self) -> Any:
+        Args:
+            patience: seconds until a loop that does not answer is given up; None waits for it.
+
+        Raises:
+            LoopSilent: the loop does not answer.
+        """
+        while not self._done.acquire(timeout=-1 if patience is None else patience):
+            if not _ask(self._loop, _answer, patience or 0):
+                raise LoopSilent
         failure = self._failure
         if failure is None:
             return self._result
-        if self.is_closed and isinstance(failure, asyncio.CancelledError):
-            raise ClientClosed("The managed loop was closed while the call was waiting.") from None
+        if (self.is_closed or self._loop.is_going) and isinstance(failure, asyncio.CancelledError):
+            raise ClientClosed(LOOP_CLOSED) from None
         try:
             # one of ours says it all in words; the frames in here tell a user nothing
             raise failure.with_traceback(None) if isinstance(failure, LiveAvatarException) else failure
@@ -150,77 +229,120 @@ class Bridge:
     def loop(self) -> ManagedLoop:
         """The managed loop, running; started here where there is none."""
         loop = self._loop
-        if loop is None or self._thread is None or not self._thread.is_alive():
+        if loop is None:
             with self._lock:
-                loop = self._loop
-                if loop is None or self._thread is None or not self._thread.is_alive():
-                    loop = self._start()
+                loop = self._loop or self._start()
         return loop
 
     @property
     def is_running(self) -> bool:
-        """Whether the loop's thread is there."""
-        return self._thread is not None and self._thread.is_alive()
+        """Whether the loop is there."""
+        return self._loop is not None
 
     def _start(self) -> ManagedLoop:
         loop = ManagedLoop()
-
-        def run() -> None:
-            asyncio.set_event_loop(loop)
-            try:
-                loop.run_forever()
-            finally:
-                loop.is_going = True
-                with self._lock:
-                    # the next call starts another one
-                    if self._loop is loop:
-                        self._loop = self._thread = None
-                for wait in list(loop.waits):
-                    wait.is_closed = True
-                try:
-                    _drain(loop)
-                finally:
-                    asyncio.set_event_loop(None)
-                    loop.close()
-                    for wait in list(loop.waits):
-                        wait.give_up()
-
-        # known before it runs: an interrupt from here on leaves no thread that nobody knows
-        self._loop, self._thread = loop, threading.Thread(target=run, name=THREAD_NAME, daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=[loop], name=THREAD_NAME, daemon=True)
+        thread.start()
+        # under the lock that the thread waits for: one that an interrupt kept from being known here ends at once
+        self._loop, self._thread = loop, thread
         atexit.unregister(self.close)
         atexit.register(self.close)
         return loop
 
-    def call(self, work: Coroutine[Any, Any, R]) -> R:
+    def _run(self, loop: ManagedLoop) -> None:
+        """The loop's life, on its own thread."""
+        with self._lock:
+            is_known = self._loop is loop
+        asyncio.set_event_loop(loop)
+        try:
+            if is_known:
+                loop.run_forever()
+        finally:
+            loop.is_going = True
+            with self._lock:
+                # the next call starts another one
+                if self._loop is loop:
+                    self._loop = self._thread = None
+            for wait in list(loop.waits):
+                wait.is_closed = True
+            try:
+                _drain(loop)
+            finally:
+                asyncio.set_event_loop(None)
+                loop.close()
+                for wait in list(loop.waits):
+                    wait.give_up()
+
+    @overload
+    def call(
+        self,
+        work: Coroutine[Any, Any, R],
+        *,
+        closes: bool = False,
+        undo: Undo | None = None,
+        is_whole: bool = False,
+        patience: float | None = None,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        work: Coroutine[Any, Any, Any],
+        *,
+        closes: bool = False,
+        undo: Undo | None = None,
+        is_whole: bool = False,
+        patience: float | None = None,
+        take: Callable[[Any], Any] | None = None,
+    ) -> Any: ...
+    def call(
+        self,
+        work: Coroutine[Any, Any, Any],
+        *,
+        closes: bool = False,
+        undo: Undo | None = None,
+        is_whole: bool = False,
+        patience: float | None = None,
+        take: Callable[[Any], Any] | None = None,
+    ) -> Any:
         """Runs `work` on the loop and waits for its result, from any thread.
 
+        Args:
+            work: a coroutine.
+            closes: whether a loop that no client needs goes afterwards.
+            undo: a coroutine function, given a result whose caller was interrupted before it had it.
+            is_whole: an interrupt does not cancel the work: only its result tells what there is to undo.
+            patience: seconds until a loop that does not answer is given up; None waits for it.
+            take: what the caller makes of the result, on its own thread.
+
         Raises:
-            KeyboardInterrupt: the wait was interrupted; the task was cancelled.
+            KeyboardInterrupt: the wait was interrupted; the task was cancelled, or its result undone.
+            LoopSilent: the loop does not answer; the task is cancelled once it does.
             ClientClosed: the loop was closed meanwhile.
         """
         loop, thread = self.loop, self._thread
         if thread is not None and threading.get_ident() == thread.ident:
-            return calling_context().run(run_nested, loop, work)
-        wait = _Wait(work)
-        loop.waits.add(wait)
+            result = calling_context().run(run_nested, loop, work)
+            return result if take is None else take(result)
+        wait = _Wait(loop, work, undo, is_whole=is_whole)
         try:
-            loop.call_soon_threadsafe(wait.start, loop, context=calling_context())
-            wait.wait()
-            wait.is_closed = wait.is_closed or loop.is_going
-        except RuntimeError:
-            wait.give_up()
+            loop.waits.add(wait)
+            try:
+                loop.call_soon_threadsafe(wait.start, context=calling_context())
+            except RuntimeError:
+                wait.give_up()
+            result = wait.outcome(patience)
+            if closes:
+                self.close_if_unused()
+            taken = result if take is None else take(result)
         except BaseException:
-            # an interrupt can come before `start` was handed over, or after: it finds one mark or the other
-            wait.is_abandoned = True
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(wait.cancel)
-                wait.wait(INTERRUPT_GRACE)
+            wait.is_left = True  # first of all: interrupts come at calls, and there is none before it
+            if not wait.has_failed:
+                _ask(loop, wait.leave, INTERRUPT_GRACE)
+            if closes:
+                self.close_if_unused()
             raise
-        finally:
-            loop.waits.discard(wait)
-        result: R = wait.outcome()
-        return result
+        wait.is_taken = True  # last of all, likewise
+        return taken
 
     def submit(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
         """Runs `work` on the loop without waiting for it."""
@@ -229,16 +351,10 @@ class Bridge:
     def answers(self, limit: float) -> bool:
         """Whether the loop takes calls: False where it runs and does nothing for so many seconds.
 
-        One whose thread is dead takes calls: the next one starts another.
+        One that has ended takes calls: the next one starts another.
         """
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None or not thread.is_alive() or thread is threading.current_thread():
-            return True
-        answered = threading.Event()
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(answered.set)
-            return answered.wait(limit)
-        return True
+        loop = self._loop
+        return loop is None or self._thread is threading.current_thread() or _ask(loop, _answer, limit)
 
     def retain(self) -> None:
         """One more client needs the loop."""
@@ -249,26 +365,25 @@ class Bridge:
         """One client less; with the last one the loop goes."""
         with self._lock:
             self._users = max(0, self._users - 1)
-            taken = self._take() if not self._users else None
-        self._end(taken)
+        self.close_if_unused()
 
     def close_if_unused(self) -> None:
         """Closes the loop that a call on a closed client has started."""
-        with self._lock:
-            taken = self._take() if not self._users else None
-        self._end(taken)
+        if not self._users:
+            self._end(self._take(only_unused=True))
 
     def close(self) -> None:
         """Cancels what runs, closes the loop and ends its thread; the next use starts afresh."""
-        with self._lock:
-            taken = self._take()
-        self._end(taken)
+        self._end(self._take())
 
-    def _take(self) -> tuple[ManagedLoop, threading.Thread] | None:
+    def _take(self, *, only_unused: bool = False) -> tuple[ManagedLoop, threading.Thread] | None:
         """The loop and its thread, which nobody else finds from here on."""
-        loop, thread = self._loop, self._thread
-        self._loop = self._thread = None
-        return None if loop is None or thread is None or not thread.is_alive() else (loop, thread)
+        with self._lock:
+            if only_unused and self._users:
+                return None
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        return None if loop is None or thread is None else (loop, thread)
 
     @staticmethod
     def _end(taken: tuple[ManagedLoop, threading.Thread] | None) -> None:
@@ -281,6 +396,22 @@ class Bridge:
             loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(SHUTDOWN_LIMIT)
+
+
+def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: float) -> bool:
+    """Has the loop do something that calls what it is given; whether that came in time, or the loop is closed."""
+    # no Event: an interrupt can leave its lock held, and the loop would hang as it sets it
+    answered = threading.Lock()
+    answered.acquire()
+    try:
+        loop.call_soon_threadsafe(work, answered.release)
+    except RuntimeError:
+        return True
+    return answered.acquire(timeout=limit)
+
+
+def _answer(is_heard: Callable[[], None]) -> None:
+    is_heard()
 
 
 def _drain(loop: ManagedLoop) -> None:
@@ -334,16 +465,23 @@ class Face:
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
     *,
+    undo: Callable[[Any, R], Coroutine[Any, Any, object]] | None = None,
+    is_whole: bool = False,
     otherwise: Callable[[Any], R] | None = None,
 ) -> Callable[Concatenate[Any, P], R]: ...
 @overload
 def blocking(
-    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], *, wrap: Callable[[R], F]
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
+    *,
+    wrap: Callable[[R], F],
+    undo: Callable[[Any, R], Coroutine[Any, Any, object]] | None = None,
 ) -> Callable[Concatenate[Any, P], F]: ...
 def blocking(
     method: Callable[..., Coroutine[Any, Any, Any]],
     *,
     wrap: Any = None,
+    undo: Callable[[Any, Any], Coroutine[Any, Any, object]] | None = None,
+    is_whole: bool = False,
     otherwise: Callable[[Any], Any] | None = None,
 ) -> Callable[..., Any]:
     """The async method as one that waits for its result: same name, parameters and docstring.
@@ -351,11 +489,15 @@ def blocking(
     Args:
         method: a method of the async face.
         wrap: what makes the sync face's object of the result.
+        undo: what ends that which a result costs or holds, given the async object and the result: where an interrupt
+            comes before the caller has it. A method whose result costs or holds something has one.
+        is_whole: an interrupt does not cancel the method: only its result tells what there is to undo.
         otherwise: what is done on the caller's thread where the loop does not answer, or goes meanwhile.
     """
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        patience = None if otherwise is None else config.LOOP_LIMIT
         if otherwise is not None and not bridge.answers(config.LOOP_LIMIT):
             return otherwise(self._inner)
         try:
@@ -370,15 +512,22 @@ def blocking(
         # this frame waits, and a traceback would show what is a secret among them
         args, kwargs = (), {}
         try:
-            result = bridge.call(work)
+            return bridge.call(
+                work,
+                closes=True,
+                undo=None if undo is None else functools.partial(undo, self._inner),
+                is_whole=is_whole,
+                patience=patience,
+                take=None if wrap is None else lambda result: wrap(result)._held_by(self),
+            )
+        except LoopSilent:
+            assert otherwise is not None
+            return otherwise(self._inner)
         except LiveAvatarException as failure:
             if otherwise is None or not isinstance(failure, ClientClosed):
                 # its words say it all: of our frames this one is enough
                 raise failure.with_traceback(None)  # noqa: B904 (it is the very same)
             return otherwise(self._inner)
-        finally:
-            bridge.close_if_unused()
-        return result if wrap is None else wrap(result)._held_by(self)
 
     return as_sync(wrapper, method, wrap)
 

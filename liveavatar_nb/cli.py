@@ -28,6 +28,7 @@ from .errors import (
     StopNotConfirmed,
 )
 from .html import clock
+from .signals import heeded
 from .tables import STOP_HOW, STOP_ORPHANS, avatars, credits_text, ended, plain, running
 
 if TYPE_CHECKING:
@@ -250,7 +251,8 @@ def _doctor(options: argparse.Namespace) -> int:
         if not options.json:
             _say(finding.text(width, paint))
 
-    with _ending_in_order():
+    # a closed terminal and SIGTERM end it as Ctrl-C does: the session it started is stopped
+    with heeded("SIGTERM", "SIGHUP", handler=signal.default_int_handler):
         report = examine(api_url=options.api_url, start=options.start, demo=options.demo, tell=tell)
     if options.json:
         _say_json([finding.to_dict() for finding in report])
@@ -323,10 +325,15 @@ def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
 
 def _still_running(la: LiveAvatar, tried: Iterable[OwnedSession]) -> set[str]:
     """Those of which the service does not say that they are over."""
-    try:
-        return {one.id for one in la.sessions()} & {one.id for one in tried}
-    except LiveAvatarException:
-        return {one.id for one in tried}
+    left = set()
+    for one in tried:
+        try:
+            is_active = la.api.sessions.get(one.id).is_active
+        except LiveAvatarException:
+            is_active = True
+        if is_active:
+            left.add(one.id)
+    return left
 
 
 def _credits_left(options: argparse.Namespace) -> None:
@@ -394,18 +401,6 @@ def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
             yield la
         finally:
             waiting.cancel()
-
-
-@contextlib.contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """While open, a closed terminal and SIGTERM end the command as Ctrl-C does: what it started is stopped."""
-    signals = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
-    before = [signal.signal(number, signal.default_int_handler) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _width() -> int | None:

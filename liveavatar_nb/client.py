@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
@@ -30,11 +31,11 @@ from .life import SessionOptions
 from .listing import Listing
 from .lookup import Languages, Preparation
 from .models import Avatar, Context, ContextDetail, NewContext, Voice
-from .orphans import OwnedSession, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
+from .orphans import OwnedSession, all_running, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
 from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
 from .record import Records
 from .rooms import OwnRoom, awaited
-from .threads import on_own_thread
+from .threads import on_own_loop, on_own_thread
 
 if TYPE_CHECKING:
     import httpx
@@ -109,6 +110,7 @@ class AsyncLiveAvatar:
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
         self._plan_seconds: int | None = None  # the plan's limit, once a session met it
         self._watchers: list[Callable[[], None]] = []
+        self._predecessors: list[AsyncLiveAvatar] = []
         _clients[id(self)] = self
 
     @classmethod
@@ -175,6 +177,35 @@ class AsyncLiveAvatar:
         if self._simulator is not None:
             await on_own_thread(self._simulator.close)
         self._changed()
+
+    def close_without_loop(self) -> None:
+        """As `aclose`, from any thread, by connections of its own: for where the client's loop is dead or busy.
+
+        Raises:
+            StopNotConfirmed: the client stays open; the guard goes on.
+        """
+        if self.is_closed:
+            return
+        self._closing = True
+        try:
+            self.stop_without_loop()
+        except StopNotConfirmed:
+            if self._simulator is None:
+                self._closing = False
+                raise
+        for session in self._sessions:
+            session.let_go()
+        # its connections go with the loop
+        self.api.transport.closed = True
+        leftovers.unexpect(self)
+        if self._simulator is not None:
+            self._simulator.close()
+        self._changed()
+
+    def leave_to_guard(self) -> None:
+        """Has the guard stop its sessions, where this process can do nothing more for them."""
+        for session in self.live_sessions:
+            session.leave_to_guard()
 
     async def _see_off(self) -> None:
         """Waits until what was made for sessions that are over, and for starts that are given up, is deleted."""
@@ -301,11 +332,26 @@ class AsyncLiveAvatar:
         Raises:
             StopNotConfirmed: of the first that the service did not confirm; the others were tried.
         """
+        return await self._stop_all(self.api, self.stop_sessions)
+
+    def stop_all_without_loop(self) -> Records[OwnedSession]:
+        """As `stop_all`, from any thread, by a loop of its own: for where the client's is dead or busy."""
+        transport = self.api.transport
+
+        async def stop() -> Records[OwnedSession]:
+            async with LiveAvatarAPI(transport.key, api_url=transport.base_url) as api:
+                return await self._stop_all(api, lambda: on_own_thread(self.stop_without_loop))
+
+        return on_own_loop(stop)
+
+    async def _stop_all(
+        self, api: LiveAvatarAPI, stop_mine: Callable[[], Coroutine[Any, Any, None]]
+    ) -> Records[OwnedSession]:
         mine = [session.id for session in self.live_sessions]
-        (listed,) = await asyncio.gather(owned(self.api), return_exceptions=True)
+        (listed,) = await asyncio.gather(all_running(api), return_exceptions=True)
         running = Records[OwnedSession]() if isinstance(listed, BaseException) else listed
         others = Records(session for session in running if session.id not in mine)
-        stops = await asyncio.gather(self.stop_sessions(), stop_each(self.api, others), return_exceptions=True)
+        stops = await asyncio.gather(stop_mine(), stop_each(api, others), return_exceptions=True)
         for outcome in (listed, *stops):
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -461,6 +507,25 @@ class AsyncLiveAvatar:
         """
         await self._stop_sessions()
 
+    def stop_without_loop(self) -> None:
+        """As `stop_sessions`, from any thread, by connections of its own: for where the loop is dead or busy.
+
+        Raises:
+            StopNotConfirmed: of the first that the service did not confirm; the guard goes on with each.
+        """
+        self.cancel_starts()
+        until = time.monotonic() + config.STOP_LIMIT
+        failures = []
+        waiting = self.live_sessions
+        while waiting:
+            share = max(0.0, until - time.monotonic()) / len(waiting)
+            try:
+                waiting.pop(0).stop_without_loop(share)
+            except StopNotConfirmed as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
     async def _stop_sessions(self, besides: Preparation | None = None) -> None:
         self.cancel_starts(besides)
         stops = [session.stop() for session in self.live_sessions]
@@ -503,6 +568,8 @@ class AsyncLiveAvatar:
             if session in client._sessions:
                 client._sessions.remove(session)
                 client.watch(self._changed)
+                # it tells the client that started it, which is to be there as long as this one
+                self._predecessors.append(client)
                 self._sessions.append(session)
                 self._last = session
                 self._changed()

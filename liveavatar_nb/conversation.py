@@ -172,18 +172,26 @@ class Conversation:
         try:
             await self._way.send(full.interrupt(str(uuid.uuid4()), self._way.session_id))
         except RoomNotHeld:
-            if was_busy:
+            # the session may have ended meanwhile, and that is silence, too
+            if was_busy and self._end is None:
                 raise
 
     async def listen(self, *, start: bool) -> None:
         """An attentive pose while it does not talk, or the idle one."""
-        await self._way.send(full.listen(str(uuid.uuid4()), self._way.session_id, start=start))
+        await self._send(full.listen(str(uuid.uuid4()), self._way.session_id, start=start))
         self._rest = AgentState.LISTENING if start else AgentState.IDLE
         self._on_change()
 
     async def push_to_talk(self, *, start: bool) -> None:
         """The user's turn begins, or is over."""
-        await self._way.send(full.push_to_talk(str(uuid.uuid4()), self._way.session_id, start=start))
+        await self._send(full.push_to_talk(str(uuid.uuid4()), self._way.session_id, start=start))
+
+    async def _send(self, command: Command) -> None:
+        try:
+            await self._way.send(command)
+        except RoomNotHeld:
+            self._refuse_ended()  # which is why there is no way any more
+            raise
 
     def close(self, end: SessionEnded) -> None:
         """The session is over, and with it all that was to be said."""

@@ -66,3 +66,9 @@ class Crew:
         """Tells what it raised."""
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._failed(failure)
+
+
+def unheard(task: asyncio.Task[Any]) -> None:
+    """Is a callback for a task whose failure is told to those who ask for it, be it to nobody."""
+    if not task.cancelled():
+        task.exception()

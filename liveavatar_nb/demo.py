@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from .config import KEY_VARIABLE
 from .errors import LiveAvatarException
+from .signals import heeded
 
 if TYPE_CHECKING:
     import psutil
@@ -211,13 +211,8 @@ def _asked_to_stop() -> Iterator[Callable[[], int]]:
         nonlocal count
         count += 1
 
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, note) for number in signals]
-    try:
+    with heeded("SIGINT", "SIGTERM", "SIGHUP", handler=note):
         yield lambda: count
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from .connection import SILENT
 from .errors import RoomNotHeld
 from .holder import REPLACED, HolderKind, HolderLost, RoomLine
 from .protocol import full
+from .websocket import FRAMES_IN_A_TURN
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -99,6 +100,7 @@ class DrawnLine:
     async def _read(self) -> None:
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `join`)
 
+        count = 0
         try:
             with contextlib.suppress(ConnectionClosed):
                 async for frame in self._socket:
@@ -106,6 +108,9 @@ class DrawnLine:
                         self._line.hear(frame)
                     else:
                         self._take(frame)
+                    count += 1
+                    if count % FRAMES_IN_A_TURN == 0:
+                        await asyncio.sleep(0)  # as a WebSocket's: others are to have their turn in a burst
         finally:
             # also where the loop ends, and cancels this
             await self._socket.close()

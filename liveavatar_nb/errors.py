@@ -46,7 +46,8 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 PACKAGE: Final = __name__.partition(".")[0]
-BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio")  # packages whose lines stand between a user's and a warning
+# packages whose lines stand between a user's and a warning
+BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio", "nest_asyncio2")
 CONCURRENCY_CODE: Final = 4003  # the envelope's code for too many sessions at once
 LONGEST_MESSAGE: Final = 500  # characters of the service's own words in an error
 

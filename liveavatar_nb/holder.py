@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 from . import config
 from .config import Masked
+from .crew import unheard
 from .errors import LiveAvatarException, RoomNotHeld
 from .protocol import full
 from .protocol.events import Event
@@ -401,6 +402,7 @@ class RoomLine:
         """This process joins; who asks meanwhile waits for the same."""
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._join(), name="liveavatar_nb room joining")
+            self._opening.add_done_callback(unheard)  # the session may end meanwhile, and nobody wants it any more
         return self._opening
 
     async def _join(self) -> Holder:

@@ -17,6 +17,7 @@ from .leftovers import leftovers
 from .listing import Listing
 from .models import SessionRecord
 from .record import Records
+from .stopping import is_over
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -102,16 +103,41 @@ async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
         return Records()
 
 
+async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
+    """The account's active sessions, also those that slip between two pages of one read because others end."""
+    running: dict[str, OwnedSession] = {}
+    for _ in range(config.LIST_READS):
+        listed = await owned(api)
+        is_known = running.keys() >= {session.id for session in listed}
+        running.update((session.id, session) for session in listed)
+        if is_known or len(listed) < PAGE_SIZE_LIMIT:
+            break
+    return Records(running.values())
+
+
 async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
     """The active sessions whose kernel died; asks the service only where the journal has such."""
     entries = await asyncio.to_thread(_ownerless, api)
     if not entries:
         return Records()
     running = {session.id: session for session in await owned(api)}
-    for entry in entries:
-        # one that was only just being started may still come
-        if entry.session_id not in running and (entry.state == "started" or entry.age > config.UNKNOWN_LOOKS[-1]):
-            await asyncio.to_thread(journal.bury, entry)
+    # one that was only just being started may still come
+    missing = [
+        entry
+        for entry in entries
+        if entry.session_id not in running and (entry.state == "started" or entry.age > config.UNKNOWN_LOOKS[-1])
+    ]
+    for entry in missing:
+        try:
+            if await is_over(api, entry.session_id):
+                await asyncio.to_thread(journal.bury, entry)
+                continue
+            record = await api.sessions.get(entry.session_id)
+        except LiveAvatarException as failure:
+            logger.warning("session %s, which a dead kernel left, may run: %s", entry.session_id, failure.message)
+        else:
+            # it slipped between two pages
+            running[record.id] = _owned(record, (entry, "orphan"))
     return Records(session for session in running.values() if session.whose == "orphan")
 
 
@@ -159,7 +185,7 @@ async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
         try:
             await api.sessions.stop(session.id, reason="USER_CLOSED")
         except APIStatusError:
-            if any([record.id == session.id async for record in api.sessions.list(type="active")]):
+            if not await is_over(api, session.id):
                 raise
     except LiveAvatarException as failure:
         raise StopNotConfirmed(

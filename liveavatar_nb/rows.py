@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from .bridge import Face, as_sync, bridge
@@ -20,7 +20,6 @@ SHOWN_AT_LEAST = 20  # items, where a short list is followed by another
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
 
 
 class Rows(Generic[R]):
@@ -46,7 +45,7 @@ class Rows(Generic[R]):
         self._is_dressed = False
 
     def _turn(self) -> None:
-        _call(self._read_on())
+        bridge.call(self._read_on(), closes=True)
         if not self._shown and (not self._cursor.is_between_lists or len(self._seen) >= SHOWN_AT_LEAST):
             self._shown = len(self._seen)
 
@@ -69,7 +68,7 @@ class Rows(Generic[R]):
 
     def page(self, number: int = 1) -> Records[R]:
         """The items of one page, from 1."""
-        return _call(self._listing.page(number))
+        return bridge.call(self._listing.page(number), closes=True)
 
     def to_pandas(self) -> pd.DataFrame:
         """All items as a table: a row for each, a column for each field.
@@ -94,7 +93,7 @@ class Rows(Generic[R]):
             index += 1
 
     def __len__(self) -> int:
-        counted = None if self._cursor.is_at_end else _call(self._cursor.count())
+        counted = None if self._cursor.is_at_end else bridge.call(self._cursor.count(), closes=True)
         return len(self.all()) if counted is None else counted
 
     def __bool__(self) -> bool:
@@ -143,15 +142,8 @@ class Rows(Generic[R]):
         shown = self._look()
         if not self._is_dressed:
             self._is_dressed = True
-            _call(self._listing.dress(shown))
+            bridge.call(self._listing.dress(shown), closes=True)
         return list_html(shown, len(self))
-
-
-def _call(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return bridge.call(work)
-    finally:
-        bridge.close_if_unused()
 
 
 def blocking_rows(

@@ -137,15 +137,18 @@ class AsyncSession(SessionTalk):
             self._why_stopped = why
         await self.stop()
 
-    def stop_without_loop(self) -> None:
+    def stop_without_loop(self, limit: float = config.STOP_LIMIT) -> None:
         """Stops the session from any thread, by a connection of its own: for where the loop is dead or busy.
+
+        Args:
+            limit: seconds for it.
 
         Raises:
             StopNotConfirmed: the service did not confirm it; the guard goes on.
         """
         if self._liability is not None and self._may_cost:
             try:
-                self._liability.stop_without_loop()
+                self._liability.stop_without_loop(limit)
             except StopNotConfirmed as failure:
                 self._error = failure
                 self._tell_loop(self._liability.pursue)
@@ -488,9 +491,14 @@ class AsyncSession(SessionTalk):
         self._on_change()
 
     def let_go(self) -> None:
-        """Its client is closed: what is still to be looked for is the guard's."""
+        """Its client is closed, on whichever thread: what is still to be looked for is the guard's."""
         if self._liability is not None:
-            self._liability.let_go()
+            self._tell_loop(self._liability.let_go)
+
+    def leave_to_guard(self) -> None:
+        """Has the guard stop it, where this process can do nothing more for it."""
+        if self._liability is not None:
+            self._liability.lose_loop()
 
     def _lose_loop(self) -> None:
         """The loop ends, and nothing here keeps the session alive any more: the guard is to stop it."""

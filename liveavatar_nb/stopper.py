@@ -11,7 +11,8 @@ from . import config
 from .config import Masked
 from .connection import Signed, certificates, goes_by_proxy
 from .envelope import envelope
-from .errors import APIResponseError, APIStatusError, APITimeoutError
+from .errors import APIStatusError, APITimeoutError, NotFoundError
+from .evidence import whether_over
 
 
 class BlockingStopper:
@@ -50,12 +51,12 @@ class BlockingStopper:
         return self._stop(base_url, key, session_id, waiting) is None
 
     def stop_for_certain(self, base_url: str, key: Masked, session_id: str) -> bool:
-        """As `stop`; where the service refuses, the list of active sessions tells whether it is over."""
+        """As `stop`; where the service refuses, it is asked whether it is over all the same."""
         failure = self._stop(base_url, key, session_id, waiting=1)
         if not isinstance(failure, APIStatusError):
             return failure is None
         try:
-            return session_id not in self._active(base_url, key)
+            return self._is_over(base_url, key, session_id)
         except Exception:  # noqa: BLE001 (whatever it was, nothing is certain)
             return False
 
@@ -68,16 +69,17 @@ class BlockingStopper:
             return failure
         return None
 
-    def _active(self, base_url: str, key: Masked) -> set[str]:
-        """The ids of the account's active sessions."""
-        found: set[str] = set()
-        for page in range(1, config.PAGES_LIMIT + 1):
-            query = {"type": "active", "page": page, "page_size": 100}
-            data = self._send("GET", base_url, "/v1/sessions", key, params=query)["data"]
-            found.update(session["id"] for session in data["results"])
-            if not (data.get("next") and data["results"]):
-                return found
-        raise APIResponseError("The list of active sessions has no end.")
+    def _is_over(self, base_url: str, key: Masked, session_id: str) -> bool:
+        looks, answer = whether_over(session_id), None
+        try:
+            while True:
+                look = looks.send(answer)
+                try:
+                    answer = self._send("GET", base_url, look.path, key, params=look.query)["data"]
+                except NotFoundError:
+                    answer = None
+        except StopIteration as found:
+            return bool(found.value)
 
     def _send(
         self, method: str, base_url: str, path: str, key: Masked, *, waiting: int = 0, **content: Any

@@ -19,10 +19,12 @@ from .errors import (
     APIConnectionError,
     APIStatusError,
     LiveAvatarException,
+    NotFoundError,
     ProtectionError,
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
+from .evidence import whether_over
 from .leftovers import Leftover, leftovers
 from .lookup import MadeContext
 from .models import SessionRecord, StartedSession
@@ -30,6 +32,7 @@ from .resources.sessions import surely_not_started
 from .stopper import BlockingStopper
 from .stopwatch import Stopwatch
 from .threads import on_own_thread
+from .transport import Call
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -55,6 +58,24 @@ class Surroundings:
     allow_unjournaled: bool = False
     tts: Callable[[str], Any] | None = None
     made_context: MadeContext | None = None
+
+
+async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
+    """Whether the service says that nothing of a session runs.
+
+    Raises:
+        LiveAvatarException: it does not tell, and nothing is certain.
+    """
+    looks, answer = whether_over(session_id), None
+    try:
+        while True:
+            look = looks.send(answer)
+            try:
+                answer = (await api.transport.send(Call("GET", look.path, query=look.query)))["data"]
+            except NotFoundError:
+                answer = None
+    except StopIteration as found:
+        return bool(found.value)
 
 
 class Liability:
@@ -166,6 +187,8 @@ class Liability:
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
             may_be_ours = isinstance(failure, TimeoutError | APIConnectionError)
             if not may_be_ours or not await on_own_thread(lambda: self._stop_by_thread(config.STOP_LIMIT / 2)):
+                # it may be this process that is sick, for want of descriptors or threads
+                leftovers.insist(self.session_id)
                 self.pursue()
                 raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
         self.settle()
@@ -179,7 +202,7 @@ class Liability:
                 await self._api.sessions.stop(self.session_id, reason="USER_CLOSED", session_token=self.token)
             except APIStatusError:
                 # "no such session" by itself proves nothing: a stop can overtake a start
-                if await self._shows():
+                if not await is_over(self._api, self.session_id):
                     raise
 
     def _stop_by_thread(self, limit: float) -> bool:
@@ -188,13 +211,16 @@ class Liability:
         with BlockingStopper(limit) as stopper:
             return stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
 
-    def stop_without_loop(self) -> None:
+    def stop_without_loop(self, limit: float) -> None:
         """Stops it from any thread, by a connection of its own.
+
+        Args:
+            limit: seconds for it.
 
         Raises:
             StopNotConfirmed: the service did not confirm it; the guard goes on.
         """
-        if not self._stop_by_thread(config.STOP_LIMIT):
+        if not self._stop_by_thread(limit):
             leftovers.insist(self.session_id)
             raise self._not_confirmed("no answer in time")
         self.is_open = False
@@ -206,7 +232,7 @@ class Liability:
     async def look_again(self) -> bool:
         """Stops it where it has come back, for a start can be applied after its stop; whether it could be told."""
         try:
-            self.is_open = self.is_open or await self._shows()
+            self.is_open = self.is_open or not await is_over(self._api, self.session_id)
             if self.is_open:
                 await self.stop()
         except LiveAvatarException as failure:
@@ -251,10 +277,6 @@ class Liability:
             session_id=self.session_id,
             remedy=self.bound,
         )
-
-    async def _shows(self) -> bool:
-        """Whether it is among the account's active sessions."""
-        return any([record.id == self.session_id async for record in self._api.sessions.list(type="active")])
 
     def pursue(self) -> None:
         """Goes on behind the caller's back, until it is certain that nothing of it runs."""

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .widgets.studio import Studio
 
 
+async def _stop(client: AsyncLiveAvatar, session: AsyncSession) -> None:
+    await session.stop()
+
+
 def _session(inner: AsyncSession) -> Session:
     """The sync face of a session; imported with the first, for a client that starts nothing must not pay for it."""
     from .sync_session import Session  # noqa: PLC0415
@@ -111,7 +115,13 @@ class LiveAvatar(Face):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        try:
+            self.close()
+        except KeyboardInterrupt:
+            # it may have come before the loop was told
+            if not self.is_closed:
+                bridge.submit(self._inner.stop_sessions())
+            raise
 
     def close(self) -> None:
         """Stops the sessions of this client and closes it, and its simulator; twice is fine.
@@ -121,9 +131,11 @@ class LiveAvatar(Face):
         """
         if not self._release.alive:
             return
-        bridge.call(self._inner.aclose())
+        self._close()
         if self._release.detach() is not None:
             bridge.release()
+
+    _close = blocking(AsyncLiveAvatar.aclose, otherwise=AsyncLiveAvatar.close_without_loop)
 
     simulator = reading(AsyncLiveAvatar.simulator)
     is_closed = reading(AsyncLiveAvatar.is_closed)
@@ -155,11 +167,11 @@ class LiveAvatar(Face):
     contexts = blocking_rows(AsyncLiveAvatar.contexts)
     sessions = blocking_rows(AsyncLiveAvatar.sessions)
     credits = blocking(AsyncLiveAvatar.credits)
-    start = blocking(AsyncLiveAvatar.start, wrap=_session)
+    start = blocking(AsyncLiveAvatar.start, wrap=_session, undo=_stop)
     orphans = blocking(AsyncLiveAvatar.orphans)
     stop_orphans = blocking(AsyncLiveAvatar.stop_orphans)
-    stop_all = blocking(AsyncLiveAvatar.stop_all)
-    stop_sessions = blocking(AsyncLiveAvatar.stop_sessions)
+    stop_all = blocking(AsyncLiveAvatar.stop_all, otherwise=AsyncLiveAvatar.stop_all_without_loop)
+    stop_sessions = blocking(AsyncLiveAvatar.stop_sessions, otherwise=AsyncLiveAvatar.stop_without_loop)
 
     def studio(self, sounds: Iterable[Any] | Mapping[str, Any] = ()) -> Studio:
         """A studio in the cell: pick an avatar, start, have it talk, see how it is and what it costs, stop.
@@ -191,4 +203,7 @@ def _let_go(inner: AsyncLiveAvatar) -> None:
         finally:
             bridge.release()
 
-    threading.Thread(target=close, name="liveavatar_nb-let-go", daemon=True).start()
+    try:
+        threading.Thread(target=close, name="liveavatar_nb-let-go", daemon=True).start()
+    except RuntimeError:  # the machine has no more of them
+        inner.leave_to_guard()

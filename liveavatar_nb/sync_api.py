@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .api import LiveAvatarAPI
 from .bridge import Face, blocking, reading
+from .models import BoundVoice, StartedSession
 from .operation import Resource
 from .resources import account, avatars, contexts, sessions, voices
 from .rows import blocking_rows
+
+# what was made, or started, where an interrupt kept it from its caller: the other methods hold and cost nothing
+
+
+async def _delete(resource: Any, made: Any) -> None:
+    await resource.delete(made.id)
+
+
+async def _unbind(voices: voices.Voices, bound: BoundVoice) -> None:
+    await voices.delete(bound.voice_id)
+
+
+async def _stop(sessions: sessions.Sessions, started: StartedSession) -> None:
+    await sessions.stop(started.session_id)
+
+
+async def _stop_streaming(api: LiveAvatarAPI, envelope: dict[str, Any]) -> None:
+    await api.sessions.stop(envelope["data"]["session_id"])
 
 
 class ResourceFace(Face):
@@ -28,7 +49,7 @@ class Sessions(ResourceFace):
     list = blocking_rows(sessions.Sessions.list)
     get = blocking(sessions.Sessions.get)
     create_token = blocking(sessions.Sessions.create_token)
-    start = blocking(sessions.Sessions.start)
+    start = blocking(sessions.Sessions.start, undo=_stop, is_whole=True)
     stop = blocking(sessions.Sessions.stop)
     keep_alive = blocking(sessions.Sessions.keep_alive)
     transcript = blocking(sessions.Sessions.transcript)
@@ -51,7 +72,7 @@ class Voices(ResourceFace):
     list = blocking_rows(voices.Voices.list)
     get = blocking(voices.Voices.get)
     preview = blocking(voices.Voices.preview)
-    bind = blocking(voices.Voices.bind)
+    bind = blocking(voices.Voices.bind, undo=_unbind, is_whole=True)
     update = blocking(voices.Voices.update)
     delete = blocking(voices.Voices.delete)
 
@@ -61,7 +82,7 @@ class Contexts(ResourceFace):
 
     list = blocking_rows(contexts.Contexts.list)
     get = blocking(contexts.Contexts.get)
-    create = blocking(contexts.Contexts.create)
+    create = blocking(contexts.Contexts.create, undo=_delete, is_whole=True)
     update = blocking(contexts.Contexts.update)
     delete = blocking(contexts.Contexts.delete)
 
@@ -88,7 +109,7 @@ class Secrets(ResourceFace):
     """`/v1/secrets`: keys of other services, kept by this one; a value goes in and never comes out."""
 
     list = blocking_rows(account.Secrets.list)
-    create = blocking(account.Secrets.create)
+    create = blocking(account.Secrets.create, undo=_delete, is_whole=True)
     delete = blocking(account.Secrets.delete)
 
 
@@ -97,7 +118,7 @@ class LlmConfigurations(ResourceFace):
 
     list = blocking_rows(account.LlmConfigurations.list)
     get = blocking(account.LlmConfigurations.get)
-    create = blocking(account.LlmConfigurations.create)
+    create = blocking(account.LlmConfigurations.create, undo=_delete, is_whole=True)
     update = blocking(account.LlmConfigurations.update)
     delete = blocking(account.LlmConfigurations.delete)
 
@@ -107,7 +128,7 @@ class Memories(ResourceFace):
 
     list = blocking_rows(account.Memories.list)
     get = blocking(account.Memories.get)
-    create = blocking(account.Memories.create)
+    create = blocking(account.Memories.create, undo=_delete, is_whole=True)
     delete = blocking(account.Memories.delete)
 
 
@@ -136,7 +157,7 @@ class API(Face):
         self.memory = Memories(inner.memory, holder)
 
     create_streaming_session = blocking(LiveAvatarAPI.create_streaming_session)
-    start_streaming_session = blocking(LiveAvatarAPI.start_streaming_session)
+    start_streaming_session = blocking(LiveAvatarAPI.start_streaming_session, undo=_stop_streaming, is_whole=True)
     stop_streaming_session = blocking(LiveAvatarAPI.stop_streaming_session)
 
     last = reading(LiveAvatarAPI.last)

@@ -71,7 +71,8 @@ class Room(Face):
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
     def __enter__(self) -> Self:
-        self.open()
+        # whole, so that it is known what was made; nobody has it where an interrupt comes first
+        bridge.call(self._inner.open(), closes=True, undo=lambda _: self._inner.aclose(), is_whole=True)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -83,17 +84,14 @@ class Room(Face):
         Sessions in it go on, and are billed, until they are stopped: that is warned of. So is a server that does
         not answer, for the room goes away by itself some time after the last one left it.
         """
-        try:
-            bridge.call(self._inner.aclose())
-        finally:
-            bridge.close_if_unused()
+        bridge.call(self._inner.aclose(), closes=True)
 
     name = reading(AsyncRoom.name)
     url = reading(AsyncRoom.url)
     is_local = reading(AsyncRoom.is_local)
     is_closed = reading(AsyncRoom.is_closed)
 
-    open = blocking(AsyncRoom.open)
+    open = blocking(AsyncRoom.open, is_whole=True)
     avatar_token = passing(AsyncRoom.avatar_token)
     guest_token = passing(AsyncRoom.guest_token)
     guest_link = passing(AsyncRoom.guest_link)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from .bridge import Face, blocking, blocking_iter, passing, reading
+from .bridge import Face, blocking, blocking_iter, bridge, passing, reading
 from .errors import ViewError
 from .progress import is_shown
 from .session import AsyncSession
@@ -12,6 +12,11 @@ from .utterance import AsyncUtterance
 
 if TYPE_CHECKING:
     from .widgets.view import LiveView
+
+
+async def _hush(session: AsyncSession, utterance: AsyncUtterance) -> None:
+    if not utterance.state.is_final:
+        await session.interrupt()
 
 
 class Utterance(Face):
@@ -79,7 +84,12 @@ class Session(Face):
 
     def __exit__(self, *exc: object) -> None:
         if self._inner.is_of_this_process:
-            self.stop()
+            try:
+                self.stop()
+            except KeyboardInterrupt:
+                # it may have come before the loop was told
+                bridge.submit(self._inner.stop())
+                raise
 
     id = reading(AsyncSession.id)
     avatar = reading(AsyncSession.avatar)
@@ -121,9 +131,9 @@ class Session(Face):
         """What was played, said and answered, the newest last; the last 200."""
         return tuple(Utterance(inner) for inner in self._inner.utterances)
 
-    play = blocking(AsyncSession.play, wrap=Utterance)
-    say = blocking(AsyncSession.say, wrap=Utterance)
-    ask = blocking(AsyncSession.ask, wrap=Utterance)
+    play = blocking(AsyncSession.play, wrap=Utterance, undo=_hush)
+    say = blocking(AsyncSession.say, wrap=Utterance, undo=_hush)
+    ask = blocking(AsyncSession.ask, wrap=Utterance, undo=_hush)
     interrupt = blocking(AsyncSession.interrupt)
     start_listening = blocking(AsyncSession.start_listening)
     stop_listening = blocking(AsyncSession.stop_listening)

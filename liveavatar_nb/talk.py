@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, Final
 
 from . import config
 from .checks import check
-from .errors import AudioError, ConfigurationError, InvalidArgument, WrongMode
+from .errors import AudioError, ConfigurationError, InvalidArgument, RoomNotHeld, WrongMode
 from .feed import TextToSpeech, voiced
 from .hearing import SessionHearing, check_timeout
 from .progress import follow
@@ -210,7 +211,8 @@ class SessionTalk(SessionHearing):
             await utterance.wait()
         except asyncio.CancelledError:
             if not utterance.state.is_final:
-                await self.interrupt()
+                with contextlib.suppress(RoomNotHeld):  # as where the session ends at this moment
+                    await self.interrupt()
             raise
         return utterance
 

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -26,7 +27,10 @@ def bearable(failure: BaseException) -> Exception:
 
 
 async def on_own_thread(work: Callable[[], T]) -> T:
-    """What `work` returns or raises; where the wait is cancelled, it goes on all the same."""
+    """What `work` returns or raises; where the wait is cancelled, it goes on all the same.
+
+    Where the machine has no more threads it is done at once, on the loop's: late beats never.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -47,8 +51,20 @@ async def on_own_thread(work: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(settle, result, failure)
 
-    threading.Thread(target=run, name=THREAD_NAME, daemon=True).start()
+    try:
+        threading.Thread(target=run, name=THREAD_NAME, daemon=True).start()
+    except RuntimeError:
+        run()
     return await done
+
+
+def on_own_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What the coroutine of `work` returns or raises, run by a loop of its own, which may be blocked by nobody else.
+
+    The caller's thread may run a loop already: so it is done on another.
+    """
+    with ThreadPoolExecutor(1, THREAD_NAME) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()
 
 
 async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable[[], None]) -> AsyncGenerator[T, None]:

@@ -19,9 +19,12 @@ from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.leftovers import leftovers
 
+from .launch import heed_signals
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserType
 
+heed_signals()
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what is printed goes by it
 
 SETTLE_LIMIT = 15.0  # s that threads, processes and sockets have to go after a test

@@ -178,6 +178,18 @@ def seconds_billed(simulator: Simulator, since: float) -> float:
     return received - since
 
 
+def test_a_message_is_no_cell(kernel: Kernel, simulator: Simulator) -> None:
+    """IPython's `pre_execute` comes with each message of a widget, too."""
+    page = Page(kernel, simulator)
+    for _ in range(3):
+        page.say("beat")
+    kernel.run("from liveavatar_nb import attention\n(known,) = attention._attentions.values()")
+    assert kernel.run("print(known._hears_beside_cells, known._cells.is_running)") == "False True"
+    cell = kernel.begin("await asyncio.sleep(1)\nprint(known._hears_beside_cells)")
+    page.say("beat")
+    assert kernel.result(cell) == "True", "of ipykernel 7, whose cells that await let messages through"
+
+
 @pytest.mark.parametrize("wait", ["time.sleep", "await asyncio.sleep"])
 def test_a_page_that_cells_hold_up_is_missed_once_it_is_gone(kernel: Kernel, simulator: Simulator, wait: str) -> None:
     page = Page(kernel, simulator)

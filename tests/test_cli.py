@@ -15,7 +15,7 @@ import termios
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +30,8 @@ from liveavatar_nb.config import KEY_VARIABLE, Masked
 from liveavatar_nb.demo import FOLDER, STUDIO, notebooks_folder
 from liveavatar_nb.journal import Journal, journal
 
+from .waiting import wait_for
+
 ADDRESS_LIMIT = 60  # s until a command has printed its address
 END_LIMIT = 40  # s until it has ended after a signal
 FAKE_KEY = "canary-" + "k" * 32
@@ -42,9 +44,9 @@ Start = Callable[..., "Command"]
 class Command:
     """A running `liveavatar-nb`, and what it has printed so far."""
 
-    def __init__(self, *arguments: str, cwd: Path, env: dict[str, str]) -> None:
+    def __init__(self, *arguments: str, cwd: Path, env: dict[str, str], under: Sequence[str] = ()) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "liveavatar_nb.cli", *arguments],
+            [*under, sys.executable, "-P", "-m", "liveavatar_nb.cli", *arguments],
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -81,9 +83,9 @@ class Command:
 def start(tmp_path: Path) -> Iterator[Start]:
     commands: list[Command] = []
 
-    def begin(*arguments: str, **env: str) -> Command:
+    def begin(*arguments: str, under: Sequence[str] = (), **env: str) -> Command:
         environment = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
-        commands.append(Command(*arguments, cwd=tmp_path, env=environment | env))
+        commands.append(Command(*arguments, cwd=tmp_path, env=environment | env, under=under))
         return commands[-1]
 
     yield begin
@@ -281,6 +283,14 @@ def test_the_demo_ends_everything_it_started(start: Start, tmp_path: Path, numbe
     assert command.end(number) == 0
     assert [process for process in family if process.is_running()] == []
     assert list(tmp_path.iterdir()) == [], "a copy that nobody worked in goes"
+
+
+def test_a_demo_under_nohup_outlives_its_terminal(start: Start) -> None:
+    command = start("demo", "--no-browser", under=["nohup"])
+    lab = open_lab(command)
+    command.process.send_signal(signal.SIGHUP)
+    lab.execute("print('a kernel takes longer to start than a demo to end')")
+    assert command.end(signal.SIGTERM) == 0
 
 
 def test_a_busy_kernel_does_not_outlive_the_demo(start: Start) -> None:
@@ -662,14 +672,21 @@ def test_what_the_doctor_started_is_stopped_on_ctrl_c(
 ) -> None:
     simulator.faults.add("socket", "never_connected", times=None)
     command = start("doctor", "--start", "--api-url", simulator.url, **{KEY_VARIABLE: simulator.api_key})
-    deadline = time.monotonic() + ADDRESS_LIMIT
-    while not simulator.billed():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(simulator.billed, ADDRESS_LIMIT)
     assert command.end(number) == 130
     assert "Traceback" not in command.printed
     assert not simulator.billed()
     assert simulator.ledger()[-1].end_reason == "USER_CLOSED"
+
+
+def test_the_doctor_under_nohup_outlives_its_terminal(start: Start) -> None:
+    with Simulator(connect_delay=2) as simulator:
+        key = {KEY_VARIABLE: simulator.api_key}
+        command = start("doctor", "--start", "--api-url", simulator.url, under=["nohup"], **key)
+        wait_for(simulator.billed, ADDRESS_LIMIT)
+        assert command.end(signal.SIGHUP) == 0
+        assert "connected in" in command.printed
+        assert not simulator.billed()
 
 
 def test_the_doctor_has_colours_on_a_terminal_only(simulator: Simulator, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -506,6 +507,19 @@ async def test_a_session_that_ends_while_the_room_is_waited_for_has_ended(talk: 
     await talk.line.close()
     with pytest.raises(SessionEnded):
         await saying
+
+
+@pytest.mark.parametrize("what", ["listen", "push_to_talk", "interrupt"])
+async def test_what_waits_for_the_room_of_a_session_that_ends_is_told_of_the_end(talk: Talk, what: str) -> None:
+    await talk.say("One.")
+    await talk.line.expect()
+    how = {} if what == "interrupt" else {"start": True}
+    waiting = asyncio.create_task(getattr(talk.conversation, what)(**how))
+    await asyncio.sleep(0.01)
+    talk.conversation.close(SessionEnded(session_id=SESSION))
+    await talk.line.close()
+    with contextlib.nullcontext() if what == "interrupt" else pytest.raises(SessionEnded):
+        await waiting
 
 
 async def test_without_a_room_it_is_refused_in_words() -> None:

@@ -18,6 +18,7 @@ from liveavatar_nb.errors import RoomNotHeld
 from liveavatar_nb.holder import HolderLost, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.websocket import FRAMES_IN_A_TURN
 from liveavatar_nb.wire import Wire
 
 from .waiting import until, wait_for
@@ -88,6 +89,19 @@ async def test_packets_go_both_ways_and_sound_comes() -> None:
         assert events == [Event("avatar.speak_started")]
         assert sound == [b"\1\0\2\0"]
         assert (room.kind, room.holder is not None and room.holder.kind) == ("drawn", "process")
+
+
+async def test_a_burst_of_packets_lets_others_have_their_turn() -> None:
+    said = json.dumps({"topic": full.RESPONSE, "payload": {"event_type": "avatar.speak_started"}})
+    async with line(JOINED, *[said] * 3000) as (_, room, events):
+        joining = asyncio.create_task(room.reach())
+        longest = 0
+        while len(events) < 3000:
+            before = len(events)
+            await asyncio.sleep(0)
+            longest = max(longest, len(events) - before)
+        await joining
+        assert longest <= FRAMES_IN_A_TURN
 
 
 async def test_a_line_that_is_cut_carries_nothing_and_is_a_loss() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -551,6 +552,29 @@ async def test_the_end_has_everybody_leave_and_lets_nobody_in(open_room: Room) -
     open_room.line.take(full.RESPONSE, '{"event_type": "avatar.speak_started"}')
     open_room.line.see(True)
     assert (open_room.events, open_room.line.has_avatar) == ([], False)
+
+
+async def test_a_joining_that_fails_when_the_session_is_over_is_no_news() -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what["message"]))
+    is_over = asyncio.Event()
+
+    async def join(line: RoomLine) -> Somebody:
+        await is_over.wait()
+        raise RoomNotHeld(session_id=SESSION)
+
+    room = Room(opener=join)
+    asking = asyncio.create_task(room.line.reach())
+    await asyncio.sleep(0.01)
+    # as the service ends it, or who asked is cut short: nobody hears how the joining went
+    room.line.end()
+    asking.cancel()
+    is_over.set()
+    await asyncio.sleep(0.01)
+    await room.line.close()
+    del room, asking
+    gc.collect()
+    assert not told
 
 
 async def test_the_avatar_is_waited_for(open_room: Room) -> None:

@@ -13,15 +13,16 @@ PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
     ["simulator"],
-    ["clock", "crew", "errors", "newest", "threads", "worker"],
+    ["clock", "crew", "errors", "newest", "signals", "threads", "worker"],
     ["config"],
-    ["attention", "audio", "html", "journal", "retry"],
+    ["attention", "audio", "evidence", "html", "journal", "retry"],
     ["exchange"],
     ["checks", "frame", "record"],
     ["har", "timeline"],
     ["wire"],
     ["models"],
-    ["connection", "envelope"],
+    ["envelope", "network"],
+    ["connection"],
     ["stopper", "transport"],
     ["participants"],
     ["bodies", "listing", "livekit_server"],
@@ -111,4 +112,9 @@ def test_httpx_stays_behind_the_calls() -> None:
             if id(node) not in guarded
         )
 
-    assert [path.name for path in modules() if uses_httpx(path)] == ["connection.py", "stopper.py", "transport.py"]
+    assert [path.name for path in modules() if uses_httpx(path)] == [
+        "connection.py",
+        "network.py",
+        "stopper.py",
+        "transport.py",
+    ]

@@ -230,7 +230,7 @@ def test_what_is_new_in_nested_records_is_kept_and_60_0_is_a_whole_number() -> N
 def test_an_interrupt_loses_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     real = bridge.call
 
-    def interrupted(work: Any) -> Any:
+    def interrupted(work: Any, **options: Any) -> Any:
         real(work)
         raise KeyboardInterrupt
 

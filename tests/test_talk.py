@@ -57,6 +57,22 @@ def say_as_user(simulator: Simulator, text: str, **fields: Any) -> None:
     simulator.faults.add("room", "send", text=json.dumps({"topic": full.RESPONSE, "payload": payload}))
 
 
+async def test_who_is_cut_short_as_the_session_ends_was_cut_short(
+    session: AsyncSession, client: AsyncLiveAvatar, simulator: Simulator
+) -> None:
+    saying = asyncio.create_task(session.say("A long text that takes a while to say, and so is not over yet."))
+    await until(lambda: session.agent_state == "talking")
+    # the service has ended it, and the client is yet to learn that
+    simulator.faults.add("session", "delay", seconds=0.3, times=None)
+    await client.api.sessions.stop(session.id)
+    await until(lambda: "held by nobody" in repr(session._room))
+    saying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saying
+    simulator.faults.clear()
+    await session.stop()
+
+
 async def test_a_conversation_from_its_opening_to_its_end(client: AsyncLiveAvatar) -> None:
     async with await client.start("Silas", context=GUIDE, language="en") as session:
         names: list[str] = []

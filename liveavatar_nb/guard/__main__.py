@@ -2,7 +2,8 @@
 
 One detached process for each kernel that has a session. What it is to guard comes through its standard input, a
 line of JSON each, with the key: so no key is in an argv, an environment or a file. The pipe's end is the kernel's
-end. Until then it only waits; afterwards it stops what is open, and insists until 60 s after a session's cap.
+end. Until then it only waits, and says how far it has heard; afterwards it stops what is open, and insists until 60 s
+after a session's cap. Nothing that goes wrong ends it before.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import select
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
-READY: Final = b"READY\n"
 PIECE: Final = 65536  # bytes that are read at once
 PRELOAD_AFTER: Final = 5.0  # s with a session until what a stop needs is imported: it may be uninstalled later
 CALL_LIMIT: Final = 5.0  # s for one stop
@@ -123,14 +124,19 @@ class Watch:
         if piece:
             *lines, self._rest = (self._rest + piece).split(b"\n")
             for line in lines:
-                self._take(json.loads(line))
+                # what another release of this package says is heard as far as it is understood
+                with contextlib.suppress(Exception):
+                    told = json.loads(line)
+                    self._take(told)
+                    say(heard=told["number"])
             return
         self._kernel_lives = False
+        hang_up()
         for charge in self._charges.values():
             charge.activate()
 
     def _take(self, told: dict[str, Any]) -> None:
-        charge = self._charges.get(told["id"])
+        charge = self._charges.get(told.get("id", ""))
         if told["do"] == "guard":
             self._charges[told["id"]] = Charge(told)
             self._preload_at = min(self._preload_at, time.monotonic() + PRELOAD_AFTER)
@@ -146,21 +152,30 @@ class Watch:
         now = time.monotonic()
         if now >= self._preload_at:
             self._preload_at = NEVER
-            from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
-            from ..stopper import BlockingStopper  # noqa: PLC0415
-
-            for charge in self._charges.values():
-                with BlockingStopper() as stopper:
-                    stopper.warm_up(charge.base_url)
+            self._begin(self._preload)
         for charge in list(self._charges.values()):
             if charge.is_over:
                 del self._charges[charge.id]
             elif charge.due <= now:
                 charge.due = NEVER
-                try:
-                    threading.Thread(target=self._stop, args=[charge], daemon=True).start()
-                except RuntimeError:  # the machine has no more of them
-                    charge.due = now + SHORTEST_WAIT
+                self._begin(self._stop, charge)
+
+    @staticmethod
+    def _begin(work: Callable[..., None], *args: Any) -> None:
+        try:
+            threading.Thread(target=work, args=args, daemon=True).start()
+        except RuntimeError:  # the machine has no more of them: better late than never
+            work(*args)
+
+    def _preload(self) -> None:
+        for charge in list(self._charges.values()):
+            # what is wrong with the way to a service is so for its stop, too, which is tried again and again
+            with contextlib.suppress(Exception):
+                from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
+                from ..stopper import BlockingStopper  # noqa: PLC0415
+
+                with BlockingStopper() as stopper:
+                    stopper.warm_up(charge.base_url)
 
     def _stop(self, charge: Charge) -> None:
         try:
@@ -171,6 +186,17 @@ class Watch:
         os.write(self._wake, b".")
 
 
+def say(**said: Any) -> None:
+    """Tells the kernel something, if it listens."""
+    with contextlib.suppress(OSError):
+        os.write(1, json.dumps(said).encode() + b"\n")
+
+
+def hang_up() -> None:
+    """Says no more: the kernel is not there, or is done with this guard, and need not wait for its end."""
+    os.dup2(2, 1)
+
+
 def detach() -> None:
     """Leaves the kernel's tree of processes: what ends a kernel ends its children, too."""
     if hasattr(os, "fork") and os.fork():
@@ -179,13 +205,19 @@ def detach() -> None:
         # a machine that goes down sends them to all: the kernel dies by them, and then its sessions are stopped
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # noqa: PLC0415 (not on every system)
+
+        # a dump would hold the key
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def main() -> None:
     """Runs the guard until there is nothing left to guard."""
     detach()
-    with contextlib.suppress(BrokenPipeError):
-        os.write(1, READY)
+    # a kernel that does not listen must not hold it up
+    os.set_blocking(1, False)
+    say(ready=os.getpid())
     Watch().run()
 
 

@@ -1,12 +1,11 @@
-"""What a kernel has of its guard: a pipe, whose end is the kernel's end."""
+"""What a kernel has of its guard: a process, which is told what to guard, and whose pipe's end is the kernel's end."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import os
 import re
-import selectors
 import subprocess
 import sys
 import threading
@@ -18,10 +17,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..config import Masked
+from .process import Process
+
+logger = logging.getLogger("liveavatar_nb.session")
 
 THREAD_NAME: Final = "liveavatar_nb-guard"
-READY_LIMIT: Final = 10.0  # s until it must say READY
+READY_LIMIT: Final = 10.0  # s until it must be ready
+HEAR_LIMIT: Final = 3.0  # s until it must have heard what it was told; a machine that is busy is no reason
+PULSE: Final = 1.5  # s between two looks whether it hears: its loss shows within 5 s
+RENEW_PAUSE: Final = 5.0  # s until another one is tried where one did not come up
 MODULE: Final = __name__.rpartition(".")[0]
+FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 KEPT: Final = re.compile(
     r"PATH|HOME|LANG|LC_(ALL|COLLATE|CTYPE|MESSAGES|MONETARY|NUMERIC|TIME)|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT"
     r"|PYTHONHOME|VIRTUAL_ENV|LD_LIBRARY_PATH|DYLD_[A-Z_]*PATH|DYLD_INSERT_LIBRARIES"
@@ -54,7 +60,10 @@ class Charge:
 
 
 class Guard:
-    """The guard of this process: started with its first session, or for one that is expected; gone with the last."""
+    """The guard of this process: started with its first session, or for one that is expected; gone with the last.
+
+    A thread watches it: where it ends, or hears nothing any more, another one takes its place, and is told all.
+    """
 
     def __init__(self) -> None:
         self._reset()
@@ -62,13 +71,15 @@ class Guard:
             os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forget)
 
     def _reset(self) -> None:
-        self._lock = threading.RLock()
+        # none that its holder may take twice: a finalizer may have something to tell in the middle of anything
+        self._lock = threading.Lock()
         self._opening = threading.Lock()
-        self._pipe: int | None = None
-        self._answers: int | None = None
+        self._process: Process | None = None
+        self._open: set[Process] = set()
         self._charges: dict[str, tuple[Charge, float]] = {}  # with the moment since which its `left` counts
         self._started: set[str] = set()
         self._stopping: set[str] = set()
+        self._handed: dict[str, int] = {}  # with the number of the line that hands it over
         self._outbox: deque[dict[str, Any]] = deque()
         self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # who may start one soon
 
@@ -79,24 +90,16 @@ class Guard:
         self._opening.release()
 
     def _forget(self) -> None:
-        """In a forked child: lets go of the pipe, which would hide the parent's death from the guard."""
-        for descriptor in (self._pipe, self._answers):
-            if descriptor is not None:
-                with contextlib.suppress(OSError):
-                    os.close(descriptor)
+        """In a forked child: lets go of what is the parent's."""
+        for process in self._open:
+            process.forget()
         self._reset()
 
     @property
     def is_there(self) -> bool:
-        """Whether its process lives."""
-        answers = self._answers
-        if answers is None:
-            return False
-        # it says one word in its life: what can be read afterwards is its end
-        try:
-            return not _is_readable(answers, 0)
-        except (OSError, ValueError, KeyError):  # closed at this moment by another thread
-            return False
+        """Whether its process lives, and hears what it is told."""
+        process = self._process
+        return process is not None and not process.is_gone and not process.is_mute(HEAR_LIMIT)
 
     def prepare(self) -> None:
         """Starts it where it is not there, and returns when it is ready.
@@ -106,41 +109,24 @@ class Guard:
         """
         with self._lock:
             if not self.is_there:
-                self._close()
-                try:
-                    self._start()
-                    self._tell_all()
-                except (OSError, subprocess.SubprocessError) as failure:
-                    self._close()
-                    raise GuardError(f"{type(failure).__name__}: {failure}") from None
-                except GuardError:
-                    self._close()
-                    raise
+                self._renew()
         self._deliver()
-
-    def _tell_all(self) -> None:
-        """Tells a new guard what the one before it knew."""
-        for session_id, (charge, since) in list(self._charges.items()):
-            left = charge.left - (time.monotonic() - since)
-            self._tell(_told(charge, left))
-            if session_id in self._started:
-                self._tell({"do": "started", "id": session_id, "left": left})
-            if session_id in self._stopping:
-                self._tell({"do": "stop", "id": session_id})
 
     def add(self, charge: Charge) -> None:
         """From now on the session is stopped when this process ends, however it ends.
 
         Raises:
-            GuardError: there is no guard to tell.
+            GuardError: there is no guard that hears it.
         """
         with self._lock:
-            self.prepare()
-            try:
-                self._tell(_told(charge, charge.left))
-            except OSError as failure:
-                raise GuardError(f"It is gone ({failure.strerror}).") from None
             self._charges[charge.session_id] = (charge, time.monotonic())
+            try:
+                process = self._process if self.is_there else None
+                if process is None or not process.hears(self._tell(_told(charge, charge.left)), HEAR_LIMIT):
+                    self._renew()
+            except GuardError:
+                del self._charges[charge.session_id]
+                raise
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
@@ -161,19 +147,14 @@ class Guard:
         if session_id not in self._charges:
             return False
         self._stopping.add(session_id)
-        threading.Thread(target=self._hand_over, args=[session_id], name=THREAD_NAME, daemon=True).start()
-        return True
-
-    def _hand_over(self, session_id: str) -> None:
-        # it may have been killed, and another one may be needed, or just be coming up
-        with contextlib.suppress(GuardError):
-            self.prepare()
         self._post({"do": "hand over", "id": session_id})
+        return True
 
     def done(self, session_id: str) -> None:
         """Nothing of it is billed any more; with the last session the guard goes."""
         self._post({"do": "done", "id": session_id})
         self._drop(session_id)
+        self.leave_if_unused()
 
     def expect(self, client: Any) -> None:
         """It stays, for this client may start a session at any moment; until `unexpect`."""
@@ -190,9 +171,9 @@ class Guard:
 
     def _drop(self, session_id: str) -> None:
         self._charges.pop(session_id, None)
+        self._handed.pop(session_id, None)
         self._started.discard(session_id)
         self._stopping.discard(session_id)
-        self.leave_if_unused()
 
     def _post(self, told: dict[str, Any]) -> None:
         """Tells the guard, at once or once it has come up: the loop, which calls this, never waits for that."""
@@ -203,76 +184,134 @@ class Guard:
         while self._outbox and self._lock.acquire(blocking=False):
             try:
                 while self._outbox:
-                    with contextlib.suppress(OSError):  # it is gone: the next look starts another
-                        self._deliver_one(self._outbox.popleft())
+                    self._deliver_one(self._outbox.popleft())
             finally:
                 self._lock.release()
 
     def _deliver_one(self, told: dict[str, Any]) -> None:
         if told["do"] == "leave":
-            if not self._charges and not self._expecting:
-                self._close()
+            if not self._charges and not self._expecting and self._process is not None:
+                self._let_go(self._process)
         elif told["do"] == "hand over":
-            # known here until it is told: one that has just come up learns of it, too
-            self._tell({**told, "do": "stop"})
-            self._drop(told["id"])
+            # known here until it is heard: the next one learns of it, too, where this one is lost
+            if told["id"] in self._charges:
+                self._handed[told["id"]] = self._tell({**told, "do": "stop"})
         else:
             self._tell(told)
 
-    def _start(self) -> None:
-        with self._opening:
-            # a fork on another thread waits, and then finds and closes what is this process's
-            its_input, self._pipe = os.pipe()
-            self._answers, its_output = os.pipe()
-            try:
-                process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", MODULE, str(os.getpid())],
-                    stdin=its_input,
-                    stdout=its_output,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/" if os.name == "posix" else None,
-                    env=_environment(),
-                    start_new_session=True,
-                )
-            finally:
-                os.close(its_input)
-                os.close(its_output)
-        try:
-            self._wait_until_ready()
-        except GuardError:
+    def _tell(self, told: dict[str, Any]) -> int:
+        return 0 if self._process is None else self._process.tell(told)
+
+    def _renew(self) -> None:
+        """Has another one come up, which is told what the one before it knew; that one ends only then.
+
+        Raises:
+            GuardError: it did not come up; the one before it is left as it is.
+        """
+        before, process = self._process, self._launch()
+        self._process = process
+        number = self._tell_all()
+        if not process.hears(number, HEAR_LIMIT):
+            self._process = before
             process.kill()
-            raise
-        finally:
-            # what was started has made the guard, and ended
-            process.wait(READY_LIMIT)
+            process.end()
+            raise GuardError(f"It did not answer within {HEAR_LIMIT:g} s.")
+        if before is not None:
+            # once it is continued it would take the end of its pipe for this process's
+            before.kill()
+            self._let_go(before)
 
-    def _wait_until_ready(self) -> None:
-        assert self._answers is not None
-        if not _is_readable(self._answers, READY_LIMIT):
-            raise GuardError(f"It was not ready within {READY_LIMIT:g} s.")
-        if not os.read(self._answers, 16):
-            raise GuardError("It ended at once.")
+    def _tell_all(self) -> int:
+        number = self._tell({"do": "hear"})
+        for session_id, (charge, since) in list(self._charges.items()):
+            left = charge.left - (time.monotonic() - since)
+            number = self._tell(_told(charge, left))
+            if session_id in self._started:
+                number = self._tell({"do": "started", "id": session_id, "left": left})
+            if session_id in self._stopping:
+                number = self._tell({"do": "stop", "id": session_id})
+            if session_id in self._handed:
+                self._handed[session_id] = number
+        return number
 
-    def _tell(self, told: dict[str, Any]) -> None:
-        if self._pipe is None:
-            raise BrokenPipeError(32, "there is no guard")
-        line = json.dumps(told).encode() + b"\n"
-        del told  # a traceback that shows local variables must not show the key
-        while line:
-            line = line[os.write(self._pipe, line) :]
+    def _launch(self) -> Process:
+        try:
+            with self._opening:
+                # a fork on another thread waits, and then finds and closes what is this process's
+                command = [sys.executable, "-P", "-m", MODULE, str(os.getpid())]
+                process = Process(command, _environment())
+                self._open.add(process)
+            is_ready = process.comes_up(READY_LIMIT)
+        except (OSError, subprocess.SubprocessError) as failure:
+            raise GuardError(f"{type(failure).__name__}: {failure}") from None
+        if not is_ready:
+            has_ended = process.is_gone
+            self._close(process)
+            raise GuardError("It ended at once." if has_ended else f"It was not ready within {READY_LIMIT:g} s.")
+        with contextlib.suppress(RuntimeError):  # there are no more: the next start, or keep-alive, looks after it
+            threading.Thread(target=self._watch, args=[process], name=THREAD_NAME, daemon=True).start()
+            process.is_watched = True
+        return process
 
-    def _close(self) -> None:
-        for descriptor in (self._pipe, self._answers):
-            if descriptor is not None:
-                os.close(descriptor)
-        self._pipe = self._answers = None
+    def _watch(self, process: Process) -> None:
+        """Until it is let go: has another one take its place as soon as it is lost."""
+        asked, is_told = time.monotonic(), False
+        while not process.is_let_go.is_set():
+            process.pause(PULSE)
+            self._take_off(process)
+            if process.is_gone or process.is_mute(HEAR_LIMIT):
+                how = "has ended" if process.is_gone else "does not answer"
+                why = self._replace(process)
+                if why is None:
+                    continue
+                if not is_told:
+                    logger.warning(
+                        "the process that guards the sessions %s, and no other came up (%s): it is tried again; until "
+                        "one is there, what runs when this process dies is billed to its cap", how, why,
+                    )  # fmt: skip
+                is_told = True
+                process.is_let_go.wait(RENEW_PAUSE)
+            elif time.monotonic() - asked >= PULSE:
+                asked, is_told = time.monotonic(), False
+                self._post({"do": "hear"})
+        self._close(process)
 
+    def _replace(self, process: Process) -> str | None:
+        """Has another one take its place; why none came up."""
+        with self._lock:
+            if self._process is process and not process.is_let_go.is_set():
+                if not self._charges and not self._expecting:
+                    self._let_go(process)
+                else:
+                    try:
+                        self._renew()
+                    except GuardError as failure:
+                        return str(failure)
+                    logger.warning("the process that guards the sessions was lost: another one has taken its place")
+        self._deliver()
+        return None
 
-def _is_readable(descriptor: int, limit: float) -> bool:
-    """Whether something, or the end, can be read within so many seconds; `select` itself takes no large descriptor."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        return bool(selector.select(limit))
+    def _take_off(self, process: Process) -> None:
+        """What was handed over, and is heard of, is no business of this process any more."""
+        process.listen()
+        if not self._handed:
+            return
+        with self._lock:
+            known = self._handed if process is self._process else {}
+            for session_id in [one for one, number in known.items() if process.has_heard(number)]:
+                self._drop(session_id)
+        self.leave_if_unused()
+
+    def _let_go(self, process: Process) -> None:
+        process.end()
+        if self._process is process:
+            self._process = None
+        if not process.is_watched:
+            self._close(process)
+
+    def _close(self, process: Process) -> None:
+        process.close()
+        self._open.discard(process)
 
 
 def _told(charge: Charge, left: float) -> dict[str, Any]:
@@ -297,6 +336,9 @@ def _environment() -> dict[str, str]:
         here = None
     path = [entry for entry in sys.path if entry and (here is None or Path(entry) != here)]
     kept = {name: value for name, value in os.environ.items() if KEPT.fullmatch(name)}
+    if here is not None:
+        # the guard has another working directory
+        kept |= {name: str(here / kept[name]) for name in FILES if kept.get(name)}
     return {**kept, "PYTHONPATH": os.pathsep.join(path)}
 
 

@@ -16,6 +16,7 @@ from .media.tokens import Room
 Mode = Literal["FULL", "LITE"]
 CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}
 SANDBOX_SECONDS: Final = 60
+KEPT_SESSIONS: Final = 5_000  # those that run apart, the oldest are forgotten first
 SHOWN_CREDITS: Final = Decimal("0.000001")
 
 NO_CREDITS_CODE: Final = 4002
@@ -205,6 +206,7 @@ class Account:
         )
         self._sessions[session.id] = session
         self._by_token[_digest(session.token)] = session
+        self._forget_oldest()
         return session
 
     def start(self, session: Session, now: int, received_at: float, refusal: Refused | None = None) -> None:
@@ -266,6 +268,13 @@ class Account:
         if (exhausted := self._exhausted()) is not None:
             dues.append(exhausted)
         return min(dues, key=lambda due: due.moment, default=None)
+
+    def _forget_oldest(self) -> None:
+        """Keeps to the limit; what runs is not forgotten, nor what was there before the simulator."""
+        if len(self._sessions) > KEPT_SESSIONS:
+            oldest = next((one for one in self._sessions.values() if not (one.running or one.past)), None)
+            if oldest is not None:
+                del self._sessions[oldest.id], self._by_token[_digest(oldest.token)]
 
     def _exhausted(self) -> Due | None:
         """The moment at which the running sessions have used up the credits, the same however seldom somebody asks.

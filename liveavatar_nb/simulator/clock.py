@@ -50,8 +50,12 @@ class Clock:
         self._changed = asyncio.Event()
 
     async def pause(self, moment: int | None, *, seen: int, limit: float | None = None) -> None:
-        """Returns at the simulated moment, after `limit` real seconds, or at a poke newer than `seen`."""
+        """Returns at the simulated moment, after `limit` real seconds, or at a poke newer than `seen`.
+
+        Others have their turn in any case: who looks again and again, and pokes meanwhile, would let nobody else run.
+        """
         if self.version != seen:
+            await asyncio.sleep(0)
             return
         waits = [] if limit is None else [limit]
         if moment is not None and self._speed:

@@ -142,8 +142,8 @@ class Conversation:
             self._service.warn("avatar.speak_response without a context_id: the avatar never answers")
 
     async def _give_voice(self) -> None:
-        """Makes the sounds of what waits, one after the other."""
-        while True:
+        """Makes the sounds of what waits, one after the other; once the session is over nothing takes a sound."""
+        while self._session.running:
             seen = self._service.clock.version
             if (utterance := self._dialogue.voiceless()) is None:
                 await self._service.clock.pause(None, seen=seen)

@@ -17,6 +17,7 @@ AHEAD: Final = 2  # utterances whose sound is made before it is their turn
 LONGEST_CHUNK: Final = 16  # characters of a word, or of a text without spaces, that come in one chunk
 CHUNK: Final = re.compile(rf"\s*\S{{1,{LONGEST_CHUNK}}}")
 HEARD: Final = "…"  # each second of a speech that is not understood
+MOST_DOTS: Final = 3_600  # seconds of one turn that are told of: a clock that is moved on by years tells no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,9 @@ class Dialogue:
             self._counted_at = now
 
     def _dot_due(self) -> int | None:
-        return None if self._turn_at is None else self._turn_at + (self._dots + 1) * SECOND
+        if self._turn_at is None or self._dots == MOST_DOTS:
+            return None
+        return self._turn_at + (self._dots + 1) * SECOND
 
     def _dot(self, moment: int) -> list[Happening]:
         self._dots += 1

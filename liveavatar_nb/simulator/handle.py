@@ -107,7 +107,8 @@ class Faults:
         - ``swap``: the next two events are sent in reverse order, `times` such pairs.
         - ``rename``: events of the type `old` are sent as ones of the type `new`.
         - ``stall``: from now on the open socket, else the next one when it is connected, is half-open: nothing is read,
-          answered or sent any more, pings neither, and it is not closed until a newer one takes its place.
+          answered or sent any more, pings neither, and it is not closed until a newer one takes its place, or a minute
+          after its session's end.
 
         For ``room``: ``twice``, ``swap`` and ``rename``, as above; ``close`` and ``send``, too, where a line stands in
         for the room.
@@ -231,7 +232,9 @@ class Simulator:
         self._owner.child.close()
 
     def ledger(self) -> list[LedgerEntry]:
-        """All sessions in the order of their creation, as they were booked until now."""
+        """Sessions in the order of their creation, as they were booked until now: all that run, and of the others the
+        latest; 5,000 together.
+        """
         entries = self._owner.ask("ledger")
         return [LedgerEntry(**{**entry, "credits": Decimal(entry["credits"])}) for entry in entries]
 
@@ -248,7 +251,8 @@ class Simulator:
         self._owner.ask("speed", {"speed": number("speed", speed, low=0, high=HIGHEST_SPEED)})
 
     def requests(self) -> list[dict[str, Any]]:
-        """What arrived, oldest first: method, path, query, body, auth (``key``, ``bearer``, None), received_at, status.
+        """What arrived, oldest first: method, path, query, body, auth (``key``, ``bearer``, None), received_at, status;
+        the latest 10,000 of them, and no body of more than 64 KiB.
 
         Secrets are masked; the owner's own questions are left out.
         """

@@ -71,6 +71,7 @@ class Line:
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
+            await asyncio.sleep(0)  # in a burst, which is there without a wait, others have their turn
             text = message.get("text")
             try:
                 frame = None if text is None else parse(text)
@@ -111,6 +112,7 @@ class Line:
         while fault := self._service.faults.take({ROOM}, "close", "send"):
             if fault.kind == "send":
                 await self._send(raw(fault))
+                await asyncio.sleep(0)  # others have their turn, however many frames it is
                 continue
             if (code := fault.parameters.get("code", ABNORMAL)) == ABNORMAL:
                 self._service.cut(self._websocket.scope["client"])

@@ -17,7 +17,6 @@ from .account import Account
 from .avatars import Catalogue
 from .belongings import Context, LlmConfiguration, Memory, Secret
 from .clock import Clock
-from .critic import Critic
 from .ear import Ear
 from .faults import Switchboard
 from .history import furnish
@@ -72,7 +71,6 @@ class Service:
         self.sockets: dict[str, Connection] = {}
         self.host = Host(options.livekit, self.warn)
         self.stages: dict[str, Stage] = {}  # by session id, of the sessions that run
-        self._critics: dict[str, Critic] = {}
         self._api_key = api_key.encode()
         self._admin_token = (admin_token or secrets.token_urlsafe(32)).encode()
 
@@ -106,10 +104,6 @@ class Service:
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
-
-    def critic(self, session_id: str) -> Critic:
-        """The one that looks at what a session's client does, whichever socket it comes by."""
-        return self._critics.setdefault(session_id, Critic(self.warn))
 
     def cut(self, client: tuple[str, int] | None) -> None:
         """Cuts a connection without a word."""

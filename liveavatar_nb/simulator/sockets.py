@@ -23,6 +23,7 @@ REFUSED: Final = 4401  # before the handshake is answered it becomes HTTP 403
 REPLACED: Final = 4409
 ABNORMAL: Final = 1006
 UNAVAILABLE: Final = 503
+HALF_OPEN_SECONDS: Final = 60.0  # real ones that a stalled socket outlives its session
 
 
 async def talk(websocket: WebSocket) -> None:
@@ -52,10 +53,10 @@ class Connection:
     def __init__(self, service: Service, session: Session, websocket: WebSocket) -> None:
         self._service, self._session, self._websocket = service, session, websocket
         self._speech = Speech()
-        self._critic = service.critic(session.id)
         self._delivery = Delivery(service.faults, service.options.spelling)
         self._outbox: list[Event] = []
         self._stage = service.stages[session.id]
+        self._critic = self._stage.critic
         self._cues = Cues(self._stage)
         self._connected = False
         self._stalled = False
@@ -82,6 +83,7 @@ class Connection:
             text = message.get("text")
             self._take(message["bytes"] if text is None else text)
             self._service.clock.poke()
+            await asyncio.sleep(0)  # in a burst, which is there without a wait, others have their turn
 
     async def _write(self) -> None:
         try:
@@ -143,6 +145,7 @@ class Connection:
         while fault := self._service.faults.take({SOCKET}, "close", "send", "stall"):
             if fault.kind == "send":
                 await self._send_raw(fault)
+                await asyncio.sleep(0)  # others have their turn, however many frames it is
                 continue
             if fault.kind == "stall":
                 self._stalled = True
@@ -154,13 +157,15 @@ class Connection:
         return False
 
     async def _say_nothing(self, reader: asyncio.Task[None]) -> None:
-        """Stays half-open until a newer socket takes over, or the simulator ends."""
+        """Stays half-open until a newer socket takes over, or for a minute after the session's end."""
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
         # not before: the reader, where it still had a frame, would have the connection read on
         self._service.deafen(self._websocket.scope["client"])
-        while self._newest():
+        while self._current():
             await self._service.clock.pause(None, seen=self._service.clock.version)
+        if self._newest():
+            await asyncio.sleep(HALF_OPEN_SECONDS)
         self._service.cut(self._websocket.scope["client"])
 
     async def _flush(self) -> None:

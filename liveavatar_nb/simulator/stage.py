@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from .account import Session
 from .clock import SECOND
 from .conversation import Conversation
+from .critic import Critic
 from .media.actor import Actor
 from .media.host import AVATAR, CLIENT
 from .media.tokens import Room
@@ -39,6 +40,7 @@ class Stage:
 
     def __init__(self, service: Service, session: Session) -> None:
         self.line: LineConnection | None = None
+        self.critic: Final = Critic(service.warn)  # whichever socket the session's client comes by
         self._service, self._session = service, session
         converses = session.mode == "FULL" or not session.has_socket
         self._conversation = Conversation(service, session, self) if converses else None
@@ -144,7 +146,7 @@ class Stage:
 
     def warn(self, text: str) -> None:
         """Once in the session."""
-        self._service.critic(self._session.id).stage(text)
+        self.critic.stage(text)
 
     async def _run(self) -> None:
         """Stands on it until the session ends, whatever the reason."""

@@ -8,9 +8,8 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 logger = logging.getLogger("liveavatar_nb.widgets")
-
-R = TypeVar("R")
 
 PAGES = 16  # whose newest words are known
 PATIENCE = 10.0  # s that a page has for what is asked of it
@@ -74,7 +71,7 @@ class Camera(RoomView):
             >>> view.snapshot().save("avatar.png")
         """
         image_module()
-        return self._wait(self._snapshot(patience(timeout), holds_up()))
+        return bridge.call(self._snapshot(patience(timeout), holds_up()), closes=True)
 
     @property
     def last_snapshot(self) -> Image | None:
@@ -124,12 +121,6 @@ class Camera(RoomView):
         self._write(view_problem=None)
 
     # what is asked of pages
-
-    def _wait(self, work: Coroutine[Any, Any, R]) -> R:
-        try:
-            return bridge.call(work)
-        finally:
-            bridge.close_if_unused()
 
     async def _snapshot(self, limit: float, is_held_up: bool) -> Image:
         content: bytes = await self._ask("snapshot", uuid.uuid4().hex, limit, is_held_up=is_held_up)

@@ -34,7 +34,8 @@ class SessionPanel(PersonaView):
     """Start and Stop, the session's state, time and cost, and what to do when something is wrong.
 
     Set `avatar` (an id), or link it to a picker's `value`. A session that a page has shown is stopped when no page
-    shows it any more for as long as `start` was told by `unwatched`; where a cell can hold up the page's word, not.
+    shows it any more for as long as `start` was told by `unwatched`. In a host where a cell holds up the page's words,
+    time beside a running cell does not count.
 
     Args:
         la: the client, a `LiveAvatar`.

@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from ..bridge import bridge
 from ..errors import LiveAvatarException, ViewError
 from ..threads import on_own_thread
 from .camera import HELD_UP, PATIENCE, Camera, holds_up, not_written, patience, saved_as
@@ -66,7 +67,8 @@ class Recorder(Camera):
             ViewError: no session is live, no page shows the view, one records already, or it cannot record.
         """
         place = place_of(path)
-        self._wait(self._record(place, *limits(seconds, megabytes), patience(timeout), holds_up()))
+        work = self._record(place, *limits(seconds, megabytes), patience(timeout), holds_up())
+        bridge.call(work, closes=True, undo=self._drop)
 
     def stop_recording(self, *, timeout: float = PATIENCE) -> Path:
         """Ends the recording, and gives its file's path; one that has ended by itself, too.
@@ -77,7 +79,7 @@ class Recorder(Camera):
         Raises:
             ViewError: none was begun, or nothing came of it.
         """
-        return self._wait(self._stop_recording(patience(timeout), holds_up()))
+        return bridge.call(self._stop_recording(patience(timeout), holds_up()), closes=True)
 
     def close(self) -> None:
         """Takes the widget from the page, and ends what it records."""
@@ -133,7 +135,7 @@ class Recorder(Camera):
 
     # what is recorded
 
-    async def _record(self, place: Path | None, seconds: float, size: int, limit: float, is_held_up: bool) -> None:
+    async def _record(self, place: Path | None, seconds: float, size: int, limit: float, is_held_up: bool) -> Recording:
         self._end_forgotten()
         if self._recording is not None and not self._recording.is_over:
             raise ViewError("A recording is under way already.", remedy="stop_recording() ends it.")
@@ -143,10 +145,17 @@ class Recorder(Camera):
         try:
             await self._ask("record", request, limit, is_held_up=is_held_up, seconds=seconds, bytes=size)
         except BaseException:
-            self._tell_recorder(recording)
-            recording.discard()
-            self._recording = None
+            await self._drop(recording)
             raise
+        return recording
+
+    async def _drop(self, recording: Recording) -> None:
+        """Ends it, and keeps nothing of it: nobody knows that it was begun."""
+        self._tell_recorder(recording)
+        recording.discard()
+        if self._recording is recording:
+            self._recording = None
+            self._recorder_silence.end()
 
     async def _stop_recording(self, limit: float, is_held_up: bool) -> Path:
         recording, is_recorded = self._recording, self._is_recorded

@@ -113,7 +113,10 @@ class SessionView(ControlledWidget):
     def _take(self, command: Command) -> None:
         if command.name == "stop":
             # a stop needs nothing else: not the loop, if that does not answer
-            threading.Thread(target=self._stop, args=[command], name="liveavatar_nb-stop", daemon=True).start()
+            try:
+                threading.Thread(target=self._stop, args=[command], name="liveavatar_nb-stop", daemon=True).start()
+            except RuntimeError:  # the machine has no more of them
+                self._stop(command)
         else:
             super()._take(command)
 

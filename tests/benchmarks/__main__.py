@@ -12,12 +12,14 @@ from pathlib import Path
 
 import liveavatar_nb
 
+from ..launch import heed_signals
 from . import answers, bundle, calls, cpu, deaths, gallery, imports, live, requests, sound, speech
 
 OF_CALLS = calls, imports, answers, requests, sound, speech, deaths
 OF_PAGES = bundle, live, gallery, cpu
 REPORTS = {module.__name__.rpartition(".")[2]: module.report for module in (*OF_CALLS, *OF_PAGES)}
 
+heed_signals()
 names = sys.argv[1:] or list(REPORTS)
 if unknown := [name for name in names if name not in REPORTS]:
     sys.exit(f"No benchmark {', '.join(unknown)}. There are: {', '.join(REPORTS)}.")

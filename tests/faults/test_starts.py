@@ -144,22 +144,22 @@ async def test_a_start_that_is_applied_after_its_stop(
     monkeypatch.setattr(config, "STOP_LIMIT", 0.3)
 
     def looks() -> int:
-        return int(arrived().count("GET /v1/sessions"))
+        return sum(call.startswith("GET /v1/sessions/") for call in arrived())
 
     simulator.faults.add("start", "late", seconds=1.5)
     error = await failed(lab, clock)
     assert error.confirmed_stopped
     assert lab.session is not None
     assert lab.session.is_pursued
-    # one by the start itself, one behind it
-    assert looks() == 2
+    # after the stop, by the start itself, and behind it
+    assert looks() == 3
     await until(simulator.billed)
     await clock.go_on(7.9)
-    assert looks() == 2
+    assert looks() == 3
     simulator.faults.add("stop", "status", status=500, times=None)
     await clock.go_on(0.1)
-    # the stop was refused, and the list looked at again
-    assert looks() == 4
+    # the stop was refused, and the record looked at again
+    assert looks() == 5
     assert simulator.billed()
     assert lab.session.is_live
     told = [error.confirmed_stopped]
@@ -219,7 +219,7 @@ async def test_a_client_that_is_closed_while_a_start_is_looked_for_leaves_it_to_
 async def test_a_stop_that_is_told_there_is_no_such_session(
     lab: AsyncLiveAvatar, simulator: Simulator, clock: ManualClock, arrived: Any, *, runs: bool
 ) -> None:
-    """row 10: a 404 by itself proves nothing: the list of active sessions does."""
+    """row 10: a 404 by itself proves nothing: the session's own record does."""
     made = await lab.api.contexts.create(name="Guide", prompt="You guide.", opening_text=None)
     session = await lab.start("Silas", context=made.id)
     simulator.faults.add("stop", "status", status=404)
@@ -233,10 +233,10 @@ async def test_a_stop_that_is_told_there_is_no_such_session(
         await session.stop()
         assert session.end_reason == "IDLE_TIMEOUT"
     assert session.stop_is_confirmed
-    assert "GET /v1/sessions" in arrived()
+    assert f"GET /v1/sessions/{session.id}" in arrived()
 
 
-async def test_a_stop_that_is_told_so_where_the_list_does_not_answer(
+async def test_a_stop_that_is_told_so_where_the_record_does_not_answer(
     lab: AsyncLiveAvatar, simulator: Simulator, clock: ManualClock
 ) -> None:
     """row 10: then it is not confirmed."""

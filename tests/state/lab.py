@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import json
 import logging
@@ -15,11 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator, config
+import httpx
+
+from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, LiveAvatarAPI, Simulator, config
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.errors import LiveAvatarException, StopNotConfirmed
 from liveavatar_nb.guard import __main__ as guard_process
 from liveavatar_nb.guard.handle import Guard
+from liveavatar_nb.guard.process import Process
 from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.models import Avatar
@@ -34,6 +38,7 @@ LATEST = 0.03  # s after which a late call is applied at the latest
 LONGEST_DELAY = 0.02  # s that a call is held up
 FIRST_LOOK = config.UNKNOWN_LOOKS[0]
 HANG = 20.0  # s after which what has not ended hangs
+CROWD = 45  # sessions of others at a time: with ours, several pages of the list
 OPERATIONS = ("token", "start", "start", "stop", "stop", "keep_alive", "sessions", "session", "any")
 SOCKET_FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("delay", {"seconds": LONGEST_DELAY}),
@@ -124,59 +129,124 @@ class HandWatch(guard_process.Watch):
         return any(charge.due != guard_process.NEVER for charge in self._charges.values())
 
 
+class HandProcess(Process):
+    """A guard without a process: it lives in this one, and dies, or is stopped, when it is told to."""
+
+    def __init__(self, watch: HandWatch) -> None:
+        self.watch = watch
+        self.pid = 0
+        self.is_watched = False
+        self.is_let_go = threading.Event()
+        self.is_killed = False
+        self.is_held = False
+        self._told = self._heard = 0
+        self._waiting: list[dict[str, Any]] = []
+
+    @property
+    def is_gone(self) -> bool:
+        return self.is_killed or self.is_let_go.is_set()
+
+    def is_mute(self, limit: float) -> bool:
+        return self._heard < self._told
+
+    def tell(self, told: dict[str, Any]) -> int:
+        self._told += 1
+        self._waiting.append(told)
+        self.go_on()
+        return self._told
+
+    def go_on(self) -> None:
+        """Hears what it was told, unless it is held."""
+        while self._waiting and not (self.is_held or self.is_gone):
+            self.watch.take(self._waiting.pop(0))
+            self._heard += 1
+
+    def hears(self, number: int, limit: float) -> bool:
+        return self.has_heard(number)
+
+    def listen(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+    def end(self) -> None:
+        self.go_on()
+        self.is_let_go.set()
+
+    def close(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass
+
+
 class HandGuard(Guard):
     """A guard without a process: it lives by a clock that the test moves, and dies when it is told to."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__()
         self._now = clock.monotonic
-        self.watch: HandWatch | None = None
         self.left: list[HandWatch] = []  # whose kernel is done with them
 
+    def _launch(self) -> Process:
+        return HandProcess(HandWatch(self._now))
+
+    def _let_go(self, process: Process) -> None:
+        assert isinstance(process, HandProcess)
+        super()._let_go(process)
+        if not (process.is_killed or process.is_held):
+            self.left.append(process.watch)
+            process.watch.end()
+
     @property
-    def is_there(self) -> bool:
-        return self.watch is not None
-
-    def _start(self) -> None:
-        self.watch = HandWatch(self._now)
-
-    def _tell(self, told: dict[str, Any]) -> None:
-        if self.watch is None:
-            raise BrokenPipeError(32, "Broken pipe")
-        self.watch.take(told)
-
-    def _close(self) -> None:
-        if self.watch is not None:
-            self.left.append(self.watch)
-            self.watch.end()
-        self.watch = None
+    def _hand(self) -> HandProcess | None:
+        process = self._process
+        assert process is None or isinstance(process, HandProcess)
+        return None if process is None or process.is_gone else process
 
     def die(self) -> None:
         """SIGKILL."""
-        with self._lock:
-            self.watch = None
+        if self._hand is not None:
+            self._hand.kill()
+
+    def hold(self) -> None:
+        """SIGSTOP."""
+        if self._hand is not None:
+            self._hand.is_held = True
 
     def kernel_dies(self) -> None:
         """The pipe's end; nobody is there who could say anything more."""
-        with self._lock:
-            self._close()
+        if self._hand is not None:
+            self._let_go(self._hand)
         self._reset()
 
     def forget(self) -> None:
         """Of one run nothing is left for the next."""
         self._reset()
-        self.watch, self.left = None, []
+        self.left = []
 
     @property
     def watches(self) -> list[HandWatch]:
-        """All that live."""
-        return [*self.left, *([self.watch] if self.watch else [])]
+        """All that live, and are not held."""
+        here = self._hand
+        return [*self.left, *([here.watch] if here is not None and not here.is_held else [])]
+
+    def look_after(self) -> None:
+        """What the thread does that watches it."""
+        if (process := self._process) is not None:
+            self._post({"do": "hear"})
+            self._take_off(process)
+            if process.is_gone or process.is_mute(0):
+                self._replace(process)
 
     def act(self) -> None:
         """Has it do what is due."""
+        self.look_after()
         for watch in self.watches:
             watch.act()
         self.left = [watch for watch in self.left if watch._charges]
+        self.look_after()
 
     @property
     def is_busy(self) -> bool:
@@ -215,6 +285,7 @@ class Party:
 
     inner: AsyncLiveAvatar
     face: LiveAvatar | None
+    lent: httpx.AsyncClient | None = None  # the caller's own, who may close it at any moment
     starts: list[asyncio.Future[Any]] = field(default_factory=list)
     is_gone: bool = False
 
@@ -246,6 +317,7 @@ class Lab:
         self.steps: list[str] = []
         self._work: set[asyncio.Future[Any]] = set()
         self._known = {entry.session_id for entry in simulator.ledger()}
+        self._crowd: list[str] = []  # sessions of the same account that nobody here protects
         self._guard_died = False
         self._under_way = 0.0  # s until all that was sent has been applied
 
@@ -257,12 +329,14 @@ class Lab:
             self._under_way = LONGEST_DELAY + LATEST + 0.01
         self.simulator.faults.add(operation, kind, times=times, **parameters)
 
-    def connect(self, *, sync: bool) -> None:
-        """One more client."""
+    def connect(self, *, sync: bool, lent: bool = False) -> None:
+        """Add a client, async ones also with an HTTP client of the caller's."""
         if len([party for party in self.parties if not party.is_gone]) >= 4:
             return
-        options: dict[str, Any] = {"api_url": self.simulator.url, "clock": self.clock}
-        face = LiveAvatar(KEY, **options) if sync and not self.is_async else None
+        is_sync = sync and not self.is_async
+        lent_client = httpx.AsyncClient(trust_env=False) if lent and not is_sync else None
+        options: dict[str, Any] = {"api_url": self.simulator.url, "clock": self.clock, "http_client": lent_client}
+        face = LiveAvatar(KEY, **options) if is_sync else None
         inner = AsyncLiveAvatar(KEY, **options) if face is None else face._inner
         inner.api.transport._policy = Policy(3, config.RETRY_BASE, None)
         sessions = self.sessions
@@ -272,7 +346,7 @@ class Lab:
                 sessions.append(inner.session)
 
         inner.watch(note)
-        self.parties.append(Party(inner, face))
+        self.parties.append(Party(inner, face, lent_client))
 
     def start(self, which: int, **options: Any) -> None:
         """A start, which may go on while other things happen."""
@@ -281,6 +355,75 @@ class Lab:
             return
         work = self._run(party, party.inner.start(self.avatar, **options), "start")
         party.starts.append(work)
+
+    def interrupt_late(self, which: int) -> None:
+        """Start a session from a thread, and interrupt that thread as the avatar connects, as Ctrl-C does."""
+        party = self._party(which)
+        if party is None or party.face is None:
+            return
+        start, inner, sessions, held = party.face.start, party.inner, self.sessions, self.held
+        waiting: list[int] = []
+        returned: list[Session] = []
+
+        def on_change() -> None:
+            if waiting and inner.session is not None and inner.session.state == "connected":
+                thread = waiting.pop()
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+
+        def run() -> None:
+            try:
+                waiting.append(threading.get_ident())
+                try:
+                    # a result that is in the list is held, whenever the interrupt comes
+                    returned.append(start(self.avatar))
+                finally:
+                    waiting.clear()
+                # one that is still under way arrives here
+                time.sleep(0.001)
+            except KeyboardInterrupt:
+                pass
+            except LiveAvatarException as failure:
+                self.errors.append(failure)
+            finally:
+                unwatch()
+                if inner.session is not None and inner.session not in sessions:
+                    sessions.append(inner.session)
+                held.extend(one._inner for one in returned)
+
+        unwatch = inner.watch(on_change)
+        self._spawn(asyncio.to_thread(run), "interrupted start")
+
+    def close_lent(self, which: int) -> None:
+        """Close the HTTP client that a caller lent: what is to be stopped is stopped all the same."""
+        party = self._party(which)
+        if party is not None and party.lent is not None:
+            self._spawn(party.lent.aclose(), "close of a lent client")
+
+    def crowd(self, count: int) -> None:
+        """Start sessions of the same account that belong to others, so that its list has several pages."""
+        self._in_the_end(self._gather_crowd(count))
+
+    async def _gather_crowd(self, count: int) -> None:
+        async with LiveAvatarAPI(KEY, api_url=self.simulator.url) as api:
+            for _ in range(min(count, CROWD - len(self._crowd))):
+                with contextlib.suppress(LiveAvatarException):
+                    token = await api.sessions.create_token(mode="LITE", avatar_id=self.avatar.id)
+                    self._crowd.append(token.session_id)
+                    await api.sessions.start(token.session_id, token.session_token)
+
+    def thin_out(self, count: int) -> None:
+        """End some sessions of others, while ours go on: their places in the list move."""
+        ended, self._crowd = self._crowd[:count], self._crowd[count:]
+        self._spawn(self._end_crowd(ended), "end of others' sessions")
+
+    async def _end_crowd(self, ended: list[str]) -> None:
+        async with LiveAvatarAPI(KEY, api_url=self.simulator.url) as api:
+            for session_id in ended:
+                try:
+                    await api.sessions.stop(session_id)
+                except LiveAvatarException:
+                    self._crowd.append(session_id)
+                await asyncio.sleep(0)
 
     def cancel(self, which: int) -> None:
         """Ctrl-C, or a cancelled task, in a start."""
@@ -347,6 +490,11 @@ class Lab:
         self._guard_died = True
         self.guard.die()
 
+    def hold_guard(self) -> None:
+        """SIGSTOP of the guard."""
+        self._guard_died = True
+        self.guard.hold()
+
     def kill_loop(self) -> None:
         """Somebody stops the managed loop from within."""
         if bridge.is_running:
@@ -370,6 +518,7 @@ class Lab:
         for name, seconds in SETTLED.items():
             setattr(config, name, seconds)
         try:
+            self._in_the_end(self._end_crowd(self._take_crowd()))
             if ending == "look":
                 self._look()
             if ending in ("exit", "kill"):
@@ -386,6 +535,10 @@ class Lab:
             for name, seconds in before.items():
                 setattr(config, name, seconds)
             self._end_loop()
+
+    def _take_crowd(self) -> list[str]:
+        crowd, self._crowd = self._crowd, []
+        return crowd
 
     def _look(self) -> None:
         """No client is closed, and time passes: what is billed then is a session that somebody has."""
@@ -494,6 +647,8 @@ class Lab:
         for party in self.parties:
             if party.face is None:
                 self._in_the_end(party.inner.api.aclose())
+            if party.lent is not None:
+                self._in_the_end(party.lent.aclose())
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         # transports close in the loop's next turns
         self._in_the_end(asyncio.sleep(0.005))

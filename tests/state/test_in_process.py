@@ -30,7 +30,7 @@ from liveavatar_nb.models import Avatar
 
 from ..faults.canary import KEY
 from ..faults.manual import ManualClock
-from .lab import LIMITS, GuardTime, HandGuard, Lab, Listener, fault
+from .lab import LIMITS, SETTLED, GuardTime, HandGuard, Lab, Listener, fault
 
 STEPS = int(os.environ.get("LIVEAVATAR_NB_TEST_STEPS", "10000"))
 SEED = int(os.environ.get("LIVEAVATAR_NB_TEST_SEED", "20261124"))
@@ -96,10 +96,34 @@ class Sessions(RuleBasedStateMachine):
         self.lab.connect(sync=sync)
         self.lab.connect(sync=not sync)
 
-    @rule(sync=st.booleans())
-    def connect(self, sync: bool) -> None:
-        self.does(f"connect(sync={sync})")
-        self.lab.connect(sync=sync)
+    @rule(sync=st.booleans(), lent=st.booleans())
+    def connect(self, sync: bool, lent: bool) -> None:
+        self.does(f"connect(sync={sync}, lent={lent})")
+        self.lab.connect(sync=sync, lent=lent)
+
+    @rule(which=whoever, pause=moment)
+    def close_lent(self, which: int, pause: float) -> None:
+        self.does(f"close_lent({which}); turn({pause})")
+        self.lab.close_lent(which)
+        self.lab.turn(pause)
+
+    @rule(which=whoever, pause=moment)
+    def interrupt_late(self, which: int, pause: float) -> None:
+        self.does(f"interrupt_late({which}); turn({pause})")
+        self.lab.interrupt_late(which)
+        self.lab.turn(pause)
+
+    @rule(count=st.sampled_from([5, 25]), chance=st.integers(0, 3))
+    def crowd(self, count: int, chance: int) -> None:
+        self.does(f"crowd({count}) at {chance} of 3")
+        if not chance:
+            self.lab.crowd(count)
+
+    @rule(count=st.sampled_from([1, 5, 20]), pause=moment)
+    def thin_out(self, count: int, pause: float) -> None:
+        self.does(f"thin_out({count}); turn({pause})")
+        self.lab.thin_out(count)
+        self.lab.turn(pause)
 
     @rule(which=whoever, others=st.sampled_from(["concurrent", "replace", ""]), options=choices, pause=moment)
     def start(self, which: int, others: str, options: dict[str, float | None], pause: float) -> None:
@@ -176,6 +200,12 @@ class Sessions(RuleBasedStateMachine):
             self.lab.kill_guard()
 
     @rule(chance=st.integers(0, 3))
+    def hold_guard(self, chance: int) -> None:
+        self.does(f"hold_guard() at {chance} of 3")
+        if not chance:
+            self.lab.hold_guard()
+
+    @rule(chance=st.integers(0, 3))
     def kill_loop(self, chance: int) -> None:
         self.does(f"kill_loop() at {chance} of 3")
         if not chance:
@@ -224,6 +254,13 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Stag
 
 
 async def _get_avatar(simulator: Simulator) -> Avatar:
+    # the first call takes longest, and is none of those that are tried
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "TOTAL_TIMEOUT", SETTLED["TOTAL_TIMEOUT"])
+        return await _look_up(simulator)
+
+
+async def _look_up(simulator: Simulator) -> Avatar:
     async with LiveAvatarAPI(KEY, api_url=simulator.url) as api:
         return next(avatar for avatar in await api.avatars.public() if avatar.name == "Silas")
 

@@ -1,4 +1,5 @@
-"""200 steps with processes: kernels on one journal that are killed, held and forked, and guards that are killed.
+"""200 steps with processes: kernels on one journal that are killed, held, forked and short of descriptors, and guards
+that are killed and stopped.
 
 `LIVEAVATAR_NB_TEST_STEPS` over 10,000 sets more of them; `LIVEAVATAR_NB_TEST_SEED` sets which.
 """
@@ -146,6 +147,7 @@ class Kernels(RuleBasedStateMachine):
         self.all: list[Kernel] = []
         self.steps: list[str] = []
         self.guard_died = False
+        self.stopped: list[psutil.Process] = []
         self.known = {entry.session_id for entry in Place.simulator.ledger()}
 
     def one(self, which: int) -> Kernel | None:
@@ -230,6 +232,26 @@ class Kernels(RuleBasedStateMachine):
                 self.guard_died = True
                 guard.kill()
 
+    @rule(which=whoever, chance=st.integers(0, 2))
+    def stop_guard(self, which: int, chance: int) -> None:
+        self.does(f"stop_guard({which}) at {chance} of 2")
+        if self.all and not chance:
+            for guard in guards(self.all[which % len(self.all)].pid):
+                guard.suspend()
+                self.stopped.append(guard)
+
+    @rule(which=whoever, chance=st.integers(0, 2))
+    def sicken(self, which: int, chance: int) -> None:
+        self.does(f"sicken({which}) at {chance} of 2")
+        if (kernel := self.one(which)) and not chance:
+            kernel.does("sicken")
+
+    @rule(which=whoever)
+    def recover(self, which: int) -> None:
+        self.does(f"recover({which})")
+        if kernel := self.one(which):
+            kernel.does("recover")
+
     @rule(seconds=st.sampled_from([0.02, 0.1, 0.4]))
     def wait(self, seconds: float) -> None:
         self.does(f"wait({seconds})")
@@ -245,8 +267,12 @@ class Kernels(RuleBasedStateMachine):
 
     def settle(self) -> None:
         Place.simulator.faults.clear()
+        for guard in self.stopped:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                guard.resume()
         time.sleep(0.25)
         for number, kernel in enumerate(self.alive):
+            kernel.does("recover")
             told = kernel.does("settle")
             assert not told["hang"], f"a call hangs: {told}"
             assert CANARY not in str(told)
@@ -254,7 +280,7 @@ class Kernels(RuleBasedStateMachine):
             assert not unwatched, unwatched
             billed = {entry.session_id for entry in Place.simulator.billed()}
             assert set(told["connected"]) <= billed, "a session of a kernel that lives was stopped by another"
-            whose = kernel.does("whose")
+            whose = self.whose(kernel)
             strangers = [one for one in whose.values() if one not in ("this kernel", "another kernel", "orphan")]
             assert not strangers, whose
             assert all(whose[session] == "this kernel" for session in told["connected"]), whose
@@ -279,6 +305,19 @@ class Kernels(RuleBasedStateMachine):
         assert self.guard_died or not left, f"in the journal: {left}"
         for path in journal.folder.glob("*"):
             assert CANARY.encode() not in path.read_bytes()
+
+    @staticmethod
+    def whose(kernel: Kernel) -> dict[str, str | None]:
+        """Ask until it is answered: a busy machine takes longer than the short limits here allow."""
+        answers: list[Any] = []
+
+        def is_answered() -> bool:
+            answers.append(kernel.does("whose"))
+            return isinstance(answers[-1], dict)
+
+        eventually(is_answered, "does not list its sessions")
+        told: dict[str, str | None] = answers[-1]
+        return told
 
     def clear(self) -> None:
         for kernel in self.alive:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -41,6 +42,7 @@ LIMITS: dict[str, Any] = {
     "SOCKET_CLOSE_TIMEOUT": 0.1,
     "KEEP_ALIVE_INTERVAL": 0.3,
 }
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
 class Worker:
@@ -104,6 +106,14 @@ class Worker:
                 time.sleep(60)
             atexit._run_exitfuncs()
         os._exit(0)
+
+    def sicken(self) -> None:
+        """Run out of descriptors: from here on none can be opened."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, DESCRIPTORS[1]))
+
+    def recover(self) -> None:
+        """Have descriptors again."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, DESCRIPTORS)
 
     def whose(self) -> dict[str, str | None]:
         return {session.id: session.whose for session in self._has().sessions()}

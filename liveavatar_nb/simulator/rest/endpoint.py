@@ -25,6 +25,7 @@ from .damage import damaged
 SUCCESS: Final = 1000
 NO_CONTENT: Final = 204
 TEMPORARY_REDIRECT: Final = 307
+LARGEST_NOTED: Final = 64 * 1024  # bytes of a body that is kept
 
 # the loop holds its tasks weakly
 _under_way: Final[set[asyncio.Task[None]]] = set()
@@ -129,7 +130,7 @@ def _failed(fault: Fault) -> Response:
 
 def note_body(request: Request, body: bytes) -> None:
     """Keeps the body beside what the gate noted of this request, without its secrets."""
-    if body:
+    if 0 < len(body) <= LARGEST_NOTED:
         try:
             request.state.noted["body"] = masked(parse(body))
         except Invalid:

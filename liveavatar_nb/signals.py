@@ -1,0 +1,32 @@
+"""The signals that ask a command to end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+@contextmanager
+def heeded(*names: str, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Call `handler` on these signals while open.
+
+    A SIGHUP that arrived ignored stays ignored: under nohup, a command is to outlive its terminal.
+
+    Args:
+        names: of signals; those that this system lacks are left out.
+        handler: called in the main thread, with the signal's number and the frame it came in.
+    """
+    numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    before = {
+        number: signal.signal(number, handler)
+        for number in numbers
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -1,0 +1,187 @@
+"""200 sessions of one account are stopped, half of the stops answered 404, while others of the account end.
+
+Their list is read in pages, and shifts meanwhile: a session that slips between two pages is not among those that were
+read, and runs all the same. By hand: `python -m tests.faults.paging [how many]`; the simulator's ledger judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
+from liveavatar_nb.errors import LiveAvatarException
+from liveavatar_nb.journal import Journal, journal
+from liveavatar_nb.stopper import BlockingStopper
+
+ALL = 200
+CAP = 3600.0  # s
+SPEED = 10.0  # simulated seconds in a real one, once the stops have begun
+STARTS_AT_ONCE = 5
+STOPS_AT_ONCE = 20
+BLOCKING_LIMIT = 60.0  # s for all the stops without a loop
+Way = Callable[[AsyncLiveAvatar, Simulator, list[str]], Awaitable[set[str]]]
+
+
+@dataclass
+class Outcome:
+    """What came of the stops that went one way.
+
+    Attributes:
+        way: which.
+        ids: of all that were to be stopped.
+        confirmed: those that were said to be stopped.
+        lost: those of them that are billed.
+        unwritten: those that are billed, and of which no record tells any more.
+        took: seconds.
+    """
+
+    way: str
+    ids: list[str]
+    confirmed: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    unwritten: set[str] = field(default_factory=set)
+    took: float = 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.way}: of {len(self.ids)} sessions {len(self.confirmed)} were said to be stopped in {self.took:.1f} "
+            f"s; of these {len(self.lost)} were billed on; {len(self.unwritten)} were billed without a record"
+        )
+
+
+async def begin(client: AsyncLiveAvatar, avatar: str, cap: float) -> str:
+    """A session that no journal knows."""
+    made = await client.api.sessions.create_token(avatar_id=avatar, mode="LITE", max_session_duration=int(cap))
+    await client.api.sessions.start(made.session_id, made.session_token)
+    return made.session_id
+
+
+def leave(ids: Iterable[str], client: AsyncLiveAvatar) -> None:
+    """Writes them down as sessions of a kernel that died."""
+    dead = Journal(journal.folder)
+    for one in ids:
+        dead.add(one, client.base_url, client.api.transport.key, CAP)
+        dead.started(one, CAP)
+    assert dead._held is not None
+    dead._held.release()
+    dead._forget()
+
+
+async def by_session(client: AsyncLiveAvatar, simulator: Simulator, ids: list[str]) -> set[str]:
+    sessions = [one for one in client.live_sessions if one.id in ids]
+    limit = asyncio.Semaphore(STOPS_AT_ONCE)
+
+    async def stop(session: AsyncSession) -> None:
+        async with limit:
+            with contextlib.suppress(LiveAvatarException):
+                await session.stop()
+
+    await asyncio.gather(*map(stop, sessions))
+    return {one.id for one in sessions if one.stop_is_confirmed and one.id}
+
+
+async def as_orphans(client: AsyncLiveAvatar, simulator: Simulator, ids: list[str]) -> set[str]:
+    try:
+        await client.stop_orphans()
+    except LiveAvatarException as failure:
+        print(f"stop_orphans: {failure}")
+    return {one for one in ids if not (journal.folder / f"{one}.json").exists()}
+
+
+async def without_loop(client: AsyncLiveAvatar, simulator: Simulator, ids: list[str]) -> set[str]:
+    """As the guard does it, each on a thread."""
+    confirmed = set()
+
+    def stop(share: list[str]) -> None:
+        with BlockingStopper(BLOCKING_LIMIT) as stopper:
+            for one in share:
+                if stopper.stop_for_certain(client.base_url, client.api.transport.key, one):
+                    confirmed.add(one)
+
+    threads = [threading.Thread(target=stop, args=[ids[start::8]]) for start in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    return confirmed
+
+
+async def run(name: str, way: Way, count: int) -> Outcome:
+    """Stops so many sessions in one way, while as many others end, one after the other."""
+    with Simulator(
+        concurrency=4 * count, credits=10**9, idle_limit=10**6, max_session_seconds=86_400, connect_delay=0,
+        speed=0, rate_limit=None,
+    ) as simulator:  # fmt: skip
+        client = AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, max_minutes=CAP / 60)
+        avatar = next(one.id for one in await client.api.avatars.public() if one.name == "Silas")
+        limit = asyncio.Semaphore(STARTS_AT_ONCE)
+
+        async def bounded(make: Callable[[], Awaitable[str | None]]) -> str:
+            async with limit:
+                while True:
+                    # on a busy machine one may not come up in time
+                    with contextlib.suppress(LiveAvatarException):
+                        return str(await make())
+
+        async def start() -> str | None:
+            return (await client.start("Silas", concurrent=True)).id
+
+        first = start if way is by_session else lambda: begin(client, avatar, CAP)
+        ids = list(await asyncio.gather(*(bounded(first) for _ in range(count))))
+        if way is as_orphans:
+            leave(ids, client)
+        # they are the newer ones, and so the earlier ones in the list
+        await asyncio.gather(
+            *(bounded(functools.partial(begin, client, avatar, 2 + index // 4)) for index in range(count))
+        )
+        simulator.advance(1.0)
+        simulator.faults.add("stop", "status", times=count // 2, status=404, message="There is no such session")
+        simulator.set_speed(SPEED)
+        outcome = Outcome(name, ids)
+        began = time.monotonic()
+        outcome.confirmed = await way(client, simulator, ids)
+        outcome.took = time.monotonic() - began
+        simulator.set_speed(0)
+        billed = {entry.session_id for entry in simulator.billed()} & set(ids)
+        outcome.lost = outcome.confirmed & billed
+        if way is not without_loop:
+            outcome.unwritten = {one for one in billed if not (journal.folder / f"{one}.json").exists()}
+        # the simulator goes, and all that is left with it
+        for session in client.live_sessions:
+            session.forget()
+        await client.aclose()
+    return outcome
+
+
+WAYS: dict[str, Way] = {"s.stop()": by_session, "stop_orphans()": as_orphans, "without a loop": without_loop}
+
+
+async def outcomes(count: int = ALL) -> list[Outcome]:
+    """What came of so many, each way."""
+    return [await run(name, way, count) for name, way in WAYS.items()]
+
+
+def main() -> None:
+    """Prints it; the exit code tells whether one was lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_STATE_HOME"] = folder
+        logging.disable()  # each refused stop is logged
+        print(f"liveavatar_nb of {Path(config.__file__).parent}")
+        told = asyncio.run(outcomes(int(sys.argv[1]) if len(sys.argv) > 1 else ALL))
+    print(*told, sep="\n")
+    sys.exit(any(one.lost or one.unwritten for one in told))
+
+
+if __name__ == "__main__":
+    main()
