@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import uuid
 from pathlib import Path
@@ -13,6 +14,7 @@ from .host import PAGE_LIMIT, Host, Running
 from .server import Server, free_port
 
 NAME = "notebook.ipynb"
+REDRAW = 2.0  # s that the classic notebook may take to draw its outputs anew
 
 
 def write(folder: Path, cells: list[str]) -> None:
@@ -95,7 +97,6 @@ class Classic(_Notebook):
 
     module = "nbclassic"
     page = f"notebooks/{NAME}?"
-    # and widgets can be shown: the extension that does so comes when it comes
     is_idle = """() => {
         const notebook = window.Jupyter?.notebook;
         return notebook?.kernel?.is_connected() && !notebook.kernel_busy && notebook.kernel.widget_manager;
@@ -104,6 +105,21 @@ class Classic(_Notebook):
 
     def settings(self, folder: Path) -> dict[str, object]:
         return {"NotebookApp.open_browser": False}
+
+    async def open(self, page: Page, url: str) -> None:
+        # as a page comes it asks for the widgets that are there, and then draws all outputs anew: a widget that was
+        # shown before vanishes
+        asked = asyncio.Event()
+
+        def hear(frame: str | bytes) -> None:
+            if any(name in str(frame) for name in ("comm_info_reply", "update_states")):
+                asked.set()
+
+        page.on("websocket", lambda opened: opened.on("framereceived", hear))
+        await super().open(page, url)
+        async with asyncio.timeout(PAGE_LIMIT / 1000):
+            await asked.wait()
+        await asyncio.sleep(REDRAW)
 
 
 class Voila(Host):
