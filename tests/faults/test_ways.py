@@ -17,9 +17,9 @@ import httpx
 import pytest
 import trustme
 
-from liveavatar_nb import AsyncLiveAvatar, Simulator, session
+from liveavatar_nb import AsyncLiveAvatar, AsyncRoom, Simulator, doctor, session
 from liveavatar_nb.config import Masked
-from liveavatar_nb.errors import AvatarNeverCame, ConfigurationError
+from liveavatar_nb.errors import APIStatusError, AvatarNeverCame, ConfigurationError
 from liveavatar_nb.network import Network
 from liveavatar_nb.stopper import BlockingStopper
 from liveavatar_nb.websocket import WebSocket
@@ -155,6 +155,8 @@ async def test_rest_socket_and_stop_go_the_same_way(
         monkeypatch.setenv("NO_PROXY", "[::1],fd00::/8")
         monkeypatch.chdir(net.bundle.parent)
         monkeypatch.setenv("SSL_CERT_FILE", net.bundle.name)
+    finding, _ = await asyncio.to_thread(doctor.address, f"https://{SERVICE}", Network.of(**way))
+    assert f"by the proxy http://{net.proxy} answers in" in finding.found
     async with AsyncLiveAvatar(simulator.api_key, api_url=f"https://{SERVICE}", **way) as client:
         monkeypatch.chdir("/")
         async with await client.start("Silas") as live:
@@ -285,3 +287,16 @@ def test_a_dead_address_holds_up_no_stop_without_a_loop(dual: str, simulator: Si
         assert stopper.stop(dual, Masked(simulator.api_key), token["session_id"])
     assert time.monotonic() - began < 8.0
     assert not simulator.billed()
+
+
+async def test_a_livekit_server_is_asked_by_the_same_way(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """row 59: what stands there is no LiveKit server, and says so."""
+    monkeypatch.setenv("ALL_PROXY", net.proxy)
+    monkeypatch.setenv("SSL_CERT_FILE", str(net.bundle))
+    async with asyncio.timeout(30):
+        with pytest.raises(APIStatusError, match="could not list"):
+            await AsyncRoom(f"wss://{SERVICE}", "key", "secret" * 6).participants()
+    assert net.asked == [SERVICE]
+    monkeypatch.setenv("ALL_PROXY", "nonsense://x")
+    with pytest.raises(ConfigurationError, match="ALL_PROXY"):
+        await AsyncRoom(f"wss://{SERVICE}", "key", "secret" * 6).participants()
