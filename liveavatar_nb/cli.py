@@ -387,10 +387,8 @@ def _key() -> Masked:
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
     """A client on the service that was named; where it waits for long, that is said on a terminal."""
     key = _key()
-    from .probe import proxy_for  # noqa: PLC0415 - quick start, and a quick word where there is no key
-    from .sync import LiveAvatar  # noqa: PLC0415
+    from .sync import LiveAvatar  # noqa: PLC0415 - quick start, and a quick word where there is no key
 
-    proxy_for(options.api_url)  # one that cannot be used is told in words
     with LiveAvatar(key, api_url=options.api_url) as la:
         told = f"waiting for {la.base_url} (Ctrl-C ends it)"
         waiting = threading.Timer(PATIENCE, _complain, [told])

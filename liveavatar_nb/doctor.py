@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
-from http.client import HTTPException
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from . import __version__, config, html, probe
+from .checks import masked_text
 from .config import Masked
 from .errors import (
     APITimeoutError,
@@ -42,9 +42,13 @@ from .errors import (
 from .journal import journal
 from .leftovers import Leftover, leftovers
 from .livekit_server import ENVIRONMENT
+from .network import Network, Verify, shown
 from .probe import Answer
 from .sync import LiveAvatar
 from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
+
+if TYPE_CHECKING:
+    import httpx
 
 CHECK_LIMIT: Final = 5.0  # s, for one check
 SANDBOX_LIMIT: Final = 75.0  # s, for the sandbox: longer than a start and a stop with all their attempts
@@ -132,6 +136,8 @@ def examine(
     api_url: str = config.DEFAULT_API_URL,
     start: bool = False,
     demo: bool = False,
+    proxy: str | httpx.URL | Masked | None = None,
+    verify: Verify = True,
     tell: Callable[[Finding], object] = lambda finding: None,
 ) -> Report:
     """Looks at this machine, the key, the service and the account.
@@ -143,10 +149,11 @@ def examine(
         api_url: the service's address.
         start: start a session in the free sandbox, too, and stop it.
         demo: examine an embedded simulator: no key, no network.
+        proxy, verify: the way to the service, as for `LiveAvatar`.
         tell: called with each finding as it comes.
 
     Raises:
-        ConfigurationError: `api_url` is no address.
+        ConfigurationError: `api_url` is no address, `proxy` or `verify` cannot be used.
         SimulatorError: with `demo`, where the simulator does not come up.
 
     Example:
@@ -157,6 +164,8 @@ def examine(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LiveAvatarWarning)  # the check of the address says it
         base_url = config.find_base(api_url)
+    proxy = masked_text(proxy)
+    network = Network.of(proxy, verify)
     report = Report()
 
     def note(*findings: Finding) -> None:
@@ -176,7 +185,7 @@ def examine(
         else:
             found, key = find_key(api_key)
             note(found)
-        way, answer = address(base_url)
+        way, answer = address(base_url, network)
         note(way, clock(answer))
         names = ["account", "credits", "sessions", "sandbox"]
         if key is None:
@@ -188,7 +197,7 @@ def examine(
         else:
             # of a stop that is not confirmed the finding tells: the sandbox ends by itself
             stack.enter_context(contextlib.suppress(StopNotConfirmed))
-            with LiveAvatar(key, api_url=base_url) as la:
+            with LiveAvatar(key, api_url=base_url, proxy=proxy, verify=verify) as la:
                 accepted, left = account(la)
                 note(accepted)
                 if left is None:
@@ -262,11 +271,11 @@ def guard() -> Finding:
 def livekit() -> Finding:
     """A LiveKit server of one's own: `LIVEKIT_URL`, else `livekit-server` on the PATH."""
     if url := os.environ.get("LIVEKIT_URL", "").strip():
-        if shown := probe.shown(url, ("ws", "wss", "http", "https")):
+        if server := shown(url, ("ws", "wss", "http", "https")):
             if absent := [name for name, _ in ENVIRONMENT.values() if not os.environ.get(name, "").strip()]:
-                why = f"LIVEKIT_URL is {shown}, but {' and '.join(absent)} {'are' if absent[1:] else 'is'} not set"
+                why = f"LIVEKIT_URL is {server}, but {' and '.join(absent)} {'are' if absent[1:] else 'is'} not set"
                 return Finding("livekit", "warning", why, "Set all three: without them the server has no room for you.")
-            return Finding("livekit", "ok", f"LIVEKIT_URL is {shown}")
+            return Finding("livekit", "ok", f"LIVEKIT_URL is {server}")
         return Finding("livekit", "warning", "LIVEKIT_URL is no address", "It looks like ws://127.0.0.1:7880.")
     path = shutil.which("livekit-server")
     if path is None:
@@ -296,34 +305,35 @@ def find_key(api_key: str | Masked | None) -> tuple[Finding, Masked | None]:
     return Finding("key", "ok", f"found, {key.source}"), key
 
 
-def address(base_url: str) -> tuple[Finding, Answer | None]:
+def address(base_url: str, network: Network | None = None) -> tuple[Finding, Answer | None]:
     """Whether the service's address resolves, connects and answers, by the client's way, without a key.
 
     Args:
         base_url: the service's address, without `/v1`.
+        network: the way to it; the environment's when not given.
     """
+    network = network or Network.of()
 
     def finding(state: State, told: str, remedy: str = "") -> Finding:
         return Finding("address", state, f"{base_url}{by} {told}", remedy)
 
     proxy, by = None, ""
     try:
-        proxy = probe.proxy_for(base_url)
-        by = f" by the proxy {probe.shown(proxy)}" if proxy else ""
-        if proxy and proxy.startswith("socks"):
-            return finding("skipped", "was not asked: this check knows no SOCKS"), None
-        answer = _within(CHECK_LIMIT, lambda: probe.ask(base_url, proxy))
-    except (OSError, HTTPException, ValueError, LiveAvatarException) as failure:
-        return finding("problem", *probe.why_none(failure, urlsplit(proxy or base_url).hostname or "")), None
-    network = "Check the address; or log in to this network first, by a browser."
+        proxy = network.proxy(base_url)
+        by = f" by the proxy {shown(proxy.reveal())}" if proxy is not None else ""
+        answer = _within(CHECK_LIMIT, lambda: probe.ask(base_url, network))
+    except Exception as failure:  # noqa: BLE001 (a doctor outlives what it looks at)
+        called = base_url if proxy is None else proxy.reveal()
+        return finding("problem", *probe.why_none(failure, urlsplit(called).hostname or "")), None
+    way_in = "Check the address; or log in to this network first, by a browser."
     if 300 <= answer.status < 400:
-        told = f"redirects to {probe.shown(answer.location) or 'elsewhere'}, and no redirect is followed"
-        return finding("problem", told, network), answer
+        told = f"redirects to {shown(answer.location) or 'elsewhere'}, and no redirect is followed"
+        return finding("problem", told, way_in), answer
     if answer.status >= 500:
         told = f"answers {answer.status}: the service is in trouble"
         return finding("problem", told, "Try again in a few minutes."), answer
     if not answer.is_envelope or answer.status == 404:
-        return finding("problem", f"answers {answer.status}, but not as LiveAvatar does", network), answer
+        return finding("problem", f"answers {answer.status}, but not as LiveAvatar does", way_in), answer
     told = f"answers in {answer.seconds * 1000:.0f} ms"
     if probe.is_open(base_url):
         return finding("warning", f"{told}, by http: the key would travel unencrypted", "Use https."), answer

@@ -24,8 +24,10 @@ from .errors import (
     SchemaError,
     warn,
 )
+from .network import Network
 
 if TYPE_CHECKING:
+    import aiohttp
     from livekit.api import TwirpError
     from livekit.api.room_service import RoomService
 
@@ -59,6 +61,7 @@ class LiveKitServer:
             raise _not_set_up(missing)
         self.url = _address(found["url"].reveal())
         self._key, self._secret = found["api_key"], found["api_secret"]
+        self._network = Network.of()
 
     def __repr__(self) -> str:
         if not hasattr(self, "_key"):
@@ -102,12 +105,14 @@ class LiveKitServer:
             AuthenticationError: it does not know the key, or the secret is another one's.
             APIConnectionError: it does not answer.
             APIResponseError: it refuses, or is no LiveKit server.
+            ConfigurationError: the environment's proxy or certificates cannot be used.
         """
         import aiohttp  # noqa: PLC0415 (as livekit)
         from google.protobuf.message import DecodeError  # noqa: PLC0415
         from livekit.api import LiveKitAPI, TwirpError  # noqa: PLC0415
 
-        service = LiveKitAPI(self.url, self._key.reveal(), self._secret.reveal())
+        session = self._session()
+        service = LiveKitAPI(self.url, self._key.reveal(), self._secret.reveal(), session=session)
         at = f"The LiveKit server {self.url}"
         failure: LiveAvatarException
         try:
@@ -130,8 +135,21 @@ class LiveKitServer:
                 f"{at} cannot be reached: {why}.", remedy="Check LIVEKIT_URL, and that the server runs."
             )
         finally:
-            await service.aclose()
+            await session.close()
         raise failure from None
+
+    def _session(self) -> aiohttp.ClientSession:
+        """What asks, by the way that all of this package takes: left to itself it knows no proxy."""
+        import aiohttp  # noqa: PLC0415 (as livekit)
+
+        tls, proxy = self._network.for_http(self.url)["verify"], self._network.proxy(self.url)
+        if proxy is not None and proxy.reveal().startswith("socks"):
+            raise ConfigurationError(
+                f"{proxy.source} asks for SOCKS, by which no LiveKit server can be asked here.",
+                remedy="Name a proxy by http, or the server in NO_PROXY where it is reached without.",
+            )
+        connector = aiohttp.TCPConnector(ssl=tls)
+        return aiohttp.ClientSession(connector=connector, proxy=None if proxy is None else proxy.reveal())
 
 
 def _found(given: Any, field: str) -> Masked:

@@ -37,11 +37,11 @@ from .talk import SessionTalk
 from .threads import THREAD_NAME, on_own_thread
 from .upkeep import Duties, Ear, Upkeep
 from .weak import is_gone, nothing, nothing_more, weakly
-from .websocket import Listener, WebSocket
+from .websocket import Listener, SocketTrouble, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-STOPPED = "The session was stopped. Try again, or another avatar."
+STOPPED = "The session was stopped."
 
 
 class AsyncSession(SessionTalk):
@@ -63,7 +63,7 @@ class AsyncSession(SessionTalk):
         )
         self._owner: object = None
         self._connected = asyncio.Event()
-        self._socket_trouble: str | None = None
+        self._socket_trouble: SocketTrouble | None = None
         self._doubts = 0  # how often the service is still to be asked whether it lives
         self._is_asking = False
         self._over = asyncio.Event()
@@ -236,7 +236,7 @@ class AsyncSession(SessionTalk):
         started = await asyncio.shield(self._start_call)
         self._refuse_if_stopped()
         self._mark("start")
-        wire = self._api.transport.wire
+        wire, network = self._api.transport.wire, self._api.transport.network
         self._room = way_into_room(
             started,
             self._options,
@@ -253,7 +253,7 @@ class AsyncSession(SessionTalk):
             return
         if started.ws_url is None:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self.id)
-        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id, wire)
+        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id, wire, network)
         del started
         self._speech.connect(socket)
         self._advance(SessionState.CONNECTING)
@@ -272,7 +272,9 @@ class AsyncSession(SessionTalk):
             ) from None
         if self._socket_trouble is not None:
             raise AvatarNeverCame(
-                f"The session's WebSocket could not be opened ({self._socket_trouble}).", session_id=self.id
+                f"The session's WebSocket could not be opened ({self._socket_trouble.words}).",
+                session_id=self.id,
+                remedy=self._socket_trouble.remedy,
             )
         if self._state is not SessionState.CONNECTED:
             raise SessionEnded(
@@ -348,7 +350,9 @@ class AsyncSession(SessionTalk):
                 await self._around.clock.sleep(config.UNKNOWN_LOOKS[0])
                 await liability.look_again()
             if isinstance(failure, StartOutcomeUnknown | AvatarNeverCame):
-                failure.remedy = f"Its stop is not confirmed. {liability.bound}" if self._may_cost else STOPPED
+                remedy = failure.remedy if isinstance(failure, AvatarNeverCame) else AvatarNeverCame.default_remedy
+                stopped = f"{STOPPED} {remedy}"
+                failure.remedy = f"Its stop is not confirmed. {liability.bound}" if self._may_cost else stopped
         self._finish(SessionState.FAILED)
         await self._clear_away()
 
@@ -391,11 +395,11 @@ class AsyncSession(SessionTalk):
             self._record = liability.record
             self._end_reason = self._record.end_reason or self._end_reason
 
-    async def _lose_socket(self, lost: str) -> None:
+    async def _lose_socket(self, lost: SocketTrouble) -> None:
         """The WebSocket is lost for good, which ends the session."""
         if self._state is SessionState.CONNECTED:
             logger.error("session %s lost its WebSocket and is stopped", self.id)
-            await self._fail(APIConnectionError(f"The session's WebSocket was lost ({lost})."))
+            await self._fail(APIConnectionError(f"The session's WebSocket was lost ({lost.words})."))
         self._socket_trouble = lost
         self._connected.set()
 
@@ -579,7 +583,7 @@ class AsyncSession(SessionTalk):
         logger.error("session %s: %s", self.id, failure, exc_info=traceback)
 
 
-async def _converse(socket: WebSocket, listener: Listener, lose: Callable[[str], Awaitable[None]]) -> None:
+async def _converse(socket: WebSocket, listener: Listener, lose: Callable[[SocketTrouble], Awaitable[None]]) -> None:
     """Listens until the session is over, or gone; what was lost for good ends it."""
     lost = await socket.listen(listener)
     if lost is not None:

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import ssl
 import time
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx
 
 from . import config
 from .config import Masked
-from .connection import Signed, certificates, goes_by_proxy
+from .connection import Signed
 from .envelope import envelope
 from .errors import APIStatusError, APITimeoutError, NotFoundError
 from .evidence import whether_over
+from .network import Network
+
+ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (what a connection begins at, not what is listened on)
+
+
+class _IPv4First(httpx.BaseTransport):
+    """Connects by IPv4, and by any address where that fails.
+
+    One after the other the addresses of a name would be tried, the newer kind first: where the network does not
+    carry that, a stop would be late by a time-out for each. An event loop would race them.
+    """
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._by_ipv4 = httpx.HTTPTransport(verify=tls, trust_env=False, local_address=ANY_IPV4)
+        self._by_any = httpx.HTTPTransport(verify=tls, trust_env=False)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._by_ipv4.handle_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return self._by_any.handle_request(request)
+
+    def close(self) -> None:
+        self._by_ipv4.close()
+        self._by_any.close()
 
 
 class BlockingStopper:
@@ -20,11 +46,13 @@ class BlockingStopper:
 
     Args:
         limit: seconds for all calls together.
+        network: the way to the services; None takes the environment's.
     """
 
-    def __init__(self, limit: float = config.EXIT_STOP_LIMIT) -> None:
+    def __init__(self, limit: float = config.EXIT_STOP_LIMIT, network: Network | None = None) -> None:
         self._deadline = time.monotonic() + limit
-        self._clients: dict[bool, httpx.Client] = {}
+        self._network = network or Network.of()
+        self._clients: dict[str, httpx.Client] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -34,7 +62,11 @@ class BlockingStopper:
             client.close()
 
     def warm_up(self, base_url: str) -> None:
-        """Has all in memory that a stop needs: what it was installed from may be gone by then."""
+        """Has all in memory that a stop needs: what it was installed from may be gone by then.
+
+        Raises:
+            ConfigurationError: the proxy or the certificates cannot be used.
+        """
         import encodings.idna  # noqa: F401, PLC0415 (what a connection imports by itself)
 
         self._client(base_url)
@@ -93,7 +125,7 @@ class BlockingStopper:
             f"{base_url}{path}",
             headers={"accept-encoding": "identity"},
             auth=Signed(key, bearer=False),
-            timeout=limit,
+            timeout=httpx.Timeout(limit, connect=limit / 2),
             follow_redirects=False,
             **content,
         ) as response:
@@ -106,7 +138,7 @@ class BlockingStopper:
             return envelope(response.status_code, response.headers, bytes(body), f"{method} {path}")
 
     def _client(self, base_url: str) -> httpx.Client:
-        by_proxy = goes_by_proxy(base_url)
-        if by_proxy not in self._clients:
-            self._clients[by_proxy] = httpx.Client(verify=certificates(by_proxy), trust_env=by_proxy)
-        return self._clients[by_proxy]
+        if base_url not in self._clients:
+            way = self._network.for_http(base_url)
+            self._clients[base_url] = httpx.Client(**way, transport=_IPv4First(way["verify"]))
+        return self._clients[base_url]

@@ -249,7 +249,7 @@ class Liability:
     def _stop_by_thread(self, limit: float) -> bool:
         """A stop that needs nothing of the loop, whose executor and connections others may have filled."""
         transport = self._api.transport
-        with BlockingStopper(limit) as stopper:
+        with BlockingStopper(limit, transport.network) as stopper:
             return stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
 
     def stop_without_loop(self, limit: float) -> None:

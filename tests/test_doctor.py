@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from liveavatar_nb import LiveAvatar, Simulator, doctor, probe
+from liveavatar_nb import LiveAvatar, Simulator, doctor
 from liveavatar_nb.config import KEY_VARIABLE
 from liveavatar_nb.doctor import Finding, Report, examine
 from liveavatar_nb.errors import ConfigurationError
@@ -398,13 +398,6 @@ def test_a_proxy_that_cannot_be_used(proxy: str, monkeypatch: pytest.MonkeyPatch
     assert finding.state == "problem"
     assert "ALL_PROXY" in finding.found
     assert "SOCKS" in finding.found or "http://host:port" in finding.remedy
-
-
-def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
-    assert probe.proxy_for("https://far.example") == "http://proxy.example:3128"
-    monkeypatch.setenv("NO_PROXY", "far.example")
-    assert probe.proxy_for("https://far.example") is None
 
 
 # The account

@@ -115,6 +115,7 @@ def test_httpx_stays_behind_the_calls() -> None:
     assert [path.name for path in modules() if uses_httpx(path)] == [
         "connection.py",
         "network.py",
+        "probe.py",
         "stopper.py",
         "transport.py",
     ]
