@@ -9,6 +9,7 @@ from .bodies import LiveKitConfig, VideoQuality
 from .checks import check, masked_text
 from .config import Masked
 from .exchange import Exchange
+from .network import Network, Verify
 from .operation import as_token
 from .resources.account import AccountCredits, Embeddings, Languages, LlmConfigurations, Memories, Secrets
 from .resources.avatars import Avatars
@@ -43,9 +44,14 @@ class LiveAvatarAPI:
         conn_options: attempts, base delay in seconds, limit of one attempt in seconds, as ours or as
             the LiveKit plugin's `APIConnectOptions`.
         session: an `httpx.AsyncClient` of yours, which stays yours to close.
+        proxy: leads to the service, for REST, WebSockets and the guard alike: `http://user:password@host:port`, also
+            by `https` or `socks5`; None takes the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
+            `NO_PROXY`), which never apply to this machine's own addresses.
+        verify: who vouches for the service, for all of these: True is certifi, or `SSL_CERT_FILE` or `SSL_CERT_DIR`
+            where they are set; else a path of authorities, an `ssl.SSLContext`, or False for anybody at all.
 
     Raises:
-        ConfigurationError: there is no key, or `api_url` is no address.
+        ConfigurationError: there is no key, `api_url` is no address, `proxy` or `verify` cannot be used.
     """
 
     def __init__(
@@ -55,9 +61,14 @@ class LiveAvatarAPI:
         api_url: str = config.DEFAULT_API_URL,
         conn_options: ConnectOptions | None = None,
         session: httpx.AsyncClient | None = None,
+        proxy: str | httpx.URL | Masked | None = None,
+        verify: Verify = True,
     ) -> None:
-        api_key = config.find_key(api_key)
-        self.transport = Transport(config.find_base(api_url), api_key, http_client=session, options=conn_options)
+        api_key, proxy = config.find_key(api_key), masked_text(proxy)
+        network = Network.of(proxy, verify)
+        self.transport = Transport(
+            config.find_base(api_url), api_key, http_client=session, options=conn_options, network=network
+        )
         self.sessions = Sessions(self.transport)
         self.avatars = Avatars(self.transport)
         self.voices = Voices(self.transport)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 from . import config
 from .api import LiveAvatarAPI
 from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
-from .checks import not_async, one_of, strict
+from .checks import masked_text, not_async, one_of, strict
 from .clock import CLOCK, Clock
 from .config import Masked
 from .errors import (
@@ -26,7 +26,7 @@ from .errors import (
     StopNotConfirmed,
     warn,
 )
-from .leftovers import leftovers
+from .leftovers import leftovers, service_of
 from .life import SessionOptions
 from .listing import Listing
 from .lookup import Languages, Preparation
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from .answers import Answer
     from .feed import TextToSpeech
+    from .network import Verify
     from .session import AsyncSession
     from .simulator import Simulator
     from .stopwatch import Stopwatch, Timing
@@ -64,6 +65,12 @@ class AsyncLiveAvatar:
         api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
         http_client: an `httpx.AsyncClient` of yours, which stays yours to close.
+            REST calls go by it; `proxy` and `verify` are for the rest.
+        proxy: leads to the service, for REST, WebSockets and the guard alike: `http://user:password@host:port`, also
+            by `https` or `socks5`; None takes the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
+            `NO_PROXY`), which never apply to this machine's own addresses.
+        verify: who vouches for the service, for all of these: True is certifi, or `SSL_CERT_FILE` or `SSL_CERT_DIR`
+            where they are set; else a path of authorities, an `ssl.SSLContext`, or False for anybody at all.
         max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; not
             given, it is 10, or what the plan sets where it does not take as many.
         tts: has `say` speak in LITE: a function, plain or async, from text to anything that `play` takes, also a
@@ -73,7 +80,7 @@ class AsyncLiveAvatar:
         clock: tells the time; the machine's own when not given.
 
     Raises:
-        ConfigurationError: there is no key, or `api_url` is no address.
+        ConfigurationError: there is no key, `api_url` is no address, `proxy` or `verify` cannot be used.
         InvalidArgument: `max_minutes` is no positive number, `tts` no function.
     """
 
@@ -86,12 +93,14 @@ class AsyncLiveAvatar:
         *,
         api_url: str = config.DEFAULT_API_URL,
         http_client: httpx.AsyncClient | None = None,
+        proxy: str | httpx.URL | Masked | None = None,
+        verify: Verify = True,
         max_minutes: float | None = None,
         tts: TextToSpeech | None = None,
         allow_unjournaled: bool = False,
         clock: Clock = CLOCK,
     ) -> None:
-        api_key = config.find_key(api_key)
+        api_key, proxy = config.find_key(api_key), masked_text(proxy)
         if tts is not None and not callable(tts):
             raise InvalidArgument(f"tts must be a function from text to sound, not {type(tts).__name__}.", field="tts")
         if max_minutes is not None:
@@ -101,7 +110,7 @@ class AsyncLiveAvatar:
         self._allow_unjournaled = allow_unjournaled
         self._clock = clock
         self._simulator: Simulator | None = None
-        self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client)
+        self._api = LiveAvatarAPI(api_key, api_url=api_url, session=http_client, proxy=proxy, verify=verify)
         self._languages = Languages(self._api)
         self._sessions: list[AsyncSession] = []
         self._pending: list[Preparation] = []
@@ -217,7 +226,7 @@ class AsyncLiveAvatar:
         """Has ready what takes longest to come up, the guard; it stays until the client is closed."""
 
         def prepare() -> None:
-            leftovers.expect(self)
+            leftovers.expect(self, service_of(self.api.transport))
             if self.is_closed:  # meanwhile
                 leftovers.unexpect(self)
 
@@ -338,6 +347,7 @@ class AsyncLiveAvatar:
 
         async def stop() -> Records[OwnedSession]:
             async with LiveAvatarAPI(transport.key, api_url=transport.base_url) as api:
+                api.transport.network = transport.network
                 return await self._stop_all(api, lambda: on_own_thread(self.stop_without_loop))
 
         return on_own_loop(stop)
@@ -410,6 +420,7 @@ class AsyncLiveAvatar:
 
         Raises:
             InvalidArgument: an argument that cannot be used; nothing was sent.
+            ConfigurationError: the proxy or the certificates cannot be used; nothing was sent.
             SessionAlreadyLive: one is live already.
             CreditsError, ConcurrencyLimitError, AuthenticationError...: the service refused.
             StartOutcomeUnknown, AvatarNeverCame: the start failed on the way; it was stopped.
@@ -439,6 +450,9 @@ class AsyncLiveAvatar:
         own_room = None if room is None else awaited(room)
         if own_room is not None:
             check_room(own_room, options.mode, self.base_url)
+        if options.mode == "LITE":
+            # a way that the WebSocket can never take is to be told before anything is billed
+            self.api.transport.network.for_websocket(self.base_url)
         if on_user_text is not None:
             check_answer(on_user_text)
         if context is not None and on_user_text is not None:
@@ -449,8 +463,10 @@ class AsyncLiveAvatar:
             self._refuse_second()
         start = Preparation(self.api, self._languages, options, own_room)
         self._pending.append(start)
+
         # it takes longer to come up than all that is looked up
-        guard = None if self.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))
+        service = None if self.is_simulated else service_of(self.api.transport)
+        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
 
         async def make_way() -> None:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):

@@ -33,6 +33,7 @@ KEEP_ALIVE_INTERVAL: Final = 60.0  # s; the service ends a session after 300 s w
 CONNECTED_TIMEOUT: Final = 30.0  # s, from the answer to the start call to the event `connected`
 AVATAR_TIMEOUT: Final = 30.0  # s that `wait_for_avatar` waits for the avatar's video
 SOCKET_OPEN_TIMEOUT: Final = 10.0  # s, for the WebSocket's handshake
+HAPPY_EYEBALLS: Final = 0.25  # s that one address of a host has before the next one is tried beside it (RFC 8305)
 SOCKET_CLOSE_TIMEOUT: Final = 1.0  # s, for the goodbye of a WebSocket
 SOCKET_PING_INTERVAL: Final = 20.0  # s
 SOCKET_PING_TIMEOUT: Final = 20.0  # s, for the answer: a half-open socket shows within 40 s

@@ -1,16 +1,12 @@
-"""What each connection to the service is made with: the credential, the certificates, the proxies, a silent log."""
+"""What each connection to the service is made with: the credential, and a silent log."""
 
 from __future__ import annotations
 
-import functools
 import logging
-import ssl
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 
-from . import config
 from .config import Masked
 
 # what websockets is to log by: at DEBUG it would tell each frame, and the address and headers with their token. By no
@@ -31,14 +27,3 @@ class Signed(httpx.Auth):
         else:
             request.headers["X-API-KEY"] = self._credential.reveal()
         yield request
-
-
-@functools.lru_cache(maxsize=2)
-def certificates(by_proxy: bool) -> ssl.SSLContext:
-    """What certificates are checked against: read once, for a guard may insist for many minutes."""
-    return httpx.create_ssl_context(trust_env=by_proxy)
-
-
-def goes_by_proxy(url: str) -> bool:
-    """Whether the environment's proxies apply to an address: not to this machine's own."""
-    return not config.is_loopback(urlsplit(url).hostname)

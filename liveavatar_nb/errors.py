@@ -150,7 +150,7 @@ class CertificateError(APIConnectionError):
     title = "The service's certificate was not accepted"
     default_remedy = (
         "Check this machine's clock and the api_url; behind a proxy with certificates of its own, "
-        "name its authority in SSL_CERT_FILE."
+        "name its authority in SSL_CERT_FILE, or by verify=."
     )
 
 

@@ -48,7 +48,7 @@ class Network:
     verify_source: str = "verify"
 
     @classmethod
-    def of(cls, proxy: str | httpx.URL | None = None, verify: Verify = True) -> Self:
+    def of(cls, proxy: str | httpx.URL | Masked | None = None, verify: Verify = True) -> Self:
         """Settle the way from what a user gave, in httpx's meaning, and from the environment.
 
         Args:
@@ -60,9 +60,10 @@ class Network:
             ConfigurationError: the proxy or the certificates that were given cannot be used. What the environment
                 names is looked at when it is needed.
         """
-        is_address = isinstance(proxy, str | httpx.URL)
-        given = None if proxy is None else Masked(str(proxy), "proxy")
-        del proxy  # a traceback that shows local variables must not show its password
+        is_address = isinstance(proxy, str | httpx.URL | Masked)
+        text = proxy.reveal() if isinstance(proxy, Masked) else str(proxy)
+        given = None if proxy is None else Masked(text, "proxy")
+        del proxy, text  # a traceback that shows local variables must not show its password
         if given is not None and not is_address:
             raise ConfigurationError("proxy must be an address as text.", remedy="It looks like http://host:port.")
         trusted, source = _trust(verify)

@@ -24,7 +24,7 @@ from .errors import (
     StopNotConfirmed,
 )
 from .exchange import session_label
-from .leftovers import leftovers
+from .leftovers import leftovers, service_of
 from .life import SessionOptions, SessionState
 from .models import Avatar, StartedSession
 from .protocol import full
@@ -34,11 +34,11 @@ from .stopping import Liability, Surroundings
 from .talk import SessionTalk
 from .threads import on_own_thread
 from .upkeep import Duties, Ear, Upkeep
-from .websocket import Listener, WebSocket
+from .websocket import Listener, SocketTrouble, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-STOPPED = "The session was stopped. Try again, or another avatar."
+STOPPED = "The session was stopped."
 
 
 class AsyncSession(SessionTalk):
@@ -57,7 +57,7 @@ class AsyncSession(SessionTalk):
         self._clearing: asyncio.Task[None] | None = None
         self._crew = Crew(self._report, self._lose_loop, 2 * config.SOCKET_CLOSE_TIMEOUT)
         self._connected = asyncio.Event()
-        self._socket_trouble: str | None = None
+        self._socket_trouble: SocketTrouble | None = None
         self._doubts = 0  # how often the service is still to be asked whether it lives
         self._is_asking = False
         self._over = asyncio.Event()
@@ -206,7 +206,8 @@ class AsyncSession(SessionTalk):
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
         # the guard comes up while the token is on its way
-        guard = None if self._around.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))
+        service = None if self._around.is_simulated else service_of(self._api.transport)
+        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
         try:
             token, has_cap = await get_token(self._api, self._options, self._avatar.id, self._times)
             secret = Masked(token.session_token, "of a session")
@@ -223,7 +224,7 @@ class AsyncSession(SessionTalk):
         started = await asyncio.shield(self._start_call)
         self._refuse_if_stopped()
         self._mark("start")
-        wire = self._api.transport.wire
+        wire, network = self._api.transport.wire, self._api.transport.network
         self._room = way_into_room(
             started, self._options, wire, receive=self._take, on_change=self._on_change, on_loss=self._doubt
         )
@@ -235,7 +236,7 @@ class AsyncSession(SessionTalk):
             return
         if started.ws_url is None:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self.id)
-        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id, wire)
+        socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id, wire, network)
         del started
         self._speech.connect(socket)
         self._advance(SessionState.CONNECTING)
@@ -249,7 +250,9 @@ class AsyncSession(SessionTalk):
             ) from None
         if self._socket_trouble is not None:
             raise AvatarNeverCame(
-                f"The session's WebSocket could not be opened ({self._socket_trouble}).", session_id=self.id
+                f"The session's WebSocket could not be opened ({self._socket_trouble.words}).",
+                session_id=self.id,
+                remedy=self._socket_trouble.remedy,
             )
         if self._state is not SessionState.CONNECTED:
             raise SessionEnded(
@@ -325,7 +328,9 @@ class AsyncSession(SessionTalk):
                 await self._around.clock.sleep(config.UNKNOWN_LOOKS[0])
                 await liability.look_again()
             if isinstance(failure, StartOutcomeUnknown | AvatarNeverCame):
-                failure.remedy = f"Its stop is not confirmed. {liability.bound}" if self._may_cost else STOPPED
+                remedy = failure.remedy if isinstance(failure, AvatarNeverCame) else AvatarNeverCame.default_remedy
+                stopped = f"{STOPPED} {remedy}"
+                failure.remedy = f"Its stop is not confirmed. {liability.bound}" if self._may_cost else stopped
         self._finish(SessionState.FAILED)
         await self._clear_away()
 
@@ -375,7 +380,7 @@ class AsyncSession(SessionTalk):
             return
         if self._state is SessionState.CONNECTED:
             logger.error("session %s lost its WebSocket and is stopped", self.id)
-            await self._fail(APIConnectionError(f"The session's WebSocket was lost ({lost})."))
+            await self._fail(APIConnectionError(f"The session's WebSocket was lost ({lost.words})."))
         self._socket_trouble = lost
         self._connected.set()
 

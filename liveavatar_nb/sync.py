@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import config
 from .bridge import Face, blocking, bridge, reading
-from .checks import strict
+from .checks import masked_text, strict
 from .client import AsyncLiveAvatar, started_simulator
 from .clock import CLOCK, Clock
 from .config import Masked
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .feed import TextToSpeech
+    from .network import Verify
     from .session import AsyncSession
     from .sync_api import API
     from .sync_session import Session
@@ -49,6 +50,12 @@ class LiveAvatar(Face):
         api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
         http_client: an `httpx.AsyncClient` of yours, used on the managed loop only; it stays yours to close.
+            REST calls go by it; `proxy` and `verify` are for the rest.
+        proxy: leads to the service, for REST, WebSockets and the guard alike: `http://user:password@host:port`, also
+            by `https` or `socks5`; None takes the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
+            `NO_PROXY`), which never apply to this machine's own addresses.
+        verify: who vouches for the service, for all of these: True is certifi, or `SSL_CERT_FILE` or `SSL_CERT_DIR`
+            where they are set; else a path of authorities, an `ssl.SSLContext`, or False for anybody at all.
         max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; not
             given, it is 10, or what the plan sets where it does not take as many.
         tts: has `say` speak in LITE: a function, plain or async, from text to anything that `play` takes, also a
@@ -58,7 +65,7 @@ class LiveAvatar(Face):
         clock: tells the time; the machine's own when not given.
 
     Raises:
-        ConfigurationError: there is no key, or `api_url` is no address.
+        ConfigurationError: there is no key, `api_url` is no address, `proxy` or `verify` cannot be used.
         InvalidArgument: `max_minutes` is no positive number, `tts` no function.
 
     Example:
@@ -75,16 +82,20 @@ class LiveAvatar(Face):
         *,
         api_url: str = config.DEFAULT_API_URL,
         http_client: httpx.AsyncClient | None = None,
+        proxy: str | httpx.URL | Masked | None = None,
+        verify: Verify = True,
         max_minutes: float | None = None,
         tts: TextToSpeech | None = None,
         allow_unjournaled: bool = False,
         clock: Clock = CLOCK,
     ) -> None:
-        api_key = config.find_key(api_key)
+        api_key, proxy = config.find_key(api_key), masked_text(proxy)
         self._inner = AsyncLiveAvatar(
             api_key,
             api_url=api_url,
             http_client=http_client,
+            proxy=proxy,
+            verify=verify,
             max_minutes=max_minutes,
             tts=tts,
             allow_unjournaled=allow_unjournaled,

@@ -11,12 +11,13 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
 from . import config
 from .config import Masked
-from .connection import Signed, goes_by_proxy
+from .connection import Signed
 from .envelope import envelope
 from .errors import (
     APIConnectionError,
@@ -32,6 +33,7 @@ from .errors import (
     status_error,
 )
 from .exchange import Exchange, secrets_in, without_secrets
+from .network import Network
 from .retry import ConnectOptions, Policy, Safety
 from .wire import Wire
 
@@ -92,6 +94,7 @@ class Transport:
         key: the API key.
         http_client: an `httpx.AsyncClient` of the caller's, who also closes it; made at first use when not given.
         options: attempts, base delay and limit of one attempt; RELIABILITY's policy when not given.
+        network: the way to the service; the environment's when not given.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Transport:
         *,
         http_client: httpx.AsyncClient | None = None,
         options: ConnectOptions | None = None,
+        network: Network | None = None,
     ) -> None:
         if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
             raise InvalidArgument(f"The HTTP client must be an httpx.AsyncClient, not {type(http_client).__name__}.")
@@ -108,16 +112,17 @@ class Transport:
             raise ConfigurationError(f"The API key {key.source} holds signs that no key has.", remedy="Copy it anew.")
         self.base_url = base_url
         self.key = key
+        self.network = network or Network.of()
         self.closed = False
         self.last: Exchange | None = None
         self.wire = Wire()
         self._policy = Policy.of(options)
         self._lent = http_client
-        self._own: httpx.AsyncClient | None = None
+        self._own: dict[str, httpx.AsyncClient] = {}  # by what begins the addresses that they call
         self._owner = (0, 0)
-        self._tls: ssl.SSLContext | None = None
 
-    def _client(self, safety: Safety = Safety.REPEATABLE) -> httpx.AsyncClient:
+    def _client(self, url: str, safety: Safety = Safety.REPEATABLE) -> httpx.AsyncClient:
+        """The client that calls an address, or all that begin with it."""
         lent_is_open = self._lent is not None and not self._lent.is_closed
         if self._lent is not None and lent_is_open and not self.closed:
             return self._lent
@@ -126,31 +131,37 @@ class Transport:
             raise ClientClosed
         # what must not go twice goes on a connection of its own: a pooled one may be dead already
         if safety is Safety.ONCE:
-            return self._new_client()
+            return self._new_client(url)
         # a client belongs to its loop; and a forked child shares the sockets of its parent, which it must not touch
         owner = (os.getpid(), id(asyncio.get_running_loop()))
-        if self._own is None or self._owner != owner:
-            self._own, self._owner = self._new_client(), owner
-            if (at_end := getattr(asyncio.get_running_loop(), "at_end", None)) is not None:
+        if self._owner != owner:
+            self._own, self._owner = {}, owner
+        if url not in self._own:
+            if not self._own and (at_end := getattr(asyncio.get_running_loop(), "at_end", None)) is not None:
                 at_end(self._close_own)
-        return self._own
+            self._own[url] = self._new_client(url)
+        return self._own[url]
 
-    def _new_client(self) -> httpx.AsyncClient:
-        by_proxy = goes_by_proxy(self.base_url)
-        try:
-            self._tls = self._tls or httpx.create_ssl_context(trust_env=by_proxy)
-        except OSError:
-            raise ConfigurationError(
-                "The certificates that the environment names cannot be read.",
-                remedy="Look at SSL_CERT_FILE and SSL_CERT_DIR.",
-            ) from None
-        try:
-            return httpx.AsyncClient(verify=self._tls, trust_env=by_proxy, headers=HEADERS)
-        except (ImportError, ValueError) as failure:
-            raise ConfigurationError(
-                f"The environment's proxy cannot be used ({type(failure).__name__}).",
-                remedy="Look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; a socks proxy needs: pip install httpx[socks]",
-            ) from None
+    def _new_client(self, url: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(**self.network.for_http(url), headers=HEADERS)
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether it goes by a transport of the caller's own making, which no other process has."""
+        if self._lent is None:
+            return False
+        # httpx tells of them nowhere else
+        ways = [getattr(self._lent, "_transport", None), *getattr(self._lent, "_mounts", {}).values()]
+        return any(way is not None and type(way) is not httpx.AsyncHTTPTransport for way in ways)
+
+    @property
+    def caveat(self) -> str:
+        """What of the way to the service another process cannot be told, in words; empty where it can be told all."""
+        if self.is_out_of_reach:
+            return "http_client has a transport of its own, which no other process has"
+        if self._lent is not None:
+            return "of http_client no other process knows the proxy, the certificates and the headers"
+        return self.network.caveat
 
     async def aclose(self) -> None:
         """Closes the client that was made here; one that was handed in stays open."""
@@ -158,9 +169,10 @@ class Transport:
         await self._close_own()
 
     async def _close_own(self) -> None:
-        own, self._own = self._own, None
-        if own is not None and self._owner == (os.getpid(), id(asyncio.get_running_loop())):
-            await own.aclose()
+        own, self._own = self._own, {}
+        if self._owner == (os.getpid(), id(asyncio.get_running_loop())):
+            for client in own.values():
+                await client.aclose()
 
     async def send(self, call: Call) -> dict[str, Any]:
         """The decoded envelope of `call`, tried again as `retry` says.
@@ -197,7 +209,7 @@ class Transport:
         return f"The key came {self.key.source}: check it, or give another one."
 
     async def _once(self, call: Call, deadline: float) -> dict[str, Any]:
-        client = self._client(call.safety)
+        client = self._client(self.base_url, call.safety)
         request = client.build_request(
             call.method,
             self.base_url + call.path,
@@ -271,7 +283,7 @@ class Transport:
             failure = _no_answer(error, str(call))
         finally:
             exchange.seconds = time.perf_counter() - began
-            if client is not self._own and client is not self._lent:
+            if client not in (*self._own.values(), self._lent):
                 await client.aclose()
             if self.closed:
                 await self._close_own()
@@ -295,9 +307,9 @@ class Transport:
         Raises:
             APIConnectionError, APIStatusError, APIResponseError: as for `send`.
         """
-        client = self._client()
         what = "GET of a picture"
         try:
+            client = self._client("{0.scheme}://{0.netloc}".format(urlsplit(url)))
             # auth=None keeps httpx from sending what a user's client or .netrc holds for that host
             request = client.build_request("GET", url, headers={"accept": "*/*"}, timeout=config.READ_TIMEOUT)
             async with asyncio.timeout(config.TOTAL_TIMEOUT):

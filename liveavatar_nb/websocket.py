@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from . import config
 from .config import Masked
-from .connection import SILENT, goes_by_proxy
-from .errors import LiveAvatarException
+from .connection import SILENT
+from .errors import CertificateError, ConfigurationError, LiveAvatarException
+from .network import Network
 from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command
@@ -36,6 +38,24 @@ class SocketLost(LiveAvatarException):
 
 Receive = Callable[[Event | None], bool]
 
+CERTIFICATES: Final = CertificateError.default_remedy
+PROXY: Final = (
+    "Have the proxy let WebSockets pass to this host, or name the host in NO_PROXY where it is reached without."
+)
+
+
+@dataclass(frozen=True)
+class SocketTrouble:
+    """Why a WebSocket could not be opened, or got back.
+
+    Attributes:
+        words: for people.
+        remedy: what to do about it, where that is known.
+    """
+
+    words: str
+    remedy: str | None = None
+
 
 @dataclass(frozen=True)
 class _End:
@@ -46,12 +66,14 @@ class _End:
         again: whether another one may be opened.
         was_ready: whether the avatar had been there.
         code: the close code, where there was one.
+        remedy: what to do about it, where that is known.
     """
 
     words: str
     again: bool
     was_ready: bool = False
     code: int | None = None
+    remedy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,14 +98,17 @@ class WebSocket:
         url: the start call's `ws_url`, which holds a token.
         session_id: for the log.
         wire: what comes and goes is written down there.
+        network: the way to the service.
     """
 
-    def __init__(self, url: Masked, session_id: str, wire: Wire) -> None:
+    def __init__(self, url: Masked, session_id: str, wire: Wire, network: Network) -> None:
         self._url = url
+        self._network = network
         self.session_id = session_id
         self._wire = wire
         self._open: ClientConnection | None = None
         self._was_ready = False  # whether the avatar was there since it was opened
+        self._has_been_open = False
         self.ready = asyncio.Event()  # the avatar is there: before that what is sent is dropped without a word
 
     async def send(self, command: Command) -> None:
@@ -113,7 +138,7 @@ class WebSocket:
         )
         return event
 
-    async def listen(self, listener: Listener) -> str | None:
+    async def listen(self, listener: Listener) -> SocketTrouble | None:
         """Hands on what comes, until the session is over.
 
         Returns:
@@ -137,7 +162,7 @@ class WebSocket:
             attempt += 1
             wait = delay(attempt, config.RETRY_BASE)
             if not end.again or attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
-                return end.words
+                return SocketTrouble(end.words, end.remedy)
             logger.info("session %s: WebSocket lost (%s), again in %.1f s", self.session_id, end.words, wait)
             await asyncio.sleep(wait)
 
@@ -145,7 +170,7 @@ class WebSocket:
         """Opens it, and reads until it is closed; how that came."""
         # imported when first used: a client that starts nothing must not pay for it
         from websockets.asyncio.client import connect  # noqa: PLC0415
-        from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415
+        from websockets.exceptions import InvalidProxyStatus, InvalidStatus, ProxyError, WebSocketException  # noqa: PLC0415
 
         self._was_ready = False
         try:
@@ -160,9 +185,10 @@ class WebSocket:
                 write_limit=config.SOCKET_SEND_BUFFER,
                 compression=None,  # sound hardly shrinks, and it would cost more than all the rest
                 logger=SILENT,
-                proxy=True if goes_by_proxy(self._url.reveal()) else None,
+                **self._network.for_websocket(self._url.reveal()),
+                **_racing(),
             ) as socket:
-                self._open = socket
+                self._open, self._has_been_open = socket, True
                 try:
                     code = await self._read(socket, receive)
                 finally:
@@ -173,9 +199,21 @@ class WebSocket:
         except InvalidStatus as failure:
             status = failure.response.status_code
             return _End(f"its handshake was answered by {status}", is_worth_a_handshake(status))
+        except ssl.SSLCertVerificationError as failure:
+            words = f"its certificate was not accepted: {failure.verify_message or type(failure).__name__}"
+            return _End(words, False, self._was_ready, remedy=CERTIFICATES)
+        except ProxyError as failure:
+            # one by which it was open before may only be busy
+            told = (
+                f"by {failure.response.status_code}" if isinstance(failure, InvalidProxyStatus) else "in no known form"
+            )
+            words = f"the proxy answered {told}"
+            return _End(words, self._has_been_open, self._was_ready, remedy=PROXY)
         except (OSError, TimeoutError, WebSocketException) as failure:
             return _End(type(failure).__name__, True, self._was_ready)
-        except Exception as failure:  # noqa: BLE001 (a proxy that cannot be used, for one: it will not get better)
+        except ConfigurationError as failure:
+            return _End(failure.message, False, remedy=failure.remedy)
+        except Exception as failure:  # noqa: BLE001 (whatever it is, it will not get better)
             return _End(f"{type(failure).__name__}: {failure}", False)
 
     async def _read(self, socket: ClientConnection, receive: Receive) -> int | None:
@@ -199,3 +237,12 @@ class WebSocket:
             close = closed.rcvd or closed.sent
             return None if close is None else close.code
         return socket.close_code
+
+
+def _racing() -> dict[str, Any]:
+    """Has the addresses of a host race, as httpx does: one that is dead would take all the time that there is.
+
+    Loops of others, uvloop's for one, do not know how.
+    """
+    is_able = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+    return {"happy_eyeballs_delay": config.HAPPY_EYEBALLS} if is_able else {}

@@ -15,6 +15,7 @@ import trustme
 
 from liveavatar_nb import LiveAvatarAPI, Simulator, config
 from liveavatar_nb.errors import APIConnectionError, APITimeoutError, CertificateError
+from liveavatar_nb.network import Network
 
 from .conftest import answer, client, envelope
 
@@ -101,7 +102,7 @@ async def test_a_certificate_that_is_trusted(authority: trustme.CA, raw: Any) ->
 def trust(api: LiveAvatarAPI, authority: trustme.CA) -> None:
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    api.transport._tls = context
+    api.transport.network = Network.of(verify=context)
 
 
 def trustme_date(days: float) -> Any:

@@ -252,10 +252,10 @@ async def test_a_socket_that_cannot_even_be_tried_says_why_at_once(
 ) -> None:
     """row 26: as where a proxy needs a package that is not there; no address is in the log."""
 
-    def proxy(url: str) -> bool:
+    def connect(*_: Any, **options: Any) -> None:
         raise ImportError("python-socks is required")
 
-    monkeypatch.setattr(websocket, "goes_by_proxy", proxy)
+    monkeypatch.setattr("websockets.asyncio.client.connect", connect)
     async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client:
         with pytest.raises(AvatarNeverCame, match="python-socks is required"):
             await client.start("Silas")
