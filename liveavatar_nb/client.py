@@ -30,7 +30,7 @@ from .errors import (
     StopNotConfirmed,
     warn,
 )
-from .leftovers import leftovers
+from .leftovers import leftovers, service_of
 from .life import SessionOptions
 from .listing import Listing
 from .lookup import Languages, Preparation
@@ -240,7 +240,7 @@ class AsyncLiveAvatar:
         """Has ready what takes longest to come up, the guard; it stays until the client is closed."""
 
         def prepare() -> None:
-            leftovers.expect(self)
+            leftovers.expect(self, service_of(self.api.transport))
             if self.is_closed:  # meanwhile
                 leftovers.unexpect(self)
 
@@ -361,6 +361,7 @@ class AsyncLiveAvatar:
 
         async def stop() -> Records[OwnedSession]:
             async with LiveAvatarAPI(transport.key, api_url=transport.base_url) as api:
+                api.transport.network = transport.network
                 return await self._stop_all(api, lambda: on_own_thread(self.stop_without_loop))
 
         return on_own_loop(stop)
@@ -476,8 +477,10 @@ class AsyncLiveAvatar:
             self._refuse_second()
         start = Preparation(self.api, self._languages, options, own_room)
         self._pending.append(start)
+
         # it takes longer to come up than all that is looked up
-        guard = None if self.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))
+        service = None if self.is_simulated else service_of(self.api.transport)
+        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
 
         async def make_way() -> None:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):

@@ -26,7 +26,7 @@ from .errors import (
     StopNotConfirmed,
 )
 from .exchange import session_label
-from .leftovers import leftovers
+from .leftovers import leftovers, service_of
 from .life import SessionOptions, SessionState
 from .models import Avatar, StartedSession
 from .protocol import full
@@ -217,7 +217,8 @@ class AsyncSession(SessionTalk):
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
         # the guard comes up while the token is on its way
-        guard = None if self._around.is_simulated else asyncio.create_task(on_own_thread(leftovers.prepare))
+        service = None if self._around.is_simulated else service_of(self._api.transport)
+        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
         try:
             token, has_cap = await get_token(self._api, self._options, self._avatar.id, self._times)
             secret = Masked(token.session_token, "of a session")

@@ -16,6 +16,7 @@ from .errors import APIStatusError, APITimeoutError, NotFoundError
 from .evidence import whether_over
 from .network import Network
 
+WHO_ASKS: Final = (401, 403, 407)  # by which a gateway refuses whom it does not know
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (what a connection begins at, not what is listened on)
 
 
@@ -71,6 +72,18 @@ class BlockingStopper:
 
         self._client(base_url)
 
+    def reach(self, base_url: str) -> None:
+        """Calls the service without any credential (`GET /v1/avatars/public`); returns where it answers, however.
+
+        Raises:
+            Exception: it does not, or what answers is none of the service: a gateway, or a portal.
+        """
+        try:
+            self._send("GET", base_url, "/v1/avatars/public", None, params={"page_size": 1})
+        except APIStatusError as failure:
+            if failure.status_code in WHO_ASKS and failure.code is None:
+                raise
+
     def stop(self, base_url: str, key: Masked, session_id: str, *, waiting: int = 0) -> bool:
         """Stops a session by its id (`POST /v1/sessions/stop`); whether the service confirmed it.
 
@@ -114,7 +127,7 @@ class BlockingStopper:
             return bool(found.value)
 
     def _send(
-        self, method: str, base_url: str, path: str, key: Masked, *, waiting: int = 0, **content: Any
+        self, method: str, base_url: str, path: str, key: Masked | None, *, waiting: int = 0, **content: Any
     ) -> dict[str, Any]:
         # its share of what is left: a service that drips must not take the time of those that wait
         limit = (self._deadline - time.monotonic()) / (waiting + 1)
@@ -124,7 +137,7 @@ class BlockingStopper:
             method,
             f"{base_url}{path}",
             headers={"accept-encoding": "identity"},
-            auth=Signed(key, bearer=False),
+            auth=None if key is None else Signed(key, bearer=False),
             timeout=httpx.Timeout(limit, connect=limit / 2),
             follow_redirects=False,
             **content,

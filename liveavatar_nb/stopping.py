@@ -27,7 +27,8 @@ from .errors import (
     StopNotConfirmed,
 )
 from .evidence import whether_over
-from .leftovers import Leftover, leftovers
+from .guard.handle import Service
+from .leftovers import Leftover, leftovers, service_of
 from .lookup import MadeContext
 from .models import SessionRecord, StartedSession
 from .resources.sessions import surely_not_started
@@ -160,12 +161,14 @@ class Liability:
         """
         around, transport = self._around, self._api.transport
         leftover = Leftover(
-            transport.base_url,
+            Service(transport.base_url, transport.network),
             transport.key,
             self.session_id,
             self._times.cap,
             is_simulated=around.is_simulated,
             may_be_unjournaled=around.allow_unjournaled,
+            caveat=transport.caveat,
+            is_out_of_reach=transport.is_out_of_reach,
         )
         await self._protect(leftover)
         self.is_open = self._has_unknown_start = True
@@ -310,7 +313,7 @@ class Liability:
     async def check_guard(self) -> None:
         """Has another guard come up where the first one was killed."""
         if not self._around.is_simulated:
-            await on_own_thread(leftovers.prepare)
+            await on_own_thread(lambda: leftovers.prepare(service_of(self._api.transport)))
 
     def _not_confirmed(self, why: str) -> StopNotConfirmed:
         return StopNotConfirmed(

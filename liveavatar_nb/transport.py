@@ -145,6 +145,24 @@ class Transport:
     def _new_client(self, url: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(**self.network.for_http(url), headers=HEADERS)
 
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether it goes by a transport of the caller's own making, which no other process has."""
+        if self._lent is None:
+            return False
+        # httpx tells of them nowhere else
+        ways = [getattr(self._lent, "_transport", None), *getattr(self._lent, "_mounts", {}).values()]
+        return any(way is not None and type(way) is not httpx.AsyncHTTPTransport for way in ways)
+
+    @property
+    def caveat(self) -> str:
+        """What of the way to the service another process cannot be told, in words; empty where it can be told all."""
+        if self.is_out_of_reach:
+            return "http_client has a transport of its own, which no other process has"
+        if self._lent is not None:
+            return "of http_client no other process knows the proxy, the certificates and the headers"
+        return self.network.caveat
+
     async def aclose(self) -> None:
         """Closes the client that was made here; one that was handed in stays open."""
         self.closed = True

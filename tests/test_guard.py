@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +22,8 @@ from liveavatar_nb import LiveAvatar, Simulator
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import ProtectionError
 from liveavatar_nb.guard import handle
-from liveavatar_nb.guard.handle import Charge, Guard, GuardError
+from liveavatar_nb.guard.handle import Charge, Guard, GuardError, Service
+from liveavatar_nb.network import Network
 
 from .deaths.owners import PATIENCE, guards, kill_guards, settles
 
@@ -46,7 +48,7 @@ class Bare:
         told = {
             "do": "guard",
             "id": session_id,
-            "base_url": self._simulator.url,
+            **Service(self._simulator.url, Network()).told,
             "key": self._simulator.api_key,
             "left": 600.0,
             "journal": None,
@@ -207,7 +209,7 @@ def guard() -> Iterator[Guard]:
 
 def charge(session_id: str = "some") -> Charge:
     """Of a session that does not run, at a place where nobody answers."""
-    return Charge(session_id, "http://127.0.0.1:9", Masked("key"), 0.1, None)
+    return Charge(session_id, Service("http://127.0.0.1:9", Network()), Masked("key"), 0.1, None)
 
 
 def test_it_comes_up_once_and_goes_with_the_last_session(guard: Guard) -> None:
@@ -338,6 +340,22 @@ def test_one_starts_without_it_where_that_is_allowed(simulator: Simulator, caplo
     assert not simulator.billed()
 
 
+# a guard that tells once it has imported all that a stop needs
+PRELOADS = """
+from pathlib import Path
+from liveavatar_nb.guard import __main__ as guard
+
+preloads = guard.Watch._preload
+
+def preload(self):
+    preloads(self)
+    Path({preloaded!r}).touch()
+
+guard.PRELOAD_AFTER = 0.1
+guard.Watch._preload = preload
+guard.main()
+"""
+
 # a guard that, once it has imported all that a stop needs, finds no module any more
 UNINSTALLED = """
 import sys
@@ -361,6 +379,56 @@ guard.Watch._preload = preload
 sys.addaudithook(hook)
 guard.main()
 """
+
+
+@pytest.mark.parametrize("proxy", ["foo://nobody", "socks5://127.0.0.1:9"])
+def test_what_goes_wrong_as_it_preloads_does_not_end_it(
+    unguarded: Callable[[], str], simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """row 56: the way to one service is none, and another service's session is stopped all the same."""
+    session_id = unguarded()
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("SSL_CERT_FILE", "relative.pem")
+    hopeless = Service("https://service.invalid", Network.of())
+    preloaded = tmp_path / "preloaded"
+    bare = Bare(simulator, ["-c", PRELOADS.format(preloaded=str(preloaded)), "liveavatar_nb.guard"])
+    try:
+        bare.write(bare.guarding("hopeless", **hopeless.told))
+        bare.write(bare.guarding(session_id))
+        assert settles(preloaded.exists)
+        assert bare.is_there
+        bare.end()
+        assert settles(lambda: not billed(simulator))
+    finally:
+        bare.close()
+
+
+def test_it_reads_the_certificates_that_are_named_from_here(
+    guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """row 56: its own working directory is another one"""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", "authority.pem")
+    guard.prepare()
+    [pid] = guards(os.getpid())
+    assert f"SSL_CERT_FILE={tmp_path / 'authority.pem'}" in Path(f"/proc/{pid}/environ").read_text().split("\0")
+
+
+def test_one_that_is_stopped_holds_nobody_up(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    """row 56: its pipe is full, and another one takes its place"""
+    guard.add(charge("one"))
+    [stopped] = guards(os.getpid())
+    os.kill(stopped, signal.SIGSTOP)
+    began = time.monotonic()
+    for _ in range(5000):
+        guard.started("one", 1.0)
+    assert time.monotonic() - began < handle.HEAR_LIMIT
+    guard.add(charge("two"))
+    assert time.monotonic() - began < 2 * handle.HEAR_LIMIT + handle.READY_LIMIT
+    assert guard.is_there
+    assert settles(lambda: stopped not in guards(os.getpid()))
+    assert len(guards(os.getpid())) == 1
+    assert not caplog.records or "another one" in caplog.text
 
 
 def test_a_stop_needs_nothing_of_the_disk_once_it_has_run_for_a_while(

@@ -9,6 +9,7 @@ after a session's cap. Nothing that goes wrong ends it before.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import select
@@ -16,12 +17,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ..network import Network
 
 PIECE: Final = 65536  # bytes that are read at once
 PRELOAD_AFTER: Final = 5.0  # s with a session until what a stop needs is imported: it may be uninstalled later
 CALL_LIMIT: Final = 5.0  # s for one stop
 SHORTEST_WAIT: Final = 0.2  # s between two attempts
+REACH_LIMIT: Final = 10.0  # s to reach a service
 LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # s after which a start of unknown outcome is looked for again
 NEVER: Final = float("inf")
 
@@ -39,6 +44,7 @@ class Charge:
         self.id: str = told["id"]
         self.base_url: str = told["base_url"]
         self.key = Masked(told.pop("key"), "of the kernel")
+        self._way: dict[str, Any] = told["network"]
         self.journal: str | None = told["journal"]
         self.is_starting = True
         self.is_over = False  # whether there is nothing left to do
@@ -47,6 +53,13 @@ class Charge:
         self._attempts = 0
         self._looks: list[float] = []
         self.until(told["left"])
+
+    @functools.cached_property
+    def network(self) -> Network:
+        """The way of the kernel's client; certificates are read once, for a guard may insist for many minutes."""
+        from ..network import Network  # noqa: PLC0415 (large, and may never be needed)
+
+        return Network.from_told(self._way)
 
     def until(self, left: float) -> None:
         """In so many seconds nobody has to insist any more."""
@@ -68,7 +81,7 @@ class Charge:
         from ..retry import delay  # noqa: PLC0415 (a quick start)
         from ..stopper import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
 
-        with BlockingStopper(CALL_LIMIT) as stopper:
+        with BlockingStopper(CALL_LIMIT, self.network) as stopper:
             is_over = stopper.stop_for_certain(self.base_url, self.key, self.id)
         now = time.monotonic()
         if not is_over:
@@ -142,6 +155,8 @@ class Watch:
             self._preload_at = min(self._preload_at, time.monotonic() + PRELOAD_AFTER)
         elif told["do"] == "done":
             self._charges.pop(told["id"], None)
+        elif told["do"] == "reach":
+            self._begin(self._reach, told)
         elif charge is not None and told["do"] == "started":
             charge.is_starting = False
             charge.until(told["left"])
@@ -174,8 +189,21 @@ class Watch:
                 from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
                 from ..stopper import BlockingStopper  # noqa: PLC0415
 
-                with BlockingStopper() as stopper:
+                with BlockingStopper(network=charge.network) as stopper:
                     stopper.warm_up(charge.base_url)
+
+    @staticmethod
+    def _reach(told: dict[str, Any]) -> None:
+        why = ""
+        try:
+            from ..network import Network  # noqa: PLC0415 (large: and once it is there, so is all that a stop needs)
+            from ..stopper import BlockingStopper  # noqa: PLC0415
+
+            with BlockingStopper(REACH_LIMIT, Network.from_told(told["network"])) as stopper:
+                stopper.reach(told["base_url"])
+        except Exception as failure:  # noqa: BLE001 (the kernel is told, whatever it was)
+            why = f"{type(failure).__name__}: {failure}".removesuffix(": ")
+        say(reached=told["id"], why=why)
 
     def _stop(self, charge: Charge) -> None:
         try:

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..config import Masked
+from ..network import Network
 from .process import Process
 
 logger = logging.getLogger("liveavatar_nb.session")
 
 THREAD_NAME: Final = "liveavatar_nb-guard"
 READY_LIMIT: Final = 10.0  # s until it must be ready
+REACH_LIMIT: Final = 12.0  # s that it has to reach a service: a little more than it takes itself
 HEAR_LIMIT: Final = 3.0  # s until it must have heard what it was told; a machine that is busy is no reason
 PULSE: Final = 1.5  # s between two looks whether it hears: its loss shows within 5 s
 RENEW_PAUSE: Final = 5.0  # s until another one is tried where one did not come up
@@ -40,20 +42,42 @@ class GuardError(Exception):
     """The guard could not be started, or is gone; the message says why."""
 
 
+class NotReached(GuardError):
+    """The guard is there, but cannot reach the service."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service, and the way to it.
+
+    Args:
+        base_url: its address.
+        network: the proxies and the certificates by which it is reached.
+    """
+
+    base_url: str
+    network: Network
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As the guard is told of it: with the password of a proxy."""
+        return {"base_url": self.base_url, "network": self.network.told()}
+
+
 @dataclass(frozen=True)
 class Charge:
     """One session to guard.
 
     Args:
         session_id: the service's id.
-        base_url: the service's address.
+        service: where it runs.
         key: signs the stop.
         left: seconds until nobody has to insist on the stop any more.
         journal: the folder of its record; None where it has none.
     """
 
     session_id: str
-    base_url: str
+    service: Service
     key: Masked
     left: float
     journal: Path | None
@@ -82,6 +106,8 @@ class Guard:
         self._handed: dict[str, int] = {}  # with the number of the line that hands it over
         self._outbox: deque[dict[str, Any]] = deque()
         self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # who may start one soon
+        self._services: dict[Service, str] = {}  # by what the guard calls them
+        self._reached: set[Service] = set()
 
     def _before_fork(self) -> None:
         self._opening.acquire()
@@ -101,8 +127,11 @@ class Guard:
         process = self._process
         return process is not None and not process.is_gone and not process.is_mute(HEAR_LIMIT)
 
-    def prepare(self) -> None:
+    def prepare(self, service: Service | None = None) -> None:
         """Starts it where it is not there, and returns when it is ready.
+
+        Args:
+            service: what it is to reach meanwhile, unless it has before.
 
         Raises:
             GuardError: it did not come up.
@@ -110,7 +139,31 @@ class Guard:
         with self._lock:
             if not self.is_there:
                 self._renew()
+            if service is not None and service not in self._reached and self._process is not None:
+                self._process.ask(self._name(service), service.told)
         self._deliver()
+
+    def reach(self, service: Service) -> None:
+        """Returns once the guard has reached a service itself, now or before.
+
+        Raises:
+            NotReached: it could not.
+            GuardError: it did not come up.
+        """
+        name, until = self._name(service), time.monotonic() + REACH_LIMIT
+        while service not in self._reached:
+            if not self.is_there or self._process is None or not self._process.was_asked(name):
+                self.prepare(service)
+            process, left = self._process, until - time.monotonic()
+            why = None if process is None else process.reaches(name, max(0.0, left))
+            if why is None and left > 0:
+                continue  # it was lost meanwhile: another one is asked
+            if why != "":
+                raise NotReached(why or f"it had no answer within {REACH_LIMIT:g} s")
+            self._reached.add(service)
+
+    def _name(self, service: Service) -> str:
+        return self._services.setdefault(service, str(len(self._services)))
 
     def add(self, charge: Charge) -> None:
         """From now on the session is stopped when this process ends, however it ends.
@@ -318,7 +371,7 @@ def _told(charge: Charge, left: float) -> dict[str, Any]:
     return {
         "do": "guard",
         "id": charge.session_id,
-        "base_url": charge.base_url,
+        **charge.service.told,
         "key": charge.key.reveal(),
         "left": left,
         "journal": None if charge.journal is None else str(charge.journal),

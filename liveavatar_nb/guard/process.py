@@ -45,6 +45,7 @@ class Process:
         self._told = 0  # lines
         self._heard = 0  # of them
         self._unheard_since: float | None = None
+        self._reached: dict[str, str | None] = {}  # by what it was asked for: why it could not, None until it is known
         self._is_closed = False
         ends: list[int] = []
         try:
@@ -116,6 +117,21 @@ class Process:
             finally:
                 self._writing.release()
 
+    def ask(self, whom: str, told: dict[str, Any]) -> None:
+        """Has it reach a service, unless it is at it."""
+        if self._reached.get(whom, "") is not None:
+            self._reached[whom] = None
+            self.tell({**told, "do": "reach", "id": whom})
+
+    def reaches(self, whom: str, limit: float) -> str | None:
+        """Why it could not reach it, "" where it could; None where that is not known within so many seconds."""
+        self._wait(lambda: self._reached.get(whom) is not None, limit)
+        return self._reached.get(whom)
+
+    def was_asked(self, whom: str) -> bool:
+        """Whether it has reached it, has tried, or is at it."""
+        return whom in self._reached
+
     def hears(self, number: int, limit: float) -> bool:
         """Whether it hears within so many seconds what it was told by this number."""
         return self._wait(lambda: self._heard >= number, limit)
@@ -148,6 +164,8 @@ class Process:
         elif "heard" in said:
             self._heard = said["heard"]
             self._unheard_since = None if self._heard == self._told else time.monotonic()
+        elif "reached" in said:
+            self._reached[said["reached"]] = said["why"]
 
     def _wait(self, condition: Callable[[], bool], limit: float) -> bool:
         deadline = time.monotonic() + limit

@@ -25,6 +25,8 @@ def test_what_dies_with_its_guard_is_stopped_by_the_next_use(simulator: Simulato
     """row 41"""
     with Owner() as owner:
         session_id = owner.run(connect(simulator) + START)
+        # it has no time to see that
+        os.kill(owner.pid, signal.SIGSTOP)
         kill_guards(owner.pid)
         owner.kill()
     assert [entry.session_id for entry in simulator.billed()] == [session_id]

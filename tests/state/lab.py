@@ -164,6 +164,15 @@ class HandProcess(Process):
     def hears(self, number: int, limit: float) -> bool:
         return self.has_heard(number)
 
+    def ask(self, whom: str, told: dict[str, Any]) -> None:
+        pass
+
+    def reaches(self, whom: str, limit: float) -> str | None:
+        return ""
+
+    def was_asked(self, whom: str) -> bool:
+        return True
+
     def listen(self) -> None:
         pass
 
