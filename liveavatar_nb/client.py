@@ -480,7 +480,14 @@ class AsyncLiveAvatar:
 
         # it takes longer to come up than all that is looked up
         service = None if self.is_simulated else service_of(self.api.transport)
-        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
+        is_given_up = threading.Event()
+
+        def prepare() -> None:
+            leftovers.prepare(service)
+            if is_given_up.is_set():  # meanwhile, and the loop may be gone by now
+                leftovers.tidy()
+
+        guard = asyncio.create_task(on_own_thread(prepare)) if service else None
 
         async def make_way() -> None:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):
@@ -494,7 +501,8 @@ class AsyncLiveAvatar:
             named = await start.look_up(avatar, self.avatars(), voice_id, context, make_way)
         except BaseException:
             if guard is not None:
-                guard.add_done_callback(lambda _: leftovers.tidy())
+                is_given_up.set()
+                leftovers.tidy()
             raise
         finally:
             self._pending.remove(start)

@@ -56,8 +56,10 @@ ASYNC_ONLY = {
     },
     AsyncSession: {
         "beat",
+        "belong_to",
         "clearing",
         "forget",
+        "forget_soon",
         "is_of_this_process",
         "is_pursued",
         "is_watched",

@@ -107,7 +107,7 @@ def test_a_request_that_is_under_way_comes_to_its_end_and_is_undone(
     before = len(la.contexts())
     simulator.faults.add("contexts", "delay", seconds=0.6)
 
-    def interrupt(self: Any) -> None:
+    def interrupt(self: Any, patience: float | None) -> None:
         wait_for(lambda: self._task is not None)
         time.sleep(0.2)  # it is on its way
         raise KeyboardInterrupt

@@ -101,16 +101,19 @@ def seen(request: pytest.FixtureRequest, visits: dict[str, Seen]) -> Seen:
 
 
 def test_an_open_page_keeps_its_session_beside_a_busy_cell(seen: Seen) -> None:
+    """row 61"""
     assert seen.beside_cell is not None, seen.failure
     assert seen.beside_cell == 1, "it was stopped while the cell ran"
     assert seen.after_cell == 1, "it was stopped after the cell, although a page shows it"
 
 
 def test_a_closed_page_ends_its_session(seen: Seen) -> None:
+    """row 61"""
     assert seen.after_page is not None, seen.failure
     assert seen.after_page <= END
 
 
 def test_a_page_closed_beside_a_busy_cell_ends_its_session_after_the_cell(seen: Seen) -> None:
+    """row 61"""
     assert seen.after_both is not None, seen.failure
     assert seen.after_both <= END
