@@ -192,7 +192,7 @@ class Journal:
             with contextlib.suppress(OSError):
                 path.unlink()
             if entry is not None:
-                self._unlock(entry)
+                self.bury_lock(entry)
             self._disown_if_unused()
 
     def let_go(self, session_id: str) -> None:
@@ -246,12 +246,15 @@ class Journal:
         """Removes the record of a dead owner, and the owner's lock, which decides nothing any more."""
         with contextlib.suppress(OSError):
             (self.folder / f"{_uuid(entry.session_id)}{ENTRY}").unlink()
-        self._unlock(entry)
+        self.bury_lock(entry)
 
-    def _unlock(self, entry: Entry) -> None:
-        if not self.has_owner(entry):
-            with contextlib.suppress(OSError):
-                self._lock_of(entry.owner).unlink()
+    def bury_lock(self, entry: Entry) -> bool:
+        """Remove the lock of a record's owner, unless it is held; whether it is not."""
+        if self.has_owner(entry):
+            return False
+        with contextlib.suppress(OSError):
+            self._lock_of(entry.owner).unlink()
+        return True
 
     def _lock_of(self, owner: str) -> Path:
         return self.folder / f"{_uuid(owner)}{LOCK}"

@@ -28,6 +28,7 @@ CALL_LIMIT: Final = 5.0  # s for one stop
 SHORTEST_WAIT: Final = 0.2  # s between two attempts
 REACH_LIMIT: Final = 10.0  # s to reach a service
 LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # s after which a start of unknown outcome is looked for again
+LOCK_LIMIT: Final = 2.0  # s that the lock of a kernel that is just ending may still be held
 NEVER: Final = float("inf")
 
 
@@ -48,6 +49,7 @@ class Charge:
         self.journal: str | None = told["journal"]
         self.is_starting = True
         self.is_over = False  # whether there is nothing left to do
+        self.bury_lock: Callable[[], bool] = lambda: True  # whether nothing of its owner's is left in the journal
         self.due = NEVER
         self._is_active = False
         self._attempts = 0
@@ -104,6 +106,7 @@ class Charge:
             for entry in book.entries():
                 if entry.session_id == self.id:
                     book.bury(entry)
+                    self.bury_lock = functools.partial(book.bury_lock, entry)
         self.is_over = True
 
 
@@ -118,6 +121,7 @@ class Watch:
         self._rest = b""
         self._kernel_lives = True
         self._preload_at = NEVER
+        self._over: list[Charge] = []
         self._woken, self._wake = os.pipe()
 
     def run(self) -> None:
@@ -131,6 +135,10 @@ class Watch:
             if 0 in readable:
                 self._read()
             self._act()
+        # the end of a kernel's pipe can come before that of its lock
+        until = time.monotonic() + LOCK_LIMIT
+        while [charge for charge in self._over if not charge.bury_lock()] and time.monotonic() < until:
+            time.sleep(SHORTEST_WAIT)
 
     def _read(self) -> None:
         piece = os.read(0, PIECE)
@@ -170,7 +178,7 @@ class Watch:
             self._begin(self._preload)
         for charge in list(self._charges.values()):
             if charge.is_over:
-                del self._charges[charge.id]
+                self._over.append(self._charges.pop(charge.id))
             elif charge.due <= now:
                 charge.due = NEVER
                 self._begin(self._stop, charge)
