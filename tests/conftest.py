@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 import sys
@@ -199,9 +200,10 @@ def a_journal_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No thread, task, process, open file, socket or session outlives the test that made it."""
-    before = _state()
+    """No thread, task, process, open file, socket, session or level of the log outlives the test that made it."""
+    before, level = _state(), logging.getLogger().level
     yield
+    assert logging.getLogger().level == level, "the level of the root logger is left changed"
     deadline = time.monotonic() + SETTLE_LIMIT
     while True:
         left = _left(before)

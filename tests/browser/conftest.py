@@ -166,11 +166,14 @@ class Notebook:
         return bool(state == "running")
 
     def output(self, index: int) -> str:
-        """What a cell has printed, or shown as text."""
+        """What a cell has printed, or shown as text, or the error it ended with."""
         outputs: Any = self.page.evaluate(
             "([index]) => window.jupyterapp.shell.currentWidget.content.widgets[index].model.outputs.toJSON()", [index]
         )
-        texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+        texts = [
+            output.get("text") or output.get("data", {}).get("text/plain") or "\n".join(output.get("traceback", ()))
+            for output in outputs
+        ]
         return "".join("".join(text) for text in texts)
 
     def save(self) -> None:

@@ -320,7 +320,9 @@ export class Link {
   private beat(): void {
     const session = this.get<Session | null | undefined>("status");
     const isDown = this.phase === "lost" || (this.phase === "interrupted" && this.kernel !== null);
-    if (!session?.running || session.beat_every === null || isDown) {
+    // A model without a view shows nothing. It has no channel either: its word would have Python take this page for one
+    // that is heard only between cells.
+    if (this.listeners.size === 0 || !session?.running || session.beat_every === null || isDown) {
       this.beatAt = -Infinity;
       return;
     }
