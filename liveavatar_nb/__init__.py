@@ -6,31 +6,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import LiveAvatarAPI as LiveAvatarAPI
-    from .client import AsyncLiveAvatar as AsyncLiveAvatar
-    from .config import Masked as Masked
-    from .errors import LiveAvatarException as LiveAvatarException
-    from .life import SessionState as SessionState
-    from .models import NewContext as NewContext
-    from .orphans import OwnedSession as OwnedSession
-    from .protocol.events import Event as Event
-    from .retry import APIConnectOptions as APIConnectOptions
-    from .rooms import AsyncRoom as AsyncRoom
-    from .session import AsyncSession as AsyncSession
-    from .simulator import Simulator as Simulator
-    from .sync import LiveAvatar as LiveAvatar
-    from .sync_rooms import Room as Room
-    from .sync_session import Session as Session
-    from .sync_session import Utterance as Utterance
-    from .utterance import AgentState as AgentState
-    from .utterance import AsyncUtterance as AsyncUtterance
-    from .utterance import UtteranceState as UtteranceState
-    from .widgets.panel import SessionPanel as SessionPanel
-    from .widgets.picker import AvatarPicker as AvatarPicker
-    from .widgets.studio import Studio as Studio
-    from .widgets.talk import Talk as Talk
-    from .widgets.view import LiveView as LiveView
-    from .widgets.wire import WireLog as WireLog
+    from .api import LiveAvatarAPI
+    from .client import AsyncLiveAvatar
+    from .config import Masked
+    from .errors import LiveAvatarException
+    from .life import SessionState
+    from .models import NewContext
+    from .orphans import OwnedSession
+    from .protocol.events import Event
+    from .retry import APIConnectOptions
+    from .rooms import AsyncRoom
+    from .session import AsyncSession
+    from .simulator import Simulator
+    from .sync import LiveAvatar
+    from .sync_rooms import Room
+    from .sync_session import Session, Utterance
+    from .utterance import AgentState, AsyncUtterance, UtteranceState
+    from .widgets.panel import SessionPanel
+    from .widgets.picker import AvatarPicker
+    from .widgets.studio import Studio
+    from .widgets.talk import Talk
+    from .widgets.view import LiveView
+    from .widgets.wire import WireLog
 
 __version__ = "0.1.0"
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Final
 
+from .concurrency.threads import bearable, iterate_on_own_thread
+from .concurrency.worker import Worker
 from .errors import InvalidArgument
 from .events import show_failure
 from .preflight import check_answer
-from .threads import bearable, iterate_on_own_thread
 from .utterance import AsyncUtterance, UtteranceState
-from .worker import Worker
 
 Answer = Callable[[str], Any]
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
 from . import __version__
+from .concurrency.signals import heeded
 from .config import CREDITS_PER_MINUTE, DEFAULT_API_URL, KEY_VARIABLE, Masked, find_base, find_key
 from .errors import (
     APIConnectionError,
@@ -28,7 +29,6 @@ from .errors import (
     StopNotConfirmed,
 )
 from .html import clock
-from .signals import heeded
 from .tables import STOP_HOW, STOP_ORPHANS, avatars, credits_text, ended, plain, running
 
 if TYPE_CHECKING:

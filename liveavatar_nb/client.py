@@ -19,7 +19,9 @@ from . import config
 from .api import LiveAvatarAPI
 from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
 from .checks import masked_text, not_async, one_of, strict
-from .clock import CLOCK, Clock
+from .concurrency.clock import CLOCK, Clock
+from .concurrency.threads import THREAD_NAME, on_own_loop, on_own_thread
+from .concurrency.weak import nothing, weakly
 from .config import Masked
 from .errors import (
     ClientClosed,
@@ -39,8 +41,6 @@ from .orphans import OwnedSession, all_running, find_orphans, owned, reconcile, 
 from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
 from .record import Records
 from .rooms import OwnRoom, awaited
-from .threads import THREAD_NAME, on_own_loop, on_own_thread
-from .weak import nothing, weakly
 
 if TYPE_CHECKING:
     import httpx

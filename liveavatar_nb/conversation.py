@@ -11,11 +11,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from . import config
-from .clock import Clock
+from .concurrency.bounded import Newest
+from .concurrency.clock import Clock
 from .errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from .holder import RoomLine
 from .lines import Lines, UserSide
-from .newest import Newest
 from .protocol import full
 from .protocol.events import Event
 from .protocol.full import Command

@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from .concurrency.signals import heeded
 from .config import KEY_VARIABLE
 from .errors import LiveAvatarException
-from .signals import heeded
 
 if TYPE_CHECKING:
     import psutil

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import config
 from .audio import Sound, open_sound
-from .threads import bearable, iterate_on_own_thread, on_own_thread
+from .concurrency.threads import bearable, iterate_on_own_thread, on_own_thread
 
 TextToSpeech = Callable[[str], Any]
 

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Literal, Protocol
 
 from . import config
+from .concurrency.tasks import unheard
 from .config import Masked
-from .crew import unheard
 from .errors import LiveAvatarException, RoomNotHeld
 from .protocol import full
 from .protocol.events import Event

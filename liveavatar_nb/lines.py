@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from . import config, html
-from .clock import Clock
+from .concurrency.clock import Clock
 from .models import TranscriptLine
 from .record import Records
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from . import config
 from .checks import not_async
+from .concurrency.tasks import Crew
+from .concurrency.threads import THREAD_NAME, on_own_thread
+from .concurrency.weak import is_gone, nothing, nothing_more, weakly
 from .config import Masked
-from .crew import Crew
 from .entrance import get_token, way_into_room
 from .errors import (
     APIConnectionError,
@@ -34,9 +36,7 @@ from .protocol.events import Event
 from .resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
 from .talk import SessionTalk
-from .threads import THREAD_NAME, on_own_thread
 from .upkeep import Duties, Ear, Upkeep
-from .weak import is_gone, nothing, nothing_more, weakly
 from .websocket import Listener, SocketTrouble, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")

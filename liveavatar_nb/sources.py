@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from . import config
-from .clock import Clock
-from .newest import Newest
+from .concurrency.bounded import Newest
+from .concurrency.clock import Clock
 from .protocol.events import Event
 from .utterance import AsyncUtterance, UtteranceState
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import config
-from .clock import Clock
+from .concurrency.clock import Clock
+from .concurrency.threads import on_own_thread
 from .errors import AudioError, SessionEnded, UtteranceFailed
 from .feed import Feed
 from .lines import Lines
@@ -21,7 +22,6 @@ from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command, Framer
 from .stopwatch import Stopwatch
-from .threads import on_own_thread
 from .track import Track
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 from .websocket import SocketLost, WebSocket

@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 
 from . import config
 from .api import LiveAvatarAPI
-from .clock import CLOCK, Clock
+from .concurrency.clock import CLOCK, Clock
+from .concurrency.threads import on_own_thread
 from .config import Masked
 from .errors import (
     APIConnectionError,
@@ -34,7 +35,6 @@ from .models import SessionRecord, StartedSession
 from .resources.sessions import surely_not_started
 from .stopper import BlockingStopper
 from .stopwatch import Stopwatch
-from .threads import on_own_thread
 from .transport import Call
 
 logger = logging.getLogger("liveavatar_nb.session")

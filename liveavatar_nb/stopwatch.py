@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from . import config, html
-from .clock import CLOCK, Clock
+from .concurrency.clock import CLOCK, Clock
 from .record import Record, Records
 
 STEPS: Final = (

@@ -11,7 +11,7 @@ from . import config
 from .bridge import Face, blocking, bridge, reading
 from .checks import masked_text, strict
 from .client import AsyncLiveAvatar, started_simulator, stop_behind
-from .clock import CLOCK, Clock
+from .concurrency.clock import CLOCK, Clock
 from .config import Masked
 from .rows import blocking_rows
 

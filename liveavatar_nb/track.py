@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from . import config
-from .clock import CLOCK, Clock
-from .newest import Newest
+from .concurrency.bounded import Newest
+from .concurrency.clock import CLOCK, Clock
 from .protocol.events import AGENT_STATE, Event
 from .protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
 from .utterance import AgentState, AsyncUtterance, UtteranceState

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from . import config
-from .clock import Clock
+from .concurrency.clock import Clock
 from .errors import APIStatusError, LiveAvatarException
 
 logger = logging.getLogger("liveavatar_nb.session")

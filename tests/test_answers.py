@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveavatar_nb.answers import LONGEST_SENTENCE, Answerer, Sentences
+from liveavatar_nb.concurrency.worker import THREAD_NAME, Worker
 from liveavatar_nb.errors import InvalidArgument
 from liveavatar_nb.utterance import AsyncUtterance, UtteranceState
-from liveavatar_nb.worker import THREAD_NAME, Worker
 
 from .waiting import until
 

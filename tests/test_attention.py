@@ -13,7 +13,7 @@ from jupyter_core.utils import ensure_event_loop
 
 from liveavatar_nb import Simulator, config
 from liveavatar_nb.attention import UNKNOWN, Attention, Unknown, attention_here
-from liveavatar_nb.clock import CLOCK
+from liveavatar_nb.concurrency.clock import CLOCK
 from liveavatar_nb.upkeep import Audience
 
 from .kernels import Kernel

@@ -13,7 +13,16 @@ PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
     ["simulator"],
-    ["clock", "crew", "errors", "newest", "signals", "threads", "weak", "worker"],
+    [
+        "concurrency.clock",
+        "concurrency.tasks",
+        "errors",
+        "concurrency.bounded",
+        "concurrency.signals",
+        "concurrency.threads",
+        "concurrency.weak",
+        "concurrency.worker",
+    ],
     ["config"],
     ["attention", "audio", "evidence", "html", "journal", "retry"],
     ["exchange"],

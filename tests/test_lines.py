@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from liveavatar_nb import config
-from liveavatar_nb.clock import CLOCK
+from liveavatar_nb.concurrency.clock import CLOCK
 from liveavatar_nb.lines import Lines, UserSide
 
 

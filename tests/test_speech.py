@@ -24,6 +24,8 @@ import numpy as np
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator, config, speech
+from liveavatar_nb.concurrency.threads import on_own_thread
+from liveavatar_nb.concurrency.worker import THREAD_NAME
 from liveavatar_nb.errors import (
     AudioError,
     ConfigurationError,
@@ -35,8 +37,6 @@ from liveavatar_nb.errors import (
 )
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.simulator import Heard
-from liveavatar_nb.threads import on_own_thread
-from liveavatar_nb.worker import THREAD_NAME
 
 from .waiting import until
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb.clock import Clock
+from liveavatar_nb.concurrency.clock import Clock
 from liveavatar_nb.errors import UtteranceFailed
 from liveavatar_nb.protocol import lite
 from liveavatar_nb.protocol.events import Event

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from ..concurrency.bounded import Newest
 from ..errors import InvalidArgument
-from ..newest import Newest
 from .events import SESSION_STATE, Event
 
 CONTROL: Final = "agent-control"  # the topic of what is sent

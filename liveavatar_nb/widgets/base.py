@@ -15,8 +15,8 @@ import traitlets
 
 from ..bridge import ManagedLoop, bridge
 from ..client import AsyncLiveAvatar
+from ..concurrency.worker import worker
 from ..errors import ClientClosed, ConfigurationError, InvalidArgument
-from ..worker import worker
 from .channel import Command, channel
 
 logger = logging.getLogger("liveavatar_nb.widgets")

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from ..bridge import bridge
+from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException, ViewError
 from ..holder import RoomLine
 from ..progress import is_shown
 from ..session import AsyncSession
-from ..threads import on_own_thread
 from .channel import Command
 from .holders import SILENCE
 from .problem import problem_of

@@ -18,7 +18,7 @@ from typing import Any
 import comm
 
 from ..attention import Attention, Unknown, attention_here
-from ..newest import Newest
+from ..concurrency.bounded import Newest
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 

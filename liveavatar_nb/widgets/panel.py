@@ -12,11 +12,11 @@ import traitlets
 
 from .. import config
 from ..attention import UNKNOWN
+from ..concurrency.worker import worker
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
 from ..models import Avatar
 from ..orphans import OwnedSession
 from ..session import AsyncSession
-from ..worker import worker
 from .base import asset
 from .channel import Command
 from .code import as_code

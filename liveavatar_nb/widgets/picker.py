@@ -9,9 +9,9 @@ from typing import Any
 import traitlets
 
 from .. import config
+from ..concurrency.worker import worker
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models import Avatar
-from ..worker import worker
 from .base import asset
 from .pictures import PictureSender, picture_of
 from .problem import problem_of

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..bridge import bridge
+from ..concurrency.threads import on_own_thread
 from ..errors import LiveAvatarException, ViewError
-from ..threads import on_own_thread
 from .camera import HELD_UP, PATIENCE, Camera, holds_up, not_written, patience, saved_as
 from .holders import Silence
 from .recordings import (

@@ -6,10 +6,10 @@ import logging
 from collections import deque
 from typing import Any, Final
 
+from ..concurrency.worker import worker
 from ..holder import RECONNECTING, RoomLine
 from ..life import SessionState
 from ..session import AsyncSession
-from ..worker import worker
 from .base import asked
 from .channel import Command
 from .holders import Silence, pages

@@ -12,10 +12,10 @@ import traitlets
 
 from .. import config
 from ..bridge import bridge
+from ..concurrency.bounded import Newest
 from ..errors import StopNotConfirmed
 from ..holder import RoomLine
 from ..life import SessionState
-from ..newest import Newest
 from ..session import AsyncSession
 from .base import ControlledWidget, asked
 from .channel import Command

@@ -12,12 +12,12 @@ from typing import Any
 import traitlets
 
 from ..client import AsyncLiveAvatar
+from ..concurrency.bounded import Newest
+from ..concurrency.threads import on_own_thread
+from ..concurrency.worker import worker
 from ..errors import InvalidArgument, LiveAvatarException
 from ..life import SessionState
-from ..newest import Newest
 from ..session import AsyncSession
-from ..threads import on_own_thread
-from ..worker import worker
 from .base import asset
 from .problem import Problem, problem_of
 from .sounds import DROPPED_LIMIT, PART_BYTES, Sounds, endings

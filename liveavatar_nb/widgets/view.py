@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import traitlets
 
 from ..bridge import Face
+from ..concurrency.threads import on_own_thread
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models import Avatar
 from ..progress import is_shown
 from ..session import AsyncSession
-from ..threads import on_own_thread
 from .base import asset
 from .pictures import PictureSender, picture_of
 from .recorder import Recorder

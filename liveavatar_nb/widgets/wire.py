@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException
-from ..threads import on_own_thread
 from .base import ControlledWidget, asset
 from .problem import problem_of
 

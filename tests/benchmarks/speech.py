@@ -308,7 +308,7 @@ async def _until_connected(socket: ClientConnection) -> None:
 MEMORY = f"""
 import asyncio, sys, time
 from liveavatar_nb import AsyncLiveAvatar, Simulator
-from liveavatar_nb.clock import Clock
+from liveavatar_nb.concurrency.clock import Clock
 
 class Fast(Clock):
     def monotonic(self): return time.monotonic() * {MEMORY_SPEED}

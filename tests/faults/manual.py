@@ -7,7 +7,7 @@ import threading
 import time
 
 from liveavatar_nb import config
-from liveavatar_nb.clock import Clock
+from liveavatar_nb.concurrency.clock import Clock
 
 SETTLE_LIMIT = 20.0  # s until what a moved clock woke must be asleep again, or done
 

@@ -20,6 +20,7 @@ import httpx
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, LiveAvatarAPI, Simulator, config
 from liveavatar_nb.bridge import bridge
+from liveavatar_nb.concurrency.threads import THREAD_NAME
 from liveavatar_nb.errors import LiveAvatarException, StopNotConfirmed
 from liveavatar_nb.guard import __main__ as guard_process
 from liveavatar_nb.guard.handle import Guard
@@ -29,7 +30,6 @@ from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.models import Avatar
 from liveavatar_nb.retry import Policy
 from liveavatar_nb.sync_session import Session
-from liveavatar_nb.threads import THREAD_NAME
 
 from ..faults.canary import CANARY, KEY
 from ..faults.manual import ManualClock

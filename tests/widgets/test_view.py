@@ -14,13 +14,13 @@ import pytest
 from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator, Studio
 from liveavatar_nb import config as limits
 from liveavatar_nb.bridge import bridge
+from liveavatar_nb.concurrency.worker import worker
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIConnectionError, InvalidArgument, RoomNotHeld
 from liveavatar_nb.holder import HolderKind, HolderLost, RoomLine
 from liveavatar_nb.widgets import holders
 from liveavatar_nb.widgets.holders import PageHolder, pages
 from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT, SOUNDS_WAITING
-from liveavatar_nb.worker import worker
 
 from ..waiting import wait_for
 from .pages import Page, Wire

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from liveavatar_nb.crew import Crew
+from liveavatar_nb.concurrency.tasks import Crew
 
 
 class Told:

@@ -1,0 +1,1 @@
+"""Threads, tasks and clocks: what the other packages share."""
