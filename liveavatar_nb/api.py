@@ -8,7 +8,6 @@ from . import config
 from .bodies import LiveKitConfig, VideoQuality
 from .checks import check, masked_text
 from .config import Masked
-from .exchange import Exchange
 from .network import Network, Verify
 from .operation import as_token
 from .resources.account import AccountCredits, Embeddings, Languages, LlmConfigurations, Memories, Secrets
@@ -18,6 +17,7 @@ from .resources.sessions import Sessions
 from .resources.voices import Voices
 from .retry import ConnectOptions, Safety
 from .transport import Call, Transport
+from .wirelog.exchange import Exchange
 
 if TYPE_CHECKING:
     import httpx

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .session import AsyncSession
     from .simulator import Simulator
     from .stopwatch import Stopwatch, Timing
-    from .wire import Wire
+    from .wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.client")
 

@@ -16,7 +16,7 @@ from .life import SessionOptions
 from .models import SessionToken, StartedSession
 from .protocol.events import Event
 from .stopwatch import Stopwatch
-from .wire import Wire
+from .wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.session")
 

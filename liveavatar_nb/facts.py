@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from .conversation import Conversation
 from .errors import LiveAvatarException, StopNotConfirmed
-from .exchange import SessionLabel
 from .holder import RoomLine
 from .life import SessionOptions, SessionState
 from .lines import Lines, SpokenLine
@@ -18,7 +17,8 @@ from .stopping import Liability, Surroundings
 from .stopwatch import Stopwatch
 from .upkeep import Audience, Upkeep
 from .utterance import AgentState, AsyncUtterance, UtteranceState
-from .wire import Wire
+from .wirelog.exchange import SessionLabel
+from .wirelog.log import Wire
 
 
 @dataclass(frozen=True)

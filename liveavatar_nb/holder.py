@@ -17,7 +17,7 @@ from .protocol import full
 from .protocol.events import Event
 from .protocol.full import Command
 from .retry import delay
-from .wire import Wire
+from .wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -27,7 +27,6 @@ from .errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
-from .exchange import session_label
 from .leftovers import leftovers, service_of
 from .life import SessionOptions, SessionState
 from .models import Avatar, StartedSession
@@ -38,6 +37,7 @@ from .stopping import Liability, Surroundings
 from .talk import SessionTalk
 from .upkeep import Duties, Ear, Upkeep
 from .websocket import Listener, SocketTrouble, WebSocket
+from .wirelog.exchange import session_label
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -32,10 +32,10 @@ from .errors import (
     LiveAvatarException,
     status_error,
 )
-from .exchange import Exchange, secrets_in, without_secrets
 from .network import Network
 from .retry import ConnectOptions, Policy, Safety
-from .wire import Wire
+from .wirelog.exchange import Exchange, secrets_in, without_secrets
+from .wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.transport")
 

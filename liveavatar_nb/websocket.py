@@ -19,7 +19,7 @@ from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command
 from .retry import delay, is_worth_a_handshake, may_reconnect
-from .wire import Wire
+from .wirelog.log import Wire
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection

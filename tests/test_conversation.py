@@ -22,7 +22,7 @@ from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.stopwatch import Stopwatch
 from liveavatar_nb.utterance import AsyncUtterance
-from liveavatar_nb.wire import Wire
+from liveavatar_nb.wirelog.log import Wire
 
 from .faults.manual import ManualClock
 from .waiting import until

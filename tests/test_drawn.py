@@ -19,7 +19,7 @@ from liveavatar_nb.holder import HolderLost, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.websocket import FRAMES_IN_A_TURN
-from liveavatar_nb.wire import Wire
+from liveavatar_nb.wirelog.log import Wire
 
 from .waiting import until, wait_for
 

@@ -21,7 +21,7 @@ from liveavatar_nb.holder import AVATAR_GONE, RECONNECTING, HolderLost, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.simulator import LiveKit
-from liveavatar_nb.wire import Wire
+from liveavatar_nb.wirelog.log import Wire
 
 from .crowd import Crowd, crowd  # noqa: F401 (the fixture)
 from .livekit import LiveKitServer, livekit_server  # noqa: F401 (the fixture)

@@ -15,7 +15,7 @@ from liveavatar_nb.errors import RoomNotHeld
 from liveavatar_nb.holder import AVATAR_GONE, HolderKind, HolderLost, Opener, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
-from liveavatar_nb.wire import Wire
+from liveavatar_nb.wirelog.log import Wire
 
 from .waiting import until
 

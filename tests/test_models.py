@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from liveavatar_nb import models
 from liveavatar_nb.errors import ConfigurationError
-from liveavatar_nb.exchange import MASK
 from liveavatar_nb.html import ABSENT
 from liveavatar_nb.models import Avatar, Credits, SessionRecord, Voice
 from liveavatar_nb.record import Record, Records, decode, decode_all
+from liveavatar_nb.wirelog.exchange import MASK
 
 from .test_html import TEXTS, Page, check
 

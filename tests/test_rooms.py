@@ -37,10 +37,10 @@ from liveavatar_nb.errors import (
     NotFoundError,
     StartOutcomeUnknown,
 )
-from liveavatar_nb.har import har
 from liveavatar_nb.html import words
 from liveavatar_nb.participants import Participant, RoomChange, participant
 from liveavatar_nb.simulator import LiveKit
+from liveavatar_nb.wirelog.har import har
 
 from .crowd import Crowd, crowd
 from .livekit import LiveKitServer, livekit_server

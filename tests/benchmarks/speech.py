@@ -34,8 +34,8 @@ from liveavatar_nb import (
     Simulator,
     config,
 )
-from liveavatar_nb.frame import Frame
 from liveavatar_nb.protocol import lite
+from liveavatar_nb.wirelog.frame import Frame
 
 RATE = 24_000
 FILE_RATE = 48_000  # Hz of the long file, stereo

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from . import __version__
+from .. import __version__
 from .exchange import MASK, Exchange
 from .frame import Frame
 

@@ -20,12 +20,12 @@ from websockets.sync.server import ServerConnection, serve
 
 from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Simulator, config
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarException
-from liveavatar_nb.exchange import MASK, Exchange, SessionLabel, session_label
-from liveavatar_nb.frame import Frame
-from liveavatar_nb.har import SOCKET_URL
 from liveavatar_nb.retry import Policy
-from liveavatar_nb.timeline import Entry
-from liveavatar_nb.wire import Wire
+from liveavatar_nb.wirelog.exchange import MASK, Exchange, SessionLabel, session_label
+from liveavatar_nb.wirelog.frame import Frame
+from liveavatar_nb.wirelog.har import SOCKET_URL
+from liveavatar_nb.wirelog.log import Wire
+from liveavatar_nb.wirelog.timeline import Entry
 
 ONE = "00000000-0000-4000-8000-000000000001"
 TWO = "00000000-0000-4000-8000-000000000002"
@@ -625,7 +625,7 @@ def test_it_is_read_while_others_write() -> None:
 def test_a_forked_child_is_not_locked_out() -> None:
     code = """
 import os, signal
-from liveavatar_nb.wire import Wire
+from liveavatar_nb.wirelog.log import Wire
 
 wire = Wire()
 wire._timeline._lock.acquire()

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from . import config
-from .config import KEY_VARIABLE
+from .. import config
+from ..config import KEY_VARIABLE
 
 SECRET_NAME: Final = re.compile(r"(token|secret|secret_value|api_key|password|ws_url)s?$", re.IGNORECASE)
 MASK: Final = "<masked>"

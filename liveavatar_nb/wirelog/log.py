@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, get_args, overload
 
-from . import html
-from .errors import ConfigurationError, InvalidArgument
+from .. import html
+from ..errors import ConfigurationError, InvalidArgument
 from .exchange import Exchange, SessionLabel
 from .frame import Channel, Direction, Frame
 from .har import har

@@ -12,7 +12,7 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, Masked, Simulator
 from liveavatar_nb.errors import LiveAvatarException
-from liveavatar_nb.exchange import Exchange
+from liveavatar_nb.wirelog.exchange import Exchange
 
 PROMPT = 'It\'s "quoted", $HOME, `ls`, \\n, 100 %, \u00fcn\u00ef, \U0001f642\nsecond line @@NAME@@'
 CANARY = "canary-5f1c"

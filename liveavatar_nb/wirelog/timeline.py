@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
-from . import config
-from .config import Masked
+from .. import config
+from ..config import Masked
 from .exchange import Exchange
 from .frame import Frame
 

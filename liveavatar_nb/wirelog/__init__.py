@@ -1,0 +1,1 @@
+"""The wire log: what went to the service and what came back."""
