@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .config import Masked
     from .errors import LiveAvatarException
     from .life import SessionState
-    from .models import NewContext
+    from .models.records import NewContext
     from .orphans import OwnedSession
     from .protocol.events import Event
     from .retry import APIConnectOptions
@@ -45,7 +45,7 @@ _HOMES = {
     "LiveAvatarException": "errors",
     "LiveView": "widgets.view",
     "Masked": "config",
-    "NewContext": "models",
+    "NewContext": "models.records",
     "OwnedSession": "orphans",
     "Room": "sync_rooms",
     "Session": "sync_session",

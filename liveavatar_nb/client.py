@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
 from . import config
 from .api import LiveAvatarAPI
-from .bodies import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
 from .checks import masked_text, not_async, one_of, strict
 from .concurrency.clock import CLOCK, Clock
 from .concurrency.threads import THREAD_NAME, on_own_loop, on_own_thread
@@ -36,10 +35,11 @@ from .leftovers import leftovers, service_of
 from .life import SessionOptions
 from .listing import Listing
 from .lookup import Languages, Preparation
-from .models import Avatar, Context, ContextDetail, NewContext, Voice
+from .models.base import Records
+from .models.records import Avatar, Context, ContextDetail, NewContext, Voice
+from .models.requests import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
 from .orphans import OwnedSession, all_running, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
 from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
-from .record import Records
 from .rooms import OwnRoom, awaited
 
 if TYPE_CHECKING:

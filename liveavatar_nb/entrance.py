@@ -13,7 +13,7 @@ from .errors import APIStatusError, quietly
 from .headless import Headless, is_installed
 from .holder import DRAWN_PATH, Opener, RoomLine
 from .life import SessionOptions
-from .models import SessionToken, StartedSession
+from .models.records import SessionToken, StartedSession
 from .protocol.events import Event
 from .stopwatch import Stopwatch
 from .wirelog.log import Wire

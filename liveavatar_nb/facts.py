@@ -10,8 +10,8 @@ from .errors import LiveAvatarException, StopNotConfirmed
 from .holder import RoomLine
 from .life import SessionOptions, SessionState
 from .lines import Lines, SpokenLine
-from .models import END_WORDS, Avatar, SessionRecord
-from .record import Records
+from .models.base import Records
+from .models.records import END_WORDS, Avatar, SessionRecord
 from .speech import Speech
 from .stopping import Liability, Surroundings
 from .stopwatch import Stopwatch

@@ -13,7 +13,7 @@ from .errors import AvatarNeverCame, InvalidArgument, RoomNotHeld, SessionEnded,
 from .events import EventStream, H, Handler
 from .facts import SessionFacts
 from .life import SessionOptions, SessionState
-from .models import Avatar
+from .models.records import Avatar
 from .protocol import full
 from .protocol.events import Event
 from .stopping import Surroundings

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from . import config
-from .bodies import InteractivityType, Mode, VideoEncoding, VideoQuality
+from .models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
 from .rooms import AVATAR, AsyncRoom
 
 

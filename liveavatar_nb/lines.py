@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 from . import config, html
 from .concurrency.clock import Clock
-from .models import TranscriptLine
-from .record import Records
+from .models.base import Records
+from .models.records import TranscriptLine
 
 Role = Literal["user", "avatar"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from .checks import nearest
 from .errors import InvalidArgument, SchemaError
-from .record import NAMES, Records
+from .models.base import NAMES, Records
 
 T = TypeVar("T")
 

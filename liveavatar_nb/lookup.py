@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from . import config
 from .api import LiveAvatarAPI
-from .bodies import PAGE_SIZE_LIMIT
 from .checks import UUID_PATTERN, check, nearest
 from .errors import InvalidArgument, LiveAvatarException, SessionEnded
 from .life import SessionOptions
 from .listing import pick
-from .models import Avatar, Context, ContextDetail, Language, NewContext, Voice
+from .models.base import Records
+from .models.records import Avatar, Context, ContextDetail, Language, NewContext, Voice
+from .models.requests import PAGE_SIZE_LIMIT
 from .preflight import OF_A_CONVERSATION, check_avatar, check_variables
-from .record import Records
 from .rooms import AsyncRoom
 
 if TYPE_CHECKING:

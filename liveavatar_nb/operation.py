@@ -38,7 +38,7 @@ from .checks import check, misfit
 from .config import Masked
 from .errors import InvalidArgument, LiveAvatarWarning, SchemaError
 from .listing import Listing, Page
-from .record import Records, decode, decode_all
+from .models.base import Records, decode, decode_all
 from .retry import Safety
 from .transport import Call, Transport
 

@@ -10,13 +10,13 @@ from typing import Any, Final, Literal, cast
 
 from . import config, html
 from .api import LiveAvatarAPI
-from .bodies import PAGE_SIZE_LIMIT
 from .errors import APIStatusError, LiveAvatarException, StopNotConfirmed
 from .journal import Entry, journal
 from .leftovers import leftovers
 from .listing import Listing
-from .models import SessionRecord
-from .record import Records
+from .models.base import Records
+from .models.records import SessionRecord
+from .models.requests import PAGE_SIZE_LIMIT
 from .stopping import Turns, is_over
 
 logger = logging.getLogger("liveavatar_nb.session")

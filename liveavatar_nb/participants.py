@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from . import config, html
-from .record import Record
+from .models.base import Record
 
 if TYPE_CHECKING:
     from livekit.protocol.models import ParticipantInfo, TrackInfo

@@ -8,10 +8,10 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from . import config
-from .bodies import Mode
 from .checks import one_of
 from .errors import InvalidArgument
-from .models import Avatar
+from .models.records import Avatar
+from .models.requests import Mode
 from .rooms import AsyncRoom
 
 # what only a conversation can use, and what it means where it is not given

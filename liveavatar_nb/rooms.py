@@ -19,8 +19,8 @@ from .checks import masked_text, strict
 from .config import Masked
 from .errors import ClientClosed, InvalidArgument, LiveAvatarException, NotFoundError, warn
 from .livekit_server import LiveKitServer
+from .models.base import Records
 from .participants import Participant, RoomChange, Watch, participant
-from .record import Records
 
 MEET: Final = "https://meet.livekit.io/custom"
 AVATAR: Final = "avatar"  # its identity, unless another avatar of the room has it

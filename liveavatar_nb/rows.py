@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from .bridge import Face, as_sync, bridge
 from .errors import LiveAvatarException
 from .listing import Listing, name_of, pick
-from .record import Records, list_html
+from .models.base import Records, list_html
 
 if TYPE_CHECKING:
     import pandas as pd

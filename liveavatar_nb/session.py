@@ -29,7 +29,7 @@ from .errors import (
 )
 from .leftovers import leftovers, service_of
 from .life import SessionOptions, SessionState
-from .models import Avatar, StartedSession
+from .models.records import Avatar, StartedSession
 from .protocol import full
 from .protocol.events import Event
 from .resources.sessions import surely_not_started

@@ -31,7 +31,7 @@ from .evidence import whether_over
 from .guard.handle import Service
 from .leftovers import Leftover, leftovers, service_of
 from .lookup import MadeContext
-from .models import SessionRecord, StartedSession
+from .models.records import SessionRecord, StartedSession
 from .resources.sessions import surely_not_started
 from .stopper import BlockingStopper
 from .stopwatch import Stopwatch

@@ -7,7 +7,7 @@ from typing import Final
 
 from . import config, html
 from .concurrency.clock import CLOCK, Clock
-from .record import Record, Records
+from .models.base import Record, Records
 
 STEPS: Final = (
     "token",

@@ -6,7 +6,7 @@ from typing import Any
 
 from .api import LiveAvatarAPI
 from .bridge import Face, blocking, reading
-from .models import BoundVoice, StartedSession
+from .models.records import BoundVoice, StartedSession
 from .operation import Resource
 from .resources import account, avatars, contexts, sessions, voices
 from .rows import blocking_rows

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from .html import clock
 
 if TYPE_CHECKING:
-    from .models import Avatar, SessionRecord
+    from .models.records import Avatar, SessionRecord
     from .orphans import OwnedSession
 
 WHOSE: Final = {"orphan": "left over", "another machine": "elsewhere", "stranger": "stranger"}

@@ -30,7 +30,7 @@ from websockets.sync.client import connect
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
 from liveavatar_nb.errors import LiveAvatarException
-from liveavatar_nb.models import Avatar, NewContext
+from liveavatar_nb.models.records import Avatar, NewContext
 from liveavatar_nb.simulator.account import KEPT_SESSIONS
 from liveavatar_nb.simulator.ear import KEPT_FRAMES, KEPT_SOUND
 from liveavatar_nb.simulator.service import KEPT_REQUESTS

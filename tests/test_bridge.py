@@ -17,7 +17,7 @@ import pytest
 from liveavatar_nb.bridge import THREAD_NAME, Face, ManagedLoop, blocking, bridge
 from liveavatar_nb.errors import ClientClosed
 from liveavatar_nb.listing import Listing, Page
-from liveavatar_nb.record import Records
+from liveavatar_nb.models.base import Records
 
 from .waiting import wait_for
 

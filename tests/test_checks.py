@@ -24,10 +24,10 @@ from liveavatar_nb import (
     Room,
     Simulator,
 )
-from liveavatar_nb.bodies import AvatarPersona, LiveKitConfig, PageSize, VideoQuality
 from liveavatar_nb.bridge import bridge
 from liveavatar_nb.checks import check
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, NotFoundError
+from liveavatar_nb.models.requests import AvatarPersona, LiveKitConfig, PageSize, VideoQuality
 
 ID = str(uuid.uuid4())
 CANARY = "canary-5f1c"

@@ -26,7 +26,7 @@ from liveavatar_nb import (
     sync_api,
 )
 from liveavatar_nb.bridge import reading
-from liveavatar_nb.models import Avatar, ContextDetail, Voice
+from liveavatar_nb.models.records import Avatar, ContextDetail, Voice
 from liveavatar_nb.orphans import OwnedSession
 from liveavatar_nb.resources.sessions import Sessions
 from liveavatar_nb.rows import Rows

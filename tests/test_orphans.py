@@ -20,8 +20,8 @@ from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, config
 from liveavatar_nb.config import KEY_VARIABLE, Masked
 from liveavatar_nb.errors import ConcurrencyLimitError, StopNotConfirmed
 from liveavatar_nb.journal import Journal, journal
+from liveavatar_nb.models.base import Records
 from liveavatar_nb.orphans import WORDS, Whose
-from liveavatar_nb.record import Records
 
 END_LIMIT = 20.0  # s
 AVATAR = config.SANDBOX_AVATAR

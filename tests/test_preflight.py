@@ -10,7 +10,7 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, SessionState, Simulator, config
 from liveavatar_nb.errors import InvalidArgument, ValidationError
 from liveavatar_nb.life import SessionOptions
-from liveavatar_nb.models import ContextDetail
+from liveavatar_nb.models.records import ContextDetail
 
 PROMPT = "You guide {{visitor}} through the museum."
 

@@ -17,9 +17,9 @@ from rich.console import Console
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Simulator
 from liveavatar_nb.errors import ConfigurationError, LiveAvatarException
-from liveavatar_nb.models import SessionToken, StartedSession
+from liveavatar_nb.models.base import Records, decode
+from liveavatar_nb.models.records import SessionToken, StartedSession
 from liveavatar_nb.operation import Operation, Resource
-from liveavatar_nb.record import Records, decode
 from liveavatar_nb.retry import Policy
 from liveavatar_nb.wirelog.exchange import SECRET_NAME
 from liveavatar_nb.wirelog.har import har

@@ -18,7 +18,7 @@ from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator
 from liveavatar_nb.concurrency.worker import THREAD_NAME
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, RoomNotHeld, SessionEnded, WrongMode
 from liveavatar_nb.life import SessionOptions
-from liveavatar_nb.models import NewContext
+from liveavatar_nb.models.records import NewContext
 from liveavatar_nb.protocol import full
 from liveavatar_nb.stopping import Surroundings
 

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from ..bodies import Id, Name255, Orientation, PageNumber, PageSize, SecretText, SecretType
-from ..models import (
+from ..models.records import (
     Credits,
     Embed,
     Language,
@@ -20,6 +19,7 @@ from ..models import (
     Secret,
     SecretListItem,
 )
+from ..models.requests import Id, Name255, Orientation, PageNumber, PageSize, SecretText, SecretType
 from ..operation import Resource, listing, operation
 
 

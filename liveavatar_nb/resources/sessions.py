@@ -7,7 +7,18 @@ from collections.abc import Callable, Coroutine
 from types import NoneType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from ..bodies import (
+from ..config import SANDBOX_AVATAR, Masked
+from ..errors import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    InvalidArgument,
+    LiveAvatarException,
+    StartOutcomeUnknown,
+    warn,
+)
+from ..models.records import SessionRecord, SessionToken, StartedSession, Transcript
+from ..models.requests import (
     AgoraConfig,
     AvatarPersona,
     DynamicVariables,
@@ -24,17 +35,6 @@ from ..bodies import (
     PageSize,
     VideoSettings,
 )
-from ..config import SANDBOX_AVATAR, Masked
-from ..errors import (
-    APIConnectionError,
-    APIResponseError,
-    APIStatusError,
-    InvalidArgument,
-    LiveAvatarException,
-    StartOutcomeUnknown,
-    warn,
-)
-from ..models import SessionRecord, SessionToken, StartedSession, Transcript
 from ..operation import Credential, Resource, UnsentId, listing, operation
 from ..retry import Safety
 from ..transport import Call

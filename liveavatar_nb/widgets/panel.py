@@ -14,7 +14,7 @@ from .. import config
 from ..attention import UNKNOWN
 from ..concurrency.worker import worker
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
-from ..models import Avatar
+from ..models.records import Avatar
 from ..orphans import OwnedSession
 from ..session import AsyncSession
 from .base import asset

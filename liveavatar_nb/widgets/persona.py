@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import traitlets
 
-from ..bodies import PAGE_SIZE_LIMIT
 from ..concurrency.bounded import Newest
 from ..errors import InvalidArgument, LiveAvatarException
-from ..models import ContextDetail, NewContext
+from ..models.records import ContextDetail, NewContext
+from ..models.requests import PAGE_SIZE_LIMIT
 from .problem import Problem, problem_of
 from .settings import StartSettings
 

@@ -7,9 +7,9 @@ from typing import Any, Final, get_args
 import traitlets
 
 from .. import config
-from ..bodies import InteractivityType, Mode, VideoEncoding, VideoQuality
 from ..errors import InvalidArgument
 from ..life import SessionOptions
+from ..models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
 from .status import SessionView
 
 LONGEST_NAME: Final = 200  # characters of an id or a code

@@ -13,7 +13,7 @@ import traitlets
 from ..bridge import Face
 from ..concurrency.threads import on_own_thread
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
-from ..models import Avatar
+from ..models.records import Avatar
 from ..progress import is_shown
 from ..session import AsyncSession
 from .base import asset

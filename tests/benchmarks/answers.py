@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from liveavatar_nb import Simulator
 from liveavatar_nb.envelope import envelope
-from liveavatar_nb.models import Avatar
-from liveavatar_nb.record import decode_all
+from liveavatar_nb.models.base import decode_all
+from liveavatar_nb.models.records import Avatar
 
 from .table import Row, show
 

@@ -27,7 +27,7 @@ from liveavatar_nb.guard.handle import Guard
 from liveavatar_nb.guard.process import Process
 from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers
-from liveavatar_nb.models import Avatar
+from liveavatar_nb.models.records import Avatar
 from liveavatar_nb.retry import Policy
 from liveavatar_nb.sync_session import Session
 

@@ -26,7 +26,7 @@ from liveavatar_nb import LiveAvatarAPI, Simulator, config
 from liveavatar_nb.guard import __main__ as guard_process
 from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers
-from liveavatar_nb.models import Avatar
+from liveavatar_nb.models.records import Avatar
 
 from ..faults.canary import KEY
 from ..faults.manual import ManualClock

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, T
 
 import msgspec
 
-from . import html
-from .errors import ConfigurationError, SchemaError
-from .wirelog.exchange import MASK, replaced
+from .. import html
+from ..errors import ConfigurationError, SchemaError
+from ..wirelog.exchange import MASK, replaced
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,11 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from . import html
-from .checks import check, strict
-from .config import CREDITS_PER_MINUTE
-from .errors import SchemaError
-from .record import Record, Records
+from .. import html
+from ..checks import check, strict
+from ..config import CREDITS_PER_MINUTE
+from ..errors import SchemaError
+from .base import Record, Records
 
 if TYPE_CHECKING:
     import pandas as pd

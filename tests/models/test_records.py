@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb import models
 from liveavatar_nb.errors import ConfigurationError
 from liveavatar_nb.html import ABSENT
-from liveavatar_nb.models import Avatar, Credits, SessionRecord, Voice
-from liveavatar_nb.record import Record, Records, decode, decode_all
+from liveavatar_nb.models import records as models
+from liveavatar_nb.models.base import Record, Records, decode, decode_all
+from liveavatar_nb.models.records import Avatar, Credits, SessionRecord, Voice
 from liveavatar_nb.wirelog.exchange import MASK
 
-from .test_html import TEXTS, Page, check
+from ..test_html import TEXTS, Page, check
 
 KINDS = [
     kind

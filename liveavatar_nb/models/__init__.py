@@ -1,0 +1,1 @@
+"""The service's records and the bodies of requests, by subject."""
