@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from .bridge import Face, as_sync, bridge
+from .bridge.loop import Face, as_sync, bridge
 from .errors import LiveAvatarException
 from .listing import Listing, name_of, pick
 from .models.base import Records, list_html

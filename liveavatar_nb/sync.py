@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from . import config
-from .bridge import Face, blocking, bridge, reading
+from .bridge.loop import Face, blocking, bridge, reading
 from .checks import masked_text, strict
 from .client import AsyncLiveAvatar, started_simulator, stop_behind
 from .concurrency.clock import CLOCK, Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .api import LiveAvatarAPI
-from .bridge import Face, blocking, reading
+from .bridge.loop import Face, blocking, reading
 from .models.records import BoundVoice, StartedSession
 from .operation import Resource
 from .resources import account, avatars, contexts, sessions, voices

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from . import config
-from .bridge import Face, blocking, blocking_iter, bridge, passing, reading
+from .bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
 from .checks import masked_text, strict
 from .config import Masked
 from .rooms import AsyncRoom

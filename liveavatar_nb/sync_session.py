@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from .bridge import Face, blocking, blocking_iter, bridge, passing, reading
+from .bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
 from .errors import ViewError
 from .progress import is_shown
 from .session import AsyncSession

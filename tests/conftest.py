@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.leftovers import leftovers
 
 from .launch import heed_signals

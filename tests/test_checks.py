@@ -24,7 +24,7 @@ from liveavatar_nb import (
     Room,
     Simulator,
 )
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.checks import check
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, NotFoundError
 from liveavatar_nb.models.requests import AvatarPersona, LiveKitConfig, PageSize, VideoQuality

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, SessionState, Simulator, config
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import (
     APIConnectionError,
     AvatarNeverCame,

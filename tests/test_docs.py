@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, Studio, cli
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.config import KEY_VARIABLE
 
 LOAD_LIMIT = 20  # s, for what a studio shows first: avatars and credits

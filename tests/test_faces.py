@@ -25,7 +25,7 @@ from liveavatar_nb import (
     operation,
     sync_api,
 )
-from liveavatar_nb.bridge import reading
+from liveavatar_nb.bridge.loop import reading
 from liveavatar_nb.models.records import Avatar, ContextDetail, Voice
 from liveavatar_nb.orphans import OwnedSession
 from liveavatar_nb.resources.sessions import Sessions

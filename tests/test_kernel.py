@@ -32,7 +32,7 @@ def connect(simulator: Simulator) -> str:
     return (
         "import asyncio\n"
         "from liveavatar_nb import LiveAvatar\n"
-        "from liveavatar_nb.bridge import bridge\n"
+        "from liveavatar_nb.bridge.loop import bridge\n"
         f"la = LiveAvatar({simulator.api_key!r}, api_url={simulator.url!r})"
     )
 

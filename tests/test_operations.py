@@ -18,7 +18,7 @@ import pytest
 from msgspec import UNSET, Meta, UnsetType
 
 from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Masked, Simulator
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.checks import UUID_PATTERN
 from liveavatar_nb.config import SANDBOX_AVATAR
 from liveavatar_nb.operation import Operation, Resource

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import InvalidArgument, NotFoundError, SchemaError
 from liveavatar_nb.listing import Listing, Page, pick
 from liveavatar_nb.models.base import Records, decode

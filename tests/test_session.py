@@ -24,7 +24,7 @@ from liveavatar_nb import (
     Simulator,
     config,
 )
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import (
     AvatarNeverCame,
     CreditsError,

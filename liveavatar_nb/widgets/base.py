@@ -13,7 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..bridge import ManagedLoop, bridge
+from ..bridge.loop import ManagedLoop, bridge
 from ..client import AsyncLiveAvatar
 from ..concurrency.worker import worker
 from ..errors import ClientClosed, ConfigurationError, InvalidArgument

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from ..bridge import bridge
+from ..bridge.loop import bridge
 from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException, ViewError
 from ..holder import RoomLine

@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from ..bridge import bridge
+from ..bridge.loop import bridge
 from ..concurrency.threads import on_own_thread
 from ..errors import LiveAvatarException, ViewError
 from .camera import HELD_UP, PATIENCE, Camera, holds_up, not_written, patience, saved_as

@@ -11,7 +11,7 @@ from typing import Any
 import traitlets
 
 from .. import config
-from ..bridge import bridge
+from ..bridge.loop import bridge
 from ..concurrency.bounded import Newest
 from ..errors import StopNotConfirmed
 from ..holder import RoomLine

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from liveavatar_nb.bridge import Face, blocking, bridge
+from liveavatar_nb.bridge.loop import Face, blocking, bridge
 
 from .table import Row, show
 

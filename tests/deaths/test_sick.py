@@ -26,11 +26,11 @@ def start(self):
 threading.Thread.start = start
 """
 BLOCKED = """
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 bridge.loop.call_soon_threadsafe(time.sleep, 60)
 """
 BLOCKED_LATER = """
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 bridge.loop.call_soon_threadsafe(bridge.loop.call_later, 0.3, time.sleep, 60)
 """
 TIMED = """

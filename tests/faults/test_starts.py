@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, SessionState, Simulator, config
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ClientClosed, SessionEnded, StartOutcomeUnknown, StopNotConfirmed
 from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers

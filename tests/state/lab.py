@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, LiveAvatarAPI, Simulator, config
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.concurrency.threads import THREAD_NAME
 from liveavatar_nb.errors import LiveAvatarException, StopNotConfirmed
 from liveavatar_nb.guard import __main__ as guard_process

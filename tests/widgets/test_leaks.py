@@ -14,7 +14,7 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, SessionPanel, Simulator, config
 from liveavatar_nb.attention import UNKNOWN
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
 from liveavatar_nb.journal import Journal, journal
 from liveavatar_nb.upkeep import Audience, Ear

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import LiveAvatar, SessionPanel, Simulator, Studio
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.models.records import ContextDetail
 from liveavatar_nb.resources.contexts import Contexts
 from liveavatar_nb.widgets.code import as_code

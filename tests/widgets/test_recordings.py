@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument, ViewError
 from liveavatar_nb.widgets import camera, holders, recorder, recordings
 from liveavatar_nb.widgets.recordings import PART_BYTES, Pictures, Recording

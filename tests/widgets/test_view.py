@@ -13,7 +13,7 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator, Studio
 from liveavatar_nb import config as limits
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.concurrency.worker import worker
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIConnectionError, InvalidArgument, RoomNotHeld

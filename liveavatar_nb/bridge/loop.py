@@ -21,10 +21,10 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
-from . import config
-from .checks import misfit
-from .errors import ClientClosed, LiveAvatarException, calling_context
-from .nesting import run_nested
+from .. import config
+from ..checks import misfit
+from ..errors import ClientClosed, LiveAvatarException, calling_context
+from .nested import run_nested
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,12 +14,12 @@ from types import FrameType
 
 import pytest
 
-from liveavatar_nb.bridge import THREAD_NAME, Face, ManagedLoop, blocking, bridge
+from liveavatar_nb.bridge.loop import THREAD_NAME, Face, ManagedLoop, blocking, bridge
 from liveavatar_nb.errors import ClientClosed
 from liveavatar_nb.listing import Listing, Page
 from liveavatar_nb.models.base import Records
 
-from .waiting import wait_for
+from ..waiting import wait_for
 
 
 async def double(number: int) -> int:
@@ -235,7 +235,7 @@ def test_a_call_that_waits_while_the_loop_is_closed_ends() -> None:
 def test_after_a_fork_the_child_has_a_loop_of_its_own() -> None:
     code = """
 import os, threading
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 async def one(): return 1
 bridge.call(one())
 parent = bridge.loop
@@ -255,7 +255,7 @@ print("child", status)
 def test_an_interpreter_that_ends_with_tasks_under_way_says_nothing_of_them(ending: str) -> None:
     code = f"""
 import asyncio
-from liveavatar_nb.bridge import bridge
+from liveavatar_nb.bridge.loop import bridge
 async def forever():
     await asyncio.sleep(3600)
 bridge.submit(forever())
@@ -274,7 +274,7 @@ REENTRANT = """
 import asyncio, sys, threading
 {ours}
 {before}
-from liveavatar_nb.bridge import ManagedLoop, bridge
+from liveavatar_nb.bridge.loop import ManagedLoop, bridge
 names = lambda: (asyncio.Task, asyncio.Future, asyncio.run, asyncio.get_event_loop, asyncio.tasks.Task,
                  asyncio.events.get_event_loop, hasattr(asyncio, "_nest_patched"),
                  type(asyncio.get_event_loop_policy()).get_event_loop, dict(vars(asyncio.SelectorEventLoop)))

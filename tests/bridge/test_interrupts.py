@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import LiveAvatar, Room, Simulator
-from liveavatar_nb.bridge import Bridge, bridge
+from liveavatar_nb.bridge.loop import Bridge, bridge
 from liveavatar_nb.widgets.view import LiveView
 
-from .livekit import LiveKitServer, livekit_server
-from .waiting import wait_for
-from .widgets.pages import Page, Wire
+from ..livekit import LiveKitServer, livekit_server
+from ..waiting import wait_for
+from ..widgets.pages import Page, Wire
 
 __all__ = ["livekit_server"]
 
@@ -72,7 +72,7 @@ def test_a_second_interrupt_before_the_loop_was_told(
 
     la.credits()
     with monkeypatch.context() as patch:
-        patch.setattr("liveavatar_nb.bridge._ask", again)
+        patch.setattr("liveavatar_nb.bridge.loop._ask", again)
         interrupted(lambda: la.start("Silas"))
     wait_for(lambda: not simulator.billed())
     assert [entry.starts for entry in simulator.ledger()] == [1]
@@ -113,7 +113,7 @@ def test_a_request_that_is_under_way_comes_to_its_end_and_is_undone(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("liveavatar_nb.bridge._Wait.outcome", interrupt)
+        patch.setattr("liveavatar_nb.bridge.loop._Wait.outcome", interrupt)
         with pytest.raises(KeyboardInterrupt):
             la.api.contexts.create(**context())
     wait_for(lambda: simulator.requests()[-1]["method"] == "DELETE")

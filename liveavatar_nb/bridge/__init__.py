@@ -1,0 +1,1 @@
+"""The managed event loop, and how sync code calls into it."""
