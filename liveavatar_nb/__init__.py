@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import LiveAvatarAPI
     from .client import AsyncLiveAvatar
     from .config import Masked
     from .errors import LiveAvatarException
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from .models.records import NewContext
     from .orphans import OwnedSession
     from .protocol.events import Event
-    from .retry import APIConnectOptions
+    from .rest.api import LiveAvatarAPI
+    from .rest.retry import APIConnectOptions
     from .rooms import AsyncRoom
     from .session import AsyncSession
     from .simulator import Simulator
@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AgentState": "utterance",
-    "APIConnectOptions": "retry",
+    "APIConnectOptions": "rest.retry",
     "AsyncLiveAvatar": "client",
     "AsyncRoom": "rooms",
     "AsyncSession": "session",
@@ -41,7 +41,7 @@ _HOMES = {
     "AvatarPicker": "widgets.picker",
     "Event": "protocol.events",
     "LiveAvatar": "sync",
-    "LiveAvatarAPI": "api",
+    "LiveAvatarAPI": "rest.api",
     "LiveAvatarException": "errors",
     "LiveView": "widgets.view",
     "Masked": "config",

@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
 from . import config
-from .api import LiveAvatarAPI
 from .checks import masked_text, not_async, one_of, strict
 from .concurrency.clock import CLOCK, Clock
 from .concurrency.threads import THREAD_NAME, on_own_loop, on_own_thread
@@ -33,13 +32,14 @@ from .errors import (
 )
 from .leftovers import leftovers, service_of
 from .life import SessionOptions
-from .listing import Listing
 from .lookup import Languages, Preparation
 from .models.base import Records
 from .models.records import Avatar, Context, ContextDetail, NewContext, Voice
 from .models.requests import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
 from .orphans import OwnedSession, all_running, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
 from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
+from .rest.api import LiveAvatarAPI
+from .rest.pagination import Listing
 from .rooms import OwnRoom, awaited
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from .answers import Answer
     from .feed import TextToSpeech
-    from .network import Verify
+    from .rest.network import Verify
     from .session import AsyncSession
     from .simulator import Simulator
     from .stopwatch import Stopwatch, Timing

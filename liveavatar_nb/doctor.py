@@ -41,8 +41,8 @@ from .errors import (
 from .journal import journal
 from .leftovers import leftovers
 from .livekit_server import ENVIRONMENT
-from .network import Network, Verify, shown
 from .probe import Answer
+from .rest.network import Network, Verify, shown
 from .sync import LiveAvatar
 from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from . import config
-from .connection import SILENT
 from .errors import RoomNotHeld
 from .holder import REPLACED, HolderKind, HolderLost, RoomLine
 from .protocol import full
+from .rest.connection import SILENT
 from .websocket import FRAMES_IN_A_TURN
 
 if TYPE_CHECKING:

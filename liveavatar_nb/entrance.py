@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 
 from . import config
-from .api import LiveAvatarAPI
 from .config import Masked
 from .drawn import DrawnLine
 from .errors import APIStatusError, quietly
@@ -15,6 +14,7 @@ from .holder import DRAWN_PATH, Opener, RoomLine
 from .life import SessionOptions
 from .models.records import SessionToken, StartedSession
 from .protocol.events import Event
+from .rest.api import LiveAvatarAPI
 from .stopwatch import Stopwatch
 from .wirelog.log import Wire
 

@@ -16,7 +16,7 @@ from .errors import LiveAvatarException, RoomNotHeld
 from .protocol import full
 from .protocol.events import Event
 from .protocol.full import Command
-from .retry import delay
+from .rest.retry import delay
 from .wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.session")

@@ -17,9 +17,9 @@ from .config import Masked
 from .errors import ProtectionError
 from .guard.handle import Charge, GuardError, NotReached, Service, guard
 from .journal import journal
-from .network import Network
+from .rest.network import Network
+from .rest.transport import Transport
 from .stopper import BlockingStopper
-from .transport import Transport
 
 logger = logging.getLogger("liveavatar_nb.session")
 

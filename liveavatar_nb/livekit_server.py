@@ -24,7 +24,7 @@ from .errors import (
     SchemaError,
     warn,
 )
-from .network import Network
+from .rest.network import Network
 
 if TYPE_CHECKING:
     import aiohttp

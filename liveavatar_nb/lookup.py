@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import config
-from .api import LiveAvatarAPI
 from .checks import UUID_PATTERN, check, nearest
 from .errors import InvalidArgument, LiveAvatarException, SessionEnded
 from .life import SessionOptions
-from .listing import pick
 from .models.base import Records
 from .models.records import Avatar, Context, ContextDetail, Language, NewContext, Voice
 from .models.requests import PAGE_SIZE_LIMIT
 from .preflight import OF_A_CONVERSATION, check_avatar, check_variables
+from .rest.api import LiveAvatarAPI
+from .rest.pagination import pick
 from .rooms import AsyncRoom
 
 if TYPE_CHECKING:
-    from .listing import Listing
+    from .rest.pagination import Listing
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 
 from . import config, html
-from .api import LiveAvatarAPI
 from .errors import APIStatusError, LiveAvatarException, StopNotConfirmed
 from .journal import Entry, journal
 from .leftovers import leftovers
-from .listing import Listing
 from .models.base import Records
 from .models.records import SessionRecord
 from .models.requests import PAGE_SIZE_LIMIT
+from .rest.api import LiveAvatarAPI
+from .rest.pagination import Listing
 from .stopping import Turns, is_over
 
 logger = logging.getLogger("liveavatar_nb.session")

@@ -16,7 +16,7 @@ import httpx
 
 from . import __version__, config
 from .errors import CertificateError, ConfigurationError
-from .network import Network
+from .rest.network import Network
 
 ANSWER_LIMIT: Final = 4.0  # s, for each step of the way to the answer
 BODY_LIMIT: Final = 256 * 1024  # bytes that are read of the answer

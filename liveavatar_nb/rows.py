@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from .bridge.loop import Face, as_sync, bridge
 from .errors import LiveAvatarException
-from .listing import Listing, name_of, pick
 from .models.base import Records, list_html
+from .rest.pagination import Listing, name_of, pick
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,7 +32,7 @@ from .life import SessionOptions, SessionState
 from .models.records import Avatar, StartedSession
 from .protocol import full
 from .protocol.events import Event
-from .resources.sessions import surely_not_started
+from .rest.resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
 from .talk import SessionTalk
 from .upkeep import Duties, Ear, Upkeep

@@ -10,11 +10,11 @@ import httpx
 
 from . import config
 from .config import Masked
-from .connection import Signed
-from .envelope import envelope
 from .errors import APIStatusError, APITimeoutError, NotFoundError
 from .evidence import whether_over
-from .network import Network
+from .rest.connection import Signed
+from .rest.envelope import envelope
+from .rest.network import Network
 
 WHO_ASKS: Final = (401, 403, 407)  # by which a gateway refuses whom it does not know
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (what a connection begins at, not what is listened on)

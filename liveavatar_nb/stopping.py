@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from . import config
-from .api import LiveAvatarAPI
 from .concurrency.clock import CLOCK, Clock
 from .concurrency.threads import on_own_thread
 from .config import Masked
@@ -32,10 +31,11 @@ from .guard.handle import Service
 from .leftovers import Leftover, leftovers, service_of
 from .lookup import MadeContext
 from .models.records import SessionRecord, StartedSession
-from .resources.sessions import surely_not_started
+from .rest.api import LiveAvatarAPI
+from .rest.resources.sessions import surely_not_started
+from .rest.transport import Call
 from .stopper import BlockingStopper
 from .stopwatch import Stopwatch
-from .transport import Call
 
 logger = logging.getLogger("liveavatar_nb.session")
 

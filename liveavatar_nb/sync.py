@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .feed import TextToSpeech
-    from .network import Verify
+    from .rest.network import Verify
     from .session import AsyncSession
     from .sync_api import API
     from .sync_session import Session

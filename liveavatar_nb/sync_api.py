@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .api import LiveAvatarAPI
 from .bridge.loop import Face, blocking, reading
 from .models.records import BoundVoice, StartedSession
-from .operation import Resource
-from .resources import account, avatars, contexts, sessions, voices
+from .rest.api import LiveAvatarAPI
+from .rest.operation import Resource
+from .rest.resources import account, avatars, contexts, sessions, voices
 from .rows import blocking_rows
 
 # what was made, or started, where an interrupt kept it from its caller: the other methods hold and cost nothing

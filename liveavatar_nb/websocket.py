@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import config
 from .config import Masked
-from .connection import SILENT
 from .errors import CertificateError, ConfigurationError, LiveAvatarException
-from .network import Network
 from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command
-from .retry import delay, is_worth_a_handshake, may_reconnect
+from .rest.connection import SILENT
+from .rest.network import Network
+from .rest.retry import delay, is_worth_a_handshake, may_reconnect
 from .wirelog.log import Wire
 
 if TYPE_CHECKING:

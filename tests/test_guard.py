@@ -23,7 +23,7 @@ from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import ProtectionError
 from liveavatar_nb.guard import handle
 from liveavatar_nb.guard.handle import Charge, Guard, GuardError, Service
-from liveavatar_nb.network import Network
+from liveavatar_nb.rest.network import Network
 
 from .deaths.owners import PATIENCE, guards, kill_guards, settles
 

@@ -19,8 +19,8 @@ from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Simulator
 from liveavatar_nb.errors import ConfigurationError, LiveAvatarException
 from liveavatar_nb.models.base import Records, decode
 from liveavatar_nb.models.records import SessionToken, StartedSession
-from liveavatar_nb.operation import Operation, Resource
-from liveavatar_nb.retry import Policy
+from liveavatar_nb.rest.operation import Operation, Resource
+from liveavatar_nb.rest.retry import Policy
 from liveavatar_nb.wirelog.exchange import SECRET_NAME
 from liveavatar_nb.wirelog.har import har
 

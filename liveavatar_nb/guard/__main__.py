@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..rest.network import Network
 
 PIECE: Final = 65536  # bytes that are read at once
 PRELOAD_AFTER: Final = 5.0  # s with a session until what a stop needs is imported: it may be uninstalled later
@@ -59,7 +59,7 @@ class Charge:
     @functools.cached_property
     def network(self) -> Network:
         """The way of the kernel's client; certificates are read once, for a guard may insist for many minutes."""
-        from ..network import Network  # noqa: PLC0415 (large, and may never be needed)
+        from ..rest.network import Network  # noqa: PLC0415 (large, and may never be needed)
 
         return Network.from_told(self._way)
 
@@ -80,7 +80,7 @@ class Charge:
 
     def act(self) -> None:
         """Stops it, or looks whether it has come back."""
-        from ..retry import delay  # noqa: PLC0415 (a quick start)
+        from ..rest.retry import delay  # noqa: PLC0415 (a quick start)
         from ..stopper import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
 
         with BlockingStopper(CALL_LIMIT, self.network) as stopper:
@@ -204,7 +204,7 @@ class Watch:
     def _reach(told: dict[str, Any]) -> None:
         why = ""
         try:
-            from ..network import Network  # noqa: PLC0415 (large: and once it is there, so is all that a stop needs)
+            from ..rest.network import Network  # noqa: PLC0415 (large: and once it is there, so is all that a stop needs)
             from ..stopper import BlockingStopper  # noqa: PLC0415
 
             with BlockingStopper(REACH_LIMIT, Network.from_told(told["network"])) as stopper:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..config import Masked
-from ..network import Network
+from ..rest.network import Network
 from .process import Process
 
 logger = logging.getLogger("liveavatar_nb.session")

@@ -16,8 +16,8 @@ import pytest
 
 from liveavatar_nb.bridge.loop import THREAD_NAME, Face, ManagedLoop, blocking, bridge
 from liveavatar_nb.errors import ClientClosed
-from liveavatar_nb.listing import Listing, Page
 from liveavatar_nb.models.base import Records
+from liveavatar_nb.rest.pagination import Listing, Page
 
 from ..waiting import wait_for
 

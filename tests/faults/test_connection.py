@@ -15,7 +15,7 @@ import trustme
 
 from liveavatar_nb import LiveAvatarAPI, Simulator, config
 from liveavatar_nb.errors import APIConnectionError, APITimeoutError, CertificateError
-from liveavatar_nb.network import Network
+from liveavatar_nb.rest.network import Network
 
 from .conftest import answer, client, envelope
 

@@ -19,7 +19,7 @@ from liveavatar_nb.errors import APIConnectionError, AvatarNeverCame, SessionEnd
 from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.pacing import Pace
 from liveavatar_nb.protocol import lite
-from liveavatar_nb.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
+from liveavatar_nb.rest.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
 
 from ..waiting import until
 from .canary import KEY

@@ -20,7 +20,7 @@ import trustme
 from liveavatar_nb import AsyncLiveAvatar, AsyncRoom, Simulator, doctor, session
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIStatusError, AvatarNeverCame, ConfigurationError
-from liveavatar_nb.network import Network
+from liveavatar_nb.rest.network import Network
 from liveavatar_nb.stopper import BlockingStopper
 from liveavatar_nb.websocket import WebSocket
 

@@ -28,7 +28,7 @@ from liveavatar_nb.guard.process import Process
 from liveavatar_nb.journal import journal
 from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.models.records import Avatar
-from liveavatar_nb.retry import Policy
+from liveavatar_nb.rest.retry import Policy
 from liveavatar_nb.sync_session import Session
 
 from ..faults.canary import CANARY, KEY

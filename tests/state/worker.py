@@ -27,7 +27,7 @@ import websockets.asyncio.client  # noqa: F401
 from liveavatar_nb import LiveAvatar, Session, config
 from liveavatar_nb.guard import handle
 from liveavatar_nb.leftovers import leftovers
-from liveavatar_nb.retry import Policy
+from liveavatar_nb.rest.retry import Policy
 
 LIMITS: dict[str, Any] = {
     "STOP_LIMIT": 0.5,

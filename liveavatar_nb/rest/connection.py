@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from .config import Masked
+from ..config import Masked
 
 # what websockets is to log by: at DEBUG it would tell each frame, and the address and headers with their token. By no
 # name can anybody get at it

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from types import NoneType
 from typing import Literal
 
-from ..config import DRESS_AT_ONCE, DRESS_LIMIT
-from ..errors import LiveAvatarException
-from ..models.records import BoundVoice, Voice, VoicePreview
-from ..models.requests import Name64, PageNumber, PageSize
+from ...config import DRESS_AT_ONCE, DRESS_LIMIT
+from ...errors import LiveAvatarException
+from ...models.records import BoundVoice, Voice, VoicePreview
+from ...models.requests import Name64, PageNumber, PageSize
 from ..operation import Resource, listing, operation
 
 

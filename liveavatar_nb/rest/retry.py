@@ -9,8 +9,8 @@ from datetime import UTC
 from enum import Enum
 from typing import Any, Final, Protocol
 
-from . import config
-from .errors import (
+from .. import config
+from ..errors import (
     APIConnectionError,
     APIStatusError,
     CertificateError,

@@ -34,11 +34,11 @@ from urllib.parse import quote
 
 from msgspec import UNSET
 
-from .checks import check, misfit
-from .config import Masked
-from .errors import InvalidArgument, LiveAvatarWarning, SchemaError
-from .listing import Listing, Page
-from .models.base import Records, decode, decode_all
+from ..checks import check, misfit
+from ..config import Masked
+from ..errors import InvalidArgument, LiveAvatarWarning, SchemaError
+from ..models.base import Records, decode, decode_all
+from .pagination import Listing, Page
 from .retry import Safety
 from .transport import Call, Transport
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from types import NoneType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from ..config import SANDBOX_AVATAR, Masked
-from ..errors import (
+from ...config import SANDBOX_AVATAR, Masked
+from ...errors import (
     APIConnectionError,
     APIResponseError,
     APIStatusError,
@@ -17,8 +17,8 @@ from ..errors import (
     StartOutcomeUnknown,
     warn,
 )
-from ..models.records import SessionRecord, SessionToken, StartedSession, Transcript
-from ..models.requests import (
+from ...models.records import SessionRecord, SessionToken, StartedSession, Transcript
+from ...models.requests import (
     AgoraConfig,
     AvatarPersona,
     DynamicVariables,
@@ -124,7 +124,7 @@ class Sessions(Resource):
     ) -> type[SessionToken]:
         """A session that may be started (`POST /v1/sessions/token`); nothing is billed yet.
 
-        Nested objects are dicts with the contract's fields; `liveavatar_nb.bodies` has their types.
+        Nested objects are dicts with the contract's fields; `liveavatar_nb.models.requests` has their types.
 
         Args:
             avatar_id: which avatar; in the sandbox dd73ea75-1218-4ef3-92ce-606d5f7fbc0a.

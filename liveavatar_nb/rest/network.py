@@ -16,8 +16,8 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import httpx
 
-from .config import Masked
-from .errors import ConfigurationError
+from ..config import Masked
+from ..errors import ConfigurationError
 
 Verify: TypeAlias = bool | str | os.PathLike[str] | ssl.SSLContext
 

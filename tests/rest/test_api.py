@@ -16,7 +16,6 @@ from livekit.plugins.liveavatar.api import LiveAvatarAPI as PluginAPI
 
 from liveavatar_nb import APIConnectOptions, LiveAvatarAPI, LiveAvatarException, Simulator
 from liveavatar_nb.config import Masked, find_base
-from liveavatar_nb.envelope import envelope
 from liveavatar_nb.errors import (
     APIConnectionError,
     APIResponseError,
@@ -28,6 +27,7 @@ from liveavatar_nb.errors import (
     StartOutcomeUnknown,
     ValidationError,
 )
+from liveavatar_nb.rest.envelope import envelope
 from liveavatar_nb.stopper import BlockingStopper
 
 STREAMING = ["create_streaming_session", "start_streaming_session", "stop_streaming_session"]

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from liveavatar_nb.errors import ConfigurationError
-from liveavatar_nb.network import Network, shown
+from liveavatar_nb.rest.network import Network, shown
 
 CANARY = "canary-5f1c"
 SERVICE = "https://far.example/v1"

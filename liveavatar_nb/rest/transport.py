@@ -15,11 +15,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from . import config
-from .config import Masked
-from .connection import Signed
-from .envelope import envelope
-from .errors import (
+from .. import config
+from ..config import Masked
+from ..errors import (
     APIConnectionError,
     APIResponseError,
     APIStatusError,
@@ -32,10 +30,12 @@ from .errors import (
     LiveAvatarException,
     status_error,
 )
+from ..wirelog.exchange import Exchange, secrets_in, without_secrets
+from ..wirelog.log import Wire
+from .connection import Signed
+from .envelope import envelope
 from .network import Network
 from .retry import ConnectOptions, Policy, Safety
-from .wirelog.exchange import Exchange, secrets_in, without_secrets
-from .wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.transport")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from ..models.records import (
+from ...models.records import (
     Credits,
     Embed,
     Language,
@@ -19,7 +19,7 @@ from ..models.records import (
     Secret,
     SecretListItem,
 )
-from ..models.requests import Id, Name255, Orientation, PageNumber, PageSize, SecretText, SecretType
+from ...models.requests import Id, Name255, Orientation, PageNumber, PageSize, SecretText, SecretType
 from ..operation import Resource, listing, operation
 
 

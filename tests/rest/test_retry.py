@@ -23,7 +23,7 @@ from liveavatar_nb.errors import (
     SchemaError,
     status_error,
 )
-from liveavatar_nb.retry import APIConnectOptions, Policy, Safety, again, delay, retry_after
+from liveavatar_nb.rest.retry import APIConnectOptions, Policy, Safety, again, delay, retry_after
 
 REPEATABLE, ONCE, INSISTENT, TICK = Safety.REPEATABLE, Safety.ONCE, Safety.INSISTENT, Safety.TICK
 UNSENT = (APIConnectionError("refused", sent=False), APITimeoutError("connect time-out", sent=False))

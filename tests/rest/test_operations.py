@@ -21,9 +21,9 @@ from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Masked, Simulator
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.checks import UUID_PATTERN
 from liveavatar_nb.config import SANDBOX_AVATAR
-from liveavatar_nb.operation import Operation, Resource
+from liveavatar_nb.rest.operation import Operation, Resource
 
-CONTRACT = json.loads((Path(__file__).parent / "contract" / "liveavatar-openapi.json").read_text())
+CONTRACT = json.loads((Path(__file__).parents[1] / "contract" / "liveavatar-openapi.json").read_text())
 OPERATIONS = {
     declared["operationId"]: (method, path, declared)
     for path, methods in CONTRACT["paths"].items()

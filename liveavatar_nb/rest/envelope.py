@@ -9,9 +9,9 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from .errors import APIResponseError, status_error
+from ..errors import APIResponseError, status_error
+from ..wirelog.exchange import without_secrets
 from .retry import retry_after
-from .wirelog.exchange import without_secrets
 
 # `code` of the envelope: 1000 on the live service, the others seen before
 SUCCESS_CODES: Final = frozenset({1000, 100, 200})

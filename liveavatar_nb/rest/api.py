@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from . import config
-from .checks import check, masked_text
-from .config import Masked
-from .models.requests import LiveKitConfig, VideoQuality
+from .. import config
+from ..checks import check, masked_text
+from ..config import Masked
+from ..models.requests import LiveKitConfig, VideoQuality
+from ..wirelog.exchange import Exchange
 from .network import Network, Verify
 from .operation import as_token
 from .resources.account import AccountCredits, Embeddings, Languages, LlmConfigurations, Memories, Secrets
@@ -17,7 +18,6 @@ from .resources.sessions import Sessions
 from .resources.voices import Voices
 from .retry import ConnectOptions, Safety
 from .transport import Call, Transport
-from .wirelog.exchange import Exchange
 
 if TYPE_CHECKING:
     import httpx
