@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .errors import LiveAvatarException
     from .life import SessionState
     from .models.records import NewContext
-    from .orphans import OwnedSession
+    from .protection.orphans import OwnedSession
     from .protocol.events import Event
     from .rest.api import LiveAvatarAPI
     from .rest.retry import APIConnectOptions
@@ -46,7 +46,7 @@ _HOMES = {
     "LiveView": "widgets.view",
     "Masked": "config",
     "NewContext": "models.records",
-    "OwnedSession": "orphans",
+    "OwnedSession": "protection.orphans",
     "Room": "sync_rooms",
     "Session": "sync_session",
     "SessionPanel": "widgets.panel",

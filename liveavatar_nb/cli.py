@@ -34,7 +34,7 @@ from .tables import STOP_HOW, STOP_ORPHANS, avatars, credits_text, ended, plain,
 if TYPE_CHECKING:
     from .client import Scope
     from .doctor import Finding, State
-    from .orphans import OwnedSession
+    from .protection.orphans import OwnedSession
     from .sync import LiveAvatar
 
 DEMO_TEXT = f"""\

@@ -30,14 +30,23 @@ from .errors import (
     StopNotConfirmed,
     warn,
 )
-from .leftovers import leftovers, service_of
 from .life import SessionOptions
 from .lookup import Languages, Preparation
 from .models.base import Records
 from .models.records import Avatar, Context, ContextDetail, NewContext, Voice
 from .models.requests import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
-from .orphans import OwnedSession, all_running, find_orphans, owned, reconcile, running_now, stop_each, what_to_stop
 from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
+from .protection.orphans import (
+    OwnedSession,
+    all_running,
+    find_orphans,
+    owned,
+    reconcile,
+    running_now,
+    stop_each,
+    what_to_stop,
+)
+from .protection.running import leftovers, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
 from .rooms import OwnRoom, awaited

@@ -27,9 +27,9 @@ from .errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
-from .leftovers import leftovers, service_of
 from .life import SessionOptions, SessionState
 from .models.records import Avatar, StartedSession
+from .protection.running import leftovers, service_of
 from .protocol import full
 from .protocol.events import Event
 from .rest.resources.sessions import surely_not_started

@@ -26,15 +26,15 @@ from .errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
-from .evidence import whether_over
-from .guard.handle import Service
-from .leftovers import Leftover, leftovers, service_of
 from .lookup import MadeContext
 from .models.records import SessionRecord, StartedSession
+from .protection.blocking_stop import BlockingStopper
+from .protection.evidence import whether_over
+from .protection.guard.handle import Service
+from .protection.running import Leftover, leftovers, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.resources.sessions import surely_not_started
 from .rest.transport import Call
-from .stopper import BlockingStopper
 from .stopwatch import Stopwatch
 
 logger = logging.getLogger("liveavatar_nb.session")

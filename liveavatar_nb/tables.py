@@ -14,7 +14,7 @@ from .html import clock
 
 if TYPE_CHECKING:
     from .models.records import Avatar, SessionRecord
-    from .orphans import OwnedSession
+    from .protection.orphans import OwnedSession
 
 WHOSE: Final = {"orphan": "left over", "another machine": "elsewhere", "stranger": "stranger"}
 STOP_ORPHANS: Final = "liveavatar-nb sessions --orphans --stop"

@@ -18,7 +18,7 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.bridge.loop import bridge
-from liveavatar_nb.leftovers import leftovers
+from liveavatar_nb.protection.running import leftovers
 
 from .launch import heed_signals
 
@@ -194,7 +194,7 @@ def a_journal_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         yield
     # what insists on the sessions of simulators that are gone would do so until their cap
     for process in psutil.process_iter(["cmdline"]):
-        if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.guard", str(os.getpid())]:
+        if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.protection.guard", str(os.getpid())]:
             process.kill()
 
 

@@ -130,7 +130,7 @@ class Watch(threading.Thread):
 def _guard() -> psutil.Process | None:
     """This process's."""
     for process in psutil.process_iter(["cmdline"]):
-        if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.guard", str(os.getpid())]:
+        if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.protection.guard", str(os.getpid())]:
             return process
     return None
 

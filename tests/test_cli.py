@@ -28,7 +28,7 @@ from liveavatar_nb import LiveAvatar, Simulator, __version__, config
 from liveavatar_nb.cli import _options
 from liveavatar_nb.config import KEY_VARIABLE, Masked
 from liveavatar_nb.demo import FOLDER, STUDIO, notebooks_folder
-from liveavatar_nb.journal import Journal, journal
+from liveavatar_nb.protection.journal import Journal, journal
 
 from .waiting import wait_for
 

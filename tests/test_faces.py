@@ -26,7 +26,7 @@ from liveavatar_nb import (
 )
 from liveavatar_nb.bridge.loop import reading
 from liveavatar_nb.models.records import Avatar, ContextDetail, Voice
-from liveavatar_nb.orphans import OwnedSession
+from liveavatar_nb.protection.orphans import OwnedSession
 from liveavatar_nb.rest import operation
 from liveavatar_nb.rest.resources.sessions import Sessions
 from liveavatar_nb.rows import Rows

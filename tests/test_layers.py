@@ -24,7 +24,7 @@ ROWS = [
         "concurrency.worker",
     ],
     ["config"],
-    ["attention", "audio", "evidence", "html", "journal", "rest.retry"],
+    ["attention", "audio", "protection.evidence", "html", "protection.journal", "rest.retry"],
     ["wirelog.exchange"],
     ["checks", "wirelog.frame", "models.base"],
     ["wirelog.har", "wirelog.timeline"],
@@ -32,20 +32,20 @@ ROWS = [
     ["models.records"],
     ["rest.envelope", "rest.network"],
     ["rest.connection"],
-    ["stopper", "rest.transport"],
+    ["protection.blocking_stop", "rest.transport"],
     ["participants"],
     ["models.requests", "rest.pagination", "livekit_server"],
     ["rest.operation", "rooms"],
     ["rest.resources"],
     ["rest.api"],
     ["protocol"],
-    ["guard"],
-    ["events", "feed", "leftovers", "life", "pacing", "preflight", "stopwatch", "upkeep", "utterance"],
+    ["protection.guard"],
+    ["events", "feed", "protection.running", "life", "pacing", "preflight", "stopwatch", "upkeep", "utterance"],
     ["answers", "holder", "lines", "lookup", "progress", "sources", "track", "websocket"],
     ["drawn", "headless", "stopping"],
     ["entrance"],
     ["conversation", "speech"],
-    ["facts", "orphans"],
+    ["facts", "protection.orphans"],
     ["hearing"],
     ["talk"],
     ["session"],
@@ -72,7 +72,7 @@ def home(module: str) -> str | None:
 
 
 # simulators stand beside the three tiers: only the faces that offer a demo use them, and errors come from `errors`
-INSIDE_ROWS = {"audio", "guard", "widgets", "protocol", "simulator"}
+INSIDE_ROWS = {"audio", "protection.guard", "widgets", "protocol", "simulator"}
 
 
 def imports(path: Path) -> set[str]:
@@ -128,9 +128,9 @@ def test_httpx_stays_behind_the_calls() -> None:
         )
 
     assert sorted(path.name for path in modules() if uses_httpx(path)) == [
+        "blocking_stop.py",
         "connection.py",
         "network.py",
         "probe.py",
-        "stopper.py",
         "transport.py",
     ]

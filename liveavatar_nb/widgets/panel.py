@@ -15,7 +15,7 @@ from ..attention import UNKNOWN
 from ..concurrency.worker import worker
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
 from ..models.records import Avatar
-from ..orphans import OwnedSession
+from ..protection.orphans import OwnedSession
 from ..session import AsyncSession
 from .base import asset
 from .channel import Command

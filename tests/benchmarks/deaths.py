@@ -14,7 +14,7 @@ import psutil
 from jupyter_core.utils import ensure_event_loop
 
 from liveavatar_nb import LiveAvatar, Simulator
-from liveavatar_nb.guard.handle import Guard
+from liveavatar_nb.protection.guard.handle import Guard
 
 from ..deaths.ends import ENDS, make_busy
 from ..deaths.owners import DEATHS, START, Death, Owner, connect, guards, left_of, settles, stopped_after

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from liveavatar_nb import Simulator
-from liveavatar_nb.journal import journal
+from liveavatar_nb.protection.journal import journal
 
 
 @pytest.fixture(scope="module")

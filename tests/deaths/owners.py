@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from liveavatar_nb import Simulator
-from liveavatar_nb.journal import journal
+from liveavatar_nb.protection.journal import journal
 
 PATIENCE = 10.0  # s until something has happened; how long it took is the benchmarks' subject
 DONE = "done"  # the line after all that a step printed
@@ -159,7 +159,7 @@ def guards(pid: int | str) -> list[int]:
         if entry.name.isdigit():
             with suppress(OSError):
                 argv = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"liveavatar_nb.guard" in argv and str(pid).encode() in argv:
+                if b"liveavatar_nb.protection.guard" in argv and str(pid).encode() in argv:
                     found.append(int(entry.name))
     return found
 

@@ -19,7 +19,7 @@ import trustme
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.errors import ProtectionError
-from liveavatar_nb.guard.handle import Guard, NotReached, Service
+from liveavatar_nb.protection.guard.handle import Guard, NotReached, Service
 from liveavatar_nb.rest.network import Network
 
 from .owners import START, Owner, guards, left_of, settles, stopped_after

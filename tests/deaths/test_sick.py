@@ -16,7 +16,7 @@ NOTICED = 5.0  # s until the loss of a guard must show
 LONGEST = 14.0  # s that a stop may take: its limit, and that of a loop that does not answer
 NO_DESCRIPTORS = """
 import resource
-import liveavatar_nb.stopper, encodings.idna
+import liveavatar_nb.protection.blocking_stop, encodings.idna
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 """
 NO_THREADS = """

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
 from liveavatar_nb.errors import LiveAvatarException
-from liveavatar_nb.journal import Journal, journal
-from liveavatar_nb.stopper import BlockingStopper
+from liveavatar_nb.protection.blocking_stop import BlockingStopper
+from liveavatar_nb.protection.journal import Journal, journal
 
 ALL = 200
 CAP = 3600.0  # s

@@ -15,7 +15,7 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator
 from liveavatar_nb.errors import LoopEnded
-from liveavatar_nb.leftovers import leftovers
+from liveavatar_nb.protection.running import leftovers
 
 from ..waiting import until
 from .canary import KEY

@@ -13,8 +13,8 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, Masked, Simulator
 from liveavatar_nb.errors import LiveAvatarException
-from liveavatar_nb.orphans import all_running
-from liveavatar_nb.stopper import BlockingStopper
+from liveavatar_nb.protection.blocking_stop import BlockingStopper
+from liveavatar_nb.protection.orphans import all_running
 from liveavatar_nb.stopping import is_over
 
 from . import paging
@@ -95,7 +95,7 @@ async def test_absence_counts_by_the_record_or_by_a_list_that_did_not_change(raw
 
 async def test_all_that_runs_is_read_until_nothing_new_comes(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
     """row 55: what `stop_all` stops."""
-    monkeypatch.setattr("liveavatar_nb.orphans.PAGE_SIZE_LIMIT", 1)
+    monkeypatch.setattr("liveavatar_nb.protection.orphans.PAGE_SIZE_LIMIT", 1)
     whole = [page(OTHERS[1], more=True), page(OURS, more=True), page(OTHERS[2])]
     async with raw(page(*OTHERS[:2], more=True), page(OTHERS[2]), *whole, *whole) as server, client(server.url) as api:
         assert {one.id for one in await all_running(api)} == {OURS, *OTHERS}

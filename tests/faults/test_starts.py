@@ -16,8 +16,8 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, SessionState, Simulator, config
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ClientClosed, SessionEnded, StartOutcomeUnknown, StopNotConfirmed
-from liveavatar_nb.journal import journal
-from liveavatar_nb.leftovers import leftovers
+from liveavatar_nb.protection.journal import journal
+from liveavatar_nb.protection.running import leftovers
 
 from .canary import CANARY, KEY, shown
 from .manual import ManualClock
@@ -45,7 +45,7 @@ def la(simulator: Simulator) -> Iterator[LiveAvatar]:
 
 
 QUICK = """
-from liveavatar_nb.guard import __main__ as guard
+from liveavatar_nb.protection.guard import __main__ as guard
 guard.LOOKS = (0.5, 1.0, 1.5)
 guard.main()
 """
@@ -56,7 +56,7 @@ def quick_guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
     """A guard that looks for a start of unknown outcome for 1.5 s, and not for a minute; tells whether it lives."""
     (tmp_path / "quick_guard.py").write_text(QUICK)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("liveavatar_nb.guard.handle.MODULE", "quick_guard")
+    monkeypatch.setattr("liveavatar_nb.protection.guard.handle.MODULE", "quick_guard")
 
     def lives() -> bool:
         ours = ["quick_guard", str(os.getpid())]

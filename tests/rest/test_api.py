@@ -27,8 +27,8 @@ from liveavatar_nb.errors import (
     StartOutcomeUnknown,
     ValidationError,
 )
+from liveavatar_nb.protection.blocking_stop import BlockingStopper
 from liveavatar_nb.rest.envelope import envelope
-from liveavatar_nb.stopper import BlockingStopper
 
 STREAMING = ["create_streaming_session", "start_streaming_session", "stop_streaming_session"]
 ROOM = SimpleNamespace(name="a room")

@@ -22,12 +22,12 @@ from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, LiveAvatarA
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.concurrency.threads import THREAD_NAME
 from liveavatar_nb.errors import LiveAvatarException, StopNotConfirmed
-from liveavatar_nb.guard import __main__ as guard_process
-from liveavatar_nb.guard.handle import Guard
-from liveavatar_nb.guard.process import Process
-from liveavatar_nb.journal import journal
-from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.models.records import Avatar
+from liveavatar_nb.protection.guard import __main__ as guard_process
+from liveavatar_nb.protection.guard.handle import Guard
+from liveavatar_nb.protection.guard.process import Process
+from liveavatar_nb.protection.journal import journal
+from liveavatar_nb.protection.running import leftovers
 from liveavatar_nb.rest.retry import Policy
 from liveavatar_nb.sync_session import Session
 

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from liveavatar_nb import LiveAvatarAPI, Simulator, config
-from liveavatar_nb.guard import __main__ as guard_process
-from liveavatar_nb.journal import journal
-from liveavatar_nb.leftovers import leftovers
 from liveavatar_nb.models.records import Avatar
+from liveavatar_nb.protection.guard import __main__ as guard_process
+from liveavatar_nb.protection.journal import journal
+from liveavatar_nb.protection.running import leftovers
 
 from ..faults.canary import KEY
 from ..faults.manual import ManualClock
@@ -228,7 +228,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Stag
         monkeypatch.setattr(config, name, value)
     Stage.clock, Stage.listener = ManualClock(), Listener()
     Stage.guard = HandGuard(Stage.clock)
-    monkeypatch.setattr("liveavatar_nb.leftovers.guard", Stage.guard)
+    monkeypatch.setattr("liveavatar_nb.protection.running.guard", Stage.guard)
     monkeypatch.setattr(guard_process, "time", GuardTime(Stage.clock))
     monkeypatch.setattr(guard_process, "CALL_LIMIT", 0.3)
     # reading certificates, of which loopback has none, takes longer than a step

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from liveavatar_nb import Simulator
-from liveavatar_nb.journal import journal
+from liveavatar_nb.protection.journal import journal
 
 from ..faults.canary import CANARY, KEY
 
@@ -34,7 +34,7 @@ SEED = int(os.environ.get("LIVEAVATAR_NB_TEST_SEED", "20261124"))
 STEPS_OF_A_RUN = 25
 PATIENCE = 30.0  # s until things have settled
 GUARD = """
-from liveavatar_nb.guard import __main__ as guard
+from liveavatar_nb.protection.guard import __main__ as guard
 guard.LOOKS = (0.3, 0.6, 1.0)
 guard.CALL_LIMIT = 1.0
 guard.main()

@@ -25,8 +25,8 @@ import platformdirs  # noqa: F401
 import websockets.asyncio.client  # noqa: F401
 
 from liveavatar_nb import LiveAvatar, Session, config
-from liveavatar_nb.guard import handle
-from liveavatar_nb.leftovers import leftovers
+from liveavatar_nb.protection.guard import handle
+from liveavatar_nb.protection.running import leftovers
 from liveavatar_nb.rest.retry import Policy
 
 LIMITS: dict[str, Any] = {

@@ -16,7 +16,7 @@ from liveavatar_nb import LiveAvatar, SessionPanel, Simulator, config
 from liveavatar_nb.attention import UNKNOWN
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
-from liveavatar_nb.journal import Journal, journal
+from liveavatar_nb.protection.journal import Journal, journal
 from liveavatar_nb.upkeep import Audience, Ear
 from liveavatar_nb.widgets.channel import Channel, channel
 from liveavatar_nb.widgets.problem import problem_of

@@ -16,7 +16,7 @@ from liveavatar_nb import AvatarPicker, LiveAvatar, SessionPanel, Simulator, Stu
 from liveavatar_nb.concurrency.worker import THREAD_NAME, Worker
 from liveavatar_nb.config import SANDBOX_AVATAR
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument
-from liveavatar_nb.guard.handle import guard
+from liveavatar_nb.protection.guard.handle import guard
 from liveavatar_nb.widgets import base
 from liveavatar_nb.widgets.channel import channel
 from liveavatar_nb.widgets.pictures import only_from_here

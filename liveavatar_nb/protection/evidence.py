@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from . import config
-from .errors import APIResponseError
+from .. import config
+from ..errors import APIResponseError
 
 PAGE_SIZE: Final = 100  # the contract's largest
 

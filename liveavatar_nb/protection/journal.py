@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from .config import Masked
+from ..config import Masked
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -24,10 +24,10 @@ import psutil
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, Simulator
-from liveavatar_nb import journal as module
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import ProtectionError
-from liveavatar_nb.journal import Entry, Journal
+from liveavatar_nb.protection import journal as module
+from liveavatar_nb.protection.journal import Entry, Journal
 
 CANARY = "canary-5f1c"
 KEY = Masked(f"{CANARY}-key")
@@ -497,7 +497,7 @@ WRITER = """
 import sys, uuid
 from pathlib import Path
 from liveavatar_nb.config import Masked
-from liveavatar_nb.journal import Journal
+from liveavatar_nb.protection.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for number in range(60):
     session_id = str(uuid.uuid4())
@@ -548,7 +548,7 @@ FORKING = """
 import os, signal, sys, time, uuid
 from pathlib import Path
 from liveavatar_nb.config import Masked
-from liveavatar_nb.journal import Journal
+from liveavatar_nb.protection.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 journal.add(str(uuid.uuid4()), "http://127.0.0.1:9", Masked("key"), 600.0)
 child = os.fork()

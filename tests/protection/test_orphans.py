@@ -19,9 +19,9 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, config
 from liveavatar_nb.config import KEY_VARIABLE, Masked
 from liveavatar_nb.errors import ConcurrencyLimitError, StopNotConfirmed
-from liveavatar_nb.journal import Journal, journal
 from liveavatar_nb.models.base import Records
-from liveavatar_nb.orphans import WORDS, Whose
+from liveavatar_nb.protection.journal import Journal, journal
+from liveavatar_nb.protection.orphans import WORDS, Whose
 
 END_LIMIT = 20.0  # s
 AVATAR = config.SANDBOX_AVATAR
@@ -333,7 +333,7 @@ def test_row_41_what_a_kernel_leaves_that_died_with_its_guard(
         (guard,) = (
             process
             for process in psutil.process_iter(["cmdline"])
-            if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.guard", str(kernel.pid)]
+            if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.protection.guard", str(kernel.pid)]
         )
         guard.kill()
         guard.wait(END_LIMIT)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from . import config
-from .config import Masked
-from .errors import ProtectionError
+from .. import config
+from ..config import Masked
+from ..errors import ProtectionError
+from ..rest.network import Network
+from ..rest.transport import Transport
+from .blocking_stop import BlockingStopper
 from .guard.handle import Charge, GuardError, NotReached, Service, guard
 from .journal import journal
-from .rest.network import Network
-from .rest.transport import Transport
-from .stopper import BlockingStopper
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ..config import Masked
-from ..rest.network import Network
+from ...config import Masked
+from ...rest.network import Network
 from .process import Process
 
 logger = logging.getLogger("liveavatar_nb.session")

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ..rest.network import Network
+    from ...rest.network import Network
 
 PIECE: Final = 65536  # bytes that are read at once
 PRELOAD_AFTER: Final = 5.0  # s with a session until what a stop needs is imported: it may be uninstalled later
@@ -40,7 +40,7 @@ class Charge:
     """
 
     def __init__(self, told: dict[str, Any]) -> None:
-        from ..config import Masked  # noqa: PLC0415 (a quick start)
+        from ...config import Masked  # noqa: PLC0415 (a quick start)
 
         self.id: str = told["id"]
         self.base_url: str = told["base_url"]
@@ -59,7 +59,7 @@ class Charge:
     @functools.cached_property
     def network(self) -> Network:
         """The way of the kernel's client; certificates are read once, for a guard may insist for many minutes."""
-        from ..rest.network import Network  # noqa: PLC0415 (large, and may never be needed)
+        from ...rest.network import Network  # noqa: PLC0415 (large, and may never be needed)
 
         return Network.from_told(self._way)
 
@@ -80,8 +80,8 @@ class Charge:
 
     def act(self) -> None:
         """Stops it, or looks whether it has come back."""
-        from ..rest.retry import delay  # noqa: PLC0415 (a quick start)
-        from ..stopper import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
+        from ...rest.retry import delay  # noqa: PLC0415 (a quick start)
+        from ..blocking_stop import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
 
         with BlockingStopper(CALL_LIMIT, self.network) as stopper:
             is_over = stopper.stop_for_certain(self.base_url, self.key, self.id)
@@ -195,7 +195,7 @@ class Watch:
             # what is wrong with the way to a service is so for its stop, too, which is tried again and again
             with contextlib.suppress(Exception):
                 from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
-                from ..stopper import BlockingStopper  # noqa: PLC0415
+                from ..blocking_stop import BlockingStopper  # noqa: PLC0415
 
                 with BlockingStopper(network=charge.network) as stopper:
                     stopper.warm_up(charge.base_url)
@@ -204,8 +204,8 @@ class Watch:
     def _reach(told: dict[str, Any]) -> None:
         why = ""
         try:
-            from ..rest.network import Network  # noqa: PLC0415 (large: and once it is there, so is all that a stop needs)
-            from ..stopper import BlockingStopper  # noqa: PLC0415
+            from ...rest.network import Network  # noqa: PLC0415 (large: and once it is there, so is all that a stop needs)
+            from ..blocking_stop import BlockingStopper  # noqa: PLC0415
 
             with BlockingStopper(REACH_LIMIT, Network.from_told(told["network"])) as stopper:
                 stopper.reach(told["base_url"])

@@ -8,13 +8,13 @@ from typing import Any, Final, Self
 
 import httpx
 
-from . import config
-from .config import Masked
-from .errors import APIStatusError, APITimeoutError, NotFoundError
+from .. import config
+from ..config import Masked
+from ..errors import APIStatusError, APITimeoutError, NotFoundError
+from ..rest.connection import Signed
+from ..rest.envelope import envelope
+from ..rest.network import Network
 from .evidence import whether_over
-from .rest.connection import Signed
-from .rest.envelope import envelope
-from .rest.network import Network
 
 WHO_ASKS: Final = (401, 403, 407)  # by which a gateway refuses whom it does not know
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (what a connection begins at, not what is listened on)

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 
-from . import config, html
-from .errors import APIStatusError, LiveAvatarException, StopNotConfirmed
+from .. import config, html
+from ..errors import APIStatusError, LiveAvatarException, StopNotConfirmed
+from ..models.base import Records
+from ..models.records import SessionRecord
+from ..models.requests import PAGE_SIZE_LIMIT
+from ..rest.api import LiveAvatarAPI
+from ..rest.pagination import Listing
+from ..stopping import Turns, is_over
 from .journal import Entry, journal
-from .leftovers import leftovers
-from .models.base import Records
-from .models.records import SessionRecord
-from .models.requests import PAGE_SIZE_LIMIT
-from .rest.api import LiveAvatarAPI
-from .rest.pagination import Listing
-from .stopping import Turns, is_over
+from .running import leftovers
 
 logger = logging.getLogger("liveavatar_nb.session")
 

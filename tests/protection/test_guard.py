@@ -21,17 +21,17 @@ import pytest
 from liveavatar_nb import LiveAvatar, Simulator
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import ProtectionError
-from liveavatar_nb.guard import handle
-from liveavatar_nb.guard.handle import Charge, Guard, GuardError, Service
+from liveavatar_nb.protection.guard import handle
+from liveavatar_nb.protection.guard.handle import Charge, Guard, GuardError, Service
 from liveavatar_nb.rest.network import Network
 
-from .deaths.owners import PATIENCE, guards, kill_guards, settles
+from ..deaths.owners import PATIENCE, guards, kill_guards, settles
 
 
 class Bare:
     """A guard's process, told line by line."""
 
-    def __init__(self, simulator: Simulator, program: Sequence[str] = ("-m", "liveavatar_nb.guard")) -> None:
+    def __init__(self, simulator: Simulator, program: Sequence[str] = ("-m", "liveavatar_nb.protection.guard")) -> None:
         self._simulator = simulator
         self._mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self._process = subprocess.Popen(
@@ -343,7 +343,7 @@ def test_one_starts_without_it_where_that_is_allowed(simulator: Simulator, caplo
 # a guard that tells once it has imported all that a stop needs
 PRELOADS = """
 from pathlib import Path
-from liveavatar_nb.guard import __main__ as guard
+from liveavatar_nb.protection.guard import __main__ as guard
 
 preloads = guard.Watch._preload
 
@@ -360,7 +360,7 @@ guard.main()
 UNINSTALLED = """
 import sys
 from pathlib import Path
-from liveavatar_nb.guard import __main__ as guard
+from liveavatar_nb.protection.guard import __main__ as guard
 
 preloads = guard.Watch._preload
 
@@ -391,7 +391,7 @@ def test_what_goes_wrong_as_it_preloads_does_not_end_it(
     monkeypatch.setenv("SSL_CERT_FILE", "relative.pem")
     hopeless = Service("https://service.invalid", Network.of())
     preloaded = tmp_path / "preloaded"
-    bare = Bare(simulator, ["-c", PRELOADS.format(preloaded=str(preloaded)), "liveavatar_nb.guard"])
+    bare = Bare(simulator, ["-c", PRELOADS.format(preloaded=str(preloaded)), "liveavatar_nb.protection.guard"])
     try:
         bare.write(bare.guarding("hopeless", **hopeless.told))
         bare.write(bare.guarding(session_id))
@@ -437,7 +437,7 @@ def test_a_stop_needs_nothing_of_the_disk_once_it_has_run_for_a_while(
     """The environment may be deleted, or its packages be replaced, while a session runs."""
     session_id = unguarded()
     preloaded = tmp_path / "preloaded"
-    bare = Bare(simulator, ["-c", UNINSTALLED.format(preloaded=str(preloaded)), "liveavatar_nb.guard"])
+    bare = Bare(simulator, ["-c", UNINSTALLED.format(preloaded=str(preloaded)), "liveavatar_nb.protection.guard"])
     try:
         bare.write(bare.guarding(session_id))
         bare.tell("started", session_id, left=600.0)
