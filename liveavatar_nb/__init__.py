@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .protocol.events import Event
     from .rest.api import LiveAvatarAPI
     from .rest.retry import APIConnectOptions
-    from .rooms import AsyncRoom
+    from .rooms.own_room import AsyncRoom
     from .session import AsyncSession
     from .simulator import Simulator
     from .sync import LiveAvatar
@@ -35,7 +35,7 @@ _HOMES = {
     "AgentState": "utterance",
     "APIConnectOptions": "rest.retry",
     "AsyncLiveAvatar": "client",
-    "AsyncRoom": "rooms",
+    "AsyncRoom": "rooms.own_room",
     "AsyncSession": "session",
     "AsyncUtterance": "utterance",
     "AvatarPicker": "widgets.picker",

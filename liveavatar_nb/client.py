@@ -49,7 +49,7 @@ from .protection.orphans import (
 from .protection.running import leftovers, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
-from .rooms import OwnRoom, awaited
+from .rooms.own_room import OwnRoom, awaited
 
 if TYPE_CHECKING:
     import httpx

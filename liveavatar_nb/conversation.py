@@ -14,11 +14,11 @@ from . import config
 from .concurrency.bounded import Newest
 from .concurrency.clock import Clock
 from .errors import RoomNotHeld, SessionEnded, UtteranceFailed
-from .holder import RoomLine
 from .lines import Lines, UserSide
 from .protocol import full
 from .protocol.events import Event
 from .protocol.full import Command
+from .rooms.connection import RoomLine
 from .sources import Sources
 from .stopwatch import Stopwatch
 from .utterance import AgentState, AsyncUtterance, UtteranceState

@@ -38,11 +38,11 @@ from .errors import (
     ProtectionError,
     StopNotConfirmed,
 )
-from .livekit_server import ENVIRONMENT
 from .probe import Answer
 from .protection.journal import journal
 from .protection.running import leftovers
 from .rest.network import Network, Verify, shown
+from .rooms.livekit_server import ENVIRONMENT
 from .sync import LiveAvatar
 from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 

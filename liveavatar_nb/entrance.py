@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from . import config
 from .config import Masked
-from .drawn import DrawnLine
 from .errors import APIStatusError, quietly
-from .headless import Headless, is_installed
-from .holder import DRAWN_PATH, Opener, RoomLine
 from .life import SessionOptions
 from .models.records import SessionToken, StartedSession
 from .protocol.events import Event
 from .rest.api import LiveAvatarAPI
+from .rooms.connection import DRAWN_PATH, Opener, RoomLine
+from .rooms.livekit_participant import Headless, is_installed
+from .rooms.simulated_participant import DrawnLine
 from .stopwatch import Stopwatch
 from .wirelog.log import Wire
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from .conversation import Conversation
 from .errors import LiveAvatarException, StopNotConfirmed
-from .holder import RoomLine
 from .life import SessionOptions, SessionState
 from .lines import Lines, SpokenLine
 from .models.base import Records
 from .models.records import END_WORDS, Avatar, SessionRecord
+from .rooms.connection import RoomLine
 from .speech import Speech
 from .stopping import Liability, Surroundings
 from .stopwatch import Stopwatch

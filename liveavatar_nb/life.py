@@ -8,7 +8,7 @@ from typing import Any
 
 from . import config
 from .models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
-from .rooms import AVATAR, AsyncRoom
+from .rooms.own_room import AVATAR, AsyncRoom
 
 
 class SessionState(StrEnum):

@@ -19,7 +19,7 @@ from .models.requests import PAGE_SIZE_LIMIT
 from .preflight import OF_A_CONVERSATION, check_avatar, check_variables
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import pick
-from .rooms import AsyncRoom
+from .rooms.own_room import AsyncRoom
 
 if TYPE_CHECKING:
     from .rest.pagination import Listing

@@ -12,7 +12,7 @@ from .checks import one_of
 from .errors import InvalidArgument
 from .models.records import Avatar
 from .models.requests import Mode
-from .rooms import AsyncRoom
+from .rooms.own_room import AsyncRoom
 
 # what only a conversation can use, and what it means where it is not given
 OF_A_CONVERSATION = {

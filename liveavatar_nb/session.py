@@ -32,11 +32,11 @@ from .models.records import Avatar, StartedSession
 from .protection.running import leftovers, service_of
 from .protocol import full
 from .protocol.events import Event
+from .protocol.websocket import Listener, SocketTrouble, WebSocket
 from .rest.resources.sessions import surely_not_started
 from .stopping import Liability, Surroundings
 from .talk import SessionTalk
 from .upkeep import Duties, Ear, Upkeep
-from .websocket import Listener, SocketTrouble, WebSocket
 from .wirelog.exchange import session_label
 
 logger = logging.getLogger("liveavatar_nb.session")

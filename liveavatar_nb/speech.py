@@ -21,10 +21,10 @@ from .pacing import Pace
 from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command, Framer
+from .protocol.websocket import SocketLost, WebSocket
 from .stopwatch import Stopwatch
 from .track import Track
 from .utterance import AgentState, AsyncUtterance, UtteranceState
-from .websocket import SocketLost, WebSocket
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -8,7 +8,7 @@ from . import config
 from .bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
 from .checks import masked_text, strict
 from .config import Masked
-from .rooms import AsyncRoom
+from .rooms.own_room import AsyncRoom
 
 
 class Room(Face):

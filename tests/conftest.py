@@ -52,7 +52,7 @@ LONGEST = (
     "browser/test_talk.py",
     "test_client.py",
     "frontend/test_microphone.py",
-    "test_headless.py",
+    "rooms/test_livekit_participant.py",
     "frontend/test_contrast.py",
     "deaths/test_processes.py",
     "frontend/test_gallery.py",

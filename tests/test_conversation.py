@@ -16,10 +16,10 @@ from liveavatar_nb import config
 from liveavatar_nb.config import DEAF, OPENING_LIMIT, Masked
 from liveavatar_nb.conversation import Conversation
 from liveavatar_nb.errors import RoomNotHeld, SessionEnded, UtteranceFailed
-from liveavatar_nb.holder import HolderKind, RoomLine
 from liveavatar_nb.lines import Lines
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.rooms.connection import HolderKind, RoomLine
 from liveavatar_nb.stopwatch import Stopwatch
 from liveavatar_nb.utterance import AsyncUtterance
 from liveavatar_nb.wirelog.log import Wire

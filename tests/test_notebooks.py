@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from liveavatar_nb.config import KEY_VARIABLE
 from liveavatar_nb.demo import LIVE_CLIENT, SIMULATED_CLIENT, notebooks_folder
-from liveavatar_nb.livekit_server import ENVIRONMENT
+from liveavatar_nb.rooms.livekit_server import ENVIRONMENT
 
 from .livekit import LiveKitServer, livekit_server
 

@@ -16,8 +16,8 @@ import traitlets
 from ..bridge.loop import bridge
 from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException, ViewError
-from ..holder import RoomLine
 from ..progress import is_shown
+from ..rooms.connection import RoomLine
 from ..session import AsyncSession
 from .channel import Command
 from .holders import SILENCE

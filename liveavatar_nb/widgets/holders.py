@@ -13,8 +13,8 @@ from weakref import WeakSet
 from .. import config
 from ..attention import UNKNOWN, Attention, Unknown
 from ..errors import RoomNotHeld
-from ..holder import RECONNECTING, HolderKind, HolderLost, RoomLine
 from ..life import SessionState
+from ..rooms.connection import RECONNECTING, HolderKind, HolderLost, RoomLine
 from ..session import AsyncSession
 from .channel import Command
 from .status import BEATS, LONGEST_BEAT

@@ -7,8 +7,8 @@ from collections import deque
 from typing import Any, Final
 
 from ..concurrency.worker import worker
-from ..holder import RECONNECTING, RoomLine
 from ..life import SessionState
+from ..rooms.connection import RECONNECTING, RoomLine
 from ..session import AsyncSession
 from .base import asked
 from .channel import Command

@@ -14,8 +14,8 @@ from .. import config
 from ..bridge.loop import bridge
 from ..concurrency.bounded import Newest
 from ..errors import StopNotConfirmed
-from ..holder import RoomLine
 from ..life import SessionState
+from ..rooms.connection import RoomLine
 from ..session import AsyncSession
 from .base import ControlledWidget, asked
 from .channel import Command

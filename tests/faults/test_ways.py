@@ -21,8 +21,8 @@ from liveavatar_nb import AsyncLiveAvatar, AsyncRoom, Simulator, doctor, session
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIStatusError, AvatarNeverCame, ConfigurationError
 from liveavatar_nb.protection.blocking_stop import BlockingStopper
+from liveavatar_nb.protocol.websocket import WebSocket
 from liveavatar_nb.rest.network import Network
-from liveavatar_nb.websocket import WebSocket
 
 SERVICE, SOCKET = "service.test", "socket.test"  # they resolve nowhere: only the proxy knows them
 HOST = re.compile(rb"(?i)(\r\nhost: )[a-z]+\.test(\r\n)")

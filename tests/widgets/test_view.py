@@ -17,7 +17,7 @@ from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.concurrency.worker import worker
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIConnectionError, InvalidArgument, RoomNotHeld
-from liveavatar_nb.holder import HolderKind, HolderLost, RoomLine
+from liveavatar_nb.rooms.connection import HolderKind, HolderLost, RoomLine
 from liveavatar_nb.widgets import holders
 from liveavatar_nb.widgets.holders import PageHolder, pages
 from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT, SOUNDS_WAITING

@@ -9,15 +9,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, Protocol
 
-from . import config
-from .concurrency.tasks import unheard
-from .config import Masked
-from .errors import LiveAvatarException, RoomNotHeld
-from .protocol import full
-from .protocol.events import Event
-from .protocol.full import Command
-from .rest.retry import delay
-from .wirelog.log import Wire
+from .. import config
+from ..concurrency.tasks import unheard
+from ..config import Masked
+from ..errors import LiveAvatarException, RoomNotHeld
+from ..protocol import full
+from ..protocol.events import Event
+from ..protocol.full import Command
+from ..rest.retry import delay
+from ..wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -13,15 +13,15 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, config
 from liveavatar_nb.config import Masked
-from liveavatar_nb.drawn import DrawnLine
 from liveavatar_nb.errors import RoomNotHeld
-from liveavatar_nb.holder import HolderLost, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
-from liveavatar_nb.websocket import FRAMES_IN_A_TURN
+from liveavatar_nb.protocol.websocket import FRAMES_IN_A_TURN
+from liveavatar_nb.rooms.connection import HolderLost, RoomLine
+from liveavatar_nb.rooms.simulated_participant import DrawnLine
 from liveavatar_nb.wirelog.log import Wire
 
-from .waiting import until, wait_for
+from ..waiting import until, wait_for
 
 TOKEN = "the-token"
 JOINED = json.dumps({"topic": "line", "payload": {"state": "joined"}})

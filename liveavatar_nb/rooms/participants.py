@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from . import config, html
-from .models.base import Record
+from .. import config, html
+from ..models.base import Record
 
 if TYPE_CHECKING:
     from livekit.protocol.models import ParticipantInfo, TrackInfo

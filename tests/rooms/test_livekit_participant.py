@@ -13,19 +13,20 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from liveavatar_nb import AsyncLiveAvatar, NewContext, Simulator, config, headless
+from liveavatar_nb import AsyncLiveAvatar, NewContext, Simulator, config
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import RoomNotHeld
-from liveavatar_nb.headless import Headless
-from liveavatar_nb.holder import AVATAR_GONE, RECONNECTING, HolderLost, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.rooms import livekit_participant
+from liveavatar_nb.rooms.connection import AVATAR_GONE, RECONNECTING, HolderLost, RoomLine
+from liveavatar_nb.rooms.livekit_participant import Headless
 from liveavatar_nb.simulator import LiveKit
 from liveavatar_nb.wirelog.log import Wire
 
-from .crowd import Crowd, crowd  # noqa: F401 (the fixture)
-from .livekit import LiveKitServer, livekit_server  # noqa: F401 (the fixture)
-from .waiting import until, wait_for
+from ..crowd import Crowd, crowd  # noqa: F401 (the fixture)
+from ..livekit import LiveKitServer, livekit_server  # noqa: F401 (the fixture)
+from ..waiting import until, wait_for
 
 BACK_LIMIT = 60.0  # s that LiveKit's library takes at most to get a room back
 SESSION = "the-session"
@@ -235,8 +236,8 @@ def test_a_loop_that_is_closed_wants_no_room() -> None:
 
 
 def test_what_the_library_says_of_an_address_with_a_token_is_not_repeated() -> None:
-    assert headless._words(OSError("no way to ws://room/rtc?access_token=abc")) == "OSError"
-    assert headless._words(OSError("no way")) == "no way"
+    assert livekit_participant._words(OSError("no way to ws://room/rtc?access_token=abc")) == "OSError"
+    assert livekit_participant._words(OSError("no way")) == "no way"
 
 
 async def test_nobody_there_and_a_wrong_token_are_told_in_words(livekit_server: LiveKitServer) -> None:  # noqa: F811
@@ -323,13 +324,13 @@ def test_a_loop_that_ends_amid_a_joining_leaves_somebody_to_hear_its_answer(live
 
 
 def test_whether_it_can_join_is_known_without_loading_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert headless.is_installed()
+    assert livekit_participant.is_installed()
 
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr("importlib.util.find_spec", missing)
-    assert not headless.is_installed()
+    assert not livekit_participant.is_installed()
 
 
 # with a session

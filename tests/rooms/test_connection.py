@@ -9,15 +9,16 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from liveavatar_nb import config, holder
+from liveavatar_nb import config
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import RoomNotHeld
-from liveavatar_nb.holder import AVATAR_GONE, HolderKind, HolderLost, Opener, RoomLine
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.rooms import connection
+from liveavatar_nb.rooms.connection import AVATAR_GONE, HolderKind, HolderLost, Opener, RoomLine
 from liveavatar_nb.wirelog.log import Wire
 
-from .waiting import until
+from ..waiting import until
 
 TOKEN = "a-token-that-nobody-sees"
 SESSION = "the-session"
@@ -430,7 +431,7 @@ async def test_while_somebody_listens_this_process_is_there_whenever_nobody_else
 
 
 async def test_a_room_that_cannot_be_joined_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holder, "delay", lambda attempt, base: 0.01)
+    monkeypatch.setattr(connection, "delay", lambda attempt, base: 0.01)
     tries: list[int] = []
     room: Room
 
@@ -449,7 +450,7 @@ async def test_a_room_that_cannot_be_joined_is_tried_again(monkeypatch: pytest.M
 
 
 async def test_between_two_tries_there_is_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holder, "delay", lambda attempt, base: 60)
+    monkeypatch.setattr(connection, "delay", lambda attempt, base: 60)
     tries: list[Somebody] = []
     room: Room
 
@@ -484,7 +485,7 @@ async def test_a_room_that_throws_everybody_out_at_once_is_joined_with_pauses(
         attempts.append(attempt)
         return 0.01
 
-    monkeypatch.setattr(holder, "delay", pause)
+    monkeypatch.setattr(connection, "delay", pause)
     room: Room
 
     async def join(line: RoomLine) -> Somebody:

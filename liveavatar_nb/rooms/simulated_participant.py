@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from . import config
-from .errors import RoomNotHeld
-from .holder import REPLACED, HolderKind, HolderLost, RoomLine
-from .protocol import full
-from .rest.connection import SILENT
-from .websocket import FRAMES_IN_A_TURN
+from .. import config
+from ..errors import RoomNotHeld
+from ..protocol import full
+from ..protocol.websocket import FRAMES_IN_A_TURN
+from ..rest.connection import SILENT
+from .connection import REPLACED, HolderKind, HolderLost, RoomLine
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from . import config
-from .checks import masked_text
-from .config import Masked
-from .errors import (
+from .. import config
+from ..checks import masked_text
+from ..config import Masked
+from ..errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
@@ -24,7 +24,7 @@ from .errors import (
     SchemaError,
     warn,
 )
-from .rest.network import Network
+from ..rest.network import Network
 
 if TYPE_CHECKING:
     import aiohttp

@@ -16,17 +16,7 @@ import jwt
 import pytest
 from livekit.api import CreateRoomRequest, DeleteRoomRequest, ListRoomsRequest, LiveKitAPI
 
-from liveavatar_nb import (
-    AsyncLiveAvatar,
-    AsyncRoom,
-    LiveAvatar,
-    LiveAvatarException,
-    Masked,
-    Room,
-    Simulator,
-    config,
-    rooms,
-)
+from liveavatar_nb import AsyncLiveAvatar, AsyncRoom, LiveAvatar, LiveAvatarException, Masked, Room, Simulator, config
 from liveavatar_nb.errors import (
     APIConnectionError,
     APIStatusError,
@@ -38,13 +28,14 @@ from liveavatar_nb.errors import (
     StartOutcomeUnknown,
 )
 from liveavatar_nb.html import words
-from liveavatar_nb.participants import Participant, RoomChange, participant
+from liveavatar_nb.rooms import own_room
+from liveavatar_nb.rooms.participants import Participant, RoomChange, participant
 from liveavatar_nb.simulator import LiveKit
 from liveavatar_nb.wirelog.har import har
 
-from .crowd import Crowd, crowd
-from .livekit import LiveKitServer, livekit_server
-from .waiting import until
+from ..crowd import Crowd, crowd
+from ..livekit import LiveKitServer, livekit_server
+from ..waiting import until
 
 __all__ = ["crowd", "livekit_server"]
 
@@ -71,8 +62,8 @@ async def service(server: LiveKitServer) -> AsyncIterator[Any]:
 
 async def known(server: LiveKitServer, name: str) -> Any:
     """The server's own word on a room; None where there is none of that name."""
-    async with service(server) as rooms:
-        told = await rooms.list_rooms(ListRoomsRequest(names=[name]))
+    async with service(server) as own_room:
+        told = await own_room.list_rooms(ListRoomsRequest(names=[name]))
     return next(iter(told.rooms), None)
 
 
@@ -123,8 +114,8 @@ async def test_a_room_goes_away_by_itself_and_takes_so_many(livekit_server: Live
 
 async def test_a_room_that_was_there_stays_as_it_is(livekit_server: LiveKitServer) -> None:
     name = "theirs"
-    async with service(livekit_server) as rooms:
-        before = await rooms.create_room(CreateRoomRequest(name=name, empty_timeout=77, max_participants=7))
+    async with service(livekit_server) as own_room:
+        before = await own_room.create_room(CreateRoomRequest(name=name, empty_timeout=77, max_participants=7))
     async with own(livekit_server, name=name, max_participants=2) as room:
         assert room.name == name
     after = await known(livekit_server, name)
@@ -135,18 +126,18 @@ async def test_a_room_that_was_there_stays_as_it_is(livekit_server: LiveKitServe
 async def test_a_room_of_the_same_name_that_others_made_later_is_theirs(
     livekit_server: LiveKitServer, given: str | None
 ) -> None:
-    async with own(livekit_server, name=given) as room, service(livekit_server) as rooms:
-        await rooms.delete_room(DeleteRoomRequest(room=room.name))
-        await rooms.create_room(CreateRoomRequest(name=room.name))
+    async with own(livekit_server, name=given) as room, service(livekit_server) as own_room:
+        await own_room.delete_room(DeleteRoomRequest(room=room.name))
+        await own_room.create_room(CreateRoomRequest(name=room.name))
     # nobody else can know a name that was drawn by lot
     assert (await known(livekit_server, room.name) is None) is (given is None)
 
 
 async def test_a_room_that_went_away_is_made_again(livekit_server: LiveKitServer) -> None:
-    async with own(livekit_server, name="comes back") as room, service(livekit_server) as rooms:
+    async with own(livekit_server, name="comes back") as room, service(livekit_server) as own_room:
         await room.open()
         first = await known(livekit_server, room.name)
-        await rooms.delete_room(DeleteRoomRequest(room=room.name))
+        await own_room.delete_room(DeleteRoomRequest(room=room.name))
         await room.open()
         second = await known(livekit_server, room.name)
         assert first.sid != second.sid
@@ -267,7 +258,7 @@ async def test_a_guest_cannot_publish(livekit_server: LiveKitServer, crowd: Crow
 
 async def test_a_token_that_has_expired_opens_nothing(livekit_server: LiveKitServer) -> None:
     async with own(livekit_server) as room:
-        late = room._server.token(room.name, "late", -5, rooms.SEES)
+        late = room._server.token(room.name, "late", -5, own_room.SEES)
         assert await admission(livekit_server, room.guest_token()) == 200
         assert await admission(livekit_server, late.reveal()) == 401
 
@@ -594,7 +585,7 @@ async def test_a_token_that_lacks_a_grant_is_refused_by_the_service(
     monkeypatch: pytest.MonkeyPatch,
     grant: str,
 ) -> None:
-    monkeypatch.setitem(rooms.ACTS, grant, False)
+    monkeypatch.setitem(own_room.ACTS, grant, False)
     monkeypatch.setattr(config, "UNKNOWN_LOOKS", (0.01, 0.02, 0.03, 0.04))
     async with own(livekit_server) as room:
         with pytest.raises(StartOutcomeUnknown, match="500") as caught:

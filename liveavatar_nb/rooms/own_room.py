@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol, Self
 from urllib.parse import quote
 
-from . import config
-from .checks import masked_text, strict
-from .config import Masked
-from .errors import ClientClosed, InvalidArgument, LiveAvatarException, NotFoundError, warn
+from .. import config
+from ..checks import masked_text, strict
+from ..config import Masked
+from ..errors import ClientClosed, InvalidArgument, LiveAvatarException, NotFoundError, warn
+from ..models.base import Records
 from .livekit_server import LiveKitServer
-from .models.base import Records
 from .participants import Participant, RoomChange, Watch, participant
 
 MEET: Final = "https://meet.livekit.io/custom"

@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from . import config
-from .config import Masked
-from .errors import CertificateError, ConfigurationError, LiveAvatarException
-from .protocol import lite
-from .protocol.events import Event
-from .protocol.lite import Command
-from .rest.connection import SILENT
-from .rest.network import Network
-from .rest.retry import delay, is_worth_a_handshake, may_reconnect
-from .wirelog.log import Wire
+from .. import config
+from ..config import Masked
+from ..errors import CertificateError, ConfigurationError, LiveAvatarException
+from ..rest.connection import SILENT
+from ..rest.network import Network
+from ..rest.retry import delay, is_worth_a_handshake, may_reconnect
+from ..wirelog.log import Wire
+from . import lite
+from .events import Event
+from .lite import Command
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection

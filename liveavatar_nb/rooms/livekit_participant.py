@@ -11,11 +11,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Any
 
-from . import config
-from .config import Masked
-from .errors import RoomNotHeld
-from .holder import RECONNECTING, REPLACED, HolderKind, HolderLost, RoomLine
-from .protocol import full
+from .. import config
+from ..config import Masked
+from ..errors import RoomNotHeld
+from ..protocol import full
+from .connection import RECONNECTING, REPLACED, HolderKind, HolderLost, RoomLine
 
 if TYPE_CHECKING:
     from livekit import rtc

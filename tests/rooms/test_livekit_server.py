@@ -25,11 +25,11 @@ from liveavatar_nb.errors import (
     LiveAvatarWarning,
     SchemaError,
 )
-from liveavatar_nb.livekit_server import ENVIRONMENT, LiveKitServer
+from liveavatar_nb.rooms.livekit_server import ENVIRONMENT, LiveKitServer
 
-from .faults.canary import CANARY, shown
-from .livekit import LiveKitServer as RunningServer
-from .livekit import livekit_server
+from ..faults.canary import CANARY, shown
+from ..livekit import LiveKitServer as RunningServer
+from ..livekit import livekit_server
 
 __all__ = ["livekit_server"]
 
