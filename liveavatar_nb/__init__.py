@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from .client import AsyncLiveAvatar
     from .config import Masked
     from .errors import LiveAvatarException
-    from .life import SessionState
     from .models.records import NewContext
     from .protection.orphans import OwnedSession
     from .protocol.events import Event
     from .rest.api import LiveAvatarAPI
     from .rest.retry import APIConnectOptions
     from .rooms.own_room import AsyncRoom
-    from .session import AsyncSession
+    from .session.lifecycle import AsyncSession
+    from .session.options import SessionState
     from .simulator import Simulator
     from .sync import LiveAvatar
     from .sync_rooms import Room
@@ -36,7 +36,7 @@ _HOMES = {
     "APIConnectOptions": "rest.retry",
     "AsyncLiveAvatar": "client",
     "AsyncRoom": "rooms.own_room",
-    "AsyncSession": "session",
+    "AsyncSession": "session.lifecycle",
     "AsyncUtterance": "utterance",
     "AvatarPicker": "widgets.picker",
     "Event": "protocol.events",
@@ -50,7 +50,7 @@ _HOMES = {
     "Room": "sync_rooms",
     "Session": "sync_session",
     "SessionPanel": "widgets.panel",
-    "SessionState": "life",
+    "SessionState": "session.options",
     "Simulator": "simulator",
     "Studio": "widgets.studio",
     "Utterance": "sync_session",

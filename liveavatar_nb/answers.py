@@ -13,8 +13,8 @@ from typing import Any, Final
 from .concurrency.threads import bearable, iterate_on_own_thread
 from .concurrency.worker import Worker
 from .errors import InvalidArgument
-from .events import show_failure
-from .preflight import check_answer
+from .session.events import show_failure
+from .session.start_checks import check_answer
 from .utterance import AsyncUtterance, UtteranceState
 
 Answer = Callable[[str], Any]

@@ -30,12 +30,9 @@ from .errors import (
     StopNotConfirmed,
     warn,
 )
-from .life import SessionOptions
-from .lookup import Languages, Preparation
 from .models.base import Records
 from .models.records import Avatar, Context, ContextDetail, NewContext, Voice
 from .models.requests import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
-from .preflight import check_answer, check_room, mode_of, patience_of, seconds_of
 from .protection.orphans import (
     OwnedSession,
     all_running,
@@ -50,6 +47,9 @@ from .protection.running import leftovers, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
 from .rooms.own_room import OwnRoom, awaited
+from .session.lookup import Languages, Preparation
+from .session.options import SessionOptions
+from .session.start_checks import check_answer, check_room, mode_of, patience_of, seconds_of
 
 if TYPE_CHECKING:
     import httpx
@@ -57,9 +57,9 @@ if TYPE_CHECKING:
     from .answers import Answer
     from .feed import TextToSpeech
     from .rest.network import Verify
-    from .session import AsyncSession
+    from .session.lifecycle import AsyncSession
+    from .session.timings import Stopwatch, Timing
     from .simulator import Simulator
-    from .stopwatch import Stopwatch, Timing
     from .wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.client")
@@ -299,7 +299,7 @@ class AsyncLiveAvatar:
     @property
     def timings(self) -> Records[Timing]:
         """How long each step took over this client's last 100 sessions: how often, median, 95th percentile, longest."""
-        from .stopwatch import summary  # noqa: PLC0415 (for a look at it only)
+        from .session.timings import summary  # noqa: PLC0415 (for a look at it only)
 
         return summary(self._stopwatches)
 
@@ -516,8 +516,8 @@ class AsyncLiveAvatar:
         finally:
             self._pending.remove(start)
         # a client that starts nothing must not pay for what a session needs
-        from .session import AsyncSession  # noqa: PLC0415
-        from .stopping import Surroundings  # noqa: PLC0415
+        from .session.billing import Surroundings  # noqa: PLC0415
+        from .session.lifecycle import AsyncSession  # noqa: PLC0415
 
         around = Surroundings(
             self.api, weakly(self._changed, nothing), self._clock,

@@ -19,8 +19,8 @@ from .protocol import full
 from .protocol.events import Event
 from .protocol.full import Command
 from .rooms.connection import RoomLine
+from .session.timings import Stopwatch
 from .sources import Sources
-from .stopwatch import Stopwatch
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 logger = logging.getLogger("liveavatar_nb.session")

@@ -22,7 +22,7 @@ from .protocol import lite
 from .protocol.events import Event
 from .protocol.lite import Command, Framer
 from .protocol.websocket import SocketLost, WebSocket
-from .stopwatch import Stopwatch
+from .session.timings import Stopwatch
 from .track import Track
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .feed import TextToSpeech
     from .rest.network import Verify
-    from .session import AsyncSession
+    from .session.lifecycle import AsyncSession
     from .sync_api import API
     from .sync_session import Session
     from .widgets.studio import Studio

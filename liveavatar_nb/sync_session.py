@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
 from .errors import ViewError
 from .progress import is_shown
-from .session import AsyncSession
+from .session.lifecycle import AsyncSession
 from .utterance import AsyncUtterance
 
 if TYPE_CHECKING:

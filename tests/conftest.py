@@ -46,7 +46,7 @@ LONGEST = (
     "test_secrets.py",
     "test_packaging.py",
     "browser/test_leaks.py",
-    "test_session.py",
+    "session/test_lifecycle.py",
     "browser/test_view.py",
     "state/test_processes.py",
     "browser/test_talk.py",

@@ -20,7 +20,7 @@ from liveavatar_nb.lines import Lines
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.rooms.connection import HolderKind, RoomLine
-from liveavatar_nb.stopwatch import Stopwatch
+from liveavatar_nb.session.timings import Stopwatch
 from liveavatar_nb.utterance import AsyncUtterance
 from liveavatar_nb.wirelog.log import Wire
 

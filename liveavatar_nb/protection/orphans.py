@@ -15,7 +15,7 @@ from ..models.records import SessionRecord
 from ..models.requests import PAGE_SIZE_LIMIT
 from ..rest.api import LiveAvatarAPI
 from ..rest.pagination import Listing
-from ..stopping import Turns, is_over
+from ..session.billing import Turns, is_over
 from .journal import Entry, journal
 from .running import leftovers
 

@@ -18,7 +18,7 @@ from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException, ViewError
 from ..progress import is_shown
 from ..rooms.connection import RoomLine
-from ..session import AsyncSession
+from ..session.lifecycle import AsyncSession
 from .channel import Command
 from .holders import SILENCE
 from .problem import problem_of

@@ -17,8 +17,8 @@ from typing import Any
 
 import comm
 
-from ..attention import Attention, Unknown, attention_here
 from ..concurrency.bounded import Newest
+from ..session.attention import Attention, Unknown, attention_here
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..life import SessionOptions
+from ..session.options import SessionOptions
 
 LONGEST_LINE: Final = 80  # characters of arguments on one line
 IMPORTED: Final = ("LiveAvatar",)

@@ -11,11 +11,11 @@ from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 from .. import config
-from ..attention import UNKNOWN, Attention, Unknown
 from ..errors import RoomNotHeld
-from ..life import SessionState
 from ..rooms.connection import RECONNECTING, HolderKind, HolderLost, RoomLine
-from ..session import AsyncSession
+from ..session.attention import UNKNOWN, Attention, Unknown
+from ..session.lifecycle import AsyncSession
+from ..session.options import SessionState
 from .channel import Command
 from .status import BEATS, LONGEST_BEAT
 

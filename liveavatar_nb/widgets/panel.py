@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import traitlets
 
 from .. import config
-from ..attention import UNKNOWN
 from ..concurrency.worker import worker
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
 from ..models.records import Avatar
 from ..protection.orphans import OwnedSession
-from ..session import AsyncSession
+from ..session.attention import UNKNOWN
+from ..session.lifecycle import AsyncSession
 from .base import asset
 from .channel import Command
 from .code import as_code

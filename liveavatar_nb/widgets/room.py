@@ -7,9 +7,9 @@ from collections import deque
 from typing import Any, Final
 
 from ..concurrency.worker import worker
-from ..life import SessionState
 from ..rooms.connection import RECONNECTING, RoomLine
-from ..session import AsyncSession
+from ..session.lifecycle import AsyncSession
+from ..session.options import SessionState
 from .base import asked
 from .channel import Command
 from .holders import Silence, pages

@@ -8,8 +8,8 @@ import traitlets
 
 from .. import config
 from ..errors import InvalidArgument
-from ..life import SessionOptions
 from ..models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
+from ..session.options import SessionOptions
 from .status import SessionView
 
 LONGEST_NAME: Final = 200  # characters of an id or a code

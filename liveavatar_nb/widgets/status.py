@@ -14,9 +14,9 @@ from .. import config
 from ..bridge.loop import bridge
 from ..concurrency.bounded import Newest
 from ..errors import StopNotConfirmed
-from ..life import SessionState
 from ..rooms.connection import RoomLine
-from ..session import AsyncSession
+from ..session.lifecycle import AsyncSession
+from ..session.options import SessionState
 from .base import ControlledWidget, asked
 from .channel import Command
 

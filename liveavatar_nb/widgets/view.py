@@ -15,7 +15,7 @@ from ..concurrency.threads import on_own_thread
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.records import Avatar
 from ..progress import is_shown
-from ..session import AsyncSession
+from ..session.lifecycle import AsyncSession
 from .base import asset
 from .pictures import PictureSender, picture_of
 from .recorder import Recorder

@@ -44,7 +44,7 @@ BARS = [*range(-30, -5, 5), *range(-5, 10), *range(10, 31, 5)]  # ms
 SETUP = """
 import json, os, time
 import liveavatar_nb
-from liveavatar_nb.session import AsyncSession
+from liveavatar_nb.session.lifecycle import AsyncSession
 
 class Judge:
     def __init__(self, path):

@@ -11,8 +11,8 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, Masked, Simulator, config
 from liveavatar_nb.errors import StopNotConfirmed
-from liveavatar_nb.stopping import Liability, Surroundings
-from liveavatar_nb.stopwatch import Stopwatch
+from liveavatar_nb.session.billing import Liability, Surroundings
+from liveavatar_nb.session.timings import Stopwatch
 
 from .canary import KEY
 from .paging import begin

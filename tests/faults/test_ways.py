@@ -17,12 +17,13 @@ import httpx
 import pytest
 import trustme
 
-from liveavatar_nb import AsyncLiveAvatar, AsyncRoom, Simulator, doctor, session
+from liveavatar_nb import AsyncLiveAvatar, AsyncRoom, Simulator, doctor
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIStatusError, AvatarNeverCame, ConfigurationError
 from liveavatar_nb.protection.blocking_stop import BlockingStopper
 from liveavatar_nb.protocol.websocket import WebSocket
 from liveavatar_nb.rest.network import Network
+from liveavatar_nb.session import lifecycle
 
 SERVICE, SOCKET = "service.test", "socket.test"  # they resolve nowhere: only the proxy knows them
 HOST = re.compile(rb"(?i)(\r\nhost: )[a-z]+\.test(\r\n)")
@@ -139,7 +140,7 @@ def lead_sockets_to(monkeypatch: pytest.MonkeyPatch, port: int, host: str) -> No
     def moved(url: Masked, *rest: Any) -> WebSocket:
         return WebSocket(Masked(url.reveal().replace(f"ws://127.0.0.1:{port}", host)), *rest)
 
-    monkeypatch.setattr(session, "WebSocket", moved)
+    monkeypatch.setattr(lifecycle, "WebSocket", moved)
 
 
 @pytest.mark.parametrize("how", ["HTTPS_PROXY", "ALL_PROXY", "given"])

@@ -382,7 +382,7 @@ async def test_a_question_right_after_the_start_is_answered(client: AsyncLiveAva
 async def test_without_the_extra_media_the_error_names_it_and_view(
     client: AsyncLiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liveavatar_nb.entrance.is_installed", lambda: False)
+    monkeypatch.setattr("liveavatar_nb.session.opening.is_installed", lambda: False)
     async with await client.start("Silas", context=NewContext("Guide", "You are a guide.")) as session:
         assert not session.can.say
         for call in (session.say("Hello"), session.ask("Why?"), session.wait_for_avatar(), session.start_listening()):

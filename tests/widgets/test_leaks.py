@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import LiveAvatar, SessionPanel, Simulator, config
-from liveavatar_nb.attention import UNKNOWN
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
 from liveavatar_nb.protection.journal import Journal, journal
-from liveavatar_nb.upkeep import Audience, Ear
+from liveavatar_nb.session.attention import UNKNOWN
+from liveavatar_nb.session.keep_alive import Audience, Ear
 from liveavatar_nb.widgets.channel import Channel, channel
 from liveavatar_nb.widgets.problem import problem_of
 from liveavatar_nb.widgets.status import LATE

@@ -16,7 +16,7 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, Simulator, Studio, Talk
 from liveavatar_nb.errors import AudioError, InvalidArgument
-from liveavatar_nb.session import AsyncSession
+from liveavatar_nb.session.lifecycle import AsyncSession
 
 from ..waiting import wait_for
 from .pages import command, messages_of

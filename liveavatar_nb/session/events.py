@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from . import config
-from .concurrency.worker import Worker
-from .errors import InvalidArgument
-from .protocol import lite
-from .protocol.events import Event, matcher
+from .. import config
+from ..concurrency.worker import Worker
+from ..errors import InvalidArgument
+from ..protocol import lite
+from ..protocol.events import Event, matcher
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -33,7 +33,7 @@ from liveavatar_nb.errors import (
     StopNotConfirmed,
 )
 
-from .waiting import until
+from ..waiting import until
 
 
 @pytest.fixture(autouse=True)

@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from . import config
-from .checks import not_async
-from .concurrency.tasks import Crew
-from .concurrency.threads import THREAD_NAME, on_own_thread
-from .concurrency.weak import is_gone, nothing, nothing_more, weakly
-from .config import Masked
-from .entrance import get_token, way_into_room
-from .errors import (
+from .. import config
+from ..checks import not_async
+from ..concurrency.tasks import Crew
+from ..concurrency.threads import THREAD_NAME, on_own_thread
+from ..concurrency.weak import is_gone, nothing, nothing_more, weakly
+from ..config import Masked
+from ..errors import (
     APIConnectionError,
     AvatarNeverCame,
     LiveAvatarException,
@@ -27,17 +26,18 @@ from .errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
-from .life import SessionOptions, SessionState
-from .models.records import Avatar, StartedSession
-from .protection.running import leftovers, service_of
-from .protocol import full
-from .protocol.events import Event
-from .protocol.websocket import Listener, SocketTrouble, WebSocket
-from .rest.resources.sessions import surely_not_started
-from .stopping import Liability, Surroundings
-from .talk import SessionTalk
-from .upkeep import Duties, Ear, Upkeep
-from .wirelog.exchange import session_label
+from ..models.records import Avatar, StartedSession
+from ..protection.running import leftovers, service_of
+from ..protocol import full
+from ..protocol.events import Event
+from ..protocol.websocket import Listener, SocketTrouble, WebSocket
+from ..rest.resources.sessions import surely_not_started
+from ..wirelog.exchange import session_label
+from .billing import Liability, Surroundings
+from .keep_alive import Duties, Ear, Upkeep
+from .opening import get_token, way_into_room
+from .options import SessionOptions, SessionState
+from .session import SessionTalk
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from . import config
-from .config import Masked
-from .errors import APIStatusError, quietly
-from .life import SessionOptions
-from .models.records import SessionToken, StartedSession
-from .protocol.events import Event
-from .rest.api import LiveAvatarAPI
-from .rooms.connection import DRAWN_PATH, Opener, RoomLine
-from .rooms.livekit_participant import Headless, is_installed
-from .rooms.simulated_participant import DrawnLine
-from .stopwatch import Stopwatch
-from .wirelog.log import Wire
+from .. import config
+from ..config import Masked
+from ..errors import APIStatusError, quietly
+from ..models.records import SessionToken, StartedSession
+from ..protocol.events import Event
+from ..rest.api import LiveAvatarAPI
+from ..rooms.connection import DRAWN_PATH, Opener, RoomLine
+from ..rooms.livekit_participant import Headless, is_installed
+from ..rooms.simulated_participant import DrawnLine
+from ..wirelog.log import Wire
+from .options import SessionOptions
+from .timings import Stopwatch
 
 logger = logging.getLogger("liveavatar_nb.session")
 

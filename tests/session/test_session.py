@@ -17,12 +17,12 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator
 from liveavatar_nb.concurrency.worker import THREAD_NAME
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, RoomNotHeld, SessionEnded, WrongMode
-from liveavatar_nb.life import SessionOptions
 from liveavatar_nb.models.records import NewContext
 from liveavatar_nb.protocol import full
-from liveavatar_nb.stopping import Surroundings
+from liveavatar_nb.session.billing import Surroundings
+from liveavatar_nb.session.options import SessionOptions
 
-from .waiting import until, wait_for
+from ..waiting import until, wait_for
 
 GUIDE = NewContext("Guide", "You are a guide. The clock tower opens at nine.", opening_text="Hello, I am your guide.")
 SILENT = NewContext("Silent", "You are a guide.")

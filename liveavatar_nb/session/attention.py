@@ -11,7 +11,7 @@ import time
 import weakref
 from typing import Any, Final
 
-from . import config
+from .. import config
 
 
 class Attention:

@@ -13,7 +13,7 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, SessionState, Simulator
 from liveavatar_nb.errors import APIStatusError, InvalidArgument, ProtectionError
 
-from .faults.manual import ManualClock
+from ..faults.manual import ManualClock
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from . import config
-from .concurrency.clock import Clock
-from .errors import APIStatusError, LiveAvatarException
+from .. import config
+from ..concurrency.clock import Clock
+from ..errors import APIStatusError, LiveAvatarException
 
 logger = logging.getLogger("liveavatar_nb.session")
 

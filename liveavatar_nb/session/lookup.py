@@ -9,20 +9,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import config
-from .checks import UUID_PATTERN, check, nearest
-from .errors import InvalidArgument, LiveAvatarException, SessionEnded
-from .life import SessionOptions
-from .models.base import Records
-from .models.records import Avatar, Context, ContextDetail, Language, NewContext, Voice
-from .models.requests import PAGE_SIZE_LIMIT
-from .preflight import OF_A_CONVERSATION, check_avatar, check_variables
-from .rest.api import LiveAvatarAPI
-from .rest.pagination import pick
-from .rooms.own_room import AsyncRoom
+from .. import config
+from ..checks import UUID_PATTERN, check, nearest
+from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
+from ..models.base import Records
+from ..models.records import Avatar, Context, ContextDetail, Language, NewContext, Voice
+from ..models.requests import PAGE_SIZE_LIMIT
+from ..rest.api import LiveAvatarAPI
+from ..rest.pagination import pick
+from ..rooms.own_room import AsyncRoom
+from .options import SessionOptions
+from .start_checks import OF_A_CONVERSATION, check_avatar, check_variables
 
 if TYPE_CHECKING:
-    from .rest.pagination import Listing
+    from ..rest.pagination import Listing
 
 logger = logging.getLogger("liveavatar_nb.session")
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from . import config
-from .concurrency.clock import CLOCK, Clock
-from .concurrency.threads import on_own_thread
-from .config import Masked
-from .errors import (
+from .. import config
+from ..concurrency.clock import CLOCK, Clock
+from ..concurrency.threads import on_own_thread
+from ..config import Masked
+from ..errors import (
     APIConnectionError,
     APIStatusError,
     LiveAvatarException,
@@ -26,16 +26,16 @@ from .errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
+from ..models.records import SessionRecord, StartedSession
+from ..protection.blocking_stop import BlockingStopper
+from ..protection.evidence import whether_over
+from ..protection.guard.handle import Service
+from ..protection.running import Leftover, leftovers, service_of
+from ..rest.api import LiveAvatarAPI
+from ..rest.resources.sessions import surely_not_started
+from ..rest.transport import Call
 from .lookup import MadeContext
-from .models.records import SessionRecord, StartedSession
-from .protection.blocking_stop import BlockingStopper
-from .protection.evidence import whether_over
-from .protection.guard.handle import Service
-from .protection.running import Leftover, leftovers, service_of
-from .rest.api import LiveAvatarAPI
-from .rest.resources.sessions import surely_not_started
-from .rest.transport import Call
-from .stopwatch import Stopwatch
+from .timings import Stopwatch
 
 logger = logging.getLogger("liveavatar_nb.session")
 

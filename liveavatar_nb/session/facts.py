@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from .conversation import Conversation
-from .errors import LiveAvatarException, StopNotConfirmed
-from .life import SessionOptions, SessionState
-from .lines import Lines, SpokenLine
-from .models.base import Records
-from .models.records import END_WORDS, Avatar, SessionRecord
-from .rooms.connection import RoomLine
-from .speech import Speech
-from .stopping import Liability, Surroundings
-from .stopwatch import Stopwatch
-from .upkeep import Audience, Upkeep
-from .utterance import AgentState, AsyncUtterance, UtteranceState
-from .wirelog.exchange import SessionLabel
-from .wirelog.log import Wire
+from ..conversation import Conversation
+from ..errors import LiveAvatarException, StopNotConfirmed
+from ..lines import Lines, SpokenLine
+from ..models.base import Records
+from ..models.records import END_WORDS, Avatar, SessionRecord
+from ..rooms.connection import RoomLine
+from ..speech import Speech
+from ..utterance import AgentState, AsyncUtterance, UtteranceState
+from ..wirelog.exchange import SessionLabel
+from ..wirelog.log import Wire
+from .billing import Liability, Surroundings
+from .keep_alive import Audience, Upkeep
+from .options import SessionOptions, SessionState
+from .timings import Stopwatch
 
 
 @dataclass(frozen=True)

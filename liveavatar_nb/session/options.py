@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from . import config
-from .models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
-from .rooms.own_room import AVATAR, AsyncRoom
+from .. import config
+from ..models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
+from ..rooms.own_room import AVATAR, AsyncRoom
 
 
 class SessionState(StrEnum):

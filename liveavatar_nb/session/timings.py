@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from . import config, html
-from .concurrency.clock import CLOCK, Clock
-from .models.base import Record, Records
+from .. import config, html
+from ..concurrency.clock import CLOCK, Clock
+from ..models.base import Record, Records
 
 STEPS: Final = (
     "token",

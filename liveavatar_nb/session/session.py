@@ -8,15 +8,15 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
-from . import config
-from .checks import check
-from .errors import AudioError, ConfigurationError, InvalidArgument, RoomNotHeld, WrongMode
-from .feed import TextToSpeech, voiced
+from .. import config
+from ..checks import check
+from ..errors import AudioError, ConfigurationError, InvalidArgument, RoomNotHeld, WrongMode
+from ..feed import TextToSpeech, voiced
+from ..progress import follow
+from ..protocol import full
+from ..speech import Order
+from ..utterance import AsyncUtterance
 from .hearing import SessionHearing, check_timeout
-from .progress import follow
-from .protocol import full
-from .speech import Order
-from .utterance import AsyncUtterance
 
 ANSWERED: Final = 'start(..., context="My guide"), or start(..., on_user_text=function),'
 

@@ -6,7 +6,7 @@ import pytest
 
 from liveavatar_nb import config
 from liveavatar_nb.concurrency.clock import Clock
-from liveavatar_nb.stopwatch import Stopwatch, summary
+from liveavatar_nb.session.timings import Stopwatch, summary
 
 
 class ByHand(Clock):

@@ -7,17 +7,17 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, overload
 
-from . import config
-from .answers import Answer, Answerer
-from .errors import AvatarNeverCame, InvalidArgument, RoomNotHeld, SessionEnded, SessionError, WrongMode
+from .. import config
+from ..answers import Answer, Answerer
+from ..errors import AvatarNeverCame, InvalidArgument, RoomNotHeld, SessionEnded, SessionError, WrongMode
+from ..models.records import Avatar
+from ..protocol import full
+from ..protocol.events import Event
+from ..utterance import AsyncUtterance
+from .billing import Surroundings
 from .events import EventStream, H, Handler
 from .facts import SessionFacts
-from .life import SessionOptions, SessionState
-from .models.records import Avatar
-from .protocol import full
-from .protocol.events import Event
-from .stopping import Surroundings
-from .utterance import AsyncUtterance
+from .options import SessionOptions, SessionState
 
 A = TypeVar("A", bound=Answer)
 

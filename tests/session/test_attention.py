@@ -12,12 +12,12 @@ import pytest
 from jupyter_core.utils import ensure_event_loop
 
 from liveavatar_nb import Simulator, config
-from liveavatar_nb.attention import UNKNOWN, Attention, Unknown, attention_here
 from liveavatar_nb.concurrency.clock import CLOCK
-from liveavatar_nb.upkeep import Audience
+from liveavatar_nb.session.attention import UNKNOWN, Attention, Unknown, attention_here
+from liveavatar_nb.session.keep_alive import Audience
 
-from .kernels import Kernel
-from .waiting import wait_for
+from ..kernels import Kernel
+from ..waiting import wait_for
 
 UNWATCHED = 3.0  # s without a page; short enough to wait for
 CONNECT = """

@@ -9,8 +9,8 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, SessionState, Simulator, config
 from liveavatar_nb.errors import InvalidArgument, ValidationError
-from liveavatar_nb.life import SessionOptions
 from liveavatar_nb.models.records import ContextDetail
+from liveavatar_nb.session.options import SessionOptions
 
 PROMPT = "You guide {{visitor}} through the museum."
 

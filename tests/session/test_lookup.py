@@ -10,10 +10,10 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, NewContext, Simulator
 from liveavatar_nb.errors import APIStatusError, InvalidArgument, LiveAvatarException, SessionEnded
-from liveavatar_nb.life import SessionOptions
-from liveavatar_nb.lookup import Languages, MadeContext, Preparation
+from liveavatar_nb.session.lookup import Languages, MadeContext, Preparation
+from liveavatar_nb.session.options import SessionOptions
 
-from .waiting import until
+from ..waiting import until
 
 NEW = NewContext("Just made", "You are a guide for {{visitor}}.", opening_text="Hello, {{visitor}}!")
 VISITOR = {"visitor": "Ada"}
