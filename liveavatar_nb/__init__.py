@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .rooms.own_room import AsyncRoom
     from .session.lifecycle import AsyncSession
     from .session.options import SessionState
+    from .session.speech.utterance import AgentState, AsyncUtterance, UtteranceState
     from .simulator import Simulator
     from .sync import LiveAvatar
     from .sync_rooms import Room
     from .sync_session import Session, Utterance
-    from .utterance import AgentState, AsyncUtterance, UtteranceState
     from .widgets.panel import SessionPanel
     from .widgets.picker import AvatarPicker
     from .widgets.studio import Studio
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AgentState": "utterance",
+    "AgentState": "session.speech.utterance",
     "APIConnectOptions": "rest.retry",
     "AsyncLiveAvatar": "client",
     "AsyncRoom": "rooms.own_room",
     "AsyncSession": "session.lifecycle",
-    "AsyncUtterance": "utterance",
+    "AsyncUtterance": "session.speech.utterance",
     "AvatarPicker": "widgets.picker",
     "Event": "protocol.events",
     "LiveAvatar": "sync",
@@ -54,7 +54,7 @@ _HOMES = {
     "Simulator": "simulator",
     "Studio": "widgets.studio",
     "Utterance": "sync_session",
-    "UtteranceState": "utterance",
+    "UtteranceState": "session.speech.utterance",
     "Talk": "widgets.talk",
     "WireLog": "widgets.wire",
 }

@@ -54,10 +54,10 @@ from .session.start_checks import check_answer, check_room, mode_of, patience_of
 if TYPE_CHECKING:
     import httpx
 
-    from .answers import Answer
-    from .feed import TextToSpeech
     from .rest.network import Verify
     from .session.lifecycle import AsyncSession
+    from .session.speech.answerer import Answer
+    from .session.speech.feed import TextToSpeech
     from .session.timings import Stopwatch, Timing
     from .simulator import Simulator
     from .wirelog.log import Wire

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from .feed import TextToSpeech
     from .rest.network import Verify
     from .session.lifecycle import AsyncSession
+    from .session.speech.feed import TextToSpeech
     from .sync_api import API
     from .sync_session import Session
     from .widgets.studio import Studio

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
 from .errors import ViewError
-from .progress import is_shown
 from .session.lifecycle import AsyncSession
-from .utterance import AsyncUtterance
+from .session.speech.progress import is_shown
+from .session.speech.utterance import AsyncUtterance
 
 if TYPE_CHECKING:
     from .widgets.view import LiveView

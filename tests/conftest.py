@@ -40,7 +40,7 @@ LONGEST = (
     "browser/test_live.py",
     "frontend/test_tools.py",
     "state/test_in_process.py",
-    "test_speech.py",
+    "session/speech/test_lite.py",
     "contract/test_simulator_contract.py",
     "browser/test_studio.py",
     "test_secrets.py",

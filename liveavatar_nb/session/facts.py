@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..conversation import Conversation
 from ..errors import LiveAvatarException, StopNotConfirmed
-from ..lines import Lines, SpokenLine
 from ..models.base import Records
 from ..models.records import END_WORDS, Avatar, SessionRecord
 from ..rooms.connection import RoomLine
-from ..speech import Speech
-from ..utterance import AgentState, AsyncUtterance, UtteranceState
 from ..wirelog.exchange import SessionLabel
 from ..wirelog.log import Wire
 from .billing import Liability, Surroundings
 from .keep_alive import Audience, Upkeep
 from .options import SessionOptions, SessionState
+from .speech.full import Conversation
+from .speech.lite import Speech
+from .speech.transcript import Lines, SpokenLine
+from .speech.utterance import AgentState, AsyncUtterance, UtteranceState
 from .timings import Stopwatch
 
 

@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, overload
 
 from .. import config
-from ..answers import Answer, Answerer
 from ..errors import AvatarNeverCame, InvalidArgument, RoomNotHeld, SessionEnded, SessionError, WrongMode
 from ..models.records import Avatar
 from ..protocol import full
 from ..protocol.events import Event
-from ..utterance import AsyncUtterance
 from .billing import Surroundings
 from .events import EventStream, H, Handler
 from .facts import SessionFacts
 from .options import SessionOptions, SessionState
+from .speech.answerer import Answer, Answerer
+from .speech.utterance import AsyncUtterance
 
 A = TypeVar("A", bound=Answer)
 

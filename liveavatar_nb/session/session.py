@@ -11,12 +11,12 @@ from typing import Any, Final
 from .. import config
 from ..checks import check
 from ..errors import AudioError, ConfigurationError, InvalidArgument, RoomNotHeld, WrongMode
-from ..feed import TextToSpeech, voiced
-from ..progress import follow
 from ..protocol import full
-from ..speech import Order
-from ..utterance import AsyncUtterance
 from .hearing import SessionHearing, check_timeout
+from .speech.feed import TextToSpeech, voiced
+from .speech.lite import Order
+from .speech.progress import follow
+from .speech.utterance import AsyncUtterance
 
 ANSWERED: Final = 'start(..., context="My guide"), or start(..., on_user_text=function),'
 

@@ -16,9 +16,9 @@ import traitlets
 from ..bridge.loop import bridge
 from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException, ViewError
-from ..progress import is_shown
 from ..rooms.connection import RoomLine
 from ..session.lifecycle import AsyncSession
+from ..session.speech.progress import is_shown
 from .channel import Command
 from .holders import SILENCE
 from .problem import problem_of

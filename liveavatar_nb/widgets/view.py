@@ -14,8 +14,8 @@ from ..bridge.loop import Face
 from ..concurrency.threads import on_own_thread
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.records import Avatar
-from ..progress import is_shown
 from ..session.lifecycle import AsyncSession
+from ..session.speech.progress import is_shown
 from .base import asset
 from .pictures import PictureSender, picture_of
 from .recorder import Recorder

@@ -16,10 +16,10 @@ from websockets.exceptions import ConnectionClosedError
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
 from liveavatar_nb.errors import APIConnectionError, AvatarNeverCame, SessionEnded, UtteranceFailed
-from liveavatar_nb.pacing import Pace
 from liveavatar_nb.protection.running import leftovers
 from liveavatar_nb.protocol import lite, websocket
 from liveavatar_nb.rest.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
+from liveavatar_nb.session.speech.pacing import Pace
 
 from ..waiting import until
 from .canary import KEY

@@ -10,17 +10,17 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from . import config
-from .concurrency.bounded import Newest
-from .concurrency.clock import Clock
-from .errors import RoomNotHeld, SessionEnded, UtteranceFailed
-from .lines import Lines, UserSide
-from .protocol import full
-from .protocol.events import Event
-from .protocol.full import Command
-from .rooms.connection import RoomLine
-from .session.timings import Stopwatch
+from ... import config
+from ...concurrency.bounded import Newest
+from ...concurrency.clock import Clock
+from ...errors import RoomNotHeld, SessionEnded, UtteranceFailed
+from ...protocol import full
+from ...protocol.events import Event
+from ...protocol.full import Command
+from ...rooms.connection import RoomLine
+from ..timings import Stopwatch
 from .sources import Sources
+from .transcript import Lines, UserSide
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 logger = logging.getLogger("liveavatar_nb.session")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from . import config
-from .concurrency.bounded import Newest
-from .concurrency.clock import Clock
-from .protocol.events import Event
+from ... import config
+from ...concurrency.bounded import Newest
+from ...concurrency.clock import Clock
+from ...protocol.events import Event
 from .utterance import AsyncUtterance, UtteranceState
 
 REMEMBERED: Final = 1000  # ids, with the utterances they stand for

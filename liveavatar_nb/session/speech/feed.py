@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import config
-from .audio import Sound, open_sound
-from .concurrency.threads import bearable, iterate_on_own_thread, on_own_thread
+from ... import config
+from ...audio import Sound, open_sound
+from ...concurrency.threads import bearable, iterate_on_own_thread, on_own_thread
 
 TextToSpeech = Callable[[str], Any]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from . import config, html
-from .concurrency.clock import Clock
-from .models.base import Records
-from .models.records import TranscriptLine
+from ... import config, html
+from ...concurrency.clock import Clock
+from ...models.base import Records
+from ...models.records import TranscriptLine
 
 Role = Literal["user", "avatar"]
 

@@ -13,10 +13,10 @@ import pytest
 import soxr
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator
-from liveavatar_nb.pacing import Pace
+from liveavatar_nb.session.speech.pacing import Pace
 
-from .audio import signals
-from .audio.signals import RATES, SAMPLE_RATE, Signal, pcm16, samples
+from ...audio import signals
+from ...audio.signals import RATES, SAMPLE_RATE, Signal, pcm16, samples
 
 ROUNDING = -95.0  # dB of full scale: what is left of 16 bit's own, -101
 LEVEL = 0.01  # dB

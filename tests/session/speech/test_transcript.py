@@ -6,7 +6,7 @@ import pytest
 
 from liveavatar_nb import config
 from liveavatar_nb.concurrency.clock import CLOCK
-from liveavatar_nb.lines import Lines, UserSide
+from liveavatar_nb.session.speech.transcript import Lines, UserSide
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from . import config
-from .concurrency.bounded import Newest
-from .concurrency.clock import CLOCK, Clock
-from .protocol.events import AGENT_STATE, Event
-from .protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
+from ... import config
+from ...concurrency.bounded import Newest
+from ...concurrency.clock import CLOCK, Clock
+from ...protocol.events import AGENT_STATE, Event
+from ...protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 ALIASES: Final = 1000  # ids of the service's own that are remembered with the utterances they stand for

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 
 from liveavatar_nb import config
 from liveavatar_nb.config import DEAF, OPENING_LIMIT, Masked
-from liveavatar_nb.conversation import Conversation
 from liveavatar_nb.errors import RoomNotHeld, SessionEnded, UtteranceFailed
-from liveavatar_nb.lines import Lines
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.rooms.connection import HolderKind, RoomLine
+from liveavatar_nb.session.speech.full import Conversation
+from liveavatar_nb.session.speech.transcript import Lines
+from liveavatar_nb.session.speech.utterance import AsyncUtterance
 from liveavatar_nb.session.timings import Stopwatch
-from liveavatar_nb.utterance import AsyncUtterance
 from liveavatar_nb.wirelog.log import Wire
 
-from .faults.manual import ManualClock
-from .waiting import until
+from ...faults.manual import ManualClock
+from ...waiting import until
 
 SESSION = "the-session"
 

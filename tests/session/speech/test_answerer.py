@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb.answers import LONGEST_SENTENCE, Answerer, Sentences
 from liveavatar_nb.concurrency.worker import THREAD_NAME, Worker
 from liveavatar_nb.errors import InvalidArgument
-from liveavatar_nb.utterance import AsyncUtterance, UtteranceState
+from liveavatar_nb.session.speech.answerer import LONGEST_SENTENCE, Answerer, Sentences
+from liveavatar_nb.session.speech.utterance import AsyncUtterance, UtteranceState
 
-from .waiting import until
+from ...waiting import until
 
 
 class Avatar:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator, config, speech
+from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator, config
 from liveavatar_nb.concurrency.threads import on_own_thread
 from liveavatar_nb.concurrency.worker import THREAD_NAME
 from liveavatar_nb.errors import (
@@ -36,9 +36,10 @@ from liveavatar_nb.errors import (
     WrongMode,
 )
 from liveavatar_nb.protocol.events import Event
+from liveavatar_nb.session.speech import lite
 from liveavatar_nb.simulator import Heard
 
-from .waiting import until
+from ...waiting import until
 
 RATE = 24_000
 INTERRUPTS = int(os.environ.get("LIVEAVATAR_NB_TEST_INTERRUPTS", "1000"))
@@ -546,7 +547,7 @@ async def test_what_is_hushed_or_cancelled_just_as_it_is_ready_is_not_said(
             playing.cancel()
 
     with monkeypatch.context() as patch:
-        patch.setattr(speech, "on_own_thread", ready)
+        patch.setattr(lite, "on_own_thread", ready)
         playing = asyncio.create_task(session.play(noise(2.0, 1), rate=RATE))
         await asyncio.wait({playing})
     if how == "hushed":

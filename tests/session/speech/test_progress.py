@@ -8,9 +8,9 @@ import pytest
 from jupyter_core.utils import ensure_event_loop
 
 from liveavatar_nb import LiveAvatar, Simulator
-from liveavatar_nb.progress import is_shown
+from liveavatar_nb.session.speech.progress import is_shown
 
-from .kernels import Kernel
+from ...kernels import Kernel
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveavatar_nb.pacing import Pace
+from liveavatar_nb.session.speech.pacing import Pace
 
 LEAD = 2.0
 

@@ -9,7 +9,7 @@ import sys
 import uuid
 from typing import Any
 
-from .html import LONGEST_NAME, SHADE, SOFT, Markup, clock, cut, text
+from ...html import LONGEST_NAME, SHADE, SOFT, Markup, clock, cut, text
 from .utterance import AsyncUtterance, UtteranceState
 
 INTERVAL = 0.25  # s between two looks

@@ -11,19 +11,19 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from . import config
-from .concurrency.clock import Clock
-from .concurrency.threads import on_own_thread
-from .errors import AudioError, SessionEnded, UtteranceFailed
+from ... import config
+from ...concurrency.clock import Clock
+from ...concurrency.threads import on_own_thread
+from ...errors import AudioError, SessionEnded, UtteranceFailed
+from ...protocol import lite
+from ...protocol.events import Event
+from ...protocol.lite import Command, Framer
+from ...protocol.websocket import SocketLost, WebSocket
+from ..timings import Stopwatch
 from .feed import Feed
-from .lines import Lines
 from .pacing import Pace
-from .protocol import lite
-from .protocol.events import Event
-from .protocol.lite import Command, Framer
-from .protocol.websocket import SocketLost, WebSocket
-from .session.timings import Stopwatch
-from .track import Track
+from .tracker import Track
+from .transcript import Lines
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 logger = logging.getLogger("liveavatar_nb.session")

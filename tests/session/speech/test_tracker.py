@@ -16,8 +16,8 @@ from liveavatar_nb.concurrency.clock import Clock
 from liveavatar_nb.errors import UtteranceFailed
 from liveavatar_nb.protocol import lite
 from liveavatar_nb.protocol.events import Event
-from liveavatar_nb.track import Track
-from liveavatar_nb.utterance import AgentState, AsyncUtterance, UtteranceState
+from liveavatar_nb.session.speech.tracker import Track
+from liveavatar_nb.session.speech.utterance import AgentState, AsyncUtterance, UtteranceState
 
 FRAMES = int(os.environ.get("LIVEAVATAR_NB_TEST_FRAMES", "100000"))
 IN_A_RUN = 500

@@ -7,7 +7,7 @@ import uuid
 from enum import StrEnum
 from types import TracebackType
 
-from .concurrency.clock import CLOCK, Clock
+from ...concurrency.clock import CLOCK, Clock
 
 
 class AgentState(StrEnum):

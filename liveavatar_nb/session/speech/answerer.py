@@ -10,11 +10,11 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Final
 
-from .concurrency.threads import bearable, iterate_on_own_thread
-from .concurrency.worker import Worker
-from .errors import InvalidArgument
-from .session.events import show_failure
-from .session.start_checks import check_answer
+from ...concurrency.threads import bearable, iterate_on_own_thread
+from ...concurrency.worker import Worker
+from ...errors import InvalidArgument
+from ..events import show_failure
+from ..start_checks import check_answer
 from .utterance import AsyncUtterance, UtteranceState
 
 Answer = Callable[[str], Any]
