@@ -62,8 +62,8 @@ async def service(server: LiveKitServer) -> AsyncIterator[Any]:
 
 async def known(server: LiveKitServer, name: str) -> Any:
     """The server's own word on a room; None where there is none of that name."""
-    async with service(server) as own_room:
-        told = await own_room.list_rooms(ListRoomsRequest(names=[name]))
+    async with service(server) as rooms:
+        told = await rooms.list_rooms(ListRoomsRequest(names=[name]))
     return next(iter(told.rooms), None)
 
 
@@ -114,8 +114,8 @@ async def test_a_room_goes_away_by_itself_and_takes_so_many(livekit_server: Live
 
 async def test_a_room_that_was_there_stays_as_it_is(livekit_server: LiveKitServer) -> None:
     name = "theirs"
-    async with service(livekit_server) as own_room:
-        before = await own_room.create_room(CreateRoomRequest(name=name, empty_timeout=77, max_participants=7))
+    async with service(livekit_server) as rooms:
+        before = await rooms.create_room(CreateRoomRequest(name=name, empty_timeout=77, max_participants=7))
     async with own(livekit_server, name=name, max_participants=2) as room:
         assert room.name == name
     after = await known(livekit_server, name)
@@ -126,18 +126,18 @@ async def test_a_room_that_was_there_stays_as_it_is(livekit_server: LiveKitServe
 async def test_a_room_of_the_same_name_that_others_made_later_is_theirs(
     livekit_server: LiveKitServer, given: str | None
 ) -> None:
-    async with own(livekit_server, name=given) as room, service(livekit_server) as own_room:
-        await own_room.delete_room(DeleteRoomRequest(room=room.name))
-        await own_room.create_room(CreateRoomRequest(name=room.name))
+    async with own(livekit_server, name=given) as room, service(livekit_server) as rooms:
+        await rooms.delete_room(DeleteRoomRequest(room=room.name))
+        await rooms.create_room(CreateRoomRequest(name=room.name))
     # nobody else can know a name that was drawn by lot
     assert (await known(livekit_server, room.name) is None) is (given is None)
 
 
 async def test_a_room_that_went_away_is_made_again(livekit_server: LiveKitServer) -> None:
-    async with own(livekit_server, name="comes back") as room, service(livekit_server) as own_room:
+    async with own(livekit_server, name="comes back") as room, service(livekit_server) as rooms:
         await room.open()
         first = await known(livekit_server, room.name)
-        await own_room.delete_room(DeleteRoomRequest(room=room.name))
+        await rooms.delete_room(DeleteRoomRequest(room=room.name))
         await room.open()
         second = await known(livekit_server, room.name)
         assert first.sid != second.sid

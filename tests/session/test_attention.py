@@ -183,7 +183,7 @@ def test_a_message_is_no_cell(kernel: Kernel, simulator: Simulator) -> None:
     page = Page(kernel, simulator)
     for _ in range(3):
         page.say("beat")
-    kernel.run("from liveavatar_nb import attention\n(known,) = attention._attentions.values()")
+    kernel.run("from liveavatar_nb.session import attention\n(known,) = attention._attentions.values()")
     assert kernel.run("print(known._hears_beside_cells, known._cells.is_running)") == "False True"
     cell = kernel.begin("await asyncio.sleep(1)\nprint(known._hears_beside_cells)")
     page.say("beat")
