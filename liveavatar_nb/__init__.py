@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from .session.options import SessionState
     from .session.speech.utterance import AgentState, AsyncUtterance, UtteranceState
     from .simulator import Simulator
-    from .sync import LiveAvatar
-    from .sync_rooms import Room
-    from .sync_session import Session, Utterance
+    from .sync.client import LiveAvatar
+    from .sync.rooms import Room
+    from .sync.session import Session, Utterance
     from .widgets.panel import SessionPanel
     from .widgets.picker import AvatarPicker
     from .widgets.studio import Studio
@@ -40,20 +40,20 @@ _HOMES = {
     "AsyncUtterance": "session.speech.utterance",
     "AvatarPicker": "widgets.picker",
     "Event": "protocol.events",
-    "LiveAvatar": "sync",
+    "LiveAvatar": "sync.client",
     "LiveAvatarAPI": "rest.api",
     "LiveAvatarException": "errors",
     "LiveView": "widgets.view",
     "Masked": "config",
     "NewContext": "models.records",
     "OwnedSession": "protection.orphans",
-    "Room": "sync_rooms",
-    "Session": "sync_session",
+    "Room": "sync.rooms",
+    "Session": "sync.session",
     "SessionPanel": "widgets.panel",
     "SessionState": "session.options",
     "Simulator": "simulator",
     "Studio": "widgets.studio",
-    "Utterance": "sync_session",
+    "Utterance": "sync.session",
     "UtteranceState": "session.speech.utterance",
     "Talk": "widgets.talk",
     "WireLog": "widgets.wire",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .client import Scope
     from .doctor import Finding, State
     from .protection.orphans import OwnedSession
-    from .sync import LiveAvatar
+    from .sync.client import LiveAvatar
 
 DEMO_TEXT = f"""\
 Open JupyterLab on the studio, on the simulator: no key, no account, no bill. That is so even where
@@ -387,7 +387,7 @@ def _key() -> Masked:
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
     """A client on the service that was named; where it waits for long, that is said on a terminal."""
     key = _key()
-    from .sync import LiveAvatar  # noqa: PLC0415 - quick start, and a quick word where there is no key
+    from .sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick word where there is no key
 
     with LiveAvatar(key, api_url=options.api_url) as la:
         told = f"waiting for {la.base_url} (Ctrl-C ends it)"

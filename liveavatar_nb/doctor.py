@@ -43,7 +43,7 @@ from .protection.journal import journal
 from .protection.running import leftovers
 from .rest.network import Network, Verify, shown
 from .rooms.livekit_server import ENVIRONMENT
-from .sync import LiveAvatar
+from .sync.client import LiveAvatar
 from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 
 if TYPE_CHECKING:

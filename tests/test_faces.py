@@ -22,14 +22,14 @@ from liveavatar_nb import (
     Session,
     SessionState,
     Utterance,
-    sync_api,
 )
 from liveavatar_nb.bridge.loop import reading
 from liveavatar_nb.models.records import Avatar, ContextDetail, Voice
 from liveavatar_nb.protection.orphans import OwnedSession
 from liveavatar_nb.rest import operation
 from liveavatar_nb.rest.resources.sessions import Sessions
-from liveavatar_nb.rows import Rows
+from liveavatar_nb.sync import api
+from liveavatar_nb.sync.listing import Rows
 
 SYNC_ONLY = {
     LiveAvatar: {"close", "demo", "studio"},
@@ -91,13 +91,13 @@ ASYNC_ONLY = {
     LiveAvatarAPI: {"aclose"},
     Sessions: {"send_start"},
 }
-RESOURCES = [(kind, getattr(sync_api, kind.__name__)) for kind in operation.Resource.__subclasses__()]
+RESOURCES = [(kind, getattr(api, kind.__name__)) for kind in operation.Resource.__subclasses__()]
 FACES: list[tuple[type, type]] = [
     (AsyncLiveAvatar, LiveAvatar),
     (AsyncRoom, Room),
     (AsyncSession, Session),
     (AsyncUtterance, Utterance),
-    (LiveAvatarAPI, sync_api.API),
+    (LiveAvatarAPI, api.API),
     *RESOURCES,
 ]
 

@@ -58,7 +58,7 @@ def test_a_start_that_replaces(la: LiveAvatar, simulator: Simulator, interrupted
 def test_a_start_whose_face_cannot_be_made(
     la: LiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liveavatar_nb.sync_session.Session.__init__", lambda self: None)
+    monkeypatch.setattr("liveavatar_nb.sync.session.Session.__init__", lambda self: None)
     with pytest.raises(TypeError):
         la.start("Silas")
     wait_for(lambda: not simulator.billed())

@@ -29,7 +29,7 @@ from liveavatar_nb.protection.guard.process import Process
 from liveavatar_nb.protection.journal import journal
 from liveavatar_nb.protection.running import leftovers
 from liveavatar_nb.rest.retry import Policy
-from liveavatar_nb.sync_session import Session
+from liveavatar_nb.sync.session import Session
 
 from ..faults.canary import CANARY, KEY
 from ..faults.manual import ManualClock

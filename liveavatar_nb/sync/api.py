@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .bridge.loop import Face, blocking, reading
-from .models.records import BoundVoice, StartedSession
-from .rest.api import LiveAvatarAPI
-from .rest.operation import Resource
-from .rest.resources import account, avatars, contexts, sessions, voices
-from .rows import blocking_rows
+from ..bridge.loop import Face, blocking, reading
+from ..models.records import BoundVoice, StartedSession
+from ..rest.api import LiveAvatarAPI
+from ..rest.operation import Resource
+from ..rest.resources import account, avatars, contexts, sessions, voices
+from .listing import blocking_rows
 
 # what was made, or started, where an interrupt kept it from its caller: the other methods hold and cost nothing
 

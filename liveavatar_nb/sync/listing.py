@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from .bridge.loop import Face, as_sync, bridge
-from .errors import LiveAvatarException
-from .models.base import Records, list_html
-from .rest.pagination import Listing, name_of, pick
+from ..bridge.loop import Face, as_sync, bridge
+from ..errors import LiveAvatarException
+from ..models.base import Records, list_html
+from ..rest.pagination import Listing, name_of, pick
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,13 +7,13 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
-from . import config
-from .bridge.loop import Face, blocking, bridge, reading
-from .checks import masked_text, strict
-from .client import AsyncLiveAvatar, started_simulator, stop_behind
-from .concurrency.clock import CLOCK, Clock
-from .config import Masked
-from .rows import blocking_rows
+from .. import config
+from ..bridge.loop import Face, blocking, bridge, reading
+from ..checks import masked_text, strict
+from ..client import AsyncLiveAvatar, started_simulator, stop_behind
+from ..concurrency.clock import CLOCK, Clock
+from ..config import Masked
+from .listing import blocking_rows
 
 logger = logging.getLogger("liveavatar_nb.client")
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from .rest.network import Verify
-    from .session.lifecycle import AsyncSession
-    from .session.speech.feed import TextToSpeech
-    from .sync_api import API
-    from .sync_session import Session
-    from .widgets.studio import Studio
+    from ..rest.network import Verify
+    from ..session.lifecycle import AsyncSession
+    from ..session.speech.feed import TextToSpeech
+    from ..widgets.studio import Studio
+    from .api import API
+    from .session import Session
 
 
 async def _stop(client: AsyncLiveAvatar, session: AsyncSession) -> None:
@@ -36,7 +36,7 @@ async def _stop(client: AsyncLiveAvatar, session: AsyncSession) -> None:
 
 def _session(inner: AsyncSession) -> Session:
     """The sync face of a session; imported with the first, for a client that starts nothing must not pay for it."""
-    from .sync_session import Session  # noqa: PLC0415
+    from .session import Session  # noqa: PLC0415
 
     return Session(inner)
 
@@ -162,7 +162,7 @@ class LiveAvatar(Face):
     @property
     def api(self) -> API:
         """Every REST operation, grouped as in the contract: `api.contexts.create(...)`."""
-        from .sync_api import API  # noqa: PLC0415 (not every cell looks at it)
+        from .api import API  # noqa: PLC0415 (not every cell looks at it)
 
         return API(self._inner.api, self)
 
@@ -197,7 +197,7 @@ class LiveAvatar(Face):
         Raises:
             AudioError: one of them cannot be read.
         """
-        from .widgets.studio import Studio  # noqa: PLC0415 (ipywidgets is imported when first used)
+        from ..widgets.studio import Studio  # noqa: PLC0415 (ipywidgets is imported when first used)
 
         return Studio(self, sounds)
 

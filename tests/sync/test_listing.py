@@ -15,7 +15,7 @@ from liveavatar_nb.errors import InvalidArgument, NotFoundError, SchemaError
 from liveavatar_nb.models.base import Records, decode
 from liveavatar_nb.models.records import Language, Transcript
 from liveavatar_nb.rest.pagination import Listing, Page, pick
-from liveavatar_nb.rows import Rows
+from liveavatar_nb.sync.listing import Rows
 
 
 class Service:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
-from . import config
-from .bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
-from .checks import masked_text, strict
-from .config import Masked
-from .rooms.own_room import AsyncRoom
+from .. import config
+from ..bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
+from ..checks import masked_text, strict
+from ..config import Masked
+from ..rooms.own_room import AsyncRoom
 
 
 class Room(Face):

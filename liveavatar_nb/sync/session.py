@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from .bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
-from .errors import ViewError
-from .session.lifecycle import AsyncSession
-from .session.speech.progress import is_shown
-from .session.speech.utterance import AsyncUtterance
+from ..bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
+from ..errors import ViewError
+from ..session.lifecycle import AsyncSession
+from ..session.speech.progress import is_shown
+from ..session.speech.utterance import AsyncUtterance
 
 if TYPE_CHECKING:
-    from .widgets.view import LiveView
+    from ..widgets.view import LiveView
 
 
 async def _hush(session: AsyncSession, utterance: AsyncUtterance) -> None:
@@ -67,7 +67,7 @@ class Session(Face):
         return view
 
     def _make_view(self, **traits: Any) -> LiveView:
-        from .widgets.view import LiveView  # noqa: PLC0415 (ipywidgets is imported when first used)
+        from ..widgets.view import LiveView  # noqa: PLC0415 (ipywidgets is imported when first used)
 
         if self._holder is None:
             raise ViewError("This session has no client.", remedy="Show the one that start() gave.")
