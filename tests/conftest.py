@@ -34,7 +34,7 @@ SETTLE_LIMIT = 15.0  # s that threads, processes and sockets have to go after a 
 LONGEST = (
     "hosts/test_closed_pages.py",
     "frontend/test_view.py",
-    "test_cli.py",
+    "cli/test_main.py",
     "frontend/test_looks.py",
     "test_notebooks.py",
     "browser/test_live.py",

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, Studio, cli
+from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, Studio
 from liveavatar_nb.bridge.loop import bridge
+from liveavatar_nb.cli import main
 from liveavatar_nb.config import KEY_VARIABLE
 
 LOAD_LIMIT = 20  # s, for what a studio shows first: avatars and credits
@@ -73,14 +74,14 @@ def test_the_two_commands_are_there_and_name_what_exists() -> None:
     assert 'pip install ".[test]" && pytest\n' in SHELL
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {"demo", "test"} <= project["optional-dependencies"].keys()
-    assert project["scripts"] == {"liveavatar-nb": "liveavatar_nb.cli:main"}
+    assert project["scripts"] == {"liveavatar-nb": "liveavatar_nb.cli.main:main"}
 
 
 @pytest.mark.parametrize("option", ["--live", "--no-browser", "--port"])
 def test_the_options_it_names_are_options(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert option in README
     with pytest.raises(SystemExit):
-        cli.main(["demo", "--help"])
+        main.main(["demo", "--help"])
     assert option in capsys.readouterr().out
 
 
@@ -98,7 +99,7 @@ def test_its_commands_run(
 ) -> None:
     monkeypatch.setenv(KEY_VARIABLE, simulator.api_key)
     arguments = shlex.split(line, comments=True)[1:]
-    assert cli.main([*arguments, "--api-url", simulator.url]) == 0
+    assert main.main([*arguments, "--api-url", simulator.url]) == 0
     assert capsys.readouterr().out
 
 

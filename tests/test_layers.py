@@ -76,9 +76,9 @@ ROWS = [
     ["widgets"],
     ["sync.session"],
     ["sync.client"],
-    ["demo", "probe", "tables"],
-    ["doctor"],
-    ["cli"],
+    ["cli.demo", "cli.probe", "cli.tables"],
+    ["cli.doctor"],
+    ["cli.main"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 

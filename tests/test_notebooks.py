@@ -12,8 +12,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from liveavatar_nb.cli.demo import LIVE_CLIENT, SIMULATED_CLIENT, notebooks_folder
 from liveavatar_nb.config import KEY_VARIABLE
-from liveavatar_nb.demo import LIVE_CLIENT, SIMULATED_CLIENT, notebooks_folder
 from liveavatar_nb.rooms.livekit_server import ENVIRONMENT
 
 from .livekit import LiveKitServer, livekit_server

@@ -17,7 +17,8 @@ import httpx
 import pytest
 import trustme
 
-from liveavatar_nb import AsyncLiveAvatar, AsyncRoom, Simulator, doctor
+from liveavatar_nb import AsyncLiveAvatar, AsyncRoom, Simulator
+from liveavatar_nb.cli import doctor
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIStatusError, AvatarNeverCame, ConfigurationError
 from liveavatar_nb.protection.blocking_stop import BlockingStopper

@@ -25,12 +25,12 @@ import pytest
 from websockets.sync.client import connect
 
 from liveavatar_nb import LiveAvatar, Simulator, __version__, config
-from liveavatar_nb.cli import _options
+from liveavatar_nb.cli.demo import FOLDER, STUDIO, notebooks_folder
+from liveavatar_nb.cli.main import _options
 from liveavatar_nb.config import KEY_VARIABLE, Masked
-from liveavatar_nb.demo import FOLDER, STUDIO, notebooks_folder
 from liveavatar_nb.protection.journal import Journal, journal
 
-from .waiting import wait_for
+from ..waiting import wait_for
 
 ADDRESS_LIMIT = 60  # s until a command has printed its address
 END_LIMIT = 40  # s until it has ended after a signal
@@ -174,8 +174,8 @@ def test_help_says_where_the_copies_are_and_what_bills(tmp_path: Path) -> None:
 
 def test_help_imports_no_server_and_no_widget() -> None:
     code = (
-        "import sys; from liveavatar_nb import cli\n"
-        "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
+        "import sys; from liveavatar_nb.cli import main\n"
+        "try: main.main(['--help'])\nexcept SystemExit: pass\n"
         "heavy = {'httpx', 'starlette', 'uvicorn', 'ipywidgets', 'jupyterlab', 'psutil'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
@@ -254,7 +254,7 @@ def test_live_without_a_key_starts_nothing(tmp_path: Path) -> None:
 
 
 def test_without_jupyterlab_it_names_what_to_install(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['jupyterlab'] = None\nfrom liveavatar_nb.cli import main; sys.exit(main(['demo']))"
+    code = "import sys; sys.modules['jupyterlab'] = None\nfrom liveavatar_nb.cli.main import main; sys.exit(main(['demo']))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from liveavatar_nb import LiveAvatar, Simulator, doctor
+from liveavatar_nb import LiveAvatar, Simulator
+from liveavatar_nb.cli import doctor
+from liveavatar_nb.cli.doctor import Finding, Report, examine
 from liveavatar_nb.config import KEY_VARIABLE
-from liveavatar_nb.doctor import Finding, Report, examine
 from liveavatar_nb.errors import ConfigurationError
 
 NAMES = [

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from . import __version__, config
-from .errors import CertificateError, ConfigurationError
-from .rest.network import Network
+from .. import __version__, config
+from ..errors import CertificateError, ConfigurationError
+from ..rest.network import Network
 
 ANSWER_LIMIT: Final = 4.0  # s, for each step of the way to the answer
 BODY_LIMIT: Final = 256 * 1024  # bytes that are read of the answer

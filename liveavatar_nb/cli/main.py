@@ -17,10 +17,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
-from . import __version__
-from .concurrency.signals import heeded
-from .config import CREDITS_PER_MINUTE, DEFAULT_API_URL, KEY_VARIABLE, Masked, find_base, find_key
-from .errors import (
+from .. import __version__
+from ..concurrency.signals import heeded
+from ..config import CREDITS_PER_MINUTE, DEFAULT_API_URL, KEY_VARIABLE, Masked, find_base, find_key
+from ..errors import (
     APIConnectionError,
     ConfigurationError,
     InvalidArgument,
@@ -28,14 +28,14 @@ from .errors import (
     LiveAvatarWarning,
     StopNotConfirmed,
 )
-from .html import clock
+from ..html import clock
 from .tables import STOP_HOW, STOP_ORPHANS, avatars, credits_text, ended, plain, running
 
 if TYPE_CHECKING:
-    from .client import Scope
+    from ..client import Scope
+    from ..protection.orphans import OwnedSession
+    from ..sync.client import LiveAvatar
     from .doctor import Finding, State
-    from .protection.orphans import OwnedSession
-    from .sync.client import LiveAvatar
 
 DEMO_TEXT = f"""\
 Open JupyterLab on the studio, on the simulator: no key, no account, no bill. That is so even where
@@ -347,7 +347,7 @@ def _credits_left(options: argparse.Namespace) -> None:
 
 
 def _simulator(options: argparse.Namespace) -> None:
-    from .simulator.server import serve  # noqa: PLC0415 - quick start: no web framework for `demo` and --help
+    from ..simulator.server import serve  # noqa: PLC0415 - quick start: no web framework for `demo` and --help
 
     def on_ready(url: str, api_key: str) -> None:
         _say(
@@ -387,7 +387,7 @@ def _key() -> Masked:
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
     """A client on the service that was named; where it waits for long, that is said on a terminal."""
     key = _key()
-    from .sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick word where there is no key
+    from ..sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick word where there is no key
 
     with LiveAvatar(key, api_url=options.api_url) as la:
         told = f"waiting for {la.base_url} (Ctrl-C ends it)"
@@ -479,7 +479,3 @@ def _credits(text: str) -> Decimal:
     if amount.is_finite() and amount >= 0:
         return amount
     raise argparse.ArgumentTypeError(f"{text!r} is no number of credits: 0 or more")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

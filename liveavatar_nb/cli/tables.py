@@ -10,11 +10,11 @@ from datetime import UTC
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Final
 
-from .html import clock
+from ..html import clock
 
 if TYPE_CHECKING:
-    from .models.records import Avatar, SessionRecord
-    from .protection.orphans import OwnedSession
+    from ..models.records import Avatar, SessionRecord
+    from ..protection.orphans import OwnedSession
 
 WHOSE: Final = {"orphan": "left over", "another machine": "elsewhere", "stranger": "stranger"}
 STOP_ORPHANS: Final = "liveavatar-nb sessions --orphans --stop"

@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from .concurrency.signals import heeded
-from .config import KEY_VARIABLE
-from .errors import LiveAvatarException
+from ..concurrency.signals import heeded
+from ..config import KEY_VARIABLE
+from ..errors import LiveAvatarException
 
 if TYPE_CHECKING:
     import psutil
@@ -87,7 +87,7 @@ def notebooks_folder() -> Path:
     Raises:
         DemoError: they are in neither.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / STUDIO).is_file():
             return folder

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from liveavatar_nb.cli.tables import Column, avatars, cells, credits_text, cut, ended, plain, running, table
 from liveavatar_nb.models.records import Avatar, VoiceName
 from liveavatar_nb.protection.orphans import OwnedSession, Whose
-from liveavatar_nb.tables import Column, avatars, cells, credits_text, cut, ended, plain, running, table
 
 MOMENT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ID = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"

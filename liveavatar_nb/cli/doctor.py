@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from . import __version__, config, html, probe
-from .checks import masked_text
-from .config import Masked
-from .errors import (
+from .. import __version__, config, html
+from ..checks import masked_text
+from ..config import Masked
+from ..errors import (
     APITimeoutError,
     AuthenticationError,
     ConfigurationError,
@@ -38,12 +38,13 @@ from .errors import (
     ProtectionError,
     StopNotConfirmed,
 )
+from ..protection.journal import journal
+from ..protection.running import leftovers
+from ..rest.network import Network, Verify, shown
+from ..rooms.livekit_server import ENVIRONMENT
+from ..sync.client import LiveAvatar
+from . import probe
 from .probe import Answer
-from .protection.journal import journal
-from .protection.running import leftovers
-from .rest.network import Network, Verify, shown
-from .rooms.livekit_server import ENVIRONMENT
-from .sync.client import LiveAvatar
 from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
 SHOWN_SESSIONS: Final = 3  # ids that are named
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
 FIRST_WITH_SUBSHELLS: Final = 7  # the major version of ipykernel from which Stop arrives while a cell runs
-STATIC: Final = Path(__file__).with_name("static")
+STATIC: Final = Path(__file__).parents[1] / "static"
 
 COLOURS: Final = {"ok": "success", "warning": "warn", "problem": "error", "skipped": "border"}  # JupyterLab's names
 
@@ -156,7 +157,7 @@ def examine(
         SimulatorError: with `demo`, where the simulator does not come up.
 
     Example:
-        >>> from liveavatar_nb.doctor import examine
+        >>> from liveavatar_nb.cli.doctor import examine
         >>> examine(demo=True).has_problem
         False
     """

@@ -1,0 +1,7 @@
+"""`python -m liveavatar_nb.cli`."""
+
+import sys
+
+from .main import main
+
+sys.exit(main())
