@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
 from . import config
-from .checks import masked_text, not_async, one_of, strict
 from .concurrency.clock import CLOCK, Clock
 from .concurrency.threads import THREAD_NAME, on_own_loop, on_own_thread
 from .concurrency.weak import nothing, weakly
@@ -50,6 +49,7 @@ from .rooms.own_room import OwnRoom, awaited
 from .session.lookup import Languages, Preparation
 from .session.options import SessionOptions
 from .session.start_checks import check_answer, check_room, mode_of, patience_of, seconds_of
+from .validation import masked_text, not_async, one_of, strict
 
 if TYPE_CHECKING:
     import httpx

@@ -26,7 +26,7 @@ ROWS = [
     ["config"],
     ["session.attention", "audio", "protection.evidence", "html", "protection.journal", "rest.retry"],
     ["wirelog.exchange"],
-    ["checks", "wirelog.frame", "models.base"],
+    ["validation", "wirelog.frame", "models.base"],
     ["wirelog.har", "wirelog.timeline"],
     ["wirelog.log"],
     ["models.records"],

@@ -22,8 +22,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from .. import config
-from ..checks import misfit
 from ..errors import ClientClosed, LiveAvatarException, calling_context
+from ..validation import misfit
 from .nested import run_nested
 
 P = ParamSpec("P")

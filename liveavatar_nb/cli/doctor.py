@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from .. import __version__, config, html
-from ..checks import masked_text
 from ..config import Masked
 from ..errors import (
     APITimeoutError,
@@ -43,6 +42,7 @@ from ..protection.running import leftovers
 from ..rest.network import Network, Verify, shown
 from ..rooms.livekit_server import ENVIRONMENT
 from ..sync.client import LiveAvatar
+from ..validation import masked_text
 from . import probe
 from .probe import Answer
 from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from .. import html
-from ..checks import check, strict
 from ..config import CREDITS_PER_MINUTE
 from ..errors import SchemaError
+from ..validation import check, strict
 from .base import Record, Records
 
 if TYPE_CHECKING:

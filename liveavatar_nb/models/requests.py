@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict
 
 from msgspec import Meta
 
-from ..checks import UUID_PATTERN
 from ..config import Masked
+from ..validation import UUID_PATTERN
 
 Id = Annotated[str, Meta(pattern=UUID_PATTERN)]  # a UUID
 Name64 = Annotated[str, Meta(min_length=1, max_length=64)]

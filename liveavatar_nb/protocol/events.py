@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..checks import nearest
 from ..errors import InvalidArgument
+from ..validation import nearest
 
 SESSION_STATE: Final = "session.state_updated"  # in both modes
 AGENT_STATE: Final = "agent.state_updated"  # in LITE

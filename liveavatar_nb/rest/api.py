@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from .. import config
-from ..checks import check, masked_text
 from ..config import Masked
 from ..models.requests import LiveKitConfig, VideoQuality
+from ..validation import check, masked_text
 from ..wirelog.exchange import Exchange
 from .network import Network, Verify
 from .operation import as_token

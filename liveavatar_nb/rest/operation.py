@@ -34,10 +34,10 @@ from urllib.parse import quote
 
 from msgspec import UNSET
 
-from ..checks import check, misfit
 from ..config import Masked
 from ..errors import InvalidArgument, LiveAvatarWarning, SchemaError
 from ..models.base import Records, decode, decode_all
+from ..validation import check, misfit
 from .pagination import Listing, Page
 from .retry import Safety
 from .transport import Call, Transport

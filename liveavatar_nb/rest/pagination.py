@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Seque
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from ..checks import nearest
 from ..errors import InvalidArgument, SchemaError
 from ..models.base import NAMES, Records
+from ..validation import nearest
 
 T = TypeVar("T")
 

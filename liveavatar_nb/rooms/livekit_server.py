@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from .. import config
-from ..checks import masked_text
 from ..config import Masked
 from ..errors import (
     APIConnectionError,
@@ -25,6 +24,7 @@ from ..errors import (
     warn,
 )
 from ..rest.network import Network
+from ..validation import masked_text
 
 if TYPE_CHECKING:
     import aiohttp

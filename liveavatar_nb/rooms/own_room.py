@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol, Self
 from urllib.parse import quote
 
 from .. import config
-from ..checks import masked_text, strict
 from ..config import Masked
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException, NotFoundError, warn
 from ..models.base import Records
+from ..validation import masked_text, strict
 from .livekit_server import LiveKitServer
 from .participants import Participant, RoomChange, Watch, participant
 

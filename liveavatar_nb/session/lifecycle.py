@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from .. import config
-from ..checks import not_async
 from ..concurrency.tasks import Crew
 from ..concurrency.threads import THREAD_NAME, on_own_thread
 from ..concurrency.weak import is_gone, nothing, nothing_more, weakly
@@ -32,6 +31,7 @@ from ..protocol import full
 from ..protocol.events import Event
 from ..protocol.websocket import Listener, SocketTrouble, WebSocket
 from ..rest.resources.sessions import surely_not_started
+from ..validation import not_async
 from ..wirelog.exchange import session_label
 from .billing import Liability, Surroundings
 from .keep_alive import Duties, Ear, Upkeep

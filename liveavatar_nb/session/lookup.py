@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import config
-from ..checks import UUID_PATTERN, check, nearest
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
 from ..models.base import Records
 from ..models.records import Avatar, Context, ContextDetail, Language, NewContext, Voice
@@ -18,6 +17,7 @@ from ..models.requests import PAGE_SIZE_LIMIT
 from ..rest.api import LiveAvatarAPI
 from ..rest.pagination import pick
 from ..rooms.own_room import AsyncRoom
+from ..validation import UUID_PATTERN, check, nearest
 from .options import SessionOptions
 from .start_checks import OF_A_CONVERSATION, check_avatar, check_variables
 

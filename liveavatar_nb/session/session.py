@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .. import config
-from ..checks import check
 from ..errors import AudioError, ConfigurationError, InvalidArgument, RoomNotHeld, WrongMode
 from ..protocol import full
+from ..validation import check
 from .hearing import SessionHearing, check_timeout
 from .speech.feed import TextToSpeech, voiced
 from .speech.lite import Order

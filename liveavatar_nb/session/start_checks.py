@@ -8,11 +8,11 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from .. import config
-from ..checks import one_of
 from ..errors import InvalidArgument
 from ..models.records import Avatar
 from ..models.requests import Mode
 from ..rooms.own_room import AsyncRoom
+from ..validation import one_of
 
 # what only a conversation can use, and what it means where it is not given
 OF_A_CONVERSATION = {

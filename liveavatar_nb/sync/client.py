@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import config
 from ..bridge.loop import Face, blocking, bridge, reading
-from ..checks import masked_text, strict
 from ..client import AsyncLiveAvatar, started_simulator, stop_behind
 from ..concurrency.clock import CLOCK, Clock
 from ..config import Masked
+from ..validation import masked_text, strict
 from .listing import blocking_rows
 
 logger = logging.getLogger("liveavatar_nb.client")

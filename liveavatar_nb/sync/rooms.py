@@ -6,9 +6,9 @@ from typing import Self
 
 from .. import config
 from ..bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
-from ..checks import masked_text, strict
 from ..config import Masked
 from ..rooms.own_room import AsyncRoom
+from ..validation import masked_text, strict
 
 
 class Room(Face):

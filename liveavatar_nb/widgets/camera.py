@@ -20,7 +20,7 @@ from ..rooms.connection import RoomLine
 from ..session.lifecycle import AsyncSession
 from ..session.speech.progress import is_shown
 from .channel import Command
-from .holders import SILENCE
+from .pages import SILENCE
 from .problem import problem_of
 from .recordings import Pictures, image_module, opened, write_beside
 from .room import LONGEST_WORDS, RoomView, is_open, word

@@ -15,7 +15,7 @@ from ..bridge.loop import bridge
 from ..concurrency.threads import on_own_thread
 from ..errors import LiveAvatarException, ViewError
 from .camera import HELD_UP, PATIENCE, Camera, holds_up, not_written, patience, saved_as
-from .holders import Silence
+from .pages import Silence
 from .recordings import (
     CLICKED_MEGABYTES,
     CLICKED_SECONDS,

@@ -12,7 +12,7 @@ from ..session.lifecycle import AsyncSession
 from ..session.options import SessionState
 from .base import asked
 from .channel import Command
-from .holders import Silence, pages
+from .pages import Silence, pages
 from .status import SessionView
 
 logger = logging.getLogger("liveavatar_nb.widgets")

@@ -19,9 +19,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Masked, Simulator
 from liveavatar_nb.bridge.loop import bridge
-from liveavatar_nb.checks import UUID_PATTERN
 from liveavatar_nb.config import SANDBOX_AVATAR
 from liveavatar_nb.rest.operation import Operation, Resource
+from liveavatar_nb.validation import UUID_PATTERN
 
 CONTRACT = json.loads((Path(__file__).parents[1] / "contract" / "liveavatar-openapi.json").read_text())
 OPERATIONS = {

@@ -22,7 +22,7 @@ import pytest
 from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument, ViewError
-from liveavatar_nb.widgets import camera, holders, recorder, recordings
+from liveavatar_nb.widgets import camera, pages, recorder, recordings
 from liveavatar_nb.widgets.recordings import PART_BYTES, Pictures, Recording
 
 from ..waiting import wait_for
@@ -504,7 +504,7 @@ def test_a_cancelled_recording_leaves_no_file(view: LiveView, tab: Page, folder:
 def test_a_page_that_vanished_leaves_what_came_of_its_recording(
     view: LiveView, tab: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holders, "SILENCE", 0.1)
+    monkeypatch.setattr(pages, "SILENCE", 0.1)
     part(tab, "mine", 0, WEBM + b"1")
     wait_for(lambda: view.saved)
     assert Path(view.saved["path"]).read_bytes() == WEBM + b"1"
@@ -513,7 +513,7 @@ def test_a_page_that_vanished_leaves_what_came_of_its_recording(
 def test_a_page_that_comes_back_is_told_that_its_recording_was_ended(
     view: LiveView, tab: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holders, "SILENCE", 0.1)
+    monkeypatch.setattr(pages, "SILENCE", 0.1)
     part(tab, "mine", 0, WEBM)
     wait_for(lambda: view.saved)
     part(tab, "mine", 1, b"1")
@@ -523,7 +523,7 @@ def test_a_page_that_comes_back_is_told_that_its_recording_was_ended(
 def test_a_page_whose_absence_does_not_show_does_not_keep_others_from_recording(
     view: LiveView, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holders, "SILENCE", 0.1)
+    monkeypatch.setattr(pages, "SILENCE", 0.1)
     part(Page(view, wire, "tab-1", is_prompt=False), "theirs", 0, WEBM + b"1")
     wait_for(lambda: view._recorder_silence.is_long)
     assert not view.saved, "a cell may hold it up"
@@ -535,7 +535,7 @@ def test_a_page_whose_absence_does_not_show_does_not_keep_others_from_recording(
 def test_after_a_cancelled_recording_nobody_waits_for_its_page(
     view: LiveView, tab: Page, aside: Callable[..., Future[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holders, "SILENCE", 0.3)
+    monkeypatch.setattr(pages, "SILENCE", 0.3)
     part(tab, "mine", 0, WEBM)
     tab.say("cancel_recording", request="mine")
     wait_for(lambda: view._recording is not None and view._recording.is_over)

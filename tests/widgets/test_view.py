@@ -18,8 +18,8 @@ from liveavatar_nb.concurrency.worker import worker
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIConnectionError, InvalidArgument, RoomNotHeld
 from liveavatar_nb.rooms.connection import HolderKind, HolderLost, RoomLine
-from liveavatar_nb.widgets import holders
-from liveavatar_nb.widgets.holders import PageHolder, pages
+from liveavatar_nb.widgets import pages as holders
+from liveavatar_nb.widgets.pages import PageHolder, pages
 from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT, SOUNDS_WAITING
 
 from ..waiting import wait_for

@@ -25,9 +25,9 @@ from liveavatar_nb import (
     Simulator,
 )
 from liveavatar_nb.bridge.loop import bridge
-from liveavatar_nb.checks import check
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, NotFoundError
 from liveavatar_nb.models.requests import AvatarPersona, LiveKitConfig, PageSize, VideoQuality
+from liveavatar_nb.validation import check
 
 ID = str(uuid.uuid4())
 CANARY = "canary-5f1c"
