@@ -79,6 +79,7 @@ ROWS = [
     ["cli.demo", "cli.probe", "cli.tables"],
     ["cli.doctor"],
     ["cli.main"],
+    ["cli.__main__"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 

@@ -3,9 +3,9 @@
 It imports nothing else of this project, and shares no parser and no model with the client.
 """
 
-from .handle import Faults, LedgerEntry, Simulator
-from .heard import Frame, Heard
 from .options import LiveKit
 from .process import SimulatorError
+from .session.heard import Frame, Heard
+from .simulator import Faults, LedgerEntry, Simulator
 
 __all__ = ["Faults", "Frame", "Heard", "LedgerEntry", "LiveKit", "Simulator", "SimulatorError"]

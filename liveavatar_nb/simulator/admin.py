@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .account import Session
+from .account.ledger import Session
 from .clock import SECOND
 from .faults import Fault
 from .options import HIGHEST_SPEED, LONGEST_ADVANCE, number
 from .rest.answers import answer, failure
+from .rest.validation import Invalid, parse
 from .service import Service
-from .validation import Invalid, parse
 
 PREFIX: Final = "/_simulator"
 

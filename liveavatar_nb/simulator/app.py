@@ -19,12 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, line
-from .pictures import MOUTHS, draw
-from .rest import routes
+from . import admin
+from .drawing.pictures import MOUTHS, draw
 from .rest.answers import answer, failure
+from .rest.routes import routes
 from .service import Service, masked, tick
-from .sockets import talk
+from .session import drawn_room
+from .session.websocket import talk
 
 ALLOWED_METHODS: Final = "GET, POST, PATCH, DELETE"
 ALLOWED_HEADERS: Final = "Authorization, Content-Type, X-API-KEY"
@@ -50,7 +51,7 @@ def build(service: Service) -> Starlette:
             *routes(),
             *admin.routes(),
             WebSocketRoute("/v1/sessions/{session_id}/socket", talk),
-            WebSocketRoute(f"{line.PREFIX}{{session_id}}", line.hold),
+            WebSocketRoute(f"{drawn_room.PREFIX}{{session_id}}", drawn_room.hold),
             Route("/pictures/{avatar_id}.svg", picture, methods=["GET"]),
             Route("/healthz", health, methods=["GET"]),
         ],
@@ -152,7 +153,7 @@ class Gate:
             "received_at": time.time(),
             "status": None,
         }
-        if not scope["path"].startswith(admin.PREFIX) or scope["path"].startswith(line.PREFIX):
+        if not scope["path"].startswith(admin.PREFIX) or scope["path"].startswith(drawn_room.PREFIX):
             self._service.requests.append(noted)
         return noted
 

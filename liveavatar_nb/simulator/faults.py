@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from .operations import OPERATIONS
 from .options import number, whole
+from .rest.operations import OPERATIONS
 
 SOCKET: Final = "socket"
 ROOM: Final = "room"

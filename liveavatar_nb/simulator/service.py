@@ -13,22 +13,22 @@ from weakref import WeakValueDictionary
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from .account import Account
-from .avatars import Catalogue
-from .belongings import Context, LlmConfiguration, Memory, Secret
+from .account.avatars import Catalogue
+from .account.belongings import Context, LlmConfiguration, Memory, Secret
+from .account.history import furnish
+from .account.ledger import Account
+from .account.store import Store
+from .account.voices import Voices
 from .clock import Clock
-from .ear import Ear
 from .faults import Switchboard
-from .history import furnish
 from .media.host import Host
 from .options import Options
-from .ratelimit import RateLimit
-from .store import Store
-from .voices import Voices
+from .rest.ratelimit import RateLimit
+from .session.recorder import Ear
 
 if TYPE_CHECKING:
-    from .sockets import Connection
-    from .stage import Stage
+    from .session.stage import Stage
+    from .session.websocket import Connection
 
 KEPT_REQUESTS: Final = 10_000
 KEPT_WARNINGS: Final = 1_000

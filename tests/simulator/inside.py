@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from liveavatar_nb.simulator.account import Account, Mode, Persona, Session
+from liveavatar_nb.simulator.account.ledger import Account, Mode, Persona, Session
 from liveavatar_nb.simulator.options import Options
 from liveavatar_nb.simulator.service import Service
 

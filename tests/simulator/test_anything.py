@@ -15,10 +15,10 @@ from websockets.sync.client import connect
 
 from liveavatar_nb.simulator import Simulator
 from liveavatar_nb.simulator.clock import SECOND
-from liveavatar_nb.simulator.commands import LONGEST_NAME, Command, Wrong, read
-from liveavatar_nb.simulator.critic import Critic
-from liveavatar_nb.simulator.ear import Ear
-from liveavatar_nb.simulator.speech import Event, Speech, Utterance
+from liveavatar_nb.simulator.session.commands import LONGEST_NAME, Command, Wrong, read
+from liveavatar_nb.simulator.session.critic import Critic
+from liveavatar_nb.simulator.session.recorder import Ear
+from liveavatar_nb.simulator.session.speech import Event, Speech, Utterance
 
 from .conftest import Caller, Started
 from .talker import Talker

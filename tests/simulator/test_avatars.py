@@ -9,9 +9,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from liveavatar_nb.simulator.avatars import SANDBOX_AVATAR, Catalogue
-from liveavatar_nb.simulator.looks import FEATURED, any_look
-from liveavatar_nb.simulator.pictures import draw
+from liveavatar_nb.simulator.account.avatars import SANDBOX_AVATAR, Catalogue
+from liveavatar_nb.simulator.drawing.looks import FEATURED, any_look
+from liveavatar_nb.simulator.drawing.pictures import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 LOOKS = {

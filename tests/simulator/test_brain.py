@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveavatar_nb.simulator.account import Persona
-from liveavatar_nb.simulator.brain import LONGEST_QUOTE, Brain, transcribed
-from liveavatar_nb.simulator.history import DESK_PROMPT
+from liveavatar_nb.simulator.account.history import DESK_PROMPT
+from liveavatar_nb.simulator.account.ledger import Persona
+from liveavatar_nb.simulator.session.brain import LONGEST_QUOTE, Brain, transcribed
 
 DESK = Persona(name="Museum desk", prompt=DESK_PROMPT)
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liveavatar_nb.simulator import Simulator
-from liveavatar_nb.simulator.packets import LONGEST_PACKET, TYPES
-from liveavatar_nb.simulator.speech import BYTES_A_SECOND
+from liveavatar_nb.simulator.session.packets import LONGEST_PACKET, TYPES
+from liveavatar_nb.simulator.session.speech import BYTES_A_SECOND
 from tests.waiting import wait_for
 
 from .conftest import Caller, Started

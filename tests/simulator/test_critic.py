@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from liveavatar_nb.simulator.clock import SECOND
-from liveavatar_nb.simulator.critic import KEPT_IDS, Critic
-from liveavatar_nb.simulator.speech import Speech
+from liveavatar_nb.simulator.session.critic import KEPT_IDS, Critic
+from liveavatar_nb.simulator.session.speech import Speech
 
 from .talker import Talker, talking
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveavatar_nb.simulator.account import Line, Persona
+from liveavatar_nb.simulator.account.ledger import Line, Persona
 from liveavatar_nb.simulator.clock import SECOND
-from liveavatar_nb.simulator.dialogue import THINKING, Dialogue, Happening, Sound
-from liveavatar_nb.simulator.speech import BYTES_A_SECOND, LATENCY
+from liveavatar_nb.simulator.session.dialogue import THINKING, Dialogue, Happening, Sound
+from liveavatar_nb.simulator.session.speech import BYTES_A_SECOND, LATENCY
 
 GUIDE = Persona(name="Guide", prompt="The museum is open until six.")
 NOBODY = Persona()

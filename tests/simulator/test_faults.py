@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from liveavatar_nb.simulator import Faults
 from liveavatar_nb.simulator.faults import KINDS, SHORT_NAMES
-from liveavatar_nb.simulator.operations import OPERATIONS
+from liveavatar_nb.simulator.rest.operations import OPERATIONS
 
 
 def test_a_status_is_not_applied(caller: Any) -> None:

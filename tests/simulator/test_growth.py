@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb.simulator import account, sockets
-from liveavatar_nb.simulator.account import Account
+from liveavatar_nb.simulator.account import ledger
+from liveavatar_nb.simulator.account.ledger import Account
 from liveavatar_nb.simulator.faults import Fault
 from liveavatar_nb.simulator.rest.endpoint import LARGEST_NOTED
-from liveavatar_nb.simulator.sockets import Connection
-from liveavatar_nb.simulator.stage import Stage
+from liveavatar_nb.simulator.session import websocket
+from liveavatar_nb.simulator.session.stage import Stage
+from liveavatar_nb.simulator.session.websocket import Connection
 
 from .conftest import Caller
 from .inside import Socket, created, served, started
 
 
 def test_the_oldest_sessions_are_forgotten_but_for_those_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account, "KEPT_SESSIONS", 5)
+    monkeypatch.setattr(ledger, "KEPT_SESSIONS", 5)
     book = Account(balance=Decimal(10), concurrency=2, idle_limit=300, plan_seconds=1200)
     running, ended, unused = created(book), created(book), created(book)
     book.start(running, 0, 0.0)
@@ -42,7 +43,7 @@ def test_a_huge_body_is_not_kept(caller: Caller) -> None:
 
 
 async def test_a_stalled_socket_is_let_go_of_after_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "HALF_OPEN_SECONDS", 0.1)
+    monkeypatch.setattr(websocket, "HALF_OPEN_SECONDS", 0.1)
     service = served(connect_delay=0)
     session, socket = started(service), Socket()
     stage = service.stages[session.id] = Stage(service, session)

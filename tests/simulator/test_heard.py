@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb.simulator import ear
 from liveavatar_nb.simulator.clock import SECOND
-from liveavatar_nb.simulator.ear import Ear
-from liveavatar_nb.simulator.speech import Speech
+from liveavatar_nb.simulator.session import recorder
+from liveavatar_nb.simulator.session.recorder import Ear
+from liveavatar_nb.simulator.session.speech import Speech
 
 from .talker import SECOND_OF_AUDIO, talking
 
@@ -193,7 +193,7 @@ def test_frames_of_several_sessions_go_in_the_order_in_which_they_came() -> None
 
 
 def test_utterances_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ear, "KEPT_UTTERANCES", 3)
+    monkeypatch.setattr(recorder, "KEPT_UTTERANCES", 3)
     kept, speech = Ear(kept_sound=12), Speech()
     for number in range(5):
         utterance, _ = speech.append(bytes(4), str(number), number * SECOND)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from liveavatar_nb.simulator.line import MOST_UNSENT
-from liveavatar_nb.simulator.speech import BYTES_A_SECOND
+from liveavatar_nb.simulator.session.drawn_room import MOST_UNSENT
+from liveavatar_nb.simulator.session.speech import BYTES_A_SECOND
 from tests.waiting import wait_for
 
 from .conftest import Caller

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from liveavatar_nb.simulator.avatars import Catalogue
-from liveavatar_nb.simulator.looks import CHROMA, FEATURED
+from liveavatar_nb.simulator.account.avatars import Catalogue
+from liveavatar_nb.simulator.drawing.looks import CHROMA, FEATURED
+from liveavatar_nb.simulator.drawing.pictures import EYES_PART, HEIGHT, MOUTH_PART, MOUTHS, Part, draw
 from liveavatar_nb.simulator.media.ears import BEGINS_AFTER, ENDS_AFTER, Detector
 from liveavatar_nb.simulator.media.face import BETWEEN_BLINKS, BLINK, SIZES, Expression, opening, pictures
 from liveavatar_nb.simulator.media.tokens import Room, claims, lacking
-from liveavatar_nb.simulator.pictures import EYES_PART, HEIGHT, MOUTH_PART, MOUTHS, Part, draw
 
 PIECE = 0.02  # s
 SILENCE = bytes(960)

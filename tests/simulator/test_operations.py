@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from liveavatar_nb.simulator.operations import OPERATIONS
-from liveavatar_nb.simulator.rest import FUNCTIONS
+from liveavatar_nb.simulator.rest.operations import OPERATIONS
+from liveavatar_nb.simulator.rest.routes import FUNCTIONS
 
 CONTRACT = Path(__file__).parents[1] / "contract" / "liveavatar-openapi.json"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb.simulator.commands import LONGEST_NAME, Wrong
-from liveavatar_nb.simulator.packets import LONGEST_PACKET, SPEAK_RESPONSE, SPEAK_TEXT, TYPES, Packet, read
+from liveavatar_nb.simulator.session.commands import LONGEST_NAME, Wrong
+from liveavatar_nb.simulator.session.packets import LONGEST_PACKET, SPEAK_RESPONSE, SPEAK_TEXT, TYPES, Packet, read
 
 ID = "6cf2e4c4-4a3c-4a3b-9d43-0d3f9f3a4a11"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from liveavatar_nb.simulator.clock import SECOND
-from liveavatar_nb.simulator.speech import LATENCY, Event, Speech
+from liveavatar_nb.simulator.session.speech import LATENCY, Event, Speech
 
 ONE_SECOND = bytes(48_000)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb.simulator.account import Persona, Session
+from liveavatar_nb.simulator.account.ledger import Persona, Session
 from liveavatar_nb.simulator.clock import SECOND, Clock
-from liveavatar_nb.simulator.conversation import Conversation
-from liveavatar_nb.simulator.dialogue import HEARD, MOST_DOTS, Dialogue
-from liveavatar_nb.simulator.line import Line
-from liveavatar_nb.simulator.sockets import Connection
-from liveavatar_nb.simulator.stage import Stage
+from liveavatar_nb.simulator.session.conversation import Conversation
+from liveavatar_nb.simulator.session.dialogue import HEARD, MOST_DOTS, Dialogue
+from liveavatar_nb.simulator.session.drawn_room import Line
+from liveavatar_nb.simulator.session.stage import Stage
+from liveavatar_nb.simulator.session.websocket import Connection
 
 from .inside import Socket, served, started
 

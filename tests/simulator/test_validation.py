@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb.simulator.history import DESK, SECRET, TALK
+from liveavatar_nb.simulator.account.history import DESK, SECRET, TALK
 
 ANN = "17c84221-a0d7-5c7a-a308-c13573a16a2e"
 ID = "99999999-2222-3333-4444-555555555555"

@@ -10,10 +10,10 @@ import numpy as np
 import psutil
 import pytest
 
-from liveavatar_nb.simulator import voice
-from liveavatar_nb.simulator.languages import LANGUAGES
-from liveavatar_nb.simulator.speech import BYTES_A_SECOND
-from liveavatar_nb.simulator.voice import CHARACTERS_A_SECOND, MOST_KEPT, Voice, babble
+from liveavatar_nb.simulator.account.languages import LANGUAGES
+from liveavatar_nb.simulator.session import voice
+from liveavatar_nb.simulator.session.speech import BYTES_A_SECOND
+from liveavatar_nb.simulator.session.voice import CHARACTERS_A_SECOND, MOST_KEPT, Voice, babble
 from tests.conftest import missing
 from tests.waiting import until
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..looks import Look
-from ..speech import BYTES_A_SECOND, SAMPLE_BYTES, SAMPLE_RATE
+from ..drawing.looks import Look
+from ..session.speech import BYTES_A_SECOND, SAMPLE_BYTES, SAMPLE_RATE
 from . import ears
 from .face import SIZES, Expressed, Expression, paint
 from .server import ServerFailed

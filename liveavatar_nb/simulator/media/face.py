@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from ..looks import Look
-from ..pictures import EYES_PART, HEIGHT, MOUTH_PART, MOUTHS, WIDTH, Part, draw
+from ..drawing.looks import Look
+from ..drawing.pictures import EYES_PART, HEIGHT, MOUTH_PART, MOUTHS, WIDTH, Part, draw
 
 if TYPE_CHECKING:
     from livekit.rtc import VideoFrame

@@ -6,7 +6,7 @@ import json
 
 from starlette.responses import Response
 
-from ..account import usual_code
+from ..account.ledger import usual_code
 
 
 def answer(status: int, data: object, headers: dict[str, str] | None = None) -> Response:

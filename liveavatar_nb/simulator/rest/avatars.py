@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from .. import rules
-from ..account import Refused
-from ..avatars import Avatar
+from ..account.avatars import Avatar
+from ..account.ledger import Refused
 from ..clock import moment
 from ..service import Service
+from . import rules
 from .calls import Answer, Call, Function
 
 

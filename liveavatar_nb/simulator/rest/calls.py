@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from ..account import Refused, Session
+from ..account.ledger import Refused, Session
 from ..service import Service
-from ..validation import Invalid, Location, Record, ensure, parse, problem
+from .validation import Invalid, Location, Record, ensure, parse, problem
 
 PAGE_SIZE: Final = 20
 LARGEST_PAGE: Final = 100

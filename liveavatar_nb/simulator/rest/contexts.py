@@ -7,10 +7,10 @@ from dataclasses import replace
 from html import escape
 from typing import Any, Final
 
-from .. import rules
-from ..account import Refused
-from ..belongings import Context
+from ..account.belongings import Context
+from ..account.ledger import Refused
 from ..clock import moment
+from . import rules
 from .calls import Answer, Call, Function
 
 

@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..account import Refused
+from ..account.ledger import Refused
 from ..faults import REST_KINDS, Fault
-from ..operations import Operation
 from ..service import Service, masked
-from ..validation import Invalid, parse
 from .answers import answer, failure
 from .calls import Call, Function
 from .damage import damaged
+from .operations import Operation
+from .validation import Invalid, parse
 
 SUCCESS: Final = 1000
 NO_CONTENT: Final = 204

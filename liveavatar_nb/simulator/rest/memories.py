@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from .. import rules
-from ..account import Refused, Session
-from ..belongings import Memory
+from ..account.belongings import Memory
+from ..account.ledger import Refused, Session
 from ..clock import moment
+from . import rules
 from .calls import Answer, Call, Function
 
 MEMORY_TYPE: Final = "session"

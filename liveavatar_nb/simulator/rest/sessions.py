@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .. import rules
-from ..account import Line, Refused, Session, shown
+from ..account.ledger import Line, Refused, Session, shown
 from ..clock import SECOND, moment
 from ..media.tokens import claims, lacking
 from ..service import Service
-from ..stage import Stage
+from ..session.stage import Stage
+from . import rules
 from .calls import Answer, Call, Function
 from .tokens import token
 

@@ -6,11 +6,11 @@ import uuid
 from dataclasses import replace
 from typing import Any, Final
 
-from .. import rules
-from ..account import shown
-from ..belongings import LlmConfiguration, Secret
+from ..account.belongings import LlmConfiguration, Secret
+from ..account.languages import LANGUAGES
+from ..account.ledger import shown
 from ..clock import moment
-from ..languages import LANGUAGES
+from . import rules
 from .calls import Answer, Call, Function
 
 

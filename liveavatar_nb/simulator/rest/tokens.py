@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .. import rules
-from ..account import Mode, Persona, Refused
-from ..avatars import SANDBOX_AVATAR, Avatar
-from ..belongings import Context
+from ..account.avatars import SANDBOX_AVATAR, Avatar
+from ..account.belongings import Context
+from ..account.ledger import Mode, Persona, Refused
 from ..media.tokens import Room
 from ..service import Service
-from ..validation import Invalid, Record, ensure, problem
+from . import rules
 from .calls import Answer, Call
+from .validation import Invalid, Record, ensure, problem
 
 
 def token(call: Call) -> Answer:

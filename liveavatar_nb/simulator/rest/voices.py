@@ -7,11 +7,11 @@ import uuid
 from dataclasses import replace
 from typing import Final
 
-from .. import rules
-from ..account import Refused
+from ..account.ledger import Refused
+from ..account.voice_preview import preview as sound
+from ..account.voices import Voice
 from ..clock import moment
-from ..tones import preview as sound
-from ..voices import Voice
+from . import rules
 from .calls import Answer, Call, Function
 
 BOUND_TAG: Final = "third_party"

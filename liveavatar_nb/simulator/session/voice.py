@@ -12,7 +12,7 @@ from collections import OrderedDict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from .languages import LANGUAGES
+from ..account.languages import LANGUAGES
 from .speech import SAMPLE_BYTES, SAMPLE_RATE
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from .account import Session
+from ..account.ledger import Session
+from ..faults import ROOM
+from ..rest.validation import Invalid, parse
+from ..service import Service
 from .delivery import raw
-from .faults import ROOM
-from .service import Service
-from .sockets import ABNORMAL, REFUSED, REPLACED
 from .stage import Stage
-from .validation import Invalid, parse
+from .websocket import ABNORMAL, REFUSED, REPLACED
 
 PREFIX: Final = "/_simulator/room/"
 TOPIC: Final = "line"

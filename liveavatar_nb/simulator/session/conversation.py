@@ -9,17 +9,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from .account import Session
+from ..account.ledger import Session
+from ..faults import ROOM
 from .commands import Wrong
 from .delivery import Delivery
 from .dialogue import Dialogue, Happening, Sound
-from .faults import ROOM
 from .packets import INTERRUPT, POSES, SPEAK_RESPONSE, SPEAK_TEXT, START_PUSH, Packet, read
 from .speech import Event
 from .voice import Voice
 
 if TYPE_CHECKING:
-    from .service import Service
+    from ..service import Service
 
 RESPONSE_TOPIC: Final = "agent-response"
 

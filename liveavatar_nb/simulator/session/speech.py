@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .clock import SECOND
+from ..clock import SECOND
 from .heard import State
 
 SAMPLE_RATE: Final = 24_000

@@ -9,14 +9,14 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from .account import Session
+from ..account.ledger import Session
+from ..faults import SOCKET, Fault
+from ..rest.answers import failure
+from ..service import Service
 from .commands import Command, Wrong, measure, read
 from .cues import Cues
 from .delivery import Delivery, raw
-from .faults import SOCKET, Fault
 from .heard import Frame
-from .rest.answers import failure
-from .service import Service
 from .speech import BYTES_A_SECOND, Event, Speech
 
 REFUSED: Final = 4401  # before the handshake is answered it becomes HTTP 403

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from .clock import SECOND
+from ..clock import SECOND
 from .speech import Speech, Utterance, duration
 
 LONGEST_FIRST: Final = 1_500_000  # microseconds of sound in an utterance's first frame

@@ -13,9 +13,9 @@ from typing import Any, Final, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from .faults import Fault
-from .heard import Frame, Heard
 from .options import HIGHEST_SPEED, LONGEST_ADVANCE, LiveKit, Options, Spelling, header_safe, number
 from .process import ChildProcess, SimulatorError
+from .session.heard import Frame, Heard
 
 KEY_BYTES: Final = 32
 ADMIN_LIMIT: Final = 10.0  # seconds for one question of the owner

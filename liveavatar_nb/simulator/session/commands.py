@@ -6,8 +6,8 @@ import base64
 from dataclasses import dataclass
 from typing import Final
 
+from ..rest.validation import Invalid, parse
 from .speech import SAMPLE_BYTES
-from .validation import Invalid, parse
 
 LONGEST_FRAME: Final = 1_000_000  # bytes
 LONGEST_NAME: Final = 256  # characters of a type or an event id that are read: they are kept for long

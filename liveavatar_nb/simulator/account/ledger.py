@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Literal
 
-from .clock import MINUTE, SECOND
-from .media.tokens import Room
+from ..clock import MINUTE, SECOND
+from ..media.tokens import Room
 
 Mode = Literal["FULL", "LITE"]
 CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Final
 
-from .faults import SOCKET, Fault, Switchboard
+from ..faults import SOCKET, Fault, Switchboard
 from .speech import Event
 
 SPOKEN = ("agent.speak_started", "agent.speak_ended", "agent.speak_interrupted")

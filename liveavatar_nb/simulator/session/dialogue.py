@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from .account import Line, Persona
+from ..account.ledger import Line, Persona
+from ..clock import SECOND
 from .brain import Brain, transcribed
-from .clock import SECOND
 from .speech import LATENCY, Event, duration
 from .voice import seconds_of
 

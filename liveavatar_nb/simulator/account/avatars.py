@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from ..drawing.looks import CHROMA, FEATURED, Look, any_look
 from .identity import CREATED_AT, identifier
-from .looks import CHROMA, FEATURED, Look, any_look
 from .voices import Voice, public_voice
 
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"

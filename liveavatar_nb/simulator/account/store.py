@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
-from .account import Refused
+from .ledger import Refused
 
 SHOWN_ID: Final = 64
 

@@ -6,17 +6,17 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from .account import Session
-from .clock import SECOND
+from ..account.ledger import Session
+from ..clock import SECOND
+from ..media.actor import Actor
+from ..media.host import AVATAR, CLIENT
+from ..media.tokens import Room
 from .conversation import Conversation
 from .critic import Critic
-from .media.actor import Actor
-from .media.host import AVATAR, CLIENT
-from .media.tokens import Room
 from .speech import BYTES_A_SECOND, SAMPLE_BYTES, SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from .service import Service
+    from ..service import Service
 
 CONTROL_TOPIC: Final = "agent-control"
 ROOM_PIECE: Final = BYTES_A_SECOND // 50  # bytes of sound that go into the room at once: 20 ms

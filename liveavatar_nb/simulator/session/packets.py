@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
+from ..rest.validation import Invalid, parse
 from .commands import LONGEST_NAME, Wrong
-from .validation import Invalid, parse
 
 LONGEST_PACKET: Final = 15_000  # bytes: more does not go over a data channel in one piece
 SPEAK_TEXT: Final = "avatar.speak_text"

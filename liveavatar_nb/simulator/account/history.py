@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from .account import Line, Mode, Session
+from ..clock import MINUTE, SECOND
 from .avatars import SANDBOX_AVATAR
 from .belongings import Context, LlmConfiguration, Memory, Secret
-from .clock import MINUTE, SECOND
 from .identity import identifier
+from .ledger import Line, Mode, Session
 
 if TYPE_CHECKING:
-    from .service import Service
+    from ..service import Service
 
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR

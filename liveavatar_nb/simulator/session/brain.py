@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .account import Persona
+from ..account.ledger import Persona
 
 LONGEST_QUOTE: Final = 160  # characters
 SHORTEST_WORD: Final = 4  # characters of a word that tells what a sentence is about

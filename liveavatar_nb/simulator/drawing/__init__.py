@@ -1,0 +1,1 @@
+"""The avatars as they are drawn."""
