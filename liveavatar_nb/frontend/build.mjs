@@ -15,7 +15,7 @@ const mediaBanner = `/* liveavatar_nb ${version}. Contains livekit-client (Apach
 const widgets = ["picker", "panel", "studio", "talk", "view", "wire"];
 
 await build({
-  entryPoints: widgets.map((name) => join(here, "src", `${name}.tsx`)),
+  entryPoints: widgets.map((name) => join(here, "src", "widgets", `${name}.tsx`)),
   outdir: out,
   bundle: true,
   format: "esm",
@@ -29,8 +29,8 @@ await build({
 });
 // The heavy part, which a page asks for when it is to join a room.
 await build({
-  entryPoints: { media: join(here, "src", "media", "index.ts") },
-  inject: [join(here, "src", "media", "discreet.ts")],
+  entryPoints: { media: join(here, "src", "room", "media", "index.ts") },
+  inject: [join(here, "src", "room", "media", "discreet.ts")],
   outdir: out,
   bundle: true,
   format: "esm",

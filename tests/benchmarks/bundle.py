@@ -51,7 +51,7 @@ def _zipped(content: bytes) -> float:
 
 def _packages(name: str, folder: Path) -> dict[str, int]:
     """Bytes of a bundle by the package that they came of, the greatest first; esbuild counts them."""
-    entry = "src/media/index.ts" if name == "media" else f"src/{name}.tsx"
+    entry = "src/room/media/index.ts" if name == "media" else f"src/widgets/{name}.tsx"
     esbuild = shutil.which("esbuild", path=FRONT_END / "node_modules/.bin")
     if esbuild is None:
         raise FileNotFoundError("the front end's packages are not installed: npm ci in liveavatar_nb/frontend")

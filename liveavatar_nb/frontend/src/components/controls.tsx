@@ -1,8 +1,8 @@
 /** Start on the left, Stop on the right, never in the same place: a double click on Start cannot hit Stop. */
 import { Check, Circle, LoaderCircle, OctagonPause, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
-import { beganAt, elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state";
-import { clock, closingWords, creditWords, offer } from "../words";
+import { beganAt, elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state/state";
+import { clock, closingWords, creditWords, offer } from "../state/words";
 import { useNow } from "./hooks";
 
 function Steps({ steps, moving }: { steps: Session["steps"]; moving: boolean }) {

@@ -1,8 +1,8 @@
 /** A face that the page draws by itself: its mouth follows what is said, or moves while it is said to talk. */
 import { useEffect, useRef } from "preact/hooks";
-import { facePictures, type FacePictures } from "../faces";
-import type { Link } from "../link";
-import type { Room } from "../rooms";
+import { facePictures, type FacePictures } from "../room/faces";
+import type { Link } from "../link/link";
+import type { Room } from "../room/room";
 import { hue } from "./face";
 
 const WIDTH = 1280;

@@ -1,8 +1,8 @@
 /** The head and the foot of the panel and the studio. */
 import { FlaskConical } from "lucide-preact";
 import type { Session } from "../contract";
-import type { PanelState } from "../state";
-import { duration, modeWords } from "../words";
+import type { PanelState } from "../state/state";
+import { duration, modeWords } from "../state/words";
 import { Copied, CopyButton, ShowButton, useCopy } from "./copy";
 import { useNow } from "./hooks";
 

@@ -1,8 +1,8 @@
 /** A component's part in the room of the session that its widget shows. */
 import { useEffect, useReducer, useState } from "preact/hooks";
 import type { Session } from "../contract";
-import type { Link } from "../link";
-import { isInRoom, loadLibrary, type Room, watchRoom } from "../rooms";
+import type { Link } from "../link/link";
+import { isInRoom, loadLibrary, type Room, watchRoom } from "../room/room";
 
 /** Where the page hears nothing more of the session, it has no business in the room. */
 const DEAF = new Set(["gone", "lost", "saved"]);

@@ -2,7 +2,7 @@
 import { LoaderCircle, MonitorUp, Volume2 } from "lucide-preact";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Room } from "../rooms";
+import type { Room } from "../room/room";
 import { Note } from "./note";
 
 interface VideoProps {

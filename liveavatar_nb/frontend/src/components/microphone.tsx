@@ -2,9 +2,9 @@
 import { ChevronUp, LoaderCircle, Mic, MicOff } from "lucide-preact";
 import { useEffect, useReducer, useRef } from "preact/hooks";
 import type { Abilities } from "../contract";
-import type { Link } from "../link";
-import type { SharedRoom } from "../media/types";
-import { Microphone as Line, type MicrophoneState } from "../tools/microphone";
+import type { Link } from "../link/link";
+import type { SharedRoom } from "../room/media/types";
+import { Microphone as Line, type MicrophoneState } from "../room/microphone";
 import { useId } from "./hooks";
 import { Menu } from "./menu";
 import { Note } from "./note";

@@ -1,7 +1,7 @@
 /** One message of the wire log, opened. */
 import { X } from "lucide-preact";
-import { megabytes } from "../words";
-import type { KeptRow } from "../wirerows";
+import { megabytes } from "../state/words";
+import type { KeptRow } from "../link/wirerows";
 import { Copied, CopyButton, useCopy } from "./copy";
 
 export function Payload({ row, onClose }: { row: KeptRow; onClose: () => void }) {

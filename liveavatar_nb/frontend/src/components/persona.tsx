@@ -3,9 +3,9 @@ import { LoaderCircle, Pencil, Plus, Search, Square, Volume2 } from "lucide-prea
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { ContextDetail, Persona, Settings, Voice } from "../contract";
-import type { Drafts, Edit, Fresh } from "../drafts";
-import type { Previews } from "../previews";
-import { fold, plural } from "../words";
+import type { Drafts, Edit, Fresh } from "../link/drafts";
+import type { Previews } from "../link/previews";
+import { fold, plural } from "../state/words";
 import { Choice } from "./choice";
 import { useId } from "./hooks";
 import { Note } from "./note";

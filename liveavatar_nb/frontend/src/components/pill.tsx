@@ -1,5 +1,5 @@
 /** The state as a pill: a dot and words. */
-import { isRunning, isUnconfirmed, type PanelState } from "../state";
+import { isRunning, isUnconfirmed, type PanelState } from "../state/state";
 import { useNow } from "./hooks";
 
 const WORDS: Record<PanelState["status"], string> = {

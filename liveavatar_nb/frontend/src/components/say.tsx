@@ -1,7 +1,7 @@
 /** A text for the avatar: to answer, or to say word for word. */
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Drafts } from "../drafts";
-import type { TalkState } from "../state";
+import type { Drafts } from "../link/drafts";
+import type { TalkState } from "../state/state";
 import { useId } from "./hooks";
 
 /** As many characters as Python takes. */

@@ -2,9 +2,9 @@
 import { AudioLines, FileUp, ListEnd, Play, Plus, X } from "lucide-preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Sound, Utterance } from "../contract";
-import { saidOf, type TalkState } from "../state";
-import type { Upload, Uploads } from "../uploads";
-import { clock, megabytes } from "../words";
+import { saidOf, type TalkState } from "../state/state";
+import type { Upload, Uploads } from "../link/uploads";
+import { clock, megabytes } from "../state/words";
 import { useNow } from "./hooks";
 
 interface Props {

@@ -2,10 +2,10 @@
 import { FlaskConical, MonitorOff, UserRound } from "lucide-preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Picture } from "../contract";
-import type { Link } from "../link";
-import type { Picturing } from "../media/types";
-import type { Room } from "../rooms";
-import type { PanelState } from "../state";
+import type { Link } from "../link/link";
+import type { Picturing } from "../room/media/types";
+import type { Room } from "../room/room";
+import type { PanelState } from "../state/state";
 import { DrawnFace } from "./drawnface";
 import { Face } from "./face";
 import { useRoom } from "./inroom";

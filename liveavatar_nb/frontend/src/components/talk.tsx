@@ -3,10 +3,10 @@ import { AudioLines, CornerDownRight, Ear, MessagesSquare, Mic, UserRound } from
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Utterance } from "../contract";
-import type { Drafts } from "../drafts";
-import { saidOf, type TalkState } from "../state";
-import type { Uploads } from "../uploads";
-import { clock, isActive, plural } from "../words";
+import type { Drafts } from "../link/drafts";
+import { saidOf, type TalkState } from "../state/state";
+import type { Uploads } from "../link/uploads";
+import { clock, isActive, plural } from "../state/words";
 import { InterruptButton } from "./controls";
 import { useNow } from "./hooks";
 import { Note } from "./note";

@@ -2,15 +2,15 @@
 import { Camera, CircleDot, Pipette, Square, Trash, Wallpaper } from "lucide-preact";
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import type { Saved, Session } from "../contract";
-import type { Link } from "../link";
-import type { ToolProps } from "../media/types";
+import type { Link } from "../link/link";
+import type { ToolProps } from "../room/media/types";
 import { Backdrop, type BackdropKind } from "../tools/backdrop";
 import type { Key } from "../tools/chroma";
 import { fromHex, toHex } from "../tools/colours";
 import { Desk, type Stand } from "../tools/desk";
 import { pickPoint } from "../tools/pick";
 import { sizeWords } from "../tools/recorder";
-import { clock } from "../words";
+import { clock } from "../state/words";
 import { Choice } from "./choice";
 import { useNow } from "./hooks";
 import { Menu } from "./menu";

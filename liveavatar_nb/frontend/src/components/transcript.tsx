@@ -2,7 +2,7 @@
 import { ArrowDown, Mic } from "lucide-preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Line } from "../contract";
-import type { TalkState } from "../state";
+import type { TalkState } from "../state/state";
 
 /** So near to the end, in pixels, the reader follows it. */
 const NEAR = 24;

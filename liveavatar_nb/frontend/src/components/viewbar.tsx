@@ -13,8 +13,8 @@ import {
   VolumeX,
 } from "lucide-preact";
 import type { ComponentChildren } from "preact";
-import type { Quality } from "../media/types";
-import type { Room } from "../rooms";
+import type { Quality } from "../room/media/types";
+import type { Room } from "../room/room";
 
 const QUALITIES = {
   excellent: { Icon: Signal, words: "Connection: excellent" },

@@ -2,8 +2,8 @@
 import { Save, Search } from "lucide-preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Timing } from "../contract";
-import { milliseconds, plural } from "../words";
-import type { KeptRow, WireRows } from "../wirerows";
+import { milliseconds, plural } from "../state/words";
+import type { KeptRow, WireRows } from "../link/wirerows";
 import { Choice } from "./choice";
 import { Note } from "./note";
 import { Payload } from "./payload";

@@ -1,5 +1,5 @@
 /** What is behind the avatar: as it came, or the key's colour taken out and something else put there. */
-import type { Picturing } from "../media/types";
+import type { Picturing } from "../room/media/types";
 import { type Behind, type Key, Keyer, NoWebGL } from "./chroma";
 import { type Colour, fromHex, GREEN, groundOf } from "./colours";
 

@@ -1,7 +1,7 @@
 /** The tools of one widget on this page: what its views share, and who of them answers Python. */
 import type { Message, Session } from "../contract";
-import type { Link } from "../link";
-import type { Picturing, SharedRoom } from "../media/types";
+import type { Link } from "../link/link";
+import type { Picturing, SharedRoom } from "../room/media/types";
 import { type Backdrop, Look, sizeOf } from "./backdrop";
 import { BUTTON_LIMITS, Recorder, type RecordLimits, type RecordSource } from "./recorder";
 import { Repeater } from "./repeater";

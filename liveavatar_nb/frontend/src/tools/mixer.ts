@@ -1,5 +1,5 @@
 /** The sound of a room as one track that stays, while the room's own tracks come and go. */
-import type { SharedRoom } from "../media/types";
+import type { SharedRoom } from "../room/media/types";
 
 /** A browser that lets no sound be made without a click leaves the mixer asleep: it is waited for so long. */
 const WAKE_MS = 300;

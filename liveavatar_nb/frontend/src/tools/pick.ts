@@ -1,5 +1,5 @@
 /** A point of the picture on the stage, picked by a click. */
-import type { Picturing } from "../media/types";
+import type { Picturing } from "../room/media/types";
 import { sizeOf } from "./backdrop";
 
 /** Shares of the picture's width and height. */

@@ -1,6 +1,6 @@
 /** A picture of what is on the stage, as PNG, and its way to Python. */
-import type { Link } from "../link";
-import type { Picturing } from "../media/types";
+import type { Link } from "../link/link";
+import type { Picturing } from "../room/media/types";
 import { type Backdrop, sizeOf } from "./backdrop";
 import { inParts, PART_BYTES } from "./parts";
 

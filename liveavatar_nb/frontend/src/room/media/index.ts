@@ -17,7 +17,7 @@ import {
   RoomEvent,
   Track,
 } from "livekit-client";
-import type { RoomNews } from "../contract";
+import type { RoomNews } from "../../contract";
 import { answers } from "./reach";
 import type { MediaLibrary, Quality, RoomHandle } from "./types";
 

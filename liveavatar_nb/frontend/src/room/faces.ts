@@ -1,5 +1,5 @@
 /** The pictures of drawn faces, asked for by the command `face`. */
-import type { Link } from "./link";
+import type { Link } from "../link/link";
 
 /** How long Python may take to draw them, in milliseconds. */
 const LIMIT_MS = 10_000;

@@ -1,14 +1,14 @@
 /** The page of SessionPanel. */
 import { useState } from "preact/hooks";
-import { Controls } from "./components/controls";
-import { Foot, Head } from "./components/frame";
-import { Announcer, Notes } from "./components/notes";
-import { Pill } from "./components/pill";
-import { SettingsForm } from "./components/settings";
-import { PANEL_TRAITS } from "./contract";
-import type { Link } from "./link";
-import { widget } from "./mount";
-import { blockedBy, isRunning, panelState, personaOf } from "./state";
+import { Controls } from "../components/controls";
+import { Foot, Head } from "../components/frame";
+import { Announcer, Notes } from "../components/notes";
+import { Pill } from "../components/pill";
+import { SettingsForm } from "../components/settings";
+import { PANEL_TRAITS } from "../contract";
+import type { Link } from "../link/link";
+import { widget } from "../link/mount";
+import { blockedBy, isRunning, panelState, personaOf } from "../state/state";
 
 function Panel({ link }: { link: Link }) {
   const [isOpen, setOpen] = useState(false);

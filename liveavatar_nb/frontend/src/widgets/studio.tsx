@@ -1,16 +1,16 @@
 /** The page of Studio: gallery, stage, panel, talk and wire in one frame. */
 import { useRef, useState } from "preact/hooks";
-import { Controls } from "./components/controls";
-import { Foot, Head } from "./components/frame";
-import { Gallery } from "./components/gallery";
-import { useRoom } from "./components/inroom";
-import { Microphone } from "./components/microphone";
-import { Announcer, Notes } from "./components/notes";
-import { SettingsForm } from "./components/settings";
-import { Stage } from "./components/stage";
-import { Tabs } from "./components/tabs";
-import { TalkTab } from "./components/talk";
-import { WireTab } from "./components/wire";
+import { Controls } from "../components/controls";
+import { Foot, Head } from "../components/frame";
+import { Gallery } from "../components/gallery";
+import { useRoom } from "../components/inroom";
+import { Microphone } from "../components/microphone";
+import { Announcer, Notes } from "../components/notes";
+import { SettingsForm } from "../components/settings";
+import { Stage } from "../components/stage";
+import { Tabs } from "../components/tabs";
+import { TalkTab } from "../components/talk";
+import { WireTab } from "../components/wire";
 import {
   type Abilities,
   type Avatar,
@@ -19,9 +19,9 @@ import {
   PICKER_TRAITS,
   TALK_TRAITS,
   VIEW_TRAITS,
-} from "./contract";
-import type { Link } from "./link";
-import { widget } from "./mount";
+} from "../contract";
+import type { Link } from "../link/link";
+import { widget } from "../link/mount";
 import {
   blockedBy,
   isRunning,
@@ -30,7 +30,7 @@ import {
   type Status,
   type TalkState,
   talkState,
-} from "./state";
+} from "../state/state";
 
 const AVATAR = 0;
 const TALK = 1;

@@ -2,8 +2,8 @@
  * The way into a new session's room, which Python tells by itself who shows the session from its start: a round trip
  * less. It comes with the news of the session, before anything here could have asked.
  */
-import type { RoomAnswer } from "./contract";
-import { registry } from "./registry";
+import type { RoomAnswer } from "../contract";
+import { registry } from "../shared";
 
 /** Python expects a page that it told the way in for 5 s. */
 const FRESH_MS = 3000;

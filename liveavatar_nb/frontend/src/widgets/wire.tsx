@@ -1,9 +1,9 @@
 /** The page of WireLog. */
-import { WireTab } from "./components/wire";
-import { Note } from "./components/note";
-import type { Link } from "./link";
-import { widget } from "./mount";
-import { blockedBy } from "./state";
+import { WireTab } from "../components/wire";
+import { Note } from "../components/note";
+import type { Link } from "../link/link";
+import { widget } from "../link/mount";
+import { blockedBy } from "../state/state";
 
 function Wire({ link }: { link: Link }) {
   const blocked = blockedBy(link);

@@ -1,6 +1,6 @@
 /** What LiveView shows: a panel's state as far as its traits go. Pure. */
-import type { Problem, Still } from "./contract";
-import type { Link } from "./link";
+import type { Problem, Still } from "../contract";
+import type { Link } from "../link/link";
 import { type PanelState, panelState } from "./state";
 
 export function viewState(link: Link): PanelState {

@@ -4,15 +4,15 @@
  */
 import type { AnyModel } from "@anywidget/types";
 import { ControlChannel } from "./channel";
-import type { Command, Line, Message, Problem, Session, SoundLimits, Utterance } from "./contract";
+import type { Command, Line, Message, Problem, Session, SoundLimits, Utterance } from "../contract";
 import { Drafts } from "./drafts";
 import { type Kernel, isPast, kernelOf } from "./kernel";
 import { Pictures } from "./pictures";
-import { keepOffer } from "./offers";
-import { registry } from "./registry";
+import { keepOffer } from "../room/offers";
+import { registry } from "../shared";
 import { Previews } from "./previews";
 import { Uploads } from "./uploads";
-import { isActive } from "./words";
+import { isActive } from "../state/words";
 import { WireRows } from "./wirerows";
 
 /** An ordinary message that is not acknowledged by then waits for a running cell. */

@@ -2,12 +2,12 @@
  * The rooms that this page is in: one for each session, however many views of however many widgets show it. The
  * widget that joined speaks for the page; where it goes, another's takes over.
  */
-import type { Message, RoomAnswer, RoomFacts, RoomNews, Session } from "./contract";
-import type { Link } from "./link";
+import type { Message, RoomAnswer, RoomFacts, RoomNews, Session } from "../contract";
+import type { Link } from "../link/link";
 import { Loudspeaker } from "./loudspeaker";
 import type { MediaLibrary, Quality, RoomHandle, SharedRoom } from "./media/types";
 import { takeOffer } from "./offers";
-import { registry } from "./registry";
+import { registry } from "../shared";
 
 /** A page that is not in the room by then shows the drawn face, and goes on trying. */
 const PATIENCE_MS = 3000;

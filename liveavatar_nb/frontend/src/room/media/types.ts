@@ -1,6 +1,6 @@
 /** What the parts of the page that deal with a session's room know of each other. Types alone: media.js is not bundled in. */
-import type { RoomNews } from "../contract";
-import type { Link } from "../link";
+import type { RoomNews } from "../../contract";
+import type { Link } from "../../link/link";
 
 export type Quality = "excellent" | "good" | "poor" | "lost" | "unknown";
 

@@ -1,10 +1,10 @@
 /** The page of Talk. */
-import { TalkTab } from "./components/talk";
-import { Note } from "./components/note";
-import { TALK_TRAITS } from "./contract";
-import type { Link } from "./link";
-import { widget } from "./mount";
-import { blockedBy, talkState } from "./state";
+import { TalkTab } from "../components/talk";
+import { Note } from "../components/note";
+import { TALK_TRAITS } from "../contract";
+import type { Link } from "../link/link";
+import { widget } from "../link/mount";
+import { blockedBy, talkState } from "../state/state";
 
 function Talk({ link }: { link: Link }) {
   const blocked = blockedBy(link);

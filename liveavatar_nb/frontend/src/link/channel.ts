@@ -4,7 +4,7 @@
  * views use it: each model has its own instance of this script, so it is kept at a global symbol.
  */
 import { type Kernel, type KernelComm, isPast } from "./kernel";
-import { registry } from "./registry";
+import { registry } from "../shared";
 
 const TARGET = "liveavatar_nb.control";
 /** How long a kernel may take to say what it is and to start the subshell, in milliseconds. */

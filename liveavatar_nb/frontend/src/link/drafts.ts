@@ -1,5 +1,5 @@
 /** What was typed and is not sent or saved yet: it outlives the tab, the view and the cell's output. */
-import type { ContextDetail, Line, Problem, Utterance } from "./contract";
+import type { ContextDetail, Line, Problem, Utterance } from "../contract";
 
 /** A problem that is told so long after a text was sent, in milliseconds, is another matter. */
 const DOUBT_MS = 15_000;

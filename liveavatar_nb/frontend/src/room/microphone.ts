@@ -1,6 +1,6 @@
 /** The user's microphone in an avatar's room: opened by a click, heard while it is on, given back when it is not used. */
-import type { RoomHandle, SharedRoom } from "../media/types";
-import { registry } from "../registry";
+import type { RoomHandle, SharedRoom } from "./media/types";
+import { registry } from "../shared";
 
 /** off: none is open; opening: the browser asks; muted: what it hears goes nowhere; on: the avatar hears it. */
 export type MicrophoneState = "off" | "opening" | "muted" | "on";

@@ -1,5 +1,5 @@
 /** A voice to listen to: asked for by a click, one at a time, and forgotten when it was heard. */
-import type { Problem } from "./contract";
+import type { Problem } from "../contract";
 
 type Ask = (command: "voice", args: { voice_id: string }) => Promise<boolean>;
 

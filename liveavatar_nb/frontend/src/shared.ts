@@ -1,9 +1,9 @@
 /** What is one for a page, however many widgets are on it: each model has its own instance of this script. */
-import type { ControlChannel } from "./channel";
+import type { ControlChannel } from "./link/channel";
 import type { RoomAnswer } from "./contract";
-import type { MediaLibrary, SharedRoom } from "./media/types";
-import type { Room } from "./rooms";
-import type { Microphone } from "./tools/microphone";
+import type { MediaLibrary, SharedRoom } from "./room/media/types";
+import type { Room } from "./room/room";
+import type { Microphone } from "./room/microphone";
 
 const REGISTRY = Symbol.for("liveavatar_nb");
 

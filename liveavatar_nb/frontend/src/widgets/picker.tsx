@@ -1,11 +1,11 @@
 /** The page of AvatarPicker. */
 import { useState } from "preact/hooks";
-import { Gallery } from "./components/gallery";
-import { Note } from "./components/note";
-import { type Avatar, type Catalogue, PICKER_TRAITS } from "./contract";
-import type { Link } from "./link";
-import { widget } from "./mount";
-import { blockedBy, pickedId } from "./state";
+import { Gallery } from "../components/gallery";
+import { Note } from "../components/note";
+import { type Avatar, type Catalogue, PICKER_TRAITS } from "../contract";
+import type { Link } from "../link/link";
+import { widget } from "../link/mount";
+import { blockedBy, pickedId } from "../state/state";
 
 function Picker({ link }: { link: Link }) {
   const [sandbox, setSandbox] = useState(false);

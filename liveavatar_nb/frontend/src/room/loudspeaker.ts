@@ -1,5 +1,5 @@
 /** What the avatar says, to this page's ears: a track of a room, or PCM of a drawn one; one graph for both. */
-import { registry } from "./registry";
+import { registry } from "../shared";
 
 /** Of the PCM that Python sends, in Hz. */
 const PCM_RATE = 24_000;

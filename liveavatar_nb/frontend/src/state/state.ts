@@ -15,9 +15,9 @@ import type {
   Sound,
   SoundLimits,
   Utterance,
-} from "./contract";
-import type { Link } from "./link";
-import type { Refusal, Upload } from "./uploads";
+} from "../contract";
+import type { Link } from "../link/link";
+import type { Refusal, Upload } from "../link/uploads";
 import { isActive, isPickable } from "./words";
 
 export type Status = "idle" | "starting" | "live" | "stopping" | "ended" | "failed" | "gone";

@@ -1,13 +1,13 @@
 /** The page of LiveView: one session's picture and sound, its clock, and Stop. */
-import { Controls } from "./components/controls";
-import { Announcer, Notes } from "./components/notes";
-import { Pill } from "./components/pill";
-import { Stage } from "./components/stage";
-import { type Still, VIEW_TRAITS } from "./contract";
-import type { Link } from "./link";
-import { widget } from "./mount";
-import { isRunning, isUnconfirmed } from "./state";
-import { viewState } from "./viewstate";
+import { Controls } from "../components/controls";
+import { Announcer, Notes } from "../components/notes";
+import { Pill } from "../components/pill";
+import { Stage } from "../components/stage";
+import { type Still, VIEW_TRAITS } from "../contract";
+import type { Link } from "../link/link";
+import { widget } from "../link/mount";
+import { isRunning, isUnconfirmed } from "../state/state";
+import { viewState } from "../state/viewstate";
 
 /** Nothing is shown, and nothing was. */
 function NoSession({ link }: { link: Link }) {

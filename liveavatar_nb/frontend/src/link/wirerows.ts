@@ -1,5 +1,5 @@
 /** The rows of the wire log that this page has; Python sends what is new while they are looked at. */
-import type { Problem, Timing, WireRow } from "./contract";
+import type { Problem, Timing, WireRow } from "../contract";
 
 /** Python tells what is new for 30 s after it was asked. */
 const ASK_MS = 10_000;
