@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .client import AsyncLiveAvatar
     from .config import Masked
     from .errors import LiveAvatarException
-    from .models.records import NewContext
+    from .models.contexts import NewContext
     from .protection.orphans import OwnedSession
     from .protocol.events import Event
     from .rest.api import LiveAvatarAPI
@@ -45,7 +45,7 @@ _HOMES = {
     "LiveAvatarException": "errors",
     "LiveView": "widgets.view",
     "Masked": "config",
-    "NewContext": "models.records",
+    "NewContext": "models.contexts",
     "OwnedSession": "protection.orphans",
     "Room": "sync.rooms",
     "Session": "sync.session",

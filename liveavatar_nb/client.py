@@ -29,9 +29,11 @@ from .errors import (
     StopNotConfirmed,
     warn,
 )
+from .models.avatars import Avatar
 from .models.base import Records
-from .models.records import Avatar, Context, ContextDetail, NewContext, Voice
+from .models.contexts import Context, ContextDetail, NewContext
 from .models.requests import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
+from .models.voices import Voice
 from .protection.orphans import (
     OwnedSession,
     all_running,

@@ -34,7 +34,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from .config import Masked
 from .errors import InvalidArgument
-from .wirelog.exchange import SECRET_NAME
+from .masking import SECRET_NAME
 
 P = ParamSpec("P")
 R = TypeVar("R")

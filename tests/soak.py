@@ -30,7 +30,8 @@ from websockets.sync.client import connect
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
 from liveavatar_nb.errors import LiveAvatarException
-from liveavatar_nb.models.records import Avatar, NewContext
+from liveavatar_nb.models.avatars import Avatar
+from liveavatar_nb.models.contexts import NewContext
 from liveavatar_nb.simulator.account.ledger import KEPT_SESSIONS
 from liveavatar_nb.simulator.service import KEPT_REQUESTS
 from liveavatar_nb.simulator.session.recorder import KEPT_FRAMES, KEPT_SOUND

@@ -24,7 +24,9 @@ from liveavatar_nb import (
     Utterance,
 )
 from liveavatar_nb.bridge.loop import reading
-from liveavatar_nb.models.records import Avatar, ContextDetail, Voice
+from liveavatar_nb.models.avatars import Avatar
+from liveavatar_nb.models.contexts import ContextDetail
+from liveavatar_nb.models.voices import Voice
 from liveavatar_nb.protection.orphans import OwnedSession
 from liveavatar_nb.rest import operation
 from liveavatar_nb.rest.resources.sessions import Sessions

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Simulator
 from liveavatar_nb.errors import ConfigurationError, LiveAvatarException
+from liveavatar_nb.masking import SECRET_NAME
 from liveavatar_nb.models.base import Records, decode
-from liveavatar_nb.models.records import SessionToken, StartedSession
+from liveavatar_nb.models.sessions import SessionToken, StartedSession
 from liveavatar_nb.rest.operation import Operation, Resource
 from liveavatar_nb.rest.retry import Policy
-from liveavatar_nb.wirelog.exchange import SECRET_NAME
 from liveavatar_nb.wirelog.har import har
 
 from .faults.canary import CANARY, KEY, safely, shown

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from ..html import clock
 
 if TYPE_CHECKING:
-    from ..models.records import Avatar, SessionRecord
+    from ..models.avatars import Avatar
+    from ..models.sessions import SessionRecord
     from ..protection.orphans import OwnedSession
 
 WHOSE: Final = {"orphan": "left over", "another machine": "elsewhere", "stranger": "stranger"}

@@ -17,7 +17,7 @@ import msgspec
 
 from .. import html
 from ..errors import ConfigurationError, SchemaError
-from ..wirelog.exchange import MASK, replaced
+from ..masking import MASK, replaced
 
 if TYPE_CHECKING:
     import pandas as pd

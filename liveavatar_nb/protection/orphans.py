@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, cast
 from .. import config, html
 from ..errors import APIStatusError, LiveAvatarException, StopNotConfirmed
 from ..models.base import Records
-from ..models.records import SessionRecord
 from ..models.requests import PAGE_SIZE_LIMIT
+from ..models.sessions import SessionRecord
 from ..rest.api import LiveAvatarAPI
 from ..rest.pagination import Listing
 from ..session.billing import Turns, is_over

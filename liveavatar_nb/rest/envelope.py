@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from ..errors import APIResponseError, status_error
-from ..wirelog.exchange import without_secrets
+from ..masking import without_secrets
 from .retry import retry_after
 
 # `code` of the envelope: 1000 on the live service, the others seen before

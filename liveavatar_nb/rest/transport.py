@@ -30,7 +30,8 @@ from ..errors import (
     LiveAvatarException,
     status_error,
 )
-from ..wirelog.exchange import Exchange, secrets_in, without_secrets
+from ..masking import secrets_in, without_secrets
+from ..wirelog.exchange import Exchange
 from ..wirelog.log import Wire
 from .connection import Signed
 from .envelope import envelope

@@ -26,7 +26,7 @@ from ..errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
-from ..models.records import SessionRecord, StartedSession
+from ..models.sessions import SessionRecord, StartedSession
 from ..protection.blocking_stop import BlockingStopper
 from ..protection.evidence import whether_over
 from ..protection.guard.handle import Service

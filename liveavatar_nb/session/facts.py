@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 
 from ..errors import LiveAvatarException, StopNotConfirmed
+from ..models.avatars import Avatar
 from ..models.base import Records
-from ..models.records import END_WORDS, Avatar, SessionRecord
+from ..models.sessions import END_WORDS, SessionRecord
 from ..rooms.connection import RoomLine
 from ..wirelog.exchange import SessionLabel
 from ..wirelog.log import Wire

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 from .. import config
 from ..errors import AvatarNeverCame, InvalidArgument, RoomNotHeld, SessionEnded, SessionError, WrongMode
-from ..models.records import Avatar
+from ..models.avatars import Avatar
 from ..protocol import full
 from ..protocol.events import Event
 from .billing import Surroundings

@@ -25,7 +25,8 @@ from ..errors import (
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
-from ..models.records import Avatar, StartedSession
+from ..models.avatars import Avatar
+from ..models.sessions import StartedSession
 from ..protection.running import leftovers, service_of
 from ..protocol import full
 from ..protocol.events import Event

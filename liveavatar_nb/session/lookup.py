@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from .. import config
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
+from ..models.account import Language
+from ..models.avatars import Avatar
 from ..models.base import Records
-from ..models.records import Avatar, Context, ContextDetail, Language, NewContext, Voice
+from ..models.contexts import Context, ContextDetail, NewContext
 from ..models.requests import PAGE_SIZE_LIMIT
+from ..models.voices import Voice
 from ..rest.api import LiveAvatarAPI
 from ..rest.pagination import pick
 from ..rooms.own_room import AsyncRoom

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .. import config
 from ..config import Masked
 from ..errors import APIStatusError, quietly
-from ..models.records import SessionToken, StartedSession
+from ..models.sessions import SessionToken, StartedSession
 from ..protocol.events import Event
 from ..rest.api import LiveAvatarAPI
 from ..rooms.connection import DRAWN_PATH, Opener, RoomLine

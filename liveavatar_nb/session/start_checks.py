@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from .. import config
 from ..errors import InvalidArgument
-from ..models.records import Avatar
+from ..models.avatars import Avatar
 from ..models.requests import Mode
 from ..rooms.own_room import AsyncRoom
 from ..validation import one_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..bridge.loop import Face, blocking, reading
-from ..models.records import BoundVoice, StartedSession
+from ..models.sessions import StartedSession
+from ..models.voices import BoundVoice
 from ..rest.api import LiveAvatarAPI
 from ..rest.operation import Resource
 from ..rest.resources import account, avatars, contexts, sessions, voices

@@ -13,7 +13,7 @@ import traitlets
 from .. import config
 from ..concurrency.worker import worker
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNotConfirmed
-from ..models.records import Avatar
+from ..models.avatars import Avatar
 from ..protection.orphans import OwnedSession
 from ..session.attention import UNKNOWN
 from ..session.lifecycle import AsyncSession

@@ -11,7 +11,7 @@ import traitlets
 
 from ..concurrency.bounded import Newest
 from ..errors import InvalidArgument, LiveAvatarException
-from ..models.records import ContextDetail, NewContext
+from ..models.contexts import ContextDetail, NewContext
 from ..models.requests import PAGE_SIZE_LIMIT
 from .problem import Problem, problem_of
 from .settings import StartSettings

@@ -11,7 +11,7 @@ import traitlets
 from .. import config
 from ..concurrency.worker import worker
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
-from ..models.records import Avatar
+from ..models.avatars import Avatar
 from .base import asset
 from .pictures import PictureSender, picture_of
 from .problem import problem_of

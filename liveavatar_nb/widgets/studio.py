@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..models.records import Avatar
+from ..models.avatars import Avatar
 from .base import asset
 from .panel import SessionPanel
 from .picker import AvatarPicker

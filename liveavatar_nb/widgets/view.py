@@ -13,7 +13,7 @@ import traitlets
 from ..bridge.loop import Face
 from ..concurrency.threads import on_own_thread
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
-from ..models.records import Avatar
+from ..models.avatars import Avatar
 from ..session.lifecycle import AsyncSession
 from ..session.speech.progress import is_shown
 from .base import asset

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -15,214 +14,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .. import config
 from ..config import KEY_VARIABLE
+from ..masking import ECHOES, MASK, Hole, kept, replaced
 
-SECRET_NAME: Final = re.compile(r"(token|secret|secret_value|api_key|password|ws_url)s?$", re.IGNORECASE)
-MASK: Final = "<masked>"
-SHORTEST_SECRET: Final = 4  # characters: what is shorter is found in any text
-ECHOES: Final = ("input", "ctx")  # of a 422's details: what was sent comes back in them
 INDENT: Final = 4
 WIDTH: Final = 100
-MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # what was cut
-DEEPEST: Final = 40  # levels of JSON that are kept
-MOST_OPEN: Final = 200  # lists and objects: with fewer none is too deep for who writes it out
-# secrets in words, by what stands before them; and what begins like a LiveKit token
-IN_WORDS: Final = re.compile(
-    r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
-    r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
-    re.IGNORECASE,
-)
-SHORTEST_IN_WORDS: Final = 14  # characters: a name and a secret
-CUT_MARGIN: Final = 4096  # characters: no secret is longer, so that a cut leaves no half of one
+
 SESSION_PATH: Final = re.compile(r"/v1/sessions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b", re.IGNORECASE)
 
 Auth = Literal["key", "bearer"]
-
-
-class Hole(str):
-    """Stands for a secret in what is shown; the text is the name of an environment variable for it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f'os.environ["{self}"]'
-
-
-def secrets_in(data: Any) -> list[str]:
-    """The secrets in a body, by the names of its fields."""
-    found: list[str] = []
-    replaced(data, lambda name, secret: found.append(secret))
-    return found
-
-
-def without_secrets(data: Any, secrets: Iterable[str] = ()) -> Any:
-    """The same data with each secret masked; what a 422 echoes of the request is left out.
-
-    Args:
-        data: JSON.
-        secrets: those that it may quote anywhere in its words, besides the ones that their fields' names tell.
-    """
-    named = replaced(data, lambda name, secret: MASK, leave_out=ECHOES)
-    known = {secret.strip() for secret in secrets}
-    # the longest first: one may be the beginning of another
-    return _unquoted(named, sorted((one for one in known if len(one) >= SHORTEST_SECRET), key=len, reverse=True))
-
-
-def _unquoted(data: Any, secrets: Sequence[str]) -> Any:
-    if isinstance(data, str):
-        for secret in secrets:
-            data = data.replace(secret, MASK)
-    elif isinstance(data, dict):
-        return {_unquoted(name, secrets): _unquoted(value, secrets) for name, value in data.items()}
-    elif isinstance(data, list):
-        return [_unquoted(item, secrets) for item in data]
-    return data
-
-
-def replaced(
-    data: Any, fill: Callable[[str, str], Any], *, leave_out: tuple[str, ...] = (), field_name: str = ""
-) -> Any:
-    """A copy of JSON data in which `fill(name, text)` stands for each text that the name of its field calls secret.
-
-    Args:
-        data: JSON.
-        fill: gives what stands for a secret.
-        leave_out: names of fields that are dropped.
-        field_name: of the field that holds the data; all texts in a secret field are secret.
-    """
-    is_secret = SECRET_NAME.search(field_name) is not None
-    if isinstance(data, Mapping):
-        return {
-            name: replaced(value, fill, leave_out=leave_out, field_name=field_name if is_secret else str(name))
-            for name, value in data.items()
-            if name not in leave_out
-        }
-    if isinstance(data, list | tuple):
-        return [replaced(item, fill, leave_out=leave_out, field_name=field_name) for item in data]
-    return fill(field_name, data) if is_secret and isinstance(data, str) and data else data
-
-
-def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] = ()) -> bytes:
-    """JSON as it may be kept, encoded: secrets masked, and cut where it is large, which it says.
-
-    Args:
-        data: JSON.
-        secrets: those that it may quote anywhere, besides the ones that names of fields and the words around tell.
-        leave_out: names of fields that are dropped.
-    """
-    known = [one for one in secrets if len(one) >= SHORTEST_SECRET]
-    try:
-        plain = msgspec.json.encode(data)
-    except (TypeError, ValueError, RecursionError):
-        # half of a surrogate pair, as of a cut emoji, or what is no JSON
-        plain = None
-    is_large = plain is None or len(plain) > config.WIRE_PAYLOAD
-    hints = plain is None or _hints_at_secrets(plain)
-    is_deep = plain is None or plain.count(b"[") + plain.count(b"{") > MOST_OPEN
-    # many times as fast as a walk through it, which few answers need
-    if plain is not None and not (is_large or is_deep or hints or leave_out or _quotes(plain, known)):
-        return plain
-    known.sort(key=len, reverse=True)  # the longest first: one may be the beginning of another
-    copy = _Copier(known, leave_out, is_large=is_large, hints=hints).copy(data)
-    try:
-        return msgspec.json.encode(copy)
-    except UnicodeEncodeError:
-        return json.dumps(copy, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _hints_at_secrets(encoded: bytes) -> bool:
-    """Whether there is anything that `SECRET_NAME` or `IN_WORDS` could find."""
-    low = encoded.lower()
-    return (
-        b"token" in low
-        or b"secret" in low
-        or b"api_key" in low
-        or b"apikey" in low
-        or b"password" in low
-        or b"ws_url" in low
-        or b"bearer" in low
-        or b"eyj" in low
-    )
-
-
-def _quotes(encoded: bytes, secrets: Iterable[str]) -> bool:
-    """Whether one of these secrets is in it, in JSON's spelling."""
-    return any(msgspec.json.encode(secret)[1:-1] in encoded for secret in secrets)
-
-
-class _Copier:
-    """Copies JSON without its secrets, and of what is large as much as there is room for.
-
-    Args:
-        secrets: those that are known, the longest first.
-        leave_out: names of fields that are dropped.
-        is_large: texts are cut, and so is what has no room.
-        hints: there may be secrets that are not known.
-    """
-
-    def __init__(self, secrets: Sequence[str], leave_out: tuple[str, ...], *, is_large: bool, hints: bool) -> None:
-        self._secrets = secrets
-        self._leave_out = leave_out
-        self._is_large = is_large
-        self._hints = hints
-        self._room = config.WIRE_PAYLOAD
-        self._names: dict[Any, tuple[str, bool]] = {}
-
-    def copy(self, value: Any, depth: int = 0, *, is_secret: bool = False) -> Any:
-        if isinstance(value, str):
-            if is_secret and value:
-                return MASK
-            text = self._text(value)
-            self._room -= len(text) + 2  # quotes
-            return text
-        if isinstance(value, Mapping):
-            return self._mapping(value, depth + 1, is_secret=is_secret)
-        if isinstance(value, list | tuple):
-            return self._list(value, depth + 1, is_secret=is_secret)
-        self._room -= 4  # true, null, a number
-        if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-            return value
-        return str(value)
-
-    def _mapping(self, value: Mapping[Any, Any], depth: int, *, is_secret: bool) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for count, (name, item) in enumerate(value.items()):
-            if (self._is_large and self._room <= 0) or depth > DEEPEST:
-                made[MORE] = f"{len(value) - count:,} more"
-                break
-            if name in self._leave_out:
-                continue
-            if (known := self._names.get(name)) is None:
-                text = self._text(str(name))
-                known = self._names[name] = text, SECRET_NAME.search(text) is not None
-            shown, names_secret = known
-            self._room -= len(shown) + 4  # quotes, colon, comma
-            made[shown] = self.copy(item, depth, is_secret=is_secret or names_secret)
-        return made
-
-    def _list(self, value: Sequence[Any], depth: int, *, is_secret: bool) -> list[Any]:
-        made: list[Any] = []
-        for count, item in enumerate(value):
-            if (self._is_large and self._room <= 0) or depth > DEEPEST:
-                made.append(f"{MORE} {len(value) - count:,} more")
-                break
-            made.append(self.copy(item, depth, is_secret=is_secret))
-        return made
-
-    def _text(self, text: str) -> str:
-        length = len(text)
-        is_long = self._is_large and length > config.WIRE_TEXT
-        if is_long:
-            if " " not in text[: config.WIRE_TEXT]:
-                return f"<{length:,} characters>"  # a picture or a sound: nobody reads it
-            text = text[: config.WIRE_TEXT + CUT_MARGIN]
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, MASK)
-        if self._hints and length >= SHORTEST_IN_WORDS:
-            text = IN_WORDS.sub(lambda found: (found[1] or "") + MASK, text)
-        return f"{text[: config.WIRE_TEXT]}{MORE} ({length:,} characters)" if is_long else text
 
 
 @dataclass

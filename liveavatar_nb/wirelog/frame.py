@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from .exchange import kept
+from ..masking import kept
 
 Channel = Literal["websocket", "data"]
 Direction = Literal["sent", "received"]

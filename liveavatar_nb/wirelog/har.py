@@ -10,7 +10,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from .. import __version__
-from .exchange import MASK, Exchange
+from ..masking import MASK
+from .exchange import Exchange
 from .frame import Frame
 
 SOCKET_URL: Final = "wss://masked.invalid/"  # a WebSocket's own holds a token

@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from liveavatar_nb import Simulator
+from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.models.base import decode_all
-from liveavatar_nb.models.records import Avatar
 from liveavatar_nb.rest.envelope import envelope
 
 from .table import Row, show

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from liveavatar_nb.cli.tables import Column, avatars, cells, credits_text, cut, ended, plain, running, table
-from liveavatar_nb.models.records import Avatar, VoiceName
+from liveavatar_nb.models.avatars import Avatar, VoiceName
 from liveavatar_nb.protection.orphans import OwnedSession, Whose
 
 MOMENT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -18,17 +18,21 @@ from hypothesis import strategies as st
 
 from liveavatar_nb.errors import ConfigurationError
 from liveavatar_nb.html import ABSENT
-from liveavatar_nb.models import records as models
+from liveavatar_nb.masking import MASK
+from liveavatar_nb.models import account, avatars, contexts, sessions, voices
+from liveavatar_nb.models.account import Credits
+from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.models.base import Record, Records, decode, decode_all
-from liveavatar_nb.models.records import Avatar, Credits, SessionRecord, Voice
-from liveavatar_nb.wirelog.exchange import MASK
+from liveavatar_nb.models.sessions import SessionRecord
+from liveavatar_nb.models.voices import Voice
 
 from ..test_html import TEXTS, Page, check
 
 KINDS = [
     kind
-    for _, kind in inspect.getmembers(models, inspect.isclass)
-    if issubclass(kind, Record) and kind is not Record and kind.__module__ == models.__name__
+    for module in (account, avatars, contexts, sessions, voices)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, Record) and kind is not Record and kind.__module__ == module.__name__
 ]
 ID = "01c420fa-6294-56e9-9fc3-53a982892b02"
 NOW = "2026-11-22T21:15:06.208642Z"
@@ -107,7 +111,7 @@ def test_a_list_has_a_column_for_what_is_added(kind: type[Record]) -> None:
     assert CANARY not in shown
 
 
-@pytest.mark.parametrize("kind", [models.SessionToken, models.StartedSession])
+@pytest.mark.parametrize("kind", [sessions.SessionToken, sessions.StartedSession])
 def test_secrets_are_masked(kind: type[Record]) -> None:
     plain = {name: CANARY if name in SECRETS else value for name, value in sent(kind).items()}
     record = decode(kind, plain, "it")
@@ -165,11 +169,11 @@ def test_a_picture_that_is_no_picture_is_not_shown() -> None:
 def test_a_voice_has_a_player_with_a_name() -> None:
     voice = decode(Voice, sent(Voice, name="Clara"), "it")
     assert not [tag for tag, _ in Page(voice._repr_html_()).tags if tag == "audio"]
-    voice.__dict__["_fetched"] = models.VoicePreview(audio_base64="UklGRg==")
+    voice.__dict__["_fetched"] = voices.VoicePreview(audio_base64="UklGRg==")
     for page in (Page(voice._repr_html_()), Page(Records([voice])._repr_html_() or "")):
         assert list(page.attributes("aria-label")) == ["Preview of Clara"]
         assert list(page.attributes("src")) == ["data:audio/wav;base64,UklGRg=="]
-    assert "cannot be played" in seen(models.VoicePreview(audio_base64='"><script>'))
+    assert "cannot be played" in seen(voices.VoicePreview(audio_base64='"><script>'))
 
 
 @pytest.mark.parametrize(
@@ -187,21 +191,21 @@ def test_credits_and_what_they_are_enough_for(left: str, shown: str) -> None:
 
 def test_a_long_prompt_is_there_in_full() -> None:
     prompt = "You are a guide. " * 200 + "The end."
-    assert prompt in seen(decode(models.ContextDetail, sent(models.ContextDetail, prompt=prompt), "it"))
+    assert prompt in seen(decode(contexts.ContextDetail, sent(contexts.ContextDetail, prompt=prompt), "it"))
 
 
 def test_what_is_absent_is_a_dash() -> None:
-    context = decode(models.ContextDetail, sent(models.ContextDetail, opening_text=None, links=None), "it")
+    context = decode(contexts.ContextDetail, sent(contexts.ContextDetail, opening_text=None, links=None), "it")
     assert seen(context).count(ABSENT) == 2
 
 
 def test_a_transcript() -> None:
-    lines = [sent(models.TranscriptLine, role="user", transcript="Hello"), sent(models.TranscriptLine, role="narrator")]
-    told = decode(models.Transcript, sent(models.Transcript, transcript_data=lines), "it")
+    lines = [sent(sessions.TranscriptLine, role="user", transcript="Hello"), sent(sessions.TranscriptLine, role="narrator")]
+    told = decode(sessions.Transcript, sent(sessions.Transcript, transcript_data=lines), "it")
     assert seen(told) == "whowhatuserHellonarratortext"
     assert "relative timestamp" in seen(told.lines)
-    assert seen(decode(models.Transcript, sent(models.Transcript, transcript_data=[]), "it")) == "Nothing was said."
-    assert len(repr(decode(models.TranscriptLine, sent(models.TranscriptLine, transcript="a" * 999), "it"))) < 120
+    assert seen(decode(sessions.Transcript, sent(sessions.Transcript, transcript_data=[]), "it")) == "Nothing was said."
+    assert len(repr(decode(sessions.TranscriptLine, sent(sessions.TranscriptLine, transcript="a" * 999), "it"))) < 120
 
 
 def test_of_a_thousand_avatars_a_hundred_are_shown() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, SessionState, Simulator, config
 from liveavatar_nb.errors import InvalidArgument, ValidationError
-from liveavatar_nb.models.records import ContextDetail
+from liveavatar_nb.models.contexts import ContextDetail
 from liveavatar_nb.session.options import SessionOptions
 
 PROMPT = "You guide {{visitor}} through the museum."

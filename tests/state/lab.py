@@ -22,7 +22,7 @@ from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, LiveAvatarA
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.concurrency.threads import THREAD_NAME
 from liveavatar_nb.errors import LiveAvatarException, StopNotConfirmed
-from liveavatar_nb.models.records import Avatar
+from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.protection.guard import __main__ as guard_process
 from liveavatar_nb.protection.guard.handle import Guard
 from liveavatar_nb.protection.guard.process import Process

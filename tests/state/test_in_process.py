@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from liveavatar_nb import LiveAvatarAPI, Simulator, config
-from liveavatar_nb.models.records import Avatar
+from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.protection.guard import __main__ as guard_process
 from liveavatar_nb.protection.journal import journal
 from liveavatar_nb.protection.running import leftovers

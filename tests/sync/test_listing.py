@@ -12,8 +12,9 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import InvalidArgument, NotFoundError, SchemaError
+from liveavatar_nb.models.account import Language
 from liveavatar_nb.models.base import Records, decode
-from liveavatar_nb.models.records import Language, Transcript
+from liveavatar_nb.models.sessions import Transcript
 from liveavatar_nb.rest.pagination import Listing, Page, pick
 from liveavatar_nb.sync.listing import Rows
 

@@ -11,7 +11,7 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, SessionPanel, Simulator, Studio
 from liveavatar_nb.bridge.loop import bridge
-from liveavatar_nb.models.records import ContextDetail
+from liveavatar_nb.models.contexts import ContextDetail
 from liveavatar_nb.rest.resources.contexts import Contexts
 from liveavatar_nb.widgets.code import as_code
 from liveavatar_nb.widgets.persona import NEW, variables_in

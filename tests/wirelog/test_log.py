@@ -20,8 +20,9 @@ from websockets.sync.server import ServerConnection, serve
 
 from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Simulator, config
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarException
+from liveavatar_nb.masking import MASK
 from liveavatar_nb.rest.retry import Policy
-from liveavatar_nb.wirelog.exchange import MASK, Exchange, SessionLabel, session_label
+from liveavatar_nb.wirelog.exchange import Exchange, SessionLabel, session_label
 from liveavatar_nb.wirelog.frame import Frame
 from liveavatar_nb.wirelog.har import SOCKET_URL
 from liveavatar_nb.wirelog.log import Wire

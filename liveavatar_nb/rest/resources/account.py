@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from ...models.records import (
+from ...models.account import (
     Credits,
     Embed,
     Language,

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from ...config import DRESS_LIMIT, is_loopback
 from ...errors import LiveAvatarException
-from ...models.records import Avatar
+from ...models.avatars import Avatar
 from ...models.requests import PageNumber, PageSize
 from ..operation import Resource, listing, operation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from types import NoneType
 
-from ...models.records import Context, ContextDetail
+from ...models.contexts import Context, ContextDetail
 from ...models.requests import ContextLinkIn, PageNumber, PageSize
 from ..operation import Resource, listing, operation
 

@@ -17,7 +17,6 @@ from ...errors import (
     StartOutcomeUnknown,
     warn,
 )
-from ...models.records import SessionRecord, SessionToken, StartedSession, Transcript
 from ...models.requests import (
     AgoraConfig,
     AvatarPersona,
@@ -35,6 +34,7 @@ from ...models.requests import (
     PageSize,
     VideoSettings,
 )
+from ...models.sessions import SessionRecord, SessionToken, StartedSession, Transcript
 from ..operation import Credential, Resource, UnsentId, listing, operation
 from ..retry import Safety
 from ..transport import Call

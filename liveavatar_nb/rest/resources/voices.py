@@ -10,8 +10,8 @@ from typing import Literal
 
 from ...config import DRESS_AT_ONCE, DRESS_LIMIT
 from ...errors import LiveAvatarException
-from ...models.records import BoundVoice, Voice, VoicePreview
 from ...models.requests import Name64, PageNumber, PageSize
+from ...models.voices import BoundVoice, Voice, VoicePreview
 from ..operation import Resource, listing, operation
 
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from ... import config, html
 from ...concurrency.clock import Clock
 from ...models.base import Records
-from ...models.records import TranscriptLine
+from ...models.sessions import TranscriptLine
 
 Role = Literal["user", "avatar"]
 
