@@ -6,28 +6,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .client import AsyncLiveAvatar
-    from .config import Masked
-    from .errors import LiveAvatarException
-    from .models.contexts import NewContext
-    from .protection.orphans import OwnedSession
-    from .protocol.events import Event
-    from .rest.api import LiveAvatarAPI
-    from .rest.retry import APIConnectOptions
-    from .rooms.own_room import AsyncRoom
-    from .session.lifecycle import AsyncSession
-    from .session.options import SessionState
-    from .session.speech.utterance import AgentState, AsyncUtterance, UtteranceState
-    from .simulator import Simulator
-    from .sync.client import LiveAvatar
-    from .sync.rooms import Room
-    from .sync.session import Session, Utterance
-    from .widgets.panel import SessionPanel
-    from .widgets.picker import AvatarPicker
-    from .widgets.studio import Studio
-    from .widgets.talk import Talk
-    from .widgets.view import LiveView
-    from .widgets.wire import WireLog
+    from .client import AsyncLiveAvatar as AsyncLiveAvatar
+    from .config import Masked as Masked
+    from .errors import LiveAvatarException as LiveAvatarException
+    from .models.contexts import NewContext as NewContext
+    from .protection.orphans import OwnedSession as OwnedSession
+    from .protocol.events import Event as Event
+    from .rest.api import LiveAvatarAPI as LiveAvatarAPI
+    from .rest.retry import APIConnectOptions as APIConnectOptions
+    from .rooms.own_room import AsyncRoom as AsyncRoom
+    from .session.lifecycle import AsyncSession as AsyncSession
+    from .session.options import SessionState as SessionState
+    from .session.speech.utterance import AgentState as AgentState
+    from .session.speech.utterance import AsyncUtterance as AsyncUtterance
+    from .session.speech.utterance import UtteranceState as UtteranceState
+    from .simulator import Simulator as Simulator
+    from .sync.client import LiveAvatar as LiveAvatar
+    from .sync.rooms import Room as Room
+    from .sync.session import Session as Session
+    from .sync.session import Utterance as Utterance
+    from .widgets.panel import SessionPanel as SessionPanel
+    from .widgets.picker import AvatarPicker as AvatarPicker
+    from .widgets.studio import Studio as Studio
+    from .widgets.talk import Talk as Talk
+    from .widgets.view import LiveView as LiveView
+    from .widgets.wire import WireLog as WireLog
 
 __version__ = "0.1.0"
 

@@ -518,7 +518,7 @@ class AsyncLiveAvatar:
         finally:
             self._pending.remove(start)
         # a client that starts nothing must not pay for what a session needs
-        from .session.billing import Surroundings  # noqa: PLC0415
+        from .session.dependencies import Surroundings  # noqa: PLC0415
         from .session.lifecycle import AsyncSession  # noqa: PLC0415
 
         around = Surroundings(

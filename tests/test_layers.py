@@ -1,8 +1,9 @@
-"""Imports go one way: each row may import rows above it, lazy imports included."""
+"""Imports go one way: each row may import rows above it, lazy imports included, and no files form a circle."""
 
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,128 +13,73 @@ import liveavatar_nb
 PACKAGE = Path(liveavatar_nb.__file__).parent
 
 ROWS = [
-    ["simulator"],
-    [
-        "concurrency.clock",
-        "concurrency.tasks",
-        "errors",
-        "concurrency.bounded",
-        "concurrency.signals",
-        "concurrency.threads",
-        "concurrency.weak",
-        "concurrency.worker",
-    ],
-    ["config"],
-    ["session.attention", "audio", "protection.evidence", "html", "protection.journal", "rest.retry"],
-    ["wirelog.exchange"],
-    ["validation", "wirelog.frame", "models.base"],
-    ["wirelog.har", "wirelog.timeline"],
-    ["wirelog.log"],
-    ["models.records"],
-    ["rest.envelope", "rest.network"],
-    ["rest.connection"],
-    ["protection.blocking_stop", "rest.transport"],
-    ["rooms.participants"],
-    ["models.requests", "rest.pagination", "rooms.livekit_server"],
-    ["rest.operation", "rooms.own_room"],
-    ["rest.resources"],
-    ["rest.api"],
-    ["protocol"],
-    ["protection.guard"],
-    [
-        "session.events",
-        "session.speech.feed",
-        "protection.running",
-        "session.options",
-        "session.speech.pacing",
-        "session.start_checks",
-        "session.timings",
-        "session.keep_alive",
-        "session.speech.utterance",
-    ],
-    [
-        "session.speech.answerer",
-        "rooms.connection",
-        "session.speech.transcript",
-        "session.lookup",
-        "session.speech.progress",
-        "session.speech.sources",
-        "session.speech.tracker",
-        "protocol.websocket",
-    ],
-    ["rooms.simulated_participant", "rooms.livekit_participant", "session.billing"],
-    ["session.opening"],
-    ["session.speech.full", "session.speech.lite"],
-    ["session.facts", "protection.orphans"],
-    ["session.hearing"],
-    ["session.session"],
-    ["session.lifecycle"],
+    ["concurrency", "errors", "html", "simulator"],
+    ["audio", "config"],
+    ["masking"],
+    ["validation", "wirelog"],
+    ["bridge", "models"],
+    ["rest"],
+    ["protection", "protocol"],
+    ["rooms"],
+    ["session"],
     ["client"],
-    ["bridge.nested"],
-    ["bridge.loop"],
-    ["sync.listing"],
-    ["sync.api", "sync.rooms"],
     ["widgets"],
-    ["sync.session"],
-    ["sync.client"],
-    ["cli.demo", "cli.probe", "cli.tables"],
-    ["cli.doctor"],
-    ["cli.main"],
-    ["cli.__main__"],
+    ["sync"],
+    ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 
 
-def home(module: str) -> str | None:
-    """The entry of a row that a module belongs to: itself, or the package that it lies in."""
-    while module and module not in RANK:
-        module = module.rpartition(".")[0]
-    return module or None
+def modules() -> dict[str, Path]:
+    """The package's modules by name, without the package's own: `rest.api`; a folder's is that of its `__init__`."""
+    paths = [path for path in PACKAGE.rglob("*.py") if not {"frontend", "notebooks"} & set(path.parts)]
+    named = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path for path in paths
+    }
+    return {name: path for name, path in sorted(named.items()) if name != "__init__"}
 
 
-# simulators stand beside the three tiers: only the faces that offer a demo use them, and errors come from `errors`
-INSIDE_ROWS = {"audio", "protection.guard", "widgets", "protocol", "simulator"}
+MODULES = modules()
 
 
-def imports(path: Path) -> set[str]:
-    """The entries of the rows that a file imports, wherever in it."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    found = set()
+def imports(module: str) -> set[str]:
+    """The modules of the package that a module imports, wherever in it."""
+    path = MODULES[module]
+    package = ["liveavatar_nb", *path.relative_to(PACKAGE).parent.parts]
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = list(parts[: len(parts) - node.level]) if node.level else []
-            stem = ["liveavatar_nb", *base] if node.level else []
-            module = [*stem, *(node.module.split(".") if node.module else [])]
-            names = [".".join([*module, alias.name]) for alias in node.names]
-        found |= {home(name.removeprefix("liveavatar_nb.")) for name in names if name.startswith("liveavatar_nb.")}
-    return {name for name in found if name is not None}
+            base = package[: len(package) - (node.level - 1)] if node.level else []
+            stem = [*base, *(node.module.split(".") if node.module else [])]
+            names = [".".join([*stem, alias.name]) for alias in node.names]
+        for name in names:
+            inside = name.removeprefix("liveavatar_nb.")
+            if inside != name:
+                found.add(inside if inside in MODULES else inside.rpartition(".")[0])
+    return found & MODULES.keys() - {module}
 
 
-def modules() -> list[Path]:
-    return sorted(
-        path
-        for path in PACKAGE.rglob("*.py")
-        if "frontend" not in path.parts and "notebooks" not in path.parts and path.name != "__init__.py"
-    )
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_rows_above_it(module: str) -> None:
+    here = module.partition(".")[0]
+    assert here in RANK, f"{here} has no row: where does it stand?"
+    for name in imports(module):
+        there = name.partition(".")[0]
+        assert there == here or RANK[there] < RANK[here], f"{module} imports {name}, which stands below it"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_rows_above_it(path: Path) -> None:
-    here = home(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
-    assert here is not None, f"{path} has no row: where does it stand?"
-    for name in imports(path):
-        if name == here:
-            assert here in INSIDE_ROWS, f"{path} imports itself"
-        else:
-            assert RANK[name] < RANK[here], f"{here} imports {name}, which stands below it"
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    order = TopologicalSorter({name: imports(name) for name in MODULES})
+    order.prepare()
 
 
 def test_the_simulator_imports_nothing_of_ours() -> None:
-    for path in (PACKAGE / "simulator").rglob("*.py"):
-        assert imports(path) <= {"simulator"}, path
+    for name in MODULES:
+        if name.partition(".")[0] == "simulator":
+            assert {one.partition(".")[0] for one in imports(name)} <= {"simulator"}, name
 
 
 def test_httpx_stays_behind_the_calls() -> None:
@@ -147,7 +93,7 @@ def test_httpx_stays_behind_the_calls() -> None:
             if id(node) not in guarded
         )
 
-    assert sorted(path.name for path in modules() if uses_httpx(path)) == [
+    assert sorted(path.name for path in MODULES.values() if uses_httpx(path)) == [
         "blocking_stop.py",
         "connection.py",
         "network.py",

@@ -8,6 +8,7 @@ from datetime import datetime
 from .. import html
 from .base import Record
 
+
 class VoiceName(Record):
     """A voice by id and name (schema `VoiceName`)."""
 

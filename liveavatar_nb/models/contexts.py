@@ -10,6 +10,7 @@ from .. import html
 from ..validation import check, strict
 from .base import Record
 
+
 class Context(Record):
     """What an avatar knows and how it behaves, in a list (schema `Context`)."""
 

@@ -15,9 +15,9 @@ from ..models.requests import PAGE_SIZE_LIMIT
 from ..models.sessions import SessionRecord
 from ..rest.api import LiveAvatarAPI
 from ..rest.pagination import Listing
-from ..session.billing import Turns, is_over
 from .journal import Entry, journal
 from .running import leftovers
+from .stops import Turns, is_over
 
 logger = logging.getLogger("liveavatar_nb.session")
 

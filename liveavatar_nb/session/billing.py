@@ -5,113 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 from .. import config
-from ..concurrency.clock import CLOCK, Clock
 from ..concurrency.threads import on_own_thread
 from ..config import Masked
 from ..errors import (
     APIConnectionError,
     APIStatusError,
     LiveAvatarException,
-    NotFoundError,
     ProtectionError,
     StartOutcomeUnknown,
     StopNotConfirmed,
 )
 from ..models.sessions import SessionRecord, StartedSession
 from ..protection.blocking_stop import BlockingStopper
-from ..protection.evidence import whether_over
 from ..protection.guard.handle import Service
 from ..protection.running import Leftover, leftovers, service_of
-from ..rest.api import LiveAvatarAPI
+from ..protection.stops import Turns, is_over
 from ..rest.resources.sessions import surely_not_started
-from ..rest.transport import Call
-from .lookup import MadeContext
+from .dependencies import Surroundings
 from .timings import Stopwatch
 
 logger = logging.getLogger("liveavatar_nb.session")
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a session has of its client.
-
-    Args:
-        api: the service.
-        on_change: called on the loop whenever something that is shown has changed.
-        clock: tells the time.
-        is_simulated: the service ends with this process, and nothing on it is billed.
-        allow_unjournaled: start also where nothing can be written down, or nothing can guard.
-        tts: makes sound of text.
-        made_context: what was made for this session.
-    """
-
-    api: LiveAvatarAPI
-    on_change: Callable[[], None]
-    clock: Clock = CLOCK
-    is_simulated: bool = False
-    allow_unjournaled: bool = False
-    tts: Callable[[str], Any] | None = None
-    made_context: MadeContext | None = None
-
-
-async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
-    """Whether the service says that nothing of a session runs.
-
-    Raises:
-        LiveAvatarException: it does not tell, and nothing is certain.
-    """
-    looks, answer = whether_over(session_id), None
-    try:
-        while True:
-            look = looks.send(answer)
-            try:
-                answer = (await api.transport.send(Call("GET", look.path, query=look.query)))["data"]
-            except NotFoundError:
-                answer = None
-    except StopIteration as found:
-        return bool(found.value)
-
-
-class Turns:
-    """Which stops of one loop are under way: of many only so many at once."""
-
-    _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Turns]] = WeakKeyDictionary()
-
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(config.STOPS_AT_ONCE)
-        self._confirmed_at = -math.inf
-
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def take(cls) -> AsyncIterator[None]:
-        """Waits for a turn, for as long as those before it are confirmed; left by an exception, it was not.
-
-        Raises:
-            TimeoutError: none was for `STOP_LIMIT`.
-        """
-        turns = cls._of_loops.setdefault(asyncio.get_running_loop(), cls())
-        while True:
-            try:
-                async with asyncio.timeout(config.STOP_LIMIT):
-                    await turns._free.acquire()
-                break
-            except TimeoutError:
-                if time.monotonic() - turns._confirmed_at > config.STOP_LIMIT:
-                    raise
-        try:
-            yield
-            turns._confirmed_at = time.monotonic()
-        finally:
-            turns._free.release()
 
 
 class Liability:

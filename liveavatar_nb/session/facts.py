@@ -12,7 +12,8 @@ from ..models.sessions import END_WORDS, SessionRecord
 from ..rooms.connection import RoomLine
 from ..wirelog.exchange import SessionLabel
 from ..wirelog.log import Wire
-from .billing import Liability, Surroundings
+from .billing import Liability
+from .dependencies import Surroundings
 from .keep_alive import Audience, Upkeep
 from .options import SessionOptions, SessionState
 from .speech.full import Conversation

@@ -12,7 +12,7 @@ from ..errors import AvatarNeverCame, InvalidArgument, RoomNotHeld, SessionEnded
 from ..models.avatars import Avatar
 from ..protocol import full
 from ..protocol.events import Event
-from .billing import Surroundings
+from .dependencies import Surroundings
 from .events import EventStream, H, Handler
 from .facts import SessionFacts
 from .options import SessionOptions, SessionState

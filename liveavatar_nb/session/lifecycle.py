@@ -34,7 +34,8 @@ from ..protocol.websocket import Listener, SocketTrouble, WebSocket
 from ..rest.resources.sessions import surely_not_started
 from ..validation import not_async
 from ..wirelog.exchange import session_label
-from .billing import Liability, Surroundings
+from .billing import Liability
+from .dependencies import Surroundings
 from .keep_alive import Duties, Ear, Upkeep
 from .opening import get_token, way_into_room
 from .options import SessionOptions, SessionState

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .account.history import furnish
 from .app import build
 from .options import LiveKit, Options, Spelling, header_safe
 from .service import Service
@@ -83,6 +84,8 @@ def run(
     """Serves checked options; with an admin token its owner may ask for the ledger and switch faults on."""
     with _listener(options.port) as listener:
         service = Service(options, port=listener.getsockname()[1], api_key=api_key, admin_token=admin_token)
+        if options.history:
+            furnish(service)
         on_made(service)
 
         class Protocol(H11Protocol):

@@ -8,14 +8,13 @@ import hmac
 import re
 import secrets
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .account.avatars import Catalogue
 from .account.belongings import Context, LlmConfiguration, Memory, Secret
-from .account.history import furnish
 from .account.ledger import Account
 from .account.store import Store
 from .account.voices import Voices
@@ -24,11 +23,8 @@ from .faults import Switchboard
 from .media.host import Host
 from .options import Options
 from .rest.ratelimit import RateLimit
+from .session.protocols import StageLike
 from .session.recorder import Ear
-
-if TYPE_CHECKING:
-    from .session.stage import Stage
-    from .session.websocket import Connection
 
 KEPT_REQUESTS: Final = 10_000
 KEPT_WARNINGS: Final = 1_000
@@ -58,8 +54,6 @@ class Service:
         self.secrets: Store[Secret] = Store("secret")
         self.llm_configurations: Store[LlmConfiguration] = Store("LLM configuration")
         self.memories: Store[Memory] = Store("memory")
-        if options.history:
-            furnish(self)
         self.rate_limit = RateLimit(options.rate_limit)
         self.faults = Switchboard()
         self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
@@ -68,9 +62,9 @@ class Service:
         self.ear = Ear()
         # the connections by the client's address: a fault cuts one in the middle of its request
         self.transports: WeakValueDictionary[tuple[str, int], asyncio.Transport] = WeakValueDictionary()
-        self.sockets: dict[str, Connection] = {}
+        self.sockets: dict[str, object] = {}  # the newest connection of each session, by its id
         self.host = Host(options.livekit, self.warn)
-        self.stages: dict[str, Stage] = {}  # by session id, of the sessions that run
+        self.stages: dict[str, StageLike] = {}  # by session id, of the sessions that run
         self._api_key = api_key.encode()
         self._admin_token = (admin_token or secrets.token_urlsafe(32)).encode()
 

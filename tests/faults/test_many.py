@@ -11,7 +11,8 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, Masked, Simulator, config
 from liveavatar_nb.errors import StopNotConfirmed
-from liveavatar_nb.session.billing import Liability, Surroundings
+from liveavatar_nb.session.billing import Liability
+from liveavatar_nb.session.dependencies import Surroundings
 from liveavatar_nb.session.timings import Stopwatch
 
 from .canary import KEY

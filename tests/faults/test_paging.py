@@ -15,7 +15,7 @@ from liveavatar_nb import AsyncLiveAvatar, Masked, Simulator
 from liveavatar_nb.errors import LiveAvatarException
 from liveavatar_nb.protection.blocking_stop import BlockingStopper
 from liveavatar_nb.protection.orphans import all_running
-from liveavatar_nb.session.billing import is_over
+from liveavatar_nb.protection.stops import is_over
 
 from . import paging
 from .canary import KEY

@@ -200,7 +200,10 @@ def test_what_is_absent_is_a_dash() -> None:
 
 
 def test_a_transcript() -> None:
-    lines = [sent(sessions.TranscriptLine, role="user", transcript="Hello"), sent(sessions.TranscriptLine, role="narrator")]
+    lines = [
+        sent(sessions.TranscriptLine, role="user", transcript="Hello"),
+        sent(sessions.TranscriptLine, role="narrator"),
+    ]
     told = decode(sessions.Transcript, sent(sessions.Transcript, transcript_data=lines), "it")
     assert seen(told) == "whowhatuserHellonarratortext"
     assert "relative timestamp" in seen(told.lines)

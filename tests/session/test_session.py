@@ -19,7 +19,7 @@ from liveavatar_nb.concurrency.worker import THREAD_NAME
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, RoomNotHeld, SessionEnded, WrongMode
 from liveavatar_nb.models.contexts import NewContext
 from liveavatar_nb.protocol import full
-from liveavatar_nb.session.billing import Surroundings
+from liveavatar_nb.session.dependencies import Surroundings
 from liveavatar_nb.session.options import SessionOptions
 
 from ..waiting import until, wait_for

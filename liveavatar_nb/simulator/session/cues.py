@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from .protocols import StageLike
 from .speech import BYTES_A_SECOND, Utterance
-from .stage import Stage
 
 MOST_HELD: Final = 600 * BYTES_A_SECOND  # bytes of sound of utterances that have not begun: ten minutes
 
@@ -13,7 +13,7 @@ MOST_HELD: Final = 600 * BYTES_A_SECOND  # bytes of sound of utterances that hav
 class Cues:
     """Hands the stage each utterance's sound when it begins, and from then on as it comes."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: StageLike) -> None:
         self._stage = stage
         self._held: dict[Utterance, bytearray] = {}
         self._size = 0

@@ -13,7 +13,7 @@ from ..faults import ROOM
 from ..rest.validation import Invalid, parse
 from ..service import Service
 from .delivery import raw
-from .stage import Stage
+from .protocols import StageLike
 from .websocket import ABNORMAL, REFUSED, REPLACED
 
 PREFIX: Final = "/_simulator/room/"
@@ -38,7 +38,7 @@ async def hold(websocket: WebSocket) -> None:
 class Line:
     """One client's connection; a later one takes its place."""
 
-    def __init__(self, service: Service, session: Session, stage: Stage, websocket: WebSocket) -> None:
+    def __init__(self, service: Service, session: Session, stage: StageLike, websocket: WebSocket) -> None:
         self._service, self._session, self._stage, self._websocket = service, session, stage, websocket
         self._outbox: list[str | bytes] = []
         self.publish(TOPIC, {"state": "joined"})

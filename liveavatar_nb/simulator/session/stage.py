@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from ..account.ledger import Session
 from ..clock import SECOND
@@ -13,6 +13,7 @@ from ..media.host import AVATAR, CLIENT
 from ..media.tokens import Room
 from .conversation import Conversation
 from .critic import Critic
+from .protocols import LineConnection
 from .speech import BYTES_A_SECOND, SAMPLE_BYTES, SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -24,15 +25,6 @@ LINE_PIECE: Final = BYTES_A_SECOND // 10  # bytes of sound in one frame of the l
 LEAD: Final = 0.06  # seconds that sound is handed on before its moment, so that a late loop leaves no gap
 MOST_WAITING: Final = 600 * BYTES_A_SECOND  # bytes of sound that wait to be said: ten minutes
 FAREWELL_SECONDS: Final = 1.0  # real ones, for the last events of a session that ended
-
-
-class LineConnection(Protocol):
-    """The client's end of the line, as the stage uses it; sends in order, and never waits for the client."""
-
-    def sound(self, pcm: bytes) -> None:
-        """What is said right now, at most 0.1 s of it: the stage hands it on in real time, so it is sent at once."""
-
-    def publish(self, topic: str, payload: dict[str, Any]) -> None: ...
 
 
 class Stage:

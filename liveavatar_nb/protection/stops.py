@@ -1,0 +1,70 @@
+"""Stops take turns, and the service is asked whether a session is over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator
+from typing import ClassVar
+from weakref import WeakKeyDictionary
+
+from .. import config
+from ..errors import (
+    NotFoundError,
+)
+from ..rest.api import LiveAvatarAPI
+from ..rest.transport import Call
+from .evidence import whether_over
+
+
+async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
+    """Whether the service says that nothing of a session runs.
+
+    Raises:
+        LiveAvatarException: it does not tell, and nothing is certain.
+    """
+    looks, answer = whether_over(session_id), None
+    try:
+        while True:
+            look = looks.send(answer)
+            try:
+                answer = (await api.transport.send(Call("GET", look.path, query=look.query)))["data"]
+            except NotFoundError:
+                answer = None
+    except StopIteration as found:
+        return bool(found.value)
+
+
+class Turns:
+    """Which stops of one loop are under way: of many only so many at once."""
+
+    _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Turns]] = WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(config.STOPS_AT_ONCE)
+        self._confirmed_at = -math.inf
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def take(cls) -> AsyncIterator[None]:
+        """Waits for a turn, for as long as those before it are confirmed; left by an exception, it was not.
+
+        Raises:
+            TimeoutError: none was for `STOP_LIMIT`.
+        """
+        turns = cls._of_loops.setdefault(asyncio.get_running_loop(), cls())
+        while True:
+            try:
+                async with asyncio.timeout(config.STOP_LIMIT):
+                    await turns._free.acquire()
+                break
+            except TimeoutError:
+                if time.monotonic() - turns._confirmed_at > config.STOP_LIMIT:
+                    raise
+        try:
+            yield
+            turns._confirmed_at = time.monotonic()
+        finally:
+            turns._free.release()
