@@ -23,7 +23,7 @@ from liveavatar_nb import (
     SessionState,
     Utterance,
 )
-from liveavatar_nb.bridge.loop import reading
+from liveavatar_nb.bridge.wrappers import reading
 from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.models.contexts import ContextDetail
 from liveavatar_nb.models.voices import Voice

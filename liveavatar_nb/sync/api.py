@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..bridge.loop import Face, blocking, reading
+from ..bridge.wrappers import Face, blocking, reading
 from ..models.sessions import StartedSession
 from ..models.voices import BoundVoice
 from ..rest.api import LiveAvatarAPI

@@ -8,7 +8,8 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import config
-from ..bridge.loop import Face, blocking, bridge, reading
+from ..bridge.loop import bridge
+from ..bridge.wrappers import Face, blocking, reading
 from ..client import AsyncLiveAvatar, started_simulator, stop_behind
 from ..concurrency.clock import CLOCK, Clock
 from ..config import Masked

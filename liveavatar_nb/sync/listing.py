@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from ..bridge.loop import Face, as_sync, bridge
+from ..bridge.loop import bridge
+from ..bridge.wrappers import Face, as_sync
 from ..errors import LiveAvatarException
 from ..models.base import Records, list_html
 from ..rest.pagination import Listing, name_of, pick

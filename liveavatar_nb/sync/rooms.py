@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Self
 
 from .. import config
-from ..bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
+from ..bridge.loop import bridge
+from ..bridge.wrappers import Face, blocking, blocking_iter, passing, reading
 from ..config import Masked
 from ..rooms.own_room import AsyncRoom
 from ..validation import masked_text, strict

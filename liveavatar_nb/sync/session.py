@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from ..bridge.loop import Face, blocking, blocking_iter, bridge, passing, reading
+from ..bridge.loop import bridge
+from ..bridge.wrappers import Face, blocking, blocking_iter, passing, reading
 from ..errors import ViewError
 from ..session.lifecycle import AsyncSession
 from ..session.speech.progress import is_shown

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import traitlets
 
-from ..bridge.loop import Face
+from ..bridge.wrappers import Face
 from ..concurrency.threads import on_own_thread
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.avatars import Avatar

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from liveavatar_nb.bridge.loop import Face, blocking, bridge
+from liveavatar_nb.bridge.loop import bridge
+from liveavatar_nb.bridge.wrappers import Face, blocking
 
 from .table import Row, show
 

@@ -14,7 +14,8 @@ from types import FrameType
 
 import pytest
 
-from liveavatar_nb.bridge.loop import THREAD_NAME, Face, ManagedLoop, blocking, bridge
+from liveavatar_nb.bridge.loop import THREAD_NAME, ManagedLoop, bridge
+from liveavatar_nb.bridge.wrappers import Face, blocking
 from liveavatar_nb.errors import ClientClosed
 from liveavatar_nb.models.base import Records
 from liveavatar_nb.rest.pagination import Listing, Page

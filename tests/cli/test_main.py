@@ -254,7 +254,10 @@ def test_live_without_a_key_starts_nothing(tmp_path: Path) -> None:
 
 
 def test_without_jupyterlab_it_names_what_to_install(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['jupyterlab'] = None\nfrom liveavatar_nb.cli.main import main; sys.exit(main(['demo']))"
+    code = (
+        "import sys; sys.modules['jupyterlab'] = None\n"
+        "from liveavatar_nb.cli.main import main; sys.exit(main(['demo']))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
