@@ -1,6 +1,6 @@
 """What is sent: the values and nested objects of the contract's request bodies, as plain dicts with typed keys.
 
-The types hold the contract's enums and ranges; `checks` reads them before anything is sent.
+The types hold the contract's enums and ranges; `validation` reads them before anything is sent.
 """
 
 # without `from __future__ import annotations`, under which TypedDict does not see `Required`

@@ -7,7 +7,7 @@
 
 The signature is all that is written: names, types, ranges and defaults are the contract's, what stands in the
 path's braces goes into the path, the rest into the query (GET) or the body. The declared function runs after
-the checks, for what no type can say, and returns the record's class. `listing` declares a list in the same way.
+the checks, for what no type can say, and returns the record's class. `pagination` declares a list in the same way.
 """
 
 from __future__ import annotations
