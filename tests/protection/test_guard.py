@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -230,10 +231,11 @@ def test_it_comes_up_once_and_goes_with_the_last_session(guard: Guard) -> None:
     assert settles(lambda: not guards(os.getpid()))
 
 
-def test_it_stays_while_a_session_is_expected(guard: Guard) -> None:
-    class Client:
-        """Who may start one."""
+class Client:
+    """Who may start a session."""
 
+
+def test_it_stays_while_a_session_is_expected(guard: Guard) -> None:
     one, other = Client(), Client()
     guard.expect(one)
     guard.expect(other)
@@ -246,6 +248,23 @@ def test_it_stays_while_a_session_is_expected(guard: Guard) -> None:
     assert guards(os.getpid()) == [pid]
     guard.unexpect(other)
     assert not guard.is_there
+
+
+def test_it_goes_where_what_it_came_up_for_was_given_up(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that is cancelled may have asked for it on a thread of its own, which is late."""
+    monkeypatch.setattr(handle, "PULSE", 0.05)
+    monkeypatch.setattr(handle, "UNUSED_LIMIT", 0.2)
+    guard.leave_if_unused()
+    guard.prepare()
+    assert settles(lambda: not guard.is_there)
+    client = Client()
+    guard.expect(client)
+    guard.prepare()
+    time.sleep(0.4)
+    assert guard.is_there
+    del client
+    gc.collect()
+    assert settles(lambda: not guard.is_there)
 
 
 def test_it_is_seen_to_be_gone_and_comes_up_again(guard: Guard) -> None:

@@ -28,6 +28,7 @@ REACH_LIMIT: Final = 12.0  # s that it has to reach a service: a little more tha
 HEAR_LIMIT: Final = 3.0  # s until it must have heard what it was told; a machine that is busy is no reason
 PULSE: Final = 1.5  # s between two looks whether it hears: its loss shows within 5 s
 RENEW_PAUSE: Final = 5.0  # s until another one is tried where one did not come up
+UNUSED_LIMIT: Final = 5.0  # s that it stays for a start that was said to come, and that nobody expects any more
 MODULE: Final = __name__.rpartition(".")[0]
 FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 KEPT: Final = re.compile(
@@ -99,6 +100,7 @@ class Guard:
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._process: Process | None = None
+        self._wanted_at = 0.0  # when it was asked for last, or had something to guard
         self._open: set[Process] = set()
         self._charges: dict[str, tuple[Charge, float]] = {}  # with the moment since which its `left` counts
         self._started: set[str] = set()
@@ -137,8 +139,10 @@ class Guard:
             GuardError: it did not come up.
         """
         with self._lock:
+            self._wanted_at = time.monotonic()
             if not self.is_there:
                 self._renew()
+                self._wanted_at = time.monotonic()
             if service is not None and service not in self._reached and self._process is not None:
                 self._process.ask(self._name(service), service.told)
         self._deliver()
@@ -312,6 +316,7 @@ class Guard:
         while not process.is_let_go.is_set():
             process.pause(PULSE)
             self._take_off(process)
+            self._leave_if_forgotten()
             if process.is_gone or process.is_mute(HEAR_LIMIT):
                 how = "has ended" if process.is_gone else "does not answer"
                 why = self._replace(process)
@@ -328,6 +333,14 @@ class Guard:
                 asked, is_told = time.monotonic(), False
                 self._post({"do": "hear"})
         self._close(process)
+
+    def _leave_if_forgotten(self) -> None:
+        """Let it go where it came up for a start that was given up meanwhile, by whoever asked for it."""
+        now = time.monotonic()
+        if self._charges or self._expecting:
+            self._wanted_at = now
+        elif now - self._wanted_at > UNUSED_LIMIT:
+            self.leave_if_unused()
 
     def _replace(self, process: Process) -> str | None:
         """Has another one take its place; why none came up."""
