@@ -1,10 +1,11 @@
-"""What the README shows is true: its Python runs, its commands and links exist."""
+"""What README, CONTRIBUTING and ARCHITECTURE show is true: Python runs; commands, links, paths and tests exist."""
 
 from __future__ import annotations
 
 import ast
 import asyncio
 import inspect
+import json
 import re
 import shlex
 import time
@@ -17,6 +18,9 @@ from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, Studio
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.cli import main
 from liveavatar_nb.config import KEY_VARIABLE
+from liveavatar_nb.simulator.rest.operations import OPERATIONS
+
+from .test_layers import ROWS
 
 LOAD_LIMIT = 20  # s, for what a studio shows first: avatars and credits
 
@@ -24,6 +28,13 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+
+GUIDES = {
+    name: (ROOT / ".github" / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "ARCHITECTURE.md")
+}
+# in backticks: what has a folder, or the ending of a file
+PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:css|json|md|mjs|py|toml|tsx?))`")
+TO_RUN = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDES["CONTRIBUTING.md"], re.DOTALL))
 
 
 def run(block: str) -> dict[str, object]:
@@ -105,3 +116,49 @@ def test_its_commands_run(
 
 def test_there_are_commands() -> None:
     assert len(COMMANDS) == 5
+
+
+def test_it_names_every_command() -> None:
+    for name in re.findall(r"^    (\w+)  ", main._parser().format_help(), re.MULTILINE):
+        assert f"liveavatar-nb {name}" in README, name
+
+
+def test_it_says_how_many_operations_there_are() -> None:
+    notebook = (ROOT / "notebooks" / "07_account.ipynb").read_text(encoding="utf-8")
+    assert f"all {len(OPERATIONS)} operations of the service" in README
+    assert f"All {len(OPERATIONS)} operations of the service" in notebook
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_guides_name_what_exists(guide: str) -> None:
+    named = set(PATH.findall(GUIDES[guide]))
+    assert len(named) > 40
+    places = ROOT, ROOT / "liveavatar_nb"
+    assert [path for path in named if not any((place / path).exists() for place in places)] == []
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_guides_links_lead_somewhere(guide: str) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", GUIDES[guide]):
+        name, _, anchor = link.partition("#")
+        heads = re.findall(r"^#+ (.*)$", (ROOT / ".github" / name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {head.lower().replace(" ", "-") for head in heads}, link
+
+
+def test_the_tests_to_run_exist() -> None:
+    for path, test in re.findall(r"\b(tests/[\w./-]+)(?:::(\w+))?", TO_RUN):
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), test
+
+
+def test_the_scripts_of_the_front_end_exist() -> None:
+    scripts = json.loads((ROOT / "liveavatar_nb/frontend/package.json").read_text())["scripts"]
+    named = re.findall(r"npm run (\w+)", README + GUIDES["CONTRIBUTING.md"])
+    assert set(named) >= {"check", "watch"}
+    assert set(named) <= scripts.keys()
+
+
+def test_the_drawing_has_the_rows_of_the_layers() -> None:
+    rows = re.findall(r"^ │ (\w+(?: · \w+)*)  ", GUIDES["ARCHITECTURE.md"], re.MULTILINE)
+    drawn = [sorted(row.split(" · ")) for row in reversed(rows)]
+    assert drawn == [sorted(row) for row in ROWS]

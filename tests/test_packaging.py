@@ -166,7 +166,8 @@ def test_the_wheel_works_where_the_checkout_is_not(built: tuple[Path, Path], tmp
         archive.extractall(tmp_path / "site")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "from liveavatar_nb import Studio, demo, widgets\n"
+        "from liveavatar_nb import Studio\n"
+        "from liveavatar_nb.cli import demo\n"
         "print(demo.notebooks_folder()); print(len(Studio._esm))"
     )
     notebooks, script = run([sys.executable, "-P", "-c", code], tmp_path, os.environ).split()

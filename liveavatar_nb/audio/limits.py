@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SAMPLE_RATE: Final = 24_000  # Hz: EVENTS.md, `agent.speak`
+SAMPLE_RATE: Final = 24_000  # Hz: the only rate that `agent.speak` takes
 SAMPLE_BYTES: Final = 2  # 16 bit, signed, little-endian, mono
 PIECE_BYTES: Final = SAMPLE_RATE * SAMPLE_BYTES  # of one piece that is handed out: 1 s
 

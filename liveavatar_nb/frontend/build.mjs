@@ -1,8 +1,9 @@
 // Bundles each widget's page into ../static: one self-contained ES module a widget, and one style sheet.
+// With --watch it does so again after each change, until Ctrl-C.
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, context } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "static");
@@ -14,44 +15,37 @@ const mediaBanner = `/* liveavatar_nb ${version}. Contains livekit-client (Apach
 
 const widgets = ["picker", "panel", "studio", "talk", "view", "wire"];
 
-await build({
-  entryPoints: widgets.map((name) => join(here, "src", "widgets", `${name}.tsx`)),
-  outdir: out,
-  bundle: true,
-  format: "esm",
-  minify: true,
-  target,
-  jsx: "automatic",
-  jsxImportSource: "preact",
-  legalComments: "none",
-  banner: { js: banner },
-  logLevel: "warning",
-});
-// The heavy part, which a page asks for when it is to join a room.
-await build({
-  entryPoints: { media: join(here, "src", "room", "media", "index.ts") },
-  inject: [join(here, "src", "room", "media", "discreet.ts")],
-  outdir: out,
-  bundle: true,
-  format: "esm",
-  minify: true,
-  target,
-  legalComments: "none",
-  banner: { js: mediaBanner },
-  logLevel: "warning",
-});
-await build({
-  entryPoints: [join(here, "src", "widgets.css")],
-  outdir: out,
-  bundle: true,
-  minify: true,
-  target,
-  legalComments: "none",
-  banner: { css: banner },
-  logLevel: "warning",
-});
+/** What all bundles have in common. */
+const shared = { bundle: true, minify: true, outdir: out, target, legalComments: "none", logLevel: "warning" };
+const bundles = [
+  {
+    ...shared,
+    entryPoints: widgets.map((name) => join(here, "src", "widgets", `${name}.tsx`)),
+    format: "esm",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    banner: { js: banner },
+  },
+  // The heavy part, which a page asks for when it is to join a room.
+  {
+    ...shared,
+    entryPoints: { media: join(here, "src", "room", "media", "index.ts") },
+    inject: [join(here, "src", "room", "media", "discreet.ts")],
+    format: "esm",
+    banner: { js: mediaBanner },
+  },
+  { ...shared, entryPoints: [join(here, "src", "widgets.css")], banner: { css: banner } },
+];
 
-for (const name of [...widgets.map((widget) => `${widget}.js`), "media.js", "widgets.css"]) {
-  const { size } = await stat(join(out, name));
-  console.log(`${name.padEnd(12)} ${(size / 1000).toFixed(1).padStart(6)} kB`);
+if (process.argv.includes("--watch")) {
+  for (const bundle of bundles) {
+    const watched = await context({ ...bundle, logLevel: "info" });
+    await watched.watch();
+  }
+} else {
+  await Promise.all(bundles.map((bundle) => build(bundle)));
+  for (const name of [...widgets.map((widget) => `${widget}.js`), "media.js", "widgets.css"]) {
+    const { size } = await stat(join(out, name));
+    console.log(`${name.padEnd(12)} ${(size / 1000).toFixed(1).padStart(6)} kB`);
+  }
 }

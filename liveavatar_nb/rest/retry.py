@@ -84,7 +84,7 @@ class Policy:
 
     @classmethod
     def of(cls, options: ConnectOptions | None) -> Policy:
-        """The policy for a caller's options; RELIABILITY's own where there are none."""
+        """The policy for a caller's options; the package's own if there are none."""
         if options is None:
             return cls()
         given: list[Any] = [options.max_retry, options.retry_interval, options.timeout]

@@ -94,7 +94,7 @@ class Transport:
         base_url: the service's address, without `/v1`.
         key: the API key.
         http_client: an `httpx.AsyncClient` of the caller's, who also closes it; made at first use when not given.
-        options: attempts, base delay and limit of one attempt; RELIABILITY's policy when not given.
+        options: attempts, base delay and limit of one attempt; the package's own policy when not given.
         network: the way to the service; the environment's when not given.
     """
 

@@ -26,7 +26,7 @@ from websockets.sync.client import connect
 
 from liveavatar_nb import LiveAvatar, Simulator, __version__, config
 from liveavatar_nb.cli.demo import FOLDER, STUDIO, notebooks_folder
-from liveavatar_nb.cli.main import _options
+from liveavatar_nb.cli.main import _options, _parser
 from liveavatar_nb.config import KEY_VARIABLE, Masked
 from liveavatar_nb.protection.journal import Journal, journal
 
@@ -36,7 +36,7 @@ ADDRESS_LIMIT = 60  # s until a command has printed its address
 END_LIMIT = 40  # s until it has ended after a signal
 FAKE_KEY = "canary-" + "k" * 32
 
-COMMANDS = ["demo", "doctor", "avatars", "sessions", "credits", "simulator"]
+COMMANDS = re.findall(r"^    (\w+)  ", _parser().format_help(), re.MULTILINE)
 
 Start = Callable[..., "Command"]
 
@@ -232,6 +232,7 @@ def test_all_commands_on_one_screen(tmp_path: Path) -> None:
     told = run("--help", cwd=tmp_path, COLUMNS="80").stdout
     assert len(told.splitlines()) <= 24
     assert max(map(len, told.splitlines())) <= 88
+    assert {"demo", "simulator"} <= set(COMMANDS)
     for name in COMMANDS:
         # each on a line of its own, with what it does
         assert re.search(rf"^ +{name} +\w", told, re.MULTILINE), name

@@ -1,4 +1,4 @@
-"""FULL's packets: what is sent is what EVENTS.md says; what comes is an event, or nothing."""
+"""FULL's packets: what is sent has the service's names and fields; what comes is an event, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LITE's frames: what is sent is what EVENTS.md says; what comes is understood in either spelling, or kept."""
+"""LITE's frames: what is sent has the service's names and fields; what comes is read in either spelling, or kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each of the contract's 39 operations has one method, with the contract's parameters, on both faces."""
+"""Each of the contract's operations has one method, with the contract's parameters, on both faces."""
 
 from __future__ import annotations
 
@@ -76,7 +76,6 @@ def test_each_operation_has_one_method() -> None:
     print()
     for operation_id in OPERATIONS:
         print(f"{operation_id:45} {', '.join(found.get(operation_id, ['-']))}")
-    assert len(OPERATIONS) == 39
     assert found.keys() == OPERATIONS.keys()
     assert all(len(names) == 1 for names in found.values())
 

@@ -19,7 +19,6 @@ def contract() -> dict[tuple[str, str], Any]:
 
 def test_all_of_the_contract_and_nothing_else() -> None:
     told = {where: one["operationId"] for where, one in contract().items()}
-    assert len(told) == 39
     assert {(one.method, one.path): one.id for one in OPERATIONS} == told
     assert sorted(FUNCTIONS) == sorted(told.values())
 

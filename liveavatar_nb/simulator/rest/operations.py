@@ -1,4 +1,4 @@
-"""The contract's 39 operations: method, path, and the short name that a fault may call them by."""
+"""The contract's operations: method, path, and the short name that a fault may call them by."""
 
 from __future__ import annotations
 
