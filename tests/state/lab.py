@@ -422,16 +422,15 @@ class Lab:
 
     def thin_out(self, count: int) -> None:
         """End some sessions of others, while ours go on: their places in the list move."""
-        ended, self._crowd = self._crowd[:count], self._crowd[count:]
-        self._spawn(self._end_crowd(ended), "end of others' sessions")
+        self._spawn(self._end_crowd(self._crowd[:count]), "end of others' sessions")
 
     async def _end_crowd(self, ended: list[str]) -> None:
         async with LiveAvatarAPI(KEY, api_url=self.simulator.url) as api:
             for session_id in ended:
-                try:
+                # one is known until its end is certain: the loop may be killed, or the stop refused
+                with contextlib.suppress(LiveAvatarException, ValueError):
                     await api.sessions.stop(session_id)
-                except LiveAvatarException:
-                    self._crowd.append(session_id)
+                    self._crowd.remove(session_id)
                 await asyncio.sleep(0)
 
     def cancel(self, which: int) -> None:
@@ -527,7 +526,7 @@ class Lab:
         for name, seconds in SETTLED.items():
             setattr(config, name, seconds)
         try:
-            self._in_the_end(self._end_crowd(self._take_crowd()))
+            self._in_the_end(self._end_crowd(list(self._crowd)))
             if ending == "look":
                 self._look()
             if ending in ("exit", "kill"):
@@ -544,10 +543,6 @@ class Lab:
             for name, seconds in before.items():
                 setattr(config, name, seconds)
             self._end_loop()
-
-    def _take_crowd(self) -> list[str]:
-        crowd, self._crowd = self._crowd, []
-        return crowd
 
     def _look(self) -> None:
         """No client is closed, and time passes: what is billed then is a session that somebody has."""
