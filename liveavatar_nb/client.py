@@ -518,15 +518,15 @@ class AsyncLiveAvatar:
         finally:
             self._pending.remove(start)
         # a client that starts nothing must not pay for what a session needs
-        from .session.dependencies import Surroundings  # noqa: PLC0415
+        from .session.dependencies import Dependencies  # noqa: PLC0415
         from .session.lifecycle import AsyncSession  # noqa: PLC0415
 
-        around = Surroundings(
+        dependencies = Dependencies(
             self.api, weakly(self._changed, nothing), self._clock,
             is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts,
             made_context=named.made,
         )  # fmt: skip
-        session = AsyncSession(named.avatar, named.options, around)
+        session = AsyncSession(named.avatar, named.options, dependencies)
         session.belong_to(self)
         if own_room is not None:
             own_room.let_in(named.options.avatar_identity, session)

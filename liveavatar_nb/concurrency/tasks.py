@@ -1,4 +1,4 @@
-"""`Crew`: the tasks of one session, which end with it, and what follows where their loop ends first."""
+"""`SessionTasks`: the tasks of one session, which end with it, and what follows where their loop ends first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Canary:
         """What it does there."""
 
 
-class Crew:
+class SessionTasks:
     """The tasks of one session.
 
     Args:

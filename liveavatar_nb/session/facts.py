@@ -13,7 +13,7 @@ from ..rooms.connection import RoomLine
 from ..wirelog.exchange import SessionLabel
 from ..wirelog.log import Wire
 from .billing import Liability
-from .dependencies import Surroundings
+from .dependencies import Dependencies
 from .keep_alive import Audience, Upkeep
 from .options import SessionOptions, SessionState
 from .speech.full import Conversation
@@ -52,17 +52,17 @@ class SessionFacts:
     Args:
         avatar: its record.
         options: what it is started with.
-        around: what it has of its client.
+        dependencies: what it has of its client.
     """
 
-    def __init__(self, avatar: Avatar, options: SessionOptions, around: Surroundings) -> None:
+    def __init__(self, avatar: Avatar, options: SessionOptions, dependencies: Dependencies) -> None:
         self._avatar = avatar
         self._options = options
         self._pid = os.getpid()
         self._state = SessionState.CREATED
         self._liability: Liability | None = None
-        self._times = Stopwatch(options.life, around.clock)
-        self._audience = Audience(options.unwatched, around.clock)
+        self._times = Stopwatch(options.life, dependencies.clock)
+        self._audience = Audience(options.unwatched, dependencies.clock)
         self._upkeep: Upkeep | None = None
         self._record: SessionRecord | None = None
         self._end_reason: str | None = None
@@ -71,15 +71,15 @@ class SessionFacts:
         self._label = SessionLabel()
         self._answers_itself = False  # a function of the user's does
         times = self._times
-        self._lines = Lines(around.clock, lambda: times.elapsed)
-        self._speech = Speech(around.clock, self._times, self._lines, around.on_change)
+        self._lines = Lines(dependencies.clock, lambda: times.elapsed)
+        self._speech = Speech(dependencies.clock, self._times, self._lines, dependencies.on_change)
         self._conversation = Conversation(
-            around.clock, self._times, self._lines, around.on_change, has_opening=options.has_opening
+            dependencies.clock, self._times, self._lines, dependencies.on_change, has_opening=options.has_opening
         )
         self._is_conversation = options.mode == "FULL"
-        self._wire = around.api.transport.wire
+        self._wire = dependencies.api.transport.wire
         self._room: RoomLine | None = None
-        self._has_tts = around.tts is not None
+        self._has_tts = dependencies.tts is not None
 
     @property
     def avatar(self) -> Avatar:

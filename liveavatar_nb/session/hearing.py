@@ -12,7 +12,7 @@ from ..errors import AvatarNeverCame, InvalidArgument, RoomNotHeld, SessionEnded
 from ..models.avatars import Avatar
 from ..protocol import full
 from ..protocol.events import Event
-from .dependencies import Surroundings
+from .dependencies import Dependencies
 from .events import EventStream, H, Handler
 from .facts import SessionFacts
 from .options import SessionOptions, SessionState
@@ -28,12 +28,12 @@ class SessionHearing(SessionFacts):
     Args:
         avatar: its record.
         options: what it is started with.
-        around: what it has of its client.
+        dependencies: what it has of its client.
     """
 
-    def __init__(self, avatar: Avatar, options: SessionOptions, around: Surroundings) -> None:
-        super().__init__(avatar, options, around)
-        self._around = around
+    def __init__(self, avatar: Avatar, options: SessionOptions, dependencies: Dependencies) -> None:
+        super().__init__(avatar, options, dependencies)
+        self._dependencies = dependencies
         self._events = EventStream()
         self._answerer: Answerer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -196,7 +196,7 @@ class SessionHearing(SessionFacts):
         return function
 
     async def _say_sentence(self, sentence: str) -> AsyncUtterance:
-        utterance = AsyncUtterance(sentence, sentence, self._around.clock, is_voiced=True)
+        utterance = AsyncUtterance(sentence, sentence, self._dependencies.clock, is_voiced=True)
         command = full.speak_text(sentence, utterance.id, self.id or "")
         await self._conversation.speak(utterance, command, grace=config.SPEECH_GRACE, question=False)
         return utterance
@@ -209,7 +209,7 @@ class SessionHearing(SessionFacts):
     def _answer_myself(self, text: str) -> AsyncUtterance:
         """What was asked by text is answered by the user's function."""
         assert self._answerer is not None
-        utterance = AsyncUtterance(text, None, self._around.clock, is_voiced=True)
+        utterance = AsyncUtterance(text, None, self._dependencies.clock, is_voiced=True)
         self._conversation.asked(utterance.id, text)
         self._answerer.take(text, utterance)
         return utterance

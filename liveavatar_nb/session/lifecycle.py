@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from .. import config
-from ..concurrency.tasks import Crew
+from ..concurrency.tasks import SessionTasks
 from ..concurrency.threads import THREAD_NAME, on_own_thread
 from ..concurrency.weak import is_gone, nothing, nothing_more, weakly
 from ..config import Masked
@@ -35,7 +35,7 @@ from ..rest.resources.sessions import surely_not_started
 from ..validation import not_async
 from ..wirelog.exchange import session_label
 from .billing import Liability
-from .dependencies import Surroundings
+from .dependencies import Dependencies
 from .keep_alive import Duties, Ear, Upkeep
 from .opening import get_token, way_into_room
 from .options import SessionOptions, SessionState
@@ -52,15 +52,15 @@ class AsyncSession(SessionTalk):
     `async with` stops it when the block is left. `stop()` works in every state, and twice.
     """
 
-    def __init__(self, avatar: Avatar, options: SessionOptions, around: Surroundings) -> None:
-        super().__init__(avatar, options, around)
-        self._api = around.api
-        self._on_change = around.on_change
+    def __init__(self, avatar: Avatar, options: SessionOptions, dependencies: Dependencies) -> None:
+        super().__init__(avatar, options, dependencies)
+        self._api = dependencies.api
+        self._on_change = dependencies.on_change
         self._opening: asyncio.Task[None] | None = None
         self._start_call: asyncio.Task[StartedSession] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._clearing: asyncio.Task[None] | None = None
-        self._crew = Crew(
+        self._tasks = SessionTasks(
             weakly(self._report, nothing), weakly(self._lose_loop, nothing), 2 * config.SOCKET_CLOSE_TIMEOUT
         )
         self._owner: object = None
@@ -97,9 +97,9 @@ class AsyncSession(SessionTalk):
             SessionEnded: it was stopped, or ended, while it started.
         """
         self._loop = asyncio.get_running_loop()
-        self._crew.mind_loop(weakly(self._miss_loop, nothing), config.LOOP_LIFE)
+        self._tasks.mind_loop(weakly(self._miss_loop, nothing), config.LOOP_LIFE)
         session_label.set(self._label)
-        self._opening = self._crew.begin(self._open(), "liveavatar_nb session opening")
+        self._opening = self._tasks.begin(self._open(), "liveavatar_nb session opening")
         try:
             await asyncio.shield(self._opening)
         except asyncio.CancelledError:
@@ -182,7 +182,7 @@ class AsyncSession(SessionTalk):
             # the loop was busy in the middle of a start, which goes on now: what comes of it is stopped, too
             self._begin_stop()
         self._close_up()
-        self._crew.spawn(self._clear_away())
+        self._tasks.spawn(self._clear_away())
 
     def beat(self, page: str = "", ear: Ear | None = None) -> None:
         """A page shows it. From the first time on it is stopped where no page has shown it for `unwatched` seconds.
@@ -219,14 +219,14 @@ class AsyncSession(SessionTalk):
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
         # the guard comes up while the token is on its way
-        service = None if self._around.is_simulated else service_of(self._api.transport)
+        service = None if self._dependencies.is_simulated else service_of(self._api.transport)
         guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
         try:
             token, has_cap = await get_token(self._api, self._options, self._avatar.id, self._times)
             secret = Masked(token.session_token, "of a session")
             # what goes on behind a client that is gone holds nothing of the user's
-            around = replace(self._around, tts=None)
-            liability = self._liability = Liability(token.session_id, secret, self._times, around)
+            dependencies = replace(self._dependencies, tts=None)
+            liability = self._liability = Liability(token.session_id, secret, self._times, dependencies)
             del token
             self._label.id = liability.session_id
             self._mark("token")
@@ -265,7 +265,7 @@ class AsyncSession(SessionTalk):
             weakly(self._speech.lost, nothing),
             weakly(self._ended_at_the_service, is_gone),
         )
-        self._crew.spawn(_converse(socket, listener, weakly(self._lose_socket, nothing_more)))
+        self._tasks.spawn(_converse(socket, listener, weakly(self._lose_socket, nothing_more)))
         try:
             async with asyncio.timeout(config.CONNECTED_TIMEOUT):
                 await self._connected.wait()
@@ -314,7 +314,7 @@ class AsyncSession(SessionTalk):
         self._doubts = 2
         if not self._is_asking:
             self._is_asking = True
-            self._crew.spawn(self._look_whether_over())
+            self._tasks.spawn(self._look_whether_over())
 
     async def _look_whether_over(self) -> None:
         try:
@@ -322,7 +322,7 @@ class AsyncSession(SessionTalk):
                 self._doubts -= 1
                 if await self._ended_at_the_service():
                     return
-                await self._around.clock.sleep(config.LOOK_PAUSE)
+                await self._dependencies.clock.sleep(config.LOOK_PAUSE)
         finally:
             self._is_asking = False
         if self._room is not None:
@@ -340,7 +340,7 @@ class AsyncSession(SessionTalk):
     async def _fail(self, failure: LiveAvatarException) -> None:
         """The end that follows a failure: what may be billed is stopped by its id, whatever the failure was."""
         self._error = failure
-        await self._crew.end()
+        await self._tasks.end()
         liability = self._liability
         if liability is not None and liability.is_open:
             try:
@@ -350,7 +350,7 @@ class AsyncSession(SessionTalk):
                 if surely_not_started(failure):
                     liability.settle()
             if isinstance(failure, StartOutcomeUnknown):
-                await self._around.clock.sleep(config.UNKNOWN_LOOKS[0])
+                await self._dependencies.clock.sleep(config.UNKNOWN_LOOKS[0])
                 await liability.look_again()
             if isinstance(failure, StartOutcomeUnknown | AvatarNeverCame):
                 remedy = failure.remedy if isinstance(failure, AvatarNeverCame) else AvatarNeverCame.default_remedy
@@ -362,8 +362,8 @@ class AsyncSession(SessionTalk):
     def _begin_stop(self) -> asyncio.Task[None]:
         """The stop under way, or a new one; it goes on if nobody waits for it."""
         if self._stopping is None or self._stopping.done():
-            self._stopping = self._crew.begin(self._stop(), "liveavatar_nb session stop")
-            self._stopping.add_done_callback(self._crew.report)
+            self._stopping = self._tasks.begin(self._stop(), "liveavatar_nb session stop")
+            self._stopping.add_done_callback(self._tasks.report)
         return self._stopping
 
     async def _stop(self) -> None:
@@ -374,7 +374,7 @@ class AsyncSession(SessionTalk):
             # a stop that overtakes its start would leave the session running
             await asyncio.wait([self._start_call])
         if self._opening is not None and not self._opening.done():
-            self._crew.dismiss(self._opening)
+            self._tasks.dismiss(self._opening)
             # it may stand below on this very stack, where a handler of ours has called
             await asyncio.wait([self._opening], timeout=config.LOOP_LIMIT)
         try:
@@ -388,7 +388,7 @@ class AsyncSession(SessionTalk):
         if isinstance(self._error, StopNotConfirmed):
             self._error = None
         self._end_reason = self._end_reason or "USER_CLOSED"
-        await self._crew.end()
+        await self._tasks.end()
         self._finish(SessionState.ENDED)
         await self._clear_away()
 
@@ -436,8 +436,10 @@ class AsyncSession(SessionTalk):
         )
         # a conversation has no WebSocket that closes: its end is asked for when it is due
         is_blind = self._is_conversation
-        self._upkeep = Upkeep(duties, self._audience, self._around.clock, lambda: times.left, asks_at_cap=is_blind)
-        self._crew.spawn(self._upkeep.run())
+        self._upkeep = Upkeep(
+            duties, self._audience, self._dependencies.clock, lambda: times.left, asks_at_cap=is_blind
+        )
+        self._tasks.spawn(self._upkeep.run())
 
     async def _keep_alive(self) -> None:
         assert self._liability is not None
@@ -484,7 +486,7 @@ class AsyncSession(SessionTalk):
         if self._liability is not None:
             self._liability.forget()
         self._finish(SessionState.FAILED)
-        self._crew.spawn(self._clear_away())
+        self._tasks.spawn(self._clear_away())
 
     def forget_soon(self) -> None:
         """As `forget`, from any thread."""
@@ -516,8 +518,8 @@ class AsyncSession(SessionTalk):
         if self._room is not None:
             self._room.end()
         self._events.close()
-        self._crew.dismiss_all()
-        self._crew.mind_loop_no_more()
+        self._tasks.dismiss_all()
+        self._tasks.mind_loop_no_more()
         leftovers.tidy()
         self._on_change()
 
@@ -537,8 +539,8 @@ class AsyncSession(SessionTalk):
             return
         if self._liability is not None:
             self._liability.lose_loop()
-        if self._around.made_context is not None:
-            self._around.made_context.give_up()
+        if self._dependencies.made_context is not None:
+            self._dependencies.made_context.give_up()
         self._error = self._error or LoopEnded(session_id=self.id)
         self._finish(SessionState.FAILED)
 
@@ -568,8 +570,8 @@ class AsyncSession(SessionTalk):
     async def _clear_away(self) -> None:
         """It is over: what is left of it is cleared away, once and to the end, whoever waits for that."""
         if self._clearing is None:
-            self._clearing = self._crew.begin(self._clear(), "liveavatar_nb session clearing")
-            self._clearing.add_done_callback(self._crew.report)
+            self._clearing = self._tasks.begin(self._clear(), "liveavatar_nb session clearing")
+            self._clearing.add_done_callback(self._tasks.report)
         await asyncio.shield(self._clearing)
 
     async def _clear(self) -> None:
@@ -577,8 +579,8 @@ class AsyncSession(SessionTalk):
             if self._room is not None:
                 await self._room.close()
         finally:
-            if self._around.made_context is not None:
-                await self._around.made_context.delete()
+            if self._dependencies.made_context is not None:
+                await self._dependencies.made_context.delete()
 
     def _report(self, failure: BaseException) -> None:
         # one of ours says it all in words, and whoever waits has it raised

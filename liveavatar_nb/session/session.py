@@ -76,7 +76,7 @@ class SessionTalk(SessionHearing):
         _check_words(text, name, timeout)
 
         given = functools.partial(_given, audio)
-        utterance = AsyncUtterance(name, text, self._around.clock)
+        utterance = AsyncUtterance(name, text, self._dependencies.clock)
         await self._speech.take(Order(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait))
         del audio, given  # where it fails the utterance keeps its traceback, and that all that is here
         return await self._see_through(utterance, wait=wait, progress=progress)
@@ -116,14 +116,14 @@ class SessionTalk(SessionHearing):
                 raise InvalidArgument("tts is for LITE sessions; in a conversation the service speaks.", field="tts")
             return await self._tell(text, full.speak_text, wait=wait, timeout=timeout, replace=replace)
         _check_said(text)
-        tts = tts or self._around.tts
+        tts = tts or self._dependencies.tts
         if tts is None:
             raise ConfigurationError(
                 "This client has no voice of its own, which say() needs in LITE.",
                 remedy="Give one, a function from text to sound: say(text, tts=...), or LiveAvatar(tts=...).",
             )
         voice = functools.partial(voiced, tts, text)
-        utterance = AsyncUtterance(text, text, self._around.clock)
+        utterance = AsyncUtterance(text, text, self._dependencies.clock)
         try:
             await self._speech.take(Order(utterance, voice, None, grace=timeout, replace=replace, is_awaited=wait))
         except AudioError as failure:
@@ -193,7 +193,7 @@ class SessionTalk(SessionHearing):
         """Has the service say a text, or answer it."""
         _check_said(text)
         is_question = command_of is full.speak_response
-        utterance = AsyncUtterance(text, None if is_question else text, self._around.clock, is_voiced=True)
+        utterance = AsyncUtterance(text, None if is_question else text, self._dependencies.clock, is_voiced=True)
         command = command_of(text, utterance.id, self.id or "")
         if replace:
             await self._conversation.interrupt()

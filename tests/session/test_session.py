@@ -19,7 +19,7 @@ from liveavatar_nb.concurrency.worker import THREAD_NAME
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, RoomNotHeld, SessionEnded, WrongMode
 from liveavatar_nb.models.contexts import NewContext
 from liveavatar_nb.protocol import full
-from liveavatar_nb.session.dependencies import Surroundings
+from liveavatar_nb.session.dependencies import Dependencies
 from liveavatar_nb.session.options import SessionOptions
 
 from ..waiting import until, wait_for
@@ -258,7 +258,7 @@ async def test_another_agents_lite_session_follows_the_rules_of_a_conversation(c
         secret_type="ELEVENLABS_API_KEY", secret_value="value", secret_name="voice"
     )
     silas = (await client.avatars(search="Silas"))[0]
-    session = AsyncSession(silas, Led(), Surroundings(client.api, lambda: None, is_simulated=True))
+    session = AsyncSession(silas, Led(), Dependencies(client.api, lambda: None, is_simulated=True))
     await session.open()
     assert (session.mode, session.is_conversation) == ("LITE", True)
     assert (session.can.play, session.can.ask) == (False, True)
