@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .rest.network import Verify
-    from .session.lifecycle import AsyncSession
+    from .session.session import AsyncSession
     from .session.speech.answerer import Answer
     from .session.speech.feed import TextToSpeech
     from .session.timings import Stopwatch, Timing
@@ -201,9 +201,9 @@ class AsyncLiveAvatar:
             # what ran on a simulator ends with it
             await on_own_thread(self._simulator.close)
             for session in self.live_sessions:
-                session.forget()
+                session.lifecycle.forget()
         for session in self._sessions:
-            session.let_go()
+            session.lifecycle.let_go()
         await self.api.aclose()
         leftovers.unexpect(self)
         if self._simulator is not None:
@@ -226,7 +226,7 @@ class AsyncLiveAvatar:
                 self._closing = False
                 raise
         for session in self._sessions:
-            session.let_go()
+            session.lifecycle.let_go()
         # its connections go with the loop
         self.api.transport.closed = True
         leftovers.unexpect(self)
@@ -237,12 +237,12 @@ class AsyncLiveAvatar:
     def leave_to_guard(self) -> None:
         """Has the guard stop its sessions, where this process can do nothing more for them."""
         for session in self.live_sessions:
-            session.leave_to_guard()
+            session.lifecycle.leave_to_guard()
 
     async def _see_off(self) -> None:
         """Waits until what was made for sessions that are over, and for starts that are given up, is deleted."""
         loop = asyncio.get_running_loop()
-        clearing = [*(one.clearing for one in self._sessions), *(one.making for one in self._pending)]
+        clearing = [*(one.lifecycle.clearing for one in self._sessions), *(one.making for one in self._pending)]
         waits = [one for one in clearing if one is not None and not one.done() and one.get_loop() is loop]
         if waits:
             await asyncio.wait(waits, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
@@ -519,7 +519,7 @@ class AsyncLiveAvatar:
             self._pending.remove(start)
         # a client that starts nothing must not pay for what a session needs
         from .session.dependencies import Dependencies  # noqa: PLC0415
-        from .session.lifecycle import AsyncSession  # noqa: PLC0415
+        from .session.session import AsyncSession  # noqa: PLC0415
 
         dependencies = Dependencies(
             self.api, weakly(self._changed, nothing), self._clock,
@@ -675,7 +675,7 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
     if client.simulator is not None:
         # it went along, and what ran on it
         for session in live:
-            session.forget_soon()
+            session.lifecycle.forget_soon()
         return
     logger.warning("%s was dropped with a live session, which is stopped: close it, or use `async with`", client)
 

@@ -127,7 +127,7 @@ async def test_a_session_that_is_over_is_not_opened_again(session: AsyncSession,
     simulator.advance(1300)
     simulator.faults.add("socket", "refuse", times=None)
     assert session.id is not None
-    session._speech._socket._open.transport.abort()  # type: ignore[union-attr]
+    session.lifecycle.socket._open.transport.abort()  # type: ignore[union-attr]
     await asyncio.wait_for(session.wait_until_ended(), 10)
     assert handshakes(simulator) == 1
     assert (session.state, session.end_reason) == ("ended", "MAX_DURATION_REACHED")
@@ -160,7 +160,7 @@ async def test_what_was_hushed_while_the_line_was_cut_is_silenced_when_it_is_bac
     await until(lambda: speaking.state == "talking")
     simulator.faults.add("socket", "refuse", times=2)
     simulator.faults.add("socket", "close")
-    await until(lambda: not session._speech._socket.ready.is_set())  # type: ignore[union-attr]
+    await until(lambda: not session.lifecycle.socket.ready.is_set())  # type: ignore[union-attr]
     await session.interrupt()
     await session.play(noise(0.5, 2), rate=RATE)
     kinds = [frame.type for frame in simulator.frames() if frame.event_id != speaking.id]
@@ -190,8 +190,8 @@ async def test_a_half_open_socket_is_noticed_also_where_much_waits_to_be_sent(
     monkeypatch.setattr(config, "SOCKET_PING_INTERVAL", 0.5)
     monkeypatch.setattr(config, "SOCKET_PING_TIMEOUT", 0.5)
     async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client, await client.start("Silas") as session:
-        assert session._speech._socket is not None
-        line = session._speech._socket._open
+        assert session.lifecycle.socket is not None
+        line = session.lifecycle.socket._open
         assert line is not None
         line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         simulator.faults.add("socket", "stall")
@@ -237,7 +237,7 @@ async def test_who_finds_the_line_cut_first_keeps_the_next_from_trying_it(sessio
         async def send(self, frame: bytes, *, text: bool) -> None:
             raise ConnectionClosedError(None, None)
 
-    line = session._speech._socket
+    line = session.lifecycle.socket
     assert line is not None
     whole, line._open = line._open, Cut()  # type: ignore[assignment]
     with pytest.raises(websocket.SocketLost):

@@ -618,7 +618,7 @@ async def test_a_forked_child_does_not_speak_over_its_parents_socket(
     session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(session, "_pid", os.getpid() + 1)
+        patch.setattr(session.lifecycle, "_pid", os.getpid() + 1)
         for call in (session.play(noise(0.1), rate=RATE), session.interrupt(), session.start_listening()):
             with pytest.raises(SessionError, match="forked"):
                 await call
