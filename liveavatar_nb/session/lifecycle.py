@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from .. import config
+from ..concurrency.loops import EndingLoop
 from ..concurrency.tasks import SessionTasks
 from ..concurrency.threads import THREAD_NAME, on_own_thread
 from ..concurrency.weak import is_gone, nothing, nothing_more, weakly
@@ -242,7 +243,8 @@ class SessionLifecycle:
         if self._loop is None or self._loop is asyncio.get_running_loop():
             await asyncio.shield(self.begin_stop())
             return
-        if self.is_of_this_process and self._loop.is_running() and not getattr(self._loop, "is_going", False):
+        is_going = isinstance(self._loop, EndingLoop) and self._loop.is_going
+        if self.is_of_this_process and self._loop.is_running() and not is_going:
             try:
                 async with asyncio.timeout(config.STOP_LIMIT + config.LOOP_LIMIT):
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), self._loop))
