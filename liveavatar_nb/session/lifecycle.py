@@ -305,21 +305,7 @@ class SessionLifecycle:
 
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
-        # the guard comes up while the token is on its way
-        service = None if self._dependencies.is_simulated else service_of(self._api.transport)
-        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
-        try:
-            token, has_cap = await get_token(self._api, self._options, self._avatar_id, self._times)
-            secret = Masked(token.session_token, "of a session")
-            # what goes on behind a client that is gone holds nothing of the user's
-            dependencies = replace(self._dependencies, tts=None)
-            liability = self.liability = Liability(token.session_id, secret, self._times, dependencies)
-            del token
-            self.label.id = liability.session_id
-            self._mark("token")
-        finally:
-            if guard is not None:
-                await asyncio.wait([guard])
+        liability, has_cap = await self._get_token()
         self._refuse_if_stopped()
         # the call is a task of its own, so that its outcome is always learnt
         self._start_call = asyncio.create_task(liability.start(has_cap=has_cap))
@@ -335,19 +321,48 @@ class SessionLifecycle:
             on_change=self._on_change,
             on_loss=weakly(self._doubt, nothing),
         )
+        socket_url = None if started.ws_url is None else Masked(started.ws_url, "of a session")
+        del started
         # LITE has no WebSocket where an agent of another vendor leads it
-        self.is_conversation = self._options.mode == "FULL" or (started.ws_url is None and self.room is not None)
+        self.is_conversation = self._options.mode == "FULL" or (socket_url is None and self.room is not None)
         if self.is_conversation:
             self._hooks.speak_by_room(self.room)
             self._advance(SessionState.CONNECTING)
             # it is there once the start call answered
             self._arrive()
-            self._keep_up()
-            return
-        if started.ws_url is None:
+        elif socket_url is None:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self.id)
-        socket = self.socket = WebSocket(Masked(started.ws_url, "of a session"), liability.session_id, wire, network)
-        del started
+        else:
+            await self._connect(WebSocket(socket_url, liability.session_id, wire, network))
+        self._keep_up()
+
+    async def _get_token(self) -> tuple[Liability, bool]:
+        """Get a token; return what may be billed with it, and whether it has the cap that was asked for."""
+        # the guard comes up while the token is on its way
+        service = None if self._dependencies.is_simulated else service_of(self._api.transport)
+        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
+        try:
+            token, has_cap = await get_token(self._api, self._options, self._avatar_id, self._times)
+            secret = Masked(token.session_token, "of a session")
+            # what goes on behind a client that is gone holds nothing of the user's
+            dependencies = replace(self._dependencies, tts=None)
+            liability = self.liability = Liability(token.session_id, secret, self._times, dependencies)
+            del token
+            self.label.id = liability.session_id
+            self._mark("token")
+        finally:
+            if guard is not None:
+                await asyncio.wait([guard])
+        return liability, has_cap
+
+    async def _connect(self, socket: WebSocket) -> None:
+        """Have the session speak by its WebSocket; return once the avatar is there.
+
+        Raises:
+            AvatarNeverCame: it did not come in time, or the WebSocket could not be opened.
+            SessionEnded: the session ended meanwhile.
+        """
+        self.socket = socket
         self._hooks.speak_by_socket(socket)
         self._advance(SessionState.CONNECTING)
         listener = Listener(
@@ -375,7 +390,6 @@ class SessionLifecycle:
                 session_id=self.id,
                 end_reason=self.end_reason,
             )
-        self._keep_up()
 
     def _receive_packet(self, event: Event) -> None:
         """Take an event of the room's data channel in."""
