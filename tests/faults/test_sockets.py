@@ -19,7 +19,6 @@ from liveavatar_nb.errors import APIConnectionError, AvatarNeverCame, SessionEnd
 from liveavatar_nb.protection.running import leftovers
 from liveavatar_nb.protocol import lite, websocket
 from liveavatar_nb.rest.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
-from liveavatar_nb.session.speech.pacing import Pace
 
 from ..waiting import until
 from .canary import KEY
@@ -44,7 +43,11 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-async def session(simulator: Simulator) -> AsyncIterator[AsyncSession]:
+async def session(
+    simulator: Simulator, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[AsyncSession]:
+    """One whose sound is sent so many seconds ahead as its parameter says."""
+    monkeypatch.setattr(config, "SPEECH_LEAD", getattr(request, "param", config.SPEECH_LEAD))
     async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client, await client.start("Silas") as session:
         yield session
 
@@ -189,13 +192,13 @@ async def test_a_half_open_socket_is_noticed_also_where_much_waits_to_be_sent(
     assert config.SOCKET_SEND_BUFFER > 64_000 * (config.SOCKET_PING_INTERVAL + config.SOCKET_PING_TIMEOUT) * 2
     monkeypatch.setattr(config, "SOCKET_PING_INTERVAL", 0.5)
     monkeypatch.setattr(config, "SOCKET_PING_TIMEOUT", 0.5)
+    monkeypatch.setattr(config, "SPEECH_LEAD", 3600.0)
     async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client, await client.start("Silas") as session:
         assert session.lifecycle.socket is not None
         line = session.lifecycle.socket._open
         assert line is not None
         line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         simulator.faults.add("socket", "stall")
-        session._speech._pace = Pace(3600)
         # together less than the buffer holds, also where all of it is written before the first ping
         speaking = await session.play(noise(60), rate=RATE, wait=False)
         await until(lambda: line.transport.get_write_buffer_size() > 1_000_000)
@@ -348,11 +351,11 @@ async def test_a_frame_that_is_too_large_ends_the_session_in_good_order(
     assert session.stop_is_confirmed
 
 
+@pytest.mark.parametrize("session", [3600.0], indirect=True)
 async def test_a_sound_of_any_length_goes_in_frames_of_less_than_a_megabyte(
-    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    session: AsyncSession, simulator: Simulator
 ) -> None:
     """row 33: a minute at once is split before it is sent."""
-    monkeypatch.setattr(session._speech, "_pace", type(session._speech._pace)(3600.0))
     utterance = await session.play(noise(60), rate=RATE, wait=False)
     await until(lambda: utterance.is_complete)
     await until(lambda: simulator.frames()[-1].type == "agent.speak_end")

@@ -65,7 +65,11 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-async def session(client: AsyncLiveAvatar) -> AsyncIterator[AsyncSession]:
+async def session(
+    client: AsyncLiveAvatar, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[AsyncSession]:
+    """One whose sound is sent so many seconds ahead as its parameter says."""
+    monkeypatch.setattr(config, "SPEECH_LEAD", getattr(request, "param", config.SPEECH_LEAD))
     async with await client.start("Silas") as session:
         yield session
 
@@ -418,11 +422,9 @@ async def test_an_interruption_is_the_last_that_is_sent(session: AsyncSession, s
     assert session.timings["first_word"] >= 0
 
 
-async def test_interrupted_in_random_moments_no_frame_comes_after(
-    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("session", [3.0], indirect=True)
+async def test_interrupted_in_random_moments_no_frame_comes_after(session: AsyncSession, simulator: Simulator) -> None:
     chance = random.Random(20261124)
-    monkeypatch.setattr(session._speech, "_pace", type(session._speech._pace)(3.0))
 
     def source(delays: list[float]) -> Iterator[Any]:
         for delay in delays:
