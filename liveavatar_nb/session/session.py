@@ -132,7 +132,7 @@ class AsyncSession:
             await self.stop()
 
     def belong_to(self, owner: object) -> None:
-        """Keeps `owner`, its client, for as long as this is kept: a session that is in use holds it."""
+        """Keep `owner`, its client, for as long as this is kept: a session that is in use holds it."""
         self._owner = owner
 
     # its life
@@ -869,6 +869,7 @@ class AsyncSession:
     # what its life has it do
 
     def _speak_by_room(self, room: RoomLine | None) -> None:
+        """Begin the conversation; this process is in the room from here on if it draws it, or answers."""
         self._events.types = full.EVENT_TYPES
         if room is not None:
             self._conversation.connect(room)
@@ -876,16 +877,19 @@ class AsyncSession:
                 room.need()
 
     def _receive_frame(self, event: Event) -> None:
-        for told in self._speech.receive(event):
-            self._events.put(told)
+        """Take an event of the WebSocket in, and hand on what it means in either spelling."""
+        for heard in self._speech.receive(event):
+            self._events.put(heard)
 
     def _receive_packet(self, event: Event) -> bool:
+        """Take an event of the room in, and hand it on; return whether it is new, and this session's."""
         is_new = self._conversation.receive(event)
         if is_new:
             self._events.put(event)
         return is_new
 
     def _close(self, end: SessionEnded) -> None:
+        """End all that is said, all that waits, and the events: the session is over."""
         self._speech.close(end)
         self._conversation.close(end)
         self._events.close()
