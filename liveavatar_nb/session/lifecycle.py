@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from .. import config
 from ..concurrency.loops import EndingLoop
-from ..concurrency.tasks import SessionTasks
 from ..concurrency.threads import THREAD_NAME, on_own_thread
 from ..concurrency.weak import is_gone, nothing, nothing_more, weakly
 from ..config import Masked
@@ -40,6 +39,7 @@ from .dependencies import Dependencies
 from .keep_alive import Audience, Duties, Upkeep
 from .opening import get_token, way_into_room
 from .options import SessionOptions, SessionState
+from .tasks import SessionTasks
 from .timings import Stopwatch
 
 logger = logging.getLogger("liveavatar_nb.session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from liveavatar_nb.concurrency.tasks import SessionTasks
+from liveavatar_nb.session.tasks import SessionTasks
 
 
 class Told:
