@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .rest.api import LiveAvatarAPI as LiveAvatarAPI
     from .rest.retry import APIConnectOptions as APIConnectOptions
     from .rooms.own_room import AsyncRoom as AsyncRoom
-    from .session.lifecycle import AsyncSession as AsyncSession
     from .session.options import SessionState as SessionState
+    from .session.session import AsyncSession as AsyncSession
     from .session.speech.utterance import AgentState as AgentState
     from .session.speech.utterance import AsyncUtterance as AsyncUtterance
     from .session.speech.utterance import UtteranceState as UtteranceState
@@ -39,7 +39,7 @@ _HOMES = {
     "APIConnectOptions": "rest.retry",
     "AsyncLiveAvatar": "client",
     "AsyncRoom": "rooms.own_room",
-    "AsyncSession": "session.lifecycle",
+    "AsyncSession": "session.session",
     "AsyncUtterance": "session.speech.utterance",
     "AvatarPicker": "widgets.picker",
     "Event": "protocol.events",

@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
@@ -47,8 +47,8 @@ from .protection.orphans import (
 from .protection.running import leftovers, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
-from .rooms.own_room import OwnRoom, awaited
-from .session.lookup import Languages, Preparation
+from .rooms.own_room import AsyncRoom, OwnRoom, awaited
+from .session.lookup import Languages, Named, Preparation
 from .session.options import SessionOptions
 from .session.start_checks import check_answer, check_room, mode_of, patience_of, seconds_of
 from .validation import masked_text, not_async, one_of, strict
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .rest.network import Verify
-    from .session.lifecycle import AsyncSession
+    from .session.session import AsyncSession
     from .session.speech.answerer import Answer
     from .session.speech.feed import TextToSpeech
     from .session.timings import Stopwatch, Timing
@@ -201,9 +201,9 @@ class AsyncLiveAvatar:
             # what ran on a simulator ends with it
             await on_own_thread(self._simulator.close)
             for session in self.live_sessions:
-                session.forget()
+                session.lifecycle.forget()
         for session in self._sessions:
-            session.let_go()
+            session.lifecycle.let_go()
         await self.api.aclose()
         leftovers.unexpect(self)
         if self._simulator is not None:
@@ -226,7 +226,7 @@ class AsyncLiveAvatar:
                 self._closing = False
                 raise
         for session in self._sessions:
-            session.let_go()
+            session.lifecycle.let_go()
         # its connections go with the loop
         self.api.transport.closed = True
         leftovers.unexpect(self)
@@ -237,12 +237,12 @@ class AsyncLiveAvatar:
     def leave_to_guard(self) -> None:
         """Has the guard stop its sessions, where this process can do nothing more for them."""
         for session in self.live_sessions:
-            session.leave_to_guard()
+            session.lifecycle.leave_to_guard()
 
     async def _see_off(self) -> None:
         """Waits until what was made for sessions that are over, and for starts that are given up, is deleted."""
         loop = asyncio.get_running_loop()
-        clearing = [*(one.clearing for one in self._sessions), *(one.making for one in self._pending)]
+        clearing = [*(one.lifecycle.clearing for one in self._sessions), *(one.making for one in self._pending)]
         waits = [one for one in clearing if one is not None and not one.done() and one.get_loop() is loop]
         if waits:
             await asyncio.wait(waits, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
@@ -452,7 +452,7 @@ class AsyncLiveAvatar:
         """
         if self.is_closed or self._closing:
             raise ClientClosed
-        told = {
+        of_conversations = {
             "context": context,
             "on_user_text": on_user_text,
             "voice_id": voice_id,
@@ -461,7 +461,7 @@ class AsyncLiveAvatar:
             "dynamic_variables": dynamic_variables,
         }
         options = SessionOptions(
-            mode=mode_of(mode, told),
+            mode=mode_of(mode, of_conversations),
             language=language,
             interactivity_type=one_of("interactivity_type", interactivity_type, get_args(InteractivityType)),
             dynamic_variables=dynamic_variables,
@@ -473,11 +473,7 @@ class AsyncLiveAvatar:
             unwatched=patience_of(unwatched),
         )
         own_room = None if room is None else awaited(room)
-        if own_room is not None:
-            check_room(own_room, options.mode, self.base_url)
-        if options.mode == "LITE":
-            # a way that the WebSocket can never take is to be told before anything is billed
-            self.api.transport.network.for_websocket(self.base_url)
+        self._check_way(options, own_room)
         if on_user_text is not None:
             check_answer(on_user_text)
         if context is not None and on_user_text is not None:
@@ -486,19 +482,30 @@ class AsyncLiveAvatar:
             raise InvalidArgument("replace and concurrent exclude each other.")
         if not (replace or concurrent):
             self._refuse_second()
+        named = await self._prepare(options, own_room, avatar, voice_id, context, replace=replace)
+        session = self._make_session(named, own_room, on_user_text)
+        await self._open(session)
+        return session
+
+    def _check_way(self, options: SessionOptions, own_room: AsyncRoom | None) -> None:
+        """Refuse a room, or a way to the service, that a session could never take, before anything is billed."""
+        if own_room is not None:
+            check_room(own_room, options.mode, self.base_url)
+        if options.mode == "LITE":
+            self.api.transport.network.for_websocket(self.base_url)
+
+    async def _prepare(
+        self,
+        options: SessionOptions,
+        own_room: AsyncRoom | None,
+        avatar: str | Avatar | None,
+        voice: str | Voice | None,
+        context: str | Context | ContextDetail | NewContext | None,
+        *,
+        replace: bool,
+    ) -> Named:
+        """Look up, or make, what a start names, and end what is in its way; nothing is billed yet."""
         start = Preparation(self.api, self._languages, options, own_room)
-        self._pending.append(start)
-
-        # it takes longer to come up than all that is looked up
-        service = None if self.is_simulated else service_of(self.api.transport)
-        is_given_up = threading.Event()
-
-        def prepare() -> None:
-            leftovers.prepare(service)
-            if is_given_up.is_set():  # meanwhile, and the loop may be gone by now
-                leftovers.tidy()
-
-        guard = asyncio.create_task(on_own_thread(prepare)) if service else None
 
         async def make_way() -> None:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):
@@ -508,25 +515,49 @@ class AsyncLiveAvatar:
             if not self.is_simulated:
                 await reconcile(self.api)
 
+        self._pending.append(start)
         try:
-            named = await start.look_up(avatar, self.avatars(), voice_id, context, make_way)
-        except BaseException:
-            if guard is not None:
-                is_given_up.set()
-                leftovers.tidy()
-            raise
+            with self._guard_coming_up():
+                return await start.look_up(avatar, self.avatars(), voice, context, make_way)
         finally:
             self._pending.remove(start)
-        # a client that starts nothing must not pay for what a session needs
-        from .session.dependencies import Surroundings  # noqa: PLC0415
-        from .session.lifecycle import AsyncSession  # noqa: PLC0415
 
-        around = Surroundings(
+    @contextlib.contextmanager
+    def _guard_coming_up(self) -> Iterator[None]:
+        """Bring the guard up beside the block, for it takes longer than that; if the block fails, it may go again."""
+        service = None if self.is_simulated else service_of(self.api.transport)
+        if service is None:
+            yield
+            return
+        is_given_up = threading.Event()
+
+        def prepare() -> None:
+            leftovers.prepare(service)
+            if is_given_up.is_set():  # meanwhile, and the loop may be gone by now
+                leftovers.tidy()
+
+        coming_up = asyncio.create_task(on_own_thread(prepare))
+        try:
+            yield
+        except BaseException:
+            is_given_up.set()
+            leftovers.tidy()
+            raise
+        finally:
+            del coming_up  # a loop alone does not keep its tasks
+
+    def _make_session(self, named: Named, own_room: AsyncRoom | None, on_user_text: Answer | None) -> AsyncSession:
+        """Make the session, which is this client's from here on."""
+        # a client that starts nothing must not pay for what a session needs
+        from .session.dependencies import Dependencies  # noqa: PLC0415
+        from .session.session import AsyncSession  # noqa: PLC0415
+
+        dependencies = Dependencies(
             self.api, weakly(self._changed, nothing), self._clock,
             is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts,
             made_context=named.made,
         )  # fmt: skip
-        session = AsyncSession(named.avatar, named.options, around)
+        session = AsyncSession(named.avatar, named.options, dependencies)
         session.belong_to(self)
         if own_room is not None:
             own_room.let_in(named.options.avatar_identity, session)
@@ -535,6 +566,10 @@ class AsyncLiveAvatar:
         self._sessions = [*(known for known in self._sessions if known.is_live or known.is_pursued), session]
         self._last = session
         self._stopwatches.append(session.stopwatch)
+        return session
+
+    async def _open(self, session: AsyncSession) -> None:
+        """Start the session at the service, and remember a cap that the plan sets."""
         try:
             await session.open()
         except ConcurrencyLimitError as failure:
@@ -543,9 +578,8 @@ class AsyncLiveAvatar:
             raise
         finally:
             self._changed()
-        if session.max_minutes * 60 < options.life:
+        if session.max_minutes * 60 < session.options.life:
             self._plan_seconds = round(session.max_minutes * 60)
-        return session
 
     async def stop_sessions(self) -> None:
         """Stops every live session of this client, and every start that is under way.
@@ -675,7 +709,7 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
     if client.simulator is not None:
         # it went along, and what ran on it
         for session in live:
-            session.forget_soon()
+            session.lifecycle.forget_soon()
         return
     logger.warning("%s was dropped with a live session, which is stopped: close it, or use `async with`", client)
 

@@ -100,3 +100,15 @@ def test_httpx_stays_behind_the_calls() -> None:
         "probe.py",
         "transport.py",
     ]
+
+
+def test_nobody_in_a_session_reads_a_private_attribute_of_another() -> None:
+    def owner(node: ast.Attribute) -> str:
+        return ast.unparse(node.value)
+
+    for name, path in MODULES.items():
+        if name.partition(".")[0] == "session":
+            read = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+            private = [node for node in read if node.attr.startswith("_") and not node.attr.endswith("__")]
+            others = [ast.unparse(node) for node in private if owner(node) not in ("self", "cls", "super()")]
+            assert not others, f"{name} reads {others}"

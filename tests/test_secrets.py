@@ -317,15 +317,16 @@ async def test_a_session_shows_no_secret(service: Simulator, log: pytest.LogCapt
     """A real one, with its WebSocket."""
     async with AsyncLiveAvatar(KEY, api_url=service.url) as client:
         session = await client.start("Silas")
-        liability = session._liability
+        liability = session.lifecycle.liability
         assert liability is not None
         hidden = [liability.token.reveal()]
-        told = seen(client, vars(client), session, vars(session), vars(liability), client.api) + of_last(client.api)
+        insides = vars(session), vars(session.lifecycle), vars(liability)
+        told = seen(client, vars(client), session, *insides, client.api) + of_last(client.api)
         told += repr(asyncio.all_tasks())
         service.faults.add("socket", "close", code=1011)
         await asyncio.sleep(0.3)
         await session.stop()
-        told += seen(session, vars(session)) + of_last(client.api) + of_wire(client.api)
+        told += seen(session, vars(session), vars(session.lifecycle)) + of_last(client.api) + of_wire(client.api)
     assert len(hidden) == 1
     for secret in (KEY, *hidden, "?token="):
         assert secret not in told + log.text

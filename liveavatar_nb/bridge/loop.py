@@ -19,12 +19,12 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, overload
 
+from ..concurrency.loops import Farewell
 from ..errors import ClientClosed, LiveAvatarException, calling_context
 from .nested import run_nested
 
 R = TypeVar("R")
 
-Farewell = Callable[[], Coroutine[Any, Any, None]]
 Undo = Callable[[Any], Coroutine[Any, Any, object]]
 
 INTERRUPT_GRACE = 0.3  # s that a cancelled task has to clean up before KeyboardInterrupt goes on
@@ -47,7 +47,7 @@ class ManagedLoop(asyncio.SelectorEventLoop):
         self._farewells: list[weakref.WeakMethod[Farewell]] = []
 
     def at_end(self, farewell: Farewell) -> None:
-        """Has a method called and awaited when the loop ends: what holds connections of it closes them."""
+        """Call and await a method when the loop ends: what holds connections of it closes them."""
         self._farewells = [known for known in self._farewells if known() is not None]
         self._farewells.append(weakref.WeakMethod(farewell))
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from .. import config
+from ..concurrency.loops import EndingLoop
 from ..config import Masked
 from ..errors import (
     APIConnectionError,
@@ -138,8 +139,8 @@ class Transport:
         if self._owner != owner:
             self._own, self._owner = {}, owner
         if url not in self._own:
-            if not self._own and (at_end := getattr(asyncio.get_running_loop(), "at_end", None)) is not None:
-                at_end(self._close_own)
+            if not self._own and isinstance(loop := asyncio.get_running_loop(), EndingLoop):
+                loop.at_end(self._close_own)
             self._own[url] = self._new_client(url)
         return self._own[url]
 

@@ -25,7 +25,7 @@ from ..protection.guard.handle import Service
 from ..protection.running import Leftover, leftovers, service_of
 from ..protection.stops import Turns, is_over
 from ..rest.resources.sessions import surely_not_started
-from .dependencies import Surroundings
+from .dependencies import Dependencies
 from .timings import Stopwatch
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -38,17 +38,17 @@ class Liability:
         session_id: the service's id.
         token: the session's own.
         times: its start and its cap.
-        around: what it has of its client.
+        dependencies: what it has of its client.
     """
 
-    def __init__(self, session_id: str, token: Masked, times: Stopwatch, around: Surroundings) -> None:
+    def __init__(self, session_id: str, token: Masked, times: Stopwatch, dependencies: Dependencies) -> None:
         self.session_id = session_id
         self.token = token
         self.is_open = False  # whether it may be billed
         self.record: SessionRecord | None = None  # what the service says of it once it ended
         self._times = times
-        self._around = around
-        self._api = around.api
+        self._dependencies = dependencies
+        self._api = dependencies.api
         self._has_unknown_start = False
         self._unknown: StartOutcomeUnknown | None = None
         self._pursuit: asyncio.Task[None] | None = None
@@ -76,14 +76,14 @@ class Liability:
             ProtectionError: it cannot be protected, or nothing would ever end it.
             StartOutcomeUnknown: it may run; stop it.
         """
-        around, transport = self._around, self._api.transport
+        dependencies, transport = self._dependencies, self._api.transport
         leftover = Leftover(
             Service(transport.base_url, transport.network),
             transport.key,
             self.session_id,
             self._times.cap,
-            is_simulated=around.is_simulated,
-            may_be_unjournaled=around.allow_unjournaled,
+            is_simulated=dependencies.is_simulated,
+            may_be_unjournaled=dependencies.allow_unjournaled,
             caveat=transport.caveat,
             is_out_of_reach=transport.is_out_of_reach,
         )
@@ -202,7 +202,7 @@ class Liability:
         finally:
             if self._unknown is not None:
                 self._unknown.confirmed_stopped = not self.is_open
-            self._around.on_change()
+            self._dependencies.on_change()
         return True
 
     def settle(self) -> None:
@@ -229,7 +229,7 @@ class Liability:
 
     async def check_guard(self) -> None:
         """Has another guard come up where the first one was killed."""
-        if not self._around.is_simulated:
+        if not self._dependencies.is_simulated:
             await on_own_thread(lambda: leftovers.prepare(service_of(self._api.transport)))
 
     def _not_confirmed(self, why: str) -> StopNotConfirmed:
@@ -245,7 +245,7 @@ class Liability:
             self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session pursuit")
 
     async def _pursue_until_certain(self) -> None:
-        clock = self._around.clock
+        clock = self._dependencies.clock
         began = clock.monotonic()
         gives_up = began + self._times.left_of_cap + config.INSIST_AFTER_CAP
         looks = list(config.UNKNOWN_LOOKS) if self._has_unknown_start else []
@@ -260,4 +260,4 @@ class Liability:
             leftovers.hand_over(self.session_id)
             raise
         self.forget()
-        self._around.on_change()
+        self._dependencies.on_change()

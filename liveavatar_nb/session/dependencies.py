@@ -12,7 +12,7 @@ from .lookup import MadeContext
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Dependencies:
     """What a session has of its client.
 
     Args:

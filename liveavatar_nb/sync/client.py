@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import httpx
 
     from ..rest.network import Verify
-    from ..session.lifecycle import AsyncSession
+    from ..session.session import AsyncSession
     from ..session.speech.feed import TextToSpeech
     from ..widgets.studio import Studio
     from .api import API

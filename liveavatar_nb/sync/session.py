@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..bridge.loop import bridge
 from ..bridge.wrappers import Face, blocking, blocking_iter, passing, reading
 from ..errors import ViewError
-from ..session.lifecycle import AsyncSession
+from ..session.session import AsyncSession
 from ..session.speech.progress import is_shown
 from ..session.speech.utterance import AsyncUtterance
 

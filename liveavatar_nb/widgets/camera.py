@@ -17,7 +17,7 @@ from ..bridge.loop import bridge
 from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException, ViewError
 from ..rooms.connection import RoomLine
-from ..session.lifecycle import AsyncSession
+from ..session.session import AsyncSession
 from ..session.speech.progress import is_shown
 from .channel import Command
 from .pages import SILENCE

@@ -16,7 +16,7 @@ from ..errors import InvalidArgument, LiveAvatarException, SessionEnded, StopNot
 from ..models.avatars import Avatar
 from ..protection.orphans import OwnedSession
 from ..session.attention import UNKNOWN
-from ..session.lifecycle import AsyncSession
+from ..session.session import AsyncSession
 from .base import asset
 from .channel import Command
 from .code import as_code

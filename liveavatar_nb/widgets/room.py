@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from ..concurrency.worker import worker
 from ..rooms.connection import RECONNECTING, RoomLine
-from ..session.lifecycle import AsyncSession
 from ..session.options import SessionState
+from ..session.session import AsyncSession
 from .base import asked
 from .channel import Command
 from .pages import Silence, pages

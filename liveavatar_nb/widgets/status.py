@@ -15,8 +15,8 @@ from ..bridge.loop import bridge
 from ..concurrency.bounded import Newest
 from ..errors import StopNotConfirmed
 from ..rooms.connection import RoomLine
-from ..session.lifecycle import AsyncSession
 from ..session.options import SessionState
+from ..session.session import AsyncSession
 from .base import ControlledWidget, asked
 from .channel import Command
 

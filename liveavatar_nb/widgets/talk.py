@@ -16,8 +16,8 @@ from ..concurrency.bounded import Newest
 from ..concurrency.threads import on_own_thread
 from ..concurrency.worker import worker
 from ..errors import InvalidArgument, LiveAvatarException
-from ..session.lifecycle import AsyncSession
 from ..session.options import SessionState
+from ..session.session import AsyncSession
 from .base import asset
 from .problem import Problem, problem_of
 from .sounds import DROPPED_LIMIT, PART_BYTES, Sounds, endings

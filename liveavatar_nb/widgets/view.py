@@ -14,7 +14,7 @@ from ..bridge.wrappers import Face
 from ..concurrency.threads import on_own_thread
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.avatars import Avatar
-from ..session.lifecycle import AsyncSession
+from ..session.session import AsyncSession
 from ..session.speech.progress import is_shown
 from .base import asset
 from .pictures import PictureSender, picture_of

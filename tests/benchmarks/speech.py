@@ -130,7 +130,7 @@ async def _first_frame(path: Path) -> bool:
             await client.start("Silas") as one,
         ):
             sends: list[tuple[list[float], Callable[[], Awaitable[Any]]]] = [
-                (bare_rounds, lambda: one._speech._socket.send(frame)),  # type: ignore[union-attr]
+                (bare_rounds, lambda: one.lifecycle.socket.send(frame)),  # type: ignore[union-attr]
                 (file_rounds, lambda: one.play(path, wait=False)),
             ]
             for _ in range(ROUNDS):

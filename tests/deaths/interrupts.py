@@ -44,7 +44,7 @@ BARS = [*range(-30, -5, 5), *range(-5, 10), *range(10, 31, 5)]  # ms
 SETUP = """
 import json, os, time
 import liveavatar_nb
-from liveavatar_nb.session.lifecycle import AsyncSession
+from liveavatar_nb.session.lifecycle import SessionLifecycle
 
 class Judge:
     def __init__(self, path):
@@ -54,14 +54,14 @@ class Judge:
         os.write(self._pipe, json.dumps([what, time.monotonic(), told]).encode() + b"\\n")
 
 judge = Judge({pipe!r})
-arrive = AsyncSession._arrive
+arrive = SessionLifecycle._arrive
 
-def told(session):
-    if not session._connected.is_set():
-        judge.tell("connected", session.id)
-    arrive(session)
+def told(lifecycle):
+    if not lifecycle._connected.is_set():
+        judge.tell("connected", lifecycle.id)
+    arrive(lifecycle)
 
-AsyncSession._arrive = told
+SessionLifecycle._arrive = told
 with la.start("Silas"):
     pass  # what the first start imports is imported
 print(os.path.dirname(liveavatar_nb.__file__))

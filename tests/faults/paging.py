@@ -159,7 +159,7 @@ async def run(name: str, way: Way, count: int) -> Outcome:
             outcome.unwritten = {one for one in billed if not (journal.folder / f"{one}.json").exists()}
         # the simulator goes, and all that is left with it
         for session in client.live_sessions:
-            session.forget()
+            session.lifecycle.forget()
         await client.aclose()
     return outcome
 

@@ -12,7 +12,7 @@ import pytest
 from liveavatar_nb import AsyncLiveAvatar, Masked, Simulator, config
 from liveavatar_nb.errors import StopNotConfirmed
 from liveavatar_nb.session.billing import Liability
-from liveavatar_nb.session.dependencies import Surroundings
+from liveavatar_nb.session.dependencies import Dependencies
 from liveavatar_nb.session.timings import Stopwatch
 
 from .canary import KEY
@@ -42,14 +42,14 @@ async def lab(simulator: Simulator) -> AsyncIterator[AsyncLiveAvatar]:
 async def liabilities(client: AsyncLiveAvatar, count: int) -> list[Liability]:
     """So many sessions that may be billed, as their clients know them."""
     avatar = next(one.id for one in await client.api.avatars.public() if one.name == "Silas")
-    around = Surroundings(client.api, lambda: None, is_simulated=True)
+    dependencies = Dependencies(client.api, lambda: None, is_simulated=True)
     limit = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def start() -> Liability:
         async with limit:
             made = await client.api.sessions.create_token(avatar_id=avatar, mode="LITE", max_session_duration=600)
             token = Masked(made.session_token, "of a session")
-            liability = Liability(made.session_id, token, Stopwatch(600.0), around)
+            liability = Liability(made.session_id, token, Stopwatch(600.0), dependencies)
             await liability.start(has_cap=True)
             return liability
 

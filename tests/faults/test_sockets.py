@@ -19,7 +19,6 @@ from liveavatar_nb.errors import APIConnectionError, AvatarNeverCame, SessionEnd
 from liveavatar_nb.protection.running import leftovers
 from liveavatar_nb.protocol import lite, websocket
 from liveavatar_nb.rest.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
-from liveavatar_nb.session.speech.pacing import Pace
 
 from ..waiting import until
 from .canary import KEY
@@ -44,7 +43,11 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-async def session(simulator: Simulator) -> AsyncIterator[AsyncSession]:
+async def session(
+    simulator: Simulator, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[AsyncSession]:
+    """One whose sound is sent so many seconds ahead as its parameter says."""
+    monkeypatch.setattr(config, "SPEECH_LEAD", getattr(request, "param", config.SPEECH_LEAD))
     async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client, await client.start("Silas") as session:
         yield session
 
@@ -127,7 +130,7 @@ async def test_a_session_that_is_over_is_not_opened_again(session: AsyncSession,
     simulator.advance(1300)
     simulator.faults.add("socket", "refuse", times=None)
     assert session.id is not None
-    session._speech._socket._open.transport.abort()  # type: ignore[union-attr]
+    session.lifecycle.socket._open.transport.abort()  # type: ignore[union-attr]
     await asyncio.wait_for(session.wait_until_ended(), 10)
     assert handshakes(simulator) == 1
     assert (session.state, session.end_reason) == ("ended", "MAX_DURATION_REACHED")
@@ -160,7 +163,7 @@ async def test_what_was_hushed_while_the_line_was_cut_is_silenced_when_it_is_bac
     await until(lambda: speaking.state == "talking")
     simulator.faults.add("socket", "refuse", times=2)
     simulator.faults.add("socket", "close")
-    await until(lambda: not session._speech._socket.ready.is_set())  # type: ignore[union-attr]
+    await until(lambda: not session.lifecycle.socket.ready.is_set())  # type: ignore[union-attr]
     await session.interrupt()
     await session.play(noise(0.5, 2), rate=RATE)
     kinds = [frame.type for frame in simulator.frames() if frame.event_id != speaking.id]
@@ -189,13 +192,13 @@ async def test_a_half_open_socket_is_noticed_also_where_much_waits_to_be_sent(
     assert config.SOCKET_SEND_BUFFER > 64_000 * (config.SOCKET_PING_INTERVAL + config.SOCKET_PING_TIMEOUT) * 2
     monkeypatch.setattr(config, "SOCKET_PING_INTERVAL", 0.5)
     monkeypatch.setattr(config, "SOCKET_PING_TIMEOUT", 0.5)
+    monkeypatch.setattr(config, "SPEECH_LEAD", 3600.0)
     async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client, await client.start("Silas") as session:
-        assert session._speech._socket is not None
-        line = session._speech._socket._open
+        assert session.lifecycle.socket is not None
+        line = session.lifecycle.socket._open
         assert line is not None
         line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         simulator.faults.add("socket", "stall")
-        session._speech._pace = Pace(3600)
         # together less than the buffer holds, also where all of it is written before the first ping
         speaking = await session.play(noise(60), rate=RATE, wait=False)
         await until(lambda: line.transport.get_write_buffer_size() > 1_000_000)
@@ -237,7 +240,7 @@ async def test_who_finds_the_line_cut_first_keeps_the_next_from_trying_it(sessio
         async def send(self, frame: bytes, *, text: bool) -> None:
             raise ConnectionClosedError(None, None)
 
-    line = session._speech._socket
+    line = session.lifecycle.socket
     assert line is not None
     whole, line._open = line._open, Cut()  # type: ignore[assignment]
     with pytest.raises(websocket.SocketLost):
@@ -348,11 +351,11 @@ async def test_a_frame_that_is_too_large_ends_the_session_in_good_order(
     assert session.stop_is_confirmed
 
 
+@pytest.mark.parametrize("session", [3600.0], indirect=True)
 async def test_a_sound_of_any_length_goes_in_frames_of_less_than_a_megabyte(
-    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    session: AsyncSession, simulator: Simulator
 ) -> None:
     """row 33: a minute at once is split before it is sent."""
-    monkeypatch.setattr(session._speech, "_pace", type(session._speech._pace)(3600.0))
     utterance = await session.play(noise(60), rate=RATE, wait=False)
     await until(lambda: utterance.is_complete)
     await until(lambda: simulator.frames()[-1].type == "agent.speak_end")

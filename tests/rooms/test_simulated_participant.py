@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator, config
+from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import RoomNotHeld
 from liveavatar_nb.protocol import full
@@ -177,9 +178,7 @@ def test_what_a_lite_session_says_is_heard_and_hushed(la: LiveAvatar) -> None:
     with la.start("Silas") as session:
         room = session._inner.room
         assert room is not None
-        loop = session._inner._loop
-        assert loop is not None
-        loop.call_soon_threadsafe(room.on_sound, sound.append)
+        bridge.loop.call_soon_threadsafe(room.on_sound, sound.append)
         session.wait_for_avatar(timeout=10)
         session.play((b"\1\2" * 24_000), rate=24_000, wait=False)
         wait_for(lambda: any(sound))

@@ -401,16 +401,17 @@ def test_nothing_secret_is_shown_or_logged(simulator: Simulator, caplog: pytest.
         session = la.start("Silas")
         inner: AsyncSession = session._inner
         secrets = [simulator.api_key]
-        assert inner._liability is not None
-        secrets += [inner._liability.token.reveal()]
+        assert inner.lifecycle.liability is not None
+        secrets += [inner.lifecycle.liability.token.reveal()]
         shown = repr(
             (
                 la,
                 session,
                 la.session,
                 vars(inner),
-                vars(inner._liability),
-                vars(inner._api.transport),
+                vars(inner.lifecycle),
+                vars(inner.lifecycle.liability),
+                vars(la._inner.api.transport),
                 asyncio.all_tasks(bridge.loop),
             )
         )

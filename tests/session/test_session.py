@@ -19,7 +19,7 @@ from liveavatar_nb.concurrency.worker import THREAD_NAME
 from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, RoomNotHeld, SessionEnded, WrongMode
 from liveavatar_nb.models.contexts import NewContext
 from liveavatar_nb.protocol import full
-from liveavatar_nb.session.dependencies import Surroundings
+from liveavatar_nb.session.dependencies import Dependencies
 from liveavatar_nb.session.options import SessionOptions
 
 from ..waiting import until, wait_for
@@ -65,7 +65,7 @@ async def test_who_is_cut_short_as_the_session_ends_was_cut_short(
     # the service has ended it, and the client is yet to learn that
     simulator.faults.add("session", "delay", seconds=0.3, times=None)
     await client.api.sessions.stop(session.id)
-    await until(lambda: "held by nobody" in repr(session._room))
+    await until(lambda: "held by nobody" in repr(session.room))
     saying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saying
@@ -229,10 +229,12 @@ async def test_row_29_and_row_30_over_the_line(client: AsyncLiveAvatar, simulato
         assert (await session.say("In any order.")).state == "ended"
 
 
-async def test_the_end_that_the_service_tells_of_ends_it(session: AsyncSession, simulator: Simulator) -> None:
+async def test_the_end_that_the_service_tells_of_ends_it(
+    session: AsyncSession, client: AsyncLiveAvatar, simulator: Simulator
+) -> None:
     await session.wait_for_avatar()
     waiting = asyncio.create_task(session.wait_until_ended())
-    await session._api.sessions.stop(session.id, reason="AGENT_HANG_UP")
+    await client.api.sessions.stop(session.id, reason="AGENT_HANG_UP")
     await asyncio.wait_for(waiting, 10)
     assert (session.state, session.end_words) == ("ended", "the agent hung up")
     assert not simulator.billed()
@@ -258,7 +260,7 @@ async def test_another_agents_lite_session_follows_the_rules_of_a_conversation(c
         secret_type="ELEVENLABS_API_KEY", secret_value="value", secret_name="voice"
     )
     silas = (await client.avatars(search="Silas"))[0]
-    session = AsyncSession(silas, Led(), Surroundings(client.api, lambda: None, is_simulated=True))
+    session = AsyncSession(silas, Led(), Dependencies(client.api, lambda: None, is_simulated=True))
     await session.open()
     assert (session.mode, session.is_conversation) == ("LITE", True)
     assert (session.can.play, session.can.ask) == (False, True)
@@ -386,10 +388,10 @@ def test_nothing_secret_is_shown(la: LiveAvatar, caplog: pytest.LogCaptureFixtur
 
 async def test_where_the_room_is_not_named_nothing_can_be_said(client: AsyncLiveAvatar) -> None:
     async with await client.start("Silas", context=SILENT) as session:
-        room, session._room = session._room, None
+        room, session.lifecycle.room = session.lifecycle.room, None
         with pytest.raises(RoomNotHeld, match="named no room"):
             await session.wait_for_avatar()
-        session._room = room
+        session.lifecycle.room = room
 
 
 async def test_a_session_ends_while_its_avatar_is_waited_for(client: AsyncLiveAvatar, simulator: Simulator) -> None:

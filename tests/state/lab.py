@@ -320,6 +320,7 @@ class Lab:
         self.is_async = False  # whether no client is sync
         self.parties: list[Party] = []
         self.sessions: list[AsyncSession] = []
+        self.starters: dict[AsyncSession, AsyncLiveAvatar] = {}  # by whom each was started
         self.held: list[AsyncSession] = []  # that a start gave to its caller
         self.errors: list[BaseException] = []
         self.findings: list[str] = []
@@ -348,11 +349,12 @@ class Lab:
         face = LiveAvatar(KEY, **options) if is_sync else None
         inner = AsyncLiveAvatar(KEY, **options) if face is None else face._inner
         inner.api.transport._policy = Policy(3, config.RETRY_BASE, None)
-        sessions = self.sessions
+        sessions, starters = self.sessions, self.starters
 
         def note() -> None:
             if inner.session is not None and inner.session not in sessions:
                 sessions.append(inner.session)
+                starters[inner.session] = inner
 
         inner.watch(note)
         self.parties.append(Party(inner, face, lent_client))
@@ -371,6 +373,7 @@ class Lab:
         if party is None or party.face is None:
             return
         start, inner, sessions, held = party.face.start, party.inner, self.sessions, self.held
+        starters = self.starters
         waiting: list[int] = []
         returned: list[Session] = []
 
@@ -397,6 +400,7 @@ class Lab:
                 unwatch()
                 if inner.session is not None and inner.session not in sessions:
                     sessions.append(inner.session)
+                    starters[inner.session] = inner
                 held.extend(one._inner for one in returned)
 
         unwatch = inner.watch(on_change)
@@ -444,7 +448,7 @@ class Lab:
         if not self.sessions:
             return
         session = self.sessions[which % len(self.sessions)]
-        party = next(party for party in self.parties if party.inner.api is session._api)
+        party = next(party for party in self.parties if party.inner is self.starters[session])
         if party.face is None:
             self._run(party, session.stop(), "stop")
         else:
@@ -634,7 +638,7 @@ class Lab:
         # what no guard could be told of is left for the interpreter's exit
         self._check(self._guard_died or not len(leftovers), f"left over: {list(leftovers._sessions)}")
         shown = repr((self.parties, self.sessions, self.errors, [vars(one) for one in self.errors]))
-        shown += "".join(map(str, self.errors)) + repr([vars(session) for session in self.sessions])
+        shown += "".join(map(str, self.errors)) + repr([(vars(one), vars(one.lifecycle)) for one in self.sessions])
         self._check(CANARY not in shown, "the key is shown")
         for path in journal.folder.glob("*"):
             self._check(CANARY.encode() not in path.read_bytes(), f"the key is in {path.name}")
@@ -669,7 +673,7 @@ class Lab:
         for path in journal.folder.glob("*"):
             path.unlink()
         self.clock.forget()
-        for things in (self.parties, self.sessions, self.held, self.errors, self._work):
+        for things in (self.parties, self.sessions, self.starters, self.held, self.errors, self._work):
             things.clear()
 
     # how

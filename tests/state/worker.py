@@ -80,10 +80,8 @@ class Worker:
 
     def cancel(self) -> None:
         """Ctrl-C finds the start's task."""
-        loop = self._has()._inner
-        for session in loop._sessions:
-            if session._opening is not None and session._loop is not None:
-                session._loop.call_soon_threadsafe(session._begin_stop)
+        for session in self._has()._inner._sessions:
+            session.lifecycle.call_on_loop(session.lifecycle.begin_stop)
 
     def stop(self, which: int) -> None:
         sessions = self._sessions()

@@ -16,7 +16,7 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, Simulator, Studio, Talk
 from liveavatar_nb.errors import AudioError, InvalidArgument
-from liveavatar_nb.session.lifecycle import AsyncSession
+from liveavatar_nb.session.session import AsyncSession
 
 from ..waiting import wait_for
 from .pages import command, messages_of
@@ -290,6 +290,6 @@ def test_nothing_secret_is_in_a_trait(talk: Talk, simulator: Simulator, la: Live
     shown = json.dumps(talk.get_state(), default=repr) + repr(talk)
     inner = la._inner.session
     assert inner is not None
-    assert inner._liability is not None
-    for secret in (simulator.api_key, inner._liability.token.reveal(), "ws://"):
+    assert inner.lifecycle.liability is not None
+    for secret in (simulator.api_key, inner.lifecycle.liability.token.reveal(), "ws://"):
         assert secret not in shown

@@ -71,9 +71,9 @@ def roomed(session: Session, heard: Heard) -> Session:
     inner = session._inner
 
     async def swap() -> None:
-        if inner._room is not None:
-            await inner._room.close()
-        inner._room = RoomLine(
+        if inner.lifecycle.room is not None:
+            await inner.lifecycle.room.close()
+        inner.lifecycle.room = RoomLine(
             ADDRESS,
             Masked(CANARY, "of a room"),
             str(inner.id),
@@ -82,7 +82,7 @@ def roomed(session: Session, heard: Heard) -> Session:
             on_change=inner._on_change,
             on_loss=heard.lose,
         )
-        inner._room.see(True)
+        inner.lifecycle.room.see(True)
 
     bridge.call(swap())
     return session

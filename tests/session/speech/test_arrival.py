@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import soxr
 
-from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator
-from liveavatar_nb.session.speech.pacing import Pace
+from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
 
 from ...audio import signals
 from ...audio.signals import RATES, SAMPLE_RATE, Signal, pcm16, samples
@@ -52,12 +51,12 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-async def session(simulator: Simulator) -> AsyncIterator[AsyncSession]:
+async def session(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncSession]:
+    # what arrives is the matter here, and not when
+    monkeypatch.setattr(config, "SPEECH_LEAD", 3600.0)
     async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, max_minutes=20) as client:
         client.is_simulated = True
         async with await client.start("Silas") as session:
-            # what arrives is the matter here, and not when
-            session._speech._pace = Pace(3600)
             yield session
 
 

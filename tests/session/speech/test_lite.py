@@ -65,7 +65,11 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-async def session(client: AsyncLiveAvatar) -> AsyncIterator[AsyncSession]:
+async def session(
+    client: AsyncLiveAvatar, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[AsyncSession]:
+    """One whose sound is sent so many seconds ahead as its parameter says."""
+    monkeypatch.setattr(config, "SPEECH_LEAD", getattr(request, "param", config.SPEECH_LEAD))
     async with await client.start("Silas") as session:
         yield session
 
@@ -418,11 +422,9 @@ async def test_an_interruption_is_the_last_that_is_sent(session: AsyncSession, s
     assert session.timings["first_word"] >= 0
 
 
-async def test_interrupted_in_random_moments_no_frame_comes_after(
-    session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("session", [3.0], indirect=True)
+async def test_interrupted_in_random_moments_no_frame_comes_after(session: AsyncSession, simulator: Simulator) -> None:
     chance = random.Random(20261124)
-    monkeypatch.setattr(session._speech, "_pace", type(session._speech._pace)(3.0))
 
     def source(delays: list[float]) -> Iterator[Any]:
         for delay in delays:
@@ -618,7 +620,7 @@ async def test_a_forked_child_does_not_speak_over_its_parents_socket(
     session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(session, "_pid", os.getpid() + 1)
+        patch.setattr(session.lifecycle, "_pid", os.getpid() + 1)
         for call in (session.play(noise(0.1), rate=RATE), session.interrupt(), session.start_listening()):
             with pytest.raises(SessionError, match="forked"):
                 await call
