@@ -8,9 +8,9 @@ import os
 import ssl
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -265,6 +265,7 @@ class Transport:
         try:
             async with asyncio.timeout(self._policy.attempt_limit):
                 response = await client.send(request, auth=auth, stream=True, follow_redirects=False)
+                _protect_close(response)
                 try:
                     exchange.status = response.status_code
                     exchange.request_id = response.headers.get("x-request-id")
@@ -316,6 +317,7 @@ class Transport:
             request = client.build_request("GET", url, headers={"accept": "*/*"}, timeout=config.READ_TIMEOUT)
             async with asyncio.timeout(config.TOTAL_TIMEOUT):
                 response = await client.send(request, auth=None, stream=True, follow_redirects=False)
+                _protect_close(response)
                 try:
                     body = await _read(response, config.PICTURE_LIMIT)
                 finally:
@@ -329,6 +331,34 @@ class Transport:
         if response.status_code != 200:
             raise status_error(response.status_code, None, what)
         return response.headers.get("content-type", "application/octet-stream").split(";")[0], body
+
+
+class _WholeClose(httpx.AsyncByteStream):
+    """A response's stream whose close is finished even if the call is cancelled in its middle.
+
+    httpcore shields it from anyio's scopes only, not from a task's own cancellation, which leaves the connection in
+    the pool as if it were in use: a socket for each, until there is none left.
+    """
+
+    _closing: ClassVar[set[asyncio.Future[None]]] = set()  # a loop holds its tasks weakly
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            yield piece
+
+    async def aclose(self) -> None:
+        closing = asyncio.ensure_future(self._stream.aclose())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        await asyncio.shield(closing)
+
+
+def _protect_close(response: httpx.Response) -> None:
+    if isinstance(response.stream, httpx.AsyncByteStream) and not isinstance(response.stream, httpx.ByteStream):
+        response.stream = _WholeClose(response.stream)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import trustme
 
@@ -17,6 +18,7 @@ from liveavatar_nb import LiveAvatarAPI, Simulator, config
 from liveavatar_nb.errors import APIConnectionError, APITimeoutError, CertificateError
 from liveavatar_nb.rest.network import Network
 
+from .canary import KEY
 from .conftest import answer, client, envelope
 
 
@@ -199,6 +201,32 @@ async def test_what_must_not_go_twice_uses_no_pooled_connection(
     assert retries() == 0
     assert arrived() == ["GET /v1/users/credits", "POST /v1/contexts"]
     assert [one.id for one in await api.contexts.list() if one.name == "Guide"] == [context.id]
+
+
+@pytest.mark.parametrize("step", ["receive_response_headers.complete", "response_closed.started"])
+async def test_a_call_that_is_cancelled_as_it_ends_leaves_no_connection_in_use(simulator: Simulator, step: str) -> None:
+    """A keep-alive whose session ends, for one: httpcore lets its connection be cancelled in the middle of a close."""
+
+    class Cancelling(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            call = asyncio.current_task()
+
+            async def trace(name: str, _: Any) -> None:
+                if name == f"http11.{step}" and call is not None:
+                    call.cancel()
+
+            request.extensions["trace"] = trace
+            return await super().handle_async_request(request)
+
+    transport = Cancelling()
+    async with httpx.AsyncClient(transport=transport) as lent:
+        api = LiveAvatarAPI(KEY, api_url=simulator.url, session=lent)
+        for _ in range(3):
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(get(api))
+        await asyncio.sleep(0.05)
+        in_use = [one for one in transport._pool.connections if not (one.is_idle() or one.is_closed())]
+        assert not in_use
 
 
 @pytest.mark.parametrize("call", [post, tick])
