@@ -2,7 +2,7 @@
 import { UserRound } from "lucide-preact";
 import { Component } from "preact";
 import type { Avatar } from "../contract";
-import { isPickable, whyNot } from "../state/words";
+import { isPickable, whyNot } from "../words";
 import { Face, type PictureSource } from "./face";
 
 interface Props {

@@ -2,7 +2,7 @@
 import { RotateCcw, Search } from "lucide-preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Avatar, Catalogue } from "../contract";
-import { fold, isPickable } from "../state/words";
+import { fold, isPickable } from "../words";
 import { Card } from "./card";
 import { Choice } from "./choice";
 import type { PictureSource } from "./face";

@@ -1,6 +1,6 @@
 /** All notes that apply, the most pressing first. */
 import type { Session } from "../contract";
-import { clock, duration, ended, limit, plural, timeOfDay } from "../state/words";
+import { clock, duration, ended, limit, plural, timeOfDay } from "../words";
 import { beganAt, deafLeft, elapsedAt, isEnding, isUnconfirmed, type PanelState, unwatchedLeft } from "../state/state";
 import { useNow } from "./hooks";
 import { Note } from "./note";

@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { ContextDetail, Persona, Settings, Voice } from "../contract";
 import type { Drafts, Edit, Fresh } from "../link/drafts";
 import type { Previews } from "../link/previews";
-import { fold, plural } from "../state/words";
+import { fold, plural } from "../words";
 import { Choice } from "./choice";
 import { useId } from "./hooks";
 import { Note } from "./note";

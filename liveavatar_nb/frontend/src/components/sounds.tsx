@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Sound, Utterance } from "../contract";
 import { saidOf, type TalkState } from "../state/state";
 import type { Upload, Uploads } from "../link/uploads";
-import { clock, megabytes } from "../state/words";
+import { clock, megabytes } from "../words";
 import { useNow } from "./hooks";
 
 interface Props {

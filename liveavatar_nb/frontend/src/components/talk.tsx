@@ -6,7 +6,7 @@ import type { Utterance } from "../contract";
 import type { Drafts } from "../link/drafts";
 import { saidOf, type TalkState } from "../state/state";
 import type { Uploads } from "../link/uploads";
-import { clock, isActive, plural } from "../state/words";
+import { clock, isActive, plural } from "../words";
 import { InterruptButton } from "./controls";
 import { useNow } from "./hooks";
 import { Note } from "./note";

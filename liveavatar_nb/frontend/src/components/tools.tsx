@@ -3,14 +3,14 @@ import { Camera, CircleDot, Pipette, Square, Trash, Wallpaper } from "lucide-pre
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import type { Saved, Session } from "../contract";
 import type { Link } from "../link/link";
-import type { ToolProps } from "../room/media/types";
+import type { Picturing, SharedRoom } from "../room/media/types";
 import { Backdrop, type BackdropKind } from "../tools/backdrop";
 import type { Key } from "../tools/chroma";
 import { fromHex, toHex } from "../tools/colours";
 import { Desk, type Stand } from "../tools/desk";
 import { pickPoint } from "../tools/pick";
 import { sizeWords } from "../tools/recorder";
-import { clock } from "../state/words";
+import { clock } from "../words";
 import { Choice } from "./choice";
 import { useNow } from "./hooks";
 import { Menu } from "./menu";
@@ -25,8 +25,17 @@ function useDesk(link: Link): Desk {
   return desk;
 }
 
+interface Props {
+  room: SharedRoom;
+  link: Link;
+  /** null before the first frame. */
+  picture: Picturing | null;
+  /** Shows a canvas in the place of the picture; null: the picture again. It is laid out by the stage. */
+  onReplace: (canvas: HTMLCanvasElement | null) => void;
+}
+
 /** The buttons of the tools, for the bar of a stage that shows a picture. */
-export function ViewTools({ room, link, picture, onReplace }: ToolProps) {
+export function ViewTools({ room, link, picture, onReplace }: Props) {
   const desk = useDesk(link);
   const replace = useRef(onReplace);
   replace.current = onReplace;

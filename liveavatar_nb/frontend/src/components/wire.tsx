@@ -2,7 +2,7 @@
 import { Save, Search } from "lucide-preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Timing } from "../contract";
-import { milliseconds, plural } from "../state/words";
+import { milliseconds, plural } from "../words";
 import type { KeptRow, WireRows } from "../link/wirerows";
 import { Choice } from "./choice";
 import { Note } from "./note";

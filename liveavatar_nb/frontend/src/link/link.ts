@@ -8,11 +8,10 @@ import type { Command, Line, Message, Problem, Session, SoundLimits, Utterance }
 import { Drafts } from "./drafts";
 import { type Kernel, isPast, kernelOf } from "./kernel";
 import { Pictures } from "./pictures";
-import { keepOffer } from "../room/offers";
-import { registry } from "../shared";
+import { shared } from "../shared";
 import { Previews } from "./previews";
 import { Uploads } from "./uploads";
-import { isActive } from "../state/words";
+import { isActive } from "../words";
 import { WireRows } from "./wirerows";
 
 /** An ordinary message that is not acknowledged by then waits for a running cell. */
@@ -110,11 +109,20 @@ function newId(): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** This browser page, whichever widget of it asks: each model has its own instance of this script. */
-export function pageId(): string {
-  const home = globalThis as unknown as Record<symbol, string | undefined>;
-  return (home[Symbol.for("liveavatar_nb.page")] ??= newId());
+/** Who is told what goes over the links of a page, whichever of its widgets they are of. */
+export interface Observer {
+  /** An interruption of the session is about to be sent. */
+  onInterrupt(sessionId: string): void;
+  /** The session's record changed. */
+  onSession(session: Session): void;
+  /** Python said something to this page, by the model of `link`. */
+  onMessage(message: Message, buffers: readonly (DataView | ArrayBuffer)[], link: Link): void;
 }
+
+export const observers = shared("observers", () => new Set<Observer>());
+
+/** This browser page, whichever widget of it sends. */
+const PAGE = shared("page", newId);
 
 /** This tab of the browser: a page that is reloaded finds its name again. */
 function tabId(): string {
@@ -294,7 +302,7 @@ export class Link {
     const flight: Flight = {
       widget: this.get<string>("widget_id"),
       id: newId(),
-      page: pageId(),
+      page: PAGE,
       tab: tabId(),
       command,
       args,
@@ -307,7 +315,9 @@ export class Link {
     };
     this.flights.set(flight.id, flight);
     if (command === "start") this.startingAt = performance.now();
-    if (command === "interrupt" && flight.sessionId) registry().rooms.get(flight.sessionId)?.hush();
+    if (command === "interrupt" && flight.sessionId) {
+      for (const observer of observers) observer.onInterrupt(flight.sessionId);
+    }
     if (command !== "beat") this.after(flight, SILENCE_MS, () => this.judge(flight, 0));
     void this.dispatch(flight);
     this.notify();
@@ -443,7 +453,7 @@ export class Link {
     this.trackStart();
     if (trait === "status") {
       const session = this.get<Session | null>("status");
-      if (session) registry().rooms.get(session.id)?.follow(session);
+      if (session) for (const observer of observers) observer.onSession(session);
       this.beat();
     }
     this.notify();
@@ -461,15 +471,8 @@ export class Link {
 
   private readonly onMessage = (message: Message, buffers: (DataView | ArrayBuffer)[]): void => {
     this.heard();
-    if (message.page !== undefined && message.page !== pageId()) return;
-    if ("session_id" in message) {
-      const room = registry().rooms.get(message.session_id);
-      if (room) room.receive(message, buffers, this);
-      else if (message.type === "room") keepOffer(message);
-      else if (message.type === "room_send") {
-        this.send("room_sent", { request: message.request, ok: false, problem: "this page is not in the room" });
-      }
-    }
+    if (message.page !== undefined && message.page !== PAGE) return;
+    for (const observer of observers) observer.onMessage(message, buffers, this);
     for (const slot of [...this.hearers.keys()]) slot(message, buffers);
     if (message.type === "picture") {
       this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);

@@ -1,7 +1,7 @@
 /** Files on their way to Python: one after the other, in parts, each sent once the one before was acknowledged. */
 import type { SoundLimits } from "../contract";
-import { inParts, type Part } from "../tools/parts";
-import { megabytes } from "../state/words";
+import { inParts, type Part } from "./parts";
+import { megabytes } from "../words";
 
 export interface Upload {
   id: string;

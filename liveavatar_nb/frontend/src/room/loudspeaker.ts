@@ -1,5 +1,8 @@
 /** What the avatar says, to this page's ears: a track of a room, or PCM of a drawn one; one graph for both. */
-import { registry } from "../shared";
+import { shared } from "../shared";
+
+/** By sample rate; 0 is the device's own. */
+const graphs = shared("sound", () => new Map<number, { context: AudioContext; users: number }>());
 
 /** Of the PCM that Python sends, in Hz. */
 const PCM_RATE = 24_000;
@@ -15,24 +18,22 @@ const LOUD_RMS = 0.16;
 const GESTURES = ["pointerup", "keydown"];
 
 function acquire(rate: number): AudioContext {
-  const { sound } = registry();
-  let shared = sound.get(rate);
-  if (!shared) {
-    shared = { context: new AudioContext(rate ? { sampleRate: rate } : { latencyHint: "interactive" }), users: 0 };
-    sound.set(rate, shared);
+  let graph = graphs.get(rate);
+  if (!graph) {
+    graph = { context: new AudioContext(rate ? { sampleRate: rate } : { latencyHint: "interactive" }), users: 0 };
+    graphs.set(rate, graph);
   }
-  shared.users += 1;
-  return shared.context;
+  graph.users += 1;
+  return graph.context;
 }
 
 function release(rate: number): void {
-  const { sound } = registry();
-  const shared = sound.get(rate);
-  if (!shared) return;
-  shared.users -= 1;
-  if (shared.users > 0) return;
-  sound.delete(rate);
-  void shared.context.close();
+  const graph = graphs.get(rate);
+  if (!graph) return;
+  graph.users -= 1;
+  if (graph.users > 0) return;
+  graphs.delete(rate);
+  void graph.context.close();
 }
 
 export class Loudspeaker {

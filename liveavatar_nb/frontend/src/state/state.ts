@@ -18,7 +18,7 @@ import type {
 } from "../contract";
 import type { Link } from "../link/link";
 import type { Refusal, Upload } from "../link/uploads";
-import { isActive, isPickable } from "./words";
+import { isActive, isPickable } from "../words";
 
 export type Status = "idle" | "starting" | "live" | "stopping" | "ended" | "failed" | "gone";
 

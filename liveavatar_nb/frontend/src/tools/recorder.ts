@@ -1,6 +1,6 @@
 /** Records what is on the stage, with the avatar's sound, and hands it to Python while it runs. */
 import type { SharedRoom } from "../room/media/types";
-import { limit } from "../state/words";
+import { limit } from "../words";
 import { Mixer } from "./mixer";
 import { Outbox } from "./outbox";
 

@@ -1,5 +1,5 @@
 /** Sentences and numbers as people read them. Pure. */
-import type { Avatar, HearingWay, Session, Settings, Utterance } from "../contract";
+import type { Avatar, HearingWay, Session, Settings, Utterance } from "./contract";
 
 /** 134 -> "2:14". */
 export function clock(seconds: number): string {
