@@ -11,7 +11,8 @@ export interface Avatar {
   sandbox: boolean;
   is_expired: boolean;
   picture: Picture | null;
-  note: string | null;
+  /** Why it failed, where it did. */
+  error_message: string | null;
 }
 
 /** An address that the page can reach, or bytes that it asks for with the command `pictures`. */

@@ -42,7 +42,7 @@ function avatar(index, changes = {}) {
     sandbox: false,
     is_expired: false,
     picture: { bytes: true },
-    note: null,
+    error_message: null,
     ...changes,
   };
 }
@@ -52,7 +52,7 @@ Object.assign(AVATARS[2], { mine: true });
 Object.assign(AVATARS[3], { sandbox: true, id: "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a" });
 Object.assign(AVATARS[5], { picture: null, name: "Marianne Oberholzer-Whitfield" });
 Object.assign(AVATARS[8], { status: "DEPLOYING", mine: true });
-Object.assign(AVATARS[9], { status: "FAILED", mine: true, note: "the footage was too short" });
+Object.assign(AVATARS[9], { status: "FAILED", mine: true, error_message: "the footage was too short" });
 Object.assign(AVATARS[11], { is_expired: true });
 
 const THOUSAND = Array.from({ length: 1000 }, (_, index) =>
