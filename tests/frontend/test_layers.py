@@ -9,7 +9,7 @@ import pytest
 from .sources import MODULES, imports
 
 ROWS = [
-    ["contract", "shared"],
+    ["contract", "limits", "shared"],
     ["words"],
     ["link"],
     ["room", "state"],

@@ -92,9 +92,9 @@ const TOUR = utterance({
   id: "u-3", name: "say", text: "A live tour. I speak, you interrupt me whenever you like.", total: 4.4, played: 1.2,
 });
 const LINES = [
-  { role: "avatar", text: "Welcome! This is what an avatar of yours can do." },
-  { role: "user", text: "Start with pricing." },
-  { role: "avatar", text: "A live tour. I speak, you interrupt me whenever you like." },
+  { role: "avatar", text: "Welcome! This is what an avatar of yours can do.", partial: false },
+  { role: "user", text: "Start with pricing.", partial: false },
+  { role: "avatar", text: "A live tour. I speak, you interrupt me whenever you like.", partial: false },
 ];
 
 /** What a session can be told: LITE without a `tts`, a conversation, one with push to talk. */

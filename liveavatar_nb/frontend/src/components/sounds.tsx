@@ -2,6 +2,7 @@
 import { AudioLines, FileUp, ListEnd, Play, Plus, X } from "lucide-preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Sound, Utterance } from "../contract";
+import type { Send } from "../link/commands";
 import { saidOf, type TalkState } from "../state/state";
 import type { Upload, Uploads } from "../link/uploads";
 import { clock, megabytes } from "../words";
@@ -10,7 +11,7 @@ import { useNow } from "./hooks";
 interface Props {
   state: TalkState;
   uploads: Uploads;
-  onCommand: (command: string, args: Record<string, unknown>) => void;
+  onCommand: Send;
 }
 
 /** How much of an utterance was said, as a bar. */

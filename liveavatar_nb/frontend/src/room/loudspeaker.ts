@@ -1,11 +1,10 @@
 /** What the avatar says, to this page's ears: a track of a room, or PCM of a drawn one; one graph for both. */
+import { SAMPLE_RATE } from "../limits";
 import { shared } from "../shared";
 
 /** By sample rate; 0 is the device's own. */
 const graphs = shared("sound", () => new Map<number, { context: AudioContext; users: number }>());
 
-/** Of the PCM that Python sends, in Hz. */
-const PCM_RATE = 24_000;
 /** What comes is played so much later, in seconds: the next piece is there before this one is over. */
 const LEAD_S = 0.06;
 /** More than that waiting is not sound in real time: it is dropped, in seconds. */
@@ -53,7 +52,7 @@ export class Loudspeaker {
     kind: "track" | "pcm",
     private readonly changed: () => void,
   ) {
-    this.rate = kind === "pcm" ? PCM_RATE : 0;
+    this.rate = kind === "pcm" ? SAMPLE_RATE : 0;
     this.context = acquire(this.rate);
     this.gain = this.context.createGain();
     this.analyser = this.context.createAnalyser();
@@ -127,7 +126,7 @@ export class Loudspeaker {
     const { context } = this;
     const from = Math.max(this.nextAt, context.currentTime + LEAD_S);
     if (from - context.currentTime > QUEUE_LIMIT_S) return;
-    const buffer = context.createBuffer(1, length, PCM_RATE);
+    const buffer = context.createBuffer(1, length, SAMPLE_RATE);
     const samples = buffer.getChannelData(0);
     for (let at = 0; at < length; at += 1) samples[at] = view.getInt16(at * 2, true) / 0x8000;
     const piece = context.createBufferSource();
@@ -139,7 +138,7 @@ export class Loudspeaker {
     };
     piece.start(from);
     this.pieces.add(piece);
-    this.nextAt = from + length / PCM_RATE;
+    this.nextAt = from + length / SAMPLE_RATE;
     if (this.pieces.size === 1) this.changed();
   }
 

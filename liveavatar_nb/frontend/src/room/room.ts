@@ -3,6 +3,7 @@
  * widget that joined speaks for the page; where it goes, another's takes over.
  */
 import type { Message, RoomAnswer, RoomFacts, RoomNews, Session } from "../contract";
+import { HOLDER_LIMIT } from "../limits";
 import { type Link, type Observer, observers } from "../link/link";
 import { Loudspeaker } from "./loudspeaker";
 import type { MediaLibrary, Quality, RoomHandle, SharedRoom } from "./media/types";
@@ -22,8 +23,8 @@ const HUSH_LIMIT_MS = 2000;
 const HUSH_TAIL_MS = 300;
 /** Sound that may still be blocked is no matter: a graph takes a moment to begin. */
 const SOUND_START_MS = 400;
-/** A way in that is older is asked for anew: Python expects a page that it told one for 5 s. */
-const OFFER_MS = 3000;
+/** A way in that is older is asked for anew: Python may not expect this page any more when it comes. */
+const OFFER_MS = (HOLDER_LIMIT - 2) * 1000;
 
 type Words = { reason: string | null; canTakeOver?: boolean };
 
@@ -464,7 +465,7 @@ export function isInRoom(session: Session | null | undefined): session is Sessio
 }
 
 function shows(link: Link, sessionId: string): boolean {
-  const session = link.get<Session | null>("status");
+  const session = link.find("status");
   return isInRoom(session) && session.id === sessionId;
 }
 
