@@ -29,7 +29,8 @@ RETRY_BASE: Final = 0.5  # s, doubled with each attempt
 RETRY_CAP: Final = 8.0  # s, the longest wait between two attempts
 LONGEST_RETRY_AFTER: Final = 30.0  # s that the service may ask to wait; beyond it the error is raised at once
 
-KEEP_ALIVE_INTERVAL: Final = 60.0  # s; the service ends a session after 300 s without a sign of life
+IDLE_LIMIT: Final = 300.0  # s without a sign of life after which the service ends a session
+KEEP_ALIVE_INTERVAL: Final = 60.0  # s
 CONNECTED_TIMEOUT: Final = 30.0  # s, from the answer to the start call to the event `connected`
 AVATAR_TIMEOUT: Final = 30.0  # s that `wait_for_avatar` waits for the avatar's video
 SOCKET_OPEN_TIMEOUT: Final = 10.0  # s, for the WebSocket's handshake

@@ -32,7 +32,9 @@ RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 
 def modules() -> dict[str, Path]:
     """The package's modules by name, without the package's own: `rest.api`; a folder's is that of its `__init__`."""
-    paths = [path for path in PACKAGE.rglob("*.py") if not {"frontend", "notebooks"} & set(path.parts)]
+    paths = [
+        path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in ("frontend", "notebooks")
+    ]
     named = {
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path for path in paths
     }

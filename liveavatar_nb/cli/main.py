@@ -58,9 +58,9 @@ DOCTOR_TEXT = """\
 Look at all that a session needs: this machine, the key, the service, the account. One line for each,
 with what to do where something is not well. The exit code is 0 where there is no problem, else 1."""
 
-LIVE_WARNING = """\
+LIVE_WARNING = f"""\
 --live: this JupyterLab uses your key, and your account is billed from each Start until its Stop
-(LITE 1 credit a minute; the sandbox avatar costs nothing)."""
+(LITE {CREDITS_PER_MINUTE["LITE"]:g} credit a minute; the sandbox avatar costs nothing)."""
 
 INTERRUPTED: Final = 130  # the exit code by which shells know Ctrl-C
 PIPE_CLOSED: Final = 141  # the one by which they know that the reader of a pipe went away

@@ -55,7 +55,7 @@ class OwnedSession(SessionRecord):
     def bound_words(self) -> str:
         """What ends it where no stop arrives, in words."""
         if self.cap_at is None:
-            return "Its own limit ends it, or 5 minutes without a sign of life."
+            return f"Its own limit ends it, or {config.IDLE_LIMIT / 60:g} minutes without a sign of life."
         return f"Its cap ends it at {self.cap_at.astimezone():%H:%M:%S} at the latest."
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ MOST_AVATARS: Final = 100_000
 MOST_CREDITS: Final = 10**12
 HIGHEST_SPEED: Final = 1_000_000.0
 LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds: a clock of the year 10,000 has no name for its dates
+IDLE_LIMIT: Final = 300.0  # seconds
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # without credentials: it is shown
@@ -67,7 +68,7 @@ class Options:
     port: int = 0
     avatars: int | None = None
     concurrency: int = 3
-    idle_limit: float = 300.0
+    idle_limit: float = IDLE_LIMIT
     max_session_seconds: int = 1200
     allow_origins: tuple[str, ...] = ()
     connect_delay: float = 0.3

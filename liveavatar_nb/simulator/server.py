@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .account.history import furnish
 from .app import build
-from .options import LiveKit, Options, Spelling, header_safe
+from .options import IDLE_LIMIT, LiveKit, Options, Spelling, header_safe
 from .service import Service
 
 BACKLOG: Final = 2048
@@ -32,7 +32,7 @@ def serve(
     credits: Decimal | int | str = 100,  # noqa: A002 (as in `Simulator`)
     avatars: int | None = None,
     concurrency: int = 3,
-    idle_limit: float = 300.0,
+    idle_limit: float = IDLE_LIMIT,
     max_session_seconds: int = 1200,
     allow_origins: Sequence[str] = (),
     connect_delay: float = 0.3,

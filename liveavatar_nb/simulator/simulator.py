@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from .faults import Fault
-from .options import HIGHEST_SPEED, LONGEST_ADVANCE, LiveKit, Options, Spelling, header_safe, number
+from .options import HIGHEST_SPEED, IDLE_LIMIT, LONGEST_ADVANCE, LiveKit, Options, Spelling, header_safe, number
 from .process import ChildProcess, SimulatorError
 from .session.heard import Frame, Heard
 
@@ -178,7 +178,7 @@ class Simulator:
         credits: Decimal | int | str = 100,  # noqa: A002 (the word of the service)
         avatars: int | None = None,
         concurrency: int = 3,
-        idle_limit: float = 300.0,
+        idle_limit: float = IDLE_LIMIT,
         max_session_seconds: int = 1200,
         allow_origins: Sequence[str] = (),
         api_key: str | None = None,

@@ -21,8 +21,6 @@ logger = logging.getLogger("liveavatar_nb.widgets")
 OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # s: a page without the control channel cannot ask while a cell runs
 OFFERED_PICTURES = 60  # pictures of the top of the gallery that are offered so
 
-STATUS_WORDS = {"INIT": "in training", "DEPLOYING": "in training", "FAILED": "failed"}
-
 
 class AvatarPicker(PictureSender):
     """Pick an avatar from a gallery with pictures, a search and the keyboard.
@@ -68,9 +66,8 @@ class AvatarPicker(PictureSender):
                     f"There is no avatar with the id {avatar_id!r}.", remedy="la.avatars() lists them."
                 )
             if not record.is_usable:
-                raise InvalidArgument(
-                    f"Avatar {record.name} cannot be used: {_note(record)}.", remedy="Pick another one."
-                )
+                why = "has expired" if record.is_expired else f"is {record.status}, not ACTIVE"
+                raise InvalidArgument(f"Avatar {record.name} {why}.", remedy="Pick another one.")
         return avatar_id
 
     async def _load(self) -> None:
@@ -135,11 +132,5 @@ def _entry(record: Avatar, *, mine: bool) -> dict[str, Any]:
         "sandbox": record.id == config.SANDBOX_AVATAR,
         "is_expired": record.is_expired,
         "picture": picture_of(record.preview_url),
-        "note": _note(record),
+        "error_message": record.error_message,
     }
-
-
-def _note(record: Avatar) -> str | None:
-    if record.is_usable:
-        return None
-    return "expired" if record.is_expired else STATUS_WORDS.get(record.status, record.status.lower())

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, InvalidArgument
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-PART_BYTES: Final = 256 * 1024  # of a picture or a recording that come in one message
+PART_BYTES: Final = 192 * 1024  # of a picture or a recording that come in one message: 256 kB as base64
 PICTURE_LIMIT: Final = 48 * 1024 * 1024  # bytes of one picture
 PICTURES_AT_ONCE: Final = 4  # pictures that arrive at the same time, from several pages
 LONGEST_SIDE: Final = 8192  # pixels

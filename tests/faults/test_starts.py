@@ -45,9 +45,10 @@ def la(simulator: Simulator) -> Iterator[LiveAvatar]:
 
 
 QUICK = """
-from liveavatar_nb.protection.guard import __main__ as guard
-guard.LOOKS = (0.5, 1.0, 1.5)
-guard.main()
+from liveavatar_nb import config
+from liveavatar_nb.protection.guard.__main__ import main
+config.UNKNOWN_LOOKS = (0.5, 1.0, 1.5)
+main()
 """
 
 

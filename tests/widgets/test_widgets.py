@@ -51,6 +51,15 @@ def state(widget: Any) -> str:
     return widget.status["state"] if widget.status else "none"
 
 
+def test_why_an_avatar_failed_reaches_the_page_and_it_cannot_be_picked(studio: Studio) -> None:
+    jonas = next(entry for entry in studio.avatars if entry["name"] == "Jonas")
+    assert (jonas["status"], jonas["is_expired"]) == ("FAILED", False)
+    assert jonas["error_message"] == "The training video is too short: it needs at least two minutes."
+    assert {entry["error_message"] for entry in studio.avatars if entry["status"] == "ACTIVE"} == {None}
+    with pytest.raises(InvalidArgument, match="Jonas is FAILED, not ACTIVE"):
+        studio.value = jonas["id"]
+
+
 def test_start_and_stop_by_command(studio: Studio, simulator: Simulator) -> None:
     silas = next(entry for entry in studio.avatars if entry["name"] == "Silas")
     command(studio, "pick", avatar_id=silas["id"])
@@ -235,7 +244,7 @@ def test_value_can_be_set_and_observed_but_not_to_what_cannot_be_used(la: LiveAv
     thaddeus = next(entry for entry in picker.avatars if entry["name"] == "Thaddeus")
     picker.value = ann["id"]
     assert seen == [ann["id"]]
-    with pytest.raises(InvalidArgument, match="training"):
+    with pytest.raises(InvalidArgument, match="Thaddeus is DEPLOYING, not ACTIVE"):
         picker.value = thaddeus["id"]
     with pytest.raises(InvalidArgument, match="no avatar"):
         picker.value = "nobody"

@@ -1,5 +1,8 @@
 /** What Python and the page say to each other. All traits are written by Python; the page only sends commands. */
 
+/** An object without fields. */
+export type Nothing = Record<string, never>;
+
 export interface Avatar {
   id: string;
   name: string;
@@ -11,7 +14,8 @@ export interface Avatar {
   sandbox: boolean;
   is_expired: boolean;
   picture: Picture | null;
-  note: string | null;
+  /** Why it failed, where it did. */
+  error_message: string | null;
 }
 
 /** An address that the page can reach, or bytes that it asks for with the command `pictures`. */
@@ -23,8 +27,14 @@ export interface Problem {
   detail: string;
   remedy: string;
   severity: "error" | "warning" | "info";
-  action: { label: string; command: string; args: Record<string, unknown> } | null;
+  action: Action | null;
 }
+
+/** What helps, as a button that sends a command. */
+export type Action = { label: string } & (
+  | { command: "configure"; args: { is_sandbox: boolean } }
+  | { command: "stop_orphans"; args: Nothing }
+);
 
 export interface Catalogue {
   state: "loading" | "ready" | "failed";
@@ -44,7 +54,7 @@ export interface Session {
   id: string;
   avatar_id: string;
   avatar_name: string;
-  mode: string;
+  mode: Mode;
   is_sandbox: boolean;
   state: SessionState;
   steps: { name: string; words: string; done: boolean }[];
@@ -210,18 +220,20 @@ export interface Elsewhere {
  */
 export type HearingWay = "" | "prompt" | "held_up" | "unknown";
 
+export type Mode = "FULL" | "LITE";
+
 export interface Settings {
-  mode: string;
+  mode: Mode;
   is_sandbox: boolean;
-  video_quality: string;
-  video_encoding: string;
+  video_quality: "very_high" | "high" | "medium" | "low";
+  video_encoding: "VP8" | "H264";
   max_minutes: number;
   /** FULL. Empty where none is picked. */
   context_id: string;
   /** FULL. Empty for the avatar's own. */
   voice_id: string;
   language: string;
-  interactivity_type: string;
+  interactivity_type: "CONVERSATIONAL" | "PUSH_TO_TALK";
   /** FULL: what the context's {{names}} stand for. */
   dynamic_variables: Record<string, string>;
 }
@@ -259,57 +271,6 @@ export interface Voice {
   gender: string;
 }
 
-export interface PickerTraits {
-  widget_id: string;
-  avatars: Avatar[];
-  catalogue: Catalogue;
-  value: string;
-}
-
-export interface PanelTraits {
-  widget_id: string;
-  avatar: string;
-  avatar_name: string;
-  simulated: boolean;
-  service: string;
-  status: Session | null;
-  /** Decimal text. */
-  credits: string | null;
-  credits_problem: string | null;
-  settings: Settings;
-  persona: Persona;
-  context: ContextDetail | null;
-  problem: Problem | null;
-  orphans: Orphan[];
-  elsewhere: Elsewhere[];
-  hearing: HearingWay;
-  code: string;
-}
-
-export interface TalkTraits {
-  widget_id: string;
-  status: Session | null;
-  sounds: Sound[];
-  sound_limits: SoundLimits;
-  /** Oldest first. */
-  speech: Utterance[];
-  transcript: Line[];
-  /** The client has a `tts`. */
-  can_say: boolean;
-  talk_problem: Problem | null;
-}
-
-export interface ViewTraits {
-  widget_id: string;
-  status: Session | null;
-  simulated: boolean;
-  /** The still of the avatar that is, or would be, on the stage. */
-  still: Still | null;
-  view_problem: Problem | null;
-  /** What was saved last, for its words: a snapshot or a recording. */
-  saved: Saved | null;
-}
-
 export interface Still {
   avatar_id: string;
   name: string;
@@ -324,8 +285,6 @@ export interface Saved {
   seconds: number | null;
   bytes: number | null;
 }
-
-export type StudioTraits = PickerTraits & PanelTraits & TalkTraits & ViewTraits;
 
 /** What a page tells of the room that it is in, by the command `room`. */
 export interface RoomNews {
@@ -351,17 +310,6 @@ export interface RoomAnswer {
   avatar_identity: string | null;
   reason: string | null;
   can_take_over: boolean;
-}
-
-export interface Command {
-  widget: string;
-  id: string;
-  /** Which page (browser tab) it comes from: a kernel's messages reach all of them. */
-  page: string;
-  /** Stays the same where the page is reloaded; empty where the browser keeps nothing for it. */
-  tab: string;
-  command: string;
-  args: Record<string, unknown>;
 }
 
 /**
@@ -398,8 +346,49 @@ type Sent =
   /** A voice's sound, in one buffer. */
   | { type: "voice"; voice_id: string; media_type: string; problem?: Problem };
 
-/** The traits of each widget that its page watches. */
-export const PICKER_TRAITS = ["avatars", "catalogue", "value"] as const satisfies (keyof PickerTraits)[];
+/** What Python shows of itself, by the name of the trait. */
+export interface Traits {
+  widget_id: string;
+  avatars: Avatar[];
+  catalogue: Catalogue;
+  /** The picked avatar's id, in a widget that has the gallery. */
+  value: string;
+  /** The id of the avatar that the next session is started with. */
+  avatar: string;
+  avatar_name: string;
+  simulated: boolean;
+  service: string;
+  status: Session | null;
+  /** Decimal text. */
+  credits: string | null;
+  credits_problem: string | null;
+  settings: Settings;
+  persona: Persona;
+  context: ContextDetail | null;
+  problem: Problem | null;
+  orphans: Orphan[];
+  elsewhere: Elsewhere[];
+  hearing: HearingWay;
+  code: string;
+  sounds: Sound[];
+  sound_limits: SoundLimits;
+  /** Oldest first. */
+  speech: Utterance[];
+  transcript: Line[];
+  /** The client has a `tts`. */
+  can_say: boolean;
+  talk_problem: Problem | null;
+  /** The still of the avatar that is, or would be, on the stage. */
+  still: Still | null;
+  view_problem: Problem | null;
+  /** What was saved last, for its words: a snapshot or a recording. */
+  saved: Saved | null;
+}
+
+export type TraitName = keyof Traits;
+
+/** The traits of each widget, beside `widget_id`. */
+export const PICKER_TRAITS = ["avatars", "catalogue", "value"] as const satisfies TraitName[];
 export const PANEL_TRAITS = [
   "avatar",
   "avatar_name",
@@ -416,8 +405,9 @@ export const PANEL_TRAITS = [
   "elsewhere",
   "hearing",
   "code",
-] as const satisfies (keyof PanelTraits)[];
+] as const satisfies TraitName[];
 export const TALK_TRAITS = [
+  "simulated",
   "status",
   "sounds",
   "sound_limits",
@@ -425,11 +415,11 @@ export const TALK_TRAITS = [
   "transcript",
   "can_say",
   "talk_problem",
-] as const satisfies (keyof TalkTraits)[];
+] as const satisfies TraitName[];
 export const VIEW_TRAITS = [
-  "status",
   "simulated",
+  "status",
   "still",
   "view_problem",
   "saved",
-] as const satisfies (keyof ViewTraits)[];
+] as const satisfies TraitName[];

@@ -27,7 +27,6 @@ PRELOAD_AFTER: Final = 5.0  # s with a session until what a stop needs is import
 CALL_LIMIT: Final = 5.0  # s for one stop
 SHORTEST_WAIT: Final = 0.2  # s between two attempts
 REACH_LIMIT: Final = 10.0  # s to reach a service
-LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # s after which a start of unknown outcome is looked for again
 LOCK_LIMIT: Final = 2.0  # s that the lock of a kernel that is just ending may still be held
 NEVER: Final = float("inf")
 
@@ -74,9 +73,11 @@ class Charge:
 
     def activate(self) -> None:
         """From now on it is stopped."""
+        from ...config import UNKNOWN_LOOKS  # noqa: PLC0415 (a quick start)
+
         if not self._is_active:
             self._is_active, self.due = True, time.monotonic()
-            self._looks = [self.due + after for after in LOOKS] if self.is_starting else []
+            self._looks = [self.due + after for after in UNKNOWN_LOOKS] if self.is_starting else []
 
     def act(self) -> None:
         """Stops it, or looks whether it has come back."""

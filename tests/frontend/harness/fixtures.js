@@ -42,7 +42,7 @@ function avatar(index, changes = {}) {
     sandbox: false,
     is_expired: false,
     picture: { bytes: true },
-    note: null,
+    error_message: null,
     ...changes,
   };
 }
@@ -52,7 +52,7 @@ Object.assign(AVATARS[2], { mine: true });
 Object.assign(AVATARS[3], { sandbox: true, id: "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a" });
 Object.assign(AVATARS[5], { picture: null, name: "Marianne Oberholzer-Whitfield" });
 Object.assign(AVATARS[8], { status: "DEPLOYING", mine: true });
-Object.assign(AVATARS[9], { status: "FAILED", mine: true, note: "the footage was too short" });
+Object.assign(AVATARS[9], { status: "FAILED", mine: true, error_message: "the footage was too short" });
 Object.assign(AVATARS[11], { is_expired: true });
 
 const THOUSAND = Array.from({ length: 1000 }, (_, index) =>
@@ -92,9 +92,9 @@ const TOUR = utterance({
   id: "u-3", name: "say", text: "A live tour. I speak, you interrupt me whenever you like.", total: 4.4, played: 1.2,
 });
 const LINES = [
-  { role: "avatar", text: "Welcome! This is what an avatar of yours can do." },
-  { role: "user", text: "Start with pricing." },
-  { role: "avatar", text: "A live tour. I speak, you interrupt me whenever you like." },
+  { role: "avatar", text: "Welcome! This is what an avatar of yours can do.", partial: false },
+  { role: "user", text: "Start with pricing.", partial: false },
+  { role: "avatar", text: "A live tour. I speak, you interrupt me whenever you like.", partial: false },
 ];
 
 /** What a session can be told: LITE without a `tts`, a conversation, one with push to talk. */

@@ -2,7 +2,7 @@
 import { UserRound } from "lucide-preact";
 import { Component } from "preact";
 import type { Avatar } from "../contract";
-import { isPickable, whyNot } from "../state/words";
+import { isPickable, whyNot } from "../words";
 import { Face, type PictureSource } from "./face";
 
 interface Props {
@@ -42,7 +42,7 @@ export class Card extends Component<Props> {
   override render({ avatar, picked, tabbable, usable, index, total, row, column, pictures, onClick }: Props) {
     const why = whyNot(avatar);
     const off = !usable || !isPickable(avatar);
-    const words = [why, avatar.note ?? ""].filter(Boolean).join(": ");
+    const words = [why, avatar.error_message ?? ""].filter(Boolean).join(": ");
     return (
       <div
         data-avatar={avatar.id}

@@ -2,7 +2,7 @@
 import { Check, Circle, LoaderCircle, OctagonPause, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
 import { beganAt, elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state/state";
-import { clock, closingWords, creditWords, offer } from "../state/words";
+import { clock, closingWords, creditWords, offer } from "../words";
 import { useNow } from "./hooks";
 
 function Steps({ steps, moving }: { steps: Session["steps"]; moving: boolean }) {

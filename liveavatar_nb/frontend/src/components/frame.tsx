@@ -2,7 +2,7 @@
 import { FlaskConical } from "lucide-preact";
 import type { Session } from "../contract";
 import type { PanelState } from "../state/state";
-import { duration, modeWords } from "../state/words";
+import { duration, modeWords } from "../words";
 import { Copied, CopyButton, ShowButton, useCopy } from "./copy";
 import { useNow } from "./hooks";
 

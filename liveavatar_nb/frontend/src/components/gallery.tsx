@@ -2,7 +2,7 @@
 import { RotateCcw, Search } from "lucide-preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Avatar, Catalogue } from "../contract";
-import { fold, isPickable } from "../state/words";
+import { fold, isPickable, sandboxLife } from "../words";
 import { Card } from "./card";
 import { Choice } from "./choice";
 import type { PictureSource } from "./face";
@@ -121,7 +121,7 @@ export function Gallery(props: Props) {
       </div>
       <div class="lv-filters">
         <Choice label="Whose avatars" options={SCOPES} value={scope} onChange={setScope} />
-        <label class="lv-tick" title="The sandbox is free, lasts one minute and takes only its own avatar">
+        <label class="lv-tick" title={`The sandbox is free, lasts ${sandboxLife} and takes only its own avatar`}>
           <input
             type="checkbox"
             checked={sandbox}

@@ -1,6 +1,5 @@
 /** A component's part in the room of the session that its widget shows. */
 import { useEffect, useReducer, useState } from "preact/hooks";
-import type { Session } from "../contract";
 import type { Link } from "../link/link";
 import { isInRoom, loadLibrary, type Room, watchRoom } from "../room/room";
 
@@ -11,13 +10,13 @@ const DEAF = new Set(["gone", "lost", "saved"]);
 export function useRoom(link: Link): Room | null {
   const [room, setRoom] = useState<Room | null>(null);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
-  const session = link.get<Session | null>("status");
+  const session = link.get("status");
   const shown = isInRoom(session) && !DEAF.has(link.phase) ? session : null;
   const id = shown?.id;
   const kind = shown?.room.kind;
   // What joins is fetched before there is a room, which waits for nothing then. A simulator may never have one.
   const hasRoom = session?.state === "connecting" && session.room?.kind === "livekit";
-  const isExpected = link.phase === "live" && (hasRoom || !link.get<boolean>("simulated"));
+  const isExpected = link.phase === "live" && (hasRoom || !link.get("simulated"));
   useEffect(() => {
     if (isExpected) void loadLibrary(link).catch(() => undefined);
   }, [link, isExpected]);

@@ -1,13 +1,17 @@
 /** All notes that apply, the most pressing first. */
 import type { Session } from "../contract";
-import { clock, duration, ended, limit, plural, timeOfDay } from "../state/words";
+import { IDLE_LIMIT } from "../limits";
+import type { Send } from "../link/commands";
+import { clock, duration, ended, limit, plural, timeOfDay } from "../words";
 import { beganAt, deafLeft, elapsedAt, isEnding, isUnconfirmed, type PanelState, unwatchedLeft } from "../state/state";
 import { useNow } from "./hooks";
 import { Note } from "./note";
 
 interface Props {
   state: PanelState;
-  onCommand: (command: string, args: Record<string, unknown>) => void;
+  onCommand: Send;
+  /** The problem was read. */
+  onDismiss: () => void;
 }
 
 function KernelNote({ state }: { state: PanelState }) {
@@ -94,7 +98,7 @@ function DegradedNote({ state }: { state: PanelState }) {
       ticking
       tone="warning"
       title="Keep-alives do not arrive."
-      detail={`The service ends the session 5 minutes after the last one: in ${clock(left)}.`}
+      detail={`The service ends the session ${limit(IDLE_LIMIT)} after the last one: in ${clock(left)}.`}
       remedy="One is sent every minute: with the first that arrives all is well again. Check the network."
     />
   );
@@ -174,7 +178,7 @@ function ElsewhereNote({ state, onStop }: { state: PanelState; onStop: () => voi
   );
 }
 
-export function Notes({ state, onCommand }: Props) {
+export function Notes({ state, onCommand, onDismiss }: Props) {
   const { session, status } = state;
   const unsure = (status === "ended" || status === "failed") && isUnconfirmed(session) ? session : null;
   // One note is enough for a stop that was not confirmed.
@@ -203,7 +207,7 @@ export function Notes({ state, onCommand }: Props) {
           detail={problem.detail}
           remedy={problem.remedy}
           action={action ? { label: action.label, onClick: () => onCommand(action.command, action.args) } : undefined}
-          onDismiss={() => onCommand("dismiss", {})}
+          onDismiss={onDismiss}
         />
       ) : null}
       {unsure ? (

@@ -1,6 +1,6 @@
 /** One message of the wire log, opened. */
 import { X } from "lucide-preact";
-import { megabytes } from "../state/words";
+import { megabytes } from "../words";
 import type { KeptRow } from "../link/wirerows";
 import { Copied, CopyButton, useCopy } from "./copy";
 

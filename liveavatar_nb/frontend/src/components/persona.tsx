@@ -3,19 +3,16 @@ import { LoaderCircle, Pencil, Plus, Search, Square, Volume2 } from "lucide-prea
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { ContextDetail, Persona, Settings, Voice } from "../contract";
+import { LONGEST_CONTEXT_NAME, LONGEST_OPENING, LONGEST_PROMPT, LONGEST_VALUE } from "../limits";
+import type { Send } from "../link/commands";
 import type { Drafts, Edit, Fresh } from "../link/drafts";
 import type { Previews } from "../link/previews";
-import { fold, plural } from "../state/words";
+import { fold, plural } from "../words";
 import { Choice } from "./choice";
 import { useId } from "./hooks";
 import { Note } from "./note";
 import { Pick, Typed } from "./row";
 
-/** As many characters as Python takes. */
-const LONGEST_NAME = 200;
-const LONGEST_PROMPT = 100_000;
-const LONGEST_OPENING = 10_000;
-const LONGEST_VALUE = 1000;
 /** So many voices are listed; the rest is found by the search. */
 const SHOWN_VOICES = 60;
 
@@ -39,7 +36,7 @@ export interface PersonaProps {
   /** The avatar is a picture, and has no voice of its own. */
   needsVoice: boolean;
   usable: boolean;
-  onCommand: (command: string, args: Record<string, unknown>) => void;
+  onCommand: Send;
 }
 
 interface AreaProps {
@@ -148,7 +145,7 @@ function Maker({ fresh, drafts, isMaking, usable, onCommand }: PersonaProps & { 
         <input
           type="text"
           value={fresh.name}
-          maxLength={LONGEST_NAME}
+          maxLength={LONGEST_CONTEXT_NAME}
           placeholder="Sales guide"
           autocomplete="off"
           disabled={!usable}
@@ -480,7 +477,7 @@ export function PersonaForm(props: PersonaProps) {
         <Choice
           label="Whose turn it is"
           options={TURNS}
-          value={settings.interactivity_type as (typeof TURNS)[number]["value"]}
+          value={settings.interactivity_type}
           disabled={!usable}
           onChange={(interactivity_type) => onCommand("configure", { interactivity_type })}
         />

@@ -24,21 +24,21 @@ export function Row({ label, hint, children }: RowProps) {
   );
 }
 
-interface PickProps {
+interface PickProps<Value extends string> {
   label: string;
   hint: ComponentChildren;
-  value: string;
-  options: Record<string, string>;
+  value: Value;
+  options: Record<Value, string>;
   disabled: boolean;
-  onChange: (value: string) => void;
+  onChange: (value: Value) => void;
 }
 
-export function Pick({ label, hint, value, options, disabled, onChange }: PickProps) {
+export function Pick<Value extends string>({ label, hint, value, options, disabled, onChange }: PickProps<Value>) {
   const id = useId();
-  const known = value in options ? options : { ...options, [value]: value };
+  const known: Record<string, string> = value in options ? options : { ...options, [value]: value };
   return (
     <Row label={<label for={id}>{label}</label>} hint={hint}>
-      <select id={id} value={value} disabled={disabled} onChange={(event) => onChange(event.currentTarget.value)}>
+      <select id={id} value={value} disabled={disabled} onChange={(event) => onChange(event.currentTarget.value as Value)}>
         {Object.entries(known).map(([name, words]) => (
           <option key={name} value={name} selected={name === value}>
             {words}

@@ -1,7 +1,7 @@
 /** Rows of the wire log in a window: of ten thousand only those in sight are in the page. */
 import { ArrowDown, ArrowUp } from "lucide-preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { milliseconds, offset } from "../state/words";
+import { milliseconds, offset } from "../words";
 import type { KeptRow } from "../link/wirerows";
 import { useId } from "./hooks";
 

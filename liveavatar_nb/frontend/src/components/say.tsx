@@ -1,11 +1,10 @@
 /** A text for the avatar: to answer, or to say word for word. */
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { LONGEST_TEXT } from "../limits";
 import type { Drafts } from "../link/drafts";
 import type { TalkState } from "../state/state";
 import { useId } from "./hooks";
 
-/** As many characters as Python takes. */
-const LONGEST = 2000;
 /** The field grows with its text, up to so many pixels. */
 const TALLEST = 132;
 
@@ -41,7 +40,7 @@ function Field({ label, placeholder, hint, disabled, drafts, onEnter }: FieldPro
       aria-label={label}
       placeholder={placeholder}
       value={drafts.text}
-      maxLength={LONGEST}
+      maxLength={LONGEST_TEXT}
       disabled={disabled}
       aria-describedby={hint}
       autocomplete="off"

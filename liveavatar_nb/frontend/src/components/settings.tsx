@@ -1,6 +1,7 @@
 /** What the next start asks for. */
 import { useState } from "preact/hooks";
-import type { Settings } from "../contract";
+import type { Mode, Settings } from "../contract";
+import { rate, sandboxLife } from "../words";
 import { Choice } from "./choice";
 import { useId } from "./hooks";
 import { PersonaForm, type PersonaProps } from "./persona";
@@ -11,13 +12,18 @@ const MODES = [
   { value: "LITE", label: "Your own audio" },
 ] as const;
 
-const WHAT: Record<string, string> = {
-  FULL: "It hears, answers and speaks by itself (FULL). 2 credits a minute.",
-  LITE: "You send the sound, the avatar speaks it (LITE). 1 credit a minute.",
+const WHAT: Record<Mode, string> = {
+  FULL: "It hears, answers and speaks by itself (FULL).",
+  LITE: "You send the sound, the avatar speaks it (LITE).",
 };
 
-const QUALITIES = { very_high: "Very high", high: "High", medium: "Medium", low: "Low" };
-const ENCODINGS = { H264: "H.264", VP8: "VP8" };
+const QUALITIES: Record<Settings["video_quality"], string> = {
+  very_high: "Very high",
+  high: "High",
+  medium: "Medium",
+  low: "Low",
+};
+const ENCODINGS: Record<Settings["video_encoding"], string> = { H264: "H.264", VP8: "VP8" };
 
 interface Props extends PersonaProps {
   /** Name of the avatar that the sandbox takes, where it is known. */
@@ -69,14 +75,14 @@ export function SettingsForm(props: Props) {
         <Choice
           label="What it does"
           options={MODES}
-          value={settings.mode as "LITE" | "FULL"}
+          value={settings.mode}
           disabled={!usable}
           onChange={(mode) => onConfigure({ mode })}
         />
-        <div class="lv-help">{WHAT[settings.mode]}</div>
+        <div class="lv-help">{`${WHAT[settings.mode]} ${rate(settings.mode)}.`}</div>
       </div>
       {settings.mode === "FULL" ? <PersonaForm {...props} /> : null}
-      <Row label={<label for={sandbox}>Sandbox</label>} hint={`Free, one minute, ${only}.`}>
+      <Row label={<label for={sandbox}>Sandbox</label>} hint={`Free, ${sandboxLife}, ${only}.`}>
         <input
           id={sandbox}
           class="lv-switch"

@@ -2,15 +2,16 @@
 import { AudioLines, FileUp, ListEnd, Play, Plus, X } from "lucide-preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Sound, Utterance } from "../contract";
+import type { Send } from "../link/commands";
 import { saidOf, type TalkState } from "../state/state";
 import type { Upload, Uploads } from "../link/uploads";
-import { clock, megabytes } from "../state/words";
+import { clock, megabytes } from "../words";
 import { useNow } from "./hooks";
 
 interface Props {
   state: TalkState;
   uploads: Uploads;
-  onCommand: (command: string, args: Record<string, unknown>) => void;
+  onCommand: Send;
 }
 
 /** How much of an utterance was said, as a bar. */

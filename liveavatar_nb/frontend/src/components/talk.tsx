@@ -3,10 +3,11 @@ import { AudioLines, CornerDownRight, Ear, MessagesSquare, Mic, UserRound } from
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Utterance } from "../contract";
+import type { Send } from "../link/commands";
 import type { Drafts } from "../link/drafts";
 import { saidOf, type TalkState } from "../state/state";
 import type { Uploads } from "../link/uploads";
-import { clock, isActive, plural } from "../state/words";
+import { clock, isActive, plural } from "../words";
 import { InterruptButton } from "./controls";
 import { useNow } from "./hooks";
 import { Note } from "./note";
@@ -20,7 +21,7 @@ interface Props {
   uploads: Uploads;
   /** The microphone, where the session hears one. */
   microphone?: ComponentChildren;
-  onCommand: (command: string, args: Record<string, unknown>) => void;
+  onCommand: Send;
 }
 
 export function nameOf(utterance: Utterance): string {

@@ -1,16 +1,16 @@
 /** What is done with the picture: its background taken out, a snapshot, a recording. */
 import { Camera, CircleDot, Pipette, Square, Trash, Wallpaper } from "lucide-preact";
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import type { Saved, Session } from "../contract";
+import type { Saved } from "../contract";
 import type { Link } from "../link/link";
-import type { ToolProps } from "../room/media/types";
+import type { Picturing, SharedRoom } from "../room/media/types";
 import { Backdrop, type BackdropKind } from "../tools/backdrop";
 import type { Key } from "../tools/chroma";
 import { fromHex, toHex } from "../tools/colours";
 import { Desk, type Stand } from "../tools/desk";
 import { pickPoint } from "../tools/pick";
-import { sizeWords } from "../tools/recorder";
-import { clock } from "../state/words";
+import { BUTTON_LIMITS } from "../tools/recorder";
+import { clock, limit, megabytes } from "../words";
 import { Choice } from "./choice";
 import { useNow } from "./hooks";
 import { Menu } from "./menu";
@@ -25,8 +25,17 @@ function useDesk(link: Link): Desk {
   return desk;
 }
 
+interface Props {
+  room: SharedRoom;
+  link: Link;
+  /** null before the first frame. */
+  picture: Picturing | null;
+  /** Shows a canvas in the place of the picture; null: the picture again. It is laid out by the stage. */
+  onReplace: (canvas: HTMLCanvasElement | null) => void;
+}
+
 /** The buttons of the tools, for the bar of a stage that shows a picture. */
-export function ViewTools({ room, link, picture, onReplace }: ToolProps) {
+export function ViewTools({ room, link, picture, onReplace }: Props) {
   const desk = useDesk(link);
   const replace = useRef(onReplace);
   replace.current = onReplace;
@@ -45,7 +54,7 @@ export function ViewTools({ room, link, picture, onReplace }: ToolProps) {
     stand.picture = picture;
     stand.backdrop.setSource(picture);
   }, [stand, picture]);
-  const session = link.get<Session | null>("status");
+  const session = link.get("status");
   useEffect(() => desk.follow(session), [desk, session?.id, session?.state]);
   const { recorder } = desk;
   const isRecording = recorder.state === "recording";
@@ -66,7 +75,7 @@ export function ViewTools({ room, link, picture, onReplace }: ToolProps) {
         type="button"
         class={`lv-tool${isRecording ? " lv-tool-recording" : ""}`}
         aria-label={isRecording ? "Stop the recording" : "Record"}
-        title={isRecording ? "Stop the recording" : "Record: 10 minutes or 200 MB at most"}
+        title={isRecording ? "Stop the recording" : `Record: ${limit(BUTTON_LIMITS.seconds)} or ${megabytes(BUTTON_LIMITS.bytes)} at most`}
         disabled={picture === null || recorder.state === "starting" || recorder.state === "saving"}
         onClick={() => (isRecording ? recorder.stop() : desk.record(stand))}
       >
@@ -244,7 +253,7 @@ export function RecordingMark({ link }: { link: Link }) {
   const isRecording = recorder.state === "recording";
   const now = useNow(isRecording, 500);
   if (!isRecording && recorder.state !== "saving") return null;
-  const told = `${clock(recorder.secondsAt(now))} · ${sizeWords(recorder.bytes)}`;
+  const told = `${clock(recorder.secondsAt(now))} · ${megabytes(recorder.bytes)}`;
   return (
     <span class="lv-recording">
       <i class={isRecording ? "lv-rec-dot" : ""} aria-hidden="true" />
@@ -270,7 +279,7 @@ function savedWords({ kind, path, seconds, bytes }: Saved): string {
   const what = kind === "snapshot" ? "Snapshot" : "Recording";
   if (path === null) return `${what} handed to Python.`;
   const length = seconds === null ? [] : [clock(seconds)];
-  const size = bytes === null ? [] : [sizeWords(bytes)];
+  const size = bytes === null ? [] : [megabytes(bytes)];
   const more = [...length, ...size].join(", ");
   return `${what} saved: ${path.split(/[\\/]/).at(-1)}${more ? ` (${more})` : ""}`;
 }
@@ -278,7 +287,7 @@ function savedWords({ kind, path, seconds, bytes }: Saved): string {
 /** What became of the last snapshot or recording, for a while. */
 export function ToolNews({ link }: { link: Link }) {
   const desk = useDesk(link);
-  const saved = link.get<Saved | null>("saved");
+  const saved = link.get("saved");
   const first = useRef(saved);
   const [told, setTold] = useState<Saved | null>(null);
   useEffect(() => {

@@ -2,7 +2,8 @@
 import { Save, Search } from "lucide-preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Timing } from "../contract";
-import { milliseconds, plural } from "../state/words";
+import { milliseconds, plural } from "../words";
+import type { Send } from "../link/commands";
 import type { KeptRow, WireRows } from "../link/wirerows";
 import { Choice } from "./choice";
 import { Note } from "./note";
@@ -66,7 +67,7 @@ function matching(rows: readonly KeptRow[], query: string, kind: Kind): readonly
 interface Props {
   wire: WireRows;
   usable: boolean;
-  onCommand: (command: string, args: Record<string, unknown>) => void;
+  onCommand: Send;
 }
 
 export function WireTab({ wire, usable, onCommand }: Props) {

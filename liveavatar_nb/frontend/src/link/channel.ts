@@ -4,7 +4,9 @@
  * views use it: each model has its own instance of this script, so it is kept at a global symbol.
  */
 import { type Kernel, type KernelComm, isPast } from "./kernel";
-import { registry } from "../shared";
+import { shared } from "../shared";
+
+const channels = shared("channels", () => new Map<string, ControlChannel>());
 
 const TARGET = "liveavatar_nb.control";
 /** How long a kernel may take to say what it is and to start the subshell, in milliseconds. */
@@ -40,7 +42,6 @@ export class ControlChannel {
 
   /** The channel of a kernel connection, counted: give it back with `release`. */
   static acquire(kernel: Kernel): ControlChannel {
-    const { channels } = registry();
     const key = `${kernel.id}/${kernel.clientId}`;
     let channel = channels.get(key);
     if (!channel) {
@@ -54,7 +55,7 @@ export class ControlChannel {
   release(): void {
     this.views -= 1;
     if (this.views > 0) return;
-    registry().channels.delete(this.key);
+    channels.delete(this.key);
     this.kernel.statusChanged.disconnect(this.onStatus);
     this.kernel.connectionStatusChanged.disconnect(this.onConnection);
     this.drop(true);

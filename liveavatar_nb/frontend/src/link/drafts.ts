@@ -1,5 +1,6 @@
 /** What was typed and is not sent or saved yet: it outlives the tab, the view and the cell's output. */
 import type { ContextDetail, Line, Problem, Utterance } from "../contract";
+import type { Ask } from "./commands";
 
 /** A problem that is told so long after a text was sent, in milliseconds, is another matter. */
 const DOUBT_MS = 15_000;
@@ -12,8 +13,6 @@ export interface Edit {
 export interface Fresh extends Edit {
   name: string;
 }
-
-type Ask = (command: "say" | "ask", args: { text: string }) => Promise<boolean>;
 
 export class Drafts {
   /** The text to say or to ask. */
@@ -84,11 +83,9 @@ export class Drafts {
   }
 
   /** Python has the context as it was sent: what was typed since is still unsaved. */
-  saved(contextId: unknown, sent: Record<string, unknown>): void {
-    const edit = this.edits.get(String(contextId));
-    if (edit && edit.prompt === sent["prompt"] && edit.opening_text === sent["opening_text"]) {
-      this.edits.delete(String(contextId));
-    }
+  saved(contextId: string, sent: Edit): void {
+    const edit = this.edits.get(contextId);
+    if (edit?.prompt === sent.prompt && edit.opening_text === sent.opening_text) this.edits.delete(contextId);
   }
 
   writeFresh(fresh: Fresh | null): void {

@@ -4,15 +4,15 @@
  */
 import type { AnyModel } from "@anywidget/types";
 import { ControlChannel } from "./channel";
-import type { Command, Line, Message, Problem, Session, SoundLimits, Utterance } from "../contract";
+import { CLICKS, type Command, type CommandName, type Commands } from "./commands";
+import type { Message, Session, TraitName, Traits } from "../contract";
 import { Drafts } from "./drafts";
 import { type Kernel, isPast, kernelOf } from "./kernel";
 import { Pictures } from "./pictures";
-import { keepOffer } from "../room/offers";
-import { registry } from "../shared";
+import { shared } from "../shared";
 import { Previews } from "./previews";
 import { Uploads } from "./uploads";
-import { isActive } from "../state/words";
+import { isActive } from "../words";
 import { WireRows } from "./wirerows";
 
 /** An ordinary message that is not acknowledged by then waits for a running cell. */
@@ -40,59 +40,15 @@ const BEAT_PATIENCE = 2;
  */
 export type Phase = "connecting" | "live" | "interrupted" | "lost" | "gone" | "saved";
 
-/** Clicks: what a person waits for. The rest is the page's own business. */
-const CLICKS = new Set([
-  "pick",
-  "reload",
-  "configure",
-  "start",
-  "stop",
-  "dismiss",
-  "stop_orphans",
-  "stop_elsewhere",
-  "play",
-  "say",
-  "ask",
-  "interrupt",
-  "listen",
-  "stop_listening",
-  "remove_sound",
-  "dismiss_talk",
-  "persona",
-  "pick_context",
-  "new_context",
-  "update_context",
-  "save_wire",
-]);
-/** The traits whose change answers a click; Start, Stop and Interrupt need a closer look. */
-const ANSWERS: Record<string, readonly string[]> = {
-  pick: ["value", "avatar", "problem"],
-  configure: ["settings", "problem"],
-  reload: ["catalogue"],
-  dismiss: ["problem"],
-  stop_orphans: ["orphans", "problem"],
-  stop_elsewhere: ["elsewhere", "problem"],
-  play: ["speech", "talk_problem", "problem"],
-  say: ["speech", "transcript", "talk_problem", "problem"],
-  ask: ["speech", "transcript", "talk_problem", "problem"],
-  listen: ["status", "talk_problem"],
-  stop_listening: ["status", "talk_problem"],
-  remove_sound: ["sounds"],
-  dismiss_talk: ["talk_problem"],
-  persona: ["persona", "problem"],
-  pick_context: ["settings", "context", "problem"],
-  new_context: ["context", "problem"],
-  update_context: ["context", "problem"],
-};
-const FINAL = new Set(["ended", "failed"]);
+const FINAL = new Set<Session["state"]>(["ended", "failed"]);
 
-function isBusy(session: Session | null): boolean {
+function isBusy(session: Session | null | undefined): boolean {
   return session?.agent_state === "talking" || session?.agent_state === "thinking";
 }
 
 type Hearer = (message: Message, buffers: readonly (DataView | ArrayBuffer)[]) => void;
 
-interface Flight extends Command {
+interface Flight<Name extends CommandName = CommandName> extends Command<Name> {
   acked: boolean;
   /** Unacknowledged on the ordinary way: it waits for the running cell. */
   waiting: boolean;
@@ -110,11 +66,20 @@ function newId(): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** This browser page, whichever widget of it asks: each model has its own instance of this script. */
-export function pageId(): string {
-  const home = globalThis as unknown as Record<symbol, string | undefined>;
-  return (home[Symbol.for("liveavatar_nb.page")] ??= newId());
+/** Who is told what goes over the links of a page, whichever of its widgets they are of. */
+export interface Observer {
+  /** An interruption of the session is about to be sent. */
+  onInterrupt(sessionId: string): void;
+  /** The session's record changed. */
+  onSession(session: Session): void;
+  /** Python said something to this page, by the model of `link`. */
+  onMessage(message: Message, buffers: readonly (DataView | ArrayBuffer)[], link: Link): void;
 }
+
+export const observers = shared("observers", () => new Set<Observer>());
+
+/** This browser page, whichever widget of it sends. */
+const PAGE = shared("page", newId);
 
 /** This tab of the browser: a page that is reloaded finds its name again. */
 function tabId(): string {
@@ -166,15 +131,15 @@ export class Link {
 
   constructor(
     private readonly model: AnyModel,
-    traits: readonly string[],
+    traits: readonly TraitName[],
   ) {
     this.pictures = new Pictures(
-      (command, args) => void this.send(command, args),
+      (command, args) => this.send(command, args),
       () => this.notify(),
     );
     this.uploads = new Uploads(
       (command, args) => this.request(command, args),
-      () => this.get<SoundLimits>("sound_limits"),
+      () => this.get("sound_limits"),
       () => this.notify(),
     );
     this.wire = new WireRows(
@@ -225,8 +190,14 @@ export class Link {
     this.pictures.close();
   }
 
-  get<T>(trait: string): T {
-    return this.model.get(trait) as T;
+  /** A trait that this widget has. */
+  get<Name extends TraitName>(trait: Name): Traits[Name] {
+    return this.model.get(trait) as Traits[Name];
+  }
+
+  /** A trait that this widget may have. */
+  find<Name extends TraitName>(trait: Name): Traits[Name] | undefined {
+    return this.get(trait);
   }
 
   /** A view is shown: `changed` is called after each change until the returned function is. */
@@ -270,44 +241,46 @@ export class Link {
 
   /** A click waits for the cell that runs. */
   get waiting(): boolean {
-    for (const flight of this.flights.values()) if (flight.waiting && CLICKS.has(flight.command)) return true;
+    for (const flight of this.flights.values()) if (flight.waiting && flight.command in CLICKS) return true;
     return false;
   }
 
   /** The newest click of this name that Python has not answered by a change yet. */
-  flight(command: string): { args: Record<string, unknown>; waiting: boolean } | null {
-    let found: Flight | null = null;
-    for (const flight of this.flights.values()) if (flight.command === command) found = flight;
+  flight<Name extends CommandName>(command: Name): Pick<Flight<Name>, "args" | "waiting"> | null {
+    let found: Flight<Name> | null = null;
+    for (const flight of this.flights.values()) if (flight.command === command) found = flight as Flight<Name>;
     return found;
   }
 
   /** Sends a command; whether it was acknowledged, or nobody is there to do so. */
-  request(command: string, args: Record<string, unknown>): Promise<boolean> {
+  request<Name extends CommandName>(command: Name, args: Commands[Name]): Promise<boolean> {
     return new Promise((resolve) => this.send(command, args, resolve));
   }
 
-  send(command: string, args: Record<string, unknown>, onSettled?: (acked: boolean) => void): void {
+  send<Name extends CommandName>(command: Name, args: Commands[Name], onSettled?: (acked: boolean) => void): void {
     if (this.isClosed || this.phase === "gone" || this.phase === "saved") {
       onSettled?.(false);
       return;
     }
-    const flight: Flight = {
-      widget: this.get<string>("widget_id"),
+    const flight: Flight<Name> = {
+      widget: this.get("widget_id"),
       id: newId(),
-      page: pageId(),
+      page: PAGE,
       tab: tabId(),
       command,
       args,
       acked: false,
       waiting: false,
       timers: new Set(),
-      sessionId: this.get<Session | null>("status")?.id,
-      problem: this.get("problem"),
+      sessionId: this.find("status")?.id,
+      problem: this.find("problem"),
       onSettled,
     };
     this.flights.set(flight.id, flight);
     if (command === "start") this.startingAt = performance.now();
-    if (command === "interrupt" && flight.sessionId) registry().rooms.get(flight.sessionId)?.hush();
+    if (command === "interrupt" && flight.sessionId) {
+      for (const observer of observers) observer.onInterrupt(flight.sessionId);
+    }
     if (command !== "beat") this.after(flight, SILENCE_MS, () => this.judge(flight, 0));
     void this.dispatch(flight);
     this.notify();
@@ -318,7 +291,7 @@ export class Link {
    * each word of Python's, for a browser slows the timers of a page that nobody looks at. Beside a busy kernel few wait.
    */
   private beat(): void {
-    const session = this.get<Session | null | undefined>("status");
+    const session = this.find("status");
     const isDown = this.phase === "lost" || (this.phase === "interrupted" && this.kernel !== null);
     // A model without a view shows nothing. It has no channel either: its word would have Python take this page for one
     // that is heard only between cells.
@@ -408,8 +381,8 @@ export class Link {
   }
 
   private isAnswered(flight: Flight): boolean {
-    const session = this.get<Session | null>("status");
-    const problem = this.get("problem");
+    const session = this.find("status");
+    const problem = this.find("problem");
     switch (flight.command) {
       case "start":
         return problem !== flight.problem || (session != null && !FINAL.has(session.state)) ||
@@ -419,57 +392,50 @@ export class Link {
           FINAL.has(session.state);
       case "interrupt":
         return problem !== flight.problem ||
-          (!this.get<Utterance[] | undefined>("speech")?.some(isActive) && !isBusy(session));
+          (!this.find("speech")?.some(isActive) && !isBusy(session));
       default:
         return false;
     }
   }
 
   private trackStart(): void {
-    const session = this.get<Session | null>("status");
+    const session = this.find("status");
     const starting = session != null && ["created", "starting", "connecting"].includes(session.state);
     if (starting) this.startingAt ??= performance.now();
     else if (!this.flight("start")) this.startingAt = null;
   }
 
-  private onChange(trait: string): void {
+  private onChange(trait: TraitName): void {
     if (trait === "status") this.sessionAt = performance.now();
     if (trait === "speech") this.speechAt = performance.now();
     this.heard();
     this.tellDrafts(trait);
     for (const flight of [...this.flights.values()]) {
-      if (this.isAnswered(flight) || ANSWERS[flight.command]?.includes(trait)) this.settle(flight);
+      if (this.isAnswered(flight) || CLICKS[flight.command]?.includes(trait)) this.settle(flight);
     }
     this.trackStart();
     if (trait === "status") {
-      const session = this.get<Session | null>("status");
-      if (session) registry().rooms.get(session.id)?.follow(session);
+      const session = this.get("status");
+      if (session) for (const observer of observers) observer.onSession(session);
       this.beat();
     }
     this.notify();
   }
 
-  private tellDrafts(trait: string): void {
-    if (trait === "talk_problem") this.drafts.onProblem(this.get<Problem | null>(trait));
+  private tellDrafts(trait: TraitName): void {
+    if (trait === "talk_problem") this.drafts.onProblem(this.get(trait));
     else if (trait === "speech" || trait === "transcript") {
-      this.drafts.onSpeech(this.get<Utterance[]>("speech"), this.get<Line[]>("transcript"));
+      this.drafts.onSpeech(this.get("speech"), this.get("transcript"));
     } else if (trait === "context") {
-      const { context_id, ...sent } = this.flight("update_context")?.args ?? {};
-      this.drafts.saved(context_id, sent);
+      const sent = this.flight("update_context")?.args;
+      if (sent) this.drafts.saved(sent.context_id, sent);
     }
   }
 
   private readonly onMessage = (message: Message, buffers: (DataView | ArrayBuffer)[]): void => {
     this.heard();
-    if (message.page !== undefined && message.page !== pageId()) return;
-    if ("session_id" in message) {
-      const room = registry().rooms.get(message.session_id);
-      if (room) room.receive(message, buffers, this);
-      else if (message.type === "room") keepOffer(message);
-      else if (message.type === "room_send") {
-        this.send("room_sent", { request: message.request, ok: false, problem: "this page is not in the room" });
-      }
-    }
+    if (message.page !== undefined && message.page !== PAGE) return;
+    for (const observer of observers) observer.onMessage(message, buffers, this);
     for (const slot of [...this.hearers.keys()]) slot(message, buffers);
     if (message.type === "picture") {
       this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);
@@ -491,7 +457,7 @@ export class Link {
         flight.timers.clear();
         flight.acked = true;
         flight.waiting = false;
-        const answered = !CLICKS.has(flight.command) || this.isAnswered(flight);
+        const answered = !(flight.command in CLICKS) || this.isAnswered(flight);
         if (answered) this.settle(flight);
         else flight.timers.add(setTimeout(() => this.onGraceOver(flight), GRACE_MS));
       }
@@ -508,7 +474,7 @@ export class Link {
   private readonly onPulse = (): void => {
     this.beat();
     if (this.kernel) return;
-    const running = this.get<Session | null>("status")?.running;
+    const running = this.find("status")?.running;
     const quiet = performance.now() - this.heardAt > PULSE_MS;
     if (running && quiet && this.phase === "live" && !this.flight("ready")) this.send("ready", {});
   };

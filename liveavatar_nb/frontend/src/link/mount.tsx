@@ -2,6 +2,7 @@
 import type { AnyModel, Initialize, Render } from "@anywidget/types";
 import { type ComponentType, render as renderInto } from "preact";
 import { useLayoutEffect, useReducer } from "preact/hooks";
+import type { TraitName } from "../contract";
 import { Link } from "./link";
 
 /** Views of one model share its link, and with it pictures, clicks under way and what is known of the kernel. */
@@ -14,7 +15,7 @@ function Root({ link, View }: { link: Link; View: ComponentType<{ link: Link }> 
   return <View link={link} />;
 }
 
-function open(model: AnyModel, traits: readonly string[], signal: AbortSignal | undefined): Link {
+function open(model: AnyModel, traits: readonly TraitName[], signal: AbortSignal | undefined): Link {
   const id = model.get("widget_id") as string;
   const link = new Link(model, traits);
   links.set(id, link);
@@ -31,7 +32,7 @@ function open(model: AnyModel, traits: readonly string[], signal: AbortSignal | 
  * JupyterLab takes keys for its own shortcuts unless an element says otherwise by `data-lm-suppress-shortcuts`;
  * other hosts listen further up, so key events end at our root.
  */
-export function widget(View: ComponentType<{ link: Link }>, traits: readonly string[]) {
+export function widget(View: ComponentType<{ link: Link }>, traits: readonly TraitName[]) {
   const initialize: Initialize = ({ model, signal }) => {
     open(model, traits, signal);
   };

@@ -1,4 +1,5 @@
 /** Pictures that only the kernel can reach: asked for in batches, kept as blob: addresses, shared by all views. */
+import type { Send } from "./commands";
 
 /** Cards come into sight one by one while someone scrolls; one message asks for those of this time. */
 const BATCH_MS = 60;
@@ -20,7 +21,7 @@ export class Pictures {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    private readonly send: (command: "pictures" | "received", args: { avatar_ids: string[] }) => void,
+    private readonly send: Send,
     private readonly changed: () => void,
   ) {}
 

@@ -1,7 +1,6 @@
 /** A voice to listen to: asked for by a click, one at a time, and forgotten when it was heard. */
 import type { Problem } from "../contract";
-
-type Ask = (command: "voice", args: { voice_id: string }) => Promise<boolean>;
+import type { Ask } from "./commands";
 
 /** A preview that has not come by then does not come, in milliseconds. */
 const LIMIT_MS = 20_000;

@@ -1,7 +1,8 @@
 /** Files on their way to Python: one after the other, in parts, each sent once the one before was acknowledged. */
 import type { SoundLimits } from "../contract";
-import { inParts, type Part } from "../tools/parts";
-import { megabytes } from "../state/words";
+import type { Ask } from "./commands";
+import { inParts, type Part } from "./parts";
+import { megabytes } from "../words";
 
 export interface Upload {
   id: string;
@@ -16,8 +17,6 @@ export interface Refusal {
   detail: string;
   remedy: string;
 }
-
-type Ask = (command: "add_sound" | "cancel_upload", args: Record<string, unknown>) => Promise<boolean>;
 
 let count = 0;
 

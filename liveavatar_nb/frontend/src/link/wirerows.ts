@@ -1,10 +1,9 @@
 /** The rows of the wire log that this page has; Python sends what is new while they are looked at. */
 import type { Problem, Timing, WireRow } from "../contract";
+import { WATCHED, WIRE_ENTRIES } from "../limits";
+import type { Send } from "./commands";
 
-/** Python tells what is new for 30 s after it was asked. */
-const ASK_MS = 10_000;
-/** So many rows are kept here, as many as Python keeps. */
-const MOST_ROWS = 10_000;
+const ASK_MS = (WATCHED / 3) * 1000;
 
 /** A row, and all that a search looks through. */
 export interface KeptRow extends WireRow {
@@ -26,7 +25,7 @@ export class WireRows {
   private timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(
-    private readonly send: (command: "wire", args: { since: number }) => void,
+    private readonly send: Send,
     private readonly changed: () => void,
   ) {}
 
@@ -50,7 +49,7 @@ export class WireRows {
       if ((known.get(row.seq)?.change ?? -1) > row.change) continue;
       known.set(row.seq, { ...row, haystack: `${row.name} ${row.note} ${row.payload ?? ""}`.toLowerCase() });
     }
-    this.rows = [...known.values()].sort((one, other) => one.seq - other.seq).slice(-MOST_ROWS);
+    this.rows = [...known.values()].sort((one, other) => one.seq - other.seq).slice(-WIRE_ENTRIES);
   }
 
   arrive(change: number, timings: readonly Timing[], dropped: number): void {

@@ -1,8 +1,10 @@
 /** What the avatar says, to this page's ears: a track of a room, or PCM of a drawn one; one graph for both. */
-import { registry } from "../shared";
+import { SAMPLE_RATE } from "../limits";
+import { shared } from "../shared";
 
-/** Of the PCM that Python sends, in Hz. */
-const PCM_RATE = 24_000;
+/** By sample rate; 0 is the device's own. */
+const graphs = shared("sound", () => new Map<number, { context: AudioContext; users: number }>());
+
 /** What comes is played so much later, in seconds: the next piece is there before this one is over. */
 const LEAD_S = 0.06;
 /** More than that waiting is not sound in real time: it is dropped, in seconds. */
@@ -15,24 +17,22 @@ const LOUD_RMS = 0.16;
 const GESTURES = ["pointerup", "keydown"];
 
 function acquire(rate: number): AudioContext {
-  const { sound } = registry();
-  let shared = sound.get(rate);
-  if (!shared) {
-    shared = { context: new AudioContext(rate ? { sampleRate: rate } : { latencyHint: "interactive" }), users: 0 };
-    sound.set(rate, shared);
+  let graph = graphs.get(rate);
+  if (!graph) {
+    graph = { context: new AudioContext(rate ? { sampleRate: rate } : { latencyHint: "interactive" }), users: 0 };
+    graphs.set(rate, graph);
   }
-  shared.users += 1;
-  return shared.context;
+  graph.users += 1;
+  return graph.context;
 }
 
 function release(rate: number): void {
-  const { sound } = registry();
-  const shared = sound.get(rate);
-  if (!shared) return;
-  shared.users -= 1;
-  if (shared.users > 0) return;
-  sound.delete(rate);
-  void shared.context.close();
+  const graph = graphs.get(rate);
+  if (!graph) return;
+  graph.users -= 1;
+  if (graph.users > 0) return;
+  graphs.delete(rate);
+  void graph.context.close();
 }
 
 export class Loudspeaker {
@@ -52,7 +52,7 @@ export class Loudspeaker {
     kind: "track" | "pcm",
     private readonly changed: () => void,
   ) {
-    this.rate = kind === "pcm" ? PCM_RATE : 0;
+    this.rate = kind === "pcm" ? SAMPLE_RATE : 0;
     this.context = acquire(this.rate);
     this.gain = this.context.createGain();
     this.analyser = this.context.createAnalyser();
@@ -126,7 +126,7 @@ export class Loudspeaker {
     const { context } = this;
     const from = Math.max(this.nextAt, context.currentTime + LEAD_S);
     if (from - context.currentTime > QUEUE_LIMIT_S) return;
-    const buffer = context.createBuffer(1, length, PCM_RATE);
+    const buffer = context.createBuffer(1, length, SAMPLE_RATE);
     const samples = buffer.getChannelData(0);
     for (let at = 0; at < length; at += 1) samples[at] = view.getInt16(at * 2, true) / 0x8000;
     const piece = context.createBufferSource();
@@ -138,7 +138,7 @@ export class Loudspeaker {
     };
     piece.start(from);
     this.pieces.add(piece);
-    this.nextAt = from + length / PCM_RATE;
+    this.nextAt = from + length / SAMPLE_RATE;
     if (this.pieces.size === 1) this.changed();
   }
 

@@ -1,6 +1,8 @@
 /** The user's microphone in an avatar's room: opened by a click, heard while it is on, given back when it is not used. */
 import type { RoomHandle, SharedRoom } from "./media/types";
-import { registry } from "../shared";
+import { shared } from "../shared";
+
+const microphones = shared("microphones", () => new WeakMap<SharedRoom, Microphone>());
 
 /** off: none is open; opening: the browser asks; muted: what it hears goes nowhere; on: the avatar hears it. */
 export type MicrophoneState = "off" | "opening" | "muted" | "on";
@@ -100,7 +102,6 @@ export class Microphone {
 
   /** The one of a room, whichever widget asks. */
   static of(room: SharedRoom): Microphone {
-    const { microphones } = registry();
     let microphone = microphones.get(room);
     if (!microphone) microphones.set(room, (microphone = new Microphone(room)));
     return microphone;

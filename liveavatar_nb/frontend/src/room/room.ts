@@ -3,11 +3,11 @@
  * widget that joined speaks for the page; where it goes, another's takes over.
  */
 import type { Message, RoomAnswer, RoomFacts, RoomNews, Session } from "../contract";
-import type { Link } from "../link/link";
+import { HOLDER_LIMIT } from "../limits";
+import { type Link, type Observer, observers } from "../link/link";
 import { Loudspeaker } from "./loudspeaker";
 import type { MediaLibrary, Quality, RoomHandle, SharedRoom } from "./media/types";
-import { takeOffer } from "./offers";
-import { registry } from "../shared";
+import { shared } from "../shared";
 
 /** A page that is not in the room by then shows the drawn face, and goes on trying. */
 const PATIENCE_MS = 3000;
@@ -23,6 +23,8 @@ const HUSH_LIMIT_MS = 2000;
 const HUSH_TAIL_MS = 300;
 /** Sound that may still be blocked is no matter: a graph takes a moment to begin. */
 const SOUND_START_MS = 400;
+/** A way in that is older is asked for anew: Python may not expect this page any more when it comes. */
+const OFFER_MS = (HOLDER_LIMIT - 2) * 1000;
 
 type Words = { reason: string | null; canTakeOver?: boolean };
 
@@ -204,7 +206,7 @@ export class Room implements SharedRoom {
     this.limit = setTimeout(() => {
       if (attempt === this.attempt) this.fail("The kernel did not answer in time.");
     }, ANSWER_LIMIT_MS);
-    const answer = this.takeOver ? null : takeOffer(this.sessionId);
+    const answer = this.takeOver ? null : rooms.takeOffer(this.sessionId);
     if (answer) void this.onAnswer(answer);
     else this.voice?.send("join", { session_id: this.sessionId, take_over: this.takeOver });
   }
@@ -321,8 +323,7 @@ export class Room implements SharedRoom {
     this.speaker.close();
     window.removeEventListener("pagehide", this.onPageHide);
     window.removeEventListener("pageshow", this.onPageShow);
-    const { rooms } = registry();
-    if (rooms.get(this.sessionId) === this) rooms.delete(this.sessionId);
+    rooms.forget(this);
   }
 
   private setTracks(video: MediaStreamTrack | null, audio: MediaStreamTrack | null): void {
@@ -392,14 +393,66 @@ export class Room implements SharedRoom {
   };
 }
 
+/** The rooms that this page is in, by session. */
+class Rooms implements Observer {
+  private readonly all = new Map<string, Room>();
+  /**
+   * The way into a new session's room, which Python tells by itself who shows the session from its start: a round trip
+   * less. It comes with the news of the session, before anything here could have asked.
+   */
+  private offer: { answer: RoomAnswer; at: number } | null = null;
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  /** The room of a session, which is made where there is none yet. */
+  of(sessionId: string, kind: RoomFacts["kind"]): Room {
+    let room = this.all.get(sessionId);
+    if (!room) this.all.set(sessionId, (room = new Room(sessionId, kind)));
+    return room;
+  }
+
+  forget(room: Room): void {
+    if (this.all.get(room.sessionId) === room) this.all.delete(room.sessionId);
+  }
+
+  takeOffer(sessionId: string): RoomAnswer | null {
+    const { offer } = this;
+    if (offer?.answer.session_id !== sessionId) return null;
+    this.offer = null;
+    return performance.now() - offer.at < OFFER_MS ? offer.answer : null;
+  }
+
+  onInterrupt(sessionId: string): void {
+    this.all.get(sessionId)?.hush();
+  }
+
+  onSession(session: Session): void {
+    this.all.get(session.id)?.follow(session);
+  }
+
+  onMessage(message: Message, buffers: readonly (DataView | ArrayBuffer)[], link: Link): void {
+    if (!("session_id" in message)) return;
+    const room = this.all.get(message.session_id);
+    if (room) room.receive(message, buffers, link);
+    else if (message.type === "room") {
+      if (message.url !== null) this.offer = { answer: message, at: performance.now() };
+    } else if (message.type === "room_send") {
+      link.send("room_sent", { request: message.request, ok: false, problem: "this page is not in the room" });
+    }
+  }
+}
+
+const rooms = shared("rooms", () => {
+  const made = new Rooms();
+  observers.add(made);
+  return made;
+});
+
 /** The room of a session that is connected, as this page shares it. */
 export function watchRoom(link: Link, sessionId: string, kind: RoomFacts["kind"]): { room: Room; over: () => void } {
-  const { rooms } = registry();
-  let room = rooms.get(sessionId);
-  if (!room) {
-    room = new Room(sessionId, kind);
-    rooms.set(sessionId, room);
-  }
+  const room = rooms.of(sessionId, kind);
   return { room, over: room.watch(link) };
 }
 
@@ -412,20 +465,21 @@ export function isInRoom(session: Session | null | undefined): session is Sessio
 }
 
 function shows(link: Link, sessionId: string): boolean {
-  const session = link.get<Session | null>("status");
+  const session = link.find("status");
   return isInRoom(session) && session.id === sessionId;
 }
 
+const media = shared("media", () => ({ library: null as Promise<MediaLibrary> | null }));
+
 /** media.js, asked for once a page; where it did not come to one widget, the next that waits for it asks. */
 export async function loadLibrary(link: Link | null): Promise<MediaLibrary> {
-  const shared = registry();
   for (;;) {
-    const isAsked = shared.library !== null;
-    const library = (shared.library ??= fetchLibrary(link));
+    const isAsked = media.library !== null;
+    const library = (media.library ??= fetchLibrary(link));
     try {
       return await library;
     } catch (error) {
-      if (shared.library === library) shared.library = null;
+      if (media.library === library) media.library = null;
       if (!isAsked) throw error;
     }
   }

@@ -16,9 +16,10 @@ import type {
   SoundLimits,
   Utterance,
 } from "../contract";
+import { IDLE_LIMIT } from "../limits";
 import type { Link } from "../link/link";
 import type { Refusal, Upload } from "../link/uploads";
-import { isActive, isPickable } from "./words";
+import { isActive, isPickable } from "../words";
 
 export type Status = "idle" | "starting" | "live" | "stopping" | "ended" | "failed" | "gone";
 
@@ -91,7 +92,7 @@ export interface Blocked {
   where: "avatar" | "settings" | null;
 }
 
-const STATUS: Record<string, Status> = {
+const STATUS: Record<Session["state"], Status> = {
   created: "starting",
   starting: "starting",
   connecting: "starting",
@@ -103,7 +104,7 @@ const STATUS: Record<string, Status> = {
 
 function statusOf(link: Link, session: Session | null): Status {
   if (link.phase === "gone") return "gone";
-  const status = session ? (STATUS[session.state] ?? "idle") : "idle";
+  const status = session ? STATUS[session.state] : "idle";
   const underWay = status === "starting" || status === "live";
   if ((underWay || isUnconfirmed(session)) && link.flight("stop")) return "stopping";
   if (!underWay && status !== "stopping" && link.flight("start")) return "starting";
@@ -137,14 +138,14 @@ export function blockedBy(link: Link): string {
 
 /** The picked avatar's id: the click that is under way, else what Python says. */
 export function pickedId(link: Link, trait: "avatar" | "value"): string {
-  const clicked = link.flight("pick")?.args["avatar_id"];
-  return typeof clicked === "string" ? clicked : link.get<string>(trait);
+  const clicked = link.flight("pick")?.args.avatar_id;
+  return clicked ?? link.get(trait);
 }
 
 export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
-  const session = link.get<Session | null>("status");
+  const session = link.get("status");
   const settings = settingsOf(link);
-  const detail = link.get<ContextDetail | null>("context");
+  const detail = link.get("context");
   const context = detail && detail.id === settings.context_id ? detail : null;
   const picked = pickedId(link, "avatar");
   const known = avatars.find((avatar) => avatar.id === picked);
@@ -152,9 +153,9 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
   return {
     speaking: speaking(link, session, status),
     avatarId: picked,
-    avatarName: known?.name ?? link.get<string>("avatar_name"),
-    simulated: link.get<boolean>("simulated"),
-    service: link.get<string>("service"),
+    avatarName: known?.name ?? link.get("avatar_name"),
+    simulated: link.get("simulated"),
+    service: link.get("service"),
     session,
     status,
     sessionAt: link.sessionAt,
@@ -166,18 +167,18 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
     waiting: link.waiting,
     startWaiting: link.flight("start")?.waiting ?? false,
     stopWaiting: link.flight("stop")?.waiting ?? false,
-    credits: link.get<string | null>("credits"),
-    creditsProblem: link.get<string | null>("credits_problem"),
+    credits: link.get("credits"),
+    creditsProblem: link.get("credits_problem"),
     settings,
-    persona: link.get<Persona>("persona"),
+    persona: link.get("persona"),
     context,
-    problem: link.flight("dismiss") ? null : link.get<Problem | null>("problem"),
-    orphans: link.get<Orphan[]>("orphans"),
+    problem: link.flight("dismiss") ? null : link.get("problem"),
+    orphans: link.get("orphans"),
     orphansStopping: link.flight("stop_orphans") !== null,
-    elsewhere: link.get<Elsewhere[]>("elsewhere"),
+    elsewhere: link.get("elsewhere"),
     elsewhereStopping: link.flight("stop_elsewhere") !== null,
-    hearing: link.get<HearingWay>("hearing"),
-    code: link.get<string>("code"),
+    hearing: link.get("hearing"),
+    code: link.get("code"),
     startBlocked: blockedBy(link)
       ? { words: blockedBy(link), where: null }
       : (avatarBlocked(picked, known, settings, avatars) ?? personaBlocked(known, settings, context)),
@@ -200,11 +201,11 @@ export function personaOf(link: Link, { settings, persona, context }: PanelState
 
 /** What the next start asks for, with the clicks under way. */
 export function settingsOf(link: Link): Settings {
-  const picked = link.flight("pick_context")?.args["context_id"];
+  const picked = link.flight("pick_context")?.args.context_id;
   return {
-    ...link.get<Settings>("settings"),
+    ...link.get("settings"),
     ...link.flight("configure")?.args,
-    ...(typeof picked === "string" ? { context_id: picked } : {}),
+    ...(picked === undefined ? {} : { context_id: picked }),
   };
 }
 
@@ -262,18 +263,18 @@ export interface TalkState {
 }
 
 export function talkState(link: Link): TalkState {
-  const session = link.get<Session | null>("status");
+  const session = link.get("status");
   const status = statusOf(link, session);
   const spoken = speaking(link, session, status);
-  const all = link.get<Utterance[]>("speech").map((one): Utterance =>
+  const all = link.get("speech").map((one): Utterance =>
     spoken.isHushed && isActive(one) ? { ...one, state: "interrupted" } : one,
   );
   const active = status === "live" ? all.filter(isActive) : [];
   const current =
     active.find((one) => one.state === "talking") ?? active.find((one) => one.state === "sending") ?? null;
-  const asked = link.flight("play")?.args["sound"];
+  const asked = link.flight("play")?.args.sound;
   // Talk alone has no settings: then the last session says what the next will be.
-  const next = link.get<Settings | undefined>("settings") ? settingsOf(link).mode : session?.mode;
+  const next = link.find("settings") ? settingsOf(link).mode : session?.mode;
   const isThere = isRunning(status) || status === "gone";
   const isConversation = (isThere && session ? session.mode : next) === "FULL";
   return {
@@ -282,19 +283,19 @@ export function talkState(link: Link): TalkState {
     speaking: spoken,
     usable: link.usable && !link.unanswered,
     ticking: link.ticking,
-    sounds: link.get<Sound[]>("sounds"),
-    limits: link.get<SoundLimits>("sound_limits"),
+    sounds: link.get("sounds"),
+    limits: link.get("sound_limits"),
     uploads: link.uploads.all,
     refusal: link.uploads.refusal,
     current,
     queue: active.filter((one) => one !== current),
     last: all.filter((one) => !isActive(one)).at(-1) ?? null,
     speechAt: link.speechAt,
-    transcript: link.get<Line[]>("transcript"),
+    transcript: link.get("transcript"),
     isConversation,
-    canSay: isConversation || link.get<boolean>("can_say"),
-    problem: link.flight("dismiss_talk") ? null : link.get<Problem | null>("talk_problem"),
-    asked: typeof asked === "string" ? asked : null,
+    canSay: isConversation || link.get("can_say"),
+    problem: link.flight("dismiss_talk") ? null : link.get("talk_problem"),
+    asked: asked ?? null,
     isSending: link.flight("say") !== null || link.flight("ask") !== null,
   };
 }
@@ -351,9 +352,6 @@ export function beganAt({ session, sessionAt }: Pick<PanelState, "session" | "se
   return sessionAt - (session?.elapsed ?? 0) * 1000;
 }
 
-/** The service ends a session that many seconds after the last keep-alive. */
-const IDLE_LIMIT_S = 300;
-
 /** Seconds since Python's last word, counted while it is heard. */
 function sinceWord(state: PanelState, now: number): number {
   return state.ticking ? Math.max(0, now - state.sessionAt) / 1000 : 0;
@@ -363,7 +361,7 @@ function sinceWord(state: PanelState, now: number): number {
 export function deafLeft(state: PanelState, now: number): number | null {
   const { session } = state;
   if (!session?.degraded || session.keep_alive_age === null) return null;
-  return Math.max(0, IDLE_LIMIT_S - session.keep_alive_age - sinceWord(state, now));
+  return Math.max(0, IDLE_LIMIT - session.keep_alive_age - sinceWord(state, now));
 }
 
 /** Seconds until the session is stopped because no page shows it; null where that is no matter. */

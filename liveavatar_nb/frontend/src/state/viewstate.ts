@@ -1,15 +1,14 @@
 /** What LiveView shows: a panel's state as far as its traits go. Pure. */
-import type { Problem, Still } from "../contract";
 import type { Link } from "../link/link";
 import { type PanelState, panelState } from "./state";
 
 export function viewState(link: Link): PanelState {
-  const still = link.get<Still | null>("still");
+  const still = link.get("still");
   return {
     ...panelState(link, []),
     avatarId: still?.avatar_id ?? "",
     avatarName: still?.name ?? "",
-    problem: link.flight("dismiss_view") ? null : link.get<Problem | null>("view_problem"),
+    problem: link.flight("dismiss_view") ? null : link.get("view_problem"),
     orphans: [],
     elsewhere: [],
     credits: null,

@@ -1,5 +1,6 @@
 /** What is recorded, on its way to Python: parts in order, each sent once the one before was acknowledged. */
-import { base64, PART_BYTES } from "./parts";
+import { PART_BYTES } from "../limits";
+import { base64 } from "../link/parts";
 
 export interface Outgoing {
   part: number;

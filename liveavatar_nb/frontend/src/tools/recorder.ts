@@ -1,6 +1,8 @@
 /** Records what is on the stage, with the avatar's sound, and hands it to Python while it runs. */
 import type { SharedRoom } from "../room/media/types";
-import { limit } from "../state/words";
+import { CLICKED_MEGABYTES, CLICKED_SECONDS } from "../limits";
+import type { Ask } from "../link/commands";
+import { limit, megabytes } from "../words";
 import { Mixer } from "./mixer";
 import { Outbox } from "./outbox";
 
@@ -11,8 +13,8 @@ export interface RecordLimits {
 }
 
 /** What the page's own button records at most. */
-export const BUTTON_LIMITS: RecordLimits = { seconds: 600, bytes: 200e6 };
-/** Ten minutes of both are 197 MB. */
+export const BUTTON_LIMITS: RecordLimits = { seconds: CLICKED_SECONDS, bytes: CLICKED_MEGABYTES * 2 ** 20 };
+/** Ten minutes of both are 188 MB. */
 const VIDEO_BITS_PER_S = 2_500_000;
 const AUDIO_BITS_PER_S = 128_000;
 /** The browser hands out what it has recorded so often, in milliseconds. */
@@ -31,8 +33,6 @@ export interface RecordSource {
   /** Keeps the canvas drawn, until the returned function is called. */
   keep: () => () => void;
 }
-
-type Ask = (command: "recording" | "cancel_recording", args: Record<string, unknown>) => Promise<boolean>;
 
 /** One recording, from its first frame until Python has it all. */
 class Take {
@@ -100,15 +100,15 @@ class Take {
     // With its tail left out it still plays; with a hole it would not.
     if (this.isFull || this.bytes + data.size > bytes) {
       this.isFull = true;
-      this.stop(`It was ended at its limit of ${sizeWords(bytes)}, and kept.`);
+      this.stop(`It was ended at its limit of ${megabytes(bytes)}, and kept.`);
       return;
     }
     this.bytes += data.size;
     this.slice = Math.max(this.slice, data.size);
     this.outbox.put(data);
-    if (this.bytes + 2 * this.slice > bytes) this.stop(`It was ended at its limit of ${sizeWords(bytes)}, and kept.`);
+    if (this.bytes + 2 * this.slice > bytes) this.stop(`It was ended at its limit of ${megabytes(bytes)}, and kept.`);
     else if (this.outbox.backlog > BACKLOG_BYTES) {
-      this.stop(`The kernel took nothing in while ${sizeWords(this.outbox.backlog)} waited: it was ended there.`);
+      this.stop(`The kernel took nothing in while ${megabytes(this.outbox.backlog)} waited: it was ended there.`);
     }
   }
 }
@@ -230,13 +230,6 @@ export class Recorder {
     this.state = "idle";
     this.changed();
   }
-}
-
-/** As Python counts them, for whom a megabyte is 1,000,000 bytes: 3140000 -> "3.1 MB", 41000 -> "41 kB". */
-export function sizeWords(bytes: number): string {
-  if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
-  const mega = bytes / 1e6;
-  return `${mega < 10 ? mega.toFixed(1) : Math.round(mega)} MB`;
 }
 
 /** Whether what is recorded is still on the stage. */

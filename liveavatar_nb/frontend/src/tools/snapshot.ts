@@ -2,7 +2,8 @@
 import type { Link } from "../link/link";
 import type { Picturing } from "../room/media/types";
 import { type Backdrop, sizeOf } from "./backdrop";
-import { inParts, PART_BYTES } from "./parts";
+import { PART_BYTES } from "../limits";
+import { inParts } from "../link/parts";
 
 export interface Snapshot {
   blob: Blob;

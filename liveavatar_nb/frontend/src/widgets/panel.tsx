@@ -29,7 +29,11 @@ function Panel({ link }: { link: Link }) {
           onInterrupt={() => link.send("interrupt", {})}
           onMend={() => setOpen(true)}
         />
-        <Notes state={state} onCommand={(command, args) => link.send(command, args)} />
+        <Notes
+          state={state}
+          onCommand={(command, args) => link.send(command, args)}
+          onDismiss={() => link.send("dismiss", {})}
+        />
         <details class="lv-more" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
           <summary>Settings</summary>
           {isOpen ? (

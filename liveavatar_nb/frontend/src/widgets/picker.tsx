@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { Gallery } from "../components/gallery";
 import { Note } from "../components/note";
-import { type Avatar, type Catalogue, PICKER_TRAITS } from "../contract";
+import { PICKER_TRAITS } from "../contract";
 import type { Link } from "../link/link";
 import { widget } from "../link/mount";
 import { blockedBy, pickedId } from "../state/state";
@@ -13,8 +13,8 @@ function Picker({ link }: { link: Link }) {
   return (
     <div class="lv lv-picker">
       <Gallery
-        avatars={link.get<Avatar[]>("avatars")}
-        catalogue={link.get<Catalogue>("catalogue")}
+        avatars={link.get("avatars")}
+        catalogue={link.get("catalogue")}
         value={pickedId(link, "value")}
         sandbox={sandbox}
         usable={blocked === ""}

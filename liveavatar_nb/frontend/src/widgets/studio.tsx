@@ -13,13 +13,12 @@ import { TalkTab } from "../components/talk";
 import { WireTab } from "../components/wire";
 import {
   type Abilities,
-  type Avatar,
-  type Catalogue,
   PANEL_TRAITS,
   PICKER_TRAITS,
   TALK_TRAITS,
   VIEW_TRAITS,
 } from "../contract";
+import type { Send } from "../link/commands";
 import type { Link } from "../link/link";
 import { widget } from "../link/mount";
 import {
@@ -57,12 +56,12 @@ function InTalk({ link, can }: { link: Link; can: Abilities }) {
 
 function Studio({ link }: { link: Link }) {
   const [asked, setAsked] = useState<{ tab: number }>();
-  const avatars = link.get<Avatar[]>("avatars");
+  const avatars = link.get("avatars");
   const state = panelState(link, avatars);
   const { session, settings } = state;
   const running = isRunning(state.status);
   const chapter = useChapter(running);
-  const onCommand = (command: string, args: Record<string, unknown>): void => link.send(command, args);
+  const onCommand: Send = (command, args) => link.send(command, args);
   const usable = blockedBy(link) === "";
   // While a session runs its avatar stands on the stage, whatever is picked for the next one.
   const onStage = running && session && session.state !== "ended" && session.state !== "failed"
@@ -72,7 +71,7 @@ function Studio({ link }: { link: Link }) {
   const gallery = (
     <Gallery
       avatars={avatars}
-      catalogue={link.get<Catalogue>("catalogue")}
+      catalogue={link.get("catalogue")}
       value={state.avatarId}
       sandbox={settings.is_sandbox}
       usable={usable}
@@ -122,7 +121,7 @@ function Studio({ link }: { link: Link }) {
             onInterrupt={() => link.send("interrupt", {})}
             onMend={(where) => setAsked({ tab: where === "avatar" ? AVATAR : SETTINGS })}
           />
-          <Notes state={state} onCommand={onCommand} />
+          <Notes state={state} onCommand={onCommand} onDismiss={() => link.send("dismiss", {})} />
         </div>
         <Tabs
           label="Studio"

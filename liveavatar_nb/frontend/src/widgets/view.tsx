@@ -3,7 +3,7 @@ import { Controls } from "../components/controls";
 import { Announcer, Notes } from "../components/notes";
 import { Pill } from "../components/pill";
 import { Stage } from "../components/stage";
-import { type Still, VIEW_TRAITS } from "../contract";
+import { VIEW_TRAITS } from "../contract";
 import type { Link } from "../link/link";
 import { widget } from "../link/mount";
 import { isRunning, isUnconfirmed } from "../state/state";
@@ -27,7 +27,7 @@ function NoSession({ link }: { link: Link }) {
 
 function View({ link }: { link: Link }) {
   const state = viewState(link);
-  const still = link.get<Still | null>("still");
+  const still = link.get("still");
   const { session, status } = state;
   const hasControls = isRunning(status) || (isUnconfirmed(session) && status !== "gone");
   return (
@@ -53,7 +53,8 @@ function View({ link }: { link: Link }) {
         ) : null}
         <Notes
           state={state}
-          onCommand={(command, args) => link.send(command === "dismiss" ? "dismiss_view" : command, args)}
+          onCommand={(command, args) => link.send(command, args)}
+          onDismiss={() => link.send("dismiss_view", {})}
         />
       </div>
     </div>

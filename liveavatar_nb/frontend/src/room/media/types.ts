@@ -1,6 +1,5 @@
 /** What the parts of the page that deal with a session's room know of each other. Types alone: media.js is not bundled in. */
 import type { RoomNews } from "../../contract";
-import type { Link } from "../../link/link";
 
 export type Quality = "excellent" | "good" | "poor" | "lost" | "unknown";
 
@@ -59,13 +58,3 @@ export interface SharedRoom {
 
 /** The picture on the stage as it came: the avatar's video, or the canvas of a drawn face. */
 export type Picturing = HTMLVideoElement | HTMLCanvasElement;
-
-/** What the stage gives to the tools that stand in its bar (`components/tools.tsx`). */
-export interface ToolProps {
-  room: SharedRoom;
-  link: Link;
-  /** null before the first frame. */
-  picture: Picturing | null;
-  /** Shows a canvas in the place of the picture; null: the picture again. It is laid out by the stage. */
-  onReplace: (canvas: HTMLCanvasElement | null) => void;
-}

@@ -7,9 +7,6 @@ export interface Part {
   data: string;
 }
 
-/** Of so many bytes 256 kB of base64 are made. */
-export const PART_BYTES = 192 * 1024;
-
 /** A blob part by part, each read when it is asked for; an empty one has one empty part. */
 export async function* inParts(blob: Blob, size: number): AsyncGenerator<Part> {
   const parts = Math.max(1, Math.ceil(blob.size / size));

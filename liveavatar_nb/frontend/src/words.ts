@@ -1,5 +1,6 @@
 /** Sentences and numbers as people read them. Pure. */
-import type { Avatar, HearingWay, Session, Settings, Utterance } from "../contract";
+import type { Avatar, HearingWay, Mode, Session, Settings, Utterance } from "./contract";
+import { CREDITS_PER_MINUTE, SANDBOX_SECONDS } from "./limits";
 
 /** 134 -> "2:14". */
 export function clock(seconds: number): string {
@@ -45,11 +46,18 @@ export function whyNot(avatar: Avatar): string {
   return STATUS[avatar.status] ?? avatar.status.toLowerCase();
 }
 
+/** "2 credits a minute". */
+export function rate(mode: Mode): string {
+  return `${creditWords(CREDITS_PER_MINUTE[mode])} a minute`;
+}
+
+/** How long a sandbox session lasts: "one minute". */
+export const sandboxLife = limit(SANDBOX_SECONDS).replace(/^1 /, "one ");
+
 /** "1 credit a minute, 10 minutes at most"; a sandbox: "free, one minute". */
 export function price(settings: Settings): string {
-  if (settings.is_sandbox) return "free, one minute";
-  const credits = settings.mode === "FULL" ? "2 credits" : "1 credit";
-  return `${credits} a minute, ${plural(settings.max_minutes, "minute")} at most`;
+  if (settings.is_sandbox) return `free, ${sandboxLife}`;
+  return `${rate(settings.mode)}, ${plural(settings.max_minutes, "minute")} at most`;
 }
 
 /** What happens to a session whose page is closed, where that is not noticed at once; empty where it is, or costs nothing. */
@@ -63,7 +71,7 @@ export function closingWords(hearing: HearingWay, settings: Settings): string {
   return "";
 }
 
-export function modeWords(mode: string): string {
+export function modeWords(mode: Mode): string {
   return mode === "FULL" ? "conversation (FULL)" : "your own audio (LITE)";
 }
 
