@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from liveavatar_nb import AvatarPicker, LiveAvatar, SessionPanel, Simulator, Studio
+from liveavatar_nb.client import AsyncLiveAvatar
 from liveavatar_nb.concurrency.worker import THREAD_NAME, Worker
 from liveavatar_nb.config import SANDBOX_AVATAR
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument
@@ -114,12 +115,12 @@ def test_cancel_while_it_starts_leaves_nothing_billed(studio: Studio, simulator:
 def test_an_error_in_a_handler_shows_in_the_panel_and_in_the_log(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(self: Studio) -> None:
+    async def fail(self: AsyncLiveAvatar) -> None:
         raise LookupError("out of order")
 
-    monkeypatch.setattr(Studio, "do_dismiss", fail)
+    monkeypatch.setattr(AsyncLiveAvatar, "stop_orphans", fail)
     with caplog.at_level(logging.ERROR, "liveavatar_nb"):
-        command(studio, "dismiss")
+        command(studio, "stop_orphans")
         wait_for(lambda: studio.problem)
     assert "out of order" in studio.problem["detail"]
     assert "out of order" in caplog.text
