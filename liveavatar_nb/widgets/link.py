@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import config
 from ..bridge.loop import ManagedLoop, bridge
+from ..bridge.wrappers import inner_of
 from ..client import AsyncLiveAvatar
 from ..concurrency.worker import worker
 from ..errors import ClientClosed, InvalidArgument
@@ -35,7 +36,7 @@ class Link:
     """
 
     def __init__(self, widget: Any, la: Any) -> None:
-        client = getattr(la, "_inner", None)
+        client = inner_of(la)
         if not isinstance(client, AsyncLiveAvatar):
             raise InvalidArgument(
                 f"A widget needs a LiveAvatar, not {type(la).__name__}.",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import traitlets
 
-from ..bridge.wrappers import Face
+from ..bridge.wrappers import Face, holder_of, inner_of
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.avatars import Avatar
 from ..session.lifecycle import AsyncSession
@@ -63,7 +63,7 @@ class LiveView(ControlledWidget):
     view_problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
     def __init__(self, la: Any, session: Any = None, **traits: Any) -> None:
-        inner = getattr(session, "_inner", None)
+        inner = inner_of(session)
         _check(la, session, inner)
         self._face: Any = session
         link = Link(self, la)
@@ -182,7 +182,7 @@ class Drawings(Controller):
 
 def _check(la: Any, session: Any, inner: Any) -> None:
     """Refuse what no view can be made of; what `la` must be else, all widgets know."""
-    if isinstance(la, AsyncSession) or isinstance(getattr(la, "_inner", None), AsyncSession):
+    if isinstance(la, AsyncSession) or isinstance(inner_of(la), AsyncSession):
         raise InvalidArgument(
             f"A LiveView needs a LiveAvatar first, not {type(la).__name__}.",
             remedy="LiveView(la, s) shows the session s of the client la; s.view() does so at once.",
@@ -196,7 +196,7 @@ def _check(la: Any, session: Any, inner: Any) -> None:
             remedy="Leave it out for the client's newest.",
             field="session",
         )
-    if isinstance(la, Face) and session._holder not in (None, la):
+    if isinstance(la, Face) and holder_of(session) not in (None, la):
         raise InvalidArgument(
             "The session is of another client.", remedy="Give the client whose start() made it.", field="session"
         )

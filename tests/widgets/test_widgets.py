@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb import AvatarPicker, LiveAvatar, SessionPanel, Simulator, Studio
+from liveavatar_nb import AvatarPicker, LiveAvatar, LiveView, SessionPanel, Simulator, Studio, Talk, WireLog
 from liveavatar_nb.client import AsyncLiveAvatar
 from liveavatar_nb.concurrency.worker import THREAD_NAME, Worker
 from liveavatar_nb.config import SANDBOX_AVATAR
@@ -50,6 +51,27 @@ def studio(la: LiveAvatar) -> Iterator[Studio]:
 
 def state(widget: Any) -> str:
     return widget.status["state"] if widget.status else "none"
+
+
+def test_the_studio_has_the_traits_and_the_commands_of_all_widgets(studio: Studio, la: LiveAvatar) -> None:
+    for kind in (AvatarPicker, SessionPanel, Talk, LiveView, WireLog):
+        widget = kind(la)
+        lacking = set(widget.get_state()) - set(studio.get_state())
+        assert not lacking
+        for name, answer in widget.commands().items():
+            assert inspect.signature(answer) == inspect.signature(studio.commands()[name]), name
+        widget.close()
+
+
+def test_every_first_value_is_a_trait(studio: Studio) -> None:
+    firsts = [name for controller in studio._controllers for name in controller.traits()]
+    assert len(firsts) == len(set(firsts))
+    assert all(studio.has_trait(name) for name in firsts)
+
+
+def test_the_studio_holds_its_parts_and_inherits_from_no_widget_but_the_base() -> None:
+    ours = [kind.__name__ for kind in Studio.__mro__ if kind.__module__.startswith("liveavatar_nb.")]
+    assert ours == ["Studio", "ControlledWidget"]
 
 
 def test_start_and_stop_by_command(studio: Studio, simulator: Simulator) -> None:
