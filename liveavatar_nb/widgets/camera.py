@@ -62,11 +62,7 @@ class Camera(Controller):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The newest picture, whoever took it; None before the first.
-
-        Raises:
-            ConfigurationError: Pillow is not installed (extra `media`).
-        """
+        """The newest picture, whoever took it; None before the first."""
         return None if self._last is None else opened(self._last)
 
     async def _take(self, limit: float, is_held_up: bool) -> Image:

@@ -126,7 +126,11 @@ class Studio(ControlledWidget):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The newest picture, whoever took it; None before the first."""
+        """The newest picture, whoever took it; None before the first.
+
+        Raises:
+            ConfigurationError: Pillow is not installed (extra `media`).
+        """
         return self._camera.last_snapshot
 
     @property
