@@ -39,6 +39,16 @@ class Face:
         return repr(self._inner).replace("<Async", "<", 1)
 
 
+def inner_of(face: object) -> Any:
+    """Return the async object behind a `Face`; None if it is none."""
+    return face._inner if isinstance(face, Face) else None
+
+
+def holder_of(face: Face) -> Face | None:
+    """Return what a `Face` keeps alive: a session's client, for one."""
+    return face._holder
+
+
 @overload
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],

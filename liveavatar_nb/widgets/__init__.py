@@ -1,1 +1,1 @@
-"""Widgets: one module each; `channel` brings the page's commands."""
+"""Widgets: each declares its traits and holds controllers; `link` ties those to its pages."""

@@ -12,6 +12,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,20 @@ class Command:
     page: str = ""
     tab: str = ""
     attention: Attention | Unknown | None = None
+
+
+# each command is answered by a task of its own
+_current: ContextVar[Command] = ContextVar("command")
+
+
+def current_command() -> Command:
+    """Return the command that is being answered."""
+    return _current.get()
+
+
+def set_current_command(command: Command) -> None:
+    """Note which command is being answered in this context."""
+    _current.set(command)
 
 
 def parse(data: Any, *, is_prompt: bool = False) -> Command | None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any, Final
-
-import traitlets
 
 from ..concurrency.bounded import Newest
 from ..errors import InvalidArgument, LiveAvatarException
 from ..models.contexts import ContextDetail, NewContext
 from ..models.requests import PAGE_SIZE_LIMIT
+from .controller import Answer, Controller
+from .link import Link
 from .problem import Problem, problem_of
-from .settings import StartSettings
+from .settings import ALWAYS, StartSettings
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
@@ -26,31 +27,41 @@ KEPT_PREVIEWS: Final = 32  # sounds of voices
 VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
-class PersonaView(StartSettings):
-    """A widget whose page picks, edits and makes contexts, and picks voices and languages.
+class Persona(Controller):
+    """The account's contexts, voices and languages, and what a conversation is started with of them.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        link: the tie to the pages.
+        settings: what the next session is started with.
     """
 
-    persona = traitlets.Dict().tag(sync=True)
-    context = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
-
-    def __init__(self, la: Any, **traits: Any) -> None:
+    def __init__(self, link: Link, settings: StartSettings) -> None:
+        self._link = link
+        self._settings = settings
         self._listed: dict[str, list[dict[str, Any]]] = {"contexts": [], "voices": [], "languages": []}
-        self._persona_state = "none"
+        self._state = "none"
         self._new: NewContext | None = None
         self._detail: ContextDetail | None = None
         self._previews: Newest[str, tuple[str, bytes]] = Newest(KEPT_PREVIEWS)
-        super().__init__(la, persona=self._persona(), **traits)
 
-    async def do_persona(self) -> None:
-        """The page shows what a conversation is started with: it is fetched."""
-        if self._persona_state == "loading":
+    def traits(self) -> dict[str, Any]:
+        return {"persona": self._shown()}
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {
+            "persona": self.fetch,
+            "pick_context": self.pick_context,
+            "new_context": self.keep_new_context,
+            "update_context": self.update_context,
+            "voice": self.send_voice,
+        }
+
+    async def fetch(self) -> None:
+        """Fetch what a conversation may be started with: the page shows it."""
+        if self._state == "loading":
             return
-        self._tell_persona("loading")
-        api = self._client.api
+        self._write_persona("loading")
+        api = self._link.client.api
         try:
             contexts, voices, languages = await asyncio.gather(
                 api.contexts.list(page_size=PAGE_SIZE_LIMIT),
@@ -59,10 +70,10 @@ class PersonaView(StartSettings):
             )
         except LiveAvatarException as failure:
             logger.warning("contexts, voices and languages cannot be read: %s", failure.message)
-            self._tell_persona("failed", problem_of(failure))
+            self._write_persona("failed", problem_of(failure))
             return
         except BaseException:
-            self._tell_persona("failed")
+            self._write_persona("failed")
             raise
         self._listed = {
             "contexts": [{"id": one.id, "name": one.name, "is_new": False} for one in contexts],
@@ -71,42 +82,42 @@ class PersonaView(StartSettings):
             ],
             "languages": [{"code": one.code, "name": one.language} for one in languages],
         }
-        self._tell_persona("ready")
+        self._write_persona("ready")
 
-    async def do_pick_context(self, context_id: str) -> None:
-        """Picks a context, "" for none, and reads it."""
+    async def pick_context(self, context_id: str) -> None:
+        """Pick a context, "" for none, and read it."""
         context_id = str(context_id)
         if context_id == NEW and self._new is None:
             raise InvalidArgument("There is no new context.", remedy="Make one first.")
-        await self.do_configure(context_id=context_id)
+        await self._settings.configure(context_id=context_id)
         self._detail = None
-        self._write(context=self._new_detail() if context_id == NEW else None)
+        self._link.write(context=self._new_detail() if context_id == NEW else None)
         if context_id in ("", NEW):
             return
         try:
-            detail = await self._client.api.contexts.get(context_id)
+            detail = await self._link.client.api.contexts.get(context_id)
         except LiveAvatarException:
             # of a choice that is there already a list tells nobody: this one is to be picked again
-            if self._settings["context_id"] == context_id:
-                self._set(context_id="")
+            if self._settings.values["context_id"] == context_id:
+                self._settings.set(context_id="")
             raise
         # another one may have been picked meanwhile
-        if self._settings["context_id"] == context_id:
-            self._tell_context(detail)
+        if self._settings.values["context_id"] == context_id:
+            self._write_context(detail)
 
-    async def do_new_context(self, name: str, prompt: str, opening_text: str = "") -> None:
-        """Keeps a context that is made when the next session starts, and deleted with it."""
+    async def keep_new_context(self, name: str, prompt: str, opening_text: str = "") -> None:
+        """Keep a context that is made when the next session starts, and deleted with it."""
         self._new = _new_context(name, prompt, opening_text)
-        self._tell_persona(self._persona_state)
-        await self.do_pick_context(NEW)
+        self._write_persona(self._state)
+        await self.pick_context(NEW)
 
-    async def do_update_context(self, context_id: str, prompt: str, opening_text: str = "") -> None:
-        """Changes a context at the service (`PATCH /v1/contexts/{context_id}`), or the new one."""
+    async def update_context(self, context_id: str, prompt: str, opening_text: str = "") -> None:
+        """Change a context at the service (`PATCH /v1/contexts/{context_id}`), or the new one."""
         if context_id == NEW and self._new is not None:
-            await self.do_new_context(self._new.name, prompt, opening_text)
+            await self.keep_new_context(self._new.name, prompt, opening_text)
             return
         edited = _new_context("as it is", prompt, opening_text)
-        api = self._client.api.contexts
+        api = self._link.client.api.contexts
         before = await api.get(str(context_id))
         links = [{"url": link.url, "faq": link.faq, "id": link.id} for link in before.links or ()]
         detail = await api.update(
@@ -116,38 +127,39 @@ class PersonaView(StartSettings):
             opening_text=edited.opening_text,
             links=links or None,  # type: ignore[arg-type]  # plain dicts of the shape that is wanted
         )
-        if self._settings["context_id"] == context_id:
-            self._tell_context(detail)
+        if self._settings.values["context_id"] == context_id:
+            self._write_context(detail)
 
-    async def do_voice(self, voice_id: str) -> None:
-        """Sends how a voice sounds (`GET /v1/voices/{voice_id}/preview`)."""
+    async def send_voice(self, voice_id: str) -> None:
+        """Send how a voice sounds (`GET /v1/voices/{voice_id}/preview`)."""
         voice_id = str(voice_id)
         found = self._previews.get(voice_id)
         if found is None:
             try:
-                preview = await self._client.api.voices.preview(voice_id)
+                preview = await self._link.client.api.voices.preview(voice_id)
                 found = preview.media_type, preview.audio
             except LiveAvatarException as failure:
                 logger.warning("voice %s cannot be heard: %s", voice_id, failure.message)
                 told = {"type": "voice", "voice_id": voice_id, "media_type": "", "problem": problem_of(failure)}
-                self._post(told)
+                self._link.send(told)
                 return
             self._previews[voice_id] = found
         media_type, sound = found
-        self._post({"type": "voice", "voice_id": voice_id, "media_type": media_type}, [sound])
+        self._link.send({"type": "voice", "voice_id": voice_id, "media_type": media_type}, [sound])
 
-    def _start_options(self) -> dict[str, Any]:
-        options = super()._start_options()
+    def start_options(self) -> dict[str, Any]:
+        """Return what `start` is called with, beside the avatar."""
+        values = self._settings.values
+        options = {name: values[name] for name in ALWAYS}
         if options["mode"] == "FULL":
-            values = self._settings["dynamic_variables"]
-            wanted = self._wanted
+            fillings, wanted = values["dynamic_variables"], self._wanted
             options |= {
-                "context": self._new if self._settings["context_id"] == NEW else self._settings["context_id"] or None,
-                "voice_id": self._settings["voice_id"] or None,
-                "language": self._settings["language"],
-                "interactivity_type": self._settings["interactivity_type"],
+                "context": self._new if values["context_id"] == NEW else values["context_id"] or None,
+                "voice_id": values["voice_id"] or None,
+                "language": values["language"],
+                "interactivity_type": values["interactivity_type"],
                 "dynamic_variables": {
-                    name: value for name, value in values.items() if wanted is None or name in wanted
+                    name: filling for name, filling in fillings.items() if wanted is None or name in wanted
                 } or None,
             }  # fmt: skip
         return options
@@ -155,14 +167,14 @@ class PersonaView(StartSettings):
     @property
     def _wanted(self) -> list[str] | None:
         """The {{names}} of the picked context; None where they are not known."""
-        if self._settings["context_id"] == NEW and self._new is not None:
+        if self._settings.values["context_id"] == NEW and self._new is not None:
             return variables_in(self._new.prompt, self._new.opening_text or "")
         return None if self._detail is None else list(self._detail.required_dynamic_variables)
 
     @property
-    def _context_code(self) -> str:
+    def context_code(self) -> str:
         """The picked context as Python: by its name where no other has it."""
-        context_id: str = self._settings["context_id"]
+        context_id: str = self._settings.values["context_id"]
         if context_id == NEW and self._new is not None:
             given = {"name": self._new.name, "prompt": self._new.prompt, "opening_text": self._new.opening_text}
             return f"NewContext({', '.join(f'{name}={value!r}' for name, value in given.items() if value is not None)})"
@@ -172,9 +184,9 @@ class PersonaView(StartSettings):
         name = next((one["name"] for one in self._listed["contexts"] if one["id"] == context_id), None)
         return repr(name if name is not None and names.count(name) == 1 else context_id)
 
-    def _tell_context(self, detail: ContextDetail) -> None:
+    def _write_context(self, detail: ContextDetail) -> None:
         self._detail = detail
-        self._write(
+        self._link.write(
             context={
                 "id": detail.id,
                 "name": detail.name,
@@ -196,14 +208,14 @@ class PersonaView(StartSettings):
             "variables": variables_in(self._new.prompt, opening),
         }
 
-    def _tell_persona(self, state: str, problem: Problem | None = None) -> None:
-        self._persona_state = state
-        self._write(persona=self._persona(problem))
+    def _write_persona(self, state: str, problem: Problem | None = None) -> None:
+        self._state = state
+        self._link.write(persona=self._shown(problem))
 
-    def _persona(self, problem: Problem | None = None) -> dict[str, Any]:
+    def _shown(self, problem: Problem | None = None) -> dict[str, Any]:
         new = [] if self._new is None else [{"id": NEW, "name": self._new.name, "is_new": True}]
         contexts = [*new, *self._listed["contexts"]]
-        return {**self._listed, "contexts": contexts, "state": self._persona_state, "problem": problem}
+        return {**self._listed, "contexts": contexts, "state": self._state, "problem": problem}
 
 
 def variables_in(*texts: str) -> list[str]:

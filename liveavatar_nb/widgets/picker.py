@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import traitlets
 
 from .. import config
-from ..concurrency.worker import worker
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.avatars import Avatar
-from .base import asset
+from .base import ControlledWidget, asset
+from .controller import Answer, Controller
+from .link import Link
 from .pictures import PictureSender, picture_of
-from .problem import problem_of
+from .problem import Problem, problem_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # s: a page without the control channel cannot ask while a cell runs
-OFFERED_PICTURES = 60  # pictures of the top of the gallery that are offered so
+OFFERED_PICTURES = 60  # pictures of the top of the gallery that are offered unasked
 
 
-class AvatarPicker(PictureSender):
+class AvatarPicker(ControlledWidget):
     """Pick an avatar from a gallery with pictures, a search and the keyboard.
 
     `value` is the picked avatar's id, "" before the first pick; observe it, or set it. Only avatars that are
@@ -44,23 +44,68 @@ class AvatarPicker(PictureSender):
     value = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, la: Any, **traits: Any) -> None:
-        self._records: dict[str, Avatar] = {}
-        super().__init__(la, catalogue={"state": "loading", "problem": None}, **traits)
-
-    def _ipython_display_(self) -> None:
-        super()._ipython_display_()
-        self._submit(self._offer_pictures(), "the pictures")
+        link = Link(self, la)
+        self._gallery = Gallery(link)
+        pictures = PictureSender(link, self._gallery.address_of, offered=self._gallery.top)
+        super().__init__(link, [pictures, self._gallery], on_failure=self._gallery.show_problem, **traits)
 
     @property
     def picked(self) -> Avatar | None:
         """The picked avatar's record; None before the first pick."""
-        return self._records.get(self.value)
+        return self._gallery.picked
 
     @traitlets.validate("value")
-    def _valid_value(self, proposal: Any) -> str:
-        avatar_id: str = proposal["value"]
+    def _valid_value(self, proposal: Any) -> Any:
+        return self._gallery.check(proposal["value"])
+
+
+class Gallery(Controller):
+    """The account's avatars, and which one is picked.
+
+    Args:
+        link: the tie to the pages.
+        picks_first: whether the first avatar that can be used is picked, if none is.
+    """
+
+    def __init__(self, link: Link, *, picks_first: bool = False) -> None:
+        self._link = link
+        self._picks_first = picks_first
+        self._records: dict[str, Avatar] = {}
+        self._entries: list[dict[str, Any]] = []
+        self._catalogue: dict[str, Any] = {"state": "loading", "problem": None}
+
+    def traits(self) -> dict[str, Any]:
+        return {"catalogue": self._catalogue}
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {"pick": self.pick, "reload": self._link.reload}
+
+    @property
+    def picked(self) -> Avatar | None:
+        """The picked avatar's record; None before the first pick."""
+        return self.find(self._link.read("value"))
+
+    def find(self, avatar_id: str) -> Avatar | None:
+        """Return the record of an avatar; None if the gallery does not have it."""
+        return self._records.get(avatar_id)
+
+    def address_of(self, avatar_id: str) -> str | None:
+        """Return where the picture of an avatar is; None if it is not known."""
+        record = self.find(avatar_id)
+        return None if record is None else record.preview_url
+
+    def top(self) -> list[str]:
+        """Return the avatars at the top whose pictures only the kernel can reach."""
+        return [entry["id"] for entry in self._entries if entry["picture"] == {"bytes": True}][:OFFERED_PICTURES]
+
+    def check(self, avatar_id: str) -> str:
+        """Return the id of an avatar that can be picked, or "".
+
+        Raises:
+            InvalidArgument: it cannot be used, or there is none.
+        """
         if avatar_id and self._records:
-            record = self._records.get(avatar_id)
+            record = self.find(avatar_id)
             if record is None:
                 raise InvalidArgument(
                     f"There is no avatar with the id {avatar_id!r}.", remedy="la.avatars() lists them."
@@ -70,56 +115,37 @@ class AvatarPicker(PictureSender):
                 raise InvalidArgument(f"Avatar {record.name} {why}.", remedy="Pick another one.")
         return avatar_id
 
-    async def _load(self) -> None:
-        await super()._load()
-        self._write(catalogue={"state": "loading", "problem": None})
+    async def pick(self, avatar_id: str) -> None:
+        """Pick an avatar."""
+        self._link.write(value=str(avatar_id))
+
+    async def load(self) -> None:
+        self._write_catalogue("loading")
+        client = self._link.client
         try:
-            mine = await self._client.avatars("mine")
-            public = await self._client.avatars("public")
+            mine = await client.avatars("mine")
+            public = await client.avatars("public")
         except ClientClosed:
             return
         except LiveAvatarException as failure:
             logger.warning("the avatars could not be loaded: %s", failure)
-            self._write(catalogue={"state": "failed", "problem": problem_of(failure)})
+            self._write_catalogue("failed", problem_of(failure))
             return
         own = {record.id for record in mine}
         self._records = {record.id: record for record in [*mine, *public]}
-        entries = [_entry(record, mine=record.id in own) for record in self._records.values()]
-        self._write(avatars=entries, catalogue={"state": "ready", "problem": None})
+        self._entries = [_entry(record, mine=record.id in own) for record in self._records.values()]
+        self._write_catalogue("ready", avatars=self._entries)
+        if self._picks_first and not self._link.read("value"):
+            first = next((record.id for record in self._records.values() if record.is_usable), "")
+            self._link.write(value=first)
 
-    async def do_reload(self) -> None:
-        """Fetches the gallery again."""
-        await self._load()
+    def show_problem(self, failure: BaseException) -> None:
+        """Show what went wrong in the gallery."""
+        self._write_catalogue(self._catalogue["state"], problem_of(failure))
 
-    async def do_pick(self, avatar_id: str) -> None:
-        """Picks an avatar."""
-        self._write_or_show(value=str(avatar_id))
-
-    def _address_of(self, avatar_id: str) -> str | None:
-        record = self._records.get(avatar_id)
-        return super()._address_of(avatar_id) if record is None else record.preview_url
-
-    async def _offer_pictures(self) -> None:
-        for delay in OFFER_DELAYS:
-            await asyncio.sleep(delay)
-            top = [entry["id"] for entry in self.avatars if entry["picture"] == {"bytes": True}][:OFFERED_PICTURES]
-            missing = [avatar_id for avatar_id in top if avatar_id not in self._received]
-            if top and not missing:
-                return
-            await self.do_pictures(missing)
-
-    def _write_or_show(self, **traits: Any) -> None:
-        def write() -> None:
-            try:
-                for name, value in traits.items():
-                    setattr(self, name, value)
-            except InvalidArgument as failure:
-                self._show(failure)
-
-        worker.post(write)
-
-    def _show(self, failure: BaseException) -> None:
-        self._write(catalogue={**self.catalogue, "problem": problem_of(failure)})
+    def _write_catalogue(self, state: str, problem: Problem | None = None, **traits: Any) -> None:
+        self._catalogue = {"state": state, "problem": problem}
+        self._link.write(**traits, catalogue=self._catalogue)
 
 
 def _entry(record: Avatar, *, mine: bool) -> dict[str, Any]:

@@ -5,69 +5,96 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import LiveAvatarException
-from .base import ControlledWidget
+from .controller import Answer, Controller
+from .link import Link
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 FETCHES_AT_ONCE = 8
+OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # s: a page without the control channel cannot ask while a cell runs
 
 
-class PictureSender(ControlledWidget):
-    """A widget whose page shows avatars' pictures.
+class PictureSender(Controller):
+    """Sends the pictures that only the kernel can reach.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        link: the tie to the pages.
+        addresses: each returns where the picture of an avatar is, by its id, or None; the first that knows counts.
+        offered: returns the ids of the avatars whose pictures are sent unasked, once the widget is displayed.
     """
 
-    def __init__(self, la: Any, **traits: Any) -> None:
+    def __init__(
+        self,
+        link: Link,
+        *addresses: Callable[[str], str | None],
+        offered: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
+        self._link = link
+        self._addresses = addresses
+        self._offered = offered
         self._pictures: dict[str, tuple[str, bytes]] = {}
         self._received: set[str] = set()
         self._fetching = asyncio.Semaphore(FETCHES_AT_ONCE)
-        super().__init__(la, **traits)
 
-    async def do_pictures(self, avatar_ids: list[str]) -> None:
-        """Sends pictures that only the kernel can reach."""
+    def commands(self) -> Mapping[str, Answer]:
+        return {"pictures": self.send, "received": self.note_received}
+
+    def display(self) -> None:
+        if self._offered is not None:
+            self._link.submit(self._offer(self._offered), "the pictures")
+
+    def address_of(self, avatar_id: str) -> str | None:
+        """Return where the picture of an avatar is; None if the widget does not show that avatar."""
+        return next((found for find in self._addresses if (found := find(avatar_id)) is not None), None)
+
+    async def send(self, avatar_ids: list[str]) -> None:
+        """Send these avatars' pictures."""
         await asyncio.gather(*(self._send_picture(avatar_id) for avatar_id in map(str, avatar_ids)))
 
-    async def do_received(self, avatar_ids: list[str]) -> None:
-        """The page has these pictures."""
+    async def note_received(self, avatar_ids: list[str]) -> None:
+        """Note that the page has these pictures."""
         self._received.update(map(str, avatar_ids))
 
-    def _address_of(self, avatar_id: str) -> str | None:
-        """Where the picture of an avatar is, which this widget shows; else None."""
-        return None
+    async def _offer(self, offered: Callable[[], Iterable[str]]) -> None:
+        for delay in OFFER_DELAYS:
+            await asyncio.sleep(delay)
+            top = list(offered())
+            missing = [avatar_id for avatar_id in top if avatar_id not in self._received]
+            if top and not missing:
+                return
+            await self.send(missing)
 
     async def _send_picture(self, avatar_id: str) -> None:
         picture = self._pictures.get(avatar_id)
         if picture is None:
-            url = self._address_of(avatar_id)
+            url = self.address_of(avatar_id)
             if url is None:
                 return
             async with self._fetching:
                 try:
-                    picture = await self._client.api.transport.fetch(url)
+                    picture = await self._link.client.api.transport.fetch(url)
                 except LiveAvatarException as failure:
                     logger.warning("the picture of avatar %s could not be fetched: %s", avatar_id, failure.message)
                     return
             self._pictures[avatar_id] = picture
         media_type, content = picture
-        self._post({"type": "picture", "avatar_id": avatar_id, "media_type": media_type}, [content])
+        self._link.send({"type": "picture", "avatar_id": avatar_id, "media_type": media_type}, [content])
 
 
 def picture_of(url: str | None) -> dict[str, Any] | None:
-    """What a page is told of a picture; None where there is none."""
+    """Return what a page is told of a picture; None if there is none."""
     if not url:
         return None
     return {"bytes": True} if only_from_here(url) else {"url": url}
 
 
 def only_from_here(url: str) -> bool:
-    """Whether an address may mean another machine in the browser than it does in the kernel."""
+    """Tell whether an address may mean another machine in the browser than it does in the kernel."""
     host = urlsplit(url).hostname or ""
     try:
         return not ipaddress.ip_address(host).is_global

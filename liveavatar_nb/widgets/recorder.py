@@ -8,14 +8,18 @@ import functools
 import logging
 import threading
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..bridge.loop import bridge
 from ..concurrency.threads import on_own_thread
 from ..errors import LiveAvatarException, ViewError
-from .camera import HELD_UP, PATIENCE, Camera, holds_up, not_written, patience, saved_as
+from .channel import current_command
+from .controller import Answer, Controller
+from .link import Link
+from .page_requests import HELD_UP, PATIENCE, PageRequests, holds_up, patience
 from .pages import Silence
+from .problem import ShownProblem
 from .recordings import (
     CLICKED_MEGABYTES,
     CLICKED_SECONDS,
@@ -23,27 +27,35 @@ from .recordings import (
     RECORDING_SECONDS,
     Recording,
     limits,
+    not_written,
     place_of,
+    saved_as,
 )
-from .room import LONGEST_WORDS, word
+from .room import LONGEST_WORDS
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 
-class Recorder(Camera):
-    """A widget whose page records, and takes pictures.
+class Recorder(Controller):
+    """Records what the page shows.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        link: the tie to the pages.
+        requests: what is asked of them.
+        problem: where it is shown why there is no recording.
     """
 
-    def __init__(self, la: Any, **traits: Any) -> None:
+    def __init__(self, link: Link, requests: PageRequests, problem: ShownProblem) -> None:
+        self._link = link
+        self._requests = requests
+        self._problem = problem
         self._recording: Recording | None = None
         self._is_recorded = asyncio.Event()
         self._filing = asyncio.Lock()
-        self._recorder_silence = Silence(self._recorder_is_gone)
-        super().__init__(la, **traits)
+        self._silence = Silence(self._keep_what_came)
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {"recording": self.receive, "cancel_recording": self.cancel}
 
     def record(
         self,
@@ -53,7 +65,7 @@ class Recorder(Camera):
         megabytes: float = RECORDING_MEGABYTES,
         timeout: float = PATIENCE,
     ) -> None:
-        """Begins to record what the page shows, with the avatar's sound; `stop_recording` ends it.
+        """Begin to record what the page shows, with the avatar's sound; `stop_recording` ends it.
 
         Args:
             path: of the file, which must not be there yet; beside the notebook, named by the time, when not given.
@@ -71,7 +83,7 @@ class Recorder(Camera):
         bridge.call(work, closes=True, undo=self._drop)
 
     def stop_recording(self, *, timeout: float = PATIENCE) -> Path:
-        """Ends the recording, and gives its file's path; one that has ended by itself, too.
+        """End the recording, and return its file's path; one that has ended by itself, too.
 
         Args:
             timeout: seconds in which the page must have sent the rest; after that, what came is the recording.
@@ -81,15 +93,7 @@ class Recorder(Camera):
         """
         return bridge.call(self._stop_recording(patience(timeout), holds_up()), closes=True)
 
-    def close(self) -> None:
-        """Takes the widget from the page, and ends what it records."""
-        super().close()
-        if self.widget_id and self._client.is_closed:
-            self._end_recording()
-
-    # commands
-
-    async def do_recording(
+    async def receive(
         self,
         *,
         request: str,
@@ -99,7 +103,7 @@ class Recorder(Camera):
         seconds: float,
         problem: str | None = None,
     ) -> None:
-        """A part of a recording, or why there is none."""
+        """Take in a part of a recording, or why there is none."""
         request, part, seconds = str(request), int(part), float(seconds)
         async with self._filing:
             recording = self._recording_of(request, part, is_refused=bool(problem))
@@ -110,26 +114,28 @@ class Recorder(Camera):
                     raise ViewError(str(problem)[:LONGEST_WORDS])
                 reached = await on_own_thread(functools.partial(recording.take, part, str(data), seconds))
             except (LiveAvatarException, OSError) as failure:
-                self._tell_recorder(recording)
-                self._fail(request, failure if isinstance(failure, LiveAvatarException) else not_written(failure))
-                self._end_recording()
+                self._tell_page(recording)
+                self._requests.fail(
+                    request, failure if isinstance(failure, LiveAvatarException) else not_written(failure)
+                )
+                self._end()
                 return
-            self._done(request, None)
+            self._requests.settle(request, None)
             if reached is not None:
-                self._tell_recorder(recording)
-                self._tell_view(ViewError(f"{reached} It was ended there, and kept."))
+                self._tell_page(recording)
+                self._problem.show(ViewError(f"{reached} It was ended there, and kept."))
             if reached is not None or is_last:
-                self._end_recording()
+                self._end()
             else:
-                self._recorder_silence.begin(word())
+                self._silence.begin(current_command())
 
-    async def do_cancel_recording(self, request: str) -> None:
-        """The page drops what it has recorded."""
+    async def cancel(self, request: str) -> None:
+        """Drop what the page has recorded."""
         async with self._filing:
             recording = self._recording
             if recording is not None and not recording.is_over and recording.request == str(request):
                 recording.cease()
-                self._recorder_silence.end()
+                self._silence.end()
                 await on_own_thread(recording.discard)
                 self._is_recorded.set()
 
@@ -143,27 +149,27 @@ class Recorder(Camera):
         recording = self._recording = Recording(None, request, place, seconds, size)
         self._is_recorded = asyncio.Event()
         try:
-            await self._ask("record", request, limit, is_held_up=is_held_up, seconds=seconds, bytes=size)
+            await self._requests.ask("record", request, limit, is_held_up=is_held_up, seconds=seconds, bytes=size)
         except BaseException:
             await self._drop(recording)
             raise
         return recording
 
     async def _drop(self, recording: Recording) -> None:
-        """Ends it, and keeps nothing of it: nobody knows that it was begun."""
-        self._tell_recorder(recording)
+        """End it, and keep nothing of it: nobody knows that it was begun."""
+        self._tell_page(recording)
         recording.discard()
         if self._recording is recording:
             self._recording = None
-            self._recorder_silence.end()
+            self._silence.end()
 
     async def _stop_recording(self, limit: float, is_held_up: bool) -> Path:
         recording, is_recorded = self._recording, self._is_recorded
         if recording is None:
             raise ViewError("Nothing is recorded.", remedy="record() begins.")
         if not recording.is_over:
-            self._tell_recorder(recording)
-            if is_held_up and not self._is_prompt:
+            self._tell_page(recording)
+            if is_held_up and not self._requests.is_prompt:
                 raise ViewError(
                     HELD_UP, remedy="Its end comes after this cell: view.saved['path'] names the file then."
                 )
@@ -172,41 +178,41 @@ class Recorder(Camera):
                     await is_recorded.wait()
             except TimeoutError:
                 logger.warning("the page did not send the rest of a recording within %g s: what came is kept", limit)
-                self._end_recording()
+                self._end()
         await is_recorded.wait()
         if recording.path is None:
             raise ViewError("Nothing was recorded.")
         return recording.path
 
     def _recording_of(self, request: str, part: int, *, is_refused: bool) -> Recording | None:
-        """The recording that a part belongs to; a click in the page has begun it where it is the first of one."""
-        page, known = word().page, self._recording
+        """Return the recording that a part belongs to; a click has begun it where it is the first of one."""
+        page, known = current_command().page, self._recording
         if known is not None and known.request == request:
             known.page = known.page or page
             if known.page != page:
                 return None
             if known.is_over:
                 # it was silent for too long, and does not know that it was ended
-                self.tell_page(page, {"type": "record_stop", "request": request})
+                self._send_stop(request, page)
                 return None
             return known
         self._end_forgotten()
         if known is not None and not known.is_over:
-            self.tell_page(page, {"type": "record_stop", "request": request})
-            self._tell_view(ViewError("A recording is under way already."))
+            self._send_stop(request, page)
+            self._problem.show(ViewError("A recording is under way already."))
             return None
         if part != 0:
-            self.tell_page(page, {"type": "record_stop", "request": request})
+            self._send_stop(request, page)
             return None
         made = Recording(page, request, None, *limits(CLICKED_SECONDS, CLICKED_MEGABYTES))
         if not is_refused:
             self._recording, self._is_recorded = made, asyncio.Event()
         return made
 
-    def _end_recording(self) -> None:
-        """Has the file get its name, on a thread of its own, for the disk may be slow: what came is kept."""
+    def _end(self) -> None:
+        """Give the file its name, on a thread of its own, for the disk may be slow: what came is kept."""
         recording = self._recording
-        self._recorder_silence.end()
+        self._silence.end()
         if recording is None or recording.is_over:
             return
         recording.cease()
@@ -223,34 +229,42 @@ class Recorder(Camera):
                     loop.call_soon_threadsafe(is_recorded.set)
 
     def _keep(self, recording: Recording) -> None:
-        """Gives the file its name, and says so."""
+        """Give the file its name, and say so."""
         try:
             path = recording.finish()
         except OSError as failure:
-            self._tell_view(not_written(failure))
+            self._problem.show(not_written(failure))
         else:
             if path is not None:
                 logger.info("a recording of %.0f s is in %s", recording.seconds, path)
-                self._write(saved=saved_as("recording", path, recording.seconds, recording.size))
+                self._link.write(saved=saved_as("recording", path, recording.seconds, recording.size))
 
     def _end_forgotten(self) -> None:
-        """Ends a recording whose page is silent, where that was no sign of its absence as long as nobody asked."""
-        if self._recorder_silence.is_long:
-            self._recorder_is_gone()
+        """End a recording whose page is silent, where that was no sign of its absence as long as nobody asked."""
+        if self._silence.is_long:
+            self._keep_what_came()
 
-    def _recorder_is_gone(self) -> None:
+    def _keep_what_came(self) -> None:
         logger.warning("the page that recorded is silent: what came is kept")
-        self._end_recording()
+        self._end()
 
-    def _tell_recorder(self, recording: Recording) -> None:
-        self.tell_page(recording.page or "", {"type": "record_stop", "request": recording.request})
+    def _send_stop(self, request: str, page: str) -> None:
+        """Tell a page to end its recording."""
+        self._link.send({"type": "record_stop", "request": request}, page=page)
 
-    def _client_changed(self) -> None:
-        super()._client_changed()
-        if self._client.is_closed:
+    def _tell_page(self, recording: Recording) -> None:
+        self._send_stop(recording.request, recording.page or "")
+
+    def refresh(self) -> None:
+        if self._link.client.is_closed:
             # nothing is taken in any more
-            self._end_recording()
+            self._end()
+
+    def close(self) -> None:
+        if self._link.client.is_closed:
+            self._end()
+        else:
+            self._link.submit(self._let_go(), "the recording")
 
     async def _let_go(self) -> None:
-        await super()._let_go()
-        self._end_recording()
+        self._end()

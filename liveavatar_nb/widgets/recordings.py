@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
-from ..errors import ConfigurationError, InvalidArgument
+from ..errors import ConfigurationError, InvalidArgument, ViewError
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
@@ -205,6 +205,16 @@ def write_beside(content: bytes, ending: str) -> Path:
     with _new(stamped(ending)) as file:
         file.write(content)
         return Path(file.name)
+
+
+def saved_as(kind: str, path: Path | None, seconds: float | None, size: int) -> dict[str, Any]:
+    """Return what a page is told of what was saved."""
+    return {"kind": kind, "path": None if path is None else str(path), "seconds": seconds, "bytes": size}
+
+
+def not_written(failure: OSError) -> ViewError:
+    """Return the error for a file that cannot be written."""
+    return ViewError(f"It cannot be written: {failure.strerror or failure}.", remedy="Make room, or another folder.")
 
 
 def _new(path: Path) -> IO[bytes]:

@@ -1,22 +1,26 @@
-"""`RoomView`: how a page comes into the room of the session that it shows, and what goes through it."""
+"""`RoomAccess`: how a page comes into the room of the session that it shows, and what goes through it."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Final
 
-from ..concurrency.worker import worker
+from ..concurrency.threads import on_own_thread
 from ..rooms.connection import RECONNECTING, RoomLine
 from ..session.options import SessionState
 from ..session.session import AsyncSession
-from .base import asked
-from .channel import Command
+from .base import asset
+from .channel import Command, current_command
+from .controller import Answer, Controller
+from .link import Link, Message
 from .pages import Silence, pages
-from .status import SessionView
+from .status import ShownSession
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
+LIBRARY: Final = "media.js"
 PACKET_LIMIT: Final = 64 * 1024  # characters of one packet; LiveKit itself takes a quarter of that
 LONGEST_TOPIC: Final = 64  # characters
 LONGEST_WORDS: Final = 500  # characters of what a page says of its room
@@ -27,37 +31,61 @@ ELSEWHERE: Final = "It is shown in another window."
 DRAWN: Final = "There is no media server here: the face is drawn in the page."
 
 
-class RoomView(SessionView):
-    """A widget whose page joins the room of the session that it shows.
+class RoomAccess(Controller):
+    """The way of pages into the room of the session that they show, and what goes through them.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        link: the tie to the pages.
+        shown: the session that they show.
     """
 
-    def __init__(self, la: Any, **traits: Any) -> None:
-        self._sounds: deque[tuple[dict[str, Any], list[bytes] | None]] = deque(maxlen=SOUNDS_WAITING)
+    def __init__(self, link: Link, shown: ShownSession) -> None:
+        self._link = link
+        self._shown = shown
+        self._sounds: deque[Message] = deque(maxlen=SOUNDS_WAITING)
         self._heard: Command | None = None  # the newest word of a page that is there
         self._offered: str | None = None  # the session whose room a page was told unasked
         self._silence = Silence(self._forget_page)
-        super().__init__(la, **traits)
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {
+            "library": self.send_library,
+            "join": self.join,
+            "room": self.note_state,
+            "data": self.receive_packet,
+            "room_sent": self.note_sent,
+        }
 
     def close(self) -> None:
-        """Takes the widget from the page, which leaves the room where no other shows the session."""
-        # ipywidgets calls this for a widget, too, that was refused before it was made
-        if self.widget_id and not self._client.is_closed:
-            self._submit(self._let_go(), "the room")
-        super().close()
+        # the page leaves the room where no other widget shows the session
+        if not self._link.client.is_closed:
+            self._link.submit(self._let_go(), "the room")
 
     async def _let_go(self) -> None:
         self._forget_page()
         pages.drop(self)
 
+    async def hear(self, command: Command) -> None:
+        self._heard = command
+        self._silence.begin(command)
+        await pages.hear(self, command)
+        self._listen()
+
+    def refresh(self) -> None:
+        self._offer()
+        pages.tidy()
+        self._listen()
+
     # commands
 
-    async def do_join(self, session_id: str, take_over: bool = False) -> None:
-        """The page wants to be in the room: it is told the address and a token, or why it is not to be."""
-        session, command = self._shown, word()
+    async def send_library(self) -> None:
+        """Send what a page needs to join a room."""
+        content = await on_own_thread(lambda: asset(LIBRARY).encode())
+        self._link.send({"type": "library"}, [content], page=current_command().page)
+
+    async def join(self, session_id: str, take_over: bool = False) -> None:
+        """Tell a page that wants to be in the room its address and a token, or why it is not to be."""
+        session, command = self._shown.session, current_command()
         line = None if session is None or session.id != session_id or not is_open(session) else session.room
         if session is None or line is None:
             self._answer(command, session_id, reason=NOT_LIVE)
@@ -80,11 +108,11 @@ class RoomView(SessionView):
         token = line.viewer().reveal()
         self._answer(command, line.session_id, url=line.url, token=token, avatar_identity=line.avatar_identity)
 
-    async def do_room(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
-        """What the page tells of the room that it is in."""
+    async def note_state(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
+        """Note what the page tells of the room that it is in."""
         session = self._find(session_id)
         line = None if session is None else session.room
-        page = word().page
+        page = current_command().page
         if session is None or line is None:
             return
         if line.kind == "drawn":
@@ -96,7 +124,7 @@ class RoomView(SessionView):
         if state == "joined" and is_open(session):
             holder = pages.holder(session, line, page)
             await holder.enter()
-            await holder.hear(self, word())
+            await holder.hear(self, current_command())
             if line.holder is holder:
                 line.tell(None)
                 line.see(bool(avatar))
@@ -113,8 +141,8 @@ class RoomView(SessionView):
             is_put_out = words is not None and state != "replaced"
             known.go(None if state == "left" else words, is_contested=state == "replaced", is_put_out=is_put_out)
 
-    async def do_data(self, session_id: str, topic: str, payload: str) -> None:
-        """A data packet came to the page."""
+    async def receive_packet(self, session_id: str, topic: str, payload: str) -> None:
+        """Take in a data packet that came to the page."""
         session = self._find(session_id)
         line = None if session is None else session.room
         if line is None or len(str(topic)) > LONGEST_TOPIC:
@@ -123,63 +151,49 @@ class RoomView(SessionView):
             logger.warning("session %s: a packet of more than %d characters was ignored", session_id, PACKET_LIMIT)
             return
         # in a room of the user's own several may be, each of which hears all of it
-        if not line.is_own or line.holder is None or getattr(line.holder, "page", None) == word().page:
+        if not line.is_own or line.holder is None or getattr(line.holder, "page", None) == current_command().page:
             line.take(str(topic), payload)
 
-    async def do_room_sent(self, request: str, ok: bool, problem: str | None = None) -> None:
-        """The page has sent a packet into the room, or could not."""
-        pages.sent(word().page, str(request), None if ok else str(problem or "it gave no reason")[:LONGEST_WORDS])
+    async def note_sent(self, request: str, ok: bool, problem: str | None = None) -> None:
+        """Note that the page has sent a packet into the room, or could not."""
+        pages.sent(
+            current_command().page, str(request), None if ok else str(problem or "it gave no reason")[:LONGEST_WORDS]
+        )
 
     # what goes to pages
 
-    def tell_page(self, page: str, message: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        """Sends a message to one of the pages that show this widget."""
-        self._post({**message, "page": page} if page else message, buffers)
+    def tell_page(self, page: str, message: dict[str, Any]) -> None:
+        """Send a message to one of the pages that show this widget."""
+        self._link.send(message, page=page)
 
     def tell_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
-        """Sends what is said in a drawn room; nothing as it falls silent."""
+        """Send what is said in a drawn room; nothing as it falls silent."""
         if not pcm:
             self._sounds.clear()
-        self._sounds.append(({**message, "page": page} if page else message, [pcm] if pcm else None))
-        worker.post(self._send_sound)
+        self._sounds.append((message | {"page": page} if page else message, [pcm] if pcm else None))
+        self._link.send_later(self._next_sound)
 
-    def _send_sound(self) -> None:
-        if self._sounds:
-            message, buffers = self._sounds.popleft()
-            self.send(message, buffers=buffers)
-
-    async def _perform(self, command: Command) -> None:
-        self._heard = command
-        self._silence.begin(command)
-        await pages.hear(self, command)
-        self._listen()
-        await super()._perform(command)
-
-    def _client_changed(self) -> None:
-        # before the news that has the page ask for it
-        self._offer()
-        super()._client_changed()
-        pages.tidy()
-        self._listen()
+    def _next_sound(self) -> Message | None:
+        return self._sounds.popleft() if self._sounds else None
 
     def _forget_page(self) -> None:
         self._silence.end()
         self._heard = None
 
     def _listen(self) -> None:
-        """Has the page hear a drawn room that it shows."""
-        session = self._shown
+        """Let the page hear a drawn room that it shows."""
+        session = self._shown.session
         if self._heard is None or session is None or not is_open(session):
             return
         if session.room is not None and session.room.kind == "drawn":
             pages.listen(session, session.room, self, self._heard)
 
     def _offer(self) -> None:
-        """A page that shows the session from its start is told the way in with the news of it, and need not ask.
+        """Tell a page that shows the session from its start the way in, with the news of it: it need not ask.
 
         Not one whose word that it is in might wait for a cell: this process would join meanwhile, and throw it out.
         """
-        session, command = self._shown, self._heard
+        session, command = self._shown.session, self._heard
         if session is None or session.id == self._offered or not is_open(session):
             return
         line = session.room
@@ -193,8 +207,8 @@ class RoomView(SessionView):
             self._tell_way(line, command)
 
     def _find(self, session_id: Any) -> AsyncSession | None:
-        """The session of that id: the one shown here, or one whose room a page is in."""
-        shown = self._shown
+        """Return the session of that id: the one shown here, or one whose room a page is in."""
+        shown = self._shown.session
         return shown if shown is not None and shown.id == session_id else pages.find(str(session_id))
 
     def _answer(
@@ -210,16 +224,9 @@ class RoomView(SessionView):
     ) -> None:
         way = {"url": url, "token": token, "avatar_identity": avatar_identity}
         told = {**way, "reason": reason, "can_take_over": can_take_over}
-        self.tell_page(command.page, {"type": "room", "session_id": str(session_id), **told})
+        self._link.send({"type": "room", "session_id": str(session_id), **told}, page=command.page)
 
 
 def is_open(session: AsyncSession) -> bool:
-    """Whether a page can be in its room."""
+    """Tell whether a page can be in its room."""
     return session.state in (SessionState.CONNECTING, SessionState.CONNECTED)
-
-
-def word() -> Command:
-    """The command that is being done: a page's newest word."""
-    command = asked.get()
-    assert command is not None
-    return command

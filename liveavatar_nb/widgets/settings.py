@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
-import traitlets
-
 from .. import config
 from ..errors import InvalidArgument
 from ..models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
 from ..session.options import SessionOptions
-from .status import SessionView
+from .controller import Controller
+from .link import Link
+from .problem import ShownProblem
 
 LONGEST_NAME: Final = 200  # characters of an id or a code
 LONGEST_VALUE: Final = 1000  # characters of what a context's {{name}} stands for
@@ -28,46 +28,50 @@ TEXTS: Final = ("context_id", "voice_id", "language")
 ALWAYS: Final = ("mode", "is_sandbox", "video_quality", "video_encoding", "max_minutes")
 
 
-class StartSettings(SessionView):
-    """A widget whose page sets what the next session is started with.
+class StartSettings(Controller):
+    """What the next session is started with.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        link: the tie to the pages.
+        problem: where one of an earlier choice is shown.
     """
 
-    settings = traitlets.Dict().tag(sync=True)
-
-    def __init__(self, la: Any, **traits: Any) -> None:
+    def __init__(self, link: Link, problem: ShownProblem) -> None:
+        self._link = link
+        self._problem = problem
         defaults = SessionOptions()
         # the page's commands and the loop go by this; the trait only shows it, and is written later
-        self._settings: dict[str, Any] = {
+        self.values: dict[str, Any] = {
             **{name: getattr(defaults, name) for name in CHOICES},
-            "max_minutes": getattr(la, "max_minutes", config.MAX_MINUTES),
+            "max_minutes": link.client.max_minutes,
             "context_id": "",
             "voice_id": "",
             "language": defaults.language,
             "dynamic_variables": {},
         }
-        super().__init__(la, settings=dict(self._settings), **traits)
 
-    async def do_configure(self, **changes: Any) -> None:
-        """Changes what the next session is started with."""
+    def traits(self) -> dict[str, Any]:
+        return {"settings": dict(self.values)}
+
+    async def configure(self, **changes: Any) -> None:
+        """Change what the next session is started with.
+
+        Raises:
+            InvalidArgument: a setting cannot have such a value, or there is no such setting.
+        """
         for name, value in changes.items():
             check_setting(name, value)
-        self._set(**changes)
+        self.set(**changes)
+        self._problem.clear()
 
-    def _set(self, **changes: Any) -> None:
-        self._settings.update(changes)
-        self._write(settings=dict(self._settings))
-
-    def _start_options(self) -> dict[str, Any]:
-        """What `start` is called with, beside the avatar."""
-        return {name: self._settings[name] for name in ALWAYS}
+    def set(self, **changes: Any) -> None:
+        """Change some of it, unchecked."""
+        self.values.update(changes)
+        self._link.write(settings=dict(self.values))
 
 
 def check_setting(name: str, value: Any) -> None:
-    """Refuses a value that a setting cannot have.
+    """Refuse a value that a setting cannot have.
 
     Raises:
         InvalidArgument: it is none, or there is no such setting.

@@ -1,24 +1,22 @@
-"""What a page shows of a session, and `SessionView`: what all widgets that show one can do."""
+"""What a page shows of a session, and `ShownSession`: what all widgets that show one can do."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-import threading
 import weakref
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import traitlets
-
 from .. import config
-from ..bridge.loop import bridge
 from ..concurrency.bounded import Newest
 from ..errors import StopNotConfirmed
 from ..rooms.connection import RoomLine
 from ..session.options import SessionState
 from ..session.session import AsyncSession
-from .base import ControlledWidget, asked
-from .channel import Command
+from .channel import Command, current_command
+from .controller import Answer, Controller
+from .link import Link
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
@@ -28,122 +26,106 @@ BEATS = 3  # of these words before a session is stopped for want of them
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
-
 _pages: Newest[str, str] = Newest(TABS)  # the page that a tab shows
 
 
-class SessionView(ControlledWidget):
-    """A widget whose page shows the client's session.
+class ShownSession(Controller):
+    """The session that the page shows: how it is, who watches it, and its stop.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        link: the tie to the pages.
+        session: the one to show; the client's newest, whichever that is, when not given.
     """
 
-    status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
-    simulated = traitlets.Bool().tag(sync=True)
-
-    def __init__(self, la: Any, **traits: Any) -> None:
+    def __init__(self, link: Link, session: AsyncSession | None = None) -> None:
+        self._link = link
+        self._given = session
         self._watched: weakref.WeakSet[AsyncSession] = weakref.WeakSet()
-        super().__init__(la, simulated=getattr(la, "simulator", None) is not None, **traits)
-
-    def __repr__(self) -> str:
-        # that of ipywidgets shows every trait
-        session = self._shown
-        told = (
-            "nothing yet" if session is None else f"{session.id or 'a session'} {session.avatar.name}, {session.state}"
-        )
-        return f"<{type(self).__name__} of {told}>"
 
     @property
-    def session(self) -> Any:
-        """The client's session, the one started last."""
-        return self._la.session
+    def session(self) -> AsyncSession | None:
+        """The session that is shown; None before the first."""
+        return self._link.client.session if self._given is None else self._given
 
     @property
-    def _shown(self) -> AsyncSession | None:
-        """The session that the page shows."""
-        return self._client.session
+    def is_given(self) -> bool:
+        """Whether it is always the same one; then it is shown at once, even if the loop is gone with the client."""
+        return self._given is not None
 
-    async def do_ready(self) -> None:
-        """A view has connected. The page that its tab showed before is gone; what that had started it shows on."""
-        command = asked.get()
-        if command is not None and command.tab:
+    def traits(self) -> dict[str, Any]:
+        status = {} if self._given is None else {"status": status_of(self._given)}
+        return {"simulated": self._link.client.simulator is not None, **status}
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {"beat": self.beat, "interrupt": self.interrupt, "stop": self.stop}
+
+    def commands_without_loop(self) -> Mapping[str, Callable[[], bool]]:
+        # a stop needs nothing else: not the loop, if that does not answer
+        return {"stop": self.stop_without_loop}
+
+    def welcome(self, command: Command) -> None:
+        """Show on what was started by the page that this tab showed before: that page is gone."""
+        if command.tab:
             former, _pages[command.tab] = _pages.get(command.tab, command.page), command.page
             if former != command.page:
                 self._succeed(former)
-        await super().do_ready()
 
     def _succeed(self, former: str) -> None:
-        client = self._client
+        client = self._link.client
         for session in client.live_sessions:
             session.leave(former)
         left = [session for session in client.live_elsewhere if session.leave(former)]
         if left and not client.live_sessions:
             client.take_over(left[-1])
 
-    async def do_beat(self) -> None:
-        """A page shows the session."""
-        session, command = self._shown, asked.get()
-        if session is None or command is None:
+    async def beat(self) -> None:
+        """Note that a page shows the session."""
+        session, command = self.session, current_command()
+        if session is None:
             return
         self._watched.add(session)
         for shown in list(self._watched):
             if shown.is_live:
                 shown.beat(command.page, command.attention)
 
-    async def do_interrupt(self) -> None:
-        """Hushes the avatar; what waits to be said is dropped."""
-        session = self._shown
+    async def interrupt(self) -> None:
+        """Hush the avatar, and drop what waits to be said."""
+        session = self.session
         if session is not None and session.state is SessionState.CONNECTED:
             await session.interrupt()
 
-    async def do_stop(self) -> None:
-        """Stops the session, or the start that is under way."""
-        session = self._shown
-        if session is self._client.session:
-            self._client.cancel_starts()
+    async def stop(self) -> None:
+        """Stop the session, or the start that is under way."""
+        session, client = self.session, self._link.client
+        if session is client.session:
+            client.cancel_starts()
         if session is not None:
             try:
                 await session.stop()
             finally:
                 # the session's own loop may be dead, and tell nobody
-                self._client_changed()
+                self._link.refresh()
 
-    def _take(self, command: Command) -> None:
-        if command.name == "stop":
-            # a stop needs nothing else: not the loop, if that does not answer
-            try:
-                threading.Thread(target=self._stop, args=[command], name="liveavatar_nb-stop", daemon=True).start()
-            except RuntimeError:  # the machine has no more of them
-                self._stop(command)
-        else:
-            super()._take(command)
-
-    def _stop(self, command: Command) -> None:
-        session = self._shown
-        if session is None or bridge.answers(config.LOOP_LIMIT):
-            super()._take(command)
-            return
+    def stop_without_loop(self) -> bool:
+        """Stop the session on this thread; False if there is none."""
+        session, client = self.session, self._link.client
+        if session is None:
+            return False
         logger.warning("the loop does not answer: session %s is stopped without it", session.id)
-        if session is self._client.session:
-            self._client.cancel_starts()
+        if session is client.session:
+            client.cancel_starts()
         if not session.state.is_final:
-            self._write(status=status_of(session) | {"state": str(SessionState.STOPPING)})
+            self._link.write(status=status_of(session) | {"state": str(SessionState.STOPPING)})
         try:
             session.stop_without_loop()
         except StopNotConfirmed as failure:
-            self._show(failure)
-        self._write(status=status_of(session))
+            self._link.show_problem(failure)
+        self._link.write(status=status_of(session))
+        return True
 
-    async def _load(self) -> None:
-        await super()._load()
-        self._client_changed()
-
-    def _client_changed(self) -> None:
-        session = self._shown
-        self._write(status=None if session is None else status_of(session))
-        super()._client_changed()
+    def refresh(self) -> None:
+        session = self.session
+        self._link.write(status=None if session is None else status_of(session))
 
 
 def status_of(session: AsyncSession) -> dict[str, Any]:

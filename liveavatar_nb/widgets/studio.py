@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import traitlets
 
 from ..models.avatars import Avatar
-from .base import asset
-from .panel import SessionPanel
-from .picker import AvatarPicker
-from .talk import Talk
-from .view import LiveView
-from .wire import WireLog
+from .account import Account
+from .base import ControlledWidget, asset
+from .camera import Camera
+from .choice import Choice
+from .controller import delegate
+from .elsewhere import Elsewhere
+from .link import Link
+from .page_requests import PageRequests
+from .panel import Starter
+from .persona import Persona
+from .picker import Gallery
+from .pictures import PictureSender
+from .problem import ShownProblem
+from .recorder import Recorder
+from .room import RoomAccess
+from .settings import StartSettings
+from .shelf import SoundShelf
+from .status import ShownSession
+from .talk import Speech
+from .view import Drawings, Stage
+from .wire import WireFeed
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
-class Studio(AvatarPicker, SessionPanel, Talk, LiveView, WireLog):
+class Studio(ControlledWidget):
     """Pick an avatar, start, see it and talk to it, see what it costs, stop: all of it in the cell's output.
 
     `la.studio()` makes it. `value` is the picked avatar's id; `session` the session started last.
@@ -30,39 +50,94 @@ class Studio(AvatarPicker, SessionPanel, Talk, LiveView, WireLog):
 
     _esm = asset("studio.js")
 
+    # of AvatarPicker
+    avatars: Any = traitlets.List().tag(sync=True)
+    catalogue = traitlets.Dict().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+    # of SessionPanel
+    status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    simulated = traitlets.Bool().tag(sync=True)
+    avatar = traitlets.Unicode().tag(sync=True)
+    avatar_name = traitlets.Unicode().tag(sync=True)
+    code = traitlets.Unicode().tag(sync=True)
+    settings = traitlets.Dict().tag(sync=True)
+    persona = traitlets.Dict().tag(sync=True)
+    context = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    service = traitlets.Unicode().tag(sync=True)
+    credits = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
+    credits_problem = traitlets.Unicode(allow_none=True, default_value=None).tag(sync=True)
+    orphans = traitlets.List(traitlets.Dict()).tag(sync=True)
+    elsewhere = traitlets.List(traitlets.Dict()).tag(sync=True)
+    hearing = traitlets.Unicode().tag(sync=True)
+    problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    # of Talk
+    sounds = traitlets.List(traitlets.Dict()).tag(sync=True)
+    sound_limits = traitlets.Dict().tag(sync=True)
+    speech = traitlets.List(traitlets.Dict()).tag(sync=True)
+    transcript = traitlets.List(traitlets.Dict()).tag(sync=True)
+    can_say = traitlets.Bool().tag(sync=True)
+    talk_problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    # of LiveView
+    still = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    saved = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    view_problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+
     def __init__(self, la: Any, sounds: Iterable[Any] | Mapping[str, Any] = (), **traits: Any) -> None:
-        super().__init__(la, sounds=sounds, **traits)
-        self.observe(self._on_pick, "value")
+        link = Link(self, la)
+        problem = ShownProblem(link, "problem", "dismiss")
+        talk_problem = ShownProblem(link, "talk_problem", "dismiss_talk")
+        view_problem = ShownProblem(link, "view_problem", "dismiss_view")
+        shown = ShownSession(link)
+        self._gallery = gallery = Gallery(link, picks_first=True)
 
-    async def _load(self) -> None:
-        await super()._load()
-        if not self.value:
-            first = next((record.id for record in self._records.values() if record.is_usable), "")
-            self._write(value=first)
+        settings = StartSettings(link, problem)
+        persona = Persona(link, settings)
+        choice = Choice(link, settings, persona, trait="value", find=gallery.find)
+        account = Account(link, problem)
+        elsewhere = Elsewhere(link, account, problem)
+        starter = Starter(link, shown, choice, account, elsewhere, problem=problem)
 
-    def _choose(self, avatar_id: str) -> None:
-        self._write(value=avatar_id)
+        shelf = SoundShelf(link, talk_problem, sounds)
+        speech = Speech(link, shown, shelf, talk_problem)
 
-    def _on_pick(self, change: Any) -> None:
-        self._write(avatar=change["new"])
-        self._show_still()
+        requests = PageRequests(link, shown, view_problem.show)
+        room = RoomAccess(link, shown)
+        self._camera = Camera(link, requests, view_problem)
+        self._recorder = Recorder(link, requests, view_problem)
+        stage = Stage(link, shown, picked=lambda: gallery.picked)
+        pictures = PictureSender(link, gallery.address_of, stage.address_of, offered=gallery.top)
+        drawings = Drawings(link, shown, pictures)
+
+        link.observe(lambda: link.write(avatar=self.value), "value")
+        link.observe(stage.refresh, "value")
+        controllers = [
+            *(requests, room, shown, self._camera, self._recorder, stage, pictures, drawings, view_problem),
+            *(speech, shelf, talk_problem),
+            *(settings, persona, choice, account, elsewhere, starter, problem),
+            gallery,
+            WireFeed(link),
+        ]
+        super().__init__(link, controllers, on_failure=problem.show, **traits)
+        choice.show()
+
+    snapshot = delegate("_camera", Camera.snapshot)
+    record = delegate("_recorder", Recorder.record)
+    stop_recording = delegate("_recorder", Recorder.stop_recording)
 
     @property
-    def _pictured(self) -> Avatar | None:
-        session = self._shown
-        if session is not None and not session.state.is_final:
-            return session.avatar
-        return self.picked or super()._pictured
+    def last_snapshot(self) -> Image | None:
+        """The newest picture, whoever took it; None before the first.
 
-    def _known(self, avatar_id: str) -> str | Avatar:
-        return self._records.get(avatar_id, avatar_id)
+        Raises:
+            ConfigurationError: Pillow is not installed (extra `media`).
+        """
+        return self._camera.last_snapshot
 
-    async def _look_up_name(self, avatar_id: str) -> None:
-        record = self._records.get(avatar_id)
-        if record is None:
-            await super()._look_up_name(avatar_id)
-        else:
-            self._name(record.name)
+    @property
+    def picked(self) -> Avatar | None:
+        """The picked avatar's record; None before the first pick."""
+        return self._gallery.picked
 
-    def _show(self, failure: BaseException) -> None:
-        SessionPanel._show(self, failure)
+    @traitlets.validate("value")
+    def _valid_value(self, proposal: Any) -> Any:
+        return self._gallery.check(proposal["value"])

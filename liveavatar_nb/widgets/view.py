@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import traitlets
 
-from ..bridge.wrappers import Face
-from ..concurrency.threads import on_own_thread
+from ..bridge.wrappers import Face, holder_of, inner_of
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.avatars import Avatar
 from ..session.session import AsyncSession
-from ..session.speech.progress import is_shown
-from .base import asset
+from .base import ControlledWidget, asset
+from .camera import Camera
+from .controller import Answer, Controller, delegate
+from .link import Link
+from .page_requests import PageRequests
 from .pictures import PictureSender, picture_of
+from .problem import ShownProblem
 from .recorder import Recorder
-from .room import word
-from .status import status_of
+from .room import RoomAccess
+from .status import ShownSession
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-LIBRARY: Final = "media.js"
 # the simulator's drawings of one face: the mouth from closed to wide open, then the eyes closed
 DRAWINGS: Final = (*(f"mouth={opening}" for opening in range(5)), "eyes=closed")
 
 
-class LiveView(Recorder, PictureSender):
+class LiveView(ControlledWidget):
     """The avatar's video and sound, with captions, volume, fullscreen, snapshot and recording; Stop and Interrupt.
 
     The page joins the session's room; one page at a time, where LiveAvatar hosts it. Without a media server, on a
@@ -51,66 +56,126 @@ class LiveView(Recorder, PictureSender):
 
     _esm = asset("view.js")
 
+    status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    simulated = traitlets.Bool().tag(sync=True)
     still = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    saved = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    view_problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
     def __init__(self, la: Any, session: Any = None, **traits: Any) -> None:
-        inner = getattr(session, "_inner", None)
+        inner = inner_of(session)
         _check(la, session, inner)
         self._face: Any = session
-        self._faces: dict[str, tuple[str, list[bytes]]] = {}
-        self._told_still: dict[str, Any] | None = None
-        self._displayed_in: int | None = None
-        # it is there at once, also where the client is closed and its loop gone
-        told = {} if inner is None else {"status": status_of(inner), "still": still_of(inner.avatar)}
-        super().__init__(la, **told, **traits)
+        link = Link(self, la)
+        # of a closed client it shows how its session ended
+        problem = ShownProblem(link, "view_problem", "dismiss_view", ignored=ClientClosed)
+        shown = ShownSession(link, inner)
+        requests = PageRequests(link, shown, problem.show)
+        room = RoomAccess(link, shown)
+        self._camera = Camera(link, requests, problem)
+        self._recorder = Recorder(link, requests, problem)
+        stage = Stage(link, shown)
+        pictures = PictureSender(link, stage.address_of)
+        drawings = Drawings(link, shown, pictures)
+        controllers = [requests, room, shown, self._camera, self._recorder, stage, pictures, drawings, problem]
+        super().__init__(link, controllers, on_failure=problem.show, **traits)
+
+    snapshot = delegate("_camera", Camera.snapshot)
+    record = delegate("_recorder", Recorder.record)
+    stop_recording = delegate("_recorder", Recorder.stop_recording)
+
+    @property
+    def last_snapshot(self) -> Image | None:
+        """The newest picture, whoever took it; None before the first.
+
+        Raises:
+            ConfigurationError: Pillow is not installed (extra `media`).
+        """
+        return self._camera.last_snapshot
 
     @property
     def session(self) -> Any:
         """The session that it shows; the client's newest where it was given none."""
         return self._face if self._face is not None else super().session
 
+
+class Stage(Controller):
+    """The picture of the avatar that is not there yet, or not any more.
+
+    Args:
+        link: the tie to the pages.
+        shown: the session that they show.
+        picked: returns the avatar that the next session is started with, if one is picked.
+    """
+
+    def __init__(self, link: Link, shown: ShownSession, *, picked: Callable[[], Avatar | None] = lambda: None) -> None:
+        self._link = link
+        self._shown = shown
+        self._picked = picked
+        self._still: dict[str, Any] | None = None
+
+    def traits(self) -> dict[str, Any]:
+        session = self._shown.session
+        return {"still": still_of(session.avatar)} if self._shown.is_given and session is not None else {}
+
     @property
-    def _shown(self) -> AsyncSession | None:
-        return super()._shown if self._face is None else self._face._inner
+    def avatar(self) -> Avatar | None:
+        """The avatar that is, or would be, on the stage."""
+        session = self._shown.session
+        if session is not None and not session.state.is_final:
+            return session.avatar
+        return self._picked() or (None if session is None else session.avatar)
 
-    def show(self) -> None:
-        """Displays it at once, in a cell; as that cell's value it is not displayed a second time."""
-        if is_shown():
-            self._ipython_display_()
-            self._displayed_in = _cell()
+    def address_of(self, avatar_id: str) -> str | None:
+        """Return where the picture of that avatar is; None if it is another one."""
+        avatar = self.avatar
+        return avatar.preview_url if avatar is not None and avatar.id == avatar_id else None
 
-    def _ipython_display_(self) -> None:
-        displayed_in, self._displayed_in = self._displayed_in, None
-        if displayed_in is None or displayed_in != _cell():
-            super()._ipython_display_()
+    def refresh(self) -> None:
+        avatar = self.avatar
+        still = None if avatar is None else still_of(avatar)
+        if still != self._still:
+            self._still = still
+            self._link.write(still=still)
 
-    # commands
 
-    async def do_library(self) -> None:
-        """Sends what a page needs to join a room."""
-        content = await on_own_thread(lambda: asset(LIBRARY).encode())
-        self.tell_page(word().page, {"type": "library"}, [content])
+class Drawings(Controller):
+    """A simulator's drawings of a face, for a page that moves it by itself.
 
-    async def do_face(self, avatar_id: str) -> None:
-        """Sends a simulator's drawings of a face, for a page that draws it; none where there are none."""
+    Args:
+        link: the tie to the pages.
+        shown: the session that they show.
+        pictures: knows where the avatars' pictures are.
+    """
+
+    def __init__(self, link: Link, shown: ShownSession, pictures: PictureSender) -> None:
+        self._link = link
+        self._shown = shown
+        self._pictures = pictures
+        self._known: dict[str, tuple[str, list[bytes]]] = {}
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {"face": self.send}
+
+    async def send(self, avatar_id: str) -> None:
+        """Send the drawings of an avatar; none if there are none."""
         avatar_id = str(avatar_id)
-        found = self._faces.get(avatar_id)
+        found = self._known.get(avatar_id)
         if found is None:
-            found = await self._drawings(self._address_of(avatar_id))
+            found = await self._fetch(self._pictures.address_of(avatar_id))
             if found[1]:
-                self._faces[avatar_id] = found
+                self._known[avatar_id] = found
         media_type, drawings = found
-        message = {"type": "face", "avatar_id": avatar_id, "media_type": media_type}
-        self._post(message, list(drawings))
+        self._link.send({"type": "face", "avatar_id": avatar_id, "media_type": media_type}, list(drawings))
 
-    async def _drawings(self, address: str | None) -> tuple[str, list[bytes]]:
-        session = self._shown
+    async def _fetch(self, address: str | None) -> tuple[str, list[bytes]]:
+        client, session = self._link.client, self._shown.session
         is_drawn = session is not None and session.room is not None and session.room.kind == "drawn"
         # a service's own pictures have no such drawings
-        is_near = address is not None and urlsplit(address).netloc == urlsplit(self._client.base_url).netloc
-        if address is None or not is_near or not (self.simulated or is_drawn):
+        is_near = address is not None and urlsplit(address).netloc == urlsplit(client.base_url).netloc
+        if address is None or not is_near or not (client.simulator is not None or is_drawn):
             return "", []
-        fetch = self._client.api.transport.fetch
+        fetch = client.api.transport.fetch
         try:
             fetched = await asyncio.gather(*(fetch(f"{address}?{drawing}") for drawing in DRAWINGS))
         except LiveAvatarException as failure:
@@ -118,39 +183,10 @@ class LiveView(Recorder, PictureSender):
             return "", []
         return fetched[0][0], [content for _, content in fetched]
 
-    # what is shown
-
-    def _client_changed(self) -> None:
-        super()._client_changed()
-        self._show_still()
-
-    def _show_still(self) -> None:
-        avatar = self._pictured
-        told = None if avatar is None else still_of(avatar)
-        if told != self._told_still:
-            self._told_still = told
-            self._write(still=told)
-
-    @property
-    def _pictured(self) -> Avatar | None:
-        """The avatar that is, or would be, on the stage."""
-        return None if self._shown is None else self._shown.avatar
-
-    def _address_of(self, avatar_id: str) -> str | None:
-        avatar = self._pictured
-        if avatar is not None and avatar.id == avatar_id:
-            return avatar.preview_url
-        return super()._address_of(avatar_id)
-
-    def _show(self, failure: BaseException) -> None:
-        # of a closed client it shows how its session ended
-        if not isinstance(failure, ClientClosed):
-            self._tell_view(failure)
-
 
 def _check(la: Any, session: Any, inner: Any) -> None:
-    """Refuses what no view can be made of; what `la` must be else, all widgets know."""
-    if isinstance(la, AsyncSession) or isinstance(getattr(la, "_inner", None), AsyncSession):
+    """Refuse what no view can be made of; what `la` must be else, all widgets know."""
+    if isinstance(la, AsyncSession) or isinstance(inner_of(la), AsyncSession):
         raise InvalidArgument(
             f"A LiveView needs a LiveAvatar first, not {type(la).__name__}.",
             remedy="LiveView(la, s) shows the session s of the client la; s.view() does so at once.",
@@ -164,18 +200,12 @@ def _check(la: Any, session: Any, inner: Any) -> None:
             remedy="Leave it out for the client's newest.",
             field="session",
         )
-    if isinstance(la, Face) and session._holder not in (None, la):
+    if isinstance(la, Face) and holder_of(session) not in (None, la):
         raise InvalidArgument(
             "The session is of another client.", remedy="Give the client whose start() made it.", field="session"
         )
 
 
 def still_of(avatar: Avatar) -> dict[str, Any]:
-    """What a page shows of an avatar that is not there yet, or not any more."""
+    """Return what a page shows of an avatar that is not there yet, or not any more."""
     return {"avatar_id": avatar.id, "name": avatar.name, "picture": picture_of(avatar.preview_url)}
-
-
-def _cell() -> int | None:
-    """The number of the cell that runs."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return getattr(shell, "execution_count", None)

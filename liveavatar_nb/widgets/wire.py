@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException
 from .base import ControlledWidget, asset
+from .controller import Answer, Controller
+from .link import Link
 from .problem import problem_of
 
 PUSH_INTERVAL = 0.25  # s between two messages with what is new
@@ -37,77 +39,92 @@ class WireLog(ControlledWidget):
     _esm = asset("wire.js")
 
     def __init__(self, la: Any, **traits: Any) -> None:
-        self._wire_asked_at = 0.0
-        self._wire_sent = 0  # the newest change that was told
-        self._wire_push: asyncio.Task[None] | None = None
-        self._wire_news = False
-        self._unwatch_wire: Callable[[], None] | None = None
-        self._wire_loop: asyncio.AbstractEventLoop | None = None
-        super().__init__(la, **traits)
+        link = Link(self, la)
+        feed = WireFeed(link)
+        super().__init__(link, [feed], on_failure=feed.show_problem, **traits)
+
+
+class WireFeed(Controller):
+    """The rows of the log, for as long as a page looks at them.
+
+    Args:
+        link: the tie to the pages.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._asked_at = 0.0
+        self._sent = 0  # the newest change that was told
+        self._pushing: asyncio.Task[None] | None = None
+        self._has_news = False
+        self._unwatch: Callable[[], None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {"wire": self.send_news, "save_wire": self.save}
 
     def close(self) -> None:
-        """Takes the widget from the page."""
         self._end_watch()
-        super().close()
 
-    async def do_wire(self, since: int) -> None:
-        """The page shows the log, and has it up to the change `since`."""
-        self._wire_asked_at = time.monotonic()
-        self._wire_loop = asyncio.get_running_loop()
-        if self._unwatch_wire is None:
-            self._unwatch_wire = self._client.wire.watch(self._wire_changed)
+    async def send_news(self, since: int) -> None:
+        """Send a page that shows the log what came after the change `since`, and from now on what is new."""
+        self._asked_at = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        if self._unwatch is None:
+            self._unwatch = self._link.client.wire.watch(self._on_change)
         await self._send_rows(int(since))
 
-    async def do_save_wire(self, form: str) -> None:
-        """Writes the log into a file beside the notebook."""
+    async def save(self, form: str) -> None:
+        """Write the log into a file beside the notebook."""
         if form not in FORMATS:
             raise InvalidArgument(f"A wire log is saved as {' or '.join(FORMATS)}, not as {form!r}.")
         path = Path.cwd() / f"wire-{time.strftime('%Y%m%d-%H%M%S')}.{form}"
         try:
-            await on_own_thread(lambda: self._client.wire.save(path))
+            await on_own_thread(lambda: self._link.client.wire.save(path))
         except (LiveAvatarException, OSError) as failure:
             told: dict[str, Any] = {"problem": problem_of(failure)}
         else:
             told = {"path": str(path)}
-        self._post({"type": "wire_saved", **told})
+        self._link.send({"type": "wire_saved", **told})
 
-    def _wire_changed(self) -> None:
-        """Something went over the wire; on whichever thread."""
-        if not self._wire_news and self._wire_loop is not None:
-            self._wire_news = True
+    def _on_change(self) -> None:
+        """Note that something went over the wire; on whichever thread."""
+        if not self._has_news and self._loop is not None:
+            self._has_news = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks any more
-                self._wire_loop.call_soon_threadsafe(self._push_soon)
+                self._loop.call_soon_threadsafe(self._push_soon)
 
     def _push_soon(self) -> None:
-        if time.monotonic() - self._wire_asked_at > WATCHED:
+        if time.monotonic() - self._asked_at > WATCHED:
             self._end_watch()
-        elif self._wire_push is None or self._wire_push.done():
-            self._wire_push = asyncio.get_running_loop().create_task(self._guard(self._push(), "the wire log"))
+        elif self._pushing is None or self._pushing.done():
+            self._pushing = asyncio.get_running_loop().create_task(self._link.guard(self._push(), "the wire log"))
 
     async def _push(self) -> None:
-        while self._wire_news:
-            self._wire_news = False
-            await self._send_rows(self._wire_sent)
+        while self._has_news:
+            self._has_news = False
+            await self._send_rows(self._sent)
             await asyncio.sleep(PUSH_INTERVAL)
 
     def _end_watch(self) -> None:
-        end, self._unwatch_wire = getattr(self, "_unwatch_wire", None), None
-        self._wire_news = False
+        end, self._unwatch = self._unwatch, None
+        self._has_news = False
         if end is not None:
             end()
 
     async def _send_rows(self, since: int) -> None:
-        wire, more = self._client.wire, True
+        wire, more = self._link.client.wire, True
         while more:
             # making texts of many payloads takes a while, in which the loop sends sound
             rows, since = await on_own_thread(functools.partial(wire.rows, since, ROWS_A_MESSAGE))
             more = len(rows) >= ROWS_A_MESSAGE
-            self._post({"type": "wire", "rows": rows})
-        self._wire_sent = max(self._wire_sent, since)
+            self._link.send({"type": "wire", "rows": rows})
+        self._sent = max(self._sent, since)
         timings = [
-            {"step": one.step, "count": one.count, "p50": one.p50, "p95": one.p95} for one in self._client.timings
+            {"step": one.step, "count": one.count, "p50": one.p50, "p95": one.p95} for one in self._link.client.timings
         ]
-        self._post({"type": "wire_state", "change": since, "timings": timings, "dropped": wire.dropped})
+        self._link.send({"type": "wire_state", "change": since, "timings": timings, "dropped": wire.dropped})
 
-    def _show(self, failure: BaseException) -> None:
-        self._post({"type": "wire_saved", "problem": problem_of(failure)})
+    def show_problem(self, failure: BaseException) -> None:
+        """Show what went wrong with it."""
+        self._link.send({"type": "wire_saved", "problem": problem_of(failure)})

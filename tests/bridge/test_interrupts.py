@@ -13,11 +13,12 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, Room, Simulator
 from liveavatar_nb.bridge.loop import Bridge, bridge
+from liveavatar_nb.widgets.page_requests import PageRequests
 from liveavatar_nb.widgets.view import LiveView
 
 from ..livekit import LiveKitServer, livekit_server
 from ..waiting import wait_for
-from ..widgets.pages import Page, Wire
+from ..widgets.pages import Page, Wire, controller_of
 
 __all__ = ["livekit_server"]
 
@@ -166,7 +167,7 @@ def test_a_recording(
         view = LiveView(la, session)
         tab = Page(view, wire, "tab-1")
         tab.say("ready")
-        wait_for(lambda: view._commands)
+        wait_for(lambda: controller_of(view, PageRequests)._commands)
         begun = pool.submit(interrupted, view.record)
         request = tab.hears("record")["request"]
         data = base64.b64encode(b"\x1a\x45\xdf\xa3").decode()

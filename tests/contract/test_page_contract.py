@@ -32,7 +32,7 @@ from liveavatar_nb.simulator.account.ledger import CREDITS_A_MINUTE
 from liveavatar_nb.simulator.options import Options
 from liveavatar_nb.simulator.rest.rules import END_REASONS
 from liveavatar_nb.widgets import persona, recordings, settings, talk, wire
-from liveavatar_nb.widgets.panel import orphan_of
+from liveavatar_nb.widgets.account import orphan_of
 from liveavatar_nb.widgets.problem import Severity, problem_of
 from liveavatar_nb.widgets.sounds import Origin
 from liveavatar_nb.wirelog.frame import Direction
@@ -54,8 +54,7 @@ PNG = base64.b64decode(
 
 def commands_of(studio: Studio) -> dict[str, inspect.Signature]:
     """The commands that are answered, by name, with what each takes: a studio has those of all widgets."""
-    names = [name for name in dir(studio) if name.startswith("do_")]
-    return {name.removeprefix("do_"): inspect.signature(getattr(studio, name), eval_str=True) for name in names}
+    return {name: inspect.signature(answer, eval_str=True) for name, answer in studio.commands().items()}
 
 
 def traits_of(widget: type[traitlets.HasTraits]) -> set[str]:

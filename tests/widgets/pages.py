@@ -6,7 +6,7 @@ import asyncio
 import base64
 import functools
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -14,11 +14,18 @@ from liveavatar_nb.widgets.channel import channel
 
 from ..waiting import wait_for
 
+C = TypeVar("C")
+
 
 def command(widget: Any, name: str, /, **args: Any) -> None:
     """Sends a command on a way that no cell holds up."""
     data = {"widget": widget.widget_id, "id": uuid.uuid4().hex, "command": name, "args": args}
     channel.deliver(data, is_prompt=True)
+
+
+def controller_of(widget: Any, kind: type[C]) -> C:
+    """The part of a widget that is of this kind."""
+    return next(one for one in widget._controllers if isinstance(one, kind))
 
 
 def messages_of(widget: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> list[dict[str, Any]]:

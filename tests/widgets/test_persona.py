@@ -288,7 +288,7 @@ def test_a_voice_is_heard_and_fetched_once(panel: SessionPanel, tab: Page, simul
         heard = tab.hears("voice", count)
         assert (heard["voice_id"], heard["media_type"]) == (voice, "audio/wav")
         assert heard["buffers"][0].startswith(b"RIFF")
-    asked = [one for one in panel._client.wire if f"/voices/{voice}/preview" in str(one)]
+    asked = [one for one in panel._la.wire if f"/voices/{voice}/preview" in str(one)]
     assert len(asked) == 1
     tab.say("voice", voice_id="00000000-0000-4000-8000-000000000000")
     assert tab.hears("voice", 3)["problem"]["title"]

@@ -22,11 +22,13 @@ import pytest
 from liveavatar_nb import LiveAvatar, LiveView, Session, Simulator
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument, ViewError
-from liveavatar_nb.widgets import camera, pages, recorder, recordings
+from liveavatar_nb.widgets import page_requests, pages, recorder, recordings
+from liveavatar_nb.widgets.page_requests import PageRequests
+from liveavatar_nb.widgets.recorder import Recorder
 from liveavatar_nb.widgets.recordings import PART_BYTES, Pictures, Recording
 
 from ..waiting import wait_for
-from .pages import Page, Wire
+from .pages import Page, Wire, controller_of
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -76,7 +78,7 @@ def tab(view: LiveView, wire: Wire) -> Page:
     """The page that shows the view."""
     tab = Page(view, wire, "tab-1")
     tab.say("ready")
-    wait_for(lambda: view._commands)
+    wait_for(lambda: heard(view))
     return tab
 
 
@@ -85,6 +87,16 @@ def aside() -> Iterator[Callable[..., Future[Any]]]:
     """Calls something on another thread."""
     with ThreadPoolExecutor() as pool:
         yield pool.submit
+
+
+def heard(view: LiveView) -> bool:
+    """Whether a page was heard."""
+    return bool(controller_of(view, PageRequests)._commands)
+
+
+def recording_of(view: LiveView) -> Recording | None:
+    """The newest recording of its page."""
+    return controller_of(view, Recorder)._recording
 
 
 def png(size: tuple[int, int] = (320, 180), *, keyed: bool = True) -> bytes:
@@ -176,8 +188,8 @@ def test_a_page_without_a_way_past_the_cell_is_not_waited_for(
 ) -> None:
     tab = Page(view, wire, "tab-1", is_prompt=False)
     tab.say("ready")
-    wait_for(lambda: view._commands)
-    monkeypatch.setattr(camera, "is_shown", lambda: True)
+    wait_for(lambda: heard(view))
+    monkeypatch.setattr(page_requests, "is_shown", lambda: True)
     for call in (view.snapshot, view.record):
         with pytest.raises(ViewError, match="only when the cell has ended") as caught:
             call()
@@ -376,7 +388,7 @@ def test_a_slow_disk_holds_up_who_waits_for_the_file_and_nobody_else(
 
     monkeypatch.setattr(Recording, "finish", slow)
     part(tab, "mine", 0, WEBM, is_last=True)
-    wait_for(lambda: view._recording is not None and view._recording.is_over)
+    wait_for(lambda: (recording := recording_of(view)) is not None and recording.is_over)
     waiting = aside(view.stop_recording)
     bridge.call(asyncio.sleep(0.05))
     assert not waiting.done()
@@ -483,7 +495,7 @@ def test_what_is_no_recording_leaves_no_file(view: LiveView, tab: Page, folder: 
 
 def test_a_second_recording_is_refused_while_one_is_under_way(view: LiveView, wire: Wire, tab: Page) -> None:
     part(tab, "mine", 0, WEBM)
-    wait_for(lambda: view._recording is not None and view._recording.has_begun)
+    wait_for(lambda: (recording := recording_of(view)) is not None and recording.has_begun)
     other = Page(view, wire, "tab-2")
     part(other, "theirs", 0, WEBM)
     assert other.hears("record_stop")["request"] == "theirs"
@@ -525,7 +537,7 @@ def test_a_page_whose_absence_does_not_show_does_not_keep_others_from_recording(
 ) -> None:
     monkeypatch.setattr(pages, "SILENCE", 0.1)
     part(Page(view, wire, "tab-1", is_prompt=False), "theirs", 0, WEBM + b"1")
-    wait_for(lambda: view._recorder_silence.is_long)
+    wait_for(lambda: controller_of(view, Recorder)._silence.is_long)
     assert not view.saved, "a cell may hold it up"
     part(Page(view, wire, "tab-2", is_prompt=False), "mine", 0, WEBM + b"22", is_last=True)
     wait_for(lambda: view.saved and view.saved["bytes"] == 6)
@@ -538,7 +550,7 @@ def test_after_a_cancelled_recording_nobody_waits_for_its_page(
     monkeypatch.setattr(pages, "SILENCE", 0.3)
     part(tab, "mine", 0, WEBM)
     tab.say("cancel_recording", request="mine")
-    wait_for(lambda: view._recording is not None and view._recording.is_over)
+    wait_for(lambda: (recording := recording_of(view)) is not None and recording.is_over)
     begun = aside(view.record)
     request = tab.hears("record")["request"]
     bridge.call(asyncio.sleep(0.5))
@@ -586,7 +598,7 @@ def test_a_recording_that_is_ended_while_a_slow_disk_takes_a_part_stays_ended(fo
 
 def test_a_page_that_does_not_end_a_recording_does_not_hold_it_up(view: LiveView, tab: Page) -> None:
     part(tab, "mine", 0, WEBM + b"1")
-    wait_for(lambda: view._recording is not None and view._recording.has_begun)
+    wait_for(lambda: (recording := recording_of(view)) is not None and recording.has_begun)
     assert view.stop_recording(timeout=0.1).read_bytes() == WEBM + b"1"
 
 

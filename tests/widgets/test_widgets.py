@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from liveavatar_nb import AvatarPicker, LiveAvatar, SessionPanel, Simulator, Studio
+from liveavatar_nb import AvatarPicker, LiveAvatar, LiveView, SessionPanel, Simulator, Studio, Talk, WireLog
+from liveavatar_nb.client import AsyncLiveAvatar
 from liveavatar_nb.concurrency.worker import THREAD_NAME, Worker
 from liveavatar_nb.config import SANDBOX_AVATAR
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument
@@ -58,6 +60,27 @@ def test_why_an_avatar_failed_reaches_the_page_and_it_cannot_be_picked(studio: S
     assert {entry["error_message"] for entry in studio.avatars if entry["status"] == "ACTIVE"} == {None}
     with pytest.raises(InvalidArgument, match="Jonas is FAILED, not ACTIVE"):
         studio.value = jonas["id"]
+
+
+def test_the_studio_has_the_traits_and_the_commands_of_all_widgets(studio: Studio, la: LiveAvatar) -> None:
+    for kind in (AvatarPicker, SessionPanel, Talk, LiveView, WireLog):
+        widget = kind(la)
+        lacking = set(widget.get_state()) - set(studio.get_state())
+        assert not lacking
+        for name, answer in widget.commands().items():
+            assert inspect.signature(answer) == inspect.signature(studio.commands()[name]), name
+        widget.close()
+
+
+def test_every_first_value_is_a_trait(studio: Studio) -> None:
+    firsts = [name for controller in studio._controllers for name in controller.traits()]
+    assert len(firsts) == len(set(firsts))
+    assert all(studio.has_trait(name) for name in firsts)
+
+
+def test_the_studio_holds_its_parts_and_inherits_from_no_widget_but_the_base() -> None:
+    ours = [kind.__name__ for kind in Studio.__mro__ if kind.__module__.startswith("liveavatar_nb.")]
+    assert ours == ["Studio", "ControlledWidget"]
 
 
 def test_start_and_stop_by_command(studio: Studio, simulator: Simulator) -> None:
@@ -123,12 +146,12 @@ def test_cancel_while_it_starts_leaves_nothing_billed(studio: Studio, simulator:
 def test_an_error_in_a_handler_shows_in_the_panel_and_in_the_log(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(self: Studio) -> None:
+    async def fail(self: AsyncLiveAvatar) -> None:
         raise LookupError("out of order")
 
-    monkeypatch.setattr(Studio, "do_dismiss", fail)
+    monkeypatch.setattr(AsyncLiveAvatar, "stop_orphans", fail)
     with caplog.at_level(logging.ERROR, "liveavatar_nb"):
-        command(studio, "dismiss")
+        command(studio, "stop_orphans")
         wait_for(lambda: studio.problem)
     assert "out of order" in studio.problem["detail"]
     assert "out of order" in caplog.text

@@ -11,9 +11,10 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, Simulator, WireLog
 from liveavatar_nb.widgets import wire as module
+from liveavatar_nb.widgets.wire import WireFeed
 
 from ..waiting import wait_for
-from .pages import command, messages_of
+from .pages import command, controller_of, messages_of
 
 
 @pytest.fixture
@@ -85,10 +86,10 @@ def test_a_page_that_looks_no_more_is_told_nothing(
 ) -> None:
     widget, messages = log
     command(widget, "wire", since=0)
-    wait_for(lambda: messages and widget._unwatch_wire is not None)
+    wait_for(lambda: messages and controller_of(widget, WireFeed)._unwatch is not None)
     monkeypatch.setattr(module, "WATCHED", -1.0)
     la.credits()
-    wait_for(lambda: widget._unwatch_wire is None)
+    wait_for(lambda: controller_of(widget, WireFeed)._unwatch is None)
     messages.clear()
     la.credits()
     assert messages == []

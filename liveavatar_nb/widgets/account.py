@@ -1,0 +1,79 @@
+"""`Account`: the credits that are left, and the sessions that dead kernels left running."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import LiveAvatarException
+from ..protection.orphans import OwnedSession
+from .controller import Answer, Controller
+from .link import Link
+from .problem import ShownProblem
+
+logger = logging.getLogger("liveavatar_nb.widgets")
+
+
+class Account(Controller):
+    """The credits that are left, and the sessions that dead kernels left running.
+
+    Args:
+        link: the tie to the pages.
+        problem: where one of an earlier command is shown.
+    """
+
+    def __init__(self, link: Link, problem: ShownProblem) -> None:
+        self._link = link
+        self._problem = problem
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {"stop_orphans": self.stop_orphans}
+
+    async def load(self) -> None:
+        await self.look()
+
+    async def stop_orphans(self) -> None:
+        """Stop what dead kernels left running."""
+        self._problem.clear()
+        try:
+            await self._link.client.stop_orphans()
+        finally:
+            await self.look()
+
+    async def look(self) -> None:
+        """Show the credits and what dead kernels left running, as they are now."""
+        await asyncio.gather(self.look_at_credits(), self.look_for_orphans())
+
+    async def look_at_credits(self) -> None:
+        """Show the credits that are left now."""
+        try:
+            left = await self._link.client.credits()
+        except LiveAvatarException as failure:
+            logger.warning("the credits cannot be read: %s", failure)
+            self._link.write(credits_problem=failure.message)
+        else:
+            self._link.write(credits=f"{left:.2f}", credits_problem=None)
+
+    async def look_for_orphans(self) -> None:
+        """Show what dead kernels left running; on a simulator that is nothing."""
+        if self._link.client.is_simulated:
+            return
+        try:
+            found = await self._link.client.orphans()
+        except LiveAvatarException as failure:
+            logger.warning("cannot look for sessions that dead kernels left: %s", failure)
+            return
+        self._link.write(orphans=[orphan_of(session) for session in found])
+
+
+def orphan_of(session: OwnedSession) -> dict[str, Any]:
+    """Return what a page shows of a session that a dead kernel left."""
+    return {
+        "id": session.id,
+        "mode": session.mode,
+        "started": session.created_at.timestamp(),
+        "minutes": session.duration / 60,
+        "words": session.whose_words,
+    }

@@ -1,0 +1,115 @@
+"""`Choice`: what the next session is started with, the avatar above all, and the Python that starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import config
+from ..errors import InvalidArgument, LiveAvatarException
+from ..models.avatars import Avatar
+from .code import as_code
+from .controller import Answer, Controller
+from .link import Link
+from .persona import Persona
+from .settings import StartSettings
+
+ANY_AVATAR = "Silas"  # whom the Python names as long as none is picked
+
+
+class Choice(Controller):
+    """What the next session is started with: the avatar, which is the trait `avatar`, the settings and the persona.
+
+    Args:
+        link: the tie to the pages.
+        settings: of both modes; the sandbox among them has one avatar alone.
+        persona: of a conversation.
+        trait: by which another avatar is picked.
+        find: returns an avatar's record, if it was read already.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        settings: StartSettings,
+        persona: Persona,
+        *,
+        trait: str = "avatar",
+        find: Callable[[str], Avatar | None] = lambda _: None,
+    ) -> None:
+        self._link = link
+        self._settings = settings
+        self._persona = persona
+        self._trait = trait
+        self._find = find
+        self._before_sandbox = ""
+        link.observe(self.show, "avatar")
+        link.observe(self._show_code, "settings", "persona", "context")
+
+    @property
+    def _avatar_id(self) -> str:
+        return str(self._link.read("avatar"))
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {"configure": self.configure}
+
+    async def configure(self, **changes: Any) -> None:
+        """Change what the next session is started with; with the sandbox comes its avatar, and goes again."""
+        was_sandbox = self._settings.values["is_sandbox"]
+        await self._settings.configure(**changes)
+        if changes.get("is_sandbox", was_sandbox) == was_sandbox:
+            return
+        if was_sandbox:
+            self._pick(self._before_sandbox)
+        else:
+            self._before_sandbox = self._avatar_id
+            self._pick(config.SANDBOX_AVATAR)
+
+    def start_arguments(self, avatar_id: str | None) -> tuple[str | Avatar, dict[str, Any]]:
+        """Return the avatar and the options that `start` is called with.
+
+        Args:
+            avatar_id: the picked avatar when not given; the sandbox has its own.
+
+        Raises:
+            InvalidArgument: no avatar is picked.
+        """
+        avatar_id = str(avatar_id or self._avatar_id)
+        if not avatar_id:
+            raise InvalidArgument("No avatar is picked.", remedy="Pick one first.")
+        if self._settings.values["is_sandbox"]:
+            avatar_id = config.SANDBOX_AVATAR
+        # of a record that was read already nothing has to be looked up
+        return self._find(avatar_id) or avatar_id, self._persona.start_options()
+
+    def show(self) -> None:
+        """Show the avatar's name, and the Python that starts a session with it."""
+        self._show_code()
+        if self._avatar_id and not self._link.client.is_closed:
+            self._link.submit(self._look_up_name(self._avatar_id), "the avatar's name")
+
+    def _pick(self, avatar_id: str) -> None:
+        self._link.write(**{self._trait: avatar_id})
+
+    async def _look_up_name(self, avatar_id: str) -> None:
+        record = self._find(avatar_id)
+        if record is None:
+            try:
+                record = await self._link.client.api.avatars.get(avatar_id)
+            except LiveAvatarException as failure:
+                self._link.show_problem(failure)
+                return
+        self._link.write(avatar_name=record.name, code=self._code(record.name))
+
+    def _show_code(self) -> None:
+        self._link.write(code=self._code(self._link.read("avatar_name") or self._avatar_id or ANY_AVATAR))
+
+    def _code(self, avatar: str) -> str:
+        client = self._link.client
+        return as_code(
+            avatar,
+            self._persona.start_options(),
+            simulated=client.simulator is not None,
+            max_minutes=client.max_minutes,
+            context=self._persona.context_code,
+        )

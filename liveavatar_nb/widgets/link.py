@@ -1,0 +1,203 @@
+"""`Link`: the tie between a widget's controllers and its pages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from .. import config
+from ..bridge.loop import ManagedLoop, bridge
+from ..bridge.wrappers import inner_of
+from ..client import AsyncLiveAvatar
+from ..concurrency.worker import worker
+from ..errors import ClientClosed, InvalidArgument
+from .channel import Command, current_command, set_current_command
+from .controller import Answer, Controller
+
+logger = logging.getLogger("liveavatar_nb.widgets")
+
+Message = tuple[dict[str, Any], list[bytes] | None]
+
+
+class Link:
+    """The tie between a widget's controllers and its pages: traits and messages go out, commands come in.
+
+    Traits are written, and messages sent, by one thread, in order. Commands are answered on the managed loop.
+
+    Args:
+        widget: whose traits are written; it need not be initialised yet.
+        la: the client, a `LiveAvatar`.
+
+    Raises:
+        InvalidArgument: `la` is no `LiveAvatar`.
+    """
+
+    def __init__(self, widget: Any, la: Any) -> None:
+        client = inner_of(la)
+        if not isinstance(client, AsyncLiveAvatar):
+            raise InvalidArgument(
+                f"A widget needs a LiveAvatar, not {type(la).__name__}.",
+                remedy="Only on its managed loop a click on Stop works while a cell runs.",
+            )
+        self.la = la
+        self.client = client
+        self._widget = widget
+        self._kind = type(widget).__name__
+        self._controllers: Sequence[Controller] = ()
+        self._on_failure: Callable[[BaseException], None] = lambda _: None
+        self._answers: dict[str, Answer] = {}
+        self._answers_without_loop: dict[str, Callable[[], bool]] = {}
+        self._observers: list[tuple[Callable[[], None], tuple[str, ...]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()  # a loop alone does not keep its tasks
+
+    # for the widget
+
+    def connect(self, controllers: Sequence[Controller], on_failure: Callable[[BaseException], None]) -> None:
+        """Hand what happens to these controllers.
+
+        Args:
+            controllers: in the order in which they are told. If two answer the same command, the later one does.
+            on_failure: shows in the page what went wrong.
+        """
+        self._controllers, self._on_failure = controllers, on_failure
+        self._answers = {"ready": self._welcome}
+        for controller in controllers:
+            self._answers |= controller.commands()
+            self._answers_without_loop |= controller.commands_without_loop()
+
+    def begin(self) -> None:
+        """Start to observe traits and to load: the widget is initialised now."""
+        for callback, names in self._observers:
+            self._widget.observe(lambda _change, callback=callback: callback(), names)
+        self.submit(self.reload(), "what it shows")
+
+    @property
+    def commands(self) -> Mapping[str, Answer]:
+        """What the page may ask for, by name, and what answers it; its parameters are the command's arguments."""
+        return dict(self._answers)
+
+    def receive(self, command: Command, *, is_new: bool) -> None:
+        """Take a command in, from whichever thread it comes by; each is acknowledged, and answered once."""
+        self.send({"type": "ack", "id": command.id})
+        if not is_new:
+            return
+        without_loop = self._answers_without_loop.get(command.name)
+        if without_loop is None:
+            self._begin(command)
+            return
+        try:
+            name = f"liveavatar_nb-{command.name}"
+            threading.Thread(target=self._begin_anyway, args=[command, without_loop], name=name, daemon=True).start()
+        except RuntimeError:  # the machine has no more of them
+            self._begin_anyway(command, without_loop)
+
+    def _begin_anyway(self, command: Command, without_loop: Callable[[], bool]) -> None:
+        if bridge.answers(config.LOOP_LIMIT) or not without_loop():
+            self._begin(command)
+
+    def _begin(self, command: Command) -> None:
+        self.submit(self._answer(command), command.name)
+
+    async def _answer(self, command: Command) -> None:
+        set_current_command(command)
+        for controller in self._controllers:
+            await controller.hear(command)
+        answer = self._answers.get(command.name)
+        if answer is None:
+            raise InvalidArgument(f"The page sent a command that {self._kind} does not have: {command.name}.")
+        await answer(**command.args)
+
+    async def _welcome(self) -> None:
+        """Show a page that has connected what is true now."""
+        for controller in self._controllers:
+            controller.welcome(current_command())
+        self.refresh()
+
+    # for the controllers
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the widget is not closed."""
+        return self._widget.comm is not None
+
+    def read(self, trait: str) -> Any:
+        """Return a trait's value."""
+        return getattr(self._widget, trait)
+
+    def observe(self, callback: Callable[[], None], *traits: str) -> None:
+        """Call a function whenever one of these traits has changed, once the widget is initialised."""
+        self._observers.append((callback, traits))
+
+    def write(self, **traits: Any) -> None:
+        """Set traits, all in one message, on the one thread that does so; if one is refused, show why."""
+
+        def write() -> None:
+            try:
+                with self._widget.hold_sync():
+                    for name, value in traits.items():
+                        self._widget.set_trait(name, value)
+            except InvalidArgument as failure:
+                self.show_problem(failure)
+
+        worker.post(write)
+
+    def send(self, message: dict[str, Any], buffers: list[bytes] | None = None, *, page: str = "") -> None:
+        """Send a message to the pages, or to one of them, after everything that was written and sent before."""
+        self.send_later(lambda: (message | {"page": page} if page else message, buffers))
+
+    def send_later(self, make: Callable[[], Message | None]) -> None:
+        """Send what `make` returns when it is this message's turn."""
+
+        def send() -> None:
+            made = make()
+            if made is not None:
+                message, buffers = made
+                self._widget.send(message, buffers=buffers)
+
+        worker.post(send)
+
+    def submit(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Do some work on the loop; what goes wrong is shown and logged.
+
+        Args:
+            work: a coroutine.
+            what: its name in the log.
+        """
+        if self.client.is_closed:
+            work.close()
+            self.show_problem(ClientClosed())
+            return
+        guarded, loop = self.guard(work, what), asyncio._get_running_loop()
+        if not isinstance(loop, ManagedLoop):
+            bridge.submit(guarded)
+            return
+        # what is begun here ends with the loop, where that is about to go
+        task = loop.create_task(guarded)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def guard(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Do some work; what goes wrong is shown and logged."""
+        try:
+            await work
+        except Exception as failure:
+            logger.exception("%s of %s failed", what, self._kind)
+            self.show_problem(failure)
+
+    def show_problem(self, failure: BaseException) -> None:
+        """Show what went wrong, where this widget shows what no controller of it does."""
+        self._on_failure(failure)
+
+    async def reload(self) -> None:
+        """Fetch anew what the widget shows."""
+        self.refresh()
+        for controller in self._controllers:
+            await controller.load()
+
+    def refresh(self) -> None:
+        """Show what is true of the client now; on the loop."""
+        for controller in self._controllers:
+            controller.refresh()

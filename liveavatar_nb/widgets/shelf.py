@@ -1,0 +1,98 @@
+"""`SoundShelf`: the sounds that a page offers, adds and removes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..concurrency.threads import on_own_thread
+from .controller import Answer, Controller
+from .link import Link
+from .problem import ShownProblem
+from .sounds import DROPPED_LIMIT, PART_BYTES, Offer, Sounds, endings
+
+
+class SoundShelf(Controller):
+    """The sounds that a page offers, adds and removes.
+
+    Args:
+        link: the tie to the pages.
+        problem: where it is shown why a sound was not added.
+        sounds: sounds on offer: paths, bytes of files, or pairs of samples and their rate; a mapping names them.
+
+    Raises:
+        AudioError: one of the sounds cannot be read.
+    """
+
+    def __init__(self, link: Link, problem: ShownProblem, sounds: Iterable[Any] | Mapping[str, Any]) -> None:
+        self._link = link
+        self._problem = problem
+        self._sounds = Sounds(sounds)
+        self._taking_in = asyncio.Lock()
+
+    def traits(self) -> dict[str, Any]:
+        limits = {"endings": list(endings()), "bytes": DROPPED_LIMIT, "part": PART_BYTES}
+        return {"sounds": self._offers(), "sound_limits": limits}
+
+    def commands(self) -> Mapping[str, Answer]:
+        return {
+            "sounds": self.look,
+            "add_sound": self.add,
+            "cancel_upload": self.cancel_upload,
+            "remove_sound": self.remove,
+        }
+
+    async def load(self) -> None:
+        # a folder of many sounds holds nothing else up
+        self._link.submit(self.look(), "the sounds")
+
+    def close(self) -> None:
+        self._sounds.clear()
+
+    def find(self, sound_id: str) -> Offer:
+        """Return the sound of that id.
+
+        Raises:
+            InvalidArgument: there is none.
+        """
+        return self._sounds.find(sound_id)
+
+    async def look(self) -> None:
+        """Look at the notebook's folder again: the page shows the sounds."""
+        await on_own_thread(self._sounds.look)
+        self._show()
+
+    async def add(self, upload: str, name: str, part: int, parts: int, data: str) -> None:
+        """Take in a part of a file that was dropped on the page."""
+        upload = str(upload)
+        is_over = True
+        async with self._taking_in:
+            try:
+                with self._problem.catch():
+                    is_over = await on_own_thread(
+                        lambda: self._sounds.receive(upload, str(name), int(part), int(parts), str(data))
+                    )
+            finally:
+                if is_over:
+                    self._show()
+                    self._link.send({"type": "upload", "upload": upload})
+
+    async def cancel_upload(self, upload: str) -> None:
+        """Forget what came of a file: the page sends no more of it."""
+        self._sounds.give_up(str(upload))
+
+    async def remove(self, sound: str) -> None:
+        """Take a dropped sound from the list."""
+        self._sounds.remove(str(sound))
+        self._problem.clear()
+        self._show()
+
+    def _show(self) -> None:
+        self._link.write(sounds=self._offers())
+
+    def _offers(self) -> list[dict[str, Any]]:
+        return [
+            {"id": offer.id, "name": offer.name, "origin": offer.origin, "seconds": offer.seconds}
+            for offer in self._sounds
+        ]
