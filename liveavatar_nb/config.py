@@ -204,7 +204,7 @@ def _from_keyring() -> str | None:
     return found
 
 
-def _from_question() -> str | None:
+def _from_prompt() -> str | None:
     if not _can_prompt():
         return None
     import getpass  # noqa: PLC0415 (rarely needed)
@@ -213,7 +213,10 @@ def _from_question() -> str | None:
 
 
 def _can_prompt() -> bool:
-    """Return whether somebody would see a prompt: in a kernel whose front end takes input, or in a terminal's REPL."""
+    """Return whether somebody would see a prompt.
+
+    That is so in a kernel whose front end takes input, and in a terminal's REPL.
+    """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     kernel = getattr(shell, "kernel", None)
     if threading.current_thread() is not threading.main_thread():
@@ -227,7 +230,7 @@ KEY_SOURCES: Final[tuple[tuple[str, Callable[[], str | None]], ...]] = (
     (f"from the environment's {KEY_VARIABLE}", _from_environment),
     ("from Colab's secrets", _from_colab),
     ("from the keyring", _from_keyring),
-    ("from what was typed in", _from_question),
+    ("from the prompt", _from_prompt),
 )
 
 

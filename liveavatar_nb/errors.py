@@ -5,7 +5,7 @@
     ├── InvalidArgument               the call can't use an argument (also a ValueError)
     │   └── AudioError                the audio can't be read
     ├── ClientClosed                  the client was closed before the call
-    ├── ProtectionError               a start was refused: if the kernel died, the session would be billed on
+    ├── ProtectionError               a start was refused: a dead kernel would have left the session billed
     ├── APIConnectionError            the service didn't answer
     │   ├── APITimeoutError           it didn't answer in time
     │   └── CertificateError          the service's certificate was rejected
@@ -463,10 +463,10 @@ def status_error(
         "body": body,
     }
     answered = f"{call} answered {status_code}"
-    message = f"{_short(reason).rstrip('.')} ({answered})." if reason else f"{answered}."
+    message = f"{_shorten(reason).rstrip('.')} ({answered})." if reason else f"{answered}."
     if status_code == 422:
         fields, details = _invalid_fields(envelope.get("detail"))
-        message = f"{call} rejected a field: {_short(details or reason or 'it did not say which')}."
+        message = f"{call} rejected a field: {_shorten(details or reason or 'it did not say which')}."
         return ValidationError(message, fields=fields, **status)
     if status_code == 401:
         return AuthenticationError(message, **status)
@@ -492,5 +492,5 @@ def _invalid_fields(detail: Any) -> tuple[list[str], str]:
     return fields, "; ".join(f"{field}: {entry.get('msg')}" for field, entry in zip(fields, entries, strict=True))
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."

@@ -75,7 +75,7 @@ def words(value: Any) -> str:
 
 
 def text(content: str, *, is_property: bool = False) -> Markup:
-    """Return escaped text: short text stays on one line, long text wraps and scrolls, very long text is cut."""
+    """Return escaped text: short text stays on one line, long text wraps, very long text is cut."""
     if len(content) <= LONGEST_LINE and "\n" not in content:
         wrapping = "overflow-wrap: anywhere" if is_property else "white-space: nowrap"
         return Markup(f'<span dir="auto" style="{wrapping}">{html.escape(content)}</span>')
@@ -187,7 +187,7 @@ def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
     shown = [tile for tile, _ in zip(tiles, range(MOST_ROWS), strict=False)]
     if not shown:
         return note("Nothing here.")
-    made = "".join(
+    figures = "".join(
         f'<figure style="margin: 0; width: 112px">{picture(address, name, 112)}'
         f'<figcaption style="font-size: 12px; line-height: 1.35; padding-top: 4px; overflow-wrap: anywhere">'
         f'<div dir="auto" style="text-align: left">{html.escape(cut(name, LONGEST_NAME)) or ABSENT}</div>'
@@ -195,7 +195,8 @@ def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
         for address, name, word in shown
     )
     return Markup(
-        f'<div style="display: flex; flex-wrap: wrap; gap: 12px; padding: 4px 0">{made}</div>{more(total - len(shown))}'
+        f'<div style="display: flex; flex-wrap: wrap; gap: 12px; padding: 4px 0">{figures}</div>'
+        f"{more(total - len(shown))}"
     )
 
 

@@ -26,7 +26,7 @@ IN_WORDS: Final = re.compile(
     r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
     re.IGNORECASE,
 )
-SHORTEST_IN_WORDS: Final = 14  # characters: a name and a secret
+SHORTEST_IN_WORDS: Final = 14  # characters: a shorter text can't contain a name and a secret
 CUT_MARGIN: Final = 4096  # characters: no secret is longer, so a cut never leaves part of one
 
 

@@ -247,7 +247,7 @@ def _invalid(field: str, wanted: str, value: Any, near: str | None = None, *, is
 
 
 def strict(method: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a method so that arguments it doesn't accept raise an `InvalidArgument` instead of a `TypeError`.
+    """Wrap a method so that it raises `InvalidArgument` instead of `TypeError` for wrong arguments.
 
     Its signature, types and docstring stay visible. Errors about `__init__` use the class's name.
     """

@@ -137,7 +137,7 @@ def test_a_key_that_is_no_text_is_refused(wrong: object) -> None:
 
 
 def test_the_order_is_what_the_docstring_says() -> None:
-    assert [source.rpartition(" ")[2] for source, _ in KEY_SOURCES] == [KEY_VARIABLE, "secrets", "keyring", "in"]
+    assert [source.rpartition(" ")[2] for source, _ in KEY_SOURCES] == [KEY_VARIABLE, "secrets", "keyring", "prompt"]
 
 
 ASK = "from liveavatar_nb import LiveAvatar; la = LiveAvatar(api_url='http://127.0.0.1:9'); print(la); la.close()"
@@ -174,7 +174,7 @@ def test_a_kernel_asks_only_where_its_front_end_takes_input(somebody: bool) -> N
     assert "typed-5f1c" not in told
     if somebody:
         assert asked == [f"{KEY_VARIABLE}: "]
-        assert "key from what was typed in" in told
+        assert "key from the prompt" in told
     else:
         assert not asked
         assert "No API key found" in told
@@ -194,7 +194,7 @@ def test_a_prompt_in_a_terminal_asks_and_shows_nothing_of_the_answer() -> None:
         shell.kill()
         shell.wait()
         os.close(ours)
-    assert "key from what was typed in" in seen
+    assert "key from the prompt" in seen
     assert "typed-5f1c" not in seen
 
 

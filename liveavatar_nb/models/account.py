@@ -10,7 +10,7 @@ from .. import html
 from ..config import CREDITS_PER_MINUTE
 from .base import Record
 
-LARGEST_EXPONENT: Final = 30  # the largest plausible one of a number of credits
+LARGEST_EXPONENT: Final = 30  # a larger number of credits isn't plausible
 
 
 class Language(Record):

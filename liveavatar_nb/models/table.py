@@ -14,7 +14,7 @@ Columns = Mapping[str, Callable[[R], Any]]  # a table's headings, and what retur
 
 
 def table(columns: Columns[R], records: Sequence[R], total: int) -> html.Markup:
-    """Return records as a table with the given columns, plus one for each field that the contract doesn't define."""
+    """Return records as a table with the given columns, plus one for each field in `extra`."""
     added = dict.fromkeys(name for record in records for name in record.extra)
 
     def row(record: R) -> list[Any]:

@@ -33,7 +33,7 @@ class NamedRoom(Protocol):
 class LiveAvatarAPI:
     """The async REST API.
 
-    It protects nothing: you must stop every session that you start here. `AsyncLiveAvatar` and `LiveAvatar` stop
+    It offers no protection: you must stop every session that you start here. `AsyncLiveAvatar` and `LiveAvatar` stop
     their sessions themselves. The operations are grouped as in the contract: `sessions`, `avatars`, `voices`,
     `contexts`, `languages`, `credits`, `embeddings`, `secrets`, `llm_configurations`, `memory`.
 

@@ -42,7 +42,7 @@ def envelope(
     """
     if status == 204 and not body:
         return {"code": 1000, "data": None, "message": None}
-    decoded = _decoded(body)
+    decoded = _decode(body)
     if keep is not None:
         keep(decoded)
     is_success = 200 <= status < 300
@@ -67,7 +67,7 @@ def envelope(
     raise failure
 
 
-def _decoded(body: bytes) -> Any:
+def _decode(body: bytes) -> Any:
     """Decode a body as JSON; return None if it isn't JSON."""
     try:
         return msgspec.json.decode(body)

@@ -50,7 +50,7 @@ class Network:
 
     @classmethod
     def of(cls, proxy: str | httpx.URL | Masked | None = None, verify: Verify = True) -> Self:
-        """Create a network from the user's arguments, which mean the same as httpx's, and from the environment.
+        """Create a network from the user's arguments, with httpx's meaning, and the environment.
 
         Args:
             proxy: The proxy for every URL. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which
@@ -67,7 +67,7 @@ class Network:
         if given is not None and not is_address:
             raise ConfigurationError("proxy must be a URL as text.", remedy="It should look like http://host:port.")
         trusted, source = _trust(verify)
-        proxies, exempt = _environment() if given is None else ((("all", _usable(given)),), ())
+        proxies, exempt = _read_environment() if given is None else ((("all", _normalize_proxy(given)),), ())
         network = cls(proxies, exempt, trusted, source)
         if source == "verify" and isinstance(trusted, str):
             _ = network.tls  # raises now if the certificates can't be read
@@ -84,10 +84,10 @@ class Network:
         """
         parts = urlsplit(url)
         proxies = dict(self.proxies)
-        found = proxies.get(_scheme(parts), proxies.get("all"))
-        if found is None or any(_covers(rule, parts) for rule in self.exempt):
+        proxy = proxies.get(_scheme(parts), proxies.get("all"))
+        if proxy is None or any(_covers(rule, parts) for rule in self.exempt):
             return None
-        return _usable(found)
+        return _normalize_proxy(proxy)
 
     @functools.cached_property
     def tls(self) -> ssl.SSLContext:
@@ -99,9 +99,9 @@ class Network:
         if isinstance(self.verify, ssl.SSLContext):
             return self.verify
         if self.verify is False:
-            return _context(ssl.CERT_NONE, check_hostname=False)
+            return _new_context(ssl.CERT_NONE, check_hostname=False)
         try:
-            return httpx.create_ssl_context(trust_env=False) if self.verify is True else _authorities(self.verify)
+            return httpx.create_ssl_context(trust_env=False) if self.verify is True else _load_authorities(self.verify)
         except OSError as failure:
             why = failure.strerror or type(failure).__name__
         raise ConfigurationError(
@@ -120,7 +120,7 @@ class Network:
         proxy_tls = self.tls if is_tls_proxy else None
         return {
             # reading certificates is slow and plain http needs none, so there it trusts nobody
-            "verify": self.tls if is_tls_proxy or _scheme(urlsplit(url)) == "https" else _context(),
+            "verify": self.tls if is_tls_proxy or _scheme(urlsplit(url)) == "https" else _new_context(),
             "proxy": None if proxy is None else httpx.Proxy(proxy.reveal(), ssl_context=proxy_tls),
             "trust_env": False,
         }
@@ -139,7 +139,7 @@ class Network:
             if proxy.reveal().startswith("https:"):
                 options["proxy_ssl"] = self.tls
             if proxy.reveal().startswith("socks"):
-                _need("python_socks", proxy.source, "python-socks")
+                _require("python_socks", proxy.source, "python-socks")
         return options
 
     @property
@@ -150,7 +150,7 @@ class Network:
         return "verify is an ssl.SSLContext, and only the authorities that it lists can be passed to another process"
 
     def told(self) -> dict[str, Any]:
-        """Return the network as plain JSON for another of our processes, with absolute paths and with passwords.
+        """Return the network as plain JSON for another of our processes, including passwords.
 
         An `ssl.SSLContext` is passed on with its authorities and its strictness, but without client certificates
         and without what it takes from the system's own store, since neither can be read: see `caveat`.
@@ -176,7 +176,7 @@ class Network:
         verify = told["verify"]
         if isinstance(verify, dict):
             authorities = b"".join(base64.b64decode(der) for der in verify["authorities"])
-            context = _context(ssl.VerifyMode(verify["verify_mode"]), check_hostname=verify["check_hostname"])
+            context = _new_context(ssl.VerifyMode(verify["verify_mode"]), check_hostname=verify["check_hostname"])
             context.verify_flags = ssl.VerifyFlags(verify["verify_flags"])
             if authorities:
                 context.load_verify_locations(cadata=authorities)
@@ -186,7 +186,7 @@ class Network:
 
 
 def shown(url: str, schemes: Any = tuple(PROXY_PORTS)) -> str | None:
-    """Return a URL's scheme, host and port only, without user, password, path and query; None if it is invalid.
+    """Return only a URL's scheme, host and port, or None if it is invalid.
 
     Args:
         url: The URL.
@@ -200,7 +200,7 @@ def shown(url: str, schemes: Any = tuple(PROXY_PORTS)) -> str | None:
     return f"{parts.scheme}://{_host(parts)}{port}" if parts.hostname and parts.scheme in schemes else None
 
 
-def _environment() -> tuple[tuple[tuple[str, Masked], ...], tuple[str, ...]]:
+def _read_environment() -> tuple[tuple[tuple[str, Masked], ...], tuple[str, ...]]:
     """Return the environment's proxies, and the hosts exempt from them."""
     found = urllib.request.getproxies()
     proxies = tuple(
@@ -212,7 +212,10 @@ def _environment() -> tuple[tuple[tuple[str, Masked], ...], tuple[str, ...]]:
 
 
 def _trust(verify: Any) -> tuple[Any, str]:
-    """Return what to trust and its source; paths become absolute, since another process may have another folder."""
+    """Return what to trust and where that came from.
+
+    Paths become absolute, since another process may run in another folder.
+    """
     if verify is True:
         for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
             if value := os.environ.get(variable):
@@ -228,13 +231,13 @@ def _trust(verify: Any) -> tuple[Any, str]:
     return verify, "verify"
 
 
-def _authorities(path: str) -> ssl.SSLContext:
+def _load_authorities(path: str) -> ssl.SSLContext:
     if any(Path(folder).is_dir() for folder in path.split(os.pathsep)):
         return ssl.create_default_context(capath=path)
     return ssl.create_default_context(cafile=path)
 
 
-def _context(mode: ssl.VerifyMode = ssl.CERT_REQUIRED, *, check_hostname: bool = True) -> ssl.SSLContext:
+def _new_context(mode: ssl.VerifyMode = ssl.CERT_REQUIRED, *, check_hostname: bool = True) -> ssl.SSLContext:
     """Return a TLS context that doesn't trust any authority yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # the mode can't be changed while it is on
@@ -243,23 +246,23 @@ def _context(mode: ssl.VerifyMode = ssl.CERT_REQUIRED, *, check_hostname: bool =
     return context
 
 
-def _usable(proxy: Masked) -> Masked:
+def _normalize_proxy(proxy: Masked) -> Masked:
     """Return a proxy's URL in the form that all our libraries understand.
 
     Raises:
         ConfigurationError: It is invalid, or needs a package that is not installed.
     """
-    address = _normal(proxy.reveal())
+    address = _normalize(proxy.reveal())
     if address is None:
         raise ConfigurationError(
             f"{proxy.source} is not a valid proxy URL.", remedy="It should look like http://host:port."
         )
     if address.startswith("socks"):
-        _need("socksio", proxy.source, '"httpx[socks]"')
+        _require("socksio", proxy.source, '"httpx[socks]"')
     return Masked(address, proxy.source)
 
 
-def _normal(proxy: str) -> str | None:
+def _normalize(proxy: str) -> str | None:
     """Return the URL as `scheme://user:password@host:port`, or None if it is invalid."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -276,7 +279,7 @@ def _normal(proxy: str) -> str | None:
     return f"{parts.scheme}://{user}{_host(parts)}:{port}"
 
 
-def _need(module: str, source: str, package: str) -> None:
+def _require(module: str, source: str, package: str) -> None:
     if importlib.util.find_spec(module) is None:
         raise ConfigurationError(
             f"{source} needs SOCKS support, which is not installed.", remedy=f"Run `pip install {package}`."

@@ -15,7 +15,7 @@ T = TypeVar("T")
 Source = Callable[[int], Awaitable["Page[T]"]]
 Dress = Callable[[Sequence[T]], Awaitable[None]]
 
-FEW: Final = 5  # at most so many names are listed in an error
+FEW: Final = 5  # the most names to list in an error
 
 
 @dataclass(frozen=True)

@@ -162,14 +162,14 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
     value = (value or "").strip()
     if SECONDS.fullmatch(value):
         return float(value)
-    until = _epoch(value)
+    until = _parse_date(value)
     if until is None:
         return None
-    answered = _epoch(date or "")
+    answered = _parse_date(date or "")
     return max(0.0, until - (now if answered is None else answered))
 
 
-def _epoch(date: str) -> float | None:
+def _parse_date(date: str) -> float | None:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 (only for a rare header)
 
     try:

@@ -333,7 +333,10 @@ class Transport:
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
-    """Return the decompressed body, of at most `limit` bytes, since a small one may decompress to gigabytes."""
+    """Return the decompressed body if it has at most `limit` bytes.
+
+    A small body may decompress to gigabytes, so decompression stops at the limit.
+    """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ENCODINGS:
         raise APIResponseError(f"The service's response is encoded as {encoding[:20]!r}, which was not requested.")
@@ -384,7 +387,7 @@ def _certificate_error(failure: BaseException) -> ssl.SSLCertVerificationError |
 
 
 def _may_use_key(call: Call) -> bool:
-    """Return whether the API key may sign instead of the session's token: for a stop whose body names the session."""
+    """Return whether the API key may sign instead of the token: for a stop that names its session."""
     return call.safety is Safety.INSISTENT and "session_id" in (call.body or {})
 
 

@@ -206,20 +206,20 @@ class Sessions(Resource):
             reason: One of the contract's end reasons.
             session_token: The session's own token; without it, the API key signs.
         """
-        _need_one_of(session_id, session_token)
+        _require_one_of(session_id, session_token)
         return NoneType
 
     @operation("POST /v1/sessions/keep-alive", Safety.TICK)
     def keep_alive(self, session_id: str | None = None, *, session_token: Credential | None = None) -> type[None]:
-        """Reset a session's idle timer (`POST /v1/sessions/keep-alive`); the session ends after 5 minutes without one.
+        """Reset a session's idle timer (`POST /v1/sessions/keep-alive`).
 
-        The call isn't retried, since the next keep-alive replaces it.
+        A session ends after 5 minutes without a keep-alive. The call isn't retried, since the next one replaces it.
 
         Args:
             session_id: The session's id; optional if its token is given.
             session_token: The session's own token; without it, the API key signs.
         """
-        _need_one_of(session_id, session_token)
+        _require_one_of(session_id, session_token)
         return NoneType
 
     @operation("GET /v1/sessions/{session_id}/transcript")
@@ -250,7 +250,7 @@ def surely_not_started(failure: LiveAvatarException) -> bool:
     return False
 
 
-def _need_one_of(session_id: str | None, session_token: str | Masked | None) -> None:
+def _require_one_of(session_id: str | None, session_token: str | Masked | None) -> None:
     if not (session_id or session_token):
         raise InvalidArgument(
             "session_id is missing.", remedy="sessions.list() returns the running sessions.", field="session_id"

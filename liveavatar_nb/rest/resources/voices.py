@@ -29,7 +29,7 @@ class Voices(Resource):
         """List voices (`GET /v1/voices`); a notebook shows them with playable previews.
 
         Args:
-            voice_type: `public` for everybody's voices, `private` for the account's own. Defaults to both.
+            voice_type: `public`, or `private` for the account's own voices. Defaults to both.
             page: The first page to fetch, from 1.
             page_size: The number of items per page, 1 to 100.
         """
