@@ -152,7 +152,7 @@ def test_loading_shows_placeholders(harness: Open) -> None:
 
 def test_a_failed_catalogue_offers_reload(harness: Open) -> None:
     view = harness("picker", "failed_catalogue")
-    expect(view.page.get_by_role("alert")).to_contain_text("The service can't be reached.")
+    expect(view.page.get_by_role("alert")).to_contain_text("The service cannot be reached.")
     view.button("Reload").click()
     assert len(view.commands("reload")) == 1
 
