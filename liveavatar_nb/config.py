@@ -1,4 +1,4 @@
-"""What steers the client: the key, the address, and every limit and time-out, each with its unit."""
+"""The client's settings: the key, the address, and every limit and timeout, each with its unit."""
 
 from __future__ import annotations
 
@@ -18,95 +18,95 @@ KEY_VARIABLE: Final = "LIVEAVATAR_API_KEY"
 KEYRING_SERVICE: Final = "liveavatar_nb"
 
 CONNECT_TIMEOUT: Final = 5.0  # s, to open a connection
-READ_TIMEOUT: Final = 15.0  # s, between two pieces of an answer
-TOTAL_TIMEOUT: Final = 30.0  # s, for one call with all its attempts
-BODY_LIMIT: Final = 2 * 1024 * 1024  # bytes of an answer that are read
-PICTURE_LIMIT: Final = 4 * 1024 * 1024  # bytes of a preview picture
-DRESS_LIMIT: Final = 5.0  # s that a list waits for pictures or sounds before it shows itself
-DRESS_AT_ONCE: Final = 4  # sounds that are fetched at the same time
-MAX_ATTEMPTS: Final = 3  # of one call, the first included
+READ_TIMEOUT: Final = 15.0  # s, between two chunks of a response
+TOTAL_TIMEOUT: Final = 30.0  # s, for one call including retries
+BODY_LIMIT: Final = 2 * 1024 * 1024  # bytes, the largest response body
+PICTURE_LIMIT: Final = 4 * 1024 * 1024  # bytes, the largest preview picture
+DRESS_LIMIT: Final = 5.0  # s to fetch a list's pictures or previews before showing it without them
+DRESS_AT_ONCE: Final = 4  # voice previews fetched at the same time
+MAX_ATTEMPTS: Final = 3  # per call, including the first
 RETRY_BASE: Final = 0.5  # s, doubled with each attempt
 RETRY_CAP: Final = 8.0  # s, the longest wait between two attempts
-LONGEST_RETRY_AFTER: Final = 30.0  # s that the service may ask to wait; beyond it the error is raised at once
+LONGEST_RETRY_AFTER: Final = 30.0  # s, the longest Retry-After to wait for; if longer, raise at once
 
-IDLE_LIMIT: Final = 300.0  # s without a sign of life after which the service ends a session
+IDLE_LIMIT: Final = 300.0  # s without a keep-alive after which the service ends a session
 KEEP_ALIVE_INTERVAL: Final = 60.0  # s
-CONNECTED_TIMEOUT: Final = 30.0  # s, from the answer to the start call to the event `connected`
+CONNECTED_TIMEOUT: Final = 30.0  # s, from the start call's response to the event `connected`
 AVATAR_TIMEOUT: Final = 30.0  # s that `wait_for_avatar` waits for the avatar's video
 SOCKET_OPEN_TIMEOUT: Final = 10.0  # s, for the WebSocket's handshake
-HAPPY_EYEBALLS: Final = 0.25  # s that one address of a host has before the next one is tried beside it (RFC 8305)
-SOCKET_CLOSE_TIMEOUT: Final = 1.0  # s, for the goodbye of a WebSocket
+HAPPY_EYEBALLS: Final = 0.25  # s before a host's next address is tried in parallel (RFC 8305)
+SOCKET_CLOSE_TIMEOUT: Final = 1.0  # s, for a WebSocket's closing handshake
 SOCKET_PING_INTERVAL: Final = 20.0  # s
-SOCKET_PING_TIMEOUT: Final = 20.0  # s, for the answer: a half-open socket shows within 40 s
-SOCKET_ATTEMPTS: Final = 5  # to get a lost WebSocket back
+SOCKET_PING_TIMEOUT: Final = 20.0  # s, for the pong; a half-open socket is noticed within 40 s
+SOCKET_ATTEMPTS: Final = 5  # to reconnect a lost WebSocket
 SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
-SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes of one received frame
+SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes, the largest received frame
 HOLDER_LIMIT: Final = 5.0  # s that a command waits for a page that is about to join the room
-ARRIVAL_LIMIT: Final = 10.0  # s that the first command waits for the avatar to be in the room
-THINKING_LIMIT: Final = 20.0  # s after a question until the avatar does not look as if it thought any more
-ANSWER_GRACE: Final = 30.0  # s of silence in which the service is to answer a question
-LANGUAGES_LIMIT: Final = 3.0  # s that a start waits for the list of languages, by which a code is checked
-LOOK_PAUSE: Final = 3.0  # s between two questions whether a session whose room was lost still lives
-OPENING_LIMIT: Final = 10.0  # s after somebody came in which the avatar may say its opening
-DEAF: Final = 2.0  # s at most after an interruption in which the service still speaks of what was interrupted
-SLOWEST_SPEECH: Final = 8.0  # characters a second
-CLEAR_LIMIT: Final = 5.0  # s, to delete what was made for a session
-LEAVE_LIMIT: Final = 2.0  # s that who holds a room has to leave it
+ARRIVAL_LIMIT: Final = 10.0  # s that the first command waits for the avatar to join the room
+THINKING_LIMIT: Final = 20.0  # s after a question before the avatar stops looking as if it were thinking
+ANSWER_GRACE: Final = 30.0  # s of silence before a question counts as unanswered
+LANGUAGES_LIMIT: Final = 3.0  # s that a start waits for the list of languages to check a code against
+LOOK_PAUSE: Final = 3.0  # s between two checks whether a session that lost its room is still alive
+OPENING_LIMIT: Final = 10.0  # s after somebody joins in which the avatar may say its opening
+DEAF: Final = 2.0  # s at most after an interruption in which events may still be about what was interrupted
+SLOWEST_SPEECH: Final = 8.0  # characters per second
+CLEAR_LIMIT: Final = 5.0  # s, to delete what was created for a session
+LEAVE_LIMIT: Final = 2.0  # s, for whoever holds a room to leave it
 ROOM_JOIN_LIMIT: Final = 10.0  # s, for this process to join a room
-SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # bytes that wait to be sent; 40 s of sound are 2.6 MB
-STOP_LIMIT: Final = 10.0  # s, for a stop with all its attempts, and without one confirmed for those that wait
-STOPS_AT_ONCE: Final = 10  # of one loop: more keep each other waiting past their limits
-INSIST_AFTER_CAP: Final = 60.0  # s past a session's cap until nobody insists on its stop any more
-INSIST_INTERVAL: Final = 15.0  # s between two further attempts at a stop that was not confirmed
-UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # s after which a start of unknown outcome is looked for
-MISSED_KEEP_ALIVES: Final = 3  # in a row, until a session is degraded
-SLEEP_GAP: Final = 30.0  # s by which a clock must have jumped ahead for the machine to have slept
-PULSE: Final = 5.0  # s between two looks at the clocks while a session lives
-UNWATCHED: Final = 60.0  # s without a page that shows it after which a session is stopped
-SHORTEST_UNWATCHED: Final = 20.0  # s: two words of a page that says one every 10 s
-ATTENTION_TICK: Final = 1.0  # s between two looks whether a kernel is free to hear its pages
-ATTENTION_LINGER: Final = 15.0  # s for which these looks go on after somebody last asked
-LONG_BUSY: Final = 10.0  # s for which a kernel was busy, from which on its pages get time to be heard
-HEARING_GRACE: Final = 15.0  # s that a page then has at least: it says a word every 10 s
-LOOP_LIFE: Final = 366 * 86_400.0  # s that no loop runs
-LOOP_LIMIT: Final = 2.0  # s until a loop that does not answer is taken for dead
-PAGES_LIMIT: Final = 100  # pages of a list that are read to find one session
-LIST_READS: Final = 5  # whole reads of a list that changes with each of them
+SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # bytes waiting to be sent; 40 s of sound are 2.6 MB
+STOP_LIMIT: Final = 10.0  # s, for a stop including retries; callers waiting for it give up then, too
+STOPS_AT_ONCE: Final = 10  # per loop; more would delay each other past their limits
+INSIST_AFTER_CAP: Final = 60.0  # s past a session's cap before we stop retrying its stop
+INSIST_INTERVAL: Final = 15.0  # s between two retries of an unconfirmed stop
+UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # s after a start of unknown outcome when its session is looked up
+MISSED_KEEP_ALIVES: Final = 3  # in a row before a session counts as degraded
+SLEEP_GAP: Final = 30.0  # s that a clock must jump ahead before we assume the machine slept
+PULSE: Final = 5.0  # s between two looks at the clocks while a session is live
+UNWATCHED: Final = 60.0  # s that a session may go without a page showing it before it is stopped
+SHORTEST_UNWATCHED: Final = 20.0  # s: two heartbeats of a page, which sends one every 10 s
+ATTENTION_TICK: Final = 1.0  # s between two checks whether the kernel is free to hear its pages
+ATTENTION_LINGER: Final = 15.0  # s that these checks go on after somebody last asked
+LONG_BUSY: Final = 10.0  # s that a kernel must be busy before its pages get extra time to be heard
+HEARING_GRACE: Final = 15.0  # s, the least extra time a page gets; it sends a heartbeat every 10 s
+LOOP_LIFE: Final = 366 * 86_400.0  # s, longer than any loop runs
+LOOP_LIMIT: Final = 2.0  # s before a loop that doesn't answer counts as dead
+PAGES_LIMIT: Final = 100  # pages of a list to read when looking for one session
+LIST_READS: Final = 5  # attempts to read a list that keeps changing
 EXIT_STOP_LIMIT: Final = 1.5  # s, for all stops at the interpreter's exit
-EVENT_BUFFER: Final = 1000  # events that wait for one reader, or handler; the oldest go first
-KEPT_UTTERANCES: Final = 200  # of one session, the newest
-KEPT_STOPWATCHES: Final = 100  # sessions of one client whose timings are summed up, the newest
-KEPT_LINES: Final = 1000  # of one session's transcript, the newest
-SPEECH_LEAD: Final = 2.0  # s of sound that the service holds unsaid: the network may falter for as long
-SPEECH_GRACE: Final = 15.0  # s after the end of a sound in which the service is to say that it was spoken
-PIECES_AHEAD: Final = 2  # pieces of a sound, of 1 s at most, that are read before they are due
-WIRE_ENTRIES: Final = 10_000  # requests and frames that a client's log holds; the oldest go first
+EVENT_BUFFER: Final = 1000  # events queued per reader or handler; the oldest are dropped first
+KEPT_UTTERANCES: Final = 200  # per session, the newest
+KEPT_STOPWATCHES: Final = 100  # sessions per client whose timings are aggregated, the newest
+KEPT_LINES: Final = 1000  # of a session's transcript, the newest
+SPEECH_LEAD: Final = 2.0  # s of unspoken sound that the service buffers; a network outage may last as long
+SPEECH_GRACE: Final = 15.0  # s after the end of a sound before it counts as not spoken
+PIECES_AHEAD: Final = 2  # pieces of a sound, of 1 s at most, read before they are due
+WIRE_ENTRIES: Final = 10_000  # requests and frames that a client's log holds; the oldest are dropped first
 WIRE_BYTES: Final = 4 * 1024 * 1024  # of payload that it holds
-WIRE_PAYLOAD: Final = 16 * 1024  # bytes of one payload; what is larger is cut
+WIRE_PAYLOAD: Final = 16 * 1024  # bytes of one payload; larger ones are cut
 WIRE_TEXT: Final = 4_000  # characters of one text in a payload that is cut
-WIRE_SESSIONS: Final = 1000  # whose tokens are known to the log, so as to leave them out; the newest
-SAMPLES_KEPT: Final = 1000  # times that a session keeps of each thing that happens often
+WIRE_SESSIONS: Final = 1000  # sessions whose tokens the log knows and masks, the newest
+SAMPLES_KEPT: Final = 1000  # timings that a session keeps of each frequent event
 
 ROOM_TIMEOUT: Final = 10.0  # s, for one request to a LiveKit server's room service
-ROOM_LOOK: Final = 1.0  # s between two looks at who is in a room of one's own
-ROOM_EMPTY_TIMEOUT: Final = 300.0  # s that such a room stays with nobody in it
-ROOM_PARTICIPANTS: Final = 50  # at once in such a room, the avatar included
+ROOM_LOOK: Final = 1.0  # s between two looks at who is in your own room
+ROOM_EMPTY_TIMEOUT: Final = 300.0  # s that such a room stays open with nobody in it
+ROOM_PARTICIPANTS: Final = 50  # at once in such a room, including the avatar
 ROOM_NAME_LIMIT: Final = 256  # characters of a room's name, and of an identity in it
-ROOM_TOKEN_MINUTES: Final = 60.0  # min in which a token for such a room opens it
+ROOM_TOKEN_MINUTES: Final = 60.0  # min that a token for such a room is valid
 
-MAX_MINUTES: Final = 10.0  # min: the cap that goes with every token unless the user says otherwise
-MINUTES_OF_A_DAY: Final = 24 * 60  # the largest cap that is taken for meant
-SANDBOX_SECONDS: Final = 60.0  # s: a sandbox session's life
+MAX_MINUTES: Final = 10.0  # min: the cap sent with every token unless the user sets another
+MINUTES_OF_A_DAY: Final = 24 * 60  # a larger cap is probably a mistake
+SANDBOX_SECONDS: Final = 60.0  # s: how long a sandbox session lasts
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
 CREDITS_PER_MINUTE: Final = {"FULL": 2.0, "LITE": 1.0}
 
 
 class Masked:
-    """A secret that shows itself to nobody: not in repr, str or format, not to pickle, JSON or copy.
+    """A secret that never shows its value: not in repr, str or format, and not to pickle, JSON or copy.
 
     Args:
-        secret: the text.
-        source: where it came from, in words that may be shown.
+        secret: The secret text.
+        source: Where it came from, in words that are safe to show.
     """
 
     __slots__ = ("_secret", "source")
@@ -116,12 +116,12 @@ class Masked:
         self.source = source
 
     def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
+        """Return the secret text, for the code that sends it."""
         return self._secret
 
     @property
     def fits_a_header(self) -> bool:
-        """Whether a header can hold it: printable ASCII without spaces."""
+        """Whether the text is valid in an HTTP header: printable ASCII without spaces."""
         return self._secret.isascii() and self._secret.isprintable() and " " not in self._secret
 
     def __repr__(self) -> str:
@@ -131,7 +131,7 @@ class Masked:
         return format(repr(self), spec)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is neither pickled nor copied")
+        raise TypeError("a secret can't be pickled or copied")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Masked) and other._secret == self._secret
@@ -141,13 +141,16 @@ class Masked:
 
 
 def find_key(api_key: str | bytes | Masked | None) -> Masked:
-    """The API key: the argument (None and "" both mean "not given"), else the first place that has one.
+    """Return the API key from the argument, or from the first source that has one.
 
-    These are the environment, Colab's secrets, the keyring of the system where the package `keyring` is
-    installed, and a question, where somebody is there to answer it.
+    The sources are the environment, Colab's secrets, the system's keyring (if the package `keyring` is installed),
+    and a prompt (if somebody is there to answer it).
+
+    Args:
+        api_key: The key; None and "" both mean "not given".
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: No source has a key.
     """
     if isinstance(api_key, Masked):
         return api_key
@@ -155,7 +158,7 @@ def find_key(api_key: str | bytes | Masked | None) -> Masked:
         api_key = api_key.decode("ascii", "replace")
     if api_key is not None and not isinstance(api_key, str):
         raise ConfigurationError(f"api_key must be text, not {type(api_key).__name__}.")
-    # a key that was read from a file ends with a new line, which no header can hold
+    # a key read from a file ends with a newline, which isn't valid in a header
     given = Masked((api_key or "").strip(), "from the argument api_key")
     del api_key
     if given.reveal():
@@ -165,9 +168,9 @@ def find_key(api_key: str | bytes | Masked | None) -> Masked:
         if found.reveal():
             return found
     raise ConfigurationError(
-        f"There is no API key: api_key was not given and {KEY_VARIABLE} is not set.",
+        f"No API key found: api_key was not given and {KEY_VARIABLE} is not set.",
         remedy=(
-            "Set one of them, keep the key in Colab's secrets or in a keyring "
+            "Set one of them, store the key in Colab's secrets or in a keyring "
             f"(`keyring set {KEYRING_SERVICE} {KEY_VARIABLE}`), or use LiveAvatar.demo(), "
             "which needs no key and no account."
         ),
@@ -182,10 +185,10 @@ def _from_colab() -> str | None:
     if "google.colab" not in sys.modules:
         return None
     try:
-        from google.colab import userdata  # noqa: PLC0415 (exists in Colab only)
+        from google.colab import userdata  # noqa: PLC0415 (only exists in Colab)
 
         found: str | None = userdata.get(KEY_VARIABLE)
-    except Exception:  # noqa: BLE001 (not there, or this notebook may not read it: the next place may have one)
+    except Exception:  # noqa: BLE001 (not set, or this notebook has no access to it: try the next source)
         return None
     return found
 
@@ -197,21 +200,24 @@ def _from_keyring() -> str | None:
         import keyring  # noqa: PLC0415 (not a dependency, and slow to import)
 
         found: str | None = keyring.get_password(KEYRING_SERVICE, KEY_VARIABLE)
-    except Exception:  # noqa: BLE001 (a locked one, or none that works: the next place may have one)
+    except Exception:  # noqa: BLE001 (locked, or no working backend: try the next source)
         return None
     return found
 
 
-def _from_question() -> str | None:
-    if not _somebody_can_answer():
+def _from_prompt() -> str | None:
+    if not _can_prompt():
         return None
     import getpass  # noqa: PLC0415 (rarely needed)
 
     return getpass.getpass(f"{KEY_VARIABLE}: ")
 
 
-def _somebody_can_answer() -> bool:
-    """Whether a question would be seen: in a kernel whose front end takes input, or at a prompt in a terminal."""
+def _can_prompt() -> bool:
+    """Return whether somebody would see a prompt.
+
+    That is so in a kernel whose front end takes input, and in a terminal's REPL.
+    """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     kernel = getattr(shell, "kernel", None)
     if threading.current_thread() is not threading.main_thread():
@@ -225,15 +231,15 @@ KEY_SOURCES: Final[tuple[tuple[str, Callable[[], str | None]], ...]] = (
     (f"from the environment's {KEY_VARIABLE}", _from_environment),
     ("from Colab's secrets", _from_colab),
     ("from the keyring", _from_keyring),
-    ("from what was typed in", _from_question),
+    ("from the prompt", _from_prompt),
 )
 
 
 def find_base(api_url: str | None) -> str:
-    """The service's base address: `api_url` without a trailing `/v1/sessions` or `/v1`.
+    """Return the service's base URL: `api_url` without a trailing `/v1/sessions` or `/v1`.
 
     Raises:
-        ConfigurationError: it is no http or https address.
+        ConfigurationError: `api_url` isn't a valid http or https URL.
     """
     address = (api_url or DEFAULT_API_URL).strip().rstrip("/")
     try:
@@ -243,20 +249,20 @@ def find_base(api_url: str | None) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigurationError("api_url is no address of the service.", remedy=f"It looks like {DEFAULT_API_URL!r}.")
+        raise ConfigurationError("api_url is not a valid URL.", remedy=f"It should look like {DEFAULT_API_URL!r}.")
     if parts.username is not None or parts.password is not None:
         del api_url, address, parts
         raise ConfigurationError(
-            "api_url holds a user or a password, which logs and errors would show.",
-            remedy="Leave them out: the service takes a key.",
+            "api_url contains a user name or a password, which logs and errors would show.",
+            remedy="Leave them out; the service takes a key instead.",
         )
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        warn(f"{parts.hostname} is called by http: the API key travels there unencrypted. Use https.")
+        warn(f"api_url uses http, so the API key is sent to {parts.hostname} unencrypted. Use https.")
     return address.removesuffix("/sessions").removesuffix("/v1")
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host is this machine."""
+    """Return whether a host is this machine."""
     if host is None or host == "localhost":
         return host is not None
     try:

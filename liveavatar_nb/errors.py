@@ -1,38 +1,38 @@
-"""Everything that can go wrong, as one tree; catch `LiveAvatarException` and you have caught it all.
+"""Every error this package raises, as one tree. Catch `LiveAvatarException` to catch them all.
 
     LiveAvatarException
-    ├── ConfigurationError            no key, a URL that is none (also a ValueError)
-    ├── InvalidArgument               an argument that the call cannot use (also a ValueError)
-    │   └── AudioError                a sound that cannot be read
+    ├── ConfigurationError            no key, or an invalid URL (also a ValueError)
+    ├── InvalidArgument               the call can't use an argument (also a ValueError)
+    │   └── AudioError                the audio can't be read
     ├── ClientClosed                  the client was closed before the call
     ├── ProtectionError               a start was refused: a dead kernel would have left the session billed
-    ├── APIConnectionError            no answer came
-    │   ├── APITimeoutError           none came in time
-    │   └── CertificateError          the service's certificate was not accepted
-    ├── APIResponseError              an answer that cannot be used
-    │   ├── SchemaError               a field of it is missing or of the wrong type
-    │   └── APIStatusError            it says no: `status_code`, `code`, `request_id`, `retry_after`
+    ├── APIConnectionError            the service didn't answer
+    │   ├── APITimeoutError           it didn't answer in time
+    │   └── CertificateError          the service's certificate was rejected
+    ├── APIResponseError              the response can't be used
+    │   ├── SchemaError               a field is missing or has the wrong type
+    │   └── APIStatusError            an error response: `status_code`, `code`, `request_id`, `retry_after`
     │       ├── AuthenticationError   401: the key or token is wrong
-    │       ├── CreditsError          402, or 403 for want of credits
+    │       ├── CreditsError          402, or 403 because credits ran out
     │       ├── ConcurrencyLimitError 403 with code 4003: too many sessions at once
     │       ├── NotFoundError         404
-    │       ├── ValidationError       422: `fields` names what is wrong
+    │       ├── ValidationError       422: `fields` lists the invalid fields
     │       └── RateLimitError        429
     ├── SessionError                  about one session: `session_id`
-    │   ├── SessionAlreadyLive        a second start while one is live
-    │   ├── SessionEnded              it ended before the call: `end_reason`
-    │   ├── LoopEnded                 the event loop that it lived on ended; the guard stops it
-    │   ├── AvatarNeverCame           the service never said `connected`, or its video did not come
-    │   ├── RoomNotHeld               nobody is in the session's room, by which a conversation goes
-    │   ├── WrongMode                 the session's mode, LITE or FULL, does not have it
-    │   ├── UtteranceFailed           what was to be said was not, or not to its end
-    │   ├── StartOutcomeUnknown       a start that may have been billed: it was stopped by its id
-    │   └── StopNotConfirmed          a stop that the service did not confirm
-    ├── ViewError                     a page did not do what was asked of it
-    └── SimulatorError                the embedded simulator did not come up
+    │   ├── SessionAlreadyLive        a second start while a session is live
+    │   ├── SessionEnded              the session ended before the call: `end_reason`
+    │   ├── LoopEnded                 the session's event loop ended; the guard stops the session
+    │   ├── AvatarNeverCame           the service never sent `connected`, or the avatar's video never arrived
+    │   ├── RoomNotHeld               a conversation needs somebody in the session's room, and it is empty
+    │   ├── WrongMode                 the session's mode, LITE or FULL, doesn't support the call
+    │   ├── UtteranceFailed           the avatar didn't say it, or didn't finish it
+    │   ├── StartOutcomeUnknown       a start that may be billed; the session was stopped by its id
+    │   └── StopNotConfirmed          the service didn't confirm a stop
+    ├── ViewError                     a page didn't do what it was asked to
+    └── SimulatorError                the embedded simulator didn't start
 
-`str(error)` is what happened and what to do about it; `error.remedy` is the second half alone.
-What is allowed, and still likely not meant, is a `LiveAvatarWarning`.
+`str(error)` says what happened and what to do about it; `error.remedy` is the second half alone.
+`LiveAvatarWarning` is for calls that are allowed but probably a mistake.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 PACKAGE: Final = __name__.partition(".")[0]
-# packages whose lines stand between a user's and a warning
+# frames of these packages are skipped to find the user's line for a warning
 BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio", "nest_asyncio2")
 CONCURRENCY_CODE: Final = 4003  # the envelope's code for too many sessions at once
-LONGEST_MESSAGE: Final = 500  # characters of the service's own words in an error
+LONGEST_MESSAGE: Final = 500  # characters of the service's message to quote in an error
 
 
 class LiveAvatarException(Exception):
-    """The base of all errors of this package.
+    """The base class of this package's errors.
 
     Args:
-        message: what happened, one sentence.
-        remedy: what to do about it, one sentence; the class's own when not given.
+        message: What happened, in one sentence.
+        remedy: What to do about it, in one sentence. Defaults to the class's own.
     """
 
     title = "Something went wrong"
@@ -72,31 +72,31 @@ class LiveAvatarException(Exception):
         return f"{self.message} {self.remedy}".strip()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # what has keywords only cannot be made again by its arguments
-        return _revived, (type(self), self.args, self.__dict__)
+        # the default pickling can't pass keyword-only arguments
+        return _restore, (type(self), self.args, self.__dict__)
 
 
-def _revived(kind: type[LiveAvatarException], args: tuple[Any, ...], state: dict[str, Any]) -> LiveAvatarException:
+def _restore(kind: type[LiveAvatarException], args: tuple[Any, ...], state: dict[str, Any]) -> LiveAvatarException:
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)
     return error
 
 
 class ConfigurationError(LiveAvatarException, ValueError):
-    """The client cannot be made from what it was given."""
+    """The client can't be created from these settings."""
 
     title = "Not set up"
 
 
 class InvalidArgument(LiveAvatarException, ValueError):
-    """An argument that the call cannot use; nothing was sent.
+    """The call can't use an argument; nothing was sent.
 
     Attributes:
-        field: its name, with its path in a nested body as in `avatar_persona.voice_settings.speed`; None where
-            it is not about one.
+        field: The argument's name, with its path in a nested body (`avatar_persona.voice_settings.speed`), or
+            None if the error isn't about one field.
     """
 
-    title = "That cannot be used"
+    title = "That can't be used"
 
     def __init__(self, message: str = "", *, remedy: str | None = None, field: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
@@ -104,32 +104,33 @@ class InvalidArgument(LiveAvatarException, ValueError):
 
 
 class AudioError(InvalidArgument):
-    """A sound that cannot be read; the message names what was found and what is accepted."""
+    """The audio can't be read; the message names what was found and what is accepted."""
 
-    title = "This sound cannot be read"
+    title = "This audio can't be read"
 
 
 class ClientClosed(LiveAvatarException):
     """The client was closed before the call."""
 
     title = "This client is closed"
-    default_remedy = "Make a new one."
+    default_remedy = "Create a new one."
 
 
 class ProtectionError(LiveAvatarException):
     """A start was refused because nothing would stop the session if this process died; nothing was started."""
 
-    title = "The session could not be protected"
-    default_remedy = "See to the journal's folder, or allow it by allow_unjournaled=True."
+    title = "The session can't be protected"
+    default_remedy = "Make the journal's folder writable, or pass allow_unjournaled=True to start anyway."
 
 
 class APIConnectionError(LiveAvatarException):
-    """No answer came: a name that does not resolve, a refused or cut connection, a bad certificate.
+    """The service didn't answer: the name doesn't resolve, the connection was refused or cut, the certificate is bad.
 
-    `sent` is False where the request surely never reached the service.
+    Attributes:
+        sent: False if the request certainly never reached the service.
     """
 
-    title = "The service cannot be reached"
+    title = "The service can't be reached"
     default_remedy = "Check the network and the api_url, then try again."
 
     def __init__(self, message: str = "", *, remedy: str | None = None, sent: bool = True) -> None:
@@ -138,47 +139,47 @@ class APIConnectionError(LiveAvatarException):
 
 
 class APITimeoutError(APIConnectionError):
-    """No answer came in time."""
+    """The service didn't answer in time."""
 
     title = "The service took too long to answer"
-    default_remedy = "Try again; if it stays so, the service may be down."
+    default_remedy = "Try again; if it keeps happening, the service may be down."
 
 
 class CertificateError(APIConnectionError):
-    """The service's certificate was not accepted; nothing was sent, and trying again would not help."""
+    """The service's certificate was rejected; nothing was sent, and retrying wouldn't help."""
 
-    title = "The service's certificate was not accepted"
+    title = "The service's certificate was rejected"
     default_remedy = (
-        "Check this machine's clock and the api_url; behind a proxy with certificates of its own, "
-        "name its authority in SSL_CERT_FILE, or by verify=."
+        "Check this machine's clock and the api_url. If your proxy uses its own certificates, "
+        "set SSL_CERT_FILE to its CA file, or pass verify=."
     )
 
 
 class APIResponseError(LiveAvatarException):
-    """An answer came that cannot be used."""
+    """The service's response can't be used."""
 
-    title = "The service gave an answer that cannot be used"
-    default_remedy = "Try again; if it stays so, this package may be older than the service."
+    title = "The service sent a response that can't be used"
+    default_remedy = "Try again; if it keeps happening, this package may be older than the service."
 
 
 class SchemaError(APIResponseError):
-    """A field of an answer is missing or of the wrong type; the message names its path."""
+    """A field of the response is missing or has the wrong type; the message names its path."""
 
-    title = "The service answered in an unknown form"
+    title = "The service's response has an unknown format"
 
 
 class APIStatusError(APIResponseError):
-    """The service said no.
+    """The service answered with an error.
 
     Attributes:
-        status_code: the HTTP status.
-        code: the envelope's `code`, or None.
-        body: the answer's JSON without secrets; None where it was no JSON.
-        request_id: the service's id of the request, or None.
-        retry_after: seconds to wait before trying again, or None.
+        status_code: The HTTP status.
+        code: The envelope's `code`, or None.
+        body: The response's JSON without secrets, or None if it isn't JSON.
+        request_id: The service's id for the request, or None.
+        retry_after: Seconds to wait before retrying, or None.
     """
 
-    title = "The service refused"
+    title = "The service refused the request"
     default_remedy = ""
 
     def __init__(
@@ -203,12 +204,12 @@ class APIStatusError(APIResponseError):
 class AuthenticationError(APIStatusError):
     """401: the API key or the session's token is wrong."""
 
-    title = "The key was not accepted"
+    title = "The key was rejected"
     default_remedy = "Check LIVEAVATAR_API_KEY, or pass api_key=."
 
 
 class CreditsError(APIStatusError):
-    """402, or 403 for want of credits."""
+    """402, or 403 because credits ran out."""
 
     title = "Not enough credits"
     default_remedy = "Add credits, or use the sandbox (is_sandbox=True): free, one minute, one avatar."
@@ -218,29 +219,31 @@ class ConcurrencyLimitError(APIStatusError):
     """403 with code 4003: more sessions at once than the plan allows.
 
     Attributes:
-        sessions: those that run, each with `whose`; where a client's `start` raised it.
+        sessions: The running sessions, each with `whose`. Set only if a client's `start` raised the error.
     """
 
     title = "Too many sessions at once"
-    default_remedy = "Stop one first: sessions(active=True) lists them, stop_orphans() stops what dead kernels left."
+    default_remedy = (
+        "Stop one first: sessions(active=True) lists them, and stop_orphans() stops those that dead kernels left."
+    )
     sessions: Sequence[Any] = ()
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such thing."""
+    """404: it doesn't exist."""
 
     title = "Not found"
     default_remedy = "Check the id."
 
 
 class ValidationError(APIStatusError):
-    """422: a field is wrong.
+    """422: a field is invalid.
 
     Attributes:
-        fields: the paths of the wrong fields, as in `body.avatar_id`.
+        fields: The paths of the invalid fields, e.g. `body.avatar_id`.
     """
 
-    title = "A field is wrong"
+    title = "A field is invalid"
 
     def __init__(self, message: str = "", *, fields: Sequence[str] = (), **status: Any) -> None:
         super().__init__(message, **status)
@@ -248,14 +251,18 @@ class ValidationError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests; `retry_after` says when to come back."""
+    """429: too many requests; `retry_after` says how long to wait."""
 
     title = "Too many requests"
     default_remedy = "Wait a moment and try again."
 
 
 class SessionError(LiveAvatarException):
-    """About one session, which `session_id` names."""
+    """The base class of errors about one session.
+
+    Attributes:
+        session_id: The session's id.
+    """
 
     def __init__(self, message: str = "", *, session_id: str | None, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
@@ -265,9 +272,9 @@ class SessionError(LiveAvatarException):
 class SessionAlreadyLive(SessionError):
     """A second start while a session is live; nothing was sent."""
 
-    title = "A session is live already"
+    title = "A session is already live"
     default_remedy = (
-        "It is in .session; pass replace=True to stop it first, or concurrent=True to have both (each is billed)."
+        "It is in .session. Pass replace=True to stop it first, or concurrent=True to run both (each is billed)."
     )
 
 
@@ -275,7 +282,7 @@ class SessionEnded(SessionError):
     """The session ended before the call.
 
     Attributes:
-        end_reason: one of the contract's end reasons, or None where it is not known.
+        end_reason: One of the contract's end reasons, or None if it isn't known.
     """
 
     title = "The session has ended"
@@ -287,50 +294,57 @@ class SessionEnded(SessionError):
 
 
 class LoopEnded(SessionError):
-    """The event loop that the session lived on ended, and nothing kept it alive any more; the guard stops it."""
+    """The session's event loop ended, so nothing keeps the session alive; the guard stops it."""
 
     title = "The event loop has ended"
-    default_remedy = "Keep the loop for as long as the session: stop() before it ends, or use `async with`."
+    default_remedy = "Keep the loop running as long as the session: call stop() before it ends, or use `async with`."
 
 
 class AvatarNeverCame(SessionError):
-    """The service never said `connected` (event `session.state_updated`), and the session was stopped; or
-    `wait_for_avatar` saw no video of it, and the session goes on.
+    """The avatar never connected.
+
+    Either the service never sent `connected` (event `session.state_updated`), and the session was stopped; or
+    `wait_for_avatar` saw no video, and the session goes on.
     """
 
-    title = "The avatar did not come"
-    default_remedy = "Try again, or another avatar."
+    title = "The avatar didn't connect"
+    default_remedy = "Try again, or try another avatar."
 
 
 class RoomNotHeld(SessionError):
-    """Nobody is in the session's room, by which a conversation goes, and this process cannot join; nothing was sent."""
+    """The session's room is empty and this process can't join it; nothing was sent.
+
+    Conversations go through the room, so somebody has to be in it.
+    """
 
     title = "Nobody is in the session's room"
     default_remedy = (
-        'Show the session by view() in a cell, or have this process join: pip install "liveavatar-nb[media]".'
+        'Show the session with view() in a cell, or let this process join the room: pip install "liveavatar-nb[media]".'
     )
 
 
 class WrongMode(SessionError):
-    """What was asked for belongs to the other mode of a session, LITE or FULL; nothing was sent."""
+    """The call needs a session in the other mode, LITE or FULL; nothing was sent."""
 
     title = "Not in this mode"
-    default_remedy = "Start one without a context for your own sound (LITE), with one for a conversation (FULL)."
+    default_remedy = (
+        "Start a session with a context for a conversation (FULL), or without one for your own audio (LITE)."
+    )
 
 
 class UtteranceFailed(SessionError):
-    """What was to be said was not, or not to its end; it is not sent again by itself. The session goes on."""
+    """The avatar didn't say it, or didn't finish it. It isn't resent automatically, and the session goes on."""
 
-    title = "It was not said"
-    default_remedy = "Try it again."
+    title = "The avatar didn't say it"
+    default_remedy = "Try again."
 
 
 class StartOutcomeUnknown(SessionError):
-    """A start that may have been billed although no usable answer came; it is never sent again.
+    """A start that may be billed although no usable response came back; it is never resent.
 
     Attributes:
-        confirmed_stopped: whether the service confirmed that it does not run. It is kept up to date: a start can
-            be applied after its stop, so the session is looked for again 10, 30 and 60 s after it.
+        confirmed_stopped: Whether the service confirmed that the session isn't running. It is kept up to date: a
+            start can take effect after its stop, so the session is looked up again 10, 30 and 60 s later.
     """
 
     title = "The start's outcome is unknown"
@@ -348,26 +362,26 @@ class StartOutcomeUnknown(SessionError):
 
 
 class StopNotConfirmed(SessionError):
-    """The service did not confirm a stop: the session may go on, at most to its cap."""
+    """The service didn't confirm a stop; the session may go on, at most until its cap."""
 
-    title = "The stop was not confirmed"
-    default_remedy = "Call stop() again; the session's cap ends it at the latest."
+    title = "The stop wasn't confirmed"
+    default_remedy = "Call stop() again; the session ends at its cap at the latest."
 
 
 class ViewError(LiveAvatarException):
-    """A page did not do what was asked of it: none shows the view, there is no video yet, or it did not answer."""
+    """A page didn't do what it was asked to: no page shows the view, there is no video yet, or it didn't answer."""
 
-    title = "The view cannot do that now"
+    title = "The view can't do that now"
 
 
 class SimulatorError(LiveAvatarException):
-    """The embedded simulator did not come up."""
+    """The embedded simulator didn't start."""
 
-    title = "The simulator did not start"
+    title = "The simulator didn't start"
 
 
 class LiveAvatarWarning(UserWarning):
-    """What the service takes, and what is likely not meant: it says what to do instead."""
+    """A warning about a call that the service accepts but that is probably a mistake; it says what to do instead."""
 
 
 _is_quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("is_quiet", default=False)
@@ -375,7 +389,7 @@ _is_quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("is_quiet", def
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Within it `warn` warns of nothing: what is not likely meant is meant here."""
+    """Suppress warnings inside this block."""
     token = _is_quiet.set(True)
     try:
         yield
@@ -384,26 +398,26 @@ def quietly() -> Iterator[None]:
 
 
 class CallSite(NamedTuple):
-    """The line of a user's that called this package; it holds no frame, and nothing that the frame holds."""
+    """The user's line that called this package. It holds no frame, so it keeps nothing of the caller's alive."""
 
     filename: str
     line: int
     module: str
-    registry: dict[Any, Any]  # of the warnings that were shown for that module
+    registry: dict[Any, Any]  # that module's `__warningregistry__`
 
 
 _called_at: contextvars.ContextVar[CallSite | None] = contextvars.ContextVar("called_at", default=None)
 
 
 def calling_context() -> contextvars.Context:
-    """A copy of the present context: what runs in it, on whichever thread, warns at the line that calls now."""
+    """Return a copy of the current context whose warnings, on any thread, point at the line calling now."""
     context = contextvars.copy_context()
     context.run(_called_at.set, _call_site())
     return context
 
 
 def warn(message: str) -> None:
-    """Warns at the line that called this package, whichever way it came in, and on whichever thread."""
+    """Warn at the user's line that called this package, through any API and on any thread."""
     if _is_quiet.get():
         return
     at = _call_site()
@@ -411,11 +425,11 @@ def warn(message: str) -> None:
 
 
 def _call_site() -> CallSite:
-    frame, told = sys._getframe(1), _called_at.get()
+    frame, recorded = sys._getframe(1), _called_at.get()
     while frame.f_back is not None and (package := _module(frame).partition(".")[0]) in BETWEEN:
-        if package != PACKAGE and told is not None:
-            # a loop's frames: who had it begun is not on this stack
-            return told
+        if package != PACKAGE and recorded is not None:
+            # we are inside an event loop, so the caller isn't on this stack
+            return recorded
         frame = frame.f_back
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     return CallSite(frame.f_code.co_filename, frame.f_lineno, _module(frame), registry)
@@ -426,20 +440,21 @@ def _module(frame: FrameType) -> str:
 
 
 def status_error(
-    status_code: int, body: Any, what: str, *, request_id: str | None = None, retry_after: float | None = None
+    status_code: int, body: Any, call: str, *, request_id: str | None = None, retry_after: float | None = None
 ) -> APIStatusError:
-    """The error for an answer that says no.
+    """Return the exception for an error response.
 
     Args:
-        status_code: the HTTP status.
-        body: the decoded JSON (`Failure` or `ValidationError` of the contract) without secrets, None where it was none.
-        what: the call in words, as in "POST /v1/sessions/token".
-        request_id: the service's id of the request.
-        retry_after: seconds that the service asks to wait.
+        status_code: The HTTP status.
+        body: The decoded JSON without secrets (the contract's `Failure` or `ValidationError`), or None if the body
+            isn't JSON.
+        call: The call's name for the message, e.g. "POST /v1/sessions/token".
+        request_id: The service's id for the request.
+        retry_after: Seconds that the service asks to wait.
     """
     envelope = body if isinstance(body, dict) else {}
     code = envelope.get("code") if isinstance(envelope.get("code"), int) else None
-    said = envelope.get("message") if isinstance(envelope.get("message"), str) else None
+    reason = envelope.get("message") if isinstance(envelope.get("message"), str) else None
     status: dict[str, Any] = {
         "status_code": status_code,
         "code": code,
@@ -447,35 +462,35 @@ def status_error(
         "retry_after": retry_after,
         "body": body,
     }
-    answered = f"{what} answered {status_code}"
-    message = f"{_short(said).rstrip('.')} ({answered})." if said else f"{answered}."
+    answered = f"{call} answered {status_code}"
+    message = f"{_shorten(reason).rstrip('.')} ({answered})." if reason else f"{answered}."
     if status_code == 422:
-        fields, told = _wrong_fields(envelope.get("detail"))
-        message = f"{what} refused a field: {_short(told or said or 'it did not say which')}."
+        fields, details = _invalid_fields(envelope.get("detail"))
+        message = f"{call} rejected a field: {_shorten(details or reason or 'it did not say which')}."
         return ValidationError(message, fields=fields, **status)
     if status_code == 401:
         return AuthenticationError(message, **status)
     if status_code == 403 and code == CONCURRENCY_CODE:
         return ConcurrencyLimitError(message, **status)
-    if status_code == 402 or (status_code == 403 and "credit" in (said or "").lower()):
+    if status_code == 402 or (status_code == 403 and "credit" in (reason or "").lower()):
         return CreditsError(message, **status)
     kinds: dict[int, type[APIStatusError]] = {404: NotFoundError, 429: RateLimitError}
     if status_code >= 500:
-        status["remedy"] = "The service has trouble of its own: try again in a moment."
+        status["remedy"] = "The service is having problems. Try again in a moment."
     if status_code == 429 and retry_after is not None:
-        status["remedy"] = f"The service asks to wait {retry_after:g} s."
+        status["remedy"] = f"Try again in {retry_after:g} s."
     return kinds.get(status_code, APIStatusError)(message, **status)
 
 
-def _wrong_fields(detail: Any) -> tuple[list[str], str]:
-    """The paths of the fields that a 422 names, and what is wrong with each of them."""
+def _invalid_fields(detail: Any) -> tuple[list[str], str]:
+    """Return the paths of the fields that a 422 names, and what is wrong with each."""
     entries = [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
     fields = []
     for entry in entries:
-        where = entry.get("loc")
-        fields.append(".".join(str(part) for part in where) if isinstance(where, list) else "a field")
+        path = entry.get("loc")
+        fields.append(".".join(str(part) for part in path) if isinstance(path, list) else "a field")
     return fields, "; ".join(f"{field}: {entry.get('msg')}" for field, entry in zip(fields, entries, strict=True))
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."

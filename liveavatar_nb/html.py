@@ -1,7 +1,7 @@
-"""How records look in a notebook: small pieces of HTML, each made of escaped text.
+"""Renders records in a notebook as small pieces of HTML built from escaped text.
 
-Styles stand in the elements, and colours come from the host, so that what is seen holds in a light and a dark
-theme, and in a notebook that is opened elsewhere.
+Styles are inline and colours come from the host, so that the output looks right in light and dark themes, and
+in a notebook that is opened somewhere else.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from urllib.parse import urlsplit
 LINE: Final = "1px solid var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
 SOFT: Final = "color: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, inherit))"
 SHADE: Final = "rgba(128, 128, 128, 0.15)"
-# hosts style tables in outputs by rules of their own: right-aligned, striped, of equal columns; an element's own win
+# notebook hosts style tables themselves (right-aligned, striped, equal columns); inline styles win over that
 TABLE: Final = "border-collapse: collapse; table-layout: auto; width: auto; margin: 4px 0; line-height: 1.45"
 ROW: Final = '<tr style="background: none">'
 CELL: Final = f"text-align: left; vertical-align: baseline; padding: 4px 16px 4px 0; border: 0; border-bottom: {LINE}"
 NUMBER: Final = CELL.replace("left", "right", 1) + "; font-variant-numeric: tabular-nums"
 SCROLLER: Final = "overflow-x: auto; max-width: 100%"
 ABSENT: Final = "\N{EN DASH}"
-LONGEST_LINE: Final = 36  # characters that are not broken into lines: an id is one
-LONGEST_TEXT: Final = 300  # characters of one cell in a table, and of a title
-LONGEST_PROPERTY: Final = 20_000  # characters of one property of a card, which scrolls
+LONGEST_LINE: Final = 36  # characters kept on one line: the length of an id
+LONGEST_TEXT: Final = 300  # characters of a table cell or a title
+LONGEST_PROPERTY: Final = 20_000  # characters of a card's property, which scrolls
 LONGEST_NAME: Final = 80  # characters of a name below a picture
 MOST_ROWS: Final = 100
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is already HTML."""
 
     __slots__ = ()
 
 
 class Amount(str):
-    """A number that is written already, as `1:05`; columns of them are aligned right."""
+    """A number that is already formatted, e.g. `1:05`; columns of them are right-aligned."""
 
     __slots__ = ()
 
 
 def cell(value: Any, *, is_property: bool = False) -> Markup:
-    """One value, escaped; an absent one is a dash.
+    """Return a value as escaped HTML; a missing one becomes a dash.
 
     Args:
-        value: of any type.
-        is_property: it stands in a card, where it may be long, and breaks into lines where the page is narrow.
+        value: A value of any type.
+        is_property: Whether it goes into a card, where it may be long and wraps if the page is narrow.
     """
     if isinstance(value, Markup):
         return value
@@ -58,7 +58,7 @@ def cell(value: Any, *, is_property: bool = False) -> Markup:
 
 
 def words(value: Any) -> str:
-    """One value as plain text."""
+    """Return a value as plain text."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -74,31 +74,31 @@ def words(value: Any) -> str:
     return str(value)
 
 
-def text(said: str, *, is_property: bool = False) -> Markup:
-    """Escaped text: short text keeps to one line, long text breaks and scrolls, and is cut where it is very long."""
-    if len(said) <= LONGEST_LINE and "\n" not in said:
-        breaks = "overflow-wrap: anywhere" if is_property else "white-space: nowrap"
-        return Markup(f'<span dir="auto" style="{breaks}">{html.escape(said)}</span>')
+def text(content: str, *, is_property: bool = False) -> Markup:
+    """Return escaped text: short text stays on one line, long text wraps, very long text is cut."""
+    if len(content) <= LONGEST_LINE and "\n" not in content:
+        wrapping = "overflow-wrap: anywhere" if is_property else "white-space: nowrap"
+        return Markup(f'<span dir="auto" style="{wrapping}">{html.escape(content)}</span>')
     longest = LONGEST_PROPERTY if is_property else LONGEST_TEXT
-    scrolls = "; max-height: 15em; overflow-y: auto" if is_property and len(said) > LONGEST_TEXT else ""
+    scrolling = "; max-height: 15em; overflow-y: auto" if is_property and len(content) > LONGEST_TEXT else ""
     return Markup(
         f'<div dir="auto" style="white-space: pre-wrap; overflow-wrap: anywhere; min-width: 14em; max-width: 48em'
-        f'{scrolls}">{html.escape(cut(said, longest))}</div>'
+        f'{scrolling}">{html.escape(cut(content, longest))}</div>'
     )
 
 
-def cut(said: str, longest: int) -> str:
-    """The first characters of a text, and that there are more."""
-    return said if len(said) <= longest else f"{said[:longest].rstrip()}…"
+def cut(content: str, longest: int) -> str:
+    """Cut a text to `longest` characters, with an ellipsis if anything was cut."""
+    return content if len(content) <= longest else f"{content[:longest].rstrip()}…"
 
 
 def label(name: str) -> str:
-    """A field's name in words: `is_sandbox` is "sandbox", `created_at` is "created"."""
+    """Return a field's name in words: `is_sandbox` becomes "sandbox", `created_at` becomes "created"."""
     return name.replace("_", " ").removeprefix("is ").removesuffix(" at").strip() or name
 
 
 def moment(when: datetime) -> str:
-    """A moment to the minute, in UTC where its zone is known."""
+    """Format a date and time to the minute, in UTC if its time zone is known."""
     try:
         return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else f"{when:%Y-%m-%d %H:%M}"
     except OverflowError:
@@ -106,24 +106,24 @@ def moment(when: datetime) -> str:
 
 
 def clock(seconds: float) -> Amount:
-    """A duration as `m:ss` or `h:mm:ss`."""
+    """Format a duration as `m:ss` or `h:mm:ss`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return Amount(f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}")
 
 
 def amount(number: float | Decimal) -> Amount:
-    """A number of credits to the hundredth; what is less is not told as nothing."""
+    """Format a number of credits to two decimals; tiny amounts become "<0.01" rather than zero."""
     return Amount("<0.01" if 0 < number < Decimal("0.005") else f"{number:,.2f}")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], total: int) -> Markup:
-    """Rows under headings; of very many the first.
+    """Return a table with a row of headings; only the first `MOST_ROWS` rows are shown.
 
     Args:
-        headings: one for each column.
-        rows: the values.
-        total: how many there are in all, told where not all are shown.
+        headings: The column headings.
+        rows: The values of each row.
+        total: The number of rows in all, mentioned if not all of them are shown.
     """
     shown = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False)]
     if not shown:
@@ -145,12 +145,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], total: int) ->
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value stands right-aligned in its column."""
+    """Return whether a value is right-aligned in its column."""
     return isinstance(value, int | float | Decimal | Amount) and not isinstance(value, bool)
 
 
 def properties(pairs: Iterable[tuple[str, Any]]) -> Markup:
-    """Names and values, one below the other."""
+    """Return names and values as a two-column table."""
     rows = "".join(
         f'{ROW}<th scope="row" style="{CELL}; {SOFT}; font-weight: 400">'
         f"{html.escape(cut(label(name), LONGEST_NAME))}</th>"
@@ -161,12 +161,12 @@ def properties(pairs: Iterable[tuple[str, Any]]) -> Markup:
 
 
 def card(title: str, pairs: Iterable[tuple[str, Any]], aside: str = "") -> Markup:
-    """One thing with its properties, and what stands beside them, as a picture.
+    """Return a card for one record: a title, its properties, and optionally something beside them.
 
     Args:
-        title: what it is called.
-        pairs: names and values.
-        aside: markup of what stands beside them.
+        title: The card's title.
+        pairs: Names and values.
+        aside: Markup to show beside them, e.g. a picture.
     """
     beside = f"<div>{aside}</div>" if aside else ""
     return Markup(
@@ -178,16 +178,16 @@ def card(title: str, pairs: Iterable[tuple[str, Any]], aside: str = "") -> Marku
 
 
 def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
-    """Pictures with a name and a word below each.
+    """Return pictures with a name and a short caption below each.
 
     Args:
-        tiles: picture, name and a word of each; of very many the first are shown.
-        total: how many there are in all.
+        tiles: Picture, name and caption of each; only the first `MOST_ROWS` are shown.
+        total: The number of tiles in all.
     """
     shown = [tile for tile, _ in zip(tiles, range(MOST_ROWS), strict=False)]
     if not shown:
         return note("Nothing here.")
-    made = "".join(
+    figures = "".join(
         f'<figure style="margin: 0; width: 112px">{picture(address, name, 112)}'
         f'<figcaption style="font-size: 12px; line-height: 1.35; padding-top: 4px; overflow-wrap: anywhere">'
         f'<div dir="auto" style="text-align: left">{html.escape(cut(name, LONGEST_NAME)) or ABSENT}</div>'
@@ -195,17 +195,18 @@ def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
         for address, name, word in shown
     )
     return Markup(
-        f'<div style="display: flex; flex-wrap: wrap; gap: 12px; padding: 4px 0">{made}</div>{more(total - len(shown))}'
+        f'<div style="display: flex; flex-wrap: wrap; gap: 12px; padding: 4px 0">{figures}</div>'
+        f"{more(total - len(shown))}"
     )
 
 
 def picture(address: str | None, name: str, size: int) -> Markup:
-    """A square picture; a place without one keeps its shape and shows the name's first letter.
+    """Return a square picture, or a square with the name's first letter if there is no picture.
 
     Args:
-        address: http, https, or an image as a data URL; anything else is not shown.
-        name: what it shows.
-        size: width and height in pixels.
+        address: An http, https or image data URL; anything else counts as no picture.
+        name: What the picture shows.
+        size: Width and height in pixels.
     """
     frame = f"width: {size}px; height: {size}px; border-radius: 6px; object-fit: cover; background: {SHADE}"
     if address is None or not is_picture(address):
@@ -221,7 +222,7 @@ def picture(address: str | None, name: str, size: int) -> Markup:
 
 
 def is_picture(address: str) -> bool:
-    """Whether an address may stand in a page as a picture's."""
+    """Return whether a URL is safe to use as a picture's source."""
     try:
         scheme = urlsplit(address).scheme
     except ValueError:
@@ -230,7 +231,7 @@ def is_picture(address: str) -> bool:
 
 
 def player(media_type: str, base64: str, name: str = "") -> Markup:
-    """A player for a short sound, which is in the page itself."""
+    """Return an audio player for a short sound that is embedded in the page."""
     return Markup(
         f'<audio controls preload="metadata" aria-label="{html.escape(name)}" '
         f'style="height: 32px; width: 240px; vertical-align: middle" '
@@ -238,20 +239,20 @@ def player(media_type: str, base64: str, name: str = "") -> Markup:
     )
 
 
-def figure(number: str, what: str) -> Markup:
-    """One number, large, and what it is."""
+def figure(number: str, caption: str) -> Markup:
+    """Return a large number with a caption."""
     return Markup(
         f'<div style="overflow-wrap: anywhere"><span style="font-size: 28px; line-height: 1.3; font-weight: 600; '
         f'font-variant-numeric: tabular-nums">{html.escape(number)}</span> '
-        f'<span style="{SOFT}">{html.escape(what)}</span></div>'
+        f'<span style="{SOFT}">{html.escape(caption)}</span></div>'
     )
 
 
-def note(said: str) -> Markup:
-    """A line of small print."""
-    return Markup(f'<div style="{SOFT}; padding: 4px 0">{html.escape(said)}</div>')
+def note(content: str) -> Markup:
+    """Return a line of small print."""
+    return Markup(f'<div style="{SOFT}; padding: 4px 0">{html.escape(content)}</div>')
 
 
 def more(count: int) -> str:
-    """That there are more than are shown."""
+    """Return a note that `count` more aren't shown; empty if there are none."""
     return note(f"and {count:,} more") if count > 0 else ""

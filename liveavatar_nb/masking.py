@@ -1,4 +1,4 @@
-"""Takes secrets out of what is kept, logged or shown."""
+"""Masks secrets in everything that is kept, logged or shown."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from . import config
 
 SECRET_NAME: Final = re.compile(r"(token|secret|secret_value|api_key|password|ws_url)s?$", re.IGNORECASE)
 MASK: Final = "<masked>"
-SHORTEST_SECRET: Final = 4  # characters: what is shorter is found in any text
-ECHOES: Final = ("input", "ctx")  # of a 422's details: what was sent comes back in them
+SHORTEST_SECRET: Final = 4  # characters: a shorter one would match in any text
+ECHOES: Final = ("input", "ctx")  # fields of a 422's details that echo the request
 
-MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # what was cut
+MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # stands for what was cut
 DEEPEST: Final = 40  # levels of JSON that are kept
-MOST_OPEN: Final = 200  # lists and objects: with fewer none is too deep for who writes it out
-# secrets in words, by what stands before them; and what begins like a LiveKit token
+MOST_OPEN: Final = 200  # lists and objects: with fewer of them nothing is nested too deeply to be encoded
+# secrets within text, recognised by the words before them; and anything that looks like a LiveKit token
 IN_WORDS: Final = re.compile(
     r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
     r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
     re.IGNORECASE,
 )
-SHORTEST_IN_WORDS: Final = 14  # characters: a name and a secret
-CUT_MARGIN: Final = 4096  # characters: no secret is longer, so that a cut leaves no half of one
+SHORTEST_IN_WORDS: Final = 14  # characters: a shorter text can't contain a name and a secret
+CUT_MARGIN: Final = 4096  # characters: no secret is longer, so a cut never leaves part of one
 
 
 class Hole(str):
-    """Stands for a secret in what is shown; the text is the name of an environment variable for it."""
+    """A placeholder for a secret in shown code: the name of an environment variable that holds it."""
 
     __slots__ = ()
 
@@ -40,46 +40,46 @@ class Hole(str):
 
 
 def secrets_in(data: Any) -> list[str]:
-    """The secrets in a body, by the names of its fields."""
+    """Return the secrets in a body, found by the names of its fields."""
     found: list[str] = []
     replaced(data, lambda name, secret: found.append(secret))
     return found
 
 
 def without_secrets(data: Any, secrets: Iterable[str] = ()) -> Any:
-    """The same data with each secret masked; what a 422 echoes of the request is left out.
+    """Return the data with each secret masked, and without the fields of a 422 that echo the request.
 
     Args:
-        data: JSON.
-        secrets: those that it may quote anywhere in its words, besides the ones that their fields' names tell.
+        data: JSON data.
+        secrets: Secrets to mask anywhere in the text, in addition to those in fields with a secret's name.
     """
-    named = replaced(data, lambda name, secret: MASK, leave_out=ECHOES)
+    masked = replaced(data, lambda name, secret: MASK, leave_out=ECHOES)
     known = {secret.strip() for secret in secrets}
     # the longest first: one may be the beginning of another
-    return _unquoted(named, sorted((one for one in known if len(one) >= SHORTEST_SECRET), key=len, reverse=True))
+    return _mask(masked, sorted((secret for secret in known if len(secret) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
-def _unquoted(data: Any, secrets: Sequence[str]) -> Any:
+def _mask(data: Any, secrets: Sequence[str]) -> Any:
     if isinstance(data, str):
         for secret in secrets:
             data = data.replace(secret, MASK)
     elif isinstance(data, dict):
-        return {_unquoted(name, secrets): _unquoted(value, secrets) for name, value in data.items()}
+        return {_mask(name, secrets): _mask(value, secrets) for name, value in data.items()}
     elif isinstance(data, list):
-        return [_unquoted(item, secrets) for item in data]
+        return [_mask(item, secrets) for item in data]
     return data
 
 
 def replaced(
     data: Any, fill: Callable[[str, str], Any], *, leave_out: tuple[str, ...] = (), field_name: str = ""
 ) -> Any:
-    """A copy of JSON data in which `fill(name, text)` stands for each text that the name of its field calls secret.
+    """Return a copy of JSON data with each text in a secret field replaced by `fill(name, text)`.
 
     Args:
-        data: JSON.
-        fill: gives what stands for a secret.
-        leave_out: names of fields that are dropped.
-        field_name: of the field that holds the data; all texts in a secret field are secret.
+        data: JSON data.
+        fill: Returns the replacement for a secret.
+        leave_out: Names of fields to drop.
+        field_name: The field that holds the data; if its name is a secret's, every text in it is secret.
     """
     is_secret = SECRET_NAME.search(field_name) is not None
     if isinstance(data, Mapping):
@@ -94,23 +94,23 @@ def replaced(
 
 
 def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] = ()) -> bytes:
-    """JSON as it may be kept, encoded: secrets masked, and cut where it is large, which it says.
+    """Encode JSON data for keeping, with secrets masked and large data cut (marked by an ellipsis).
 
     Args:
-        data: JSON.
-        secrets: those that it may quote anywhere, besides the ones that names of fields and the words around tell.
-        leave_out: names of fields that are dropped.
+        data: JSON data.
+        secrets: Secrets to mask anywhere, in addition to those recognised by a field's name or the words before them.
+        leave_out: Names of fields to drop.
     """
-    known = [one for one in secrets if len(one) >= SHORTEST_SECRET]
+    known = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
     try:
         plain = msgspec.json.encode(data)
     except (TypeError, ValueError, RecursionError):
-        # half of a surrogate pair, as of a cut emoji, or what is no JSON
+        # a lone surrogate (an emoji cut in half), or not JSON at all
         plain = None
     is_large = plain is None or len(plain) > config.WIRE_PAYLOAD
     hints = plain is None or _hints_at_secrets(plain)
     is_deep = plain is None or plain.count(b"[") + plain.count(b"{") > MOST_OPEN
-    # many times as fast as a walk through it, which few answers need
+    # many times faster than a walk through the data, which few answers need
     if plain is not None and not (is_large or is_deep or hints or leave_out or _quotes(plain, known)):
         return plain
     known.sort(key=len, reverse=True)  # the longest first: one may be the beginning of another
@@ -122,7 +122,7 @@ def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] =
 
 
 def _hints_at_secrets(encoded: bytes) -> bool:
-    """Whether there is anything that `SECRET_NAME` or `IN_WORDS` could find."""
+    """Return whether `SECRET_NAME` or `IN_WORDS` could match anything."""
     low = encoded.lower()
     return (
         b"token" in low
@@ -137,18 +137,18 @@ def _hints_at_secrets(encoded: bytes) -> bool:
 
 
 def _quotes(encoded: bytes, secrets: Iterable[str]) -> bool:
-    """Whether one of these secrets is in it, in JSON's spelling."""
+    """Return whether any of these secrets occurs in the JSON, escaped as JSON escapes it."""
     return any(msgspec.json.encode(secret)[1:-1] in encoded for secret in secrets)
 
 
 class _Copier:
-    """Copies JSON without its secrets, and of what is large as much as there is room for.
+    """Copies JSON data without its secrets, and large data only up to a size limit.
 
     Args:
-        secrets: those that are known, the longest first.
-        leave_out: names of fields that are dropped.
-        is_large: texts are cut, and so is what has no room.
-        hints: there may be secrets that are not known.
+        secrets: The known secrets, longest first.
+        leave_out: Names of fields to drop.
+        is_large: Whether to cut long texts, and everything beyond the size limit.
+        hints: Whether there may be unknown secrets.
     """
 
     def __init__(self, secrets: Sequence[str], leave_out: tuple[str, ...], *, is_large: bool, hints: bool) -> None:
@@ -176,10 +176,10 @@ class _Copier:
         return str(value)
 
     def _mapping(self, value: Mapping[Any, Any], depth: int, *, is_secret: bool) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+        copied: dict[str, Any] = {}
         for count, (name, item) in enumerate(value.items()):
             if (self._is_large and self._room <= 0) or depth > DEEPEST:
-                made[MORE] = f"{len(value) - count:,} more"
+                copied[MORE] = f"{len(value) - count:,} more"
                 break
             if name in self._leave_out:
                 continue
@@ -188,24 +188,24 @@ class _Copier:
                 known = self._names[name] = text, SECRET_NAME.search(text) is not None
             shown, names_secret = known
             self._room -= len(shown) + 4  # quotes, colon, comma
-            made[shown] = self.copy(item, depth, is_secret=is_secret or names_secret)
-        return made
+            copied[shown] = self.copy(item, depth, is_secret=is_secret or names_secret)
+        return copied
 
     def _list(self, value: Sequence[Any], depth: int, *, is_secret: bool) -> list[Any]:
-        made: list[Any] = []
+        copied: list[Any] = []
         for count, item in enumerate(value):
             if (self._is_large and self._room <= 0) or depth > DEEPEST:
-                made.append(f"{MORE} {len(value) - count:,} more")
+                copied.append(f"{MORE} {len(value) - count:,} more")
                 break
-            made.append(self.copy(item, depth, is_secret=is_secret))
-        return made
+            copied.append(self.copy(item, depth, is_secret=is_secret))
+        return copied
 
     def _text(self, text: str) -> str:
         length = len(text)
         is_long = self._is_large and length > config.WIRE_TEXT
         if is_long:
             if " " not in text[: config.WIRE_TEXT]:
-                return f"<{length:,} characters>"  # a picture or a sound: nobody reads it
+                return f"<{length:,} characters>"  # encoded picture or sound: nobody reads it
             text = text[: config.WIRE_TEXT + CUT_MARGIN]
         for secret in self._secrets:
             if secret in text:

@@ -1,8 +1,7 @@
-"""Whether a value is what the contract takes, told by the type of a parameter: pure, before anything is sent.
+"""Checks arguments against the contract before anything is sent, using only the types of the parameters.
 
-A parameter's type says it all: `Literal` for an enum, `Annotated[int, Meta(ge=1, le=100)]` for a range, a
-`TypedDict` for a nested object. A value that does not fit is an `InvalidArgument` that names the field and the
-nearest value that does.
+`Literal` stands for an enum, `Annotated[int, Meta(ge=1, le=100)]` for a range, a `TypedDict` for a nested object.
+An invalid value raises an `InvalidArgument` that names the field and the nearest valid value.
 """
 
 from __future__ import annotations
@@ -40,21 +39,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 UUID_PATTERN: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-SHOWN: Final = 60  # characters of a wrong value in an error
+SHOWN: Final = 60  # characters of an invalid value to show in an error
 
 KINDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
 
 def check(value: Any, kind: Any, field: str) -> Any:
-    """`value` as it is sent: plain JSON data.
+    """Return `value` as it will be sent: plain JSON data.
 
     Args:
-        value: what the caller gave.
-        kind: the parameter's type.
-        field: its name, for the error.
+        value: The caller's argument.
+        kind: The parameter's type.
+        field: The parameter's name, for the error.
 
     Raises:
-        InvalidArgument: it does not fit; `field` and the message name it, the remedy the nearest value that does.
+        InvalidArgument: The value is invalid. `field` and the message name it, and the remedy the nearest valid value.
     """
     origin = get_origin(kind)
     if origin is Annotated:
@@ -70,7 +69,7 @@ def check(value: Any, kind: Any, field: str) -> Any:
         return check(value, get_args(kind)[0], field)
     if origin is list:
         if not isinstance(value, list | tuple):
-            raise _wrong(field, "a list", value)
+            raise _invalid(field, "a list", value)
         return [check(item, get_args(kind)[0], f"{field}[{index}]") for index, item in enumerate(value)]
     if origin is dict:
         return _mapping(value, get_args(kind)[1], field)
@@ -80,21 +79,21 @@ def check(value: Any, kind: Any, field: str) -> Any:
 
 
 def one_of(field: str, value: Any, choices: Iterable[Any]) -> Any:
-    """`value`, if it is one of `choices`.
+    """Return `value` if it is one of `choices`.
 
     Raises:
-        InvalidArgument: it is not; the remedy names the one that is most like it.
+        InvalidArgument: It isn't; the remedy names the most similar choice.
     """
     allowed = list(choices)
     if isinstance(value, str) and value in allowed:
         return value
     wanted = repr(allowed[0]) if len(allowed) == 1 else f"one of {', '.join(map(str, allowed))}"
-    raise _wrong(field, wanted, value, near=repr(nearest(str(value), map(str, allowed))))
+    raise _invalid(field, wanted, value, near=repr(nearest(str(value), map(str, allowed))))
 
 
 def nearest(text: str, choices: Iterable[str], *, cutoff: float = 0.0) -> str | None:
-    """The choice that is most like `text`, in any case."""
-    import difflib  # noqa: PLC0415 (for an error only)
+    """Return the choice most similar to `text`, ignoring case."""
+    import difflib  # noqa: PLC0415 (only needed for errors)
 
     folded = {choice.casefold(): choice for choice in choices}
     found = difflib.get_close_matches(text.casefold(), folded, n=1, cutoff=cutoff)
@@ -102,7 +101,7 @@ def nearest(text: str, choices: Iterable[str], *, cutoff: float = 0.0) -> str | 
 
 
 def masked_text(secret: Any) -> Any:
-    """A secret of a caller's as what shows itself to nobody; what is no text stays, for `check` to refuse."""
+    """Wrap a caller's secret in `Masked`; return anything but text unchanged, for `check` to reject."""
     return Masked(secret) if isinstance(secret, str) else secret
 
 
@@ -113,14 +112,14 @@ def _any_of(value: Any, kinds: tuple[Any, ...], field: str) -> Any:
         return UNSET
     real = [kind for kind in kinds if kind not in (NoneType, UnsetType)]
     if isinstance(value, Mapping):
-        # objects of several forms say by their `provider` which of them they are
+        # `provider` tells which of several object types this is
         real = [kind for kind in real if _is_tagged(kind, value)] or real
     failure: InvalidArgument | None = None
     for kind in real:
         try:
             return check(value, kind, field)
-        except InvalidArgument as refused:
-            failure = failure or refused
+        except InvalidArgument as invalid:
+            failure = failure or invalid
     assert failure is not None
     raise failure
 
@@ -140,21 +139,21 @@ def _plain(value: Any, kind: Any, field: str) -> Any:
             return str(value)
         if isinstance(value, str):
             return _sendable(str(value), field)
-        raise _wrong(field, "text", value, near=_id_of(value))
+        raise _invalid(field, "text", value, near=_id_of(value))
     number = None if isinstance(value, bool) else _number(value)
     if kind is bool:
         if isinstance(value, bool):
             return value
-        raise _wrong(field, "True or False", value)
+        raise _invalid(field, "True or False", value)
     if kind is int and number is not None and number.is_integer():
         return int(value)
     if kind is float and number is not None and math.isfinite(number):
         return value if isinstance(value, int | float) else number
-    raise _wrong(field, KINDS[kind], value, near=_number_in(value, kind))
+    raise _invalid(field, KINDS[kind], value, near=_number_in(value, kind))
 
 
 def _number(value: Any) -> float | None:
-    """The value as a number; None where it is none, or larger than any that is meant."""
+    """Return the value as a float, or None if it isn't a number or is too large for one."""
     if not (hasattr(value, "__index__") or hasattr(value, "__float__")):
         return None
     try:
@@ -170,7 +169,9 @@ def _sendable(text: str, field: str) -> str:
         at = failure.start
         del text, failure
         raise InvalidArgument(
-            f"{field} holds half a character at position {at}, as of an emoji that was cut.", field=field
+            f"{field} contains half a character at position {at}.",
+            remedy="It may be an emoji that was cut in two; remove it.",
+            field=field,
         ) from None
     return text
 
@@ -178,12 +179,12 @@ def _sendable(text: str, field: str) -> str:
 def _within(value: Any, limits: Meta, field: str) -> Any:
     if isinstance(value, str):
         if limits.pattern is not None and not re.fullmatch(limits.pattern, value):
-            raise _wrong(field, "an id (a UUID)", value, near=_uuid_in(value))
+            raise _invalid(field, "an id (a UUID)", value, near=_uuid_in(value))
         if limits.min_length and len(value.strip()) < limits.min_length:
             raise InvalidArgument(f"{field} must not be empty.", field=field)
         if limits.max_length is not None and len(value) > limits.max_length:
             raise InvalidArgument(
-                f"{field} must be at most {limits.max_length} characters, these are {len(value)}.",
+                f"{field} must be at most {limits.max_length} characters long, not {len(value)}.",
                 remedy=f"Shorten it by {len(value) - limits.max_length}.",
                 field=field,
             )
@@ -195,62 +196,60 @@ def _within(value: Any, limits: Meta, field: str) -> Any:
                 f"{low:g} or more" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
             )
             near = low if low is not None and value < low else high
-            raise _wrong(field, span, value, near=f"{near:g}")
+            raise _invalid(field, span, value, near=f"{near:g}")
     elif limits.max_length is not None and len(value) > limits.max_length:
-        raise InvalidArgument(
-            f"{field} must have at most {limits.max_length} entries, these are {len(value)}.", field=field
-        )
+        raise InvalidArgument(f"{field} must have at most {limits.max_length} entries, not {len(value)}.", field=field)
     return value
 
 
 def _mapping(value: Any, kind: Any, field: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise _wrong(field, "a dict", value)
+        raise _invalid(field, "a dict", value)
     for name in value:
         if not isinstance(name, str):
-            raise _wrong(f"a key of {field}", "text", name)
+            raise _invalid(f"a key of {field}", "text", name)
     return {name: check(item, kind, f"{field}.{name}") for name, item in value.items()}
 
 
 def _fields(value: Any, kind: Any, field: str) -> dict[str, Any]:
     hints = get_type_hints(kind, include_extras=True)
     if hasattr(value, "to_dict"):
-        # a record of a newer service may hold more than can be sent
+        # records from a newer service may have fields that can't be sent
         value = {name: item for name, item in value.to_dict().items() if name in hints}
     if not isinstance(value, Mapping):
-        raise _wrong(field, f"a dict with {', '.join(hints)}", value, is_shown=False)
+        raise _invalid(field, f"a dict with {', '.join(hints)}", value, is_shown=False)
     for name in value:
         if name not in hints:
             raise unknown(f"{field}.{name}", str(name), hints, f"{field} has no field {name!r}.")
     for name in kind.__required_keys__:
         if name not in value:
-            raise InvalidArgument(f"{field}.{name} is missing.", remedy=f"{field} needs it.", field=f"{field}.{name}")
+            raise InvalidArgument(f"{field}.{name} is missing.", remedy="Add it.", field=f"{field}.{name}")
     return {name: check(item, hints[name], f"{field}.{name}") for name, item in value.items()}
 
 
 def unknown(field: str, name: str, known: Iterable[str], message: str) -> InvalidArgument:
-    """The error for a name that nothing has, with the nearest one that there is."""
+    """Return the error for an unknown name, with the most similar known one."""
     names = list(known)
     near = nearest(name, names, cutoff=0.5)
-    told = f"Did you mean {near!r}?" if near else f"There are: {', '.join(names)}." if names else ""
-    return InvalidArgument(message, remedy=told, field=field)
+    remedy = f"Did you mean {near!r}?" if near else f"Use one of: {', '.join(names)}." if names else ""
+    return InvalidArgument(message, remedy=remedy, field=field)
 
 
-def _wrong(field: str, wanted: str, value: Any, near: str | None = None, *, is_shown: bool = True) -> InvalidArgument:
-    # a secret in the wrong form is still a secret
+def _invalid(field: str, wanted: str, value: Any, near: str | None = None, *, is_shown: bool = True) -> InvalidArgument:
+    # an invalid secret is still a secret
     is_shown = is_shown and isinstance(value, str | int | float | None) and not SECRET_NAME.search(field)
-    told = repr(value) if is_shown else type(value).__name__
-    if len(told) > SHOWN:
-        told = f"{told[:SHOWN]}..."
+    shown = repr(value) if is_shown else type(value).__name__
+    if len(shown) > SHOWN:
+        shown = f"{shown[:SHOWN]}..."
     return InvalidArgument(
-        f"{field} must be {wanted}, not {told}.", remedy=f"Did you mean {near}?" if near else "", field=field
+        f"{field} must be {wanted}, not {shown}.", remedy=f"Did you mean {near}?" if near else "", field=field
     )
 
 
 def strict(method: Callable[P, R]) -> Callable[P, R]:
-    """The method, refusing in words what it does not take; its names, types and docstring stay visible.
+    """Wrap a method so that it raises `InvalidArgument` instead of `TypeError` for wrong arguments.
 
-    Of a class, `__init__` is told by the class's name.
+    Its signature, types and docstring stay visible. Errors about `__init__` use the class's name.
     """
     name = method.__qualname__.split(".")[-2] if method.__name__ == "__init__" else method.__name__
 
@@ -259,13 +258,13 @@ def strict(method: Callable[P, R]) -> Callable[P, R]:
         try:
             return method(*args, **kwargs)
         except TypeError:
-            refused = misfit(method, args[1:], kwargs, name)
-            if refused is None:
+            invalid = misfit(method, args[1:], kwargs, name)
+            if invalid is None:
                 raise
         finally:
-            # a traceback that shows local variables must not show a secret among them
+            # keep secrets out of tracebacks that print local variables
             del args, kwargs
-        raise refused
+        raise invalid
 
     return wrapper
 
@@ -273,41 +272,41 @@ def strict(method: Callable[P, R]) -> Callable[P, R]:
 def misfit(
     method: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], called: str | None = None
 ) -> InvalidArgument | None:
-    """The error for arguments that a method does not take, with the nearest name; None where it takes them.
+    """Return the error for arguments that a method doesn't accept, or None if it accepts them.
 
     Args:
-        method: with `self` as its first parameter.
-        args: without `self`.
-        kwargs: by name.
-        called: what it is called; its own name when not given.
+        method: A function with `self` as its first parameter.
+        args: The positional arguments, without `self`.
+        kwargs: The keyword arguments.
+        called: The name to use in the error. Defaults to the method's own.
     """
     called = called or method.__name__
     signature = inspect.signature(method)
     known = list(signature.parameters)[1:]
     for name in kwargs:
         if name not in known:
-            return unknown(name, name, known, f"{called}() takes no {name!r}.")
+            return unknown(name, name, known, f"{called}() has no parameter {name!r}.")
     try:
         signature.bind(None, *args, **kwargs)
     except TypeError as failure:
-        wanted = ", ".join(_shown(one) for one in list(signature.parameters.values())[1:])
-        return InvalidArgument(f"{called}(): {failure}.", remedy=f"It takes: {wanted}." if wanted else "")
+        accepted = ", ".join(_written(parameter) for parameter in list(signature.parameters.values())[1:])
+        return InvalidArgument(f"{called}(): {failure}.", remedy=f"It takes: {accepted}." if accepted else "")
     return None
 
 
-def not_async(owner: object, name: str, of_the_sync_face: Collection[str]) -> AttributeError:
-    """The error for an attribute that an async object lacks; of what its sync face has, with the way there."""
-    told = f"{type(owner).__name__!r} object has no attribute {name!r}"
-    if name in of_the_sync_face:
-        told += (
-            ": a page's clicks are done on the loop of a LiveAvatar, also while a cell runs. "
-            "Take LiveAvatar() in place of AsyncLiveAvatar()"
+def not_async(owner: object, name: str, sync_names: Collection[str]) -> AttributeError:
+    """Return the error for an attribute that an async object lacks; if the sync API has it, say so."""
+    message = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    if name in sync_names:
+        message += (
+            ". Widgets need LiveAvatar's own event loop, which runs even while a cell does. "
+            "Use LiveAvatar() instead of AsyncLiveAvatar()"
         )
-    return AttributeError(told, name=name, obj=owner)
+    return AttributeError(message, name=name, obj=owner)
 
 
-def _shown(parameter: inspect.Parameter) -> str:
-    """A parameter as it is written in a call."""
+def _written(parameter: inspect.Parameter) -> str:
+    """Return a parameter as it is written in a call."""
     is_optional = parameter.default is not inspect.Parameter.empty
     return (
         f"{parameter.name}={parameter.default!r}" if is_optional else str(parameter.replace(annotation=parameter.empty))

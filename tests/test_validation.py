@@ -39,7 +39,7 @@ WRONG: list[tuple[Wrong, str | None, str]] = [
     (lambda api: api.voices.list(page=0), "page", "Did you mean 1?"),
     (lambda api: api.voices.list(page=True), "page", "whole number"),
     (lambda api: api.voices.list(voice_type="Private"), "voice_type", "Did you mean 'private'?"),
-    (lambda api: api.voices.list(kind="private"), "kind", "takes no 'kind'"),
+    (lambda api: api.voices.list(kind="private"), "kind", "has no parameter 'kind'"),
     (lambda api: api.voices.list(pagesize=3), "pagesize", "Did you mean 'page_size'?"),
     (lambda api: api.sessions.list(type="ended"), "type", "active, historic"),
     (lambda api: api.voices.get(""), "voice_id", "must be an id"),
@@ -180,7 +180,7 @@ async def test_a_secret_in_a_wrong_form_is_not_shown() -> None:
     ("fields", "told"),
     [
         ({"mode": "FULL", "avatar_persona": {"language": "de"}}, "never answer"),
-        ({"is_sandbox": True}, "sandbox takes only"),
+        ({"is_sandbox": True}, "sandbox only accepts"),
     ],
 )
 async def test_what_is_allowed_and_not_meant_is_a_warning_at_the_callers_line(
@@ -272,9 +272,12 @@ def test_anything_at_all_is_taken_or_refused(kind: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda la: la.start("Silas", minutes=5), "start() takes no 'minutes'. Did you mean 'max_minutes'?"),
+        (lambda la: la.start("Silas", minutes=5), "start() has no parameter 'minutes'. Did you mean 'max_minutes'?"),
         (lambda la: la.stop_sessions("all"), "stop_sessions(): too many positional arguments."),
-        (lambda la: la.api.create_streaming_session(token=CANARY), "takes no 'token'. Did you mean 'livekit_token'?"),
+        (
+            lambda la: la.api.create_streaming_session(token=CANARY),
+            "has no parameter 'token'. Did you mean 'livekit_token'?",
+        ),
         (lambda la: la.api.sessions.start("id"), "missing a required argument: 'session_token'"),
     ],
 )
@@ -286,14 +289,19 @@ def test_the_sync_face_refuses_what_it_does_not_take(call: Wrong, told: str) -> 
 
 
 NEAREST: list[tuple[Any, dict[str, Any], str, str]] = [
-    (NewContext, {"name": "a", "promt": "b"}, "promt", "NewContext() takes no 'promt'. Did you mean 'prompt'?"),
+    (NewContext, {"name": "a", "promt": "b"}, "promt", "NewContext() has no parameter 'promt'. Did you mean 'prompt'?"),
     (NewContext, {"name": "a", "prompt": 3}, "prompt", "prompt must be text, not 3."),
     (NewContext, {"name": "a", "prompt": "b", "opening_text": True}, "opening_text", "must be text"),
     (NewContext, {"name": "a", "prompt": "b", "links": {}}, "links", "must be a list"),
-    (Room, {"nme": "Hall"}, "nme", "Room() takes no 'nme'. Did you mean 'name'?"),
-    (AsyncRoom, {"api_secrt": CANARY}, "api_secrt", "AsyncRoom() takes no 'api_secrt'. Did you mean 'api_secret'?"),
-    (LiveAvatar, {"api_ky": CANARY}, "api_ky", "LiveAvatar() takes no 'api_ky'. Did you mean 'api_key'?"),
-    (AsyncLiveAvatar("a-key").start, {"sandbox": True}, "sandbox", "start() takes no 'sandbox'"),
+    (Room, {"nme": "Hall"}, "nme", "Room() has no parameter 'nme'. Did you mean 'name'?"),
+    (
+        AsyncRoom,
+        {"api_secrt": CANARY},
+        "api_secrt",
+        "AsyncRoom() has no parameter 'api_secrt'. Did you mean 'api_secret'?",
+    ),
+    (LiveAvatar, {"api_ky": CANARY}, "api_ky", "LiveAvatar() has no parameter 'api_ky'. Did you mean 'api_key'?"),
+    (AsyncLiveAvatar("a-key").start, {"sandbox": True}, "sandbox", "start() has no parameter 'sandbox'"),
 ]
 
 

@@ -1,6 +1,6 @@
-"""Anything audible as the service takes it: 24 kHz mono PCM16, piece by piece.
+"""Converts any kind of audio to what the service accepts: 24 kHz mono PCM16, piece by piece.
 
-Importing it is cheap: numpy, soxr and PyAV come with the first sound that is opened.
+Importing this package is cheap: numpy, soxr and PyAV are only imported when the first sound is opened.
 """
 
 from .limits import SAMPLE_BYTES, SAMPLE_RATE

@@ -1,4 +1,4 @@
-"""Arrays, and whatever numpy can see as one, as blocks of samples."""
+"""Turns arrays, and whatever numpy can convert to one, into blocks of samples."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Samples: TypeAlias = NDArray[Any]
 
 
 class Block(NamedTuple):
-    """A stretch of sound of bounded size.
+    """A block of samples of bounded size.
 
     Args:
-        rate: Hz.
-        samples: of the shape (n, channels), of any real type.
+        rate: The sample rate in Hz.
+        samples: An array of the shape (n, channels) and any real type.
     """
 
     rate: float
@@ -29,28 +29,28 @@ class Block(NamedTuple):
 
 
 def is_number(value: object) -> bool:
-    """Whether it is a real number."""
+    """Return whether a value is a real number."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def check_rate(rate: Any, label: str) -> float:
-    """A rate in Hz.
+    """Return a sample rate in Hz as a float.
 
     Raises:
-        AudioError: it is none, or one that cannot be resampled.
+        AudioError: It isn't a number, or it can't be resampled.
     """
     if not is_number(rate):
-        raise AudioError(f"{label} has a rate that is no number of Hz, but {type(rate).__name__}.", field="rate")
+        raise AudioError(f"{label} has a rate that is not a number of Hz but {type(rate).__name__}.", field="rate")
     if not math.isfinite(rate) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(
-            f"{label} has a rate of {rate:,g} Hz; rates from {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz can be read.",
+            f"{label} has a rate of {rate:,g} Hz; only {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz are supported.",
             field="rate",
         )
     return float(rate)
 
 
 def blocks(array: Samples, rate: float) -> Iterator[Block]:
-    """An array of the shape (n,) or (n, channels), walked in slices."""
+    """Yield an array of the shape (n,) or (n, channels) in blocks."""
     frames = array.reshape(-1, 1) if array.ndim == 1 else array
     most = max(1, min(int(rate * BLOCK_SECONDS), BLOCK_BYTES // (array.itemsize * frames.shape[1])))
     for start in range(0, len(frames), most):
@@ -58,45 +58,51 @@ def blocks(array: Samples, rate: float) -> Iterator[Block]:
 
 
 def array_of(audio: Any, label: str) -> Samples:
-    """What numpy makes of an array or of a list of numbers.
+    """Return an array, or a list of numbers, as a numpy array.
 
     Raises:
-        AudioError: it is not of a type or shape that sound has.
+        AudioError: Its type or shape isn't valid for samples.
     """
     try:
         array = np.asarray(audio)
     except Exception as failure:
-        raise AudioError(f"{label} gives no array: {failure}.", remedy="Pass a NumPy array.") from failure
+        raise AudioError(
+            f"{label} can't be converted to an array: {failure}.", remedy="Pass a NumPy array."
+        ) from failure
     if array.dtype.kind not in "iuf":
         raise AudioError(
-            f"{label} is of the type {array.dtype}; samples are real numbers.",
+            f"{label} has the type {array.dtype}, but samples must be real numbers.",
             remedy="Pass floats up to 1.0, or integers that fill their type's range.",
         )
     if array.ndim == 0:
-        raise AudioError(f"{label} is a single number; samples come in arrays.")
+        raise AudioError(f"{label} is a single number.", remedy="Pass an array of samples.")
     if array.ndim > 2 or 0 in array.shape[1:]:
-        raise AudioError(f"{label} is of the shape {array.shape}; samples are (n,) or (n, channels).")
+        raise AudioError(f"{label} has the shape {array.shape}, but must be (n,) or (n, channels).")
     if array.ndim == 2:
         rows, columns = array.shape
         if columns > PLAUSIBLE_CHANNELS and columns > rows > 0:
             raise AudioError(
-                f"{label} is of the shape {array.shape}: that looks like (channels, n), and is to be (n, channels).",
+                f"{label} has the shape {array.shape}, which looks like (channels, n) but must be (n, channels).",
                 remedy="Pass audio.T.",
             )
         if columns > MOST_CHANNELS:
-            raise AudioError(f"{label} has {columns} channels; {MOST_CHANNELS} at most can be read.")
+            raise AudioError(f"{label} has {columns} channels; at most {MOST_CHANNELS} are supported.")
     return array
 
 
 def array_of_list(values: Sequence[Any], label: str) -> Samples:
-    """What a plain list of numbers is: floats, or whole numbers of 16 bit."""
+    """Return a plain list of numbers as an array of floats or of 16-bit integers.
+
+    Raises:
+        AudioError: It contains integers that don't fit 16 bits.
+    """
     array = array_of(values, label)
     if array.dtype.kind == "f":
         return array
     limits = np.iinfo(np.int16)
     if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
         raise AudioError(
-            f"{label} holds whole numbers that do not fit 16 bit, and does not say of how many bits they are.",
-            remedy="Pass numpy.array(samples, dtype=...), where the type's range is full scale.",
+            f"{label} contains integers that don't fit 16 bits, and a list can't say how many bits they have.",
+            remedy="Pass numpy.array(samples, dtype=...) with a type whose range is full scale.",
         )
     return array.astype(np.int16)

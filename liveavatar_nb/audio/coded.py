@@ -1,4 +1,4 @@
-"""mp3, ogg, flac, m4a and the sound of videos, by PyAV (the extra `audio`)."""
+"""Decodes mp3, ogg, flac, m4a and the sound of videos with PyAV (the extra `audio`)."""
 
 from __future__ import annotations
 
@@ -20,67 +20,67 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MICROSECONDS: Final = 1_000_000  # FFmpeg's unit for the length of a file
-LENIENT_ANYWAY: Final = 19  # the version of PyAV from which titles are never an error
+LENIENT_ANYWAY: Final = 19  # from this version of PyAV on, titles are never an error
 
-Told = Callable[[float, float | None], None]
+OnFormat = Callable[[float, float | None], None]
 
 
-def blocks(reader: Reader, kind: Kind, notes: list[str], told: Told) -> Iterator[Block]:
-    """Decodes a file, each block as soon as the bytes for it are there.
+def blocks(reader: Reader, kind: Kind, notes: list[str], on_format: OnFormat) -> Iterator[Block]:
+    """Decode a file, yielding each block as soon as its bytes are available.
 
     Args:
-        reader: stands at its beginning.
-        kind: what it is.
-        notes: where it is said what could not be decoded.
-        told: takes its rate in Hz, and its length in seconds where that is known beforehand.
+        reader: A reader at the beginning of the file.
+        kind: The kind of file.
+        notes: The list to add a note to if something can't be decoded.
+        on_format: Called with the rate in Hz, and with the length in seconds or None if it isn't known in advance.
 
     Raises:
-        AudioError: PyAV is not installed, or the file cannot be decoded.
+        AudioError: PyAV is not installed, or the file can't be decoded.
     """
-    what = f"{reader.label} is {kind.words}"
+    subject = f"{reader.label} is {kind.words}"
     try:
         import av  # noqa: PLC0415 (an extra, and slow to import)
     except ImportError:
         raise AudioError(
-            f"{what}, for which PyAV is not installed.",
+            f"{subject}, and reading it needs PyAV, which is not installed.",
             remedy='Run `pip install "liveavatar-nb[audio]"`, or convert it to WAV.',
         ) from None
     if kind is MP4 and not reader.seekable():
-        _expect_index(reader, what)
-    # of parts smaller than a frame FFmpeg loses the first one
+        _require_index_first(reader, subject)
+    # FFmpeg loses the first part if parts are smaller than a frame
     reader.peek(FIRST_LOOK)
     try:
-        # the format is given, so that nothing is opened which only looks like sound, as a playlist of addresses
+        # set the format, so that FFmpeg never opens something else, such as a playlist of URLs
         options = {"probesize": str(FIRST_LOOK)} if kind in (MP3, AAC) else {}
-        # titles in no known encoding end no sound; from PyAV 19 on that is not even asked
+        # a title in an unknown encoding must not stop the sound; from PyAV 19 on it never does
         lenient: Any = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < LENIENT_ANYWAY else {}
         with av.open(reader, mode="r", format=kind.format, options=options, **lenient) as container:
-            stream = _stream(container, what)
+            stream = _audio_stream(container, subject)
             # the length of bare AAC would be a guess from its first frames
-            told(stream.rate, None if kind is AAC else _seconds(container, stream))
-            decoded = _decoded(container, stream, what, notes)
-            # from a stream each frame is handed on at once, from a file, which is all there, many together
-            yield from _joined(decoded) if reader.seekable() else decoded
+            on_format(stream.rate, None if kind is AAC else _length_of(container, stream))
+            decoded = _decode(container, stream, subject, notes)
+            # pass on each frame of a stream at once, but join those of a file, which is completely available
+            yield from _join(decoded) if reader.seekable() else decoded
     except av.FFmpegError as failure:
-        raise AudioError(f"{what} that cannot be decoded: {failure.strerror or failure}.") from failure
+        raise AudioError(f"{subject} that can't be decoded: {failure.strerror or failure}.") from failure
 
 
-def _stream(container: InputContainer, what: str) -> AudioStream:
+def _audio_stream(container: InputContainer, subject: str) -> AudioStream:
     if not container.streams.audio:
-        raise AudioError(f"{what} without a sound track.")
+        raise AudioError(f"{subject} without an audio track.")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise AudioError(f"{what} whose sound is coded in a way that FFmpeg does not know.")
+        raise AudioError(f"{subject} with a codec that FFmpeg doesn't support.")
     return stream
 
 
-def _seconds(container: InputContainer, stream: AudioStream) -> float | None:
+def _length_of(container: InputContainer, stream: AudioStream) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return None if container.duration is None else container.duration / MICROSECONDS
 
 
-def _decoded(container: InputContainer, stream: AudioStream, what: str, notes: list[str]) -> Iterator[Block]:
+def _decode(container: InputContainer, stream: AudioStream, subject: str, notes: list[str]) -> Iterator[Block]:
     import av  # noqa: PLC0415
 
     damaged, decoded, failure = 0, 0.0, None
@@ -94,25 +94,25 @@ def _decoded(container: InputContainer, stream: AudioStream, what: str, notes: l
                 notes.append("")
             damaged, failure = damaged + 1, error
             parts = "1 part" if damaged == 1 else f"{damaged} parts"
-            notes[line] = f"{parts} of it could not be decoded, first at {first:.1f} s."
+            notes[line] = f"{parts} could not be decoded, the first at {first:.1f} s."
             continue
         for frame in frames:
             if frame.samples:
-                decoded += frame.samples / check_rate(frame.sample_rate, what)
+                decoded += frame.samples / check_rate(frame.sample_rate, subject)
                 yield Block(frame.sample_rate, _samples(frame))
     if failure is not None and not decoded:
-        raise AudioError(f"{what} of which nothing can be decoded.") from failure
+        raise AudioError(f"{subject}, but none of it can be decoded.") from failure
 
 
-def _joined(frames: Iterator[Block]) -> Iterator[Block]:
-    """What a decoder gives in frames of some 20 ms, as blocks of 1 s at most."""
+def _join(frames: Iterator[Block]) -> Iterator[Block]:
+    """Join a decoder's frames of about 20 ms into blocks of at most 1 s."""
     waiting: list[Block] = []
     count = 0
     failure: Exception | None = None
     while True:
         try:
             frame = next(frames, None)
-        except Exception as raised:  # noqa: BLE001 (raised below, after what was decoded before it)
+        except Exception as raised:  # noqa: BLE001 (raised below, once everything decoded before it is yielded)
             frame, failure = None, raised
         if waiting and (frame is None or not _is_alike(frame, waiting[0]) or count + len(frame.samples) > frame.rate):
             yield Block(waiting[0].rate, np.concatenate([block.samples for block in waiting]))
@@ -125,10 +125,10 @@ def _joined(frames: Iterator[Block]) -> Iterator[Block]:
         raise failure
 
 
-def _is_alike(one: Block, other: Block) -> bool:
-    """Whether two blocks can be joined."""
-    same_kind = one.samples.dtype == other.samples.dtype and one.samples.shape[1] == other.samples.shape[1]
-    return same_kind and one.rate == other.rate
+def _is_alike(block: Block, other: Block) -> bool:
+    """Return whether two blocks can be joined."""
+    same_kind = block.samples.dtype == other.samples.dtype and block.samples.shape[1] == other.samples.shape[1]
+    return same_kind and block.rate == other.rate
 
 
 def _samples(frame: AudioFrame) -> Any:
@@ -136,8 +136,8 @@ def _samples(frame: AudioFrame) -> Any:
     return array.T if frame.format.is_planar else array.reshape(-1, frame.layout.nb_channels)
 
 
-def _expect_index(reader: Reader, what: str) -> None:
-    """An m4a that has its index at its end cannot be read without going back."""
+def _require_index_first(reader: Reader, subject: str) -> None:
+    """Raise an error for an m4a stream with its index at the end, which can't be read without seeking."""
     at = 0
     while at < INDEX_LOOK:
         head = reader.peek(16, at)
@@ -146,7 +146,7 @@ def _expect_index(reader: Reader, what: str) -> None:
         size, name, large = struct.unpack(">I4sQ", head)
         if name == b"mdat":
             raise AudioError(
-                f"{what} whose index is at its end, and comes as a stream, in which one cannot go back.",
+                f"{subject} whose index is at its end, so it can't be read as a stream.",
                 remedy="Pass its path or all its bytes, or write it with FFmpeg's `-movflags +faststart`.",
             )
         if name in (b"moov", b"moof") or size == 0:

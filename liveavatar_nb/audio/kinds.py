@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes."""
+"""Recognises the kind of a file by its first bytes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 from .limits import SNIFF_BYTES
 
-SHOWN_BYTES: Final = 14  # of a file that is of no known kind, in an error
-LONG_SIGNATURE: Final = 5  # bytes of one that raw samples do not have by chance
+SHOWN_BYTES: Final = 14  # bytes of an unknown file to show in an error
+LONG_SIGNATURE: Final = 5  # bytes of a signature that raw samples won't contain by chance
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Kind:
     """A kind of file.
 
     Args:
-        words: what it is called.
-        format: FFmpeg's name for it; None for what holds no sound.
-        remedy: what to do about one that holds no sound.
+        words: The name of the kind, with an article.
+        format: FFmpeg's name for it; None if such files contain no audio.
+        remedy: What to do about a file that contains no audio.
     """
 
     words: str
@@ -48,19 +48,19 @@ _SOUNDS: Final = (
     (rb"#!AMR", Kind("an AMR file", "amr")),
 )
 _OTHERS: Final = (
-    (rb"\s*(?i:<!DOCTYPE html|<html)", Kind("a web page", remedy="Look at what the address really answers.")),
-    (rb"\s*[{\[]\s*[\"{]", Kind("JSON", remedy="If it is an answer of a service, look at what it says.")),
-    (rb"\s*<\?xml", Kind("XML", remedy="If it is an answer of a service, look at what it says.")),
-    (rb"version https://git-lfs", Kind("a pointer of Git LFS", remedy="Get the file itself by `git lfs pull`.")),
-    (rb"#EXTM3U", Kind("a playlist", remedy="Give what it points to.")),
-    (rb"\x93NUMPY", Kind("an array that NumPy saved", remedy="Give numpy.load(...) and its rate.")),
-    (rb"MThd", Kind("a MIDI file, which holds notes and no sound")),
+    (rb"\s*(?i:<!DOCTYPE html|<html)", Kind("a web page", remedy="Check what the URL returns.")),
+    (rb"\s*[{\[]\s*[\"{]", Kind("JSON", remedy="If it came from a service, it may be an error message: read it.")),
+    (rb"\s*<\?xml", Kind("XML", remedy="If it came from a service, it may be an error message: read it.")),
+    (rb"version https://git-lfs", Kind("a Git LFS pointer", remedy="Fetch the file itself with `git lfs pull`.")),
+    (rb"#EXTM3U", Kind("a playlist", remedy="Pass the files that it lists.")),
+    (rb"\x93NUMPY", Kind("a saved NumPy array", remedy="Pass numpy.load(...) and its rate.")),
+    (rb"MThd", Kind("a MIDI file, which contains notes but no audio")),
     (rb"%PDF-", Kind("a PDF")),
     (rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff", Kind("a picture")),
     (rb"PK\x03\x04|\x1f\x8b\x08", Kind("an archive", remedy="Unpack it first.")),
 )
 _KINDS: Final = [(re.compile(pattern, re.DOTALL), kind) for pattern, kind in _SOUNDS + _OTHERS]
-# what tells a new file from the next part of one: an Ogg page only where its flag says that a stream begins
+# matches the beginning of a new file in a stream of parts; for Ogg, only a page whose flag says that a stream begins
 _START: Final = re.compile(
     rb"(?:RIFF|RF64|BW64)....WAVE|ID3|OggS\x00[\x02\x03\x06\x07]|fLaC|....ftyp",
     re.DOTALL,
@@ -68,11 +68,11 @@ _START: Final = re.compile(
 
 
 def kind_of(head: bytes, *, may_be_raw: bool) -> Kind | None:
-    """What a file is that begins with `head`; None where that says nothing.
+    """Return the kind of a file by its first bytes, or None if they aren't recognised.
 
     Args:
-        head: its first bytes, 32 of them where it has so many.
-        may_be_raw: whether it would else be raw samples, so that weak signs do not count.
+        head: The file's first 32 bytes, or fewer if it is shorter.
+        may_be_raw: Whether it may be raw samples, in which case short signatures are ignored.
     """
     for pattern, kind in _KINDS:
         found = pattern.match(head)
@@ -82,19 +82,19 @@ def kind_of(head: bytes, *, may_be_raw: bool) -> Kind | None:
 
 
 def begins_file(item: bytes) -> bool:
-    """Whether these bytes of a stream begin a new file."""
+    """Return whether these bytes of a stream begin a new file."""
     return _START.match(item[:SNIFF_BYTES]) is not None
 
 
 def begins_with(head: bytes) -> str:
-    """The first bytes of a file in words."""
+    """Return a file's first bytes as text for an error."""
     head = head[:SHOWN_BYTES]
     text = head.decode("ascii", "replace")
     return repr(text) if text.isprintable() and "\ufffd" not in text else f"the bytes {head.hex(' ')}"
 
 
 def _frame_kind(head: bytes) -> Kind | None:
-    """Whether a frame of MPEG sound begins here, which is what files without a header have."""
+    """Return MP3 or AAC if an MPEG audio frame begins here, as in files without a header; else None."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3

@@ -1,4 +1,4 @@
-"""`Reader`: bytes in order, from a file, from memory or from a stream, with a look ahead."""
+"""`Reader`: reads bytes in order from a file, from memory or from a stream, and can peek ahead."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, BinaryIO, Final
 from ..errors import AudioError
 from .limits import READ_BYTES
 
-AT_ONCE: Final = (io.FileIO, io.BufferedReader, io.BufferedRandom, io.BytesIO)
+FAST_SEEKING: Final = (io.FileIO, io.BufferedReader, io.BufferedRandom, io.BytesIO)
 
 Fill = Callable[[int], bytes | bytearray | memoryview]
 
 
 class Reader:
-    """Bytes in order; PyAV reads from it as from a file.
+    """Reads bytes in order; PyAV uses it like a file.
 
     Args:
-        fill: gives about so many bytes, as soon as there are any; none at the end.
-        label: what is read, as a sentence about it begins.
-        file: what `fill` reads from where one can go back in it.
-        is_cut: whether it comes in parts of a stream, whose end nobody knew when the header was written.
+        fill: Returns about the requested number of bytes as soon as any are available; empty at the end.
+        label: The subject of error messages, e.g. "The file".
+        file: The file that `fill` reads from, if it can seek.
+        is_cut: Whether the bytes are parts of a stream, whose header was written before its length was known.
     """
 
     def __init__(self, fill: Fill, label: str, *, file: BinaryIO | None = None, is_cut: bool = False) -> None:
@@ -33,18 +33,18 @@ class Reader:
         self._start = 0 if file is None else file.tell()
 
     def read(self, size: int = READ_BYTES) -> bytes:
-        """The next bytes, `size` at most, as soon as there are any; none at the end."""
+        """Return the next bytes, at most `size`, as soon as any are available; empty at the end."""
         if not self._ahead:
             self._ahead = memoryview(self._fill(size))
         piece, self._ahead = bytes(self._ahead[:size]), self._ahead[size:]
         return piece
 
     def peek(self, size: int, at: int = 0) -> bytes:
-        """The `size` bytes that come `at` bytes from here, which stay to be read; fewer only at the end."""
+        """Return `size` bytes that begin `at` bytes ahead, without consuming them; fewer only at the end."""
         missing = at + size - len(self._ahead)
         if missing > 0:
             found = bytearray(self._ahead)
-            # twice as far each time, so that many small looks copy little
+            # read twice as far each time, so that many small peeks copy little
             wanted = max(missing, len(found))
             while len(found) < at + size and (more := self._fill(wanted)):
                 found += more
@@ -52,35 +52,35 @@ class Reader:
         return bytes(self._ahead[at : at + size])
 
     def skip(self, size: int) -> int:
-        """Leaves out the next `size` bytes; how many there were."""
+        """Skip the next `size` bytes, and return how many there were."""
         left = size
         while left and (piece := self.read(min(left, READ_BYTES))):
             left -= len(piece)
         return size - left
 
     def rest(self) -> int | None:
-        """How many bytes there are still to come; None where that cannot be told without reading them."""
-        # a file in an archive says that one can go to its end, and unpacks all of it for that
-        if self._file is None or not isinstance(getattr(self._file, "file", self._file), AT_ONCE):
+        """Return how many bytes are left, or None if only reading them can tell."""
+        # a file in an archive can seek to its end, but has to be decompressed for that
+        if self._file is None or not isinstance(getattr(self._file, "file", self._file), FAST_SEEKING):
             return None
         here = self._file.tell()
         end = self._file.seek(0, io.SEEK_END)
         self._file.seek(here)
         return end - here + len(self._ahead)
 
-    # what PyAV asks for
+    # the methods that PyAV calls
 
     def seekable(self) -> bool:
-        """Whether one can go back."""
+        """Return whether the reader can seek."""
         return self._file is not None
 
     def tell(self) -> int:
-        """How many bytes were read."""
+        """Return how many bytes have been read."""
         assert self._file is not None
         return self._file.tell() - self._start - len(self._ahead)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Goes to a byte."""
+        """Move to a byte, and return its position."""
         assert self._file is not None
         if whence == io.SEEK_CUR:
             offset, whence = offset + self.tell(), io.SEEK_SET
@@ -90,14 +90,14 @@ class Reader:
 
 
 def reader_of(file: Any, label: str) -> Reader:
-    """A reader of a binary file object, from where it stands.
+    """Return a reader for a binary file object, from its current position.
 
     Raises:
-        AudioError: it is open as text.
+        AudioError: The file is open in text mode.
     """
     if isinstance(file, io.TextIOBase):
-        raise AudioError(f"{label} is open as text, not as bytes.", remedy="Open it with 'rb'.")
-    # read1 and unbuffered files give what is there, so that many can be asked for; others wait for so many
+        raise AudioError(f"{label} is open in text mode, not binary.", remedy="Open it with 'rb'.")
+    # read1 and unbuffered files return what is available, so ask for many bytes; other files would wait for them all
     read = getattr(file, "read1", None)
     least = READ_BYTES if read or isinstance(file, io.RawIOBase) else 1
     read = read or file.read
@@ -106,18 +106,19 @@ def reader_of(file: Any, label: str) -> Reader:
         try:
             found = read(max(size, least))
         except Exception as failure:
-            raise AudioError(f"{label} could not be read: {failure}.") from failure
+            raise AudioError(f"{label} can't be read: {failure}.") from failure
         if isinstance(found, str):
-            raise AudioError(f"{label} gives text, not bytes.", remedy="Open it with 'rb'.")
+            raise AudioError(f"{label} returned text, not bytes.", remedy="Open it with 'rb'.")
+        if found is None:
+            raise AudioError(f"{label} returned nothing because it doesn't block.", remedy="Open it in blocking mode.")
         if not isinstance(found, bytes | bytearray | memoryview):
-            told = "nothing yet: it does not block" if found is None else f"{type(found).__name__}, not bytes"
-            raise AudioError(f"{label} gives {told}.")
+            raise AudioError(f"{label} returned {type(found).__name__}, not bytes.")
         return found
 
-    return Reader(fill, label, file=file if _can_go_back(file) else None)
+    return Reader(fill, label, file=file if _can_seek(file) else None)
 
 
-def _can_go_back(file: Any) -> bool:
+def _can_seek(file: Any) -> bool:
     try:
         return bool(file.seekable()) and file.tell() >= 0 and callable(file.seek)
     except (AttributeError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""From blocks of any rate to PCM16 at 24 kHz: made mono, resampled, rounded, and counted where something is amiss."""
+"""Converts blocks of any rate to mono PCM16 at 24 kHz, and notes faulty samples."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .limits import FULL_SCALE, LOUDEST, PIECE_BYTES, SAMPLE_RATE
 
 Mono: TypeAlias = NDArray[np.float32]
 
-# 20 bit: aliases of a tone at full scale are below -130 dB, VHQ's below -160 dB at a sixth more time
+# 20 bits: aliases of a full-scale tone are below -130 dB; VHQ's are below -160 dB, but it takes a sixth longer
 QUALITY: Final = "HQ"
 LOWEST: Final = -FULL_SCALE
 HIGHEST: Final = FULL_SCALE - 1
 STEREO: Final = 2  # channels
-SHORTEST_TOLD: Final = 0.01  # s: what is amiss for less is told as that
+SHORTEST_NOTED: Final = 0.01  # s: shorter faults are noted as this long
 NOTHING: Final[Mono] = np.empty(0, np.float32)
 
 
 class Tally:
-    """Counts what is amiss with single samples, and keeps its line among the notes.
+    """Counts one kind of faulty samples, and keeps a note about them up to date.
 
     Args:
-        notes: where the line goes when there is something to say.
-        words: what is said, as in "was no number".
+        notes: The list to add the note to once there is a fault.
+        words: What is wrong, e.g. "is infinite and was clipped".
     """
 
     def __init__(self, notes: list[str], words: str) -> None:
@@ -39,12 +39,12 @@ class Tally:
         self._line: int | None = None
 
     def add(self, faults: NDArray[np.bool_], rate: float, at: float) -> None:
-        """Takes down the samples that are marked.
+        """Count the faulty samples of a block.
 
         Args:
-            faults: the marks of one block.
-            rate: of the block, in Hz.
-            at: where it begins, in seconds.
+            faults: Which samples are faulty.
+            rate: The block's rate in Hz.
+            at: Where the block begins, in seconds.
         """
         count = int(np.count_nonzero(faults))
         if not count:
@@ -54,28 +54,28 @@ class Tally:
             self._line = len(self._notes)
             self._first = at + int(faults.argmax()) / rate
             self._notes.append("")
-        length = max(self._seconds, SHORTEST_TOLD)
+        length = max(self._seconds, SHORTEST_NOTED)
         self._notes[self._line] = f"{length:.2f} s of it {self._words}, first at {self._first:.1f} s."
 
 
 class Mixer:
-    """Makes blocks mono: the mean over channels as float32, in steps of 16 bit.
+    """Mixes blocks down to mono: the mean of the channels as float32, in units of 16-bit steps.
 
-    Its memory is used again for each block, since new pages would cost as much as the work in them.
+    It reuses its memory for every block, since allocating new pages would cost as much as the mixing.
     """
 
     def __init__(self, notes: list[str]) -> None:
-        self._no_numbers = Tally(notes, "was no number (NaN) and is silent")
+        self._nan = Tally(notes, "was NaN and became silence")
         self._infinite = Tally(notes, "was infinite and was clipped")
         self._elapsed = 0.0
         self._mean: Mono = NOTHING
         self._words = np.empty(0, np.int32)
 
     def mono(self, block: Block) -> Mono:
-        """The block in mono, until the next one."""
+        """Return a block in mono; the array is only valid until the next call."""
         samples = block.samples
         if samples.dtype.kind == "f":
-            samples = self._tame(samples, block.rate)
+            samples = self._clean(samples, block.rate)
         self._elapsed += len(samples) / block.rate
         if len(samples) > len(self._mean):
             self._mean, self._words = np.empty(len(samples), np.float32), np.empty(len(samples), np.int32)
@@ -93,7 +93,7 @@ class Mixer:
         return mean
 
     def _add_pairs(self, samples: Samples, total: Mono) -> None:
-        """Both channels of 16-bit stereo, the commonest, as the halves of whole words: at twice the speed."""
+        """Add the channels of 16-bit stereo, the most common format, as halves of 32-bit words: twice as fast."""
         both, low, high = samples.reshape(-1).view(np.int32), self._words[: len(total)], total.view(np.int32)
         np.left_shift(both, 16, out=low)
         np.right_shift(low, 16, out=low)
@@ -101,19 +101,20 @@ class Mixer:
         np.add(low, high, out=low)
         np.copyto(total, low)
 
-    def _tame(self, samples: Samples, rate: float) -> Samples:
-        """Floats that can be resampled: numbers, and not so large that they overflow."""
+    def _clean(self, samples: Samples, rate: float) -> Samples:
+        """Return floats that can be resampled, without NaN and without values so large that they overflow."""
         with np.errstate(invalid="ignore"):
             if samples.max() <= LOUDEST and samples.min() >= -LOUDEST:
                 return samples
-        self._no_numbers.add(np.logical_or.reduce(np.isnan(samples), axis=1), rate, self._elapsed)
+        self._nan.add(np.logical_or.reduce(np.isnan(samples), axis=1), rate, self._elapsed)
         self._infinite.add(np.logical_or.reduce(np.isinf(samples), axis=1), rate, self._elapsed)
-        tamed: Samples = np.clip(np.nan_to_num(samples, nan=0.0, posinf=LOUDEST, neginf=-LOUDEST), -LOUDEST, LOUDEST)
-        return tamed
+        finite = np.nan_to_num(samples, nan=0.0, posinf=LOUDEST, neginf=-LOUDEST)
+        clipped: Samples = np.clip(finite, -LOUDEST, LOUDEST)
+        return clipped
 
 
 def _add(samples: Samples, total: Mono) -> None:
-    """All channels; one by one, for numpy's own sum over short rows is twenty times slower."""
+    """Add all channels one by one, since numpy's own sum over short rows is twenty times slower."""
     np.copyto(total, samples[:, 0], casting="unsafe")
     for channel in range(1, samples.shape[1]):
         np.add(total, samples[:, channel], out=total, dtype=np.float32, casting="unsafe")
@@ -122,7 +123,7 @@ def _add(samples: Samples, total: Mono) -> None:
 
 
 def _scale(samples: Samples) -> float:
-    """From the sum over the channels to their mean in steps of 16 bit."""
+    """Return the factor from the sum of the channels to their mean in units of 16-bit steps."""
     channels: int = samples.shape[1]
     full = 1.0 if samples.dtype.kind == "f" else _half_range(samples)
     return FULL_SCALE / full / channels
@@ -134,18 +135,18 @@ def _half_range(samples: Samples) -> int:
 
 
 class Encoder:
-    """Makes PCM16 of mono floats."""
+    """Encodes mono floats as PCM16."""
 
     def __init__(self, notes: list[str]) -> None:
         self._clipped = Tally(notes, "was louder than full scale and was clipped")
         self._samples = 0
 
     def encode(self, samples: Mono) -> Iterator[bytes]:
-        """Pieces of 1 s at most."""
+        """Yield the encoded samples in pieces of at most 1 s."""
         if not len(samples):
             return
         if samples.max() > HIGHEST or samples.min() < LOWEST:
-            # 1.0 itself is full scale, though 16 bit end one step below
+            # 1.0 is full scale, although the largest 16-bit value is one step below it
             loud = np.abs(samples) > FULL_SCALE + 0.5
             self._clipped.add(loud, SAMPLE_RATE, self._samples / SAMPLE_RATE)
             samples = np.clip(samples, LOWEST, HIGHEST)
@@ -161,32 +162,32 @@ class Encoder:
 
 
 def pieces(first: Block, rest: Iterable[Block], notes: list[str]) -> Generator[bytes]:
-    """PCM16 at 24 kHz; each piece as soon as the blocks for it are there.
+    """Yield PCM16 at 24 kHz, each piece as soon as its blocks are available.
 
     Args:
-        first: where it begins.
-        rest: how it goes on.
-        notes: where it is said what was amiss.
+        first: The first block.
+        rest: The other blocks.
+        notes: The list to add notes about faulty samples to.
     """
     mixer, encoder = Mixer(notes), Encoder(notes)
-    rate, stream = first.rate, _stream(first.rate)
-    yield from encoder.encode(_resampled(stream, mixer.mono(first)))
+    rate, stream = first.rate, _new_stream(first.rate)
+    yield from encoder.encode(_resample(stream, mixer.mono(first)))
     for block in rest:
         if block.rate != rate:
-            yield from encoder.encode(_tail(stream))
-            rate, stream = block.rate, _stream(block.rate)
-        yield from encoder.encode(_resampled(stream, mixer.mono(block)))
-    yield from encoder.encode(_tail(stream))
+            yield from encoder.encode(_flush(stream))
+            rate, stream = block.rate, _new_stream(block.rate)
+        yield from encoder.encode(_resample(stream, mixer.mono(block)))
+    yield from encoder.encode(_flush(stream))
 
 
-def _stream(rate: float) -> soxr.ResampleStream | None:
-    """One for as long as the rate stays, so that no cut is heard; none where there is nothing to do."""
+def _new_stream(rate: float) -> soxr.ResampleStream | None:
+    """Return a resampler to use until the rate changes, so that no cut is audible; None if none is needed."""
     return None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", QUALITY)
 
 
-def _resampled(stream: soxr.ResampleStream | None, samples: Mono) -> Mono:
+def _resample(stream: soxr.ResampleStream | None, samples: Mono) -> Mono:
     return samples if stream is None else stream.resample_chunk(samples)
 
 
-def _tail(stream: soxr.ResampleStream | None) -> Mono:
+def _flush(stream: soxr.ResampleStream | None) -> Mono:
     return NOTHING if stream is None else stream.resample_chunk(NOTHING, last=True)

@@ -1,4 +1,4 @@
-"""`open_sound`: a sound of any kind, and `Sound`, from which it comes in pieces."""
+"""`open_sound` opens any kind of audio, and `Sound` reads it in pieces."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Pull = Callable[[AsyncIterator[Any]], Any]
 
 
 class Sound:
-    """A sound that is being read: once, from its beginning to its end.
+    """A sound that is read once, from beginning to end.
 
     Args:
-        source: what it is read from.
+        source: What to read it from.
 
     Attributes:
-        name: what it is called: a file's name, or "array", "bytes", "stream".
-        seconds: its length, None where that shows only at its end.
-        notes: what was amiss, in words; grows while it is read.
+        name: The sound's name: a file's name, or "array", "bytes" or "stream".
+        seconds: The length in seconds; None if it isn't known before the end.
+        notes: What was wrong with the audio, in words; grows while it is read.
 
     Raises:
-        AudioError: its beginning cannot be read.
+        AudioError: The beginning can't be read.
     """
 
     def __init__(self, source: Source) -> None:
@@ -38,58 +38,58 @@ class Sound:
         self.notes = source.notes
         self.seconds: float | None = None
         self._source = source
-        self._handed_out = 0  # bytes
-        self._turn = threading.Lock()
+        self._bytes_read = 0
+        self._reading = threading.Lock()
         self._is_closed = False
         with ExitStack() as undo:
             blocks = undo.enter_context(closing(source.blocks()))
             first = next(blocks, None)
             if first is None:
-                raise AudioError(f"{source.label} holds no sound, not one sample.")
+                raise AudioError(f"{source.label} contains no samples.")
             self.seconds = source.seconds
             self._pieces = undo.enter_context(closing(pieces(first, blocks, self.notes)))
             self._open = undo.pop_all()
 
     def pcm(self) -> Generator[bytes]:
-        """Its sound: 16-bit mono at 24,000 Hz, in pieces of 1 s at most, each as soon as its input is there.
+        """Yield the sound as 16-bit mono at 24,000 Hz, in pieces of at most 1 s.
 
-        Ends early where it is closed, from whichever thread.
+        Each piece is yielded as soon as it is available. The generator ends early if any thread closes the sound.
 
         Raises:
-            AudioError: it cannot be read any further; the message says after how many seconds.
+            AudioError: The rest can't be read; the message says after how many seconds.
         """
         try:
             while not self._is_closed:
-                with self._turn:
+                with self._reading:
                     piece = self._next()
                 if piece is None:
                     return
                 yield piece
         finally:
-            # where another thread wanted to close it during a turn, it is closed here
+            # another thread may have tried to close it while a piece was being read
             self.close()
 
     def _next(self) -> bytes | None:
         try:
             piece = next(self._pieces, None)
         except AudioError as failure:
-            seconds = self._handed_out / SAMPLE_BYTES / SAMPLE_RATE
+            seconds = self._bytes_read / SAMPLE_BYTES / SAMPLE_RATE
             if failure is self._source.failure_of_caller or not seconds:
                 raise
             message = f"After {seconds:.1f} s of sound: {failure.message}"
             raise AudioError(message, remedy=failure.remedy) from (failure.__cause__ or failure)
-        self._handed_out += len(piece or b"")
+        self._bytes_read += len(piece or b"")
         return piece
 
     def close(self) -> None:
-        """Closes what was opened for it, and a generator that it was made of; never a file of the caller's."""
+        """Close what was opened for the sound, and the caller's generator, but never the caller's file."""
         self._is_closed = True
-        # a thread that is just reading closes when its turn is over
-        if self._turn.acquire(blocking=False):
+        # if a thread is reading a piece, it closes the sound afterwards
+        if self._reading.acquire(blocking=False):
             try:
                 self._open.close()
             finally:
-                self._turn.release()
+                self._reading.release()
 
     def __repr__(self) -> str:
         length = "" if self.seconds is None else f", {self.seconds:.1f} s"
@@ -97,20 +97,24 @@ class Sound:
 
 
 def open_sound(audio: Any, rate: float | None = None, pull: Pull | None = None) -> Sound:
-    """A sound of any kind, with its beginning read. Blocks while it waits for that.
+    """Open any kind of audio and read its beginning. Blocks until that is available.
 
     Args:
-        audio: a path; the bytes of a sound file; raw 16-bit mono samples as bytes; a binary file object; an array
-            of the shape (n,) or (n, channels), where floats are full scale at 1.0, signed integers at the end of
-            their type's range, unsigned ones have their zero in the middle, and plain lists of whole numbers count
-            as 16 bit; a pair of any of these and its rate, in either order; an iterator or async iterator of any of
-            these. Bytes that follow one another are one file until one begins like a file, or raw samples.
-        rate: Hz of samples without a header: arrays, raw bytes.
-        pull: gives the next item of an async iterator, and raises StopAsyncIteration at its end; who gives it
-            closes that iterator.
+        audio: One of these:
+
+            - a path, the bytes of an audio file, or an open binary file;
+            - raw 16-bit mono samples as bytes;
+            - an array of the shape (n,) or (n, channels). Full scale is 1.0 for floats and the type's range for
+              integers; unsigned integers have their zero in the middle. Plain lists of integers count as 16-bit;
+            - a pair of any of these and its rate, in either order;
+            - an iterator or async iterator of any of these. Consecutive bytes are one file (or raw samples) until an
+              item begins like a new file.
+        rate: The rate in Hz of samples without a header, i.e. of arrays and raw bytes.
+        pull: Returns the next item of an async iterator, and raises StopAsyncIteration at its end. The caller closes
+            the iterator.
 
     Raises:
-        AudioError: it cannot be read; the message names what was found and what is accepted.
+        AudioError: It can't be read; the message names what was found and what is accepted.
     """
     from .source import Source  # noqa: PLC0415 (numpy)
 

@@ -1,4 +1,4 @@
-"""`Source`: what a caller calls a sound, taken for what it is, as blocks of samples."""
+"""`Source`: recognises what kind of audio a caller passed, and reads it as blocks of samples."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from .reader import Reader, reader_of
 from .wav import Layout
 
 ACCEPTED: Final = (
-    "A sound is a path, the bytes of a file, an open binary file, an array or raw bytes with rate=..., "
+    "Pass a path, the bytes of a file, an open binary file, an array or raw bytes with rate=..., "
     "or an iterator of any of these."
 )
-FORMATS: Final = "WAV can be read, and with liveavatar-nb[audio] mp3, ogg, flac, m4a and the sound of videos."
+FORMATS: Final = "Supported are WAV and, with liveavatar-nb[audio], mp3, ogg, flac, m4a and the sound of videos."
 SHOWN_PATH: Final = 120  # characters of a path in an error
 
 Pull = Callable[[AsyncIterator[Any]], Any]
 
 
 class Source:
-    """A sound as it was given.
+    """The audio that a caller passed.
 
     Args:
-        audio: what `open_sound` takes.
-        rate: Hz of samples without a header.
-        pull: gives the next item of an async iterator.
+        audio: Anything that `open_sound` accepts.
+        rate: The rate in Hz of samples without a header.
+        pull: Returns the next item of an async iterator.
 
     Attributes:
-        name: what it is called.
-        label: how a sentence about it begins.
-        notes: what was amiss.
-        failure_of_caller: what the caller's own iterator raised.
+        name: The audio's name.
+        label: The subject of error messages, e.g. "The file".
+        notes: What was wrong with the audio.
+        failure_of_caller: The error that the caller's own iterator raised.
     """
 
     def __init__(self, audio: Any, rate: float | None, pull: Pull | None) -> None:
@@ -49,145 +49,149 @@ class Source:
         self._pull = pull
         self._seconds: float | None = None
         self._is_stream = False
-        self.name, self.label = _names(audio)
+        self.name, self.label = _name_and_label(audio)
         self.notes: list[str] = []
         self.failure_of_caller: BaseException | None = None
         self._rate = None if rate is None else check_rate(rate, self.label)
 
     @property
     def seconds(self) -> float | None:
-        """Its length, as far as its beginning tells; that of a stream shows at its end only."""
+        """The length in seconds; None if it isn't known in advance, as for streams."""
         return None if self._is_stream else self._seconds
 
     def blocks(self) -> Generator[Block]:
-        """Its samples."""
+        """Yield the samples in blocks."""
         yield from self._read(self._audio, self._rate)
 
     def _read(self, audio: Any, rate: float | None) -> Iterator[Block]:
-        label = _names(audio)[1]
-        if (content := _content_of(audio)) is not None:
+        label = _name_and_label(audio)[1]
+        if (content := _unwrap(audio)) is not None:
             audio = content
         if isinstance(audio, str | os.PathLike):
-            return self._path(os.fsdecode(audio), rate, label)
+            return self._read_path(os.fsdecode(audio), rate, label)
         if _is_bytes(audio):
-            return self._file(reader_of(io.BytesIO(bytes(audio)), label), rate)
+            return self._read_file(reader_of(io.BytesIO(bytes(audio)), label), rate)
         if _is_array(audio):
-            return self._array(arrays.array_of(audio, label), rate, label)
+            return self._read_array(arrays.array_of(audio, label), rate, label)
         if isinstance(audio, list | tuple):
-            return self._list(audio, rate, label)
+            return self._read_list(audio, rate, label)
         if callable(getattr(audio, "read", None)):
-            return self._file(reader_of(audio, label), rate)
+            return self._read_file(reader_of(audio, label), rate)
         if hasattr(audio, "__aiter__"):
-            return self._items(self._awaited(audio), rate, label)
+            return self._read_items(self._awaited(audio), rate, label)
         if isinstance(audio, Iterable) and not isinstance(audio, Mapping | AbstractSet):
-            return self._items(iter(audio), rate, label)
-        raise _no_sound(audio)
+            return self._read_items(iter(audio), rate, label)
+        raise _not_audio(audio)
 
     # samples
 
-    def _array(self, samples: arrays.Samples, rate: float | None, label: str) -> Iterator[Block]:
+    def _read_array(self, samples: arrays.Samples, rate: float | None, label: str) -> Iterator[Block]:
         if rate is None:
-            raise AudioError(f"{label} needs its rate.", remedy="Add it, as in rate=24000.", field="rate")
+            raise AudioError(f"{label} has no rate.", remedy="Add it, e.g. rate=24000.", field="rate")
         self._seconds = len(samples) / rate
         return arrays.blocks(samples, rate)
 
-    def _list(self, audio: list[Any] | tuple[Any, ...], rate: float | None, label: str) -> Iterator[Block]:
+    def _read_list(self, audio: list[Any] | tuple[Any, ...], rate: float | None, label: str) -> Iterator[Block]:
         if _is_pair(audio):
             samples, own = audio if is_number(audio[1]) else audio[::-1]
             own = check_rate(own, label)
             if rate not in (None, own):
-                raise AudioError(f"The pair says {own:g} Hz, and rate says {rate:g} Hz: which is it?", field="rate")
+                raise AudioError(
+                    f"The pair says {own:g} Hz, but rate={rate:g}.", remedy="Pass only one rate.", field="rate"
+                )
             return self._read(samples, own)
         if _holds_numbers(audio):
-            return self._array(arrays.array_of_list(audio, label), rate, label)
-        return self._items(iter(audio), rate, label)
+            return self._read_array(arrays.array_of_list(audio, label), rate, label)
+        return self._read_items(iter(audio), rate, label)
 
     # files
 
-    def _path(self, path: str, rate: float | None, label: str) -> Iterator[Block]:
+    def _read_path(self, path: str, rate: float | None, label: str) -> Iterator[Block]:
         if path.startswith(("http://", "https://")):
-            raise AudioError("Addresses are not opened: what is played has to be here.", remedy="Download it first.")
+            raise AudioError("URLs can't be played.", remedy="Download the file first.")
         shown = repr(path if len(path) <= SHOWN_PATH else f"{path[:SHOWN_PATH]}...")
         try:
             file = Path(path).expanduser().open("rb", buffering=0)
         except FileNotFoundError:
-            words = " " in path and not Path(path).suffix
-            remedy = "If these are words to be spoken: say(...)." if words else "A relative path begins at os.getcwd()."
+            is_text = " " in path and not Path(path).suffix
+            remedy = "To have this text spoken, use say(...)." if is_text else "Relative paths start at os.getcwd()."
             raise AudioError(f"There is no file {shown}.", remedy=remedy) from None
         except IsADirectoryError:
-            raise AudioError(f"{shown} is a folder.", remedy="Name a file in it.") from None
+            raise AudioError(f"{shown} is a folder.", remedy="Pass a file in it.") from None
         except (OSError, RuntimeError, ValueError) as failure:
-            raise AudioError(f"{shown} cannot be opened: {failure}.") from failure
+            raise AudioError(f"{shown} can't be opened: {failure}.") from failure
         with file:
-            yield from self._file(reader_of(file, shown), rate)
+            yield from self._read_file(reader_of(file, shown), rate)
 
-    def _file(self, reader: Reader, rate: float | None) -> Iterator[Block]:
-        """A file by what it begins with, else raw samples."""
+    def _read_file(self, reader: Reader, rate: float | None) -> Iterator[Block]:
+        """Yield a file's samples, by the kind that its first bytes show, or as raw samples."""
         head = reader.peek(SNIFF_BYTES)
         if not head:
             raise AudioError(f"{reader.label} is empty.")
         begins = f"it begins with {kinds.begins_with(head)}"
         kind = kinds.kind_of(head, may_be_raw=rate is not None)
         if kind is None and rate is None:
-            remedy = "Raw samples, 16-bit mono, need rate=..., as in rate=24000."
-            raise AudioError(f"{reader.label} is no sound file known here: {begins}. {FORMATS}", remedy=remedy)
+            remedy = "For raw 16-bit mono samples, pass the rate, e.g. rate=24000."
+            raise AudioError(f"{reader.label} is not a known audio file: {begins}. {FORMATS}", remedy=remedy)
         if kind is not None and kind.format is None:
             raise AudioError(f"{reader.label} is {kind.words}: {begins}. {FORMATS}", remedy=kind.remedy)
 
-        def told(own: float, seconds: float | None) -> None:
+        def on_format(own: float, seconds: float | None) -> None:
             self._seconds = seconds
             if rate is None or rate == own:
                 return
-            note = f"{reader.label} has a rate of its own, {own:g} Hz; rate={rate:g} was left out."
+            note = f"{reader.label} has its own rate of {own:g} Hz; rate={rate:g} was ignored."
             if note not in self.notes:
                 self.notes.append(note)
 
         if kind is None:
             assert rate is not None
-            yield from self._plain(reader, wav.Header(Layout(rate)), Layout(rate), told)
+            yield from self._read_uncoded(reader, wav.Header(Layout(rate)), Layout(rate), on_format)
         elif kind is not kinds.WAV or (header := wav.header(reader)).layout is None:
-            yield from coded.blocks(reader, kind, self.notes, told)
+            yield from coded.blocks(reader, kind, self.notes, on_format)
         else:
-            yield from self._plain(reader, header, header.layout, told)
+            yield from self._read_uncoded(reader, header, header.layout, on_format)
 
-    def _plain(self, reader: Reader, header: wav.Header, layout: Layout, told: coded.Told) -> Iterator[Block]:
+    def _read_uncoded(
+        self, reader: Reader, header: wav.Header, layout: Layout, on_format: coded.OnFormat
+    ) -> Iterator[Block]:
         reader.skip(header.start)
         known = [size for size in (header.size, reader.rest()) if size is not None]
-        told(layout.rate, min(known) // layout.frame / layout.rate if known else None)
+        on_format(layout.rate, min(known) // layout.frame / layout.rate if known else None)
         yield from wav.blocks(reader, layout, self.notes, header.size)
         if reader.is_cut and header.size is not None:
-            # services send the header with the first part, as if that were all
+            # services send a header for the first part only, as if nothing followed
             reader.skip(header.trailer)
             yield from wav.blocks(reader, layout, self.notes)
 
     # streams
 
-    def _items(self, items: Iterator[Any], rate: float | None, label: str) -> Iterator[Block]:
-        """Sounds one after the other; bytes that follow one another are one file, or raw samples."""
+    def _read_items(self, items: Iterator[Any], rate: float | None, label: str) -> Iterator[Block]:
+        """Yield the samples of several sounds in order; consecutive bytes are one file, or raw samples."""
         self._is_stream = True
-        stream = _Stepping(self._guarded(items))
+        stream = _Pushback(self._guarded(items))
         with closing(stream):
             for item in stream:
                 if _is_bytes(item):
-                    yield from self._run(_parts(item, stream), rate, label)
+                    yield from self._read_parts(_same_file(item, stream), rate, label)
                 elif is_number(item):
-                    raise AudioError(f"{label} gives single numbers.", remedy="Let it give arrays or lists of them.")
+                    raise AudioError(f"{label} yields single numbers.", remedy="Yield arrays or lists of them instead.")
                 else:
                     yield from self._read(item, rate)
 
-    def _run(self, parts: Iterator[bytes], rate: float | None, label: str) -> Iterator[Block]:
+    def _read_parts(self, parts: Iterator[bytes], rate: float | None, label: str) -> Iterator[Block]:
         def fill(_: int) -> bytes:
             return next(parts, b"")
 
         reader = Reader(fill, label, is_cut=True)
         if reader.peek(1):
-            yield from self._file(reader, rate)
-        # what a decoder left of a file begins no other one
+            yield from self._read_file(reader, rate)
+        # skip what a decoder left of a file, which isn't the beginning of another one
         while fill(0):
             pass
 
     def _guarded(self, items: Iterator[Any]) -> Generator[Any]:
-        """What the caller's own iterator raises is the caller's, and is known for that."""
+        """Yield the caller's items, and remember an error that the caller's own iterator raises."""
         try:
             yield from items
         except GeneratorExit:
@@ -198,7 +202,7 @@ class Source:
 
     def _awaited(self, items: Any) -> Iterator[Any]:
         if self._pull is None:
-            raise AudioError("An async iterator is read by a running event loop only.", remedy="Give it to play(...).")
+            raise AudioError("An async iterator needs a running event loop.", remedy="Pass it to play(...).")
         iterator = aiter(items)
         while True:
             try:
@@ -208,8 +212,8 @@ class Source:
             yield item
 
 
-class _Stepping:
-    """An iterator with one step back."""
+class _Pushback:
+    """An iterator to which items can be put back."""
 
     def __init__(self, items: Generator[Any]) -> None:
         self._items = items
@@ -228,9 +232,9 @@ class _Stepping:
         self._items.close()
 
 
-def _parts(first: Any, stream: _Stepping) -> Iterator[bytes]:
-    """The bytes of one file or of raw samples, part by part; stops before an item that is not theirs."""
-    # copies, where the caller may use the memory again
+def _same_file(first: Any, stream: _Pushback) -> Iterator[bytes]:
+    """Yield the parts of one file, or of raw samples; stop before an item that doesn't belong to them."""
+    # copy the bytes, since the caller may reuse the memory
     if part := bytes(first):
         yield part
     for item in stream:
@@ -241,8 +245,8 @@ def _parts(first: Any, stream: _Stepping) -> Iterator[bytes]:
             yield part
 
 
-def _names(audio: Any) -> tuple[str, str]:
-    """What a sound is called, and how a sentence about it begins."""
+def _name_and_label(audio: Any) -> tuple[str, str]:
+    """Return a sound's name, and the subject of error messages about it."""
     if isinstance(audio, str | os.PathLike):
         name = Path(os.fsdecode(audio)).name or "file"
         return name, repr(name)
@@ -252,16 +256,16 @@ def _names(audio: Any) -> tuple[str, str]:
         return "array", "The array"
     if isinstance(audio, list | tuple):
         if _is_pair(audio):
-            return _names(audio[0] if is_number(audio[1]) else audio[1])
+            return _name_and_label(audio[0] if is_number(audio[1]) else audio[1])
         return ("array", "The list") if _holds_numbers(audio) else ("stream", "The stream")
     if hasattr(audio, "read"):
         own = getattr(audio, "name", None)
-        return _names(own) if isinstance(own, str | os.PathLike) else ("file", "The file")
+        return _name_and_label(own) if isinstance(own, str | os.PathLike) else ("file", "The file")
     return "stream", "The stream"
 
 
-def _content_of(audio: Any) -> Any:
-    """The sound in what libraries wrap it in: an HTTP response that was read, a row of a data set."""
+def _unwrap(audio: Any) -> Any:
+    """Return the audio in another library's wrapper (an HTTP response, a dataset's row), else None."""
     if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():
         return audio["array"], audio["sampling_rate"]
     if not hasattr(audio, "iter_bytes") and not hasattr(audio, "iter_content"):
@@ -269,7 +273,7 @@ def _content_of(audio: Any) -> Any:
     try:
         return bytes(audio.content)
     except Exception as failure:
-        raise AudioError(f"The response cannot be read: {failure}.", remedy="Pass its stream of bytes.") from failure
+        raise AudioError(f"The response can't be read: {failure}.", remedy="Pass its stream of bytes.") from failure
 
 
 def _is_bytes(audio: Any) -> bool:
@@ -281,21 +285,21 @@ def _is_array(audio: Any) -> bool:
 
 
 def _is_pair(audio: Sequence[Any]) -> bool:
-    """Whether it is samples and their rate, in either order."""
+    """Return whether it is a pair of samples and their rate, in either order."""
     return len(audio) == 2 and is_number(audio[0]) != is_number(audio[1])
 
 
 def _holds_numbers(audio: Sequence[Any]) -> bool:
-    """Whether it is a list of numbers, or of rows of them."""
+    """Return whether it is a list of numbers, or of rows of numbers."""
     first = audio[0] if audio else None
     rows = isinstance(first, list | tuple) and bool(first) and all(map(is_number, first))
     return rows or is_number(first)
 
 
-def _no_sound(audio: Any) -> AudioError:
-    what = "None" if audio is None else f"An object of type {type(audio).__name__}"
+def _not_audio(audio: Any) -> AudioError:
+    subject = "None" if audio is None else f"An object of type {type(audio).__name__}"
     if inspect.iscoroutine(audio):
-        return AudioError("A coroutine is no sound.", remedy="Await it first.")
+        return AudioError("A coroutine is not audio.", remedy="Await it first.")
     if callable(audio):
-        return AudioError(f"{what} is no sound.", remedy="Call it, and pass what it gives.")
-    return AudioError(f"{what} is no sound.", remedy=ACCEPTED)
+        return AudioError(f"{subject} is not audio.", remedy="Call it, and pass the result.")
+    return AudioError(f"{subject} is not audio.", remedy=ACCEPTED)

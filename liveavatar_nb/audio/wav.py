@@ -1,4 +1,4 @@
-"""WAV: its header, and blocks of samples from bytes that need no decoder."""
+"""Parses WAV headers, and reads samples that need no decoder."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .reader import Reader
 PCM: Final = 1
 FLOAT: Final = 3
 EXTENSIBLE: Final = 0xFFFE
-UNKNOWN: Final = 0xFFFFFFFF  # the size in the header of a file that was written without going back to it, as is 0
-PLACEHOLDER: Final = 0x7FFFF000  # and what SoX writes there, about
+UNKNOWN: Final = 0xFFFFFFFF  # the size in the header of a file whose writer couldn't go back to it; 0 is another
+PLACEHOLDER: Final = 0x7FFFF000  # sizes from here on may be SoX's placeholder
 WIDTHS: Final = {PCM: {1: "u1", 2: "<i2", 3: "", 4: "<i4"}, FLOAT: {4: "<f4", 8: "<f8"}}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How samples lie in bytes.
+    """The format of samples in bytes.
 
     Args:
-        rate: Hz.
-        channels: of one frame.
-        width: bytes of one sample.
-        code: numpy's name of the type; "" for 24 bit, which it has none for.
+        rate: The rate in Hz.
+        channels: The number of channels.
+        width: The bytes of one sample.
+        code: numpy's name for the type; "" for 24 bits, for which it has none.
     """
 
     rate: float
@@ -40,19 +40,19 @@ class Layout:
 
     @property
     def frame(self) -> int:
-        """Bytes of all channels' samples of one moment."""
+        """The bytes of one frame, i.e. one sample of each channel."""
         return self.channels * self.width
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a WAV file says before its sound.
+    """What a WAV file's header says.
 
     Args:
-        layout: of its samples; None where they are coded.
-        start: byte at which they begin.
-        size: bytes of them; None where the header does not know.
-        trailer: bytes that follow them.
+        layout: The format of the samples; None if they need a decoder.
+        start: The position of the first sample, in bytes.
+        size: The bytes of all samples; None if the header doesn't say.
+        trailer: The bytes that follow the samples.
     """
 
     layout: Layout | None
@@ -62,13 +62,13 @@ class Header:
 
 
 def header(reader: Reader) -> Header:
-    """The header that is ahead of `reader`, which stays where it is.
+    """Parse the header ahead of a reader, without consuming it.
 
     Raises:
-        AudioError: it cannot be used.
+        AudioError: The header is invalid or unsupported.
     """
     at, layout = 12, None
-    whole, long_size = struct.unpack("<I", reader.peek(4, 4))[0] + 8, 0
+    file_size, long_size = struct.unpack("<I", reader.peek(4, 4))[0] + 8, 0
     while True:
         head = reader.peek(8, at)
         if len(head) < 8:
@@ -78,7 +78,7 @@ def header(reader: Reader) -> Header:
         if name == b"data":
             if layout is None:
                 raise AudioError(f"{reader.label} is a WAV file whose sound comes before its format.")
-            return _extent(reader, layout, at, long_size if size == UNKNOWN and long_size else size, whole)
+            return _extent(reader, layout, at, long_size if size == UNKNOWN and long_size else size, file_size)
         if at + size > HEADER_LIMIT:
             raise AudioError(f"{reader.label} is a WAV file without sound in its first {HEADER_LIMIT >> 20} MiB.")
         if name in (b"fmt ", b"ds64"):
@@ -86,52 +86,52 @@ def header(reader: Reader) -> Header:
             if len(body) < 16:
                 raise AudioError(f"{reader.label} is a WAV file whose header ends early.")
             if name == b"ds64":
-                whole, long_size = struct.unpack("<QQ", body[:16])
-                whole += 8
+                file_size, long_size = struct.unpack("<QQ", body[:16])
+                file_size += 8
             elif (layout := _layout(reader.label, body)) is None:
                 return Header(None)
         at += size + size % 2
 
 
-def _extent(reader: Reader, layout: Layout, start: int, size: int, whole: int) -> Header:
-    """How far the samples go, as far as the header knew when it was written."""
+def _extent(reader: Reader, layout: Layout, start: int, size: int, file_size: int) -> Header:
+    """Return the header with the extent of the samples, as far as its writer knew it."""
     rest = reader.rest()
     is_unknown = (
         size == UNKNOWN
         or (size >= PLACEHOLDER and (rest is None or rest < start + size))
-        or (size == 0 and (whole <= start or whole >= PLACEHOLDER))
+        or (size == 0 and (file_size <= start or file_size >= PLACEHOLDER))
     )
     if is_unknown:
         return Header(layout, start)
-    return Header(layout, start, size, max(0, whole - start - size) if whole < PLACEHOLDER else 0)
+    return Header(layout, start, size, max(0, file_size - start - size) if file_size < PLACEHOLDER else 0)
 
 
 def _layout(label: str, body: bytes) -> Layout | None:
-    """What the format chunk says; None where the samples are coded."""
+    """Parse the format chunk; return None if the samples need a decoder."""
     tag, channels, rate, _, align, bits = struct.unpack("<HHIIHH", body[:16])
     if tag == EXTENSIBLE and len(body) >= 26:
         (tag,) = struct.unpack("<H", body[24:26])
     if tag not in WIDTHS:
         return None
     if not 1 <= channels <= MOST_CHANNELS:
-        raise AudioError(f"{label} is a WAV file with {channels} channels; 1 to {MOST_CHANNELS} can be read.")
+        raise AudioError(f"{label} is a WAV file with {channels} channels; 1 to {MOST_CHANNELS} are supported.")
     width = align // channels or (bits + 7) // 8
     if width not in WIDTHS[tag] or align not in (0, width * channels):
         raise AudioError(
-            f"{label} is a WAV file of {bits} bit {'float' if tag == FLOAT else 'PCM'} in frames of {align} bytes; "
-            "8, 16, 24 and 32 bit PCM can be read, and float of 32 and 64 bit."
+            f"{label} is a WAV file of {bits}-bit {'float' if tag == FLOAT else 'PCM'} in frames of {align} bytes; "
+            "only PCM of 8, 16, 24 or 32 bits and float of 32 or 64 bits are supported."
         )
     return Layout(check_rate(rate, label), channels, width, WIDTHS[tag][width])
 
 
 def blocks(reader: Reader, layout: Layout, notes: list[str], size: int | None = None) -> Iterator[Block]:
-    """Samples from bytes, each block as soon as it is there.
+    """Yield samples, each block as soon as it is available.
 
     Args:
-        reader: stands where they begin.
-        layout: how they lie.
-        notes: where it is said that they end early.
-        size: bytes of them; None where they go on to the end.
+        reader: A reader at the first sample.
+        layout: The format of the samples.
+        notes: The list to add a note to if the samples end early.
+        size: The bytes of all samples; None to read to the end.
     """
     frame = layout.frame
     most = max(1, min(int(layout.rate * BLOCK_SECONDS), BLOCK_BYTES // frame)) * frame
@@ -144,22 +144,22 @@ def blocks(reader: Reader, layout: Layout, notes: list[str], size: int | None = 
             left -= len(data)
         if carried:
             data = carried + data
-        whole = len(data) - len(data) % frame
-        carried = data[whole:]
-        if whole:
-            yield Block(layout.rate, _samples(data, whole, layout))
+        complete = len(data) - len(data) % frame
+        carried = data[complete:]
+        if complete:
+            yield Block(layout.rate, _samples(data, complete, layout))
     if left:
         notes.append(
-            f"{reader.label} ends early: {left / frame / layout.rate:.2f} s that its header promises are missing."
+            f"{reader.label} ends early: {left / frame / layout.rate:.2f} s are missing according to its header."
         )
     elif carried:
-        notes.append(f"{reader.label} ends within a sample, which was left out.")
+        notes.append(f"{reader.label} ends in the middle of a sample, which was dropped.")
 
 
-def _samples(data: bytes, whole: int, layout: Layout) -> np.ndarray:
+def _samples(data: bytes, complete: int, layout: Layout) -> np.ndarray:
     if layout.code:
-        return np.frombuffer(data, layout.code, whole // layout.width).reshape(-1, layout.channels)
-    # 24 bit become the upper bytes of 32
-    wide = np.zeros((whole // 3, 4), np.uint8)
-    wide[:, 1:] = np.frombuffer(data, np.uint8, whole).reshape(-1, 3)
+        return np.frombuffer(data, layout.code, complete // layout.width).reshape(-1, layout.channels)
+    # 24 bits become the upper bytes of 32
+    wide = np.zeros((complete // 3, 4), np.uint8)
+    wide[:, 1:] = np.frombuffer(data, np.uint8, complete).reshape(-1, 3)
     return wide.view("<i4").reshape(-1, layout.channels)

@@ -1,1 +1,1 @@
-"""The service's records and the bodies of requests, by subject."""
+"""The records that the service returns and the bodies of requests, by subject."""

@@ -1,4 +1,4 @@
-"""What else an account holds: credits, secrets, memories and more."""
+"""The account's other records: credits, secrets, memories, language models and more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .. import html
 from ..config import CREDITS_PER_MINUTE
 from .base import Record
 
-LARGEST_EXPONENT: Final = 30  # of a number of credits
+LARGEST_EXPONENT: Final = 30  # a larger number of credits isn't plausible
 
 
 class Language(Record):
@@ -21,14 +21,14 @@ class Language(Record):
 
 
 class Credits(Record):
-    """What is left on the account (schema `Credits`), in credits."""
+    """The credits left on the account (schema `Credits`)."""
 
     credits_left: Decimal
 
     def __post_init__(self) -> None:
         left = self.credits_left
         if not left.is_finite() or left.adjusted() > LARGEST_EXPONENT:
-            raise ValueError("`credits_left` is no number of credits")
+            raise ValueError("`credits_left` is not a valid number of credits")
 
     def __repr__(self) -> str:
         return f"<Credits {self.credits_left} left>"
@@ -36,9 +36,9 @@ class Credits(Record):
     def _repr_html_(self) -> str:
         minutes = {mode: int(float(self.credits_left) / price) for mode, price in CREDITS_PER_MINUTE.items()}
         spans = [f"{time:,} min of {mode}" for mode, time in sorted(minutes.items(), reverse=True)]
-        told = f"Enough for {', or '.join(spans)}." if max(minutes.values()) > 0 else "Less than a minute is left."
+        summary = f"Enough for {', or '.join(spans)}." if max(minutes.values()) > 0 else "Less than a minute is left."
         number = html.figure(f"{self.credits_left:,f}", "credits left")
-        return number + html.note(told) + html.properties(self._shown(self.extra))
+        return number + html.note(summary) + html.properties(self._shown(self.extra))
 
 
 class Embed(Record):
@@ -51,7 +51,7 @@ class Embed(Record):
 
 
 class Secret(Record):
-    """A secret that the service keeps for you, by its name (schema `Secret`); its value never comes back."""
+    """A secret stored by the service under a name (schema `Secret`); its value never comes back."""
 
     id: str
     secret_name: str
@@ -69,7 +69,7 @@ class SecretListItem(Record):
 
 
 class LlmConfigListItem(Record):
-    """A language model of your own, in a list (schema `LlmConfigListItem`)."""
+    """Your own language model in a list (schema `LlmConfigListItem`)."""
 
     _columns: ClassVar = ("display_name", "model_name", "secret_id", "id")
 
@@ -80,7 +80,7 @@ class LlmConfigListItem(Record):
 
 
 class LlmConfig(Record):
-    """A language model of your own (schema `LlmConfig`)."""
+    """Your own language model (schema `LlmConfig`)."""
 
     id: str
     base_url: str | None
@@ -96,7 +96,7 @@ class LlmConfig(Record):
 
 
 class Memory(Record):
-    """What is remembered of a session (schema `Memory`)."""
+    """What the service remembers of a session (schema `Memory`)."""
 
     id: str
     memory_type: str
@@ -136,6 +136,6 @@ class MemoryDetail(Record):
     updated_at: datetime
 
     def _repr_html_(self) -> str:
-        told = "\n".join(f"{episode.sequence_num}. {episode.summary}" for episode in self.session_episodes)
-        shown = {**dict(self._shown(self.keys())), "session_episodes": told or None}
+        episodes = "\n".join(f"{episode.sequence_num}. {episode.summary}" for episode in self.session_episodes)
+        shown = {**dict(self._shown(self.keys())), "session_episodes": episodes or None}
         return html.card("Memory", shown.items())

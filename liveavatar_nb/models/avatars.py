@@ -1,4 +1,4 @@
-"""Avatars."""
+"""Avatar records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import Record
 
 
 class VoiceName(Record):
-    """A voice by id and name (schema `VoiceName`)."""
+    """A voice's id and name (schema `VoiceName`)."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class Avatar(Record):
 
     @property
     def is_usable(self) -> bool:
-        """Whether a session can be started with it: only ACTIVE ones that have not expired."""
+        """Whether a session can use the avatar: it is ACTIVE and hasn't expired."""
         return self.status == "ACTIVE" and not self.is_expired
 
     @property
@@ -43,7 +43,7 @@ class Avatar(Record):
 
     @property
     def _picture(self) -> str | None:
-        # a picture that only this machine can reach was fetched for the page
+        # only this machine can reach some pictures, so they are fetched and embedded in the page
         fetched: str | None = self.__dict__.get("_fetched")
         return fetched or self.preview_url
 
@@ -66,4 +66,5 @@ class Avatar(Record):
 
     @classmethod
     def _list_html(cls, records: Sequence[Avatar], total: int) -> str:
-        return html.gallery(((one._picture or "", one.name, one._state or one.type) for one in records), total)
+        tiles = ((avatar._picture or "", avatar.name, avatar._state or avatar.type) for avatar in records)
+        return html.gallery(tiles, total)

@@ -1,8 +1,7 @@
-"""`Record`, the base of what the service sends back, and how an answer becomes one.
+"""`Record`, the base class of what the service returns, and the decoding of responses into records.
 
-Fields that a newer service adds are kept and can be reached like the others; values of enums are plain text, so
-that a new one is no error. A required field that is missing or of another type is a `SchemaError` that names
-its path.
+Fields added by a newer service are kept and can be read like any other. Enum values are plain text, so that a new
+one isn't an error. If a required field is missing or has the wrong type, a `SchemaError` names its path.
 """
 
 from __future__ import annotations
@@ -22,35 +21,35 @@ from ..masking import MASK, replaced
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = ("name", "display_name", "secret_name", "language")  # fields that name a record, as far as it has them
+NAMES = ("name", "display_name", "secret_name", "language")  # the fields that may hold a record's name
 IDS = ("id", "session_id", "voice_id", "embed_id", "code")
 
 R = TypeVar("R")
 
 
 class Record(msgspec.Struct, kw_only=True, dict=True):
-    """The base of all records.
+    """The base class of all records.
 
-    Fields are attributes and keys (`avatar.name`, `avatar["name"]`); `extra` holds those that the contract does
-    not have, which are attributes and keys too.
+    Fields are attributes and keys (`avatar.name`, `avatar["name"]`). So are the fields in `extra`, which the contract
+    doesn't define.
     """
 
-    # what a table of such records shows; all fields where it is empty
+    # the columns of a table of such records; all fields if empty
     _columns: ClassVar[tuple[str, ...]] = ()
 
     @property
     def extra(self) -> dict[str, Any]:
-        """What the service sent beyond the contract."""
+        """Fields that the service sent but the contract doesn't define."""
         kept: dict[str, Any] = self.__dict__.get("_extra", {})
         return kept
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as plain data that goes into JSON, with what the service sent beyond the contract."""
+        """Return the record as plain, JSON-serializable data, including `extra`."""
         plain: dict[str, Any] = {name: _plain(getattr(self, name)) for name in self.__struct_fields__}
         return {**plain, **self.extra}
 
     def to_pandas(self) -> pd.DataFrame:
-        """The record as a table of one row.
+        """Return the record as a DataFrame with one row.
 
         Raises:
             ConfigurationError: pandas is not installed.
@@ -58,15 +57,15 @@ class Record(msgspec.Struct, kw_only=True, dict=True):
         return Records([self]).to_pandas()
 
     def keys(self) -> list[str]:
-        """The names of all fields."""
+        """Return the names of all fields, including those in `extra`."""
         return [*self.__struct_fields__, *self.extra]
 
     def __copy__(self) -> Self:
-        return cast(Self, _revived(*self.__reduce__()[1]))
+        return cast(Self, _restore(*self.__reduce__()[1]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
-        return _revived, (type(self), fields, self.__dict__)
+        return _restore, (type(self), fields, self.__dict__)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
@@ -99,28 +98,28 @@ class Record(msgspec.Struct, kw_only=True, dict=True):
         return html.card(type(self).__name__, self._shown(self.keys()))
 
     def _shown(self, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """Names and values as they may be seen: no secret."""
+        """Yield names and values with secrets masked."""
         for name in names:
             value = self[name]
             yield name, replaced({name: value}, lambda name, secret: MASK)[name]
 
     @classmethod
     def _list_html(cls, records: Sequence[Any], total: int) -> str:
-        """A list of such records."""
+        """Return a list of these records as an HTML table."""
         added = dict.fromkeys(name for record in records for name in record.extra)
         names = [*(cls._columns or cls.__struct_fields__), *added]
         rows = ([dict(record._shown(record.keys())).get(name) for name in names] for record in records)
         return html.table(names, rows, total)
 
 
-def _revived(kind: type[Record], fields: dict[str, Any], kept: dict[str, Any]) -> Record:
+def _restore(kind: type[Record], fields: dict[str, Any], kept: dict[str, Any]) -> Record:
     record = kind(**fields)
     record.__dict__.update(kept)
     return record
 
 
 class Records(list[R], Generic[R]):
-    """A list of records that shows itself as a table in a notebook."""
+    """A list of records, shown as a table in a notebook."""
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> R: ...
@@ -133,88 +132,89 @@ class Records(list[R], Generic[R]):
         return list_html(self, len(self))
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Each record as plain data that goes into JSON."""
+        """Return each record as plain, JSON-serializable data."""
         return [item.to_dict() for item in self if isinstance(item, Record)]
 
     def to_pandas(self) -> pd.DataFrame:
-        """A table with a row for each record and a column for each field; dates and numbers stay such.
+        """Return a DataFrame with a row per record and a column per field; dates and numbers keep their types.
 
         Raises:
             ConfigurationError: pandas is not installed.
         """
         try:
-            import pandas as pd  # noqa: PLC0415 (heavy, and not ours to demand)
+            import pandas as pd  # noqa: PLC0415 (heavy and optional)
         except ImportError:
-            raise ConfigurationError("pandas is not installed.", remedy="pip install pandas") from None
-        rows = [{name: _column(value) for name, value in one._shown(one)} for one in self if isinstance(one, Record)]
+            raise ConfigurationError("pandas is not installed.", remedy="Run `pip install pandas`.") from None
+        records = [record for record in self if isinstance(record, Record)]
+        rows = [{name: _column(value) for name, value in record._shown(record)} for record in records]
         return pd.DataFrame(rows)
 
 
 def list_html(records: Sequence[Any], total: int) -> str | None:
-    """A list of records as HTML; None where it is none."""
+    """Return a list of records as HTML, or None if it isn't a list of one kind of record."""
     kinds = {type(record) for record in records}
     if len(kinds) != 1 or not issubclass(kind := kinds.pop(), Record):
         return None if records else html.note("Nothing here.")
     return kind._list_html(records, total)
 
 
-def decode(kind: type[R], data: Any, what: str) -> R:
-    """`data` of an answer as a record.
+def decode(kind: type[R], data: Any, call: str) -> R:
+    """Decode the `data` of a response as a record.
 
     Args:
-        kind: the record's class.
-        data: decoded JSON.
-        what: the call in words, for the error.
+        kind: The record's class.
+        data: Decoded JSON.
+        call: The call's name, for the error.
 
     Raises:
-        SchemaError: a required field is missing or of the wrong type; the message names it.
+        SchemaError: A required field is missing or has the wrong type; the message names it.
     """
-    record, trouble = _converted(kind, data, "$")
-    if trouble is not None:
-        del data  # a traceback that shows local variables must not show tokens
-        raise SchemaError(f"{what} answered in an unknown form: {trouble}.")
+    record, problem = _convert(kind, data, "$")
+    if problem is not None:
+        del data  # keep tokens out of tracebacks that print local variables
+        raise SchemaError(f"{call} answered in an unknown format: {problem}.")
     _keep_unknown(record, data)
     return cast(R, record)
 
 
-def decode_all(kind: type[R], data: Any, what: str, where: str) -> Records[R]:
-    """A list of an answer as records.
+def decode_all(kind: type[R], data: Any, call: str, path: str) -> Records[R]:
+    """Decode a list in a response as records.
 
     Args:
-        kind: the class of each.
-        data: decoded JSON.
-        what: the call in words, for the error.
-        where: the list's place in the answer, for the error.
+        kind: The class of each record.
+        data: Decoded JSON.
+        call: The call's name, for the error.
+        path: The list's path in the response, for the error.
 
     Raises:
-        SchemaError: as for `decode`.
+        SchemaError: As for `decode`.
     """
-    found, trouble = _converted(list[kind], data, where)  # type: ignore[valid-type]
-    if trouble is not None:
+    found, problem = _convert(list[kind], data, path)  # type: ignore[valid-type]
+    if problem is not None:
         del data
-        raise SchemaError(f"{what} answered in an unknown form: {trouble}.")
+        raise SchemaError(f"{call} answered in an unknown format: {problem}.")
     for record, sent in zip(found, data, strict=True):
         _keep_unknown(record, sent)
     return Records(found)
 
 
-def _converted(kind: Any, data: Any, where: str) -> tuple[Any, str | None]:
-    """The data as records, or what is wrong with it."""
+def _convert(kind: Any, data: Any, path: str) -> tuple[Any, str | None]:
+    """Return the data as records, or what is wrong with it."""
     try:
         return msgspec.convert(data, kind, strict=True), None
     except msgspec.ValidationError as error:
-        told = str(error)
-    if "Expected `int" in told and "got `float`" in told and (whole := _whole(data)) is not NOT_WHOLE:
-        return _converted(kind, whole, where)
-    at = f"`{where}"
-    return None, told.replace("`$", at) if "`$" in told else f"{told} - at {at}`"
+        problem = str(error)
+    if "Expected `int" in problem and "got `float`" in problem and (whole := _with_ints(data)) is not UNCHANGED:
+        return _convert(kind, whole, path)
+    at = f"`{path}"
+    return None, problem.replace("`$", at) if "`$" in problem else f"{problem} - at {at}`"
 
 
-NOT_WHOLE: Any = object()
+UNCHANGED: Any = object()
 
 
-def _whole(data: Any) -> Any:
-    """JSON knows one kind of number, so 60.0 is a whole one: the data with such numbers as int."""
+def _with_ints(data: Any) -> Any:
+    """Return the data with whole floats such as 60.0 as ints, since JSON has only one kind of number."""
     changed = False
 
     def convert(value: Any) -> Any:
@@ -227,19 +227,19 @@ def _whole(data: Any) -> Any:
         return [convert(item) for item in value] if isinstance(value, list) else value
 
     converted = convert(data)
-    return converted if changed else NOT_WHOLE
+    return converted if changed else UNCHANGED
 
 
 @functools.cache
 def _layout(kind: type) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The names of a record's fields, and those that hold records."""
+    """Return the names of a record's fields, and of those that hold records."""
     names = frozenset(kind.__struct_fields__)  # type: ignore[attr-defined]
     hints = msgspec.structs.fields(kind)
     return names, tuple(field.name for field in hints if "Struct" in repr(msgspec.inspect.type_info(field.type)))
 
 
 def _keep_unknown(record: Any, sent: Any) -> None:
-    """Keeps what the service sent beyond the contract, also in nested records."""
+    """Keep fields that the contract doesn't define, in nested records as well."""
     if not isinstance(record, Record):
         return
     names, nested = _layout(type(record))
@@ -248,8 +248,8 @@ def _keep_unknown(record: Any, sent: Any) -> None:
     for name in nested:
         inner = getattr(record, name)
         if isinstance(inner, list):
-            for one, its in zip(inner, sent[name], strict=True):
-                _keep_unknown(one, its)
+            for item, sent_item in zip(inner, sent[name], strict=True):
+                _keep_unknown(item, sent_item)
         elif inner is not None:
             _keep_unknown(inner, sent[name])
 

@@ -1,4 +1,4 @@
-"""Contexts: what an avatar knows, and how it opens."""
+"""Context records: what an avatar knows, how it behaves and what it says first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import Record
 
 
 class Context(Record):
-    """What an avatar knows and how it behaves, in a list (schema `Context`)."""
+    """A context in a list (schema `Context`): what an avatar knows and how it behaves."""
 
     _columns: ClassVar = ("name", "updated_at", "id")
 
@@ -23,7 +23,7 @@ class Context(Record):
 
 
 class ContextLink(Record):
-    """A page that a context draws on (schema `ContextLink`)."""
+    """A web page that a context uses (schema `ContextLink`)."""
 
     url: str
     faq: str | None
@@ -33,7 +33,7 @@ class ContextLink(Record):
 class ContextDetail(Record):
     """A context with its prompt (schema `ContextDetail`).
 
-    `required_dynamic_variables` are the names that a session must give values for.
+    `required_dynamic_variables` are the names that a session must provide values for.
     """
 
     id: str
@@ -53,16 +53,16 @@ class ContextDetail(Record):
 
 @dataclass(frozen=True)
 class NewContext:
-    """A context that `start` makes for one session (`POST /v1/contexts`), and that is deleted with it.
+    """A context that `start` creates for one session (`POST /v1/contexts`) and deletes after it.
 
     Attributes:
-        name: what it is called.
-        prompt: what the avatar knows and how it behaves; `{{names}}` are filled in by `dynamic_variables`.
-        opening_text: what it says first; None for nothing.
-        links: pages that it draws on, as in `[{"url": "https://example.org", "faq": None}]`.
+        name: The context's name.
+        prompt: What the avatar knows and how it behaves; `dynamic_variables` fill in its `{{names}}`.
+        opening_text: What the avatar says first, or None for nothing.
+        links: Web pages to use, e.g. `[{"url": "https://example.org", "faq": None}]`.
 
     Raises:
-        InvalidArgument: one of them is missing, or of another type.
+        InvalidArgument: An argument is missing or has the wrong type.
     """
 
     name: str
@@ -77,5 +77,5 @@ class NewContext:
         check(self.links, list[Any] | None, "links")
 
 
-# a dataclass writes it by itself
+# a dataclass generates its own `__init__`, so it is wrapped here
 NewContext.__init__ = strict(NewContext.__init__)  # type: ignore[method-assign]

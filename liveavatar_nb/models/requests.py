@@ -1,9 +1,9 @@
-"""What is sent: the values and nested objects of the contract's request bodies, as plain dicts with typed keys.
+"""The values and nested objects of the contract's request bodies, as plain dicts with typed keys.
 
-The types hold the contract's enums and ranges; `validation` reads them before anything is sent.
+The types contain the contract's enums and ranges; `validation` checks them before anything is sent.
 """
 
-# without `from __future__ import annotations`, under which TypedDict does not see `Required`
+# no `from __future__ import annotations` here: with it, TypedDict doesn't see `Required`
 from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict
 
 from msgspec import Meta
@@ -15,7 +15,7 @@ Id = Annotated[str, Meta(pattern=UUID_PATTERN)]  # a UUID
 Name64 = Annotated[str, Meta(min_length=1, max_length=64)]
 Name255 = Annotated[str, Meta(min_length=1, max_length=255)]
 PageNumber = Annotated[int, Meta(ge=1)]
-PAGE_SIZE_LIMIT = 100  # items of a page
+PAGE_SIZE_LIMIT = 100  # items per page
 PageSize = Annotated[int, Meta(ge=1, le=PAGE_SIZE_LIMIT)]
 
 Mode = Literal["FULL", "LITE"]
@@ -36,7 +36,7 @@ else:
 
 
 class VideoSettings(TypedDict, total=False):
-    """The avatar's video (schema `VideoSettings`): `high` and `H264` where not given."""
+    """The avatar's video (schema `VideoSettings`). Defaults to `high` and `H264`."""
 
     quality: VideoQuality
     encoding: VideoEncoding
@@ -65,16 +65,16 @@ class FishAudioVoiceSettings(TypedDict, total=False):
 
 
 class STTConfig(TypedDict):
-    """Who turns the user's speech into text (schema `STTConfig`)."""
+    """The provider that turns the user's speech into text (schema `STTConfig`)."""
 
     provider: Literal["deepgram", "assembly_ai", "gladia", "elevenlabs"]
 
 
 class AvatarPersona(TypedDict, total=False):
-    """Who the avatar is in a conversation (schema `AvatarPersona`).
+    """The avatar's voice, context and language in a conversation (schema `AvatarPersona`).
 
-    Without `voice_id` it has the avatar's own voice; without `context_id` it never answers, and no error says so.
-    `language` is a code as in `en`, which is also the default.
+    Without `voice_id` the avatar uses its own voice. Without `context_id` it never answers, and no error says so.
+    `language` is a code such as `en`, the default.
     """
 
     voice_id: Id | None
@@ -94,7 +94,7 @@ class MemoryRef(TypedDict, total=False):
 class LiveKitConfig(TypedDict):
     """Your own LiveKit room (schema `LiveKitConfig`).
 
-    The token is the avatar's; it needs room_join, can_publish, can_subscribe and can_publish_data.
+    The token is for the avatar and needs room_join, can_publish, can_subscribe and can_publish_data.
     """
 
     livekit_url: str
@@ -143,7 +143,7 @@ class GeminiRealtimeConfig(TypedDict, total=False):
 
 
 class ContextLinkIn(TypedDict, total=False):
-    """A page that a context draws on (schema `ContextLinkIn`): `id` names one that is there already."""
+    """A web page that a context uses (schema `ContextLinkIn`); `id` refers to one the context already has."""
 
     url: Required[str]
     faq: Required[str | None]

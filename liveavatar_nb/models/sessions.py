@@ -1,4 +1,4 @@
-"""Sessions, their tokens and transcripts."""
+"""Records of sessions, their tokens and transcripts."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ END_WORDS: Final = {
 
 
 class SessionRecord(Record):
-    """A session as the service's list has it (schemas `ActiveSession`, `HistoricSession`).
+    """A session in the service's list (schemas `ActiveSession`, `HistoricSession`).
 
-    `duration` is in seconds, `credits_consumed` in credits; `end_at` and `end_reason` are there once it ended.
+    `duration` is in seconds, `credits_consumed` in credits. `end_at` and `end_reason` are None until the session ends.
     """
 
     id: str
@@ -46,12 +46,12 @@ class SessionRecord(Record):
 
     @property
     def is_active(self) -> bool:
-        """Whether it runs, and bills."""
+        """Whether the session is running, and so being billed."""
         return self.end_at is None and self.end_reason is None
 
     @property
     def end_words(self) -> str | None:
-        """Why it ended, in words; None while it runs."""
+        """Why the session ended, in words; None while it is running."""
         if self.is_active:
             return None
         return END_WORDS.get(self.end_reason or "UNKNOWN", self.end_reason)
@@ -83,18 +83,18 @@ class SessionRecord(Record):
     @classmethod
     def _list_html(cls, records: Sequence[SessionRecord], total: int) -> str:
         columns: Columns[SessionRecord] = {
-            "started": lambda one: one.created_at,
-            "mode": lambda one: one._kind,
-            "duration": lambda one: html.clock(one.duration),
-            "credits": lambda one: html.amount(one.credits_consumed),
-            "end": lambda one: one.end_words or "running",
-            "id": lambda one: one.id,
+            "started": lambda session: session.created_at,
+            "mode": lambda session: session._kind,
+            "duration": lambda session: html.clock(session.duration),
+            "credits": lambda session: html.amount(session.credits_consumed),
+            "end": lambda session: session.end_words or "running",
+            "id": lambda session: session.id,
         }
         return table(columns, records, total)
 
 
 class SessionToken(Record):
-    """A session that may be started (schema `SessionToken`); nothing is billed yet. The token is not shown."""
+    """A session that is ready to start (schema `SessionToken`); nothing is billed yet. Its repr hides the token."""
 
     session_id: str
     session_token: str
@@ -104,7 +104,7 @@ class SessionToken(Record):
 
 
 class StartedSession(Record):
-    """A session that was started (schema `StartedSession`). Tokens and the socket's address are not shown."""
+    """A started session (schema `StartedSession`). Its repr hides the tokens and the WebSocket's URL."""
 
     session_id: str
     livekit_url: str | None
@@ -123,10 +123,10 @@ class StartedSession(Record):
 
 
 class TranscriptLine(Record):
-    """What was said once (schema `TranscriptLine`).
+    """One line of a transcript (schema `TranscriptLine`).
 
-    `role` is `user` or `avatar`; the timestamps are as the service counts them: since the epoch, and since the
-    session's start.
+    `role` is `user` or `avatar`. `absolute_timestamp` counts from the epoch and `relative_timestamp` from the
+    session's start, both in the service's units.
     """
 
     _columns: ClassVar = ("role", "transcript", "relative_timestamp")
@@ -143,7 +143,7 @@ class TranscriptLine(Record):
 class Transcript(Record):
     """What was said in a session (schema `Transcript`; `GET /v1/sessions/{session_id}/transcript`).
 
-    `next_timestamp` is where to go on while the session is active.
+    While the session is active, pass `next_timestamp` as the next call's `start_timestamp` to read on.
     """
 
     session_active: bool
@@ -152,11 +152,11 @@ class Transcript(Record):
 
     @property
     def lines(self) -> Records[TranscriptLine]:
-        """Its lines."""
+        """The transcript's lines."""
         return Records(self.transcript_data)
 
     def to_pandas(self) -> pd.DataFrame:
-        """A table with a row for each line."""
+        """Return a DataFrame with a row per line."""
         return self.lines.to_pandas()
 
     def __repr__(self) -> str:

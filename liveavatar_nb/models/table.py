@@ -1,4 +1,4 @@
-"""A list of records as a table of HTML."""
+"""Renders a list of records as an HTML table."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .base import Record
 
 R = TypeVar("R", bound=Record)
 
-Columns = Mapping[str, Callable[[R], Any]]  # of a table: headings, and what stands below them
+Columns = Mapping[str, Callable[[R], Any]]  # a table's headings, and what returns the value below each
 
 
 def table(columns: Columns[R], records: Sequence[R], total: int) -> html.Markup:
-    """A list of records under headings of its own, with a column for each field that a newer service added."""
-    added = dict.fromkeys(name for one in records for name in one.extra)
+    """Return records as a table with the given columns, plus one for each field in `extra`."""
+    added = dict.fromkeys(name for record in records for name in record.extra)
 
-    def row(one: R) -> list[Any]:
-        extra = dict(one._shown(one.extra))
-        return [*(value_of(one) for value_of in columns.values()), *(extra.get(name) for name in added)]
+    def row(record: R) -> list[Any]:
+        extra = dict(record._shown(record.extra))
+        return [*(value_of(record) for value_of in columns.values()), *(extra.get(name) for name in added)]
 
     return html.table([*columns, *added], map(row, records), total)

@@ -1,4 +1,4 @@
-"""Voices, and a voice as it sounds."""
+"""Records of voices and their previews."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Voice(Record):
 
     @property
     def preview(self) -> VoicePreview | None:
-        """Its sound, where it was fetched: `voices.preview(voice.id)`, or a list that shows itself."""
+        """The preview, if a list of voices fetched it to show it; else call `voices.preview(voice.id)`."""
         fetched: VoicePreview | None = self.__dict__.get("_fetched")
         return fetched
 
@@ -42,42 +42,42 @@ class Voice(Record):
     @classmethod
     def _list_html(cls, records: Sequence[Voice], total: int) -> str:
         columns: Columns[Voice] = {
-            "name": lambda one: one.name,
-            "preview": lambda one: one.preview._player(one.name) if one.preview else None,
-            "language": lambda one: one.language,
-            "gender": lambda one: one.gender,
-            "tags": lambda one: one.tags,
-            "id": lambda one: one.id,
+            "name": lambda voice: voice.name,
+            "preview": lambda voice: voice.preview._player(voice.name) if voice.preview else None,
+            "language": lambda voice: voice.language,
+            "gender": lambda voice: voice.gender,
+            "tags": lambda voice: voice.tags,
+            "id": lambda voice: voice.id,
         }
         return table(columns, records, total)
 
 
 class BoundVoice(Record):
-    """A third party's voice that was bound (schema `BoundVoice`)."""
+    """A third-party voice that was added to the account (schema `BoundVoice`)."""
 
     voice_id: str
 
 
 class VoicePreview(Record):
-    """How a voice sounds (schema `VoicePreview`); plays in a notebook."""
+    """A sample of a voice (schema `VoicePreview`); a notebook shows it as a player."""
 
     audio_base64: str
 
     @property
     def audio(self) -> bytes:
-        """The sound file's bytes.
+        """The audio file's bytes.
 
         Raises:
-            SchemaError: the service sent no base64.
+            SchemaError: The service didn't send valid base64.
         """
         try:
             return base64.b64decode(self.audio_base64, validate=True)
         except (binascii.Error, ValueError):
-            raise SchemaError("The voice's preview is no base64.") from None
+            raise SchemaError("The voice's preview is not valid base64.") from None
 
     @property
     def media_type(self) -> str:
-        """The kind of sound, by its first bytes."""
+        """The audio's media type, guessed from its first bytes."""
         first = self.audio[:4]
         return next((kind for start, kind in SOUNDS.items() if first.startswith(start)), "audio/mpeg")
 
@@ -91,7 +91,7 @@ class VoicePreview(Record):
         try:
             return html.player(self.media_type, self.audio_base64, f"Preview of {name}" if name else "Preview")
         except SchemaError:
-            return html.note("This preview cannot be played.")
+            return html.note("This preview can't be played.")
 
     def _repr_html_(self) -> str:
         return self._player("") + html.properties(self._shown(self.extra))

@@ -1,1 +1,1 @@
-"""Frames and events, encoded and decoded; no input and no output."""
+"""The wire protocols of sessions: commands, events, and the WebSocket that carries them in LITE."""

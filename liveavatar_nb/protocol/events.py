@@ -1,4 +1,4 @@
-"""`Event`: what the service says of a session, by the WebSocket (LITE) or the data channel (FULL), and its names."""
+"""`Event`: what the service reports about a session, over the WebSocket (LITE) or the data channel (FULL)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ EVERY_EVENT: Final = "*"
 
 @dataclass(frozen=True)
 class Event:
-    """Something that the service said about a session.
+    """An event that the service sent about a session.
 
     Attributes:
-        type: as in `session.state_updated`; a type that is not known is new, not wrong. LITE calls the field `type`,
-            FULL `event_type`.
-        data: the other fields, as they came.
+        type: The event's type, e.g. `session.state_updated`. An unknown type is new, not an error. The wire field is
+            `type` in LITE and `event_type` in FULL.
+        data: The other fields, unchanged.
     """
 
     type: str
@@ -38,62 +38,63 @@ class Event:
 
     @property
     def agent_state(self) -> str | None:
-        """`idle`, `listening` or `talking` on `agent.state_updated`, else None; some builds call the field `state`."""
+        """`idle`, `listening` or `talking` on `agent.state_updated`, else None."""
+        # some builds of the service call the field `state`
         if self.type != AGENT_STATE:
             return None
         return self._text("new_state") or self._text("state")
 
     @property
     def event_id(self) -> str | None:
-        """LITE: the `event_id` of what it answers, where it says so. FULL: its own."""
+        """LITE: the `event_id` of the command it answers, if given. FULL: the event's own id."""
         return self._text("event_id")
 
     @property
     def source_event_id(self) -> str | None:
-        """FULL: the `event_id` of what it answers, where it says so."""
+        """FULL: the `event_id` of the command it answers, if given."""
         return self._text("source_event_id")
 
     @property
     def task_id(self) -> str | None:
-        """LITE: the service's own id of an utterance, on `agent.speak_*`."""
+        """LITE: the service's own id for an utterance, on `agent.speak_*`."""
         task = self.data.get("task")
-        found = task.get("id") if isinstance(task, dict) else None
-        return found if isinstance(found, str) else None
+        task_id = task.get("id") if isinstance(task, dict) else None
+        return task_id if isinstance(task_id, str) else None
 
     @property
     def text(self) -> str | None:
-        """FULL: the words, on `user.transcription`, `avatar.transcription` and their chunks."""
+        """FULL: the spoken text, on `user.transcription`, `avatar.transcription` and their chunks."""
         return self._text("text")
 
     @property
     def session_id(self) -> str | None:
-        """FULL: whose it is, where it says so."""
+        """FULL: the id of the event's session, if given."""
         return self._text("session_id")
 
 
 def matcher(name: str, types: Sequence[str]) -> Callable[[Event], bool]:
-    """Tells whether an event is one of that name.
+    """Return a function that tells whether an event matches a name.
 
     Args:
-        name: a whole type as in `agent.speak_ended`, also one that is not known; the last part of a known one, as in
+        name: A full type such as `agent.speak_ended`, known or not; the last part of a known one, such as
             `speak_ended`; or `*` for every event.
-        types: what the service is known to send in the session's mode.
+        types: The event types that the service is known to send in the session's mode.
 
     Raises:
-        InvalidArgument: no known event is called so, or two are; the remedy names them.
+        InvalidArgument: No known event has this name, or two have; the remedy names them.
     """
     if not isinstance(name, str):
-        raise InvalidArgument(f"An event's name is text, not {type(name).__name__}.", field="event")
+        raise InvalidArgument(f"An event's name must be text, not {type(name).__name__}.", field="event")
     if name == EVERY_EVENT:
         return lambda event: True
     if "." not in name and name not in types:
-        whole = [known for known in types if known.rpartition(".")[2] == name]
-        if len(whole) != 1:
+        matching = [known for known in types if known.rpartition(".")[2] == name]
+        if len(matching) != 1:
             near = [nearest(name, [known.rpartition(".")[2] for known in types])]
             raise InvalidArgument(
-                f"Two events are called {name!r}." if whole else f"No event is called {name!r}.",
-                remedy=f"Did you mean {' or '.join(map(repr, whole or near))}?",
+                f"Several events are named {name!r}." if matching else f"There is no event named {name!r}.",
+                remedy=f"Did you mean {' or '.join(map(repr, matching or near))}?",
                 field="event",
             )
-        (name,) = whole
+        (name,) = matching
     return lambda event: event.type == name

@@ -1,4 +1,4 @@
-"""FULL: the JSON packets of a room's data channel, encoded and decoded. No input, no output."""
+"""FULL: encodes and decodes the JSON packets of a room's data channel. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..concurrency.bounded import Newest
 from ..errors import InvalidArgument
 from .events import SESSION_STATE, Event
 
-CONTROL: Final = "agent-control"  # the topic of what is sent
-RESPONSE: Final = "agent-response"  # and of what comes
+CONTROL: Final = "agent-control"  # the topic of commands
+RESPONSE: Final = "agent-response"  # the topic of events
 INTERRUPT: Final = "avatar.interrupt"
-PACKET_LIMIT: Final = 15_000  # bytes of a packet: what LiveKit sends reliably in one
-REMEMBERED: Final = 1000  # events that are known again
+PACKET_LIMIT: Final = 15_000  # bytes, the most that LiveKit sends reliably in one packet
+REMEMBERED: Final = 1000  # events to remember, so that duplicates are recognised
 
-# what the service is known to send
+# the events that the service is known to send
 USER_STARTED: Final = "user.speak_started"
 USER_ENDED: Final = "user.speak_ended"
 AVATAR_STARTED: Final = "avatar.speak_started"
@@ -43,7 +43,7 @@ EVENT_TYPES: Final = (
 
 
 def decode(packet: str | bytes) -> Event | None:
-    """The event of a packet; None where the packet is none."""
+    """Decode a packet as an event; return None if it isn't one."""
     try:
         fields = json.loads(packet)
     except (ValueError, RecursionError):
@@ -54,14 +54,17 @@ def decode(packet: str | bytes) -> Event | None:
 
 
 class Repeats:
-    """Knows events that come twice."""
+    """Recognises events that arrive twice."""
 
     def __init__(self) -> None:
         self._seen: Newest[tuple[str, str, str | None], None] = Newest(REMEMBERED)
         self._chunk: tuple[str, str, str | None] | None = None
 
     def has(self, event: Event) -> bool:
-        """Whether it came before. Chunks may share an id: they are the same only where one follows the other."""
+        """Return whether an event is a repeat, and remember it.
+
+        Chunks may share an id, so a chunk is only a repeat if it equals the chunk right before it.
+        """
         if event.event_id is None:
             return False
         key = event.type, event.event_id, event.text
@@ -75,13 +78,13 @@ class Repeats:
 
 @dataclass(frozen=True)
 class Command:
-    """Something that the service is told.
+    """A command for the service.
 
     Attributes:
-        type: the packet's `event_type`.
-        event_id: the utterance's, or the command's own.
-        session_id: whose.
-        text: what is to be said, or answered.
+        type: The packet's `event_type`.
+        event_id: The utterance's id, or the command's own.
+        session_id: The session's id.
+        text: The text to say or to answer.
     """
 
     type: str
@@ -91,58 +94,60 @@ class Command:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """Its fields besides the type, for who looks at the wire."""
+        """The fields besides the type, for the wire log."""
         fields = {"event_id": self.event_id, "session_id": self.session_id}
         return fields if self.text is None else fields | {"text": self.text}
 
     def encode(self) -> bytes:
-        """The packet, UTF-8."""
+        """Return the packet as UTF-8."""
         return msgspec.json.encode({"event_type": self.type, **self.shown})
 
 
 def speak_text(text: str, utterance_id: str, session_id: str) -> Command:
-    """Say it word for word (`avatar.speak_text`).
+    """Make the avatar say a text word for word (`avatar.speak_text`).
 
     Raises:
-        InvalidArgument: it is too long for one packet, or holds half a character.
+        InvalidArgument: The text is too long for one packet, or contains half a character.
     """
-    return _worded("avatar.speak_text", text, utterance_id, session_id)
+    return _text_command("avatar.speak_text", text, utterance_id, session_id)
 
 
 def speak_response(text: str, utterance_id: str, session_id: str) -> Command:
-    """Answer it (`avatar.speak_response`).
+    """Make the avatar answer a text (`avatar.speak_response`).
 
     Raises:
-        InvalidArgument: as for `speak_text`.
+        InvalidArgument: As for `speak_text`.
     """
-    return _worded("avatar.speak_response", text, utterance_id, session_id)
+    return _text_command("avatar.speak_response", text, utterance_id, session_id)
 
 
 def interrupt(event_id: str, session_id: str) -> Command:
-    """Stop, and forget all that waits (`avatar.interrupt`)."""
+    """Stop speaking and clear the queue (`avatar.interrupt`)."""
     return Command(INTERRUPT, event_id, session_id)
 
 
 def listen(event_id: str, session_id: str, *, start: bool) -> Command:
-    """An attentive pose, or the idle one (`avatar.start_listening`, `avatar.stop_listening`)."""
+    """Show a listening pose, or go back to idle (`avatar.start_listening`, `avatar.stop_listening`)."""
     return Command("avatar.start_listening" if start else "avatar.stop_listening", event_id, session_id)
 
 
 def push_to_talk(event_id: str, session_id: str, *, start: bool) -> Command:
-    """The user's turn begins, or is over (`user.start_push_to_talk`, `user.stop_push_to_talk`)."""
+    """Begin or end the user's turn (`user.start_push_to_talk`, `user.stop_push_to_talk`)."""
     return Command("user.start_push_to_talk" if start else "user.stop_push_to_talk", event_id, session_id)
 
 
-def _worded(kind: str, text: str, utterance_id: str, session_id: str) -> Command:
+def _text_command(kind: str, text: str, utterance_id: str, session_id: str) -> Command:
     command = Command(kind, utterance_id, session_id, text)
     try:
         size = len(command.encode())
     except UnicodeEncodeError:
-        raise InvalidArgument("text holds half a character, as of an emoji that was cut.", field="text") from None
+        raise InvalidArgument(
+            "text contains half a character.", remedy="It may be an emoji that was cut in two; remove it.", field="text"
+        ) from None
     if size > PACKET_LIMIT:
         raise InvalidArgument(
-            f"text is too long: {size:,} bytes as a packet, where a room takes {PACKET_LIMIT:,}.",
-            remedy="Give it in parts.",
+            f"text is too long: it needs a packet of {size:,} bytes, and a room accepts {PACKET_LIMIT:,}.",
+            remedy="Send it in parts.",
             field="text",
         )
     return command

@@ -1,4 +1,4 @@
-"""LITE: the JSON text frames of a session's WebSocket, encoded and decoded. No input, no output."""
+"""LITE: encodes and decodes the JSON text frames of a session's WebSocket. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import msgspec
 from ..audio import SAMPLE_BYTES, SAMPLE_RATE
 from .events import AGENT_STATE, SESSION_STATE, Event
 
-FIRST_FRAME: Final = 0.6  # s of sound in an utterance's first frame: the avatar begins the sooner
-LATER_FRAME: Final = 1.0  # s in those that follow; 64 kB on the wire, where 1 MB is the most
+FIRST_FRAME: Final = 0.6  # s of sound in an utterance's first frame, so that the avatar begins sooner
+LATER_FRAME: Final = 1.0  # s of sound in later frames; 64 kB on the wire, where the limit is 1 MB
 BYTES_PER_SECOND: Final = SAMPLE_RATE * SAMPLE_BYTES
 
-# what the service is known to send
+# the events that the service is known to send
 SPEAK_STARTED: Final = "agent.speak_started"
 SPEAK_ENDED: Final = "agent.speak_ended"
 SPEAK_INTERRUPTED: Final = "agent.speak_interrupted"
@@ -35,7 +35,7 @@ EVENT_TYPES: Final = (
 
 
 def decode(frame: str | bytes) -> Event | None:
-    """The event of a frame; None where the frame is none."""
+    """Decode a frame as an event; return None if it isn't one."""
     if isinstance(frame, bytes):
         return None
     try:
@@ -49,12 +49,12 @@ def decode(frame: str | bytes) -> Event | None:
 
 @dataclass(frozen=True)
 class Command:
-    """Something that the service is told.
+    """A command for the service.
 
     Attributes:
-        type: the frame's `type`.
-        event_id: the utterance's, or the command's own.
-        pcm: sound, 16-bit signed little-endian, mono, 24,000 Hz; on `agent.speak` only.
+        type: The frame's `type`.
+        event_id: The utterance's id, or the command's own.
+        pcm: Sound as 16-bit signed little-endian mono at 24,000 Hz; only on `agent.speak`.
     """
 
     type: str
@@ -63,19 +63,19 @@ class Command:
 
     @property
     def seconds(self) -> float:
-        """How much sound is in it."""
+        """The length of its sound, in seconds."""
         return seconds_of(self.pcm or b"")
 
     @property
     def shown(self) -> dict[str, Any]:
-        """Its fields without the sound, for who looks at the wire."""
+        """The fields besides the type, for the wire log; the sound is only described."""
         fields: dict[str, Any] = {} if self.event_id is None else {"event_id": self.event_id}
         if self.pcm is not None:
             fields["audio"] = f"<{self.seconds:.2f} s, {len(self.pcm):,} bytes>"
         return fields
 
     def encode(self) -> bytes:
-        """The frame's text, UTF-8."""
+        """Return the frame's text as UTF-8."""
         fields: dict[str, Any] = {"type": self.type}
         if self.event_id is not None:
             fields["event_id"] = self.event_id
@@ -85,50 +85,50 @@ class Command:
 
 
 def speak(pcm: bytes, utterance_id: str) -> Command:
-    """More of what the avatar is to say (`agent.speak`)."""
+    """Add sound for the avatar to say (`agent.speak`)."""
     return Command("agent.speak", utterance_id, pcm)
 
 
 def speak_end(utterance_id: str) -> Command:
-    """The utterance is complete (`agent.speak_end`); without it the avatar never goes back to idle."""
+    """End the utterance (`agent.speak_end`); without it the avatar never goes back to idle."""
     return Command("agent.speak_end", utterance_id)
 
 
 def interrupt(event_id: str) -> Command:
-    """Stop, and forget all that waits (`agent.interrupt`)."""
+    """Stop speaking and clear the queue (`agent.interrupt`)."""
     return Command("agent.interrupt", event_id)
 
 
 def listen(event_id: str, *, start: bool) -> Command:
-    """An attentive pose, or the idle one (`agent.start_listening`, `agent.stop_listening`)."""
+    """Show a listening pose, or go back to idle (`agent.start_listening`, `agent.stop_listening`)."""
     return Command("agent.start_listening" if start else "agent.stop_listening", event_id)
 
 
 def seconds_of(pcm: bytes) -> float:
-    """How long so much sound lasts."""
+    """Return the length of a sound, in seconds."""
     return len(pcm) / BYTES_PER_SECOND
 
 
 class Framer:
-    """Cuts the sound of one utterance into frames: a short first one, then longer ones, none of more than 1 MB."""
+    """Cuts the sound of one utterance into frames: a short first one, then longer ones, all well under 1 MB."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._pending = bytearray()
         self._size = _bytes_of(FIRST_FRAME)
 
     def push(self, pcm: bytes) -> list[bytes]:
-        """The frames that are full with this piece, of any length."""
-        self._held += pcm
+        """Add a piece of any length, and return the frames that are now full."""
+        self._pending += pcm
         frames = []
-        while len(self._held) >= self._size:
-            frames.append(bytes(self._held[: self._size]))
-            del self._held[: self._size]
+        while len(self._pending) >= self._size:
+            frames.append(bytes(self._pending[: self._size]))
+            del self._pending[: self._size]
             self._size = _bytes_of(LATER_FRAME)
         return frames
 
     def rest(self) -> bytes:
-        """What is left for the last frame; may be empty."""
-        return bytes(self._held)
+        """Return what is left for the last frame; may be empty."""
+        return bytes(self._pending)
 
 
 def _bytes_of(seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""A session's WebSocket: what comes and goes by it, and how a lost one is got back."""
+"""A LITE session's WebSocket: sends commands, receives events, and reconnects when it is lost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FRAMES_IN_A_TURN = 50
 
 
 class SocketLost(LiveAvatarException):
-    """The WebSocket is not open; what was to be sent was not."""
+    """The WebSocket isn't open, so the command was not sent."""
 
     title = "The WebSocket is lost"
 
@@ -39,18 +39,16 @@ class SocketLost(LiveAvatarException):
 Receive = Callable[[Event | None], bool]
 
 CERTIFICATES: Final = CertificateError.default_remedy
-PROXY: Final = (
-    "Have the proxy let WebSockets pass to this host, or name the host in NO_PROXY where it is reached without."
-)
+PROXY: Final = "Allow WebSockets to this host in the proxy, or add the host to NO_PROXY if it is reachable without one."
 
 
 @dataclass(frozen=True)
 class SocketTrouble:
-    """Why a WebSocket could not be opened, or got back.
+    """Why a WebSocket couldn't be opened or reconnected.
 
     Attributes:
-        words: for people.
-        remedy: what to do about it, where that is known.
+        words: The reason, in words.
+        remedy: What to do about it, if known.
     """
 
     words: str
@@ -59,14 +57,14 @@ class SocketTrouble:
 
 @dataclass(frozen=True)
 class _End:
-    """How a connection came to its end.
+    """How a connection ended.
 
     Attributes:
-        words: for people.
-        again: whether another one may be opened.
-        was_ready: whether the avatar had been there.
-        code: the close code, where there was one.
-        remedy: what to do about it, where that is known.
+        words: The reason, in words.
+        again: Whether to reconnect.
+        was_ready: Whether the avatar had been connected.
+        code: The close code, if there was one.
+        remedy: What to do about it, if known.
     """
 
     words: str
@@ -78,12 +76,12 @@ class _End:
 
 @dataclass(frozen=True)
 class Listener:
-    """What a socket tells its session.
+    """The callbacks from a socket to its session.
 
     Args:
-        receive: takes an event, or None for a frame that is none; whether it says that the avatar is there.
-        lost: the connection was lost, and the session is not over.
-        is_over: asks, each time the socket was closed, whether the session is.
+        receive: Handles an event, or None for a frame that isn't one; returns whether the avatar is now connected.
+        lost: Called when the connection is lost although the session isn't over.
+        is_over: Called whenever the socket has closed; returns whether the session is over.
     """
 
     receive: Receive
@@ -95,10 +93,10 @@ class WebSocket:
     """The WebSocket of a LITE session.
 
     Args:
-        url: the start call's `ws_url`, which holds a token.
-        session_id: for the log.
-        wire: what comes and goes is written down there.
-        network: the way to the service.
+        url: The start call's `ws_url`, which contains a token.
+        session_id: The session's id, for the log.
+        wire: The wire log that records all frames.
+        network: The proxies and certificates.
     """
 
     def __init__(self, url: Masked, session_id: str, wire: Wire, network: Network) -> None:
@@ -107,15 +105,15 @@ class WebSocket:
         self.session_id = session_id
         self._wire = wire
         self._open: ClientConnection | None = None
-        self._was_ready = False  # whether the avatar was there since it was opened
+        self._was_ready = False  # whether the avatar has been connected since the socket was opened
         self._has_been_open = False
-        self.ready = asyncio.Event()  # the avatar is there: before that what is sent is dropped without a word
+        self.ready = asyncio.Event()  # the avatar is connected; before that the service silently drops commands
 
     async def send(self, command: Command) -> None:
-        """Puts a command on the wire: it is in the socket's buffer before anything else runs.
+        """Send a command; it is in the socket's buffer before anything else runs.
 
         Raises:
-            SocketLost: there is no open socket whose avatar is there.
+            SocketLost: No socket with a connected avatar is open.
         """
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `listen`)
 
@@ -129,8 +127,8 @@ class WebSocket:
             self.ready.clear()
             raise SocketLost from None
 
-    def _note(self, frame: str | bytes) -> Event | None:
-        """The frame's event; written down, also where it is none."""
+    def _log(self, frame: str | bytes) -> Event | None:
+        """Record a frame in the wire log, and return its event, or None if it isn't one."""
         event = lite.decode(frame)
         size = len(frame.encode("utf-8", "surrogatepass")) if isinstance(frame, str) else len(frame)
         self._wire.received(
@@ -139,10 +137,10 @@ class WebSocket:
         return event
 
     async def listen(self, listener: Listener) -> SocketTrouble | None:
-        """Hands on what comes, until the session is over.
+        """Receive events until the session is over, reconnecting as needed.
 
         Returns:
-            None once the session is over; else why the socket could not be opened, or got back.
+            None once the session is over, else why the socket couldn't be opened or reconnected.
         """
         attempt = 0
         deadline: float | None = None
@@ -151,7 +149,7 @@ class WebSocket:
             if await listener.is_over():
                 return None
             if end.code == NORMAL_CLOSURE:
-                # the service ended it, and may say so elsewhere a moment later
+                # the service closed it, and may report the session's end a moment later
                 await asyncio.sleep(config.SOCKET_CLOSE_TIMEOUT)
                 if await listener.is_over():
                     return None
@@ -163,12 +161,12 @@ class WebSocket:
             wait = delay(attempt, config.RETRY_BASE)
             if not end.again or attempt > config.SOCKET_ATTEMPTS or time.monotonic() + wait > deadline:
                 return SocketTrouble(end.words, end.remedy)
-            logger.info("session %s: WebSocket lost (%s), again in %.1f s", self.session_id, end.words, wait)
+            logger.info("session %s: WebSocket lost (%s), reconnecting in %.1f s", self.session_id, end.words, wait)
             await asyncio.sleep(wait)
 
     async def _live(self, receive: Receive) -> _End:
-        """Opens it, and reads until it is closed; how that came."""
-        # imported when first used: a client that starts nothing must not pay for it
+        """Open a connection, read until it closes, and return how it ended."""
+        # imported late, so that a client that starts no session doesn't pay for it
         from websockets.asyncio.client import connect  # noqa: PLC0415
         from websockets.exceptions import InvalidProxyStatus, InvalidStatus, ProxyError, WebSocketException  # noqa: PLC0415
 
@@ -181,12 +179,12 @@ class WebSocket:
                 ping_interval=config.SOCKET_PING_INTERVAL,
                 ping_timeout=config.SOCKET_PING_TIMEOUT,
                 max_size=config.SOCKET_FRAME_LIMIT,
-                # a ping waits for room in it, too: where the line is dead it must not be full before that shows
+                # pings need room in it, too, so it must not fill up before a dead connection is noticed
                 write_limit=config.SOCKET_SEND_BUFFER,
-                compression=None,  # sound hardly shrinks, and it would cost more than all the rest
+                compression=None,  # sound hardly compresses, and trying would cost more than everything else
                 logger=SILENT,
                 **self._network.for_websocket(self._url.reveal()),
-                **_racing(),
+                **_happy_eyeballs(),
             ) as socket:
                 self._open, self._has_been_open = socket, True
                 try:
@@ -194,55 +192,60 @@ class WebSocket:
                 finally:
                     self._open = None
                     self.ready.clear()
-            words = "the line was cut" if code is None else f"it was closed with code {code}"
+            words = "the connection was cut" if code is None else f"it was closed with code {code}"
             return _End(words, may_reconnect(code), self._was_ready, code)
         except InvalidStatus as failure:
             status = failure.response.status_code
-            return _End(f"its handshake was answered by {status}", is_worth_a_handshake(status))
+            return _End(f"its handshake was answered with {status}", is_worth_a_handshake(status))
         except ssl.SSLCertVerificationError as failure:
-            words = f"its certificate was not accepted: {failure.verify_message or type(failure).__name__}"
+            words = f"its certificate was rejected: {failure.verify_message or type(failure).__name__}"
             return _End(words, False, self._was_ready, remedy=CERTIFICATES)
         except ProxyError as failure:
-            # one by which it was open before may only be busy
-            told = (
-                f"by {failure.response.status_code}" if isinstance(failure, InvalidProxyStatus) else "in no known form"
+            # a proxy that worked before may just be busy
+            answer = (
+                f"with {failure.response.status_code}"
+                if isinstance(failure, InvalidProxyStatus)
+                else "in an unknown format"
             )
-            words = f"the proxy answered {told}"
-            return _End(words, self._has_been_open, self._was_ready, remedy=PROXY)
+            return _End(f"the proxy answered {answer}", self._has_been_open, self._was_ready, remedy=PROXY)
         except (OSError, TimeoutError, WebSocketException) as failure:
             return _End(type(failure).__name__, True, self._was_ready)
         except ConfigurationError as failure:
             return _End(failure.message, False, remedy=failure.remedy)
-        except Exception as failure:  # noqa: BLE001 (whatever it is, it will not get better)
+        except Exception as failure:  # noqa: BLE001 (an unexpected error, which a retry wouldn't fix)
             return _End(f"{type(failure).__name__}: {failure}", False)
 
     async def _read(self, socket: ClientConnection, receive: Receive) -> int | None:
-        """Hands on what comes until it is closed; the close code, None where the line was cut."""
+        """Receive events until the socket closes.
+
+        Returns:
+            The close code, or None if the connection was cut.
+        """
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `_live`)
 
         count = 0
         try:
             async with asyncio.timeout(config.CONNECTED_TIMEOUT) as until_connected:
                 async for frame in socket:
-                    if receive(self._note(frame)):
+                    if receive(self._log(frame)):
                         until_connected.reschedule(None)
                         self._was_ready = True
                         self.ready.set()
                     count += 1
                     if count % FRAMES_IN_A_TURN == 0:
-                        # a burst is read without a pause, and others are to have their turn
+                        # a burst of frames is read without a pause, so let other tasks run
                         await asyncio.sleep(0)
         except ConnectionClosed as closed:
-            # of a frame that we refuse the code is ours
+            # if we refused a frame, the code is ours
             close = closed.rcvd or closed.sent
             return None if close is None else close.code
         return socket.close_code
 
 
-def _racing() -> dict[str, Any]:
-    """Has the addresses of a host race, as httpx does: one that is dead would take all the time that there is.
+def _happy_eyeballs() -> dict[str, Any]:
+    """Return the option to try a host's addresses in parallel, as httpx does.
 
-    Loops of others, uvloop's for one, do not know how.
+    Otherwise one dead address could use up all the time. Only asyncio's own loops support it; uvloop doesn't.
     """
-    is_able = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-    return {"happy_eyeballs_delay": config.HAPPY_EYEBALLS} if is_able else {}
+    is_supported = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+    return {"happy_eyeballs_delay": config.HAPPY_EYEBALLS} if is_supported else {}

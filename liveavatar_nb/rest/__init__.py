@@ -1,1 +1,1 @@
-"""The REST API: one function for each operation of the contract, and the transport below them."""
+"""The REST API: one method per operation of the contract, and the transport that sends them."""

@@ -1,4 +1,4 @@
-"""`LiveAvatarAPI`: what goes over the wire, async, one method for each REST operation."""
+"""`LiveAvatarAPI`: the async REST API, with one method per operation."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
 
 
 class NamedRoom(Protocol):
-    """A LiveKit room, of which only the name is used (`livekit.rtc.Room` is one)."""
+    """A LiveKit room, e.g. `livekit.rtc.Room`; only its name is used."""
 
     @property
     def name(self) -> str: ...
 
 
 class LiveAvatarAPI:
-    """The REST API, async.
+    """The async REST API.
 
-    It sends what it is given and protects nobody: a session that you start here is yours to stop.
-    `AsyncLiveAvatar` and `LiveAvatar` stop theirs themselves. The operations are grouped as in the contract:
-    `sessions`, `avatars`, `voices`, `contexts`, `languages`, `credits`, `embeddings`, `secrets`,
-    `llm_configurations`, `memory`.
+    It offers no protection: you must stop every session that you start here. `AsyncLiveAvatar` and `LiveAvatar` stop
+    their sessions themselves. The operations are grouped as in the contract: `sessions`, `avatars`, `voices`,
+    `contexts`, `languages`, `credits`, `embeddings`, `secrets`, `llm_configurations`, `memory`.
 
     Args:
-        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
-        api_url: the service's address.
-        conn_options: attempts, base delay in seconds, limit of one attempt in seconds, as ours or as
-            the LiveKit plugin's `APIConnectOptions`.
-        session: an `httpx.AsyncClient` of yours, which stays yours to close.
-        proxy: leads to the service, for REST, WebSockets and the guard alike: `http://user:password@host:port`, also
-            by `https` or `socks5`; None takes the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
-            `NO_PROXY`), which never apply to this machine's own addresses.
-        verify: who vouches for the service, for all of these: True is certifi, or `SSL_CERT_FILE` or `SSL_CERT_DIR`
-            where they are set; else a path of authorities, an `ssl.SSLContext`, or False for anybody at all.
+        api_key: The account's key. None or "" uses `LIVEAVATAR_API_KEY`, or the first other source that
+            `config.find_key` finds.
+        api_url: The service's URL.
+        conn_options: Attempts per call, base delay in seconds, and time limit of one attempt in seconds; our
+            `APIConnectOptions` or the LiveKit plugin's.
+        session: Your own `httpx.AsyncClient`; it is not closed here.
+        proxy: The proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or the same with `https`
+            or `socks5`. None uses the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), which
+            never applies to this machine's own addresses.
+        verify: The certificate authorities to trust for all of these. True uses `SSL_CERT_FILE` or `SSL_CERT_DIR` if
+            set, else certifi. It can also be a path, an `ssl.SSLContext`, or False to trust any certificate.
 
     Raises:
-        ConfigurationError: there is no key, `api_url` is no address, `proxy` or `verify` cannot be used.
+        ConfigurationError: There is no key, or `api_url`, `proxy` or `verify` is invalid.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class LiveAvatarAPI:
 
     @property
     def last(self) -> Exchange | None:
-        """The last request and its answer, as curl and as Python: `api.last.curl()`, `api.last.python()`."""
+        """The last request and its response; `api.last.curl()` and `api.last.python()` show it as code."""
         return self.transport.last
 
     async def aclose(self) -> None:
-        """Closes the HTTP client, if it was made here."""
+        """Close the HTTP client, unless you passed your own."""
         await self.transport.aclose()
 
     async def create_streaming_session(
@@ -108,29 +108,29 @@ class LiveAvatarAPI:
         is_sandbox: bool = False,
         video_quality: VideoQuality | None = None,
     ) -> dict[str, Any]:
-        """Creates a LITE session in your own LiveKit room (`POST /v1/sessions/token`); nothing is billed yet.
+        """Create a LITE session in your own LiveKit room (`POST /v1/sessions/token`); nothing is billed yet.
 
         Args:
-            livekit_url: address of your LiveKit server.
-            livekit_token: the avatar's token for the room; it needs room_join, can_publish, can_subscribe
+            livekit_url: The URL of your LiveKit server.
+            livekit_token: The avatar's token for the room; it needs room_join, can_publish, can_subscribe
                 and can_publish_data.
-            room: the room; only its `name` is used.
-            avatar_id: which avatar.
-            is_sandbox: free, one minute, and only the sandbox avatar.
-            video_quality: sent as `video_settings.quality`.
+            room: The room; only its `name` is used.
+            avatar_id: The avatar's id.
+            is_sandbox: Whether to use the sandbox: free, one minute, and only the sandbox avatar.
+            video_quality: Sent as `video_settings.quality`.
 
         Returns:
             The envelope `{"code", "data": {"session_id", "session_token"}, "message"}`.
 
         Raises:
-            InvalidArgument: something that is needed is missing; nothing was sent.
+            InvalidArgument: A required argument is missing; nothing was sent.
         """
         own_room: dict[str, Any] = {
             "livekit_room": getattr(room, "name", None),
             "livekit_url": livekit_url,
             "livekit_client_token": masked_text(livekit_token),
         }
-        del livekit_token  # a traceback that shows local variables must not show it
+        del livekit_token  # keep it out of tracebacks that print local variables
         body: dict[str, Any] = {
             "mode": "LITE",
             "avatar_id": check(avatar_id, str, "avatar_id"),
@@ -144,25 +144,31 @@ class LiveAvatarAPI:
         return await self.transport.send(call)
 
     async def start_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
-        """Starts a session (`POST /v1/sessions/start`): billing begins. Returns the envelope.
+        """Start a session (`POST /v1/sessions/start`); billing begins.
 
         Args:
-            session_id: from `create_streaming_session`.
-            session_token: from `create_streaming_session`.
+            session_id: The id from `create_streaming_session`.
+            session_token: The token from `create_streaming_session`.
+
+        Returns:
+            The envelope.
 
         Raises:
-            StartOutcomeUnknown: it may be billed; stop it by its id.
+            StartOutcomeUnknown: The session may be billed; stop it by its id.
         """
         token = as_token(session_token)
-        del session_token  # a traceback that shows local variables must not show it
+        del session_token  # keep it out of tracebacks that print local variables
         return await self.sessions.send_start(session_id, token)
 
     async def stop_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
-        """Stops a session (`POST /v1/sessions/stop`). Returns the envelope.
+        """Stop a session (`POST /v1/sessions/stop`).
 
         Args:
-            session_id: from `create_streaming_session`.
-            session_token: from `create_streaming_session`.
+            session_id: The id from `create_streaming_session`.
+            session_token: The token from `create_streaming_session`.
+
+        Returns:
+            The envelope.
         """
         body = {"session_id": session_id, "reason": "USER_DISCONNECTED"}
         token = as_token(session_token)

@@ -1,4 +1,4 @@
-"""What each connection to the service is made with: the credential, and a silent log."""
+"""What every connection to the service uses: the credential, and a silent logger."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import httpx
 
 from ..config import Masked
 
-# what websockets is to log by: at DEBUG it would tell each frame, and the address and headers with their token. By no
-# name can anybody get at it
+# the logger for websockets, which at DEBUG would log every frame, and the URL and headers with their tokens. It isn't
+# registered under a name, so nobody can turn it on
 SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (as said)
 
 
 class Signed(httpx.Auth):
-    """Puts the credential on a request as it leaves, so that no frame of ours ever holds it."""
+    """Adds the credential to a request as it is sent, so that none of our stack frames ever holds it."""
 
     def __init__(self, credential: Masked, *, bearer: bool) -> None:
         self._credential = credential

@@ -1,4 +1,4 @@
-"""`Network`: the proxies and the certificates by which every part of this package reaches a service."""
+"""`Network`: the proxies and certificates that every part of this package uses to reach a service."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from ..errors import ConfigurationError
 
 Verify: TypeAlias = bool | str | os.PathLike[str] | ssl.SSLContext
 
-PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # by the schemes of proxies
+PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # defaults by the proxy's scheme
 PORTS: Final = {"http": 80, "https": 443}
-PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket goes the way of the scheme that it begins with
+PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket is routed by the scheme of its handshake
 LOOPBACK: Final = ("localhost", "127.0.0.0/8", "::1")
 
 
 @dataclass(frozen=True)
 class Network:
-    """The way to a service, settled once: REST, WebSockets, the guard and a room of one's own all take it.
+    """The proxies and certificates for reaching a service.
 
-    `Network.of` settles it from what the user gave and from the environment, which is not asked again afterwards.
+    REST, WebSockets, the guard and your own rooms all use them. `Network.of` reads the user's arguments and the
+    environment once; the environment isn't read again afterwards.
 
     Args:
-        proxies: proxies by the scheme of what they lead to: `http`, `https`, or `all` for the rest. The `source` of
-            each names the variable or the argument that it came from.
-        exempt: hosts that no proxy leads to, in the forms of `NO_PROXY`.
-        verify: True trusts certifi's authorities, False anybody, a path the authorities in that file or folder, and
-            an `ssl.SSLContext` decides itself.
-        verify_source: names the variable or the argument that `verify` came from.
+        proxies: Proxies by the scheme of the URLs they are for: `http`, `https`, or `all` for the rest. Each proxy's
+            `source` names the variable or argument it came from.
+        exempt: Hosts to reach without a proxy, in the forms of `NO_PROXY`.
+        verify: True trusts certifi's authorities, False trusts any certificate, a path trusts the authorities in that
+            file or folder, and an `ssl.SSLContext` decides for itself.
+        verify_source: The variable or argument that `verify` came from.
     """
 
     proxies: tuple[tuple[str, Masked], ...] = ()
@@ -49,86 +50,86 @@ class Network:
 
     @classmethod
     def of(cls, proxy: str | httpx.URL | Masked | None = None, verify: Verify = True) -> Self:
-        """Settle the way from what a user gave, in httpx's meaning, and from the environment.
+        """Create a network from the user's arguments, with httpx's meaning, and the environment.
 
         Args:
-            proxy: leads to every address; None takes `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which
+            proxy: The proxy for every URL. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which
                 never apply to this machine's own addresses.
-            verify: as for `Network`; True takes `SSL_CERT_FILE` or `SSL_CERT_DIR` where they are set.
+            verify: As for `Network`; True uses `SSL_CERT_FILE` or `SSL_CERT_DIR` if they are set.
 
         Raises:
-            ConfigurationError: the proxy or the certificates that were given cannot be used. What the environment
-                names is looked at when it is needed.
+            ConfigurationError: `proxy` or `verify` is invalid. The environment's values are only checked when needed.
         """
         is_address = isinstance(proxy, str | httpx.URL | Masked)
         text = proxy.reveal() if isinstance(proxy, Masked) else str(proxy)
         given = None if proxy is None else Masked(text, "proxy")
-        del proxy, text  # a traceback that shows local variables must not show its password
+        del proxy, text  # keep its password out of tracebacks that print local variables
         if given is not None and not is_address:
-            raise ConfigurationError("proxy must be an address as text.", remedy="It looks like http://host:port.")
+            raise ConfigurationError("proxy must be a URL as text.", remedy="It should look like http://host:port.")
         trusted, source = _trust(verify)
-        way = _environment() if given is None else ((("all", _usable(given)),), ())
-        network = cls(*way, trusted, source)
+        proxies, exempt = _read_environment() if given is None else ((("all", _normalize_proxy(given)),), ())
+        network = cls(proxies, exempt, trusted, source)
         if source == "verify" and isinstance(trusted, str):
-            _ = network.tls  # what cannot be read is told now
+            _ = network.tls  # raises now if the certificates can't be read
         return network
 
     def proxy(self, url: str) -> Masked | None:
-        """The proxy that leads to an address, as `scheme://user:password@host:port`; None where the way is direct.
+        """Return the proxy for a URL as `scheme://user:password@host:port`, or None if it needs no proxy.
 
         Args:
-            url: an address by http, https, ws or wss.
+            url: An http, https, ws or wss URL.
 
         Raises:
-            ConfigurationError: the environment names a proxy for it that cannot be used.
+            ConfigurationError: The environment's proxy for it is invalid.
         """
         parts = urlsplit(url)
         proxies = dict(self.proxies)
-        found = proxies.get(_scheme(parts), proxies.get("all"))
-        if found is None or any(_covers(rule, parts) for rule in self.exempt):
+        proxy = proxies.get(_scheme(parts), proxies.get("all"))
+        if proxy is None or any(_covers(rule, parts) for rule in self.exempt):
             return None
-        return _usable(found)
+        return _normalize_proxy(proxy)
 
     @functools.cached_property
     def tls(self) -> ssl.SSLContext:
-        """What certificates are checked against.
+        """The TLS context that certificates are checked with.
 
         Raises:
-            ConfigurationError: they cannot be read.
+            ConfigurationError: The authorities can't be read.
         """
         if isinstance(self.verify, ssl.SSLContext):
             return self.verify
         if self.verify is False:
-            return _context(ssl.CERT_NONE, check_hostname=False)
+            return _new_context(ssl.CERT_NONE, check_hostname=False)
         try:
-            return httpx.create_ssl_context(trust_env=False) if self.verify is True else _authorities(self.verify)
+            return httpx.create_ssl_context(trust_env=False) if self.verify is True else _load_authorities(self.verify)
         except OSError as failure:
             why = failure.strerror or type(failure).__name__
         raise ConfigurationError(
-            f"The certificates that {self.verify_source} names cannot be read ({why}).",
-            remedy=f"Let {self.verify_source} name a file of certificates in the form PEM, or a folder of them.",
+            f"The certificates in {self.verify_source} can't be read ({why}).",
+            remedy=f"Set {self.verify_source} to a PEM file of certificates, or to a folder of them.",
         )
 
     def for_http(self, url: str) -> dict[str, Any]:
-        """The options of an httpx client, async or not, that calls one address and no other.
+        """Return the options for an httpx client, sync or async, that only calls this URL.
 
         Raises:
-            ConfigurationError: its proxy or the certificates cannot be used.
+            ConfigurationError: The proxy or the certificates are invalid.
         """
         proxy = self.proxy(url)
-        by_tls = proxy is not None and proxy.reveal().startswith("https:")
+        is_tls_proxy = proxy is not None and proxy.reveal().startswith("https:")
+        proxy_tls = self.tls if is_tls_proxy else None
         return {
-            # reading certificates takes long, and http asks for none: so it trusts nobody
-            "verify": self.tls if by_tls or _scheme(urlsplit(url)) == "https" else _context(),
-            "proxy": None if proxy is None else httpx.Proxy(proxy.reveal(), ssl_context=self.tls if by_tls else None),
+            # reading certificates is slow and plain http needs none, so there it trusts nobody
+            "verify": self.tls if is_tls_proxy or _scheme(urlsplit(url)) == "https" else _new_context(),
+            "proxy": None if proxy is None else httpx.Proxy(proxy.reveal(), ssl_context=proxy_tls),
             "trust_env": False,
         }
 
     def for_websocket(self, url: str) -> dict[str, Any]:
-        """The options of `websockets.connect` for one address.
+        """Return the options of `websockets.connect` for a URL.
 
         Raises:
-            ConfigurationError: its proxy or the certificates cannot be used.
+            ConfigurationError: The proxy or the certificates are invalid.
         """
         options: dict[str, Any] = {"proxy": None}
         if _scheme(urlsplit(url)) == "https":
@@ -138,26 +139,26 @@ class Network:
             if proxy.reveal().startswith("https:"):
                 options["proxy_ssl"] = self.tls
             if proxy.reveal().startswith("socks"):
-                _need("python_socks", proxy.source, "python-socks")
+                _require("python_socks", proxy.source, "python-socks")
         return options
 
     @property
     def caveat(self) -> str:
-        """What of it another process cannot be told, in words for an error; empty where it can be told all."""
+        """What can't be passed on to another process, in words for an error; empty if everything can."""
         if not isinstance(self.verify, ssl.SSLContext):
             return ""
-        return "verify is an ssl.SSLContext: of it only the authorities that it lists can be handed on"
+        return "verify is an ssl.SSLContext, and only the authorities that it lists can be passed to another process"
 
     def told(self) -> dict[str, Any]:
-        """All of it as plain JSON, for a process of ours: paths are absolute, passwords are in it.
+        """Return the network as plain JSON for another of our processes, including passwords.
 
-        Of an `ssl.SSLContext` the authorities go along, and how strict it is; a client's certificate cannot be
-        read from it, nor can what it asks of the system's own store: see `caveat`.
+        An `ssl.SSLContext` is passed on with its authorities and its strictness, but without client certificates
+        and without what it takes from the system's own store, since neither can be read: see `caveat`.
         """
         verify: Any = self.verify
         if isinstance(verify, ssl.SSLContext):
             verify = {
-                "authorities": [base64.b64encode(one).decode() for one in verify.get_ca_certs(binary_form=True)],
+                "authorities": [base64.b64encode(der).decode() for der in verify.get_ca_certs(binary_form=True)],
                 "check_hostname": verify.check_hostname,
                 "verify_mode": int(verify.verify_mode),
                 "verify_flags": int(verify.verify_flags),
@@ -171,11 +172,11 @@ class Network:
 
     @classmethod
     def from_told(cls, told: dict[str, Any]) -> Self:
-        """The network of which `told` tells."""
+        """Create a network from what `told` returned."""
         verify = told["verify"]
         if isinstance(verify, dict):
-            authorities = b"".join(base64.b64decode(one) for one in verify["authorities"])
-            context = _context(ssl.VerifyMode(verify["verify_mode"]), check_hostname=verify["check_hostname"])
+            authorities = b"".join(base64.b64decode(der) for der in verify["authorities"])
+            context = _new_context(ssl.VerifyMode(verify["verify_mode"]), check_hostname=verify["check_hostname"])
             context.verify_flags = ssl.VerifyFlags(verify["verify_flags"])
             if authorities:
                 context.load_verify_locations(cadata=authorities)
@@ -185,11 +186,11 @@ class Network:
 
 
 def shown(url: str, schemes: Any = tuple(PROXY_PORTS)) -> str | None:
-    """Scheme, host and port of an address, without user, password, path and query; None where it is none.
+    """Return only a URL's scheme, host and port, or None if it is invalid.
 
     Args:
-        url: the address.
-        schemes: those that it may have.
+        url: The URL.
+        schemes: The schemes it may have.
     """
     try:
         parts = urlsplit(url)
@@ -199,8 +200,8 @@ def shown(url: str, schemes: Any = tuple(PROXY_PORTS)) -> str | None:
     return f"{parts.scheme}://{_host(parts)}{port}" if parts.hostname and parts.scheme in schemes else None
 
 
-def _environment() -> tuple[tuple[tuple[str, Masked], ...], tuple[str, ...]]:
-    """The environment's proxies, and what is exempt of them."""
+def _read_environment() -> tuple[tuple[tuple[str, Masked], ...], tuple[str, ...]]:
+    """Return the environment's proxies, and the hosts exempt from them."""
     found = urllib.request.getproxies()
     proxies = tuple(
         (scheme, Masked(found[scheme], f"{scheme.upper()}_PROXY"))
@@ -211,53 +212,58 @@ def _environment() -> tuple[tuple[tuple[str, Masked], ...], tuple[str, ...]]:
 
 
 def _trust(verify: Any) -> tuple[Any, str]:
-    """What is trusted, and who said so. A path is made absolute: another process may stand elsewhere."""
+    """Return what to trust and where that came from.
+
+    Paths become absolute, since another process may run in another folder.
+    """
     if verify is True:
         for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-            if named := os.environ.get(variable):
-                paths = [named] if variable == "SSL_CERT_FILE" else named.split(os.pathsep)
+            if value := os.environ.get(variable):
+                paths = [value] if variable == "SSL_CERT_FILE" else value.split(os.pathsep)
                 return os.pathsep.join(str(Path(path).absolute()) for path in paths), variable
     if isinstance(verify, str | os.PathLike):
         return str(Path(verify).absolute()), "verify"
     if not isinstance(verify, bool | ssl.SSLContext):
         raise ConfigurationError(
             f"verify must be True, False, a path or an ssl.SSLContext, not {type(verify).__name__}.",
-            remedy="Give the path of a file with the authorities to trust.",
+            remedy="Pass the path of a file with the certificate authorities to trust.",
         )
     return verify, "verify"
 
 
-def _authorities(path: str) -> ssl.SSLContext:
+def _load_authorities(path: str) -> ssl.SSLContext:
     if any(Path(folder).is_dir() for folder in path.split(os.pathsep)):
         return ssl.create_default_context(capath=path)
     return ssl.create_default_context(cafile=path)
 
 
-def _context(mode: ssl.VerifyMode = ssl.CERT_REQUIRED, *, check_hostname: bool = True) -> ssl.SSLContext:
-    """A context that trusts no authority yet."""
+def _new_context(mode: ssl.VerifyMode = ssl.CERT_REQUIRED, *, check_hostname: bool = True) -> ssl.SSLContext:
+    """Return a TLS context that doesn't trust any authority yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # where it is on, the mode cannot be changed
+    context.check_hostname = False  # the mode can't be changed while it is on
     context.verify_mode = mode
     context.check_hostname = check_hostname
     return context
 
 
-def _usable(proxy: Masked) -> Masked:
-    """A proxy's address in the one form that every library here understands.
+def _normalize_proxy(proxy: Masked) -> Masked:
+    """Return a proxy's URL in the form that all our libraries understand.
 
     Raises:
-        ConfigurationError: it is none, or needs a package that is not installed.
+        ConfigurationError: It is invalid, or needs a package that is not installed.
     """
-    address = _normal(proxy.reveal())
+    address = _normalize(proxy.reveal())
     if address is None:
-        raise ConfigurationError(f"{proxy.source} is no address of a proxy.", remedy="It looks like http://host:port.")
+        raise ConfigurationError(
+            f"{proxy.source} is not a valid proxy URL.", remedy="It should look like http://host:port."
+        )
     if address.startswith("socks"):
-        _need("socksio", proxy.source, '"httpx[socks]"')
+        _require("socksio", proxy.source, '"httpx[socks]"')
     return Masked(address, proxy.source)
 
 
-def _normal(proxy: str) -> str | None:
-    """`scheme://user:password@host:port`; None where it is no address."""
+def _normalize(proxy: str) -> str | None:
+    """Return the URL as `scheme://user:password@host:port`, or None if it is invalid."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         port = PROXY_PORTS[parts.scheme] if parts.port is None else parts.port
@@ -273,13 +279,18 @@ def _normal(proxy: str) -> str | None:
     return f"{parts.scheme}://{user}{_host(parts)}:{port}"
 
 
-def _need(module: str, source: str, package: str) -> None:
+def _require(module: str, source: str, package: str) -> None:
     if importlib.util.find_spec(module) is None:
-        raise ConfigurationError(f"{source} asks for SOCKS, not installed here.", remedy=f"pip install {package}")
+        raise ConfigurationError(
+            f"{source} needs SOCKS support, which is not installed.", remedy=f"Run `pip install {package}`."
+        )
 
 
 def _covers(rule: str, parts: SplitResult) -> bool:
-    """Whether a rule of `NO_PROXY` is about an address: a name with all below it, an address, a network, a port."""
+    """Return whether a `NO_PROXY` rule covers a URL.
+
+    A rule is a domain (with its subdomains), an address or a network, optionally with a scheme or a port.
+    """
     if rule == "*":
         return True
     scheme, _, rest = rule.lower().rpartition("://")
@@ -305,5 +316,5 @@ def _scheme(parts: SplitResult) -> str:
 
 
 def _host(parts: SplitResult) -> str:
-    """The host as it stands in an address."""
+    """Return the host as it is written in a URL."""
     return f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""

@@ -1,13 +1,13 @@
-"""One declaration for each REST operation; the call, its checks and its record are made of it.
+"""Builds the method for a REST operation from a declaration of it.
 
     @operation("PATCH /v1/voices/{voice_id}")
     def update(self, voice_id: str, *, name: Name64) -> type[Voice]:
-        \"\"\"Renames a voice of the account's.\"\"\"
+        \"\"\"Rename one of the account's voices.\"\"\"
         return Voice
 
-The signature is all that is written: names, types, ranges and defaults are the contract's, what stands in the
-path's braces goes into the path, the rest into the query (GET) or the body. The declared function runs after
-the checks, for what no type can say, and returns the record's class. `pagination` declares a list in the same way.
+The signature has the contract's names, types, ranges and defaults. Parameters named in the path's braces go into
+the path, and the rest into the query (GET) or the body. The declared function runs after the checks, to check what
+types can't express, and returns the record's class. `listing` declares a list in the same way.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Owner = TypeVar("Owner", bound="Resource")
 
 IN_BRACES: Final = re.compile(r"{(\w+)}")
 CREDENTIAL: Final = "credential"  # marks the parameter that signs the call instead of being sent
-UNSENT: Final = "unsent"  # marks a parameter that the method itself needs
+UNSENT: Final = "unsent"  # marks a parameter that the method needs but doesn't send
 
 if TYPE_CHECKING:
     Credential = str | Masked
@@ -59,13 +59,13 @@ UnsentId = Annotated[str, UNSENT]
 
 
 class Resource:
-    """The base of what groups operations.
+    """The base class of groups of operations.
 
     Args:
-        transport: sends the calls.
+        transport: Sends the calls.
     """
 
-    # fetches what records of a list need to show themselves, where they need anything
+    # fetches what the records of a list need to be shown, if anything
     _dress: Callable[[Any], Awaitable[None]] | None = None
 
     def __init__(self, transport: Transport) -> None:
@@ -77,13 +77,13 @@ class Resource:
 
 
 class Operation:
-    """What a declaration says.
+    """A declared operation.
 
     Args:
-        route: method and path, as in `GET /v1/voices/{voice_id}`.
-        declared: the declaration.
-        safety: what sending it twice would do.
-        signed: False for the calls that need no credential.
+        route: Method and path, e.g. `GET /v1/voices/{voice_id}`.
+        declared: The declaring function.
+        safety: What sending it twice would do. Defaults to REPEATABLE for GET, and ONCE for others.
+        signed: Whether the call needs a credential.
     """
 
     def __init__(self, route: str, declared: Callable[..., Any], safety: Safety | None, *, signed: bool) -> None:
@@ -102,20 +102,20 @@ class Operation:
 
     @functools.cached_property
     def kinds(self) -> dict[str, Any]:
-        """The types of the parameters, by name; read when first called, since that is not for nothing."""
+        """The types of the parameters by name; read at the first call, because that is slow."""
         hints = get_type_hints(self._declared, include_extras=True)
         return {name: hints[name] for name in list(self.signature.parameters)[1:]}
 
     @property
     def sent(self) -> dict[str, Any]:
-        """The types of those parameters that go over the wire."""
+        """The types of the parameters that are sent."""
         return {name: kind for name, kind in self.kinds.items() if not {CREDENTIAL, UNSENT} & _marks(kind)}
 
     def prepare(self, owner: Resource, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, Any]:
-        """The call for these arguments, and what the declaration returned.
+        """Return the call for these arguments, and the class that the declaration returned.
 
         Raises:
-            InvalidArgument: one is missing, unknown or wrong.
+            InvalidArgument: An argument is missing, unknown or invalid.
         """
         given = self._bind(owner, args, kwargs)
         token = None
@@ -126,7 +126,7 @@ class Operation:
                 token = None if given[name] is None else as_token(given[name])
             elif UNSENT not in marks:
                 in_path = f"{{{name}}}" in self.path
-                values[name] = _checked_id(given[name], name) if in_path else check(given[name], kind, name)
+                values[name] = _check_id(given[name], name) if in_path else check(given[name], kind, name)
         kind = self._declared(owner, **{**given, **values})
         path = IN_BRACES.sub(lambda found: quote(values.pop(found[1]), safe=""), self.path)
         defaults = self.signature.parameters
@@ -161,29 +161,29 @@ class Operation:
 def operation(
     route: str, safety: Safety | None = None, *, signed: bool = True
 ) -> Callable[[Callable[Concatenate[Owner, P], type[R]]], Callable[Concatenate[Owner, P], Coroutine[Any, Any, R]]]:
-    """Declares an operation that answers with one record, or with nothing.
+    """Declare an operation that returns one record, or nothing.
 
     Args:
-        route: method and path of the contract.
-        safety: what sending it twice would do; by its method where not given.
-        signed: False for the calls that need no credential.
+        route: The contract's method and path.
+        safety: What sending it twice would do. Defaults to REPEATABLE for GET, and ONCE for others.
+        signed: Whether the call needs a credential.
     """
 
     def declare(
         declared: Callable[Concatenate[Owner, P], type[R]],
     ) -> Callable[Concatenate[Owner, P], Coroutine[Any, Any, R]]:
-        made = Operation(route, declared, safety, signed=signed)
+        built = Operation(route, declared, safety, signed=signed)
 
         @functools.wraps(declared)
         def method(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-            # not awaited here: a frame that waits keeps its arguments, which a traceback shows
+            # not awaited here: a waiting frame would keep its arguments, and tracebacks could show them
             try:
-                call, kind = made.prepare(self, args, kwargs)
+                call, kind = built.prepare(self, args, kwargs)
             except (InvalidArgument, LiveAvatarWarning) as failure:
-                return _refuse(failure.with_traceback(None))
-            return _answer(self._transport, call, kind)
+                return _fail(failure.with_traceback(None))
+            return _send(self._transport, call, kind)
 
-        return _declared(method, made)
+        return _with_declaration(method, built)
 
     return declare
 
@@ -191,71 +191,71 @@ def operation(
 def listing(
     route: str, *, signed: bool = True
 ) -> Callable[[Callable[Concatenate[Owner, P], type[R]]], Callable[Concatenate[Owner, P], Listing[R]]]:
-    """Declares an operation that answers with a list, in pages where it has a parameter `page`.
+    """Declare an operation that returns a list, in pages if it has a parameter `page`.
 
     Args:
-        route: method and path of the contract.
-        signed: False for the calls that need no credential.
+        route: The contract's method and path.
+        signed: Whether the call needs a credential.
     """
 
     def declare(declared: Callable[Concatenate[Owner, P], type[R]]) -> Callable[Concatenate[Owner, P], Listing[R]]:
-        made = Operation(route, declared, Safety.REPEATABLE, signed=signed)
+        built = Operation(route, declared, Safety.REPEATABLE, signed=signed)
 
         @functools.wraps(declared)
         def method(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> Listing[R]:
-            call, kind = made.prepare(self, args, kwargs)
+            call, kind = built.prepare(self, args, kwargs)
             first = (call.query or {}).get("page", 1)
-            return Listing(_pages(self._transport, call, kind), first=first, dress=self._dress)
+            return Listing(_page_source(self._transport, call, kind), first=first, dress=self._dress)
 
-        return _declared(method, made, "Listing[{}]")
+        return _with_declaration(method, built, "Listing[{}]")
 
     return declare
 
 
-def _declared(method: F, made: Operation, result: str = "{}") -> F:
-    """Has `method` show what it gives, and hold its declaration."""
-    kind = str(made.signature.return_annotation).removeprefix("type[").removesuffix("]")
+def _with_declaration(method: F, built: Operation, result: str = "{}") -> F:
+    """Give `method` the signature that users see, and a reference to its declaration."""
+    kind = str(built.signature.return_annotation).removeprefix("type[").removesuffix("]")
     shown: Any = method
-    shown.__signature__ = made.signature.replace(return_annotation=result.format(kind))
-    shown.operation = made
+    shown.__signature__ = built.signature.replace(return_annotation=result.format(kind))
+    shown.operation = built
     return method
 
 
-async def _refuse(failure: Exception) -> Any:
+async def _fail(failure: Exception) -> Any:
     raise failure
 
 
-async def _answer(transport: Transport, call: Call, kind: Any) -> Any:
+async def _send(transport: Transport, call: Call, kind: Any) -> Any:
     if kind is NoneType:
         await transport.send(call)
         return None
     return decode(kind, (await transport.send(call))["data"], str(call))
 
 
-def _pages(transport: Transport, call: Call, kind: Any) -> Callable[[int], Awaitable[Page[Any]]]:
+def _page_source(transport: Transport, call: Call, kind: Any) -> Callable[[int], Awaitable[Page[Any]]]:
     is_paged = "page" in (call.query or {})
 
     async def fetch(number: int) -> Page[Any]:
-        asked = call
+        page_call = call
         if is_paged:
-            asked = Call(call.method, call.path, signed=call.signed, query={**(call.query or {}), "page": number})
-        # the answer has no name here: a traceback that shows local variables must not show what is in it
-        return _page(kind, (await transport.send(asked))["data"], str(call), is_paged=is_paged)
+            page_call = Call(call.method, call.path, signed=call.signed, query={**(call.query or {}), "page": number})
+        # don't name the response: that keeps its content out of tracebacks that print local variables
+        return _page(kind, (await transport.send(page_call))["data"], str(call), is_paged=is_paged)
 
     return fetch
 
 
-def _page(kind: Any, data: Any, what: str, *, is_paged: bool) -> Page[Any]:
+def _page(kind: Any, data: Any, call: str, *, is_paged: bool) -> Page[Any]:
     try:
         if not is_paged:
-            items: Records[Any] = decode_all(kind, data, what, "$")
+            items: Records[Any] = decode_all(kind, data, call, "$")
             return Page(items, len(items), has_next=False)
         if not isinstance(data, dict):
-            raise SchemaError(f"{what} answered in an unknown form: Expected `object` - at `$`.")
+            raise SchemaError(f"{call} answered in an unknown format: Expected `object` - at `$`.")
         count = data.get("count")
         if type(count) is not int or not 0 <= count <= sys.maxsize:
-            raise SchemaError(f"{what} answered in an unknown form: Expected `int` >= 0 - at `$.count`.")
-        return Page(decode_all(kind, data.get("results"), what, "$.results"), count, bool(data.get("next")))
+            raise SchemaError(f"{call} answered in an unknown format: Expected `int` >= 0 - at `$.count`.")
+        return Page(decode_all(kind, data.get("results"), call, "$.results"), count, bool(data.get("next")))
     except SchemaError as failure:
         del data
         raise failure.with_traceback(None) from None
@@ -270,20 +270,22 @@ def _marks(kind: Any) -> set[Any]:
 
 
 def as_token(token: Any) -> Masked:
-    """A session's token as what shows itself to nobody.
+    """Wrap a session's token in `Masked`.
 
     Raises:
-        InvalidArgument: it cannot be one.
+        InvalidArgument: It can't be a token.
     """
     masked = token if isinstance(token, Masked) else Masked(token.strip() if isinstance(token, str) else "")
     del token
     if not masked.reveal() or not masked.fits_a_header:
-        raise InvalidArgument("session_token must be the text from create_token.", field="session_token")
+        raise InvalidArgument(
+            "session_token is not a token.", remedy="Pass the text that create_token returned.", field="session_token"
+        )
     return Masked(masked.reveal(), "of a session")
 
 
-def _checked_id(value: Any, name: str) -> str:
-    """An id that goes into a path, where it must be one segment."""
+def _check_id(value: Any, name: str) -> str:
+    """Return an id for a path, in which it must be a single segment."""
     text: str = check(value, str, name)
     if text.strip(". ") and "/" not in text and text.isprintable():
         return text

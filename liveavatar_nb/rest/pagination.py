@@ -1,4 +1,4 @@
-"""A list of the service's, which comes in pages and is read as far as it is looked at."""
+"""The service's lists, which come in pages and are fetched only as far as they are read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 Source = Callable[[int], Awaitable["Page[T]"]]
 Dress = Callable[[Sequence[T]], Awaitable[None]]
 
-FEW: Final = 5  # names that an error lists
+FEW: Final = 5  # the most names to list in an error
 
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """One page: its items, how many there are on all pages, and whether another follows."""
+    """One page: its items, the number of items on all pages, and whether another page follows."""
 
     items: Records[T]
     count: int
@@ -28,12 +28,12 @@ class Page(Generic[T]):
 
 
 class Cursor(Generic[T]):
-    """A place in a listing; `turn` goes to the next page.
+    """A position in a listing; `turn` moves to the next page.
 
     Args:
-        sources: from a page's number to the page, one for each list.
-        keep: which items to keep.
-        first: the number of the page to begin with.
+        sources: For each list, a function that fetches a page by its number.
+        keep: Which items to keep.
+        first: The number of the first page to fetch.
     """
 
     def __init__(self, sources: Sequence[Source[T]], keep: Callable[[T], bool] | None, first: int) -> None:
@@ -41,60 +41,60 @@ class Cursor(Generic[T]):
         self._keep = keep
         self._first = self._number = first
         self._at = 0
-        self._before: Records[T] | None = None
-        self._beginnings: dict[int, Page[T]] = {}
+        self._previous: Records[T] | None = None
+        self._first_pages: dict[int, Page[T]] = {}
 
     @property
     def is_at_end(self) -> bool:
-        """Whether no page follows."""
+        """Whether there are no more pages."""
         return self._at >= len(self._sources)
 
     @property
     def is_between_lists(self) -> bool:
         """Whether the next page is the first of its list."""
-        return self._before is None
+        return self._previous is None
 
     async def turn(self) -> Records[T]:
-        """The items of the next page, none where there is no other.
+        """Return the items of the next page; empty if there is none.
 
         Raises:
-            SchemaError: the service sent the same page twice.
+            SchemaError: The service sent the same page twice.
         """
         if self.is_at_end:
             return Records()
-        page = await (self._beginning(self._at) if self.is_between_lists else self._sources[self._at](self._number))
-        if page.items and page.items == self._before:
-            raise SchemaError(f"The list cannot be read: page {self._number} is the same as the one before it.")
-        self._before, self._number = page.items, self._number + 1
+        page = await (self._first_page(self._at) if self.is_between_lists else self._sources[self._at](self._number))
+        if page.items and page.items == self._previous:
+            raise SchemaError(f"The list can't be read: page {self._number} is the same as the one before it.")
+        self._previous, self._number = page.items, self._number + 1
         if not (page.has_next and page.items):
-            self._before, self._number, self._at = None, self._first, self._at + 1
+            self._previous, self._number, self._at = None, self._first, self._at + 1
         return page.items if self._keep is None else Records(item for item in page.items if self._keep(item))
 
     async def count(self) -> int | None:
-        """How many items there are by the service's own count; None where only reading all of them tells."""
+        """Return the number of items by the service's own count, or None if only reading them all can tell."""
         if self._keep is not None or self._first != 1:
             return None
-        return sum([(await self._beginning(at)).count for at in range(len(self._sources))])
+        return sum([(await self._first_page(at)).count for at in range(len(self._sources))])
 
-    async def _beginning(self, at: int) -> Page[T]:
-        """The first page of a list, which is read once."""
-        if at not in self._beginnings:
-            self._beginnings[at] = await self._sources[at](self._first)
-        return self._beginnings[at]
+    async def _first_page(self, at: int) -> Page[T]:
+        """Return the first page of a list, fetching it only once."""
+        if at not in self._first_pages:
+            self._first_pages[at] = await self._sources[at](self._first)
+        return self._first_pages[at]
 
 
 class Listing(Generic[T]):
-    """A list of the service's.
+    """One of the service's lists.
 
-    `async for` goes over all pages and reads each when it is reached, `await` gives all items, and
-    `await listing.page(n)` those of one page; both are lists with `to_pandas()` that show themselves as a table.
+    `async for` iterates over all pages and fetches each when it is reached. `await` returns all items, and
+    `await listing.page(n)` those of one page; both are lists with `to_pandas()` that a notebook shows as a table.
 
     Args:
-        sources: one function for each list of the service's, from a page's number (from 1) to the page;
-            their items follow one another.
-        keep: which items to keep; all when not given.
-        first: the page to begin with.
-        dress: fetches what items need to show themselves, as pictures.
+        sources: For each of the service's lists, a function that fetches a page by its number (from 1); their items
+            follow one another.
+        keep: Which items to keep. Defaults to all.
+        first: The number of the first page to fetch.
+        dress: Fetches what the items need to be shown, e.g. pictures.
     """
 
     def __init__(
@@ -111,13 +111,13 @@ class Listing(Generic[T]):
 
     @classmethod
     def chain(cls, *listings: Listing[T], keep: Callable[[T], bool] | None = None) -> Listing[T]:
-        """The items of several listings, one after the other."""
+        """Return a listing of the items of several listings, one after the other."""
         return cls(
             *(source for listing in listings for source in listing._sources), keep=keep, dress=listings[0]._dress
         )
 
     def map(self, change: Callable[[Sequence[T]], Awaitable[list[T]]]) -> Listing[T]:
-        """The same list, with the items of each page as `change` gives them."""
+        """Return the same list with the items of each page replaced by what `change` returns."""
 
         def changed(source: Source[T]) -> Source[T]:
             async def turn(number: int) -> Page[T]:
@@ -129,7 +129,7 @@ class Listing(Generic[T]):
         return Listing(*map(changed, self._sources), keep=self._keep, first=self._first, dress=self._dress)
 
     def cursor(self) -> Cursor[T]:
-        """A place before the first page."""
+        """Return a position before the first page."""
         return Cursor(self._sources, self._keep, self._first)
 
     async def __aiter__(self) -> AsyncIterator[T]:
@@ -142,14 +142,14 @@ class Listing(Generic[T]):
         return self.all().__await__()
 
     async def all(self) -> Records[T]:
-        """All items, as `await` gives them."""
+        """Return all items, as `await` does."""
         return Records([item async for item in self])
 
     async def page(self, number: int = 1) -> Records[T]:
-        """The items of one page of the service's list (of each, where there are several).
+        """Return the items of one page of the service's list (or of each, if there are several).
 
         Args:
-            number: from 1.
+            number: The page's number, from 1.
         """
         if type(number) is not int or number < 1:
             raise InvalidArgument(f"page must be 1 or more, not {number!r}.", field="page")
@@ -157,30 +157,30 @@ class Listing(Generic[T]):
         return Records(item for page in pages for item in page.items if self._keep is None or self._keep(item))
 
     async def count(self) -> int:
-        """How many items there are, by the service's own count; where a filter is set, by reading all."""
+        """Return the number of items by the service's own count, or by reading them all if there is a filter."""
         counted = await self.cursor().count()
         return len(await self.all()) if counted is None else counted
 
     async def dress(self, items: Sequence[T]) -> None:
-        """Fetches what these items need to show themselves."""
+        """Fetch what these items need to be shown."""
         if self._dress is not None:
             await self._dress(items)
 
     def __repr__(self) -> str:
-        return "<Listing: `await` it for all items, or go over it with `async for`>"
+        return "<Listing: `await` it for all items, or iterate over it with `async for`>"
 
 
-def pick(sought: str, items: Sequence[T], what: str, *, field: str | None = None) -> T:
-    """The item of that id or name: by its id, its exact name, or its name in any case, whatever comes first.
+def pick(sought: str, items: Sequence[T], kinds: str, *, field: str | None = None) -> T:
+    """Return the item with an id or name: first by id, then by exact name, then by name ignoring case.
 
     Args:
-        sought: id or name.
-        items: where to look.
-        what: what the items are, in the plural, for the error.
-        field: the argument that was looked up.
+        sought: The id or name.
+        items: The items to search.
+        kinds: What the items are, in the plural, for the error.
+        field: The argument that holds the id or name.
 
     Raises:
-        InvalidArgument: there is none, or several have the name.
+        InvalidArgument: No item matches, or several have the name.
     """
     folded = sought.casefold()
     tests: list[Callable[[T], bool]] = [
@@ -192,8 +192,8 @@ def pick(sought: str, items: Sequence[T], what: str, *, field: str | None = None
         found = {getattr(item, "id", name_of(item)): item for item in items if matches(item)}
         if len(found) > 1:
             raise InvalidArgument(
-                f"{len(found)} {what} are named {sought!r}: {', '.join(map(str, found))}.",
-                remedy="Give one of these ids.",
+                f"{len(found)} {kinds} are named {sought!r}: {', '.join(map(str, found))}.",
+                remedy="Pass one of these ids.",
                 field=field,
             )
         if found:
@@ -202,12 +202,12 @@ def pick(sought: str, items: Sequence[T], what: str, *, field: str | None = None
     near = nearest(sought, names, cutoff=0.5) or next(
         (name for name in names if folded and folded in name.casefold()), None
     )
-    told = f"Did you mean {near!r}?" if near else f"Look through the {what} for the name."
+    remedy = f"Did you mean {near!r}?" if near else f"Look for the name in the list of {kinds}."
     if not near and 0 < len(names) <= FEW:
-        told = f"There are: {', '.join(map(repr, names))}."
-    raise InvalidArgument(f"There is no {sought!r} among the {len(items)} {what}.", remedy=told, field=field)
+        remedy = f"Use one of: {', '.join(map(repr, names))}."
+    raise InvalidArgument(f"There is no {sought!r} among the {len(items)} {kinds}.", remedy=remedy, field=field)
 
 
 def name_of(item: object) -> str:
-    """What a record is called, "" where it has no name."""
+    """Return a record's name, or "" if it has none."""
     return next((str(getattr(item, name)) for name in NAMES if hasattr(item, name)), "")

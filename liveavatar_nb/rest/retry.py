@@ -1,4 +1,4 @@
-"""Again or not, and how long to wait: the policy alone, no input and no output."""
+"""The retry policy: whether to retry, and how long to wait. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ..errors import (
 )
 
 TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
-WAITING_STATUSES: Final = frozenset({429, 503})  # whose `Retry-After` is heeded
-# close codes after which a WebSocket is opened again: the server goes, the line was cut (1005 and 1006 are never on the
-# wire), an error there, a restart, try later
+WAITING_STATUSES: Final = frozenset({429, 503})  # whose `Retry-After` is respected
+# close codes after which a WebSocket is reopened: the server is going away, the connection was cut (1005 and 1006 are
+# never on the wire), an internal error, a restart, try again later
 RECONNECT_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013})
 HANDSHAKE_STATUSES: Final = frozenset({500, 502, 503, 504})
 SECONDS: Final = re.compile(r"\d{1,18}(\.\d+)?")
@@ -31,19 +31,19 @@ SECONDS: Final = re.compile(r"\d{1,18}(\.\d+)?")
 class Safety(Enum):
     """What sending a call twice would do."""
 
-    REPEATABLE = "repeatable"  # nothing: a GET, a token
-    ONCE = "once"  # it may cost: a start, a change
-    INSISTENT = "insistent"  # it must arrive: a stop
-    TICK = "tick"  # the next one takes its place: a keep-alive
+    REPEATABLE = "repeatable"  # harmless to repeat: a GET, a token
+    ONCE = "once"  # may have a cost if repeated: a start, a change
+    INSISTENT = "insistent"  # must arrive: a stop
+    TICK = "tick"  # replaced by the next one: a keep-alive
 
     @property
     def limit(self) -> float:
-        """Seconds for all attempts together."""
+        """The time limit for all attempts together, in seconds."""
         return config.STOP_LIMIT if self is Safety.INSISTENT else config.TOTAL_TIMEOUT
 
 
 class ConnectOptions(Protocol):
-    """The fields of the LiveKit plugin's `APIConnectOptions`; any object that has them will do."""
+    """The fields of the LiveKit plugin's `APIConnectOptions`; any object with these fields works."""
 
     @property
     def max_retry(self) -> int: ...
@@ -55,12 +55,12 @@ class ConnectOptions(Protocol):
 
 @dataclass(frozen=True)
 class APIConnectOptions:
-    """How calls are repeated.
+    """How to retry calls.
 
     Args:
-        max_retry: how often a call is tried at most, the first time included.
-        retry_interval: base delay between two attempts, in seconds.
-        timeout: limit of one attempt, in seconds.
+        max_retry: The maximum number of attempts, including the first.
+        retry_interval: The base delay between two attempts, in seconds.
+        timeout: The time limit of one attempt, in seconds.
     """
 
     max_retry: int = config.MAX_ATTEMPTS
@@ -70,12 +70,12 @@ class APIConnectOptions:
 
 @dataclass(frozen=True)
 class Policy:
-    """How calls are repeated, and for how long.
+    """How often and for how long to retry calls.
 
     Args:
-        attempts: of one call, the first included.
-        base: delay before the second attempt at most, in seconds; doubled with each further one.
-        attempt_limit: seconds for one attempt from its first byte to its last; None leaves that to the call's limit.
+        attempts: The maximum number of attempts per call, including the first.
+        base: The longest delay before the second attempt, in seconds; it doubles with each further attempt.
+        attempt_limit: The time limit of one attempt from first to last byte, in seconds; None for no separate limit.
     """
 
     attempts: int = config.MAX_ATTEMPTS
@@ -84,45 +84,45 @@ class Policy:
 
     @classmethod
     def of(cls, options: ConnectOptions | None) -> Policy:
-        """The policy for a caller's options; the package's own if there are none."""
+        """Return the policy for a caller's options, or the default policy if there are none."""
         if options is None:
             return cls()
         given: list[Any] = [options.max_retry, options.retry_interval, options.timeout]
         if not all(isinstance(value, int | float) for value in given) or options.timeout <= 0:
             raise ConfigurationError(
-                "conn_options cannot be used.",
-                remedy="max_retry is a number of attempts, retry_interval and timeout are seconds, timeout above 0.",
+                "conn_options is invalid.",
+                remedy="Set max_retry to a number of attempts, retry_interval to seconds, timeout to seconds above 0.",
             )
         return cls(max(1, int(options.max_retry)), max(0.0, options.retry_interval), options.timeout)
 
     def limit(self, safety: Safety) -> float:
-        """Seconds for all attempts of one call."""
+        """Return the time limit for all attempts of one call, in seconds."""
         return max(safety.limit, self.attempts * (self.attempt_limit or 0.0))
 
     def wait(self, failure: LiveAvatarException, safety: Safety, attempt: int, time_left: float) -> float | None:
-        """Seconds to wait before the call is sent again; None where it is not.
+        """Return the seconds to wait before retrying a call, or None if it shouldn't be retried.
 
         Args:
-            failure: how the attempt failed.
-            safety: what sending it twice would do.
-            attempt: its number, from 1.
-            time_left: seconds until the call's limit.
+            failure: How the attempt failed.
+            safety: What sending the call twice would do.
+            attempt: The attempt's number, from 1.
+            time_left: The seconds left until the call's limit.
         """
         if attempt >= self.attempts and safety is not Safety.INSISTENT:
             return None
         if not again(failure, safety):
             return None
-        asked = 0.0
+        requested = 0.0
         if isinstance(failure, APIStatusError) and failure.status_code in WAITING_STATUSES:
-            asked = failure.retry_after or 0.0
-        if asked > config.LONGEST_RETRY_AFTER:
+            requested = failure.retry_after or 0.0
+        if requested > config.LONGEST_RETRY_AFTER:
             return None
-        seconds = max(delay(attempt, self.base), asked)
+        seconds = max(delay(attempt, self.base), requested)
         return seconds if seconds < time_left else None
 
 
 def again(failure: LiveAvatarException, safety: Safety) -> bool:
-    """Whether a call that failed so may be sent again."""
+    """Return whether a call that failed like this may be retried."""
     if safety is Safety.TICK or isinstance(failure, ClientClosed):
         return False
     if safety is Safety.INSISTENT:
@@ -137,40 +137,40 @@ def again(failure: LiveAvatarException, safety: Safety) -> bool:
 
 
 def may_reconnect(close_code: int | None) -> bool:
-    """Whether a WebSocket that was closed with this code is opened again."""
+    """Return whether to reopen a WebSocket that was closed with this code."""
     return close_code is None or close_code in RECONNECT_CODES
 
 
 def is_worth_a_handshake(status: int) -> bool:
-    """Whether a WebSocket's handshake that was answered by this HTTP status is tried again."""
+    """Return whether to retry a WebSocket's handshake that was answered with this HTTP status."""
     return status in HANDSHAKE_STATUSES
 
 
 def delay(attempt: int, base: float) -> float:
-    """Seconds to wait after attempt number `attempt` (from 1): full jitter below a doubling bound."""
+    """Return the seconds to wait after attempt `attempt` (from 1): exponential backoff with full jitter."""
     return random.uniform(0, min(config.RETRY_CAP, base * 2 ** min(attempt - 1, 32)))  # noqa: S311
 
 
 def retry_after(value: str | None, date: str | None, now: float) -> float | None:
-    """Seconds that a `Retry-After` asks to wait; None where it says nothing that can be used.
+    """Return the seconds that a `Retry-After` header asks to wait, or None if it can't be parsed.
 
     Args:
-        value: the header: seconds, or a date.
-        date: the answer's own `Date`, against which a date is read: this machine's clock may be wrong.
-        now: seconds since the epoch, used where the answer has no date.
+        value: The header: seconds or a date.
+        date: The response's `Date`, which a date is relative to, since this machine's clock may be wrong.
+        now: Seconds since the epoch, used if the response has no `Date`.
     """
     value = (value or "").strip()
     if SECONDS.fullmatch(value):
         return float(value)
-    until = _epoch(value)
+    until = _parse_date(value)
     if until is None:
         return None
-    answered = _epoch(date or "")
+    answered = _parse_date(date or "")
     return max(0.0, until - (now if answered is None else answered))
 
 
-def _epoch(date: str) -> float | None:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 (for a rare header only)
+def _parse_date(date: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 (only for a rare header)
 
     try:
         moment = parsedate_to_datetime(date)

@@ -1,4 +1,4 @@
-"""`Transport`: what goes over HTTP, each call tried again as its kind allows."""
+"""`Transport`: sends calls over HTTP and retries each as far as it is safe."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ NOT_SENT = (
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the contract.
+    """One call to the API.
 
     Args:
         method: GET, POST...
-        path: from `/v1` on.
-        safety: what sending it twice would do.
-        token: a session's token; without one the API key signs the call.
-        signed: False for the calls that need no credential.
-        query: parameters; None ones are left out.
-        body: what is sent as JSON; None sends none.
+        path: The path from `/v1` on.
+        safety: What sending it twice would do.
+        token: A session's token; without one, the API key signs the call.
+        signed: Whether the call needs a credential.
+        query: The query parameters; None values are left out.
+        body: The JSON body; None for no body.
     """
 
     method: str
@@ -80,11 +80,11 @@ class Call:
 
 
 class _Progress:
-    """How far a request has come, as httpx tells it."""
+    """An httpx trace hook that tracks how far a request got."""
 
     is_connecting = False
 
-    async def __call__(self, event: str, told: Mapping[str, Any]) -> None:
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         self.is_connecting = event.startswith("connection.")
 
 
@@ -92,11 +92,11 @@ class Transport:
     """Sends calls and decodes their envelopes.
 
     Args:
-        base_url: the service's address, without `/v1`.
-        key: the API key.
-        http_client: an `httpx.AsyncClient` of the caller's, who also closes it; made at first use when not given.
-        options: attempts, base delay and limit of one attempt; the package's own policy when not given.
-        network: the way to the service; the environment's when not given.
+        base_url: The service's URL, without `/v1`.
+        key: The API key.
+        http_client: The caller's own `httpx.AsyncClient`, which isn't closed here. Defaults to a new one at first use.
+        options: Attempts, base delay and time limit of one attempt. Defaults to `Policy`'s.
+        network: The proxies and certificates. Defaults to the environment's.
     """
 
     def __init__(
@@ -111,7 +111,9 @@ class Transport:
         if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
             raise InvalidArgument(f"The HTTP client must be an httpx.AsyncClient, not {type(http_client).__name__}.")
         if not key.fits_a_header:
-            raise ConfigurationError(f"The API key {key.source} holds signs that no key has.", remedy="Copy it anew.")
+            raise ConfigurationError(
+                f"The API key {key.source} contains characters that no key has.", remedy="Copy it again."
+            )
         self.base_url = base_url
         self.key = key
         self.network = network or Network.of()
@@ -120,21 +122,21 @@ class Transport:
         self.wire = Wire()
         self._policy = Policy.of(options)
         self._lent = http_client
-        self._own: dict[str, httpx.AsyncClient] = {}  # by what begins the addresses that they call
+        self._own: dict[str, httpx.AsyncClient] = {}  # by the beginning of the URLs they call
         self._owner = (0, 0)
 
     def _client(self, url: str, safety: Safety = Safety.REPEATABLE) -> httpx.AsyncClient:
-        """The client that calls an address, or all that begin with it."""
+        """Return the client for URLs that begin with `url`."""
         lent_is_open = self._lent is not None and not self._lent.is_closed
         if self._lent is not None and lent_is_open and not self.closed:
             return self._lent
-        # a stop must arrive, also where the client it came by was closed
+        # a stop must arrive, even if the caller closed the client
         if (self.closed or self._lent is not None) and safety is not Safety.INSISTENT:
             raise ClientClosed
-        # what must not go twice goes on a connection of its own: a pooled one may be dead already
+        # a call that must not be sent twice gets a new connection, since a pooled one may already be dead
         if safety is Safety.ONCE:
             return self._new_client(url)
-        # a client belongs to its loop; and a forked child shares the sockets of its parent, which it must not touch
+        # a client belongs to one loop, and a forked child must not touch the sockets that it shares with its parent
         owner = (os.getpid(), id(asyncio.get_running_loop()))
         if self._owner != owner:
             self._own, self._owner = {}, owner
@@ -149,24 +151,24 @@ class Transport:
 
     @property
     def is_out_of_reach(self) -> bool:
-        """Whether it goes by a transport of the caller's own making, which no other process has."""
+        """Whether the caller's client uses a custom transport, which no other process can recreate."""
         if self._lent is None:
             return False
-        # httpx tells of them nowhere else
-        ways = [getattr(self._lent, "_transport", None), *getattr(self._lent, "_mounts", {}).values()]
-        return any(way is not None and type(way) is not httpx.AsyncHTTPTransport for way in ways)
+        # httpx has no public way to read these
+        transports = [getattr(self._lent, "_transport", None), *getattr(self._lent, "_mounts", {}).values()]
+        return any(item is not None and type(item) is not httpx.AsyncHTTPTransport for item in transports)
 
     @property
     def caveat(self) -> str:
-        """What of the way to the service another process cannot be told, in words; empty where it can be told all."""
+        """What can't be passed on to another process, in words for an error; empty if everything can."""
         if self.is_out_of_reach:
-            return "http_client has a transport of its own, which no other process has"
+            return "http_client uses a custom transport, which can't be passed to another process"
         if self._lent is not None:
-            return "of http_client no other process knows the proxy, the certificates and the headers"
+            return "the proxy, certificates and headers of http_client can't be passed to another process"
         return self.network.caveat
 
     async def aclose(self) -> None:
-        """Closes the client that was made here; one that was handed in stays open."""
+        """Close the HTTP clients created here; the caller's own stays open."""
         self.closed = True
         await self._close_own()
 
@@ -177,10 +179,10 @@ class Transport:
                 await client.aclose()
 
     async def send(self, call: Call) -> dict[str, Any]:
-        """The decoded envelope of `call`, tried again as `retry` says.
+        """Send a call, retry it as the policy allows, and return the decoded envelope.
 
         Raises:
-            APIConnectionError, APITimeoutError, APIResponseError, APIStatusError: see `errors`.
+            APIConnectionError, APITimeoutError, APIResponseError, APIStatusError: See `errors`.
         """
         now = asyncio.get_running_loop().time
         limit = self._policy.limit(call.safety)
@@ -190,34 +192,34 @@ class Transport:
             attempt += 1
             try:
                 async with asyncio.timeout_at(deadline):
-                    return await self._once(call, deadline)
+                    return await self._attempt(call, deadline)
             except TimeoutError:
                 raise APITimeoutError(f"{call} was not answered within {limit:g} s.") from None
             except LiveAvatarException as failure:
-                if call.token is not None and _goes_by_key(call) and _is_refused(failure):
+                if call.token is not None and _may_use_key(call) and _is_refused(failure):
                     call = replace(call, token=None)
                     continue
                 if isinstance(failure, AuthenticationError):
-                    failure.remedy = self._whose_credential(call)
+                    failure.remedy = self._credential_remedy(call)
                 wait = self._policy.wait(failure, call.safety, attempt, deadline - now())
                 if wait is None:
                     raise
-                logger.info("%s failed (%s), trying again in %.1f s", call, failure.message, wait)
+                logger.info("%s failed (%s), retrying in %.1f s", call, failure.message, wait)
             await asyncio.sleep(wait)
 
-    def _whose_credential(self, call: Call) -> str:
+    def _credential_remedy(self, call: Call) -> str:
         if call.token is not None:
-            return "It was the session's own token: start a new session."
-        return f"The key came {self.key.source}: check it, or give another one."
+            return "The session's own token was rejected: start a new session."
+        return f"The key came {self.key.source}: check it, or pass another one."
 
-    async def _once(self, call: Call, deadline: float) -> dict[str, Any]:
+    async def _attempt(self, call: Call, deadline: float) -> dict[str, Any]:
         client = self._client(self.base_url, call.safety)
         request = client.build_request(
             call.method,
             self.base_url + call.path,
             params={name: value for name, value in (call.query or {}).items() if value is not None} or None,
             json=call.body,
-            # a client that was made here has them already, which is quicker
+            # our own clients already have them, which is faster
             headers=HEADERS if client is self._lent else None,
             timeout=httpx.Timeout(
                 self._policy.attempt_limit or config.READ_TIMEOUT,
@@ -231,9 +233,9 @@ class Transport:
             call.body,
             sent_size=0 if call.body is None else int(request.headers["content-length"]),
         )
-        tell = self.wire.add(exchange)
+        mark_changed = self.wire.add(exchange)
         try:
-            # the body has no name here: a traceback that shows local variables must not show tokens
+            # don't name the body: that keeps tokens out of tracebacks that print local variables
             return envelope(
                 *await self._exchange(call, client, request, exchange),
                 str(call),
@@ -245,18 +247,18 @@ class Transport:
             raise
         except asyncio.CancelledError:
             is_late = asyncio.get_running_loop().time() >= deadline
-            exchange.error = "It was not answered in time." if is_late else "It was cancelled."
+            exchange.error = "It wasn't answered in time." if is_late else "It was cancelled."
             raise
         finally:
-            tell()
+            mark_changed()
 
     async def _exchange(
         self, call: Call, client: httpx.AsyncClient, request: httpx.Request, exchange: Exchange
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Sends the call once; the answer's status, headers and body."""
+        """Send the call once and return the response's status, headers and body."""
         progress = _Progress()
         if self._policy.attempt_limit:
-            # costs time, and is needed only where a limit of the caller's can end a connect
+            # slow, and only needed if the caller's limit can interrupt a connect
             request.extensions["trace"] = progress
         credential = (call.token or self.key) if call.signed else None
         auth = None if credential is None else Signed(credential, bearer=call.token is not None)
@@ -277,12 +279,12 @@ class Transport:
             raise
         except TimeoutError:
             limit = self._policy.attempt_limit
-            told = "in time" if limit is None else f"within {limit:g} s"
-            failure = APITimeoutError(f"{call} was not answered {told}.", sent=not progress.is_connecting)
+            when = "in time" if limit is None else f"within {limit:g} s"
+            failure = APITimeoutError(f"{call} was not answered {when}.", sent=not progress.is_connecting)
         except asyncio.CancelledError as cancelled:
-            # its words are kept: anyio's cancel scopes know their own by them
+            # keep its message, by which anyio's cancel scopes recognise their own
             failure = asyncio.CancelledError(*cancelled.args)
-        except Exception as error:  # noqa: BLE001 (also what the hooks of a client that was handed in raise)
+        except Exception as error:  # noqa: BLE001 (hooks of the caller's client may raise anything)
             failure = _no_answer(error, str(call))
         finally:
             exchange.seconds = time.perf_counter() - began
@@ -290,30 +292,30 @@ class Transport:
                 await client.aclose()
             if self.closed:
                 await self._close_own()
-        # raised anew: in the frames of the original lie the request's headers
+        # a new error, because the original's frames hold the request's headers
         raise failure
 
     def _keep(self, exchange: Exchange, answer: Any, call: Call) -> None:
-        """Writes down what was answered, and learns the secrets that a session is given."""
+        """Log the response, and learn the secrets that it gives to a session."""
         exchange.keep_answer(answer, self._secrets(call))
         data = answer.get("data") if call.path in GIVE_SECRETS and isinstance(answer, dict) else None
         if isinstance(data, dict) and isinstance(session_id := data.get("session_id"), str):
             self.wire.hide(session_id, secrets_in(data))
 
     def _secrets(self, call: Call) -> list[str]:
-        """What an answer may quote of its request, and must not show."""
+        """Return the secrets of a request, which its response may quote but must not show."""
         return [self.key.reveal(), call.token.reveal() if call.token else "", *secrets_in(call.body)]
 
     async def fetch(self, url: str) -> tuple[str, bytes]:
-        """Media type and bytes of a picture, without any credential.
+        """Fetch a picture without sending a credential, and return its media type and bytes.
 
         Raises:
-            APIConnectionError, APIStatusError, APIResponseError: as for `send`.
+            APIConnectionError, APIStatusError, APIResponseError: As for `send`.
         """
-        what = "GET of a picture"
+        call = "GET of a picture"
         try:
             client = self._client("{0.scheme}://{0.netloc}".format(urlsplit(url)))
-            # auth=None keeps httpx from sending what a user's client or .netrc holds for that host
+            # auth=None keeps httpx from sending credentials of the caller's client or from .netrc
             request = client.build_request("GET", url, headers={"accept": "*/*"}, timeout=config.READ_TIMEOUT)
             async with asyncio.timeout(config.TOTAL_TIMEOUT):
                 response = await client.send(request, auth=None, stream=True, follow_redirects=False)
@@ -325,11 +327,11 @@ class Transport:
         except LiveAvatarException:
             raise
         except TimeoutError:
-            raise APITimeoutError(f"{what} was not answered within {config.TOTAL_TIMEOUT:g} s.") from None
+            raise APITimeoutError(f"{call} was not answered within {config.TOTAL_TIMEOUT:g} s.") from None
         except Exception as failure:  # noqa: BLE001 (as for `send`)
-            raise _no_answer(failure, what) from None
+            raise _no_answer(failure, call) from None
         if response.status_code != 200:
-            raise status_error(response.status_code, None, what)
+            raise status_error(response.status_code, None, call)
         return response.headers.get("content-type", "application/octet-stream").split(";")[0], body
 
 
@@ -362,29 +364,32 @@ def _protect_close(response: httpx.Response) -> None:
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
-    """The body, unpacked, but no further than `limit` bytes: a small one can unpack to gigabytes."""
+    """Return the decompressed body if it has at most `limit` bytes.
+
+    A small body may decompress to gigabytes, so decompression stops at the limit.
+    """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ENCODINGS:
-        raise APIResponseError(f"The service's answer is packed as {encoding[:20]!r}, which was not asked for.")
-    body = await _unpacked(response, ENCODINGS[encoding], limit + 1)
+        raise APIResponseError(f"The service's response is encoded as {encoding[:20]!r}, which was not requested.")
+    body = await _decompress(response, ENCODINGS[encoding], limit + 1)
     if body is None:
-        raise APIResponseError(f"The service's answer could not be unpacked ({encoding}).")
+        raise APIResponseError(f"The service's response could not be decompressed ({encoding}).")
     if len(body) > limit:
-        del body  # a traceback that shows local variables must not show tokens
-        raise APIResponseError(f"The service's answer is larger than {limit // 1024} KiB.")
+        del body  # keep tokens out of tracebacks that print local variables
+        raise APIResponseError(f"The service's response is larger than {limit // 1024} KiB.")
     return body
 
 
-async def _unpacked(response: httpx.Response, window: int, most: int) -> bytes | None:
-    """The first `most` bytes of the body, at least; None where it is not packed as it says."""
-    unpack = zlib.decompressobj(window).decompress if window else None
+async def _decompress(response: httpx.Response, window: int, most: int) -> bytes | None:
+    """Return at least the first `most` bytes of the decompressed body, or None if it is corrupt."""
+    decompress = zlib.decompressobj(window).decompress if window else None
     body = bytearray()
     if response.is_stream_consumed:
-        # a client that was handed in may answer from memory, as those of tests do
+        # the caller's client may answer from memory, as mock transports do
         return response.content
     async for piece in response.aiter_raw():
         try:
-            body += piece if unpack is None else unpack(piece, most - len(body))
+            body += piece if decompress is None else decompress(piece, most - len(body))
         except zlib.error:
             return None
         if len(body) >= most:
@@ -392,28 +397,28 @@ async def _unpacked(response: httpx.Response, window: int, most: int) -> bytes |
     return bytes(body)
 
 
-def _no_answer(failure: Exception, what: str) -> APIConnectionError:
+def _no_answer(failure: Exception, call: str) -> APIConnectionError:
     sent = not isinstance(failure, NOT_SENT)
     kind = type(failure).__name__
     if isinstance(failure, httpx.TimeoutException):
-        return APITimeoutError(f"{what} was not answered in time ({kind}).", sent=sent)
-    if (certificate := _certificate_trouble(failure)) is not None:
-        told = getattr(certificate, "verify_message", "") or type(certificate).__name__
-        return CertificateError(f"{what}: the service's certificate was not accepted ({told}).", sent=False)
-    # only the words of a failed connection are safe to quote: others can hold a header
-    told = f"{kind}: {failure}" if isinstance(failure, httpx.ConnectError) else kind
-    return APIConnectionError(f"{what} got no answer ({told}).", sent=sent)
+        return APITimeoutError(f"{call} was not answered in time ({kind}).", sent=sent)
+    if (certificate := _certificate_error(failure)) is not None:
+        reason = getattr(certificate, "verify_message", "") or type(certificate).__name__
+        return CertificateError(f"{call} failed: the service's certificate was rejected ({reason}).", sent=False)
+    # only a connection error's message is safe to quote; others may contain a header
+    reason = f"{kind}: {failure}" if isinstance(failure, httpx.ConnectError) else kind
+    return APIConnectionError(f"{call} got no answer ({reason}).", sent=sent)
 
 
-def _certificate_trouble(failure: BaseException) -> ssl.SSLCertVerificationError | None:
+def _certificate_error(failure: BaseException) -> ssl.SSLCertVerificationError | None:
     cause: BaseException | None = failure
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__
     return cause
 
 
-def _goes_by_key(call: Call) -> bool:
-    """Whether the API key may sign instead of the session's token: for a stop, where its body names the session."""
+def _may_use_key(call: Call) -> bool:
+    """Return whether the API key may sign instead of the token: for a stop that names its session."""
     return call.safety is Safety.INSISTENT and "session_id" in (call.body or {})
 
 

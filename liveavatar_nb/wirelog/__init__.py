@@ -1,1 +1,1 @@
-"""The wire log: what went to the service and what came back."""
+"""The wire log: everything that was sent to the service and received from it."""

@@ -1,4 +1,4 @@
-"""One request and its answer, as it can be shown: secrets are masked before anything is kept."""
+"""One request and its response, safe to show: secrets are masked before anything is kept."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Auth = Literal["key", "bearer"]
 
 @dataclass
 class SessionLabel:
-    """Tells the calls that one session makes from all others.
+    """A label that marks the calls made by one session.
 
     Attributes:
-        id: the session's; None until its token came.
+        id: The session's id; None until its token arrives.
     """
 
     id: str | None = None
@@ -41,21 +41,21 @@ session_label: ContextVar[SessionLabel | None] = ContextVar("session_label", def
 
 @dataclass
 class Exchange:
-    """One request and its answer; `api.last` is the last one.
+    """One request and its response; `api.last` is the last one.
 
     Attributes:
         method: GET, POST...
-        url: with its query.
+        url: The URL with its query.
         auth: `key` (header `X-API-KEY`), `bearer` (a session's token) or None.
-        body: what was sent as JSON, secrets masked; None where nothing was.
-        started_at: seconds since the epoch.
-        status: the HTTP status; None where no answer came, or none yet.
-        seconds: from the request to the end of the answer; None while it is under way.
-        request_id: the service's id of the request.
-        sent_size: bytes of the request's body.
-        size: bytes of the answer's body on the wire; None where none came, or none yet.
-        error: what went wrong, in words; None where nothing did.
-        label: of the session that made the call.
+        body: The JSON that was sent, with secrets masked; None if there was none.
+        started_at: When the request began, in seconds since the epoch.
+        status: The HTTP status; None if there is no response, or none yet.
+        seconds: The seconds from the request to the end of the response; None while it is in progress.
+        request_id: The service's id for the request.
+        sent_size: The size of the request's body in bytes.
+        size: The size of the response's body on the wire in bytes; None if there is no response, or none yet.
+        error: What went wrong, in words; None if nothing did.
+        label: The label of the session that made the call.
     """
 
     method: str
@@ -76,11 +76,11 @@ class Exchange:
         self.body = replaced(self.body, lambda name, secret: Hole(_variable_name(name)))
 
     def keep_answer(self, answer: Any, secrets: Sequence[str]) -> None:
-        """Keeps what was answered, as it may be shown.
+        """Keep the response, with secrets masked.
 
         Args:
-            answer: decoded JSON; None where it was none.
-            secrets: those of the request, which an answer may quote.
+            answer: The decoded JSON; None if the response wasn't JSON.
+            secrets: The request's secrets, which the response may quote.
         """
         if answer is not None:
             is_refusal = self.status is not None and self.status >= 400
@@ -88,12 +88,12 @@ class Exchange:
 
     @property
     def answer(self) -> Any:
-        """What was answered as JSON, secrets masked, cut where it is large; None where nothing was, or no JSON."""
+        """The response's JSON with secrets masked, cut if it is large; None if there is none."""
         return None if self._answer is None else msgspec.json.decode(self._answer)
 
     @property
     def session_id(self) -> str | None:
-        """The session that made the call or that it is about; None where it is about none."""
+        """The id of the session that made the call or that it is about; None if there is no such session."""
         if self.label is not None and self.label.id is not None:
             return self.label.id
         if (in_path := SESSION_PATH.search(self.url)) is not None:
@@ -106,37 +106,37 @@ class Exchange:
 
     @property
     def kept_size(self) -> int:
-        """Bytes that it holds, about."""
+        """Its approximate size in memory, in bytes."""
         return self.sent_size + len(self._answer or b"")
 
     @property
     def at(self) -> float:
-        """When it began, in seconds since the epoch."""
+        """When the request began, in seconds since the epoch."""
         return self.started_at
 
     @property
     def kind(self) -> Literal["rest"]:
-        """What it went over."""
+        """The kind of entry: always `rest`."""
         return "rest"
 
     @property
     def direction(self) -> Literal["sent"]:
-        """An exchange begins here."""
+        """The direction: always `sent`, since we make the requests."""
         return "sent"
 
     @property
     def name(self) -> str:
-        """Method and path."""
+        """The method and path."""
         return f"{self.method} {urlsplit(self.url).path}"
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What was sent and what was answered, as far as there is something, secrets masked."""
+        """The JSON that was sent and answered, if any, with secrets masked."""
         both = {"sent": replaced(self.body, lambda name, secret: MASK), "answer": self.answer}
         return {name: data for name, data in both.items() if data is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data that goes into JSON."""
+        """Return the exchange as plain, JSON-serializable data."""
         return {
             "at": self.at,
             "kind": self.kind,
@@ -155,8 +155,8 @@ class Exchange:
         }
 
     def curl(self) -> str:
-        """The request as a command for a shell; secrets are environment variables."""
-        import shlex  # noqa: PLC0415 (for a look at it only)
+        """Return the request as a curl command, with environment variables for secrets."""
+        import shlex  # noqa: PLC0415 (rarely needed)
 
         parts = [f"curl --request {self.method} {shlex.quote(self.url)}"]
         if self.auth == "key":
@@ -165,14 +165,14 @@ class Exchange:
             parts.append('--header "Authorization: Bearer $SESSION_TOKEN"')
         if self.body is not None:
             parts.append("--header 'Content-Type: application/json'")
-            # marks that neither JSON nor the shell changes; they give way to variables outside the quotes
+            # marks survive JSON and shell quoting unchanged, and then become variables outside the quotes
             text = json.dumps(replaced(self.body, _mark), ensure_ascii=False)
-            parts.append(f"--data {_MARK.sub(_variable, shlex.quote(text))}")
+            parts.append(f"--data {_MARK.sub(_unquoted_variable, shlex.quote(text))}")
         return " \\\n  ".join(parts)
 
     def python(self) -> str:
-        """The request as a program on httpx; secrets are environment variables."""
-        import pprint  # noqa: PLC0415 (for a look at it only)
+        """Return the request as a Python program that uses httpx, with environment variables for secrets."""
+        import pprint  # noqa: PLC0415 (rarely needed)
 
         headers = {
             "key": f'{{"X-API-KEY": os.environ["{KEY_VARIABLE}"]}}',
@@ -182,8 +182,8 @@ class Exchange:
         if self.auth is not None:
             arguments.append(f"headers={headers[self.auth]}")
         if self.body is not None:
-            told = pprint.pformat(self.body, indent=1, width=WIDTH, sort_dicts=False)
-            arguments.append("json=" + told.replace("\n", "\n" + " " * (INDENT + len("json="))))
+            literal = pprint.pformat(self.body, indent=1, width=WIDTH, sort_dicts=False)
+            arguments.append("json=" + literal.replace("\n", "\n" + " " * (INDENT + len("json="))))
         lines = ",\n".join(" " * INDENT + argument for argument in arguments)
         needs_os = "import os\n\n" if "os.environ" in lines else ""
         return (
@@ -196,7 +196,7 @@ class Exchange:
         return f"<Exchange {self.method} {self.url}: {self.status or 'no answer'}{took}>"
 
 
-# no text of a user's holds this
+# a user's text never contains this
 _NONCE: Final = uuid.uuid4().hex
 _MARK: Final = re.compile(f"{_NONCE}([A-Z0-9_]+);")
 
@@ -209,5 +209,5 @@ def _variable_name(name: str) -> str:
     return re.sub(r"[^A-Z0-9_]", "_", name.upper())
 
 
-def _variable(found: re.Match[str]) -> str:
+def _unquoted_variable(found: re.Match[str]) -> str:
     return f"'\"${found[1]}\"'"

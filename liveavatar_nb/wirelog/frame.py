@@ -1,4 +1,4 @@
-"""One frame of a session's WebSocket or data channel, as it can be shown: secrets are masked before it is kept."""
+"""One frame of a session's WebSocket or data channel, safe to show: secrets are masked before it is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Channel = Literal["websocket", "data"]
 Direction = Literal["sent", "received"]
 
 NO_EVENT: Final = "(no event)"
-SOUND: Final = re.compile(r"([\d,]+) bytes")  # in the words that stand for an `agent.speak`'s sound
+SOUND: Final = re.compile(r"([\d,]+) bytes")  # in the description that replaces an `agent.speak`'s sound
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Frame:
     """One frame, sent or received.
 
     Attributes:
-        at: when, in seconds since the epoch.
-        session_id: whose.
+        at: The time in seconds since the epoch.
+        session_id: The session's id.
         channel: `websocket`, or `data` for LiveKit's data channel.
         direction: `sent` or `received`.
-        type: the event's; "" for what is no event.
-        size: bytes on the wire.
+        type: The event's type, or "" if the frame isn't an event.
+        size: The size on the wire in bytes.
     """
 
     at: float
@@ -52,46 +52,50 @@ class Frame:
         size: int,
         secrets: Sequence[str] = (),
     ) -> Frame:
-        """A frame of what was sent or came.
+        """Create a frame from what was sent or received.
 
         Args:
-            at, session_id, channel, direction, type, size: as the attributes.
-            payload: the event's other fields, with words in the place of sound; where it is no event the text,
-                or the bytes, of which the number is kept.
-            secrets: those of the session, which it may quote.
+            at, session_id, channel, direction, type, size: As for the attributes.
+            payload: The event's other fields, with a description in place of sound. If the frame isn't an event, its
+                text or bytes; of bytes, only the count is kept.
+            secrets: The session's secrets, which the frame may quote.
         """
         if isinstance(payload, bytes):
             payload = f"<{len(payload):,} bytes>"
         elif isinstance(payload, str):
-            payload = _decoded(payload)
+            payload = _decode(payload)
         return cls(at, session_id, channel, direction, type, size, kept(payload, secrets))
 
     @property
     def payload(self) -> Any:
-        """The event's fields besides its type as JSON, secrets masked, cut where it is large; else text."""
+        """The event's other fields, or the frame's text; secrets are masked, and large ones are cut."""
         return msgspec.json.decode(self._payload)
 
     @property
     def kept_size(self) -> int:
-        """Bytes that it holds, about."""
+        """Its approximate size in memory, in bytes."""
         return len(self._payload)
 
     @property
     def kind(self) -> Channel:
-        """What it went over."""
+        """The kind of entry: its channel."""
         return self.channel
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The event's type, or a placeholder if the frame isn't an event."""
         return self.type or NO_EVENT
 
     def curl(self) -> str | None:
-        """None: there is no such command for a frame."""
+        """Return None, since curl can't send frames."""
         return None
 
     def python(self) -> str | None:
-        """A frame that was sent over the WebSocket as a program that sends it again; its sound is silence."""
+        """Return a Python program that resends the frame, with silence as its sound.
+
+        Returns:
+            The program, or None if the frame wasn't sent over the WebSocket.
+        """
         if self.channel != "websocket" or self.direction != "sent" or not isinstance(payload := self.payload, dict):
             return None
         fields = {"type": self.type, **payload}
@@ -112,7 +116,7 @@ class Frame:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data that goes into JSON."""
+        """Return the frame as plain, JSON-serializable data."""
         return {
             "at": self.at,
             "kind": self.kind,
@@ -124,8 +128,8 @@ class Frame:
         }
 
 
-def _decoded(text: str) -> Any:
-    """The JSON of a text, whose names tell what is secret; the text itself where it is none."""
+def _decode(text: str) -> Any:
+    """Decode a text as JSON, so that field names can reveal secrets; return it unchanged if it isn't JSON."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""What went over the wire as HAR 1.2, the form that browsers' developer tools read and write."""
+"""Exports the wire log as HAR 1.2, the format that browsers' developer tools read and write."""
 
 from __future__ import annotations
 
@@ -14,60 +14,62 @@ from ..masking import MASK
 from .exchange import Exchange
 from .frame import Frame
 
-SOCKET_URL: Final = "wss://masked.invalid/"  # a WebSocket's own holds a token
-UNKNOWN: Final = -1  # HAR's word for a size or a time that is not known
+SOCKET_URL: Final = "wss://masked.invalid/"  # the real URL of a WebSocket contains a token
+UNKNOWN: Final = -1  # HAR's value for an unknown size or time
 TEXT, BINARY = 1, 2  # a frame's opcode
 
 
 def har(entries: Sequence[Exchange | Frame]) -> dict[str, Any]:
-    """The log as HAR: each request is an entry, and so are the frames of one session together, as in Chromium's.
+    """Return the log as HAR: an entry per request, and one for all frames of a session, as Chromium does.
 
     Args:
-        entries: in the order in which they began.
+        entries: The log's entries, in the order in which they began.
     """
-    made: list[dict[str, Any]] = []
+    har_entries: list[dict[str, Any]] = []
     sockets: dict[tuple[str, str], dict[str, Any]] = {}
     for entry in entries:
         if isinstance(entry, Exchange):
-            made.append(_request(entry))
+            har_entries.append(_request_entry(entry))
             continue
         socket = sockets.get((entry.session_id, entry.channel))
         if socket is None:
-            socket = sockets[entry.session_id, entry.channel] = _socket(entry)
-            made.append(socket)
+            socket = sockets[entry.session_id, entry.channel] = _socket_entry(entry)
+            har_entries.append(socket)
         messages = socket["_webSocketMessages"]
-        messages.append(_message(entry))
+        messages.append(_frame_message(entry))
         socket["time"] = (entry.at - messages[0]["time"]) * 1000
-    return {"log": {"version": "1.2", "creator": {"name": "liveavatar_nb", "version": __version__}, "entries": made}}
+    creator = {"name": "liveavatar_nb", "version": __version__}
+    return {"log": {"version": "1.2", "creator": creator, "entries": har_entries}}
 
 
-def _request(one: Exchange) -> dict[str, Any]:
-    took = UNKNOWN if one.seconds is None else one.seconds * 1000
+def _request_entry(exchange: Exchange) -> dict[str, Any]:
+    duration = UNKNOWN if exchange.seconds is None else exchange.seconds * 1000
     header = {"key": ("X-API-KEY", MASK), "bearer": ("Authorization", f"Bearer {MASK}")}
-    request = _sent(one.method, one.url, [header[one.auth]] if one.auth else [], one.sent_size)
-    answer = one.answer
+    headers = [header[exchange.auth]] if exchange.auth else []
+    request = _request_part(exchange.method, exchange.url, headers, exchange.sent_size)
+    answer = exchange.answer
     body = "" if answer is None else json.dumps(answer, ensure_ascii=False)
-    if "sent" in (payload := one.payload):
+    if "sent" in (payload := exchange.payload):
         text = json.dumps(payload["sent"], ensure_ascii=False)
         request["postData"] = {"mimeType": "application/json", "text": text}
-    response = _answered(one.status or 0, UNKNOWN if one.size is None else one.size, body)
-    made = _entry(one.started_at, max(took, 0), request, response)
-    made["timings"] = {"send": 0, "wait": max(took, 0), "receive": 0}
-    made["_resourceType"] = "fetch"
-    if one.error is not None:
-        made["_error"] = one.error
-    if one.session_id is not None:
-        made["_sessionId"] = one.session_id
-    return made
+    response = _response_part(exchange.status or 0, UNKNOWN if exchange.size is None else exchange.size, body)
+    entry = _entry(exchange.started_at, max(duration, 0), request, response)
+    entry["timings"] = {"send": 0, "wait": max(duration, 0), "receive": 0}
+    entry["_resourceType"] = "fetch"
+    if exchange.error is not None:
+        entry["_error"] = exchange.error
+    if exchange.session_id is not None:
+        entry["_sessionId"] = exchange.session_id
+    return entry
 
 
-def _socket(first: Frame) -> dict[str, Any]:
-    request = _sent("GET", f"{SOCKET_URL}{first.channel}/{first.session_id}", [], 0)
-    made = _entry(first.at, 0, request, _answered(101, 0, ""))
-    return {**made, "_resourceType": "websocket", "_sessionId": first.session_id, "_webSocketMessages": []}
+def _socket_entry(first: Frame) -> dict[str, Any]:
+    request = _request_part("GET", f"{SOCKET_URL}{first.channel}/{first.session_id}", [], 0)
+    entry = _entry(first.at, 0, request, _response_part(101, 0, ""))
+    return {**entry, "_resourceType": "websocket", "_sessionId": first.session_id, "_webSocketMessages": []}
 
 
-def _message(frame: Frame) -> dict[str, Any]:
+def _frame_message(frame: Frame) -> dict[str, Any]:
     payload = frame.payload
     is_binary = not frame.type and isinstance(payload, str) and payload.endswith(" bytes>")
     fields = {"type": frame.type, **payload} if isinstance(payload, dict) else payload
@@ -79,10 +81,10 @@ def _message(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _entry(at: float, took: float, request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+def _entry(at: float, duration: float, request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
     return {
         "startedDateTime": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
-        "time": took,
+        "time": duration,
         "request": request,
         "response": response,
         "cache": {},
@@ -90,7 +92,7 @@ def _entry(at: float, took: float, request: dict[str, Any], response: dict[str, 
     }
 
 
-def _sent(method: str, url: str, headers: list[tuple[str, str]], size: int) -> dict[str, Any]:
+def _request_part(method: str, url: str, headers: list[tuple[str, str]], size: int) -> dict[str, Any]:
     query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     return {
         "method": method,
@@ -104,11 +106,11 @@ def _sent(method: str, url: str, headers: list[tuple[str, str]], size: int) -> d
     }
 
 
-def _answered(status: int, size: int, body: str) -> dict[str, Any]:
-    known = {one.value: one.phrase for one in http.HTTPStatus}
+def _response_part(status: int, size: int, body: str) -> dict[str, Any]:
+    phrases = {known.value: known.phrase for known in http.HTTPStatus}
     return {
         "status": status,
-        "statusText": known.get(status, ""),
+        "statusText": phrases.get(status, ""),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": [],

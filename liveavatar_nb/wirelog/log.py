@@ -1,4 +1,4 @@
-"""What went over the wire as one timeline: requests and the frames of sessions, secrets masked, bounded."""
+"""`Wire`: a bounded log of all requests and frames in one timeline, with secrets masked."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ if TYPE_CHECKING:
 
 Kind = Literal["rest", "websocket", "data"]
 
-SHOWN: Final = 50  # entries of a log that shows itself in a notebook, the last
+SHOWN: Final = 50  # entries that a notebook shows of a log, the last
 ROW_TEXT: Final = 4_000  # characters of a payload in a row for a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
-REST_OF_ID: Final = re.compile(r"(?<=\b[0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")  # what a table has no room for
+# a table has no room for whole ids
+REST_OF_ID: Final = re.compile(r"(?<=\b[0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 UNDER_WAY: Final = "under way"
 
 
 class Wire(Sequence[Entry]):
-    """What went over the wire, in the order in which it began: requests (`Exchange`) and frames (`Frame`).
+    """A log of requests (`Exchange`) and frames (`Frame`), in the order in which they began.
 
-    The last 10,000 are held, with at most 4 MiB of payload; a payload of more than 16 KiB is cut, and the texts in it
-    to 4,000 characters, which it says. Secrets are masked before anything is kept. `filter` and `of` give views
-    of the same log, which go on with it; a slice is what it held then.
+    It keeps the last 10,000 entries, with at most 4 MiB of payload. Payloads of more than 16 KiB are cut, and the
+    texts in them to 4,000 characters; each cut is marked. Secrets are masked before anything is kept.
+    `filter` and `of` return live views of the same log; a slice is a snapshot.
     """
 
     def __init__(self) -> None:
@@ -50,10 +51,10 @@ class Wire(Sequence[Entry]):
         view._timeline, view._lines = self._timeline, lines
         return view
 
-    # what writes
+    # writing
 
     def add(self, exchange: Exchange) -> Callable[[], None]:
-        """A request that begins; call what is returned when its answer is there, or none comes."""
+        """Log a request that begins; call the returned function once it was answered or has failed."""
         line = self._timeline.add(exchange)
         return lambda: self._timeline.changed(line)
 
@@ -66,13 +67,13 @@ class Wire(Sequence[Entry]):
         *,
         channel: Channel = "websocket",
     ) -> None:
-        """A frame that was sent.
+        """Log a frame that was sent.
 
         Args:
-            session_id: whose.
-            type: the event's.
-            payload: its other fields, with words in the place of sound.
-            size: bytes on the wire.
+            session_id: The session's id.
+            type: The event's type.
+            payload: The event's other fields, with a description in place of sound.
+            size: The size on the wire in bytes.
             channel: `websocket` or `data`.
         """
         frame = Frame.of(
@@ -96,13 +97,13 @@ class Wire(Sequence[Entry]):
         *,
         channel: Channel = "websocket",
     ) -> None:
-        """A frame that came.
+        """Log a frame that was received.
 
         Args:
-            session_id: whose.
-            type: the event's; "" for what is no event.
-            payload: its other fields; the frame itself, where it is no event.
-            size: bytes on the wire.
+            session_id: The session's id.
+            type: The event's type, or "" if the frame isn't an event.
+            payload: The event's other fields, or the frame itself if it isn't an event.
+            size: The size on the wire in bytes.
             channel: `websocket` or `data`.
         """
         frame = Frame.of(
@@ -118,19 +119,19 @@ class Wire(Sequence[Entry]):
         self._timeline.add(frame)
 
     def hide(self, session_id: str, secrets: Iterable[str]) -> None:
-        """Makes a session's secrets known, so that no frame shows them in its words.
+        """Register a session's secrets, so that frames which quote them are masked.
 
         Args:
-            session_id: whose.
-            secrets: tokens and addresses; of an address also what its query holds.
+            session_id: The session's id.
+            secrets: Tokens and URLs; the values in a URL's query count as secrets, too.
         """
         self._timeline.hide(session_id, secrets)
 
-    # what reads
+    # reading
 
     @property
     def dropped(self) -> int:
-        """How many of the oldest entries the log let go for want of room."""
+        """The number of old entries that were dropped to make room."""
         return self._timeline.dropped
 
     def __len__(self) -> int:
@@ -153,19 +154,19 @@ class Wire(Sequence[Entry]):
         return self._lines()[index].entry
 
     def of(self, session: str | SessionLabel) -> Wire:
-        """What one session sent and received: its calls and its frames.
+        """Return a view of one session's calls and frames.
 
         Args:
-            session: its id, or the label of its calls.
+            session: The session's id, or the label of its calls.
         """
 
-        def is_its(entry: Entry) -> bool:
+        def belongs(entry: Entry) -> bool:
             if isinstance(session, str):
                 return entry.session_id == session
             is_labelled = isinstance(entry, Exchange) and entry.label is session
             return is_labelled or (session.id is not None and entry.session_id == session.id)
 
-        return self._where(is_its)
+        return self._filtered(belongs)
 
     def filter(
         self,
@@ -175,19 +176,19 @@ class Wire(Sequence[Entry]):
         direction: Direction | None = None,
         session: str | None = None,
     ) -> Wire:
-        """Those entries for which all that is given holds.
+        """Return a view of the entries that match all the given criteria.
 
         Args:
-            text: found in its name, address, status, error or payload, in any case.
+            text: Text in the name, URL, status, error or payload, ignoring case.
             kind: `rest`, `websocket` or `data`.
             direction: `sent` (requests are) or `received`.
-            session: a session's id.
+            session: A session's id.
 
         Raises:
-            InvalidArgument: there is no such kind, or direction.
+            InvalidArgument: The kind or direction is unknown.
         """
-        _refuse_unknown("kind", kind, Kind)
-        _refuse_unknown("direction", direction, Direction)
+        _check_choice("kind", kind, Kind)
+        _check_choice("direction", direction, Direction)
         sought = None if text is None else text.casefold()
 
         def fits(entry: Entry) -> bool:
@@ -195,51 +196,59 @@ class Wire(Sequence[Entry]):
                 (kind is None or entry.kind == kind)
                 and (direction is None or entry.direction == direction)
                 and (session is None or entry.session_id == session)
-                and (sought is None or sought in _words(entry).casefold())
+                and (sought is None or sought in _searchable(entry).casefold())
             )
 
-        return self._where(fits)
+        return self._filtered(fits)
 
-    def _where(self, fits: Callable[[Entry], bool]) -> Wire:
+    def _filtered(self, fits: Callable[[Entry], bool]) -> Wire:
         return self._view(lambda: [line for line in self._lines() if fits(line.entry)])
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Has `callback` called after each change of the log, on the thread that made it; returns what ends that."""
+        """Call a function after every change of the log, on the thread that made it.
+
+        Returns:
+            A function that ends the calls.
+        """
         return self._timeline.watch(callback)
 
     def rows(self, since: int = 0, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
-        """What a page shows, as far as it changed after `since`, and the number of the newest change among it.
+        """Return the rows for a page that changed after `since`.
 
         Args:
-            since: the number that came with the last rows; 0 for all.
-            most: rows at once; where as many come there may be more, to ask for with the number that came.
+            since: The number returned with the previous rows; 0 for all.
+            most: The maximum number of rows. If as many are returned, there may be more; ask again with the returned
+                number.
 
         Returns:
-            Rows in the order of `seq`, which names a row: one that is known takes the place of the earlier one.
+            The rows in the order of `seq`, which identifies a row: it replaces an earlier row with the same `seq`.
+            With them, the number of the newest change among them.
         """
-        # read first: what changes from here on is found the next time
+        # read this first, so that later changes are found the next time
         newest = self._timeline.changes
         changed = [(line.change, line) for line in self._lines()]
         found = [(change, line) for change, line in changed if since < change <= newest]
         if most is not None and len(found) > most:
-            found = sorted(found, key=lambda one: one[0])[:most]
+            found = sorted(found, key=lambda item: item[0])[:most]
             newest = found[-1][0]
-        return [_row(line, change) for change, line in sorted(found, key=lambda one: one[1].seq)], newest
+        return [_row(line, change) for change, line in sorted(found, key=lambda item: item[1].seq)], newest
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Each entry as plain data that goes into JSON."""
+        """Return each entry as plain, JSON-serializable data."""
         return [entry.to_dict() for entry in self]
 
     def to_pandas(self) -> pd.DataFrame:
-        """A table with a row for each entry: time, kind, direction, name, status, ms, session_id, payload.
+        """Return a DataFrame with a row per entry.
+
+        Its columns are time, kind, direction, name, status, ms, session_id and payload.
 
         Raises:
             ConfigurationError: pandas is not installed.
         """
         try:
-            import pandas as pd  # noqa: PLC0415 (heavy, and not ours to demand)
+            import pandas as pd  # noqa: PLC0415 (heavy and optional)
         except ImportError:
-            raise ConfigurationError("pandas is not installed.", remedy="pip install pandas") from None
+            raise ConfigurationError("pandas is not installed.", remedy="Run `pip install pandas`.") from None
         rows = [
             {
                 "time": datetime.fromtimestamp(entry.at, UTC),
@@ -257,18 +266,18 @@ class Wire(Sequence[Entry]):
         return pd.DataFrame(rows, columns=columns)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the log into a file, whole or not at all.
+        """Save the log to a file atomically.
 
         Args:
-            path: ends with `.har` (HAR 1.2, which the developer tools of browsers read) or `.jsonl` (a line of JSON
-                for each entry).
+            path: A path that ends in `.har` (HAR 1.2, for browsers' developer tools) or `.jsonl` (a line of JSON per
+                entry).
 
         Returns:
-            Where it is.
+            The file's absolute path.
 
         Raises:
-            InvalidArgument: it ends with something else.
-            OSError: it cannot be written.
+            InvalidArgument: The path has another ending.
+            OSError: The file can't be written.
         """
         target = Path(path).expanduser().absolute()
         ending = target.suffix.lower()
@@ -278,13 +287,13 @@ class Wire(Sequence[Entry]):
             text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in self.to_dict())
         else:
             raise InvalidArgument(
-                f"A log is saved as .har or .jsonl, not as {target.suffix or target.name!r}.",
-                remedy='As in wire.save("wire.har").',
+                f"A log can be saved as .har or .jsonl, not as {target.suffix or target.name!r}.",
+                remedy='Use e.g. wire.save("wire.har").',
                 field="path",
             )
         new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            # half of a surrogate pair, as of a cut emoji, becomes a "?"
+            # a lone surrogate (an emoji cut in half) becomes a "?"
             new.write_bytes(text.encode("utf-8", "replace"))
             new.replace(target)
         except BaseException:
@@ -307,21 +316,21 @@ class Wire(Sequence[Entry]):
                 html.Amount(f"{entry.at - entries[0].at:.3f} s"),
                 f"{ARROWS[entry.direction]} {REST_OF_ID.sub(ELLIPSIS, entry.name)}",
                 _status(entry) if _status(entry) is not None else _note(entry),
-                html.Amount("" if (took := _ms(entry)) is None else f"{took:,.1f}"),
+                html.Amount("" if (ms := _ms(entry)) is None else f"{ms:,.1f}"),
                 html.Amount("" if (size := entry.size) is None else f"{size:,}"),
             )
             for entry in shown
         ]
-        told = []
+        notes = []
         if len(entries) > len(shown):
-            told.append(f"the last {len(shown)} of {len(entries):,}")
+            notes.append(f"the last {len(shown)} of {len(entries):,}")
         if self.dropped:
-            told.append(f"{self.dropped:,} older ones were let go")
+            notes.append(f"{self.dropped:,} older ones were dropped")
         table = html.table(["time", "name", "status", "ms", "bytes"], rows, len(rows))
-        return table + (html.note("; ".join(told)) if told else "")
+        return table + (html.note("; ".join(notes)) if notes else "")
 
 
-def _refuse_unknown(field: str, given: str | None, known: Any) -> None:
+def _check_choice(field: str, given: str | None, known: Any) -> None:
     if given is not None and given not in get_args(known):
         raise InvalidArgument(f"{field} must be one of {', '.join(get_args(known))}, not {given!r}.", field=field)
 
@@ -331,14 +340,14 @@ def _status(entry: Entry) -> int | None:
 
 
 def _ms(entry: Entry) -> float | None:
-    """Milliseconds that it took."""
+    """Return a request's duration in milliseconds."""
     if isinstance(entry, Frame) or entry.seconds is None:
         return None
     return round(entry.seconds * 1000, 1)
 
 
 def _note(entry: Entry) -> str:
-    """How it went, in a word: the status, or what went wrong."""
+    """Return a request's status, or what went wrong."""
     if isinstance(entry, Frame):
         return ""
     if entry.status is not None:
@@ -346,12 +355,12 @@ def _note(entry: Entry) -> str:
     return entry.error or UNDER_WAY
 
 
-def _words(entry: Entry) -> str:
-    """What is looked through for a text."""
-    words = [entry.name, json.dumps(entry.payload, ensure_ascii=False)]
+def _searchable(entry: Entry) -> str:
+    """Return the text that a filter searches."""
+    parts = [entry.name, json.dumps(entry.payload, ensure_ascii=False)]
     if isinstance(entry, Exchange):
-        words += [entry.url, _note(entry), entry.error or ""]
-    return "\n".join(words)
+        parts += [entry.url, _note(entry), entry.error or ""]
+    return "\n".join(parts)
 
 
 def _row(line: Line, change: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The entries of a wire log, in the order in which they began: bounded, safe to write and read from any thread."""
+"""The entries of a wire log in the order in which they began: bounded and thread-safe."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ logger = logging.getLogger("liveavatar_nb.wire")
 
 Entry = Exchange | Frame
 
-SHORTEST_IN_QUERY: Final = 12  # characters of a value that may be a secret
+SHORTEST_IN_QUERY: Final = 12  # characters: shorter values in a query aren't secrets
 
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """An entry in its place.
+    """An entry and its position in the log.
 
     Attributes:
-        entry: what it is.
-        seq: its number, which only grows.
-        change: the number of its last change.
-        size: bytes that are counted for it.
+        entry: The entry.
+        seq: The entry's sequence number, which only grows.
+        change: The number of its last change.
+        size: The bytes counted for it.
     """
 
     entry: Entry
@@ -42,7 +42,7 @@ class Line:
 
 
 class Timeline:
-    """The lines, and what is known of the sessions' secrets."""
+    """The lines of a log, and the known secrets of its sessions."""
 
     def __init__(self) -> None:
         self.lines: deque[Line] = deque()
@@ -56,47 +56,47 @@ class Timeline:
         _timelines.add(self)
 
     def unlock(self) -> None:
-        """A lock of its own: in a forked child nobody opens that of the parent."""
+        """Create a new lock, since in a forked child nobody releases the parent's."""
         self._lock = threading.Lock()
 
     def snapshot(self) -> list[Line]:
-        """The lines of now."""
+        """Return the current lines."""
         with self._lock:
             return list(self.lines)
 
     def add(self, entry: Entry) -> Line:
-        """A new line at the end."""
+        """Append a line for an entry."""
         with self._lock:
             self._seq += 1
             self.changes += 1
             line = Line(entry, self._seq, self.changes, entry.kept_size)
             self.lines.append(line)
             self._count(line.size)
-        self._tell()
+        self._notify()
         return line
 
     def changed(self, line: Line) -> None:
-        """The entry of a line is another than it was."""
+        """Record that a line's entry has changed."""
         with self._lock:
             self.changes += 1
             line.change = self.changes
             grown = line.entry.kept_size - line.size
             line.size += grown
-            # one that was dropped meanwhile is not counted any more
+            # a line that was dropped in the meantime no longer counts
             if line.seq >= self.lines[0].seq:
                 self._count(grown)
-        self._tell()
+        self._notify()
 
     def hide(self, session_id: str, secrets: Iterable[str]) -> None:
-        """Secrets of a session, besides those that are known."""
-        found = {value for secret in secrets for value in (secret, *_values(secret))}
+        """Register more secrets of a session."""
+        found = {value for secret in secrets for value in (secret, *_query_values(secret))}
         with self._lock:
             self._hidden[session_id] = (*self._hidden.get(session_id, ()), *map(Masked, found))
             while len(self._hidden) > config.WIRE_SESSIONS:
                 del self._hidden[next(iter(self._hidden))]
 
     def secrets(self, session_id: str) -> list[str]:
-        """The secrets of a session."""
+        """Return the known secrets of a session."""
         return [secret.reveal() for secret in self._hidden.get(session_id, ())]
 
     def _count(self, grown: int) -> None:
@@ -107,29 +107,29 @@ class Timeline:
             self.dropped += 1
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Has `callback` called after each change; returns what ends it."""
+        """Call a function after every change; return a function that ends the calls."""
 
         def watcher() -> None:
             callback()
 
         def end() -> None:
             with self._lock:
-                self._watchers = tuple(one for one in self._watchers if one is not watcher)
+                self._watchers = tuple(other for other in self._watchers if other is not watcher)
 
         with self._lock:
             self._watchers = (*self._watchers, watcher)
         return end
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for watcher in self._watchers:
             try:
                 watcher()
             except Exception:
-                logger.exception("who watches the wire failed")
+                logger.exception("a callback of the wire log failed")
 
 
-def _values(address: str) -> list[str]:
-    """What the query of an address holds."""
+def _query_values(address: str) -> list[str]:
+    """Return the values in a URL's query that may be secrets."""
     return [value for _, value in parse_qsl(address.partition("?")[2]) if len(value) >= SHORTEST_IN_QUERY]
 
 

@@ -152,7 +152,7 @@ class TestWhatIsAmiss:
         sound = open_sound(tone, rate=48_000)
         got = samples(sound.pcm())
         assert np.abs(got[12_300:14_100]).max() < 1e-3
-        assert sound.notes == ["0.10 s of it was no number (NaN) and is silent, first at 0.5 s."]
+        assert sound.notes == ["0.10 s of it was NaN and became silence, first at 0.5 s."]
 
     def test_no_number_in_one_channel_leaves_the_other(self) -> None:
         both = signals.stereo(np.full(24_000, np.nan), np.full(24_000, 0.5))

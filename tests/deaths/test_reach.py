@@ -155,7 +155,7 @@ async def test_a_transport_of_the_users_own_is_refused_in_words(
     """row 54"""
     async with httpx.AsyncClient(transport=OwnTransport()) as lent:
         la = AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, http_client=lent)
-        with pytest.raises(ProtectionError, match=r"http_client has a transport of its own.*allow_unjournaled"):
+        with pytest.raises(ProtectionError, match=r"http_client uses a custom transport.*allow_unjournaled"):
             await la.start("Silas")
         assert not la.live_sessions
         await la.aclose()

@@ -139,7 +139,7 @@ def arrived(simulator: Simulator) -> Callable[[], list[str]]:
 @pytest.fixture
 def retries(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
     """How often the log says that a call is tried again."""
-    return lambda: sum("trying again" in record.getMessage() for record in caplog.records)
+    return lambda: sum("retrying in" in record.getMessage() for record in caplog.records)
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ async def test_an_answer_that_is_no_envelope(
     simulator.faults.add("credits", "garbage", body=body)
     error = await refused(get(api), APIResponseError)
     assert len(arrived()) == 1
-    assert "no envelope" in error.message
+    assert "without an envelope" in error.message
     assert "older than the service" in error.remedy
 
 
@@ -101,7 +101,7 @@ async def test_a_success_without_a_code(
     simulator.faults.add("credits", "garbage", body=told({"session_token": CANARY}, code))
     error = await refused(get(api), APIResponseError)
     assert len(arrived()) == 1
-    assert "no envelope" in error.message
+    assert "without an envelope" in error.message
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ async def test_a_packing_that_was_not_asked_for(raw: Any, refused: Any, encoding
     packed = answer("200 OK", b"{}", f"Content-Encoding: {encoding}")
     async with raw(packed) as server, client(server.url) as api:
         error = await refused(get(api), APIResponseError)
-    assert "packed as" in error.message
+    assert "encoded as" in error.message
     assert len(error.message) < 200
 
 
@@ -245,7 +245,7 @@ async def test_a_body_that_cannot_be_unpacked(raw: Any, refused: Any, body: byte
     packed = answer("200 OK", body, "Content-Encoding: gzip")
     async with raw(packed) as server, client(server.url) as api:
         error = await refused(get(api), APIResponseError)
-    assert "unpacked" in error.message
+    assert "decompressed" in error.message
     assert len(server.requests) == 1
 
 

@@ -137,7 +137,7 @@ async def test_a_422_in_no_known_form(api: LiveAvatarAPI, simulator: Simulator, 
     simulator.faults.add("credits", "status", status=422, body=body)
     error = await refused(api.credits.get(), ValidationError)
     assert error.status_code == 422
-    assert "refused a field" in error.message
+    assert "rejected a field" in error.message
 
 
 @pytest.mark.parametrize("call", ["get", "update", "delete"])

@@ -131,7 +131,7 @@ PORTS = {"http": 80, "https": 443}
     "address", ["nonsense://x", "http://", "ftp://h:1", "http://h:99999", "http://[::1", "h:p", ""]
 )
 def test_a_proxy_that_is_none_names_who_said_it(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigurationError, match=r"^proxy .*It looks like"):
+    with pytest.raises(ConfigurationError, match=r"^proxy .*It should look like"):
         Network.of(proxy=address)
     if address:
         monkeypatch.setenv("HTTPS_PROXY", address)
@@ -145,7 +145,7 @@ def test_a_proxy_that_is_none_names_who_said_it(address: str, monkeypatch: pytes
 @pytest.mark.skipif(importlib.util.find_spec("socksio") is not None, reason="SOCKS is installed")
 def test_socks_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5h://proxy.example")
-    with pytest.raises(ConfigurationError, match=r"ALL_PROXY asks for SOCKS.*httpx\[socks\]"):
+    with pytest.raises(ConfigurationError, match=r"ALL_PROXY needs SOCKS support.*httpx\[socks\]"):
         Network.of().for_http(SERVICE)
 
 
@@ -297,7 +297,7 @@ def test_certificates_that_cannot_be_read_name_who_said_them(
     empty = tmp_path / "empty.pem"
     empty.touch()
     for path in (tmp_path / "absent.pem", empty):
-        with pytest.raises(ConfigurationError, match="verify names cannot be read"):
+        with pytest.raises(ConfigurationError, match="certificates in verify can't be read"):
             Network.of(verify=path)
         for variable, other in (("SSL_CERT_DIR", "SSL_CERT_FILE"), ("SSL_CERT_FILE", "SSL_CERT_DIR")):
             monkeypatch.delenv(other, raising=False)
@@ -305,7 +305,7 @@ def test_certificates_that_cannot_be_read_name_who_said_them(
             network = Network.of()
             network.for_http("http://far.example"), network.for_websocket("ws://far.example")
             for ask in (network.for_http, network.for_websocket):
-                with pytest.raises(ConfigurationError, match=f"{variable} names cannot be read"):
+                with pytest.raises(ConfigurationError, match=f"certificates in {variable} can't be read"):
                     ask("https://far.example")
 
 

@@ -89,7 +89,7 @@ async def test_leaving_the_context_stops_it(client: AsyncLiveAvatar, simulator: 
 async def test_what_only_the_sync_face_has_is_told_on_the_async_one(client: AsyncLiveAvatar) -> None:
     async with await client.start("Silas") as session:
         for owner, name in ((client, "studio"), (session, "view")):
-            with pytest.raises(AttributeError, match=rf"no attribute '{name}': .*Take LiveAvatar\(\)") as caught:
+            with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. .*Use LiveAvatar\(\)") as caught:
                 getattr(owner, name)
             assert (caught.value.name, caught.value.obj) == (name, owner)
             with pytest.raises(AttributeError, match=r"no attribute 'speak'$"):

@@ -119,7 +119,7 @@ def test_a_part_of_a_name_finds_the_nearest_and_few_are_named(la: LiveAvatar) ->
     contexts = la.contexts()
     with pytest.raises(InvalidArgument, match="Did you mean 'Desk of the small museum'"):
         contexts["small"]
-    with pytest.raises(InvalidArgument, match=r"There are: .*'Desk of the small museum'"):
+    with pytest.raises(InvalidArgument, match=r"Use one of: .*'Desk of the small museum'"):
         contexts["xyz"]
     assert [one.name for one in la.voices()] == [one.name for one in la.api.voices.list()]
 

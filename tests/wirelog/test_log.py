@@ -339,7 +339,7 @@ async def test_calls_are_logged_as_they_begin_and_stay_whatever_comes(simulator:
     assert "got no answer" in (third.error or "")
     assert "got no answer" in (fourth.error or "")
     assert (garbage.status, garbage.answer) == (200, None)
-    assert "no envelope" in (garbage.error or "")
+    assert "without an envelope" in (garbage.error or "")
     assert (cancelled.status, cancelled.error) == (None, "It was cancelled.")
     assert cancelled.seconds is not None
     assert wire.rows()[0][-1]["note"] == "It was cancelled."
@@ -351,7 +351,7 @@ async def test_what_takes_too_long_says_so(simulator: Simulator, monkeypatch: py
         simulator.faults.add("credits", "delay", seconds=30)
         with pytest.raises(LiveAvatarException):
             await api.credits.get()
-        assert cast(Exchange, api.transport.wire[-1]).error == "It was not answered in time."
+        assert cast(Exchange, api.transport.wire[-1]).error == "It wasn't answered in time."
 
 
 def test_a_sessions_calls_are_told_apart(la: LiveAvatar) -> None:

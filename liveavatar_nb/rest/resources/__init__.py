@@ -1,1 +1,1 @@
-"""The service's operations, one method each, grouped as the contract groups them."""
+"""The service's operations, one method each, grouped as in the contract."""

@@ -1,4 +1,4 @@
-"""The account's other things: credits, languages, secrets, language models, memory, embeddings."""
+"""The account's other resources: credits, languages, secrets, language models, memories, embeddings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AccountCredits(Resource):
 
     @operation("GET /v1/users/credits")
     def get(self) -> type[Credits]:
-        """What is left on the account (`GET /v1/users/credits`)."""
+        """Return the credits left on the account (`GET /v1/users/credits`)."""
         return Credits
 
 
@@ -37,7 +37,7 @@ class Languages(Resource):
 
     @listing("GET /v1/languages", signed=False)
     def list(self) -> type[Language]:
-        """The languages that avatars speak (`GET /v1/languages`)."""
+        """List the languages that avatars speak (`GET /v1/languages`)."""
         return Language
 
 
@@ -57,57 +57,57 @@ class Embeddings(Resource):
         is_sandbox: bool = False,
         orientation: Orientation = "horizontal",
     ) -> type[Embed]:
-        """Makes an avatar for a web page (`POST /v2/embeddings`).
+        """Create an avatar for a web page (`POST /v2/embeddings`).
 
         Args:
-            avatar_id: which avatar.
-            context_id: what it knows.
-            voice_id: its voice; its own where not given.
+            avatar_id: The avatar's id.
+            context_id: The id of the context, i.e. what the avatar knows.
+            voice_id: The voice's id. Defaults to the avatar's own voice.
             type: `DEFAULT` or `WIDGET`.
-            max_session_duration: seconds of one conversation at most.
-            default_language: a code of at most 5 characters, as in `en`.
-            is_sandbox: free, one minute, and only the sandbox avatar.
+            max_session_duration: The maximum length of a conversation, in seconds.
+            default_language: A language code of at most 5 characters, e.g. `en`.
+            is_sandbox: Whether to use the sandbox: free, one minute, and only the sandbox avatar.
             orientation: `horizontal` or `vertical`.
         """
         return Embed
 
 
 class Secrets(Resource):
-    """`/v1/secrets`: keys of other services, kept by this one; a value goes in and never comes out."""
+    """`/v1/secrets`: API keys of other services, stored by this one. Values can be written but never read."""
 
     @listing("GET /v1/secrets")
     def list(self) -> type[SecretListItem]:
-        """The account's secrets, without their values (`GET /v1/secrets`)."""
+        """List the account's secrets, without their values (`GET /v1/secrets`)."""
         return SecretListItem
 
     @operation("POST /v1/secrets")
     def create(self, *, secret_name: Name255, secret_value: SecretText, secret_type: SecretType) -> type[Secret]:
-        """Gives the service a secret to keep (`POST /v1/secrets`).
+        """Store a secret (`POST /v1/secrets`).
 
         Args:
-            secret_name: what it is called, 1 to 255 characters.
-            secret_value: the secret, best as `Masked(...)`, so that no cell shows it.
+            secret_name: The secret's name, 1 to 255 characters.
+            secret_value: The secret itself, best as `Masked(...)` so that no cell shows it.
             secret_type: `OPENAI_API_KEY`, `ELEVENLABS_API_KEY` or `GEMINI_API_KEY`.
         """
         return Secret
 
     @operation("DELETE /v1/secrets/{secret_id}")
     def delete(self, secret_id: str) -> type[None]:
-        """Deletes a secret (`DELETE /v1/secrets/{secret_id}`)."""
+        """Delete a secret (`DELETE /v1/secrets/{secret_id}`)."""
         return NoneType
 
 
 class LlmConfigurations(Resource):
-    """`/v1/llm-configurations`: language models of your own."""
+    """`/v1/llm-configurations`: your own language models."""
 
     @listing("GET /v1/llm-configurations")
     def list(self) -> type[LlmConfigListItem]:
-        """The account's language models (`GET /v1/llm-configurations`)."""
+        """List the account's language models (`GET /v1/llm-configurations`)."""
         return LlmConfigListItem
 
     @operation("GET /v1/llm-configurations/{config_id}")
     def get(self, config_id: str) -> type[LlmConfig]:
-        """One language model (`GET /v1/llm-configurations/{config_id}`)."""
+        """Return a language model (`GET /v1/llm-configurations/{config_id}`)."""
         return LlmConfig
 
     @operation("POST /v1/llm-configurations")
@@ -119,13 +119,13 @@ class LlmConfigurations(Resource):
         secret_id: Annotated[str, Meta(min_length=1, max_length=36)],
         base_url: str | None = None,
     ) -> type[LlmConfig]:
-        """Makes a language model known (`POST /v1/llm-configurations`).
+        """Add a language model (`POST /v1/llm-configurations`).
 
         Args:
-            display_name: what it is called here, 1 to 255 characters.
-            model_name: what its provider calls it, 1 to 255 characters.
-            secret_id: the provider's key, kept by `secrets.create`.
-            base_url: the address of an API that speaks as OpenAI's does.
+            display_name: The name to show, 1 to 255 characters.
+            model_name: The provider's name for the model, 1 to 255 characters.
+            secret_id: The id of the provider's key, from `secrets.create`.
+            base_url: The URL of an OpenAI-compatible API.
         """
         return LlmConfig
 
@@ -139,22 +139,22 @@ class LlmConfigurations(Resource):
         model_name: str | UnsetType | None = UNSET,
         secret_id: str | UnsetType | None = UNSET,
     ) -> type[LlmConfig]:
-        """Changes a language model (`PATCH /v1/llm-configurations/{config_id}`); what is not given stays.
+        """Update a language model (`PATCH /v1/llm-configurations/{config_id}`); omitted fields don't change.
 
         Args:
-            config_id: which.
-            base_url, display_name, model_name, secret_id: as for `create`.
+            config_id: The language model's id.
+            base_url, display_name, model_name, secret_id: As for `create`.
         """
         return LlmConfig
 
     @operation("DELETE /v1/llm-configurations/{config_id}")
     def delete(self, config_id: str) -> type[None]:
-        """Deletes a language model (`DELETE /v1/llm-configurations/{config_id}`)."""
+        """Delete a language model (`DELETE /v1/llm-configurations/{config_id}`)."""
         return NoneType
 
 
 class Memories(Resource):
-    """`/v1/memory`: what is remembered of conversations."""
+    """`/v1/memory`: what the service remembers of conversations."""
 
     @listing("GET /v1/memory")
     def list(
@@ -164,31 +164,31 @@ class Memories(Resource):
         page: PageNumber = 1,
         page_size: PageSize = 20,
     ) -> type[MemoryListItem]:
-        """The account's memories (`GET /v1/memory`).
+        """List the account's memories (`GET /v1/memory`).
 
         Args:
-            type: only those of a kind; the contract knows `session`.
-            page: the page to begin with, from 1.
-            page_size: items of a page, 1 to 100.
+            type: Only memories of this type; the contract only has `session`.
+            page: The first page to fetch, from 1.
+            page_size: The number of items per page, 1 to 100.
         """
         return MemoryListItem
 
     @operation("GET /v1/memory/{memory_id}")
     def get(self, memory_id: str) -> type[MemoryDetail]:
-        """One memory with its episodes (`GET /v1/memory/{memory_id}`)."""
+        """Return a memory with its episodes (`GET /v1/memory/{memory_id}`)."""
         return MemoryDetail
 
     @operation("POST /v1/memory")
     def create(self, *, session_id: Id, memory_type: Literal["session"] = "session") -> type[Memory]:
-        """Remembers a session (`POST /v1/memory`).
+        """Create a memory of a session (`POST /v1/memory`).
 
         Args:
-            session_id: which.
-            memory_type: the contract knows `session`.
+            session_id: The session's id.
+            memory_type: The memory's type; the contract only has `session`.
         """
         return Memory
 
     @operation("DELETE /v1/memory/{memory_id}")
     def delete(self, memory_id: str) -> type[None]:
-        """Forgets a memory (`DELETE /v1/memory/{memory_id}`)."""
+        """Delete a memory (`DELETE /v1/memory/{memory_id}`)."""
         return NoneType

@@ -15,17 +15,17 @@ class Contexts(Resource):
 
     @listing("GET /v1/contexts")
     def list(self, *, page: PageNumber = 1, page_size: PageSize = 20) -> type[Context]:
-        """The account's contexts, without their prompts (`GET /v1/contexts`).
+        """List the account's contexts, without their prompts (`GET /v1/contexts`).
 
         Args:
-            page: the page to begin with, from 1.
-            page_size: items of a page, 1 to 100.
+            page: The first page to fetch, from 1.
+            page_size: The number of items per page, 1 to 100.
         """
         return Context
 
     @operation("GET /v1/contexts/{context_id}")
     def get(self, context_id: str) -> type[ContextDetail]:
-        """One context with its prompt (`GET /v1/contexts/{context_id}`)."""
+        """Return a context with its prompt (`GET /v1/contexts/{context_id}`)."""
         return ContextDetail
 
     @operation("POST /v1/contexts")
@@ -37,13 +37,13 @@ class Contexts(Resource):
         opening_text: str | None,
         links: builtins.list[ContextLinkIn] | None = None,
     ) -> type[ContextDetail]:
-        """Makes a context (`POST /v1/contexts`).
+        """Create a context (`POST /v1/contexts`).
 
         Args:
-            name: what it is called.
-            prompt: what the avatar knows and how it behaves; `{{names}}` are filled in by each session.
-            opening_text: what it says first; None for nothing.
-            links: pages that it draws on, as in `[{"url": "https://example.org", "faq": None}]`.
+            name: The context's name.
+            prompt: What the avatar knows and how it behaves; each session fills in its `{{names}}`.
+            opening_text: What the avatar says first, or None for nothing.
+            links: Web pages to use, e.g. `[{"url": "https://example.org", "faq": None}]`.
         """
         return ContextDetail
 
@@ -57,18 +57,18 @@ class Contexts(Resource):
         opening_text: str | None,
         links: builtins.list[ContextLinkIn] | None = None,
     ) -> type[ContextDetail]:
-        """Changes a context (`PATCH /v1/contexts/{context_id}`): the service wants all of its fields.
+        """Update a context (`PATCH /v1/contexts/{context_id}`); the service needs all of its fields.
 
         Args:
-            context_id: which.
-            name: what it is called.
-            prompt: what the avatar knows and how it behaves.
-            opening_text: what it says first; None for nothing.
-            links: pages that it draws on; those that are there already have an `id`.
+            context_id: The context's id.
+            name: The context's name.
+            prompt: What the avatar knows and how it behaves.
+            opening_text: What the avatar says first, or None for nothing.
+            links: Web pages to use; pass the `id` of those that the context already has.
         """
         return ContextDetail
 
     @operation("DELETE /v1/contexts/{context_id}")
     def delete(self, context_id: str) -> type[None]:
-        """Deletes a context (`DELETE /v1/contexts/{context_id}`)."""
+        """Delete a context (`DELETE /v1/contexts/{context_id}`)."""
         return NoneType

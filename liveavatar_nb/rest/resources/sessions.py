@@ -52,22 +52,22 @@ ONLY_LITE = (
 def tells_unknown(
     method: Callable[Concatenate[Sessions, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[Sessions, P], Coroutine[Any, Any, R]]:
-    """Has a start whose outcome is not known raise `StartOutcomeUnknown`."""
+    """Wrap a start so that it raises `StartOutcomeUnknown` if its outcome is unknown."""
 
     @functools.wraps(method)
     async def start(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> R:
         session_id = str(kwargs.get("session_id", args[0] if args else None))
-        work = method(self, *args, **kwargs)
-        del args, kwargs  # this frame waits, and a traceback would show the token
+        pending = method(self, *args, **kwargs)
+        del args, kwargs  # keep the token out of tracebacks while this frame waits
         try:
-            return await work
+            return await pending
         except (APIConnectionError, APIResponseError) as failure:
             if surely_not_started(failure):
                 raise
             raise StartOutcomeUnknown(
-                f"The start of session {session_id} may have been applied: {failure.message}",
+                f"Session {session_id} may have started although the call failed: {failure.message}",
                 session_id=session_id,
-                remedy="It is not sent again; stop it by its id.",
+                remedy="The start isn't retried. Stop the session by its id.",
             ) from None
 
     return start
@@ -87,19 +87,19 @@ class Sessions(Resource):
         embed_id: str | None = None,
         context_id: str | None = None,
     ) -> type[SessionRecord]:
-        """Sessions of the account (`GET /v1/sessions`).
+        """List the account's sessions (`GET /v1/sessions`).
 
         Args:
-            type: `active`: those that run, and bill; `historic`: those that ended.
-            page: the page to begin with, from 1.
-            page_size: items of a page, 1 to 100.
-            avatar_id, embed_id, context_id: only those with that one.
+            type: `active` for those that are running and being billed, `historic` for those that ended.
+            page: The first page to fetch, from 1.
+            page_size: The number of items per page, 1 to 100.
+            avatar_id, embed_id, context_id: Only sessions with this avatar, embed or context.
         """
         return SessionRecord
 
     @operation("GET /v1/sessions/{session_id}")
     def get(self, session_id: str) -> type[SessionRecord]:
-        """One session, running or ended (`GET /v1/sessions/{session_id}`)."""
+        """Return a session, running or ended (`GET /v1/sessions/{session_id}`)."""
         return SessionRecord
 
     @operation("POST /v1/sessions/token", Safety.REPEATABLE)
@@ -122,31 +122,33 @@ class Sessions(Resource):
         openai_realtime_config: OpenAIRealtimeConfig | None = None,
         gemini_realtime_config: GeminiRealtimeConfig | None = None,
     ) -> type[SessionToken]:
-        """A session that may be started (`POST /v1/sessions/token`); nothing is billed yet.
+        """Create a session that can be started (`POST /v1/sessions/token`); nothing is billed yet.
 
         Nested objects are dicts with the contract's fields; `liveavatar_nb.models.requests` has their types.
 
         Args:
-            avatar_id: which avatar; in the sandbox dd73ea75-1218-4ef3-92ce-606d5f7fbc0a.
-            mode: `LITE` (you bring the sound) or `FULL` (a conversation; 2 credits a minute instead of 1).
-            is_sandbox: free, one minute, and only the sandbox avatar.
-            video_settings: `quality` (very_high, high, medium, low; high) and `encoding` (VP8, H264; H264).
-            max_session_duration: seconds until the service ends it, at most the plan's limit.
-            avatar_persona: FULL, where it is needed: `context_id`, `voice_id`, `language`, `voice_settings`,
+            avatar_id: The avatar's id; in the sandbox it must be dd73ea75-1218-4ef3-92ce-606d5f7fbc0a.
+            mode: `LITE` (you provide the audio) or `FULL` (a conversation; 2 credits per minute instead of 1).
+            is_sandbox: Whether to use the sandbox: free, one minute, and only the sandbox avatar.
+            video_settings: `quality` (very_high, high, medium or low; default high) and `encoding` (VP8 or H264;
+                default H264).
+            max_session_duration: The seconds until the service ends the session, at most the plan's limit.
+            avatar_persona: FULL only, and required there: `context_id`, `voice_id`, `language`, `voice_settings`,
                 `stt_config`.
-            interactivity_type: FULL: `CONVERSATIONAL`, which the service takes where not given, or `PUSH_TO_TALK`.
-            llm_configuration_id: FULL: a language model of your own.
-            dynamic_variables: FULL: what the context's `{{names}}` stand for; at most 50, of 1,000 characters each.
-            memory: FULL: `prev_session_id`, `session_memory_id`.
-            livekit_config: LITE: your own LiveKit room.
-            agora_config: LITE: your own Agora channel.
-            elevenlabs_agent_config, openai_realtime_config, gemini_realtime_config: LITE: who speaks through it.
+            interactivity_type: FULL only: `CONVERSATIONAL` (the service's default) or `PUSH_TO_TALK`.
+            llm_configuration_id: FULL only: the id of your own language model.
+            dynamic_variables: FULL only: values for the context's `{{names}}`; at most 50, of up to 1,000 characters.
+            memory: FULL only: `prev_session_id`, `session_memory_id`.
+            livekit_config: LITE only: your own LiveKit room.
+            agora_config: LITE only: your own Agora channel.
+            elevenlabs_agent_config, openai_realtime_config, gemini_realtime_config: LITE only: the agent or model
+                that speaks through the avatar.
 
         Raises:
-            InvalidArgument: a field is wrong, or belongs to the other mode; nothing was sent.
+            InvalidArgument: A field is invalid or belongs to the other mode; nothing was sent.
 
         Warns:
-            LiveAvatarWarning: it will be refused, or stay silent.
+            LiveAvatarWarning: The service will refuse the start, or the avatar will stay silent.
         """
         given = {name: value for name, value in locals().items() if value is not None}
         for name in ONLY_LITE if mode == "FULL" else ONLY_FULL:
@@ -158,88 +160,89 @@ class Sessions(Resource):
         if mode == "FULL" and avatar_persona is None:
             raise InvalidArgument(
                 "A FULL session needs avatar_persona.",
-                remedy='As in avatar_persona={"context_id": contexts.list()[0].id}.',
+                remedy='Pass it, e.g. avatar_persona={"context_id": context.id}.',
                 field="avatar_persona",
             )
         if mode == "FULL" and not (avatar_persona or {}).get("context_id"):
             warn(
-                "FULL without a context_id: the avatar will be seen, but never answer. contexts.create(...) makes one."
+                "This FULL session has no context_id, so the avatar will never answer. "
+                "Create a context with contexts.create(...)."
             )
         if is_sandbox and avatar_id != SANDBOX_AVATAR:
-            warn(f"The sandbox takes only its own avatar, {SANDBOX_AVATAR}.")
+            warn(f"The sandbox only accepts its own avatar. Use {SANDBOX_AVATAR}.")
         return SessionToken
 
     @tells_unknown
     @operation("POST /v1/sessions/start", Safety.ONCE)
     def start(self, session_id: UnsentId, session_token: Credential) -> type[StartedSession]:
-        """Starts a session (`POST /v1/sessions/start`): billing begins.
+        """Start a session (`POST /v1/sessions/start`); billing begins.
 
-        Sent again only where it surely was not processed.
+        The call is retried only if the service certainly didn't process it.
 
         Args:
-            session_id: from `create_token`.
-            session_token: from `create_token`.
+            session_id: The id from `create_token`.
+            session_token: The token from `create_token`.
 
         Raises:
-            StartOutcomeUnknown: it may be billed; stop it by its id.
+            StartOutcomeUnknown: The session may be billed; stop it by its id.
         """
         return StartedSession
 
     @tells_unknown
     async def send_start(self, session_id: str, session_token: Masked) -> dict[str, Any]:
-        """As `start`, with the envelope as it came."""
+        """Start a session like `start`, but return the envelope unchanged."""
         return await self._transport.send(Call("POST", START, Safety.ONCE, token=session_token))
 
     @operation("POST /v1/sessions/stop", Safety.INSISTENT)
     def stop(
         self, session_id: str | None = None, *, reason: EndReason = "UNKNOWN", session_token: Credential | None = None
     ) -> type[None]:
-        """Stops a session (`POST /v1/sessions/stop`): billing ends.
+        """Stop a session (`POST /v1/sessions/stop`); billing ends.
 
-        Sent again until it is answered, for 10 s; where its token is refused, the API key signs instead.
+        The call is retried for up to 10 s until it is answered. If the token is rejected, the API key signs instead.
 
         Args:
-            session_id: which; may be left out where its token is given.
-            reason: the contract's end reason.
-            session_token: the session's own token; without it the API key signs.
+            session_id: The session's id; optional if its token is given.
+            reason: One of the contract's end reasons.
+            session_token: The session's own token; without it, the API key signs.
         """
-        _need_one_of(session_id, session_token)
+        _require_one_of(session_id, session_token)
         return NoneType
 
     @operation("POST /v1/sessions/keep-alive", Safety.TICK)
     def keep_alive(self, session_id: str | None = None, *, session_token: Credential | None = None) -> type[None]:
-        """Resets a session's idle timer (`POST /v1/sessions/keep-alive`); without one it ends after 5 minutes.
+        """Reset a session's idle timer (`POST /v1/sessions/keep-alive`).
 
-        Not sent again: the next one takes its place.
+        A session ends after 5 minutes without a keep-alive. The call isn't retried, since the next one replaces it.
 
         Args:
-            session_id: which; may be left out where its token is given.
-            session_token: the session's own token; without it the API key signs.
+            session_id: The session's id; optional if its token is given.
+            session_token: The session's own token; without it, the API key signs.
         """
-        _need_one_of(session_id, session_token)
+        _require_one_of(session_id, session_token)
         return NoneType
 
     @operation("GET /v1/sessions/{session_id}/transcript")
     def transcript(
         self, session_id: str, *, start_timestamp: int | None = None, end_timestamp: int | None = None
     ) -> type[Transcript]:
-        """What was said in a session (`GET /v1/sessions/{session_id}/transcript`).
+        """Return what was said in a session (`GET /v1/sessions/{session_id}/transcript`).
 
         Args:
-            session_id: which.
-            start_timestamp: only from this on, as the lines' `absolute_timestamp` counts.
-            end_timestamp: only up to this.
+            session_id: The session's id.
+            start_timestamp: Only lines from this time on, in the unit of their `absolute_timestamp`.
+            end_timestamp: Only lines up to this time.
         """
         return Transcript
 
     @operation("DELETE /v1/sessions/{session_id}/events")
     def delete_events(self, session_id: str) -> type[None]:
-        """Deletes what was said in a session (`DELETE /v1/sessions/{session_id}/events`)."""
+        """Delete what was said in a session (`DELETE /v1/sessions/{session_id}/events`)."""
         return NoneType
 
 
 def surely_not_started(failure: LiveAvatarException) -> bool:
-    """Whether a start call that failed so cannot have been applied: it never left, or the service refused it."""
+    """Return whether a failed start certainly had no effect: it was never sent, or the service refused it."""
     if isinstance(failure, APIConnectionError):
         return not failure.sent
     if isinstance(failure, APIStatusError):
@@ -247,8 +250,8 @@ def surely_not_started(failure: LiveAvatarException) -> bool:
     return False
 
 
-def _need_one_of(session_id: str | None, session_token: str | Masked | None) -> None:
+def _require_one_of(session_id: str | None, session_token: str | Masked | None) -> None:
     if not (session_id or session_token):
         raise InvalidArgument(
-            "session_id is missing.", remedy="sessions.list() has those that run.", field="session_id"
+            "session_id is missing.", remedy="sessions.list() returns the running sessions.", field="session_id"
         )

@@ -1,4 +1,4 @@
-"""`api.voices`: what avatars speak with."""
+"""`api.voices`: the voices that avatars speak with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..operation import Resource, listing, operation
 
 
 class Voices(Resource):
-    """`/v1/voices`: what avatars speak with."""
+    """`/v1/voices`: the voices that avatars speak with."""
 
     @listing("GET /v1/voices")
     def list(
@@ -26,58 +26,58 @@ class Voices(Resource):
         page: PageNumber = 1,
         page_size: PageSize = 20,
     ) -> type[Voice]:
-        """Voices (`GET /v1/voices`); in a notebook the list plays their previews.
+        """List voices (`GET /v1/voices`); a notebook shows them with playable previews.
 
         Args:
-            voice_type: `public`: those that all may use; `private`: the account's own.
-            page: the page to begin with, from 1.
-            page_size: items of a page, 1 to 100.
+            voice_type: `public`, or `private` for the account's own voices. Defaults to both.
+            page: The first page to fetch, from 1.
+            page_size: The number of items per page, 1 to 100.
         """
         return Voice
 
     @operation("GET /v1/voices/{voice_id}")
     def get(self, voice_id: str) -> type[Voice]:
-        """One voice (`GET /v1/voices/{voice_id}`)."""
+        """Return a voice (`GET /v1/voices/{voice_id}`)."""
         return Voice
 
     @operation("GET /v1/voices/{voice_id}/preview")
     def preview(self, voice_id: str) -> type[VoicePreview]:
-        """How a voice sounds (`GET /v1/voices/{voice_id}/preview`); the result plays in a notebook."""
+        """Return a sample of a voice (`GET /v1/voices/{voice_id}/preview`); a notebook shows it as a player."""
         return VoicePreview
 
     @operation("POST /v1/voices/third_party")
     def bind(self, *, provider_voice_id: str, secret_id: str, name: str | None = None) -> type[BoundVoice]:
-        """Makes a third party's voice one of the account's (`POST /v1/voices/third_party`).
+        """Add a third-party voice to the account (`POST /v1/voices/third_party`).
 
         Args:
-            provider_voice_id: the voice's id at the provider.
-            secret_id: the provider's key, kept by `secrets.create`.
-            name: what it is to be called here.
+            provider_voice_id: The voice's id at the provider.
+            secret_id: The id of the provider's key, from `secrets.create`.
+            name: The name to give it here.
         """
         return BoundVoice
 
     @operation("PATCH /v1/voices/{voice_id}")
     def update(self, voice_id: str, *, name: Name64) -> type[Voice]:
-        """Renames a voice of the account's (`PATCH /v1/voices/{voice_id}`).
+        """Rename one of the account's voices (`PATCH /v1/voices/{voice_id}`).
 
         Args:
-            voice_id: which.
-            name: 1 to 64 characters.
+            voice_id: The voice's id.
+            name: The new name, 1 to 64 characters.
         """
         return Voice
 
     @operation("DELETE /v1/voices/{voice_id}")
     def delete(self, voice_id: str) -> type[None]:
-        """Deletes a voice of the account's (`DELETE /v1/voices/{voice_id}`)."""
+        """Delete one of the account's voices (`DELETE /v1/voices/{voice_id}`)."""
         return NoneType
 
     async def _dress(self, voices: Sequence[Voice]) -> None:
-        """Fetches the previews, a few at once."""
-        turn = asyncio.Semaphore(DRESS_AT_ONCE)
+        """Fetch the previews, a few at a time."""
+        slots = asyncio.Semaphore(DRESS_AT_ONCE)
 
         async def fetch(voice: Voice) -> None:
             with contextlib.suppress(LiveAvatarException):
-                async with turn:
+                async with slots:
                     voice.__dict__["_fetched"] = await self.preview(voice.id)
 
         with contextlib.suppress(TimeoutError):
