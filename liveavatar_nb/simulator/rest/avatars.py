@@ -53,7 +53,7 @@ def delete(call: Call) -> Answer:
     call.key()
     avatar = _mine(call, "deleted")
     call.service.catalogue.delete(avatar)
-    call.service.account.avatar_deleted(avatar.id, call.service.now())
+    call.service.account.end_sessions_of(avatar.id, call.service.now())
     call.service.clock.poke()
     return 200, None
 
