@@ -123,9 +123,13 @@ def _contexts(service: Service, now: int) -> None:
 def _sessions(now: int) -> tuple[Session, ...]:
     """Return the past sessions, oldest first, as the account stores them."""
     return (
-        _ended("the first try", now - 6 * DAY, 60, "MAX_DURATION_REACHED", avatar_id=SANDBOX_AVATAR, is_sandbox=True),
-        _ended("the announcement", now - 5 * DAY - 3 * HOUR, 95, "USER_DISCONNECTED", avatar_id=identifier("Ann")),
-        _ended(
+        _past_session(
+            "the first try", now - 6 * DAY, 60, "MAX_DURATION_REACHED", avatar_id=SANDBOX_AVATAR, is_sandbox=True
+        ),
+        _past_session(
+            "the announcement", now - 5 * DAY - 3 * HOUR, 95, "USER_DISCONNECTED", avatar_id=identifier("Ann")
+        ),
+        _past_session(
             "the desk's session",
             now - 3 * DAY - HOUR,
             360,
@@ -135,8 +139,10 @@ def _sessions(now: int) -> tuple[Session, ...]:
             context_id=DESK,
             said=DESK_TALK,
         ),
-        _ended("the long one", now - 2 * DAY - 5 * HOUR, 600, "MAX_DURATION_REACHED", avatar_id=identifier("Grace")),
-        _ended(
+        _past_session(
+            "the long one", now - 2 * DAY - 5 * HOUR, 600, "MAX_DURATION_REACHED", avatar_id=identifier("Grace")
+        ),
+        _past_session(
             "the guide's session",
             now - DAY - 3 * HOUR,
             105,
@@ -146,11 +152,11 @@ def _sessions(now: int) -> tuple[Session, ...]:
             context_id=GUIDE,
             said=GUIDE_TALK,
         ),
-        _ended("the last one", now - 4 * HOUR, 48, "USER_CLOSED", avatar_id=identifier("mine: Elena")),
+        _past_session("the last one", now - 4 * HOUR, 48, "USER_CLOSED", avatar_id=identifier("mine: Elena")),
     )
 
 
-def _ended(
+def _past_session(
     name: str,
     started_at: int,
     seconds: int,

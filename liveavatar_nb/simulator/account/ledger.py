@@ -16,7 +16,7 @@ from ..media.tokens import Room
 Mode = Literal["FULL", "LITE"]
 CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}
 SANDBOX_SECONDS: Final = 60
-KEPT_SESSIONS: Final = 5_000  # beyond this the oldest go first, but never one that is running
+KEPT_SESSIONS: Final = 5_000  # beyond this the oldest are dropped, but never a running one
 SHOWN_CREDITS: Final = Decimal("0.000001")
 
 NO_CREDITS_CODE: Final = 4002
@@ -257,7 +257,7 @@ class Account:
         if session.ended_at is not None:
             raise Refused(400, "The session was stopped: a new one needs a new token")
         if session.started_at is not None:
-            raise Refused(400, "The session was already started: each token starts one session, once")
+            raise Refused(400, "The session has already been started: each token starts one session, once")
         if len(self._running) >= self._concurrency:
             raise Refused(403, f"Concurrency limit reached: {self._concurrency} sessions are running", CONCURRENCY_CODE)
         if self.credits_left(now) < session.price:
@@ -312,7 +312,7 @@ class Account:
     def next_due(self) -> Due | None:
         """Return the sessions that will end next, if nothing else happens."""
         dues = [due for session in self._running.values() for due in self._dues(session)]
-        if (exhausted := self._exhausted()) is not None:
+        if (exhausted := self._credits_due()) is not None:
             dues.append(exhausted)
         return min(dues, key=lambda due: due.moment, default=None)
 
@@ -323,7 +323,7 @@ class Account:
             if oldest is not None:
                 del self._sessions[oldest.id], self._by_token[_digest(oldest.token)]
 
-    def _exhausted(self) -> Due | None:
+    def _credits_due(self) -> Due | None:
         """Return when the running sessions will have used up the credits.
 
         Solves ``sum(price * (t - started_at)) == balance`` for t, so the result does not depend on how often it is
