@@ -1,6 +1,6 @@
 """A LiveAvatar that runs on this machine: no key, no account, nothing billed.
 
-It imports nothing else of this project, and shares no parser and no model with the client.
+It imports nothing else from this project, and shares no parser or model with the client.
 """
 
 from .options import LiveKit

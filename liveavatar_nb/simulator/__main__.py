@@ -1,7 +1,7 @@
-"""The child process: reads what it needs from its standard input, serves, and ends with its parent.
+"""The child process: reads its settings from standard input, serves, and exits with its parent.
 
-It is started by its path, so that the packages it needs can be told over the pipe and come after its own: a
-notebook's folder on the parent's path then shadows no module.
+It is started by its file's path. The parent sends its own import path over the pipe, and the child appends it to
+`sys.path`, so that no file in the notebook's folder can shadow a module.
 """
 
 import importlib.util
@@ -16,17 +16,19 @@ from pathlib import Path
 PARENT_CHECK_SECONDS = 0.5
 
 
-def end_with(parent: int, farewells: list[Callable[[], None]]) -> None:
-    """Ends this process when the pipe ends, or, where a forked child holds that, when the parent changes.
+def exit_with(parent: int, cleanups: list[Callable[[], None]]) -> None:
+    """Exit this process when its standard input closes or its parent dies.
 
-    Parameters
-    ----------
-    farewells: what is done before; none of it takes long.
+    The parent's death is watched as well because a forked child of the parent may keep the pipe open.
+
+    Args:
+        parent: The parent's process id.
+        cleanups: Short functions to call before exiting.
     """
 
     def end() -> None:
-        for farewell in farewells:
-            farewell()
+        for clean_up in cleanups:
+            clean_up()
         os._exit(0)
 
     def until_end_of_pipe() -> None:
@@ -43,14 +45,15 @@ def end_with(parent: int, farewells: list[Callable[[], None]]) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def ready(url: str, api_key: str) -> None:
+def report_ready(url: str, api_key: str) -> None:
+    """Send the URL to the parent over standard output, then point standard output at the null device."""
     os.write(1, f"READY {url}\n".encode())
-    # nobody reads on from here
+    # the parent reads no further
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def this_package() -> None:
-    """Makes `liveavatar_nb` the copy that this file belongs to, whichever else is installed."""
+def import_own_package() -> None:
+    """Import the copy of `liveavatar_nb` that this file belongs to, even if another one is installed."""
     folder = Path(__file__).resolve().parents[1]
     spec = importlib.util.spec_from_file_location(
         folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -64,23 +67,23 @@ def this_package() -> None:
 
 def main() -> None:
     if sys.stdin.isatty():
-        sys.exit("This is the simulator's child process. To run a simulator: liveavatar-nb simulator")
+        sys.exit("This is the simulator's child process. To run a simulator, use: liveavatar-nb simulator")
     with open(0, "rb", buffering=0, closefd=False) as pipe:
-        told = json.loads(pipe.readline())
-    farewells: list[Callable[[], None]] = []
-    end_with(told["parent"], farewells)
-    sys.path += [folder for folder in told["path"] if folder not in sys.path]
-    this_package()
-    from liveavatar_nb.simulator.options import Options  # noqa: PLC0415 (found only now)
+        settings = json.loads(pipe.readline())
+    cleanups: list[Callable[[], None]] = []
+    exit_with(settings["parent"], cleanups)
+    sys.path += [folder for folder in settings["path"] if folder not in sys.path]
+    import_own_package()
+    from liveavatar_nb.simulator.options import Options  # noqa: PLC0415 (on the path only now)
     from liveavatar_nb.simulator.server import run  # noqa: PLC0415
     from liveavatar_nb.simulator.service import Service  # noqa: PLC0415
 
-    def made(service: Service) -> None:
-        farewells.append(service.leave)
+    def on_made(service: Service) -> None:
+        cleanups.append(service.leave_rooms)
 
-    options = Options.from_json(told["options"])
+    options = Options.from_json(settings["options"])
     try:
-        run(options, told["api_key"], told["admin_token"], ready, made)
+        run(options, settings["api_key"], settings["admin_token"], report_ready, on_made)
     except OSError as error:
         sys.exit(f"Port {options.port} of 127.0.0.1: {error.strerror}")
 

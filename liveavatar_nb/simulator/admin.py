@@ -1,4 +1,4 @@
-"""What the owner of the simulator asks of it: the ledger, the clock, the faults, what arrived."""
+"""The commands of the simulator's owner: the ledger, the clock, the faults, and what has arrived."""
 
 from __future__ import annotations
 
@@ -22,59 +22,59 @@ PREFIX: Final = "/_simulator"
 Command = Callable[[Service, dict[str, Any]], Any]
 
 
-def ledger(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
+def ledger(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     now = service.now()
     return [_entry(session, now) for session in service.account.sessions() if not session.past]
 
 
-def requests(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
+def requests(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     return list(service.requests)
 
 
-def warnings(service: Service, told: dict[str, Any]) -> list[str]:
+def warnings(service: Service, arguments: dict[str, Any]) -> list[str]:
     return list(service.warnings)
 
 
-def media(service: Service, told: dict[str, Any]) -> str:
-    return service.host.words
+def media(service: Service, arguments: dict[str, Any]) -> str:
+    return service.host.description
 
 
-def refusals(service: Service, told: dict[str, Any]) -> list[str]:
+def refusals(service: Service, arguments: dict[str, Any]) -> list[str]:
     return list(service.refusals)
 
 
-def heard(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [one.to_json() for one in service.ear.heard(told.get("session_id"))]
+def heard(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    return [utterance.to_json() for utterance in service.recorder.heard(arguments.get("session_id"))]
 
 
-def frames(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [frame.to_json() for frame in service.ear.frames(told.get("session_id"))]
+def frames(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    return [frame.to_json() for frame in service.recorder.frames(arguments.get("session_id"))]
 
 
-def advance(service: Service, told: dict[str, Any]) -> None:
-    service.now()
-    seconds = number("seconds", told.get("seconds"), low=0, high=LONGEST_ADVANCE)
+def advance(service: Service, arguments: dict[str, Any]) -> None:
+    service.now()  # settle what is due before the clock changes, and again afterwards
+    seconds = number("seconds", arguments.get("seconds"), low=0, high=LONGEST_ADVANCE)
     service.clock.advance(seconds)
     for stage in service.stages.values():
         stage.skip(seconds)
     service.now()
 
 
-def set_speed(service: Service, told: dict[str, Any]) -> None:
+def set_speed(service: Service, arguments: dict[str, Any]) -> None:
     service.now()
-    service.clock.set_speed(number("speed", told.get("speed"), low=0, high=HIGHEST_SPEED))
+    service.clock.set_speed(number("speed", arguments.get("speed"), low=0, high=HIGHEST_SPEED))
 
 
-def add_fault(service: Service, told: dict[str, Any]) -> None:
-    service.faults.add(Fault.from_json(told))
+def add_fault(service: Service, arguments: dict[str, Any]) -> None:
+    service.faults.add(Fault.from_json(arguments))
     service.clock.poke()
 
 
-def list_faults(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
+def list_faults(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     return [fault.to_json() for fault in service.faults.list()]
 
 
-def clear_faults(service: Service, told: dict[str, Any]) -> None:
+def clear_faults(service: Service, arguments: dict[str, Any]) -> None:
     service.faults.clear()
 
 
@@ -107,8 +107,8 @@ def _endpoint(command: Command) -> Callable[[Request], Awaitable[Response]]:
         if scheme.lower() != "bearer" or not service.is_admin(token):
             return failure(401, "The simulator's admin token is missing or wrong")
         try:
-            told = parse(await request.body() or b"{}")
-            return answer(200, {"result": command(service, told)})
+            arguments = parse(await request.body() or b"{}")
+            return answer(200, {"result": command(service, arguments)})
         except (Invalid, TypeError, ValueError) as error:
             return failure(400, str(error))
 
@@ -116,6 +116,7 @@ def _endpoint(command: Command) -> Callable[[Request], Awaitable[Response]]:
 
 
 def routes() -> list[Route]:
+    """Return one route per command."""
     commands: dict[str, Command] = {
         "ledger": ledger,
         "requests": requests,

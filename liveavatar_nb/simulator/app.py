@@ -1,4 +1,4 @@
-"""The web application: routes behind one gate that looks at Host and Origin."""
+"""The web application: its routes, behind a gate that checks Host and Origin."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from . import admin
 from .drawing.pictures import MOUTHS, draw
 from .rest.answers import answer, failure
 from .rest.routes import routes
-from .service import Service, masked, tick
+from .service import Service, mask, tick
 from .session import drawn_room
-from .session.websocket import talk
+from .session.websocket import connect
 
 ALLOWED_METHODS: Final = "GET, POST, PATCH, DELETE"
 ALLOWED_HEADERS: Final = "Authorization, Content-Type, X-API-KEY"
@@ -34,7 +34,7 @@ PICTURE_SECONDS: Final = 3600
 
 
 def build(service: Service) -> Starlette:
-    """The application for one service."""
+    """Return the web application for a service."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -50,8 +50,8 @@ def build(service: Service) -> Starlette:
         routes=[
             *routes(),
             *admin.routes(),
-            WebSocketRoute("/v1/sessions/{session_id}/socket", talk),
-            WebSocketRoute(f"{drawn_room.PREFIX}{{session_id}}", drawn_room.hold),
+            WebSocketRoute("/v1/sessions/{session_id}/socket", connect),
+            WebSocketRoute(f"{drawn_room.PREFIX}{{session_id}}", drawn_room.connect),
             Route("/pictures/{avatar_id}.svg", picture, methods=["GET"]),
             Route("/healthz", health, methods=["GET"]),
         ],
@@ -64,6 +64,7 @@ def build(service: Service) -> Starlette:
 
 
 async def picture(request: Request) -> Response:
+    """Answer with an avatar's drawing, as SVG."""
     service: Service = request.app.state.service
     avatar = service.catalogue.get(request.path_params["avatar_id"])
     if avatar is None:
@@ -71,7 +72,7 @@ async def picture(request: Request) -> Response:
     query = request.query_params
     mouth = query.get("mouth")
     if mouth not in (None, *map(str, range(MOUTHS))) or query.get("eyes", "open") not in ("open", "closed"):
-        return failure(400, f"mouth is 0 to {MOUTHS - 1}, eyes are open or closed")
+        return failure(400, f"mouth must be 0 to {MOUTHS - 1}, eyes must be open or closed")
     headers = {
         "Cache-Control": f"max-age={PICTURE_SECONDS}",
         "X-Content-Type-Options": "nosniff",
@@ -83,6 +84,7 @@ async def picture(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
+    """Answer that the simulator is up."""
     return answer(200, {"status": "ok"})
 
 
@@ -92,21 +94,21 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _server_error(request: Request, error: Exception) -> Response:
-    return failure(500, "The simulator failed: this is a bug of its own")
+    return failure(500, "The simulator failed. This is a bug in the simulator")
 
 
 class Gate:
-    """Refuses a forged Host and a foreign Origin, notes what arrives, and marks each answer.
+    """Middleware that refuses forged hosts and unknown origins, records requests, and adds headers to answers.
 
-    A page of any site can send requests to loopback, by its own origin or by a name that it points at 127.0.0.1;
-    so both headers must be exactly what a program on this machine, or a page that was named, would send.
+    A page of any site can send requests to loopback, from its own origin or through a name that resolves to 127.0.0.1.
+    So both headers must be exactly what a program on this machine or a page in `allow_origins` would send.
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
         self._hosts = {f"127.0.0.1:{service.port}", f"localhost:{service.port}"}
-        self._own = {f"http://{host}" for host in self._hosts}
-        self._foreign = frozenset(service.options.allow_origins)
+        self._own_origins = {f"http://{host}" for host in self._hosts}
+        self._allowed_origins = frozenset(service.options.allow_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -115,23 +117,23 @@ class Gate:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         refusal = self._refusal(headers, origin)
-        noted = self._note(scope, headers)
-        send = self._marked(send, noted, origin)
+        entry = self._record(scope, headers)
+        send = self._add_headers(send, entry, origin)
         if refusal is not None:
             await self._refuse(scope, receive, send, refusal)
-        elif scope["type"] == "http" and scope["method"] == "OPTIONS" and origin in self._foreign:
+        elif scope["type"] == "http" and scope["method"] == "OPTIONS" and origin in self._allowed_origins:
             await _preflight()(scope, receive, send)
         else:
-            scope.setdefault("state", {})["noted"] = noted
+            scope.setdefault("state", {})["entry"] = entry
             await self._app(scope, receive, send)
 
     def _refusal(self, headers: Headers, origin: str | None) -> str | None:
         if len(headers.getlist("host")) != 1 or headers["host"].lower() not in self._hosts:
-            return "Host is not this simulator's"
+            return "The Host header does not name this simulator"
         if len(headers.getlist("origin")) > 1 or (
-            origin is not None and origin not in self._own and origin not in self._foreign
+            origin is not None and origin not in self._own_origins and origin not in self._allowed_origins
         ):
-            return "Pages of this origin are not allowed: name it in allow_origins"
+            return "Pages from this origin are not allowed. Add it to allow_origins"
         return None
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, message: str) -> None:
@@ -141,10 +143,10 @@ class Gate:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
-    def _note(self, scope: Scope, headers: Headers) -> dict[str, Any]:
+    def _record(self, scope: Scope, headers: Headers) -> dict[str, Any]:
         auth = "bearer" if "authorization" in headers else "key" if "x-api-key" in headers else None
-        query = masked(dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)))
-        noted = {
+        query = mask(dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)))
+        entry = {
             "method": scope.get("method", "WEBSOCKET"),
             "path": scope["path"],
             "query": query,
@@ -154,23 +156,25 @@ class Gate:
             "status": None,
         }
         if not scope["path"].startswith(admin.PREFIX) or scope["path"].startswith(drawn_room.PREFIX):
-            self._service.requests.append(noted)
-        return noted
+            self._service.requests.append(entry)
+        return entry
 
-    def _marked(self, send: Send, noted: dict[str, Any], origin: str | None) -> Send:
-        async def marked(message: Message) -> None:
+    def _add_headers(self, send: Send, entry: dict[str, Any], origin: str | None) -> Send:
+        """Return a `send` that adds a request id and CORS headers, and records the status."""
+
+        async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start", "websocket.accept"):
-                noted["status"] = message.get("status", 101)
+                entry["status"] = message.get("status", 101)
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = str(uuid.uuid4())
-                if origin in self._foreign:
+                if origin in self._allowed_origins:
                     headers["Access-Control-Allow-Origin"] = str(origin)
                     headers["Vary"] = "Origin"
-            elif message["type"] == "websocket.close" and noted["status"] is None:
-                noted["status"] = 403
+            elif message["type"] == "websocket.close" and entry["status"] is None:
+                entry["status"] = 403
             await send(message)
 
-        return marked
+        return send_with_headers
 
 
 def _preflight() -> Response:

@@ -1,4 +1,4 @@
-"""The simulator's clock: whole microseconds, any speed, moved on by hand."""
+"""The simulator's clock: whole microseconds, any speed, and movable by hand."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ MINUTE: Final = 60 * SECOND
 
 
 class Clock:
-    """Simulated time since the epoch, in whole microseconds, so that a minute is a minute exactly.
+    """Simulated time since the epoch, in whole microseconds so that a minute is exactly a minute.
 
-    It runs on the machine's monotonic clock: a jump of the wall clock does not reach it.
+    It follows the monotonic clock, so it does not jump with the wall clock.
+
+    Args:
+        speed: Simulated seconds per real second.
+
+    Attributes:
+        version: A counter of the calls to `poke`.
     """
 
     def __init__(self, speed: float) -> None:
@@ -27,45 +33,53 @@ class Clock:
 
     @property
     def speed(self) -> float:
-        """Simulated seconds for each real second."""
+        """Simulated seconds per real second."""
         return self._speed
 
     def now(self) -> int:
+        """Return the simulated time, in microseconds since the epoch."""
         return self._simulated + int((time.monotonic() - self._real) * self._speed * SECOND)
 
     def advance(self, seconds: float) -> None:
+        """Move the clock forward at once."""
         self._simulated += round(seconds * SECOND)
         self.poke()
 
     def set_speed(self, speed: float) -> None:
+        """Change the speed from now on; 0 stops the clock."""
         real = time.monotonic()
         self._simulated += int((real - self._real) * self._speed * SECOND)
         self._real, self._speed = real, speed
         self.poke()
 
     def poke(self) -> None:
-        """Wakes all that pause: something that they look at may have changed."""
+        """Wake every task that pauses on the clock, because something it depends on may have changed."""
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def pause(self, moment: int | None, *, seen: int, limit: float | None = None) -> None:
-        """Returns at the simulated moment, after `limit` real seconds, or at a poke newer than `seen`.
+        """Wait until a simulated time, for `limit` real seconds, or until a poke after version `seen`.
 
-        Others have their turn in any case: who looks again and again, and pokes meanwhile, would let nobody else run.
+        It always yields to the event loop: otherwise a task that pauses and pokes in a loop would starve the others.
+
+        Args:
+            moment: The simulated time to wake at, in microseconds; None for no such time.
+            seen: The `version` the caller has seen.
+            limit: The longest wait, in real seconds; None for no limit.
         """
         if self.version != seen:
             await asyncio.sleep(0)
             return
-        waits = [] if limit is None else [limit]
+        timeouts = [] if limit is None else [limit]
         if moment is not None and self._speed:
-            waits.append(max(0, moment - self.now()) / SECOND / self._speed)
+            timeouts.append(max(0, moment - self.now()) / SECOND / self._speed)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(waits) if waits else None):
+            async with asyncio.timeout(min(timeouts) if timeouts else None):
                 await self._changed.wait()
 
 
 def moment(microseconds: int) -> str:
-    """A simulated moment as the service writes it: ISO 8601 in UTC."""
-    whole, rest = divmod(microseconds, SECOND)
-    return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest).isoformat().replace("+00:00", "Z")
+    """Format a simulated time as the service does: ISO 8601 in UTC."""
+    seconds, remainder = divmod(microseconds, SECOND)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=remainder).isoformat().replace("+00:00", "Z")

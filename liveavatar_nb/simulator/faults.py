@@ -1,4 +1,4 @@
-"""The switchboard of faults: what goes wrong, where, how often. Both sides of the pipe know its table."""
+"""The switchboard of faults: what goes wrong, where, and how often. Parent and child share its tables."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ANY: Final = "any"
 SHORT_NAMES: Final = tuple(dict.fromkeys(operation.name for operation in OPERATIONS))
 NAMES: Final = (*SHORT_NAMES, SOCKET, ROOM, ANY, *(operation.id for operation in OPERATIONS))
 LARGEST_BODY: Final = 1024.0  # megabytes
-LARGEST_SENT: Final = 64.0  # megabytes of one frame
+LARGEST_SENT: Final = 64.0  # megabytes, for one frame
 REFUSALS: Final = (400, 599)
 
-# for each kind its parameters with their types
+# kind: its parameters and their types
 KINDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "status": {
         "status": (int,),
@@ -68,9 +68,13 @@ REST_KINDS: Final = tuple(kind for kind in KINDS if kind not in OF_SOCKETS_ONLY)
 
 @dataclass(slots=True)
 class Fault:
-    """One thing that goes wrong, where, and how often; raises ``ValueError`` or ``TypeError`` that names what is off.
+    """One thing that goes wrong: `kind`, for an operation, `times` times.
 
-    `Faults.add` says which operations and kinds there are.
+    `Faults.add` documents the operations and kinds.
+
+    Raises:
+        ValueError: The operation or kind does not exist, or a value is out of range; the message names it.
+        TypeError: A parameter is missing, unknown or of the wrong type; the message names it.
     """
 
     operation: str
@@ -83,17 +87,17 @@ class Fault:
             raise ValueError(_unknown("operation", self.operation, NAMES, shown=(*SHORT_NAMES, SOCKET, ROOM, ANY)))
         if self.kind not in KINDS:
             raise ValueError(_unknown("kind", self.kind, KINDS, shown=KINDS))
-        fitting = {SOCKET: SOCKET_KINDS, ROOM: ROOM_KINDS}.get(self.operation, REST_KINDS)
-        if self.kind not in fitting:
+        allowed = {SOCKET: SOCKET_KINDS, ROOM: ROOM_KINDS}.get(self.operation, REST_KINDS)
+        if self.kind not in allowed:
             raise ValueError(
-                f"kind {self.kind!r} does not go with operation {self.operation!r}: {', '.join(fitting)} do"
+                f"Operation {self.operation!r} has no fault of kind {self.kind!r}. It has {', '.join(allowed)}"
             )
         if self.times is not None:
             whole("times", self.times, low=1)
         known = KINDS[self.kind]
         for name, value in self.parameters.items():
             if name not in known:
-                raise TypeError(f"{self.kind} takes {', '.join(known) or 'no parameter'}, not {name}")
+                raise TypeError(f"{self.kind} takes {', '.join(known) or 'no parameters'}, not {name}")
             if isinstance(value, bool) or not isinstance(value, known[name]):
                 raise TypeError(f"{name} of {self.kind} must be {known[name][-1].__name__}, not {value!r}")
         for name in REQUIRED.get(self.kind, ()):
@@ -111,9 +115,9 @@ class Fault:
 
     def _check_frame(self) -> None:
         if len(self.parameters) != 1:
-            raise TypeError("send takes one of text, data and megabytes")
+            raise TypeError("send takes exactly one of text, data and megabytes")
         if self.times is None:
-            raise ValueError("send needs times: without them its frames would never end")
+            raise ValueError("send cannot repeat forever. Give it a number of times")
         try:
             base64.b64decode(self.parameters.get("data", ""), validate=True)
         except binascii.Error:
@@ -124,35 +128,49 @@ class Fault:
             raise ValueError("text of send must be Unicode without lone surrogates") from None
 
     def __str__(self) -> str:
-        often = "always" if self.times is None else f"{self.times} time{'s' if self.times > 1 else ''}"
-        told = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
-        return f"{self.operation}: {self.kind}{f'({told})' if told else ''}, {often}"
+        frequency = "always" if self.times is None else f"{self.times} time{'s' if self.times > 1 else ''}"
+        parameters = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        return f"{self.operation}: {self.kind}{f'({parameters})' if parameters else ''}, {frequency}"
 
     def to_json(self) -> dict[str, Any]:
+        """Return the fault as JSON data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fault:
+        """Return the fault that `to_json` described."""
         return cls(**data)
 
 
 class Switchboard:
-    """The faults that are still to happen, in the order in which they were added."""
+    """The faults still to happen, in the order they were added."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
+        """Add a fault behind the others."""
         self._faults.append(fault)
 
     def clear(self) -> None:
+        """Remove all faults."""
         self._faults.clear()
 
     def list(self) -> list[Fault]:
+        """Return the faults, in order."""
         return list(self._faults)
 
     def take(self, names: Collection[str], *kinds: str, **parameters: Any) -> Fault | None:
-        """The next fault of these kinds and parameters for an operation of these names, used up by one."""
+        """Use up one occurrence of the next matching fault, and return it.
+
+        Args:
+            names: The names of the operation, of which the fault's must be one.
+            kinds: The kinds to match.
+            parameters: Parameters that the fault must have.
+
+        Returns:
+            The fault, or None if none matches.
+        """
         for fault in self._faults:
             if fault.operation in names and fault.kind in kinds and parameters.items() <= fault.parameters.items():
                 if fault.times is not None:
@@ -163,10 +181,10 @@ class Switchboard:
         return None
 
 
-def _unknown(what: str, told: object, known: Collection[str], *, shown: Collection[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 (only a mistake needs it)
+def _unknown(noun: str, name: object, known: Collection[str], *, shown: Collection[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 (only needed for a mistake)
 
-    near = get_close_matches(str(told), known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    ids = ", or an operationId of the contract" if what == "operation" else ""
-    return f"There is no {what} {told!r}: {hint}It is one of {', '.join(shown)}{ids}"
+    matches = get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {matches[0]!r}? " if matches else ""
+    ids = ", or an operationId of the contract" if noun == "operation" else ""
+    return f"There is no {noun} {name!r}: {hint}Use one of {', '.join(shown)}{ids}"

@@ -1,4 +1,4 @@
-"""What a simulator can be told, checked before any process is started."""
+"""The options of a simulator, checked before any process is started."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ HIGHEST_PORT: Final = 65_535
 MOST_AVATARS: Final = 100_000
 MOST_CREDITS: Final = 10**12
 HIGHEST_SPEED: Final = 1_000_000.0
-LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds: a clock of the year 10,000 has no name for its dates
+LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds; `datetime` ends with the year 9999
 IDLE_LIMIT: Final = 300.0  # seconds
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
-LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # without credentials: it is shown
+LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # no credentials allowed, because the URL is displayed
 Spelling = Literal["both", "speak", "state", "bare_state"]
 SPELLINGS: Final = get_args(Spelling)
 HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
@@ -26,9 +26,11 @@ HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
 
 @dataclass(frozen=True, slots=True)
 class LiveKit:
-    """A LiveKit server, and what tokens for its rooms are made with; key and secret show in no repr.
+    """A LiveKit server and the credentials that sign tokens for its rooms; the repr hides key and secret.
 
-    Raises ``ValueError`` or ``TypeError`` that names the field and shows neither.
+    Raises:
+        ValueError: A field is not valid; the message names it and shows neither key nor secret.
+        TypeError: A field is not a string.
     """
 
     url: str
@@ -37,30 +39,33 @@ class LiveKit:
 
     def __post_init__(self) -> None:
         if not LIVEKIT_URL.fullmatch(header_safe("livekit: url", self.url)):
-            raise ValueError("livekit: the url looks like wss://example.org or ws://127.0.0.1:7880")
+            raise ValueError("livekit: url must be an address like wss://example.org or ws://127.0.0.1:7880")
         header_safe("livekit: api_key", self.api_key)
         header_safe("livekit: api_secret", self.api_secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The settings of one simulator; raises ``ValueError`` or ``TypeError`` that names the field.
+    """The options of one simulator.
 
-    Parameters
-    ----------
-    speed: simulated seconds for each real second; 0 stands still until the clock is moved by hand.
-    credits: what the account holds at first, as a decimal number.
-    port: 0 for a free one.
-    avatars: how many public avatars; None for the drawn sixteen.
-    concurrency: sessions that may run at once.
-    idle_limit: simulated seconds without speech or keep-alive before a session ends.
-    max_session_seconds: the plan's limit for one session, and its default.
-    allow_origins: origins of pages that may call it, such as ``https://example.org``.
-    connect_delay: real seconds between the WebSocket's ``connecting`` and ``connected``.
-    history: whether the account has a few sessions, contexts and the like from before.
-    rate_limit: requests in one real second for each credential and endpoint; None for no limit.
-    spelling: which events tell that the avatar speaks, as in `Simulator`.
-    livekit: where the avatar is seen and heard, as in `Simulator`.
+    Args:
+        speed: Simulated seconds per real second; at 0 the clock stands still until it is moved by hand.
+        credits: The account's initial balance.
+        port: The port to listen on; 0 for any free one.
+        avatars: How many public avatars; None for the 16 drawn ones.
+        concurrency: How many sessions may run at once.
+        idle_limit: Simulated seconds without speech or keep-alive before a session ends.
+        max_session_seconds: The plan's limit for one session, and its default.
+        allow_origins: Origins of pages that may call the simulator, such as ``https://example.org``.
+        connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected``.
+        history: Whether the account begins with a few past sessions, contexts and the like.
+        rate_limit: Requests per real second for each credential and endpoint; None for no limit.
+        spelling: Which events report that the avatar speaks, as in `Simulator`.
+        livekit: Where the avatar is seen and heard, as in `Simulator`.
+
+    Raises:
+        ValueError: A value is out of range; the message names the option.
+        TypeError: A value has the wrong type; the message names the option.
     """
 
     speed: float = 1.0
@@ -78,8 +83,15 @@ class Options:
     livekit: Literal["auto"] | LiveKit | None = None
 
     @classmethod
-    def of(cls, *, credits: object, allow_origins: object, livekit: object = None, **others: Any) -> Options:  # noqa: A002 (the option is named so)
-        """From what a user gives: credits as Decimal, whole number or text, origins as any list."""
+    def of(cls, *, credits: object, allow_origins: object, livekit: object = None, **others: Any) -> Options:  # noqa: A002 (the name of the option)
+        """Return the options from a user's arguments.
+
+        Args:
+            credits: A Decimal, int or str.
+            allow_origins: A list, tuple or set of origins.
+            livekit: ``"auto"``, a `LiveKit` or its fields in a mapping, or None.
+            others: The other options, by name.
+        """
         return cls(
             credits=_credits(credits), allow_origins=_origins(allow_origins), livekit=_livekit(livekit), **others
         )
@@ -101,30 +113,37 @@ class Options:
             raise ValueError(f"spelling must be one of {', '.join(SPELLINGS)}, not {self.spelling!r}")
 
     def to_json(self) -> dict[str, Any]:
+        """Return the options as JSON data."""
         return asdict(self) | {"credits": str(self.credits), "allow_origins": list(self.allow_origins)}
 
-    def changed(self) -> dict[str, Any]:
-        """Those that are not as they are by default."""
-        usual = Options()
-        told = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: value for name, value in told.items() if value != getattr(usual, name)}
+    def non_default(self) -> dict[str, Any]:
+        """Return the options that differ from the defaults."""
+        defaults = Options()
+        values = {option.name: getattr(self, option.name) for option in fields(self)}
+        return {name: value for name, value in values.items() if value != getattr(defaults, name)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
+        """Return the options that `to_json` described."""
         return cls.of(**data)
 
 
 def named_livekit(environment: Mapping[str, str]) -> LiveKit | None:
-    """The server that LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name, where they do."""
-    told = [environment.get(f"LIVEKIT_{name}", "").strip() for name in ("URL", "API_KEY", "API_SECRET")]
+    """Return the server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, if they are all set."""
+    values = [environment.get(f"LIVEKIT_{name}", "").strip() for name in ("URL", "API_KEY", "API_SECRET")]
     try:
-        return LiveKit(*told)
-    except ValueError:  # empty or no address
+        return LiveKit(*values)
+    except ValueError:  # empty or not valid
         return None
 
 
 def number(name: str, value: object, *, low: float, high: float = math.inf) -> float:
-    """A finite number within its limits, or an error that names the field."""
+    """Return `value` as a float.
+
+    Raises:
+        TypeError: It is not a number; the message names the option.
+        ValueError: It is not finite, or not from `low` to `high`.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
     if not math.isfinite(value) or not low <= value <= high:
@@ -134,7 +153,12 @@ def number(name: str, value: object, *, low: float, high: float = math.inf) -> f
 
 
 def header_safe(name: str, value: object) -> str:
-    """Text that can travel in a header; the error never shows it."""
+    """Return `value` if it can be sent in a header; no error shows it.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: It has characters that a header cannot hold, or is empty or too long.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text, not {type(value).__name__}")
     if not HEADER_SAFE.fullmatch(value):
@@ -143,7 +167,12 @@ def header_safe(name: str, value: object) -> str:
 
 
 def whole(name: str, value: object, *, low: int, high: int | None = None) -> None:
-    """Raises an error that names the field unless it is a whole number within its limits."""
+    """Check that `value` is a whole number within its limits.
+
+    Raises:
+        TypeError: It is not a whole number; the message names the option.
+        ValueError: It is not from `low` to `high`.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
     if value < low or (high is not None and value > high):
@@ -168,7 +197,7 @@ def _origins(value: object) -> tuple[str, ...]:
         raise TypeError(f"allow_origins must be a list of origins, not {type(value).__name__}")
     for origin in value:
         if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
-            raise ValueError(f"allow_origins: {origin!r} is no origin; one looks like https://example.org")
+            raise ValueError(f"allow_origins: {origin!r} is not an origin. Write it like https://example.org")
     return tuple(value)
 
 
@@ -176,7 +205,7 @@ def _livekit(value: object) -> Literal["auto"] | LiveKit | None:
     if value is None or isinstance(value, LiveKit):
         return value
     if value == "auto":
-        # here and not in the simulator's process, which is given no secret by its environment
+        # resolved here because the child process inherits no secrets in its environment
         return named_livekit(os.environ) or "auto"
     if isinstance(value, Mapping):
         return LiveKit(**value)

@@ -1,4 +1,4 @@
-"""The simulator's child process, seen from its parent: started, asked whether it lives, ended."""
+"""The simulator's child process as its parent sees it: starting, checking and ending it."""
 
 from __future__ import annotations
 
@@ -18,35 +18,41 @@ from pathlib import Path
 from typing import Any, Final
 
 START_LIMIT: Final = 20.0  # seconds until the child must be ready
-CLOSE_LIMIT: Final = 3.0  # seconds until a child that was told to end is killed
+CLOSE_LIMIT: Final = 3.0  # seconds a closing child may take before it is killed
 TAIL_BYTES: Final = 4_000
 LONGEST_READY: Final = 1_024  # bytes
 SCRIPT: Final = Path(__file__).with_name("__main__.py")
 SECRET_VARIABLE: Final = re.compile(r"^LIVEAVATAR_|(KEY|TOKEN|SECRET|PASSWORD)$")
 
-_living: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
+_children: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
 
 
 class SimulatorError(RuntimeError):
-    """The simulator did not start, is gone, or refused what its owner asked of it."""
+    """Raised if the simulator does not start, has ended, or refuses a command of its owner."""
 
 
 class _Popen(subprocess.Popen[bytes]):
     def __del__(self, *_: object) -> None:
-        """Says nothing: at the interpreter's end the pipe's end is what ends the child, after every atexit."""
+        """Suppress the warning about a running child, which ends when the pipe closes at interpreter exit."""
 
 
 class ChildProcess:
-    """One child that serves until its pipe is closed; `ChildProcess(...)` returns when it is ready.
+    """A child process that serves until its pipe is closed; the constructor returns once it is ready.
 
-    Parameters
-    ----------
-    told: what it is to know, as JSON; it travels through the pipe, never by argv, environment or disk.
+    Args:
+        settings: JSON data for the child, sent through the pipe and never by argv, environment or disk.
+
+    Attributes:
+        pid: The child's process id.
+        url: The base URL it serves.
+
+    Raises:
+        SimulatorError: The child did not start.
     """
 
-    def __init__(self, told: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any]) -> None:
         self._owner = os.getpid()
-        # bare descriptors: a fork can close them whatever lock a thread of its parent held
+        # raw descriptors: a forked child can close them even if a thread of the parent held a lock
         self._errors = _unnamed_file()
         end_of_child, self._pipe = os.pipe()
         self._closed = False
@@ -66,27 +72,31 @@ class ChildProcess:
         finally:
             os.close(end_of_child)
         self.pid = self._process.pid
-        _living.add(self)
+        _children.add(self)
         try:
-            self._tell(told)
-            self.url = self._ready()
+            self._send(settings)
+            self.url = self._wait_until_ready()
         except BaseException:
             self.close()
             raise
 
     @property
     def closed(self) -> bool:
+        """Whether `close` has been called."""
         return self._closed
 
     def close(self) -> None:
-        """Ends the child and waits until it is gone; idempotent, and nothing in a forked child."""
+        """End the child and wait until it has exited.
+
+        Calling it again, or in a forked child, does nothing.
+        """
         if os.getpid() != self._owner:
             return
         with self._closing:
             if self._closed:
                 return
             self._closed = True
-            _living.discard(self)
+            _children.discard(self)
             os.close(self._pipe)
             try:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -98,11 +108,13 @@ class ChildProcess:
                 os.close(self._errors)
 
     def check(self, grace: float = 0.0) -> None:
-        """Raises `SimulatorError` where the child cannot answer.
+        """Check that the child is running.
 
-        Parameters
-        ----------
-        grace: seconds that a child which is just ending may take: its sockets go before its exit code comes.
+        Args:
+            grace: Seconds to wait for the exit of a child whose sockets have just closed.
+
+        Raises:
+            SimulatorError: The child has ended or was closed, or this is a fork of its parent.
         """
         if os.getpid() != self._owner:
             raise SimulatorError(f"The simulator belongs to process {self._owner}, not to this fork of it")
@@ -113,24 +125,24 @@ class ChildProcess:
             raise SimulatorError(f"The simulator ended with exit code {code}{self._tail()}")
 
     def forget(self) -> None:
-        """In a forked child: lets go of the pipe, which would keep the simulator alive after the parent."""
+        """Close the descriptors in a forked child, where the pipe would keep the simulator alive after the parent."""
         os.close(self._pipe)
         os.close(self._errors)
 
-    def _tell(self, told: Mapping[str, Any]) -> None:
-        line = json.dumps({**told, "parent": self._owner, "path": _path()}).encode() + b"\n"
-        with contextlib.suppress(BrokenPipeError):  # it is gone already: `_ready` says why
+    def _send(self, settings: Mapping[str, Any]) -> None:
+        line = json.dumps({**settings, "parent": self._owner, "path": _import_path()}).encode() + b"\n"
+        with contextlib.suppress(BrokenPipeError):  # it has ended already: `_wait_until_ready` reports why
             while line:
                 line = line[os.write(self._pipe, line) :]
 
-    def _ready(self) -> str:
+    def _wait_until_ready(self) -> str:
         assert self._process.stdout is not None
         deadline = time.monotonic() + START_LIMIT
         line = b""
         with self._process.stdout as output:
             while not line.endswith(b"\n"):
                 if not select.select([output], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                    raise SimulatorError(f"The simulator was not ready after {START_LIMIT:g} s{self._tail()}")
+                    raise SimulatorError(f"The simulator was not ready within {START_LIMIT:g} s{self._tail()}")
                 if not (more := os.read(output.fileno(), LONGEST_READY)):
                     raise SimulatorError(f"The simulator did not start{self._tail()}")
                 line += more
@@ -143,7 +155,7 @@ class ChildProcess:
 
 
 def _unnamed_file() -> int:
-    # a file and not a pipe: nobody has to drain it, so no thread is needed
+    # a file, because a pipe would need a thread to drain it
     descriptor, name = tempfile.mkstemp()
     Path(name).unlink()
     return descriptor
@@ -153,17 +165,17 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not SECRET_VARIABLE.search(name)}
 
 
-def _path() -> list[str]:
-    """Where the child may look for packages that its own path does not lead to: not in the notebook's folder."""
+def _import_path() -> list[str]:
+    """Return the parent's import path for the child, without the working directory (the notebook's folder)."""
     try:
         here = Path.cwd()
-    except FileNotFoundError:  # it was deleted
+    except FileNotFoundError:  # the directory was deleted
         return []
     return [str(folder) for entry in sys.path if entry and (folder := here / entry) != here]
 
 
 def _forget_all() -> None:
-    for child in list(_living):
+    for child in list(_children):
         child.forget()
 
 

@@ -1,4 +1,4 @@
-"""Runs the simulator in this process."""
+"""The simulator's HTTP server, in this process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .service import Service
 
 BACKLOG: Final = 2048
 SHUTDOWN_SECONDS: Final = 1
-LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # bytes; over the service's own limit, so that it can complain
+LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # bytes; above the limit for commands, so that the session can answer
 HOSTS: Final = ("127.0.0.1", "localhost")
 
 
@@ -43,15 +43,18 @@ def serve(
     api_key: str | None = None,
     on_ready: Callable[[str, str], None] | None = None,
 ) -> None:
-    """Serves in the foreground until Ctrl-C or SIGTERM; prints nothing.
+    """Serve in the foreground until Ctrl-C or SIGTERM; print nothing.
 
-    Parameters
-    ----------
-    host: only 127.0.0.1 (or its name localhost): a simulator is for this machine.
-    on_ready: called once with the URL and the API key, when requests are answered.
+    The other arguments are those of `Simulator`.
 
-    The others are those of `Simulator`. Raises ``ValueError`` or ``TypeError`` that names the field, and
-    ``OSError`` where the port is taken.
+    Args:
+        host: 127.0.0.1 or localhost only, because a simulator is for this machine.
+        on_ready: Called once with the URL and the API key, as soon as requests are answered.
+
+    Raises:
+        ValueError: An argument is out of range; the message names it.
+        TypeError: An argument has the wrong type; the message names it.
+        OSError: The port is in use.
     """
     if host not in HOSTS:
         raise ValueError(f"host must be one of {', '.join(HOSTS)}, not {host!r}")
@@ -81,7 +84,15 @@ def run(
     on_ready: Callable[[str, str], None],
     on_made: Callable[[Service], None] = lambda service: None,
 ) -> None:
-    """Serves checked options; with an admin token its owner may ask for the ledger and switch faults on."""
+    """Serve with options that have been checked.
+
+    Args:
+        options: The options.
+        api_key: The account's API key.
+        admin_token: The token for the owner's commands (`admin`); None disables them.
+        on_ready: Called with the URL and the API key once requests are answered.
+        on_made: Called with the service before it serves.
+    """
     with _listener(options.port) as listener:
         service = Service(options, port=listener.getsockname()[1], api_key=api_key, admin_token=admin_token)
         if options.history:
@@ -89,13 +100,13 @@ def run(
         on_made(service)
 
         class Protocol(H11Protocol):
-            """Lets a fault cut the connection, which no ASGI application can."""
+            """An HTTP protocol that lets a fault cut its connection, which an ASGI application cannot."""
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)
                 service.transports[transport.get_extra_info("peername")] = transport
 
-        # warnings only: access and debug logs would hold the socket's token
+        # warnings only: access and debug logs would contain WebSocket tokens
         config = uvicorn.Config(
             build(service),
             http=Protocol,
@@ -116,7 +127,7 @@ def run(
 
 
 def _listener(port: int) -> socket.socket:
-    # asyncio switches Nagle's delay off only where the protocol is named, which `create_server` does not: 40 ms a call
+    # asyncio sets TCP_NODELAY only if the protocol is given, which `create_server` leaves out: that costs 40 ms a call
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The owner's handle of a simulator in a child process. It imports the standard library only, and little of it."""
+"""The handle of a simulator in a child process; for speed it imports only a little of the standard library."""
 
 from __future__ import annotations
 
@@ -18,17 +18,29 @@ from .process import ChildProcess, SimulatorError
 from .session.heard import Frame, Heard
 
 KEY_BYTES: Final = 32
-ADMIN_LIMIT: Final = 10.0  # seconds for one question of the owner
-ENDING_LIMIT: Final = 0.5  # seconds that a child may take to end after its sockets are gone
+ADMIN_LIMIT: Final = 10.0  # seconds for one of the owner's commands
+ENDING_LIMIT: Final = 0.5  # seconds a child may take to exit after its sockets have closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """What the simulated service has booked for one session.
+    """What the simulated service has billed for one session.
 
-    `created_at`, `started_at` and `ended_at` are simulated seconds since the epoch; `start_received_at` and
-    `stop_received_at` are real ones (``time.time()``), of the first such call. `seconds` and `credits` are those
-    booked so far, `starts` and `stops` count the calls that arrived.
+    Attributes:
+        session_id: The session's id.
+        avatar_id: The avatar's id.
+        mode: ``FULL`` or ``LITE``.
+        is_sandbox: Whether it is a sandbox session, which costs nothing.
+        created_at: Simulated seconds since the epoch, as are the next two.
+        started_at: When it started; None if it has not.
+        ended_at: When it ended; None if it has not.
+        seconds: Simulated seconds billed so far.
+        credits: Credits billed so far.
+        end_reason: The service's end reason; None if it has not ended.
+        starts: How many start calls arrived.
+        stops: How many stop calls arrived.
+        start_received_at: When the first start call arrived, in real seconds (``time.time()``).
+        stop_received_at: When the first stop call arrived, in real seconds.
     """
 
     session_id: str
@@ -48,126 +60,137 @@ class LedgerEntry:
 
 
 class Faults:
-    """Switches faults on and off; shows itself as the list of those that are on.
+    """The switch for faults; its repr lists those that are on.
 
     ``sim.faults.add("credits", "status", status=503, times=2)``
     """
 
-    def __init__(self, owner: _Owner) -> None:
-        self._owner = owner
+    def __init__(self, admin: _Admin) -> None:
+        self._admin = admin
 
     def add(self, operation: str, kind: str, *, times: int | None = 1, **parameters: Any) -> None:
-        """Makes the next `times` calls of the operation go wrong (None: all of them, until `clear`).
+        """Make the next `times` calls of an operation go wrong.
 
-        Parameters
-        ----------
-        operation: one operation (``token start stop keep_alive sessions session transcript events credits``), a
-            resource with all of its operations (``avatars voices contexts languages embeddings secrets
-            llm_configurations memory``), an operationId of the contract such as ``get_v1_voices_voice_id_preview``,
-            ``any`` for every REST operation, ``socket`` for the WebSocket, or ``room`` for what a conversation says.
-        kind: what goes wrong; its parameters follow as keywords.
+        Several faults for one operation happen in the order they were added, each until it is used up. A ``delay``
+        combines with the other fault that happens to the call.
 
-        Not applied, the service does nothing of what was asked:
+        The service does not apply the call:
 
-        - ``status``: answers with `status` (500) and `headers`, in the envelope with `code` and `message`, or with
-          `body` as it is, of `content_type` (text/html).
-        - ``redirect``: answers 307 to `location`.
-        - ``drop_before``: the connection is cut without an answer.
+        - ``status``: Answer with `status` (500) and `headers`, and either the envelope with `code` and `message`, or
+          `body` as it is, with `content_type` (text/html).
+        - ``redirect``: Answer 307 with `location`.
+        - ``drop_before``: Cut the connection without an answer.
 
-        Applied, but later than anyone learns of it:
+        The service applies the call later, and the caller never learns of it:
 
-        - ``late``: the connection is cut without an answer, or the answer is an error of `status` where that is given;
-          `seconds` (real ones) afterwards the call is applied, a start also where its session was stopped meanwhile.
+        - ``late``: Cut the connection without an answer, or answer with an error if `status` is given. Apply the call
+          `seconds` (real) later, and a start even if its session has been stopped in the meantime.
 
-        Applied, but the answer does not arrive as it should:
+        The service applies the call, but damages the answer:
 
-        - ``drop_after``: the connection is cut without an answer.
-        - ``garbage``: answers `status` (200) with this `body` as JSON.
-        - ``truncated``: half of the body comes, then the connection is closed in good order.
-        - ``reset``: half of the body comes, then the connection is reset.
-        - ``huge``: the body begins with `megabytes` of white space, sent without its length.
-        - ``gzip_bomb``: the same, compressed: a small body that inflates to `megabytes`.
-        - ``drip``: the body comes byte by byte, with `seconds` between two of them.
-        - ``stale``: the answer is right, and its connection is dead: it is cut at the next use.
+        - ``drop_after``: Cut the connection without an answer.
+        - ``garbage``: Answer `status` (200) with `body`, labelled as JSON.
+        - ``truncated``: Send half of the body, then close the connection properly.
+        - ``reset``: Send half of the body, then reset the connection.
+        - ``huge``: Send `megabytes` of white space before the body, without a length.
+        - ``gzip_bomb``: The same, compressed: a small body that inflates to `megabytes`.
+        - ``drip``: Send the body byte by byte, `seconds` apart.
+        - ``stale``: Send the right answer, then cut the connection the next time it is used.
 
-        Beside one of these:
+        In addition to one of these:
 
-        - ``delay``: waits `seconds` (real ones) before the call is applied.
+        - ``delay``: Wait `seconds` (real) before applying the call.
 
         For ``socket``:
 
-        - ``delay``, ``drop_before``: as above, of the handshake.
-        - ``refuse``: the handshake is answered by an HTTP error of `status` (503).
-        - ``never_connected``: ``connecting`` is the last that is heard.
-        - ``close``: closes the open socket, else the next one when it is connected, with `code`; 1006 (the default)
+        - ``delay``, ``drop_before``: As above, for the handshake.
+        - ``refuse``: Answer the handshake with an HTTP error of `status` (503).
+        - ``never_connected``: Send nothing after ``connecting``.
+        - ``close``: Close the open socket, or else the next one once it is connected, with `code`; 1006 (the default)
           cuts it.
-        - ``send``: sends a frame over the open socket, else over the next one when it is connected: `text` as it is,
-          or `data` (base64) as a binary one, or a text frame of `megabytes`.
-        - ``twice``: the next `times` events are each sent twice.
-        - ``swap``: the next two events are sent in reverse order, `times` such pairs.
-        - ``rename``: events of the type `old` are sent as ones of the type `new`.
-        - ``stall``: from now on the open socket, else the next one when it is connected, is half-open: nothing is read,
-          answered or sent any more, pings neither, and it is not closed until a newer one takes its place, or a minute
-          after its session's end.
+        - ``send``: Send a frame over the open socket, or else over the next one once it is connected: `text` as it is,
+          `data` (base64) as a binary frame, or a text frame of `megabytes`.
+        - ``twice``: Send each of the next `times` events twice.
+        - ``swap``: Send the next two events in reverse order, for `times` such pairs.
+        - ``rename``: Send events of type `old` as type `new`.
+        - ``stall``: Leave the open socket, or else the next one once it is connected, half-open: read, answer and send
+          nothing, not even pings, until a newer socket replaces it or a minute after the session has ended.
 
-        For ``room``: ``twice``, ``swap`` and ``rename``, as above; ``close`` and ``send``, too, where a line stands in
+        For ``room``: ``twice``, ``swap`` and ``rename`` as above, and ``close`` and ``send`` if a WebSocket stands in
         for the room.
 
-        Several for one operation happen in the order in which they were added, each until it is used up; a delay goes
-        together with what else happens to the call.
+        Args:
+            operation: An operation (``token start stop keep_alive sessions session transcript events credits``), a
+                resource with all of its operations (``avatars voices contexts languages embeddings secrets
+                llm_configurations memory``), an operationId of the contract such as
+                ``get_v1_voices_voice_id_preview``, ``any`` for every REST operation, ``socket`` for the WebSocket, or
+                ``room`` for the events of a conversation.
+            kind: What goes wrong, as listed above.
+            times: How many calls go wrong; None for all of them, until `clear`.
+            parameters: The parameters of the kind.
 
-        Raises ``ValueError`` or ``TypeError`` that names what is wrong, and the nearest right name.
+        Raises:
+            ValueError: The operation or kind does not exist, or a value is out of range; the message names it, and
+                the closest match.
+            TypeError: A parameter is missing, unknown or of the wrong type; the message names it.
         """
-        self._owner.ask("faults/add", Fault(operation, kind, times, parameters).to_json())
+        self._admin.call("faults/add", Fault(operation, kind, times, parameters).to_json())
 
     def list(self) -> list[Fault]:
-        """Those that are still switched on, with the times that are left of each."""
-        return [Fault.from_json(fault) for fault in self._owner.ask("faults/list")]
+        """Return the faults that are on, with the times left for each."""
+        return [Fault.from_json(fault) for fault in self._admin.call("faults/list")]
 
     def clear(self) -> None:
-        """Switches all faults off."""
-        self._owner.ask("faults/clear")
+        """Switch all faults off."""
+        self._admin.call("faults/clear")
 
     def __repr__(self) -> str:
         try:
             faults = self.list()
-        except SimulatorError as gone:
-            return f"<Faults: {gone}>"
+        except SimulatorError as error:
+            return f"<Faults: {error}>"
         if not faults:
             return "<Faults: none>"
         return "\n".join(["<Faults, in this order:", *(f"  {fault}" for fault in faults)]) + ">"
 
 
 class Simulator:
-    """A LiveAvatar that runs on this machine, in a child process that ends with this one.
+    """A LiveAvatar service on this machine, in a child process that ends with this one.
 
-    It is there when the constructor returns; `close`, leaving a ``with`` block or dropping the handle end it.
-    In a forked child the handle does nothing.
+    It is ready when the constructor returns. It ends when you call `close`, leave its ``with`` block or drop the
+    handle. In a forked child the handle does nothing.
 
-    Parameters
-    ----------
-    speed: simulated seconds for each real second; 0 stands still until `advance`.
-    credits: what the account holds at first.
-    port: 0 for a free one.
-    avatars: how many public avatars; None for the drawn sixteen.
-    concurrency: sessions that may run at once.
-    idle_limit: simulated seconds without speech or keep-alive before a session ends.
-    max_session_seconds: the plan's limit for one session, and its default.
-    allow_origins: origins of pages that may call it; of others, none may.
-    api_key: 256 random bits unless given.
-    connect_delay: real seconds between the WebSocket's ``connecting`` and ``connected``.
-    history: whether the account has something to explore from before: six sessions that ended, two contexts, a
-        secret, an LLM configuration and a memory. `ledger` and `billed` do not tell of them.
-    rate_limit: requests in one real second for each credential and endpoint, above which the answer is 429; None for
-        no limit.
-    spelling: which events tell that the avatar speaks, as builds of the service differ in it: ``speak`` for
-        ``agent.speak_started`` and its like alone, ``state`` for ``agent.state_updated`` with `new_state` alone,
-        ``bare_state`` for the same with `state`, or ``both`` of the first two.
-    livekit: where avatars are seen and heard: in rooms of this `LiveKit` server; with ``"auto"`` in those of the one
-        that LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name, else of one of its own, where ``livekit-server``
-        is on the PATH; with None, or where that fails, nowhere: a page draws them. Needs the extra ``media``.
+    Args:
+        speed: Simulated seconds per real second; at 0 the clock stands still until `advance`.
+        port: The port to listen on; 0 for any free one.
+        credits: The account's initial balance.
+        avatars: How many public avatars; None for the 16 drawn ones.
+        concurrency: How many sessions may run at once.
+        idle_limit: Simulated seconds without speech or keep-alive before a session ends.
+        max_session_seconds: The plan's limit for one session, and its default.
+        allow_origins: Origins of pages that may call the simulator; no others may.
+        api_key: The account's API key; random (256 bits) if None.
+        connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected``.
+        history: Whether the account begins with something to explore: six past sessions, two contexts, a secret, an
+            LLM configuration and a memory. `ledger` and `billed` leave these sessions out.
+        rate_limit: Requests per real second for each credential and endpoint, beyond which the answer is 429; None
+            for no limit.
+        spelling: Which events report that the avatar speaks, since builds of the service differ: ``speak`` for
+            ``agent.speak_started`` and the like only, ``state`` for ``agent.state_updated`` with `new_state` only,
+            ``bare_state`` for the same with `state`, or ``both`` for the first two.
+        livekit: Where avatars are seen and heard. With a `LiveKit`, in rooms on that server. With ``"auto"``, on the
+            server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or else on the simulator's own if
+            ``livekit-server`` is on the PATH. With None, or if there is no server, the page draws them. Needs the
+            extra ``media``.
 
-    Raises ``ValueError`` or ``TypeError`` that names the field, `SimulatorError` where it does not start.
+    Attributes:
+        api_key: The account's API key.
+        faults: The switch for faults.
+
+    Raises:
+        ValueError: An argument is out of range; the message names it.
+        TypeError: An argument has the wrong type; the message names it.
+        SimulatorError: The simulator did not start.
     """
 
     def __init__(
@@ -205,92 +228,101 @@ class Simulator:
         )
         del livekit
         self.api_key: Final = secrets.token_urlsafe(KEY_BYTES) if api_key is None else header_safe("api_key", api_key)
-        del api_key  # from here on a traceback that shows local variables does not show it
-        self._owner: Final = _Owner(options, self.api_key)
-        self.faults: Final = Faults(self._owner)
-        self._end: Final = weakref.finalize(self, self._owner.child.close)
-        # at the interpreter's end sessions are still being stopped: the child then ends with the pipe, not before
+        del api_key  # so that no traceback with local variables shows it
+        self._admin: Final = _Admin(options, self.api_key)
+        self.faults: Final = Faults(self._admin)
+        self._end: Final = weakref.finalize(self, self._admin.child.close)
+        # at interpreter exit sessions are still being stopped, so the child must live until the pipe closes
         self._end.atexit = False
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``"""
-        return self._owner.child.url
+        """The base URL, ``http://127.0.0.1:PORT``."""
+        return self._admin.child.url
 
     @property
     def pid(self) -> int:
         """The child's process id."""
-        return self._owner.child.pid
+        return self._admin.child.pid
 
     @property
     def media(self) -> str:
-        """Where avatars are seen and heard, in words: "LiveKit on ws://..." or "drawn in the page: ..." with why."""
-        return str(self._owner.ask("media"))
+        """Where avatars are seen and heard: "LiveKit on ws://..." or "drawn in the page: ..." with the reason."""
+        return str(self._admin.call("media"))
 
     def close(self) -> None:
-        """Ends the child and waits until it is gone. Can be called twice."""
-        self._owner.child.close()
+        """End the child process and wait until it has exited; calling it again does nothing."""
+        self._admin.child.close()
 
     def ledger(self) -> list[LedgerEntry]:
-        """Sessions in the order of their creation, as they were booked until now: all that run, and of the others the
-        latest; 5,000 together.
+        """Return the sessions with what they have cost so far, in order of creation.
+
+        The simulator keeps 5,000 sessions: all running ones, and the latest of the others.
         """
-        entries = self._owner.ask("ledger")
+        entries = self._admin.call("ledger")
         return [LedgerEntry(**{**entry, "credits": Decimal(entry["credits"])}) for entry in entries]
 
     def billed(self) -> list[LedgerEntry]:
-        """The sessions that run right now, sandbox ones too."""
+        """Return the sessions that are running now, sandbox sessions included."""
         return [entry for entry in self.ledger() if entry.started_at is not None and entry.ended_at is None]
 
     def advance(self, seconds: float) -> None:
-        """Moves the simulated clock on at once; time-outs that fall due happen, each at its moment."""
-        self._owner.ask("advance", {"seconds": number("seconds", seconds, low=0, high=LONGEST_ADVANCE)})
+        """Move the simulated clock forward at once.
+
+        Timeouts that fall due in between happen, each at its own time.
+
+        Args:
+            seconds: Simulated seconds, up to ten years.
+        """
+        self._admin.call("advance", {"seconds": number("seconds", seconds, low=0, high=LONGEST_ADVANCE)})
 
     def set_speed(self, speed: float) -> None:
-        """Simulated seconds for each real second from now on; 0 stands still."""
-        self._owner.ask("speed", {"speed": number("speed", speed, low=0, high=HIGHEST_SPEED)})
+        """Change the speed of the simulated clock from now on.
+
+        Args:
+            speed: Simulated seconds per real second; 0 stops the clock.
+        """
+        self._admin.call("speed", {"speed": number("speed", speed, low=0, high=HIGHEST_SPEED)})
 
     def requests(self) -> list[dict[str, Any]]:
-        """What arrived, oldest first: method, path, query, body, auth (``key``, ``bearer``, None), received_at, status;
-        the latest 10,000 of them, and no body of more than 64 KiB.
+        """Return the latest 10,000 requests that arrived, oldest first.
 
-        Secrets are masked; the owner's own questions are left out.
+        Each has `method`, `path`, `query`, `body` (None if over 64 KiB), `auth` (``key``, ``bearer`` or None),
+        `received_at` and `status`. Secrets are masked; the owner's own commands are left out.
         """
-        requests: list[dict[str, Any]] = self._owner.ask("requests")
+        requests: list[dict[str, Any]] = self._admin.call("requests")
         return requests
 
     def warnings(self) -> list[str]:
-        """What a client did that the service bears in silence, and that is still not right.
+        """Return warnings about mistakes of clients that the service silently accepts.
 
-        Each kind is noted once for an utterance or, where it belongs to none, for a session.
+        Each kind is reported once per utterance or, if it concerns none, once per session.
         """
-        warnings: list[str] = self._owner.ask("warnings")
+        warnings: list[str] = self._admin.call("warnings")
         return warnings
 
     def refusals(self) -> list[str]:
-        """What was said in the ``error`` events, the latest 1,000 of them."""
-        refusals: list[str] = self._owner.ask("refusals")
+        """Return the latest 1,000 messages of ``error`` events."""
+        refusals: list[str] = self._admin.call("refusals")
         return refusals
 
     def heard(self, session_id: str | None = None) -> list[Heard]:
-        """The sound that came over WebSockets, utterance by utterance, oldest first.
+        """Return the sound that arrived over WebSockets, utterance by utterance, oldest first.
 
-        64 MiB of sound and 10,000 utterances are kept, of all sessions together; the oldest go first.
+        64 MiB of sound and 10,000 utterances are kept for all sessions together; the oldest are dropped first.
 
-        Parameters
-        ----------
-        session_id: of this session only.
+        Args:
+            session_id: The session to return; None for all.
         """
-        return [Heard.from_json(one) for one in self._owner.ask("heard", {"session_id": session_id})]
+        return [Heard.from_json(data) for data in self._admin.call("heard", {"session_id": session_id})]
 
     def frames(self, session_id: str | None = None) -> list[Frame]:
-        """Every frame that clients sent over WebSockets, the latest 20,000 of them, oldest first.
+        """Return the latest 20,000 frames that clients sent over WebSockets, oldest first.
 
-        Parameters
-        ----------
-        session_id: of this session only.
+        Args:
+            session_id: The session to return; None for all.
         """
-        return [Frame(**one) for one in self._owner.ask("frames", {"session_id": session_id})]
+        return [Frame(**data) for data in self._admin.call("frames", {"session_id": session_id})]
 
     def __enter__(self) -> Self:
         return self
@@ -301,29 +333,38 @@ class Simulator:
         self.close()
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self._owner.options.changed().items())
-        return f"<Simulator {self.url}{f' ({told})' if told else ''}{', closed' if self._owner.child.closed else ''}>"
+        options = ", ".join(f"{name}={value}" for name, value in self._admin.options.non_default().items())
+        details = f" ({options})" if options else ""
+        return f"<Simulator {self.url}{details}{', closed' if self._admin.child.closed else ''}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A Simulator belongs to its process and cannot be pickled or copied")
 
 
-class _Owner:
-    """The right to ask: the child and its admin token."""
+class _Admin:
+    """The owner's access to the child process: its commands and the admin token."""
 
     def __init__(self, options: Options, api_key: str) -> None:
         self.options = options
         self._token = secrets.token_urlsafe(KEY_BYTES)
         self.child = ChildProcess({"options": options.to_json(), "api_key": api_key, "admin_token": self._token})
 
-    def ask(self, command: str, told: dict[str, Any] | None = None) -> Any:
-        import http.client  # noqa: PLC0415 (costs more than all of this module)
+    def call(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Run a command of `admin` and return its result.
+
+        Raises:
+            SimulatorError: The simulator has ended, did not answer, or refused the command.
+        """
+        import http.client  # noqa: PLC0415 (slower to import than the rest of this module)
 
         self.child.check()
         connection = http.client.HTTPConnection(urlsplit(self.child.url).netloc, timeout=ADMIN_LIMIT)
         try:
             connection.request(
-                "POST", f"/_simulator/{command}", json.dumps(told or {}), {"Authorization": f"Bearer {self._token}"}
+                "POST",
+                f"/_simulator/{command}",
+                json.dumps(arguments or {}),
+                {"Authorization": f"Bearer {self._token}"},
             )
             response = connection.getresponse()
             answer = json.loads(response.read())

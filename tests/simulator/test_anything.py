@@ -17,7 +17,7 @@ from liveavatar_nb.simulator import Simulator
 from liveavatar_nb.simulator.clock import SECOND
 from liveavatar_nb.simulator.session.commands import LONGEST_NAME, Command, Wrong, read
 from liveavatar_nb.simulator.session.critic import Critic
-from liveavatar_nb.simulator.session.recorder import Ear
+from liveavatar_nb.simulator.session.recorder import SpeechRecorder
 from liveavatar_nb.simulator.session.speech import Event, Speech, Utterance
 
 from .conftest import Caller, Started
@@ -137,7 +137,7 @@ class Run:
 
     def __init__(self, *, asked: bool) -> None:
         self.asked = asked
-        self.speech, self.ear = Speech(), Ear()
+        self.speech, self.recorder = Speech(), SpeechRecorder()
         self.noted: list[str] = []
         self.critic = Critic(self.noted.append)
         self.now = 0
@@ -150,8 +150,8 @@ class Run:
             audio = bytes(told[0])
             utterance, events = self.speech.append(audio, told[1], self.now)
             self.utterances[utterance.task_id] = utterance
-            self.critic.frame(utterance, audio, told[1], self.speech.busy_until() - self.now)
-            self.ear.hear("s", utterance, audio, 0.0)
+            self.critic.check_frame(utterance, audio, told[1], self.speech.busy_until() - self.now)
+            self.recorder.add_sound("s", utterance, audio, 0.0)
         elif kind == "commit":
             events = self.speech.commit(told[0], self.now)
         elif kind == "interrupt":
@@ -168,7 +168,7 @@ class Run:
             events = []
             for moment in moments:
                 events += self.speech.settle(moment)
-                self.critic.watch(self.speech, moment)
+                self.critic.check_overdue(self.speech, moment)
         self.events += events
         due = self.speech.next_due()
         assert due is None or due >= self.now or not self.asked
@@ -216,5 +216,5 @@ def test_speech_keeps_its_order(acts: list[Any]) -> None:
     assert set(said) <= set(begun)
     assert {utterance.state for utterance in run.utterances.values()} <= {"said", "interrupted"}
     sent = [act[1] for act in acts if act[0] == "append"]
-    assert [size for heard in run.ear.heard(None) for size in heard.frames] == sent
-    assert all(len(heard.pcm) == sum(heard.frames) for heard in run.ear.heard(None))
+    assert [size for heard in run.recorder.heard(None) for size in heard.frames] == sent
+    assert all(len(heard.pcm) == sum(heard.frames) for heard in run.recorder.heard(None))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from liveavatar_nb.simulator.account.history import DESK_PROMPT
 from liveavatar_nb.simulator.account.ledger import Persona
-from liveavatar_nb.simulator.session.brain import LONGEST_QUOTE, Brain, transcribed
+from liveavatar_nb.simulator.session.brain import LONGEST_QUOTE, Brain, transcribe
 
 DESK = Persona(name="Museum desk", prompt=DESK_PROMPT)
 
@@ -77,9 +77,9 @@ def test_long_texts_are_quoted_in_short() -> None:
 
 
 def test_what_a_microphone_heard() -> None:
-    assert transcribed(2.345) == "(2.3 seconds of speech, which the simulator does not understand)"
-    assert transcribed(0) == "(silence)"
-    assert "2.3 seconds of speech" in Brain(DESK).answer(transcribed(2.345))
+    assert transcribe(2.345) == "(2.3 seconds of speech, which the simulator does not understand)"
+    assert transcribe(0) == "(silence)"
+    assert "2.3 seconds of speech" in Brain(DESK).answer(transcribe(2.345))
 
 
 @given(prompt=st.text(max_size=200), text=st.text(min_size=1, max_size=200), language=st.sampled_from(["en", "fr"]))

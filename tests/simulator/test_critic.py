@@ -15,9 +15,9 @@ from .talker import Talker, talking
 
 MIXED = "frames of one utterance carry different event ids"
 AGAIN = "the event id of an earlier utterance is used again"
-PLAYS = "a frame came after the interrupt of its utterance: it still plays"
+PLAYS = "a frame came after its utterance was interrupted: it is played all the same"
 NOTHING = "agent.speak_end came with no sound before it"
-NO_END = "no agent.speak_end came 10 s after the end of the sound: the avatar never idles"
+NO_END = "no agent.speak_end within 10 s of the end of the sound: the avatar does not become idle"
 FIRST = "a first frame is longer than 1.5 s of sound"
 LATER = "a frame after the first is longer than 2 s of sound"
 AHEAD = "sound comes more than 60 s ahead of what is being said"
@@ -25,7 +25,7 @@ MILLISECOND = 48
 
 
 def garbled(name: str) -> str:
-    return f"the sound of an utterance begins with a file's header ({name}): it is garbled"
+    return f"an utterance begins with a file header ({name}), which is played as noise: send raw PCM"
 
 
 def whole(talker: Talker, event_id: str | None, sound: bytes = bytes(48_000)) -> None:
@@ -152,7 +152,7 @@ def test_event_ids_are_known_in_bounded_memory() -> None:
 
     def frame(event_id: str) -> None:
         utterance, _ = speech.append(bytes(2), event_id, 0)
-        critic.frame(utterance, bytes(2), event_id, 0)
+        critic.check_frame(utterance, bytes(2), event_id, 0)
         speech.commit(event_id, 0)
         speech.settle(SECOND)
 

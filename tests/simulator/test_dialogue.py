@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from liveavatar_nb.simulator.account.ledger import Line, Persona
 from liveavatar_nb.simulator.clock import SECOND
-from liveavatar_nb.simulator.session.dialogue import THINKING, Dialogue, Happening, Sound
+from liveavatar_nb.simulator.session.dialogue import THINKING, Dialogue, Output, Sound
 from liveavatar_nb.simulator.session.speech import BYTES_A_SECOND, LATENCY
 
 GUIDE = Persona(name="Guide", prompt="The museum is open until six.")
@@ -25,7 +25,7 @@ class Told:
         self.transcript = [Line(role="avatar", text=opening, moment=0)] if opening else []
         self.dialogue = Dialogue(persona, self.transcript, opening)
         self.now = 0
-        self.told: list[Happening] = self.dialogue.open(0)
+        self.told: list[Output] = self.dialogue.open(0)
         self.told.clear()
 
     def ask(self, text: str, source: str | None = "a") -> None:
@@ -38,15 +38,15 @@ class Told:
         self.told += self.dialogue.interrupt(self.now)
 
     def user(self, *, started: bool) -> None:
-        self.told += self.dialogue.user(started, self.now)
+        self.told += self.dialogue.set_microphone(started, self.now)
 
     def push(self, *, started: bool) -> None:
-        self.told += self.dialogue.push(started, self.now)
+        self.told += self.dialogue.set_push_to_talk(started, self.now)
 
     def voice(self, seconds: float = 1.0) -> None:
         """Gives a sound to all that waits for one."""
-        while (utterance := self.dialogue.voiceless()) is not None:
-            self.told += self.dialogue.voice(utterance, bytes(round(seconds * BYTES_A_SECOND)), self.now)
+        while (utterance := self.dialogue.next_without_sound()) is not None:
+            self.told += self.dialogue.set_sound(utterance, bytes(round(seconds * BYTES_A_SECOND)), self.now)
 
     def after(self, seconds: float) -> list[Any]:
         """Moves the clock on; what was told since the last time, in short."""
@@ -60,7 +60,7 @@ class Told:
         return [(line.role, line.text) for line in self.transcript]
 
 
-def _short(one: Happening) -> Any:
+def _short(one: Output) -> Any:
     if isinstance(one, Sound):
         return one.pcm and len(one.pcm)
     return (one["event_type"], one["text"]) if "text" in one else one["event_type"]
@@ -173,9 +173,9 @@ def test_only_two_sounds_are_made_ahead() -> None:
     for text in ("One", "Two", "Three"):
         told.say(text)
     told.voice()
-    assert told.dialogue.voiceless() is None
+    assert told.dialogue.next_without_sound() is None
     told.after(1.2)
-    waiting = told.dialogue.voiceless()
+    waiting = told.dialogue.next_without_sound()
     assert waiting is not None
     assert waiting.text == "Three"
 
@@ -199,7 +199,7 @@ def test_an_interruption_ends_what_is_said_and_forgets_the_rest() -> None:
     told.interrupt()
     assert told.after(0) == [None, ("avatar.transcription", "One two three"), "avatar.speak_ended"]
     assert told.after(100) == []
-    assert told.dialogue.voiceless() is None
+    assert told.dialogue.next_without_sound() is None
     assert told.lines() == [("user", "Is it open?"), ("avatar", "One two three")]
     told.say("On again")
     told.voice()
@@ -232,11 +232,11 @@ def test_an_interruption_in_the_moment_of_the_end_is_late() -> None:
 def test_a_sound_for_what_was_forgotten_is_not_said() -> None:
     told = Told()
     told.say("One")
-    forgotten = told.dialogue.voiceless()
+    forgotten = told.dialogue.next_without_sound()
     assert forgotten is not None
     told.interrupt()
     told.say("Two")
-    told.told += told.dialogue.voice(forgotten, SECOND_OF_SOUND, told.now)
+    told.told += told.dialogue.set_sound(forgotten, SECOND_OF_SOUND, told.now)
     assert told.after(10) == []
     told.voice()
     assert told.after(10) == whole("Two")
@@ -261,7 +261,7 @@ def test_an_opening_that_is_interrupted_is_a_shorter_line() -> None:
 
 def test_an_opening_of_blanks_is_not_said() -> None:
     told = Told(opening=" \n")
-    assert told.dialogue.voiceless() is None
+    assert told.dialogue.next_without_sound() is None
     assert told.after(100) == []
 
 
@@ -399,7 +399,7 @@ def test_whatever_happens_the_order_holds(*, push_to_talk: bool, steps: list[str
                 assert ("avatar", said) in told.lines()
             is_talking = one["event_type"] != "avatar.speak_ended"
     assert not is_talking
-    assert told.dialogue.voiceless() is None
+    assert told.dialogue.next_without_sound() is None
     user = [one["event_type"] for one in told.told if not isinstance(one, Sound) and "user.speak" in one["event_type"]]
     assert user == (["user.speak_started", "user.speak_ended"] * len(user))[: len(user)]
     moments = [line.moment for line in told.transcript]

@@ -10,7 +10,7 @@ import pytest
 
 from liveavatar_nb.simulator.clock import SECOND
 from liveavatar_nb.simulator.session import recorder
-from liveavatar_nb.simulator.session.recorder import Ear
+from liveavatar_nb.simulator.session.recorder import SpeechRecorder
 from liveavatar_nb.simulator.session.speech import Speech
 
 from .talker import SECOND_OF_AUDIO, talking
@@ -113,10 +113,10 @@ def test_what_is_refused_is_not_kept(caller: Any) -> None:
     (heard,) = caller.simulator.heard()
     assert heard.pcm == bytes(4)
     assert caller.simulator.refusals() == [
-        "audio of 0 bytes is no 16-bit PCM",
-        "audio of 3 bytes is no 16-bit PCM",
+        "audio of 0 bytes is not 16-bit PCM",
+        "audio of 3 bytes is not 16-bit PCM",
         "audio must be base64",
-        *["audio of 0 bytes is no 16-bit PCM"] * 3,
+        *["audio of 0 bytes is not 16-bit PCM"] * 3,
         "event_id must be text",
         f"a frame of {20 * len(SECOND_OF_AUDIO) + 36} bytes is over the limit of 1000000",
     ]
@@ -166,38 +166,38 @@ def test_a_large_sound_comes_back_whole(caller: Any) -> None:
 
 
 def test_the_oldest_sound_goes_first_and_is_counted() -> None:
-    kept, speech = Ear(kept_sound=1_000), Speech()
+    kept, speech = SpeechRecorder(kept_sound=1_000), Speech()
     for number, event_id in enumerate(["a", "a", "b", "b"]):
         utterance, _ = speech.append(bytes([number]) * 300, event_id, 0)
-        kept.hear("s", utterance, bytes([number]) * 300, float(number))
+        kept.add_sound("s", utterance, bytes([number]) * 300, float(number))
         if event_id == "a" and number:
             speech.commit(event_id, 0)
     first, second = kept.heard(None)
     assert (first.pcm, first.frames, first.dropped) == (b"\x01" * 300, (300,), 300)
     assert (second.pcm, second.dropped) == (b"\x02" * 300 + b"\x03" * 300, 0)
     utterance, _ = speech.append(bytes(900), "b", 0)
-    kept.hear("s", utterance, bytes(900), 4.0)
+    kept.add_sound("s", utterance, bytes(900), 4.0)
     first, second = kept.heard(None)
     assert (first.pcm, first.frames, first.dropped) == (b"", (), 600)
     assert (second.pcm, second.frames, second.dropped) == (bytes(900), (900,), 600)
 
 
 def test_frames_of_several_sessions_go_in_the_order_in_which_they_came() -> None:
-    kept = Ear(kept_sound=100)
+    kept = SpeechRecorder(kept_sound=100)
     one, two = Speech(), Speech()
     for session_id, speech in (("one", one), ("two", two), ("one", one)):
         utterance, _ = speech.append(bytes(40), None, 0)
-        kept.hear(session_id, utterance, bytes(40), 0.0)
+        kept.add_sound(session_id, utterance, bytes(40), 0.0)
     assert [heard.frames for heard in kept.heard(None)] == [(40,), (40,)]
     assert [heard.dropped for heard in kept.heard(None)] == [40, 0]
 
 
 def test_utterances_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "KEPT_UTTERANCES", 3)
-    kept, speech = Ear(kept_sound=12), Speech()
+    kept, speech = SpeechRecorder(kept_sound=12), Speech()
     for number in range(5):
         utterance, _ = speech.append(bytes(4), str(number), number * SECOND)
-        kept.hear("s", utterance, bytes(4), 0.0)
+        kept.add_sound("s", utterance, bytes(4), 0.0)
         speech.commit(None, number * SECOND)
     assert [heard.event_id for heard in kept.heard(None)] == ["2", "3", "4"]
     assert sum(len(heard.pcm) for heard in kept.heard(None)) == 12

@@ -247,7 +247,7 @@ async def test_at_other_speeds_there_is_no_sound(livekit_server: LiveKitServer, 
         seen = await viewer.report()
     assert not len(seen.loud_at)
     assert [warning for warning in caller.simulator.warnings() if "sound" in warning] == [
-        "there is sound only where a simulated second is a real one: at speed 1"
+        "the avatar has no sound: it needs a simulator at speed 1"
     ]
 
 

@@ -60,7 +60,7 @@ def until(is_true: Callable[[], object]) -> None:
 @pytest.mark.usefixtures("on_the_path")
 def test_it_starts_with_the_first_session(calling: Any) -> None:
     caller: Caller = calling(speed=1, livekit="auto")
-    assert "from the first session on" in caller.simulator.media
+    assert "started with the first session" in caller.simulator.media
     caller.token()
     assert not servers(caller.simulator)
     urls = {caller.started().answer["livekit_url"] for _ in range(2)}
@@ -133,7 +133,7 @@ def test_one_that_does_not_start(calling: Any, tmp_path: Path, monkeypatch: pyte
 
 
 def test_it_was_not_asked_for(caller: Any) -> None:
-    assert caller.simulator.media == "drawn in the page: livekit was not asked for"
+    assert caller.simulator.media == "drawn in the page: the option livekit is not set"
     caller.started()
     assert caller.simulator.warnings() == []
 

@@ -12,7 +12,7 @@ from liveavatar_nb.simulator.account.ledger import Persona, Session
 from liveavatar_nb.simulator.clock import SECOND, Clock
 from liveavatar_nb.simulator.session.conversation import Conversation
 from liveavatar_nb.simulator.session.dialogue import HEARD, MOST_DOTS, Dialogue
-from liveavatar_nb.simulator.session.drawn_room import Line
+from liveavatar_nb.simulator.session.drawn_room import DrawnRoomConnection
 from liveavatar_nb.simulator.session.stage import Stage
 from liveavatar_nb.simulator.session.websocket import Connection
 
@@ -54,12 +54,12 @@ async def test_a_session_that_ends_before_its_words_have_a_sound() -> None:
     conversation = Conversation(service, session, stage)
     running = asyncio.create_task(conversation.run())
     # its sound is known from here on, and the dialogue has been woken by the time, the voice only by words
-    conversation.take(command(session, "avatar.speak_text", text=WORDS))
+    conversation.receive(command(session, "avatar.speak_text", text=WORDS))
     async with asyncio.timeout(20):
         await stage.has_spoken.wait()
         await asyncio.sleep(0.05)
 
-        conversation.take(command(session, "avatar.speak_text", text=WORDS))
+        conversation.receive(command(session, "avatar.speak_text", text=WORDS))
         service.account.stop(session, "USER_CLOSED", service.now(), 0.0)
         await running
     assert stage.published[-1]["event_type"] == "session.stopped"
@@ -74,7 +74,11 @@ async def test_a_burst_of_frames_lets_others_have_their_turn(kind: str) -> None:
     await stage.open()
     frames = ["not JSON"] * 200
     socket: Any = Socket(*frames)
-    end = Connection(service, session, socket) if kind == "socket" else Line(service, session, stage, socket)
+    end = (
+        Connection(service, session, socket)
+        if kind == "socket"
+        else DrawnRoomConnection(service, session, stage, socket)
+    )
     running = asyncio.create_task(end.run())
     turns = 0
     async with asyncio.timeout(20):
@@ -89,7 +93,7 @@ async def test_a_burst_of_frames_lets_others_have_their_turn(kind: str) -> None:
 
 def test_a_turn_of_years_is_told_of_for_an_hour() -> None:
     dialogue = Dialogue(Persona(push_to_talk=True), [], None)
-    dialogue.push(True, 0)
+    dialogue.set_push_to_talk(True, 0)
     happened = dialogue.settle(10 * 365 * 86_400 * SECOND)
     assert happened == [{"event_type": "user.transcription.chunk", "text": HEARD}] * MOST_DOTS
 

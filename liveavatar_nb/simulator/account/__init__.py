@@ -1,1 +1,1 @@
-"""What the account of the simulator holds."""
+"""The contents of the simulated account."""

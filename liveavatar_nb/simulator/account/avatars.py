@@ -17,7 +17,7 @@ Status = Literal["ACTIVE", "INIT", "DEPLOYING", "FAILED"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Avatar:
-    """One avatar as the service tells of it, and the look that its picture is drawn from."""
+    """An avatar as the service describes it, and the look its picture is drawn from."""
 
     id: str
     name: str
@@ -30,6 +30,7 @@ class Avatar:
     updated_at: str = CREATED_AT
 
     def to_json(self, base_url: str, voice: Voice | None) -> dict[str, Any]:
+        """Return the avatar as the API lists it; `voice` is its default voice."""
         return {
             "id": self.id,
             "space_id": SPACE if self.mine else None,
@@ -47,7 +48,11 @@ class Avatar:
 
 
 class Catalogue:
-    """All avatars, by id and in the order of the lists."""
+    """All avatars, by id and in list order.
+
+    Args:
+        public: How many public avatars to offer; None for the drawn ones only.
+    """
 
     def __init__(self, public: int | None) -> None:
         self.public = _public(public)
@@ -56,17 +61,19 @@ class Catalogue:
 
     @property
     def mine(self) -> tuple[Avatar, ...]:
+        """The account's own avatars."""
         return tuple(self._mine.values())
 
     def get(self, avatar_id: str) -> Avatar | None:
+        """Return the avatar with this id, whatever its case, or None."""
         return self._public.get(avatar_id.lower()) or self._mine.get(avatar_id.lower())
 
     def change(self, avatar: Avatar) -> None:
-        """Puts one of the account's own in the place of the one with its id."""
+        """Replace the account's own avatar that has the same id."""
         self._mine[avatar.id] = avatar
 
     def delete(self, avatar: Avatar) -> None:
-        """Takes away one of the account's own."""
+        """Delete one of the account's own avatars."""
         del self._mine[avatar.id]
 
 
@@ -85,20 +92,20 @@ def _public(count: int | None) -> tuple[Avatar, ...]:
     if count is None:
         return tuple(drawn)
     if count < len(drawn):
-        # the sandbox has one avatar: a gallery without it could not use the sandbox
+        # keep the only avatar that sandbox sessions accept
         drawn.sort(key=lambda avatar: avatar.id != SANDBOX_AVATAR)
-    made = [_made(number) for number in range(count - len(drawn))]
-    return (*drawn[:count], *made)
+    generated = [_generate(number) for number in range(count - len(drawn))]
+    return (*drawn[:count], *generated)
 
 
-def _made(number: int) -> Avatar:
+def _generate(number: int) -> Avatar:
     names, roles = len(FIRST_NAMES), len(ROLES)
-    turn = number // names
+    round_number = number // names
     first = FIRST_NAMES[number % names]
-    # each turn through the names shifts the roles by eleven, which has no divisor in common with their number
-    name = f"{first} {ROLES[(number + turn) % roles]}"
-    if turn >= roles:
-        name = f"{name} {turn // roles + 1}"
+    # each round through the names shifts the roles by 11, which is coprime to their number: no name comes twice
+    name = f"{first} {ROLES[(number + round_number) % roles]}"
+    if round_number >= roles:
+        name = f"{name} {round_number // roles + 1}"
     soft = first in SOFT_NAMES
     voices = SOFT_VOICES if soft else FIRM_VOICES
     return Avatar(
@@ -138,7 +145,7 @@ def _mine() -> tuple[Avatar, ...]:
     )
 
 
-# each with the name of its voice
+# avatar name: voice name
 PUBLIC: Final = {
     "Silas": "Edwin",
     "Ann": "Clara",

@@ -1,4 +1,4 @@
-"""What an account owns beside avatars, voices and sessions: contexts, secrets, language models, memories."""
+"""What an account owns besides avatars, voices and sessions: contexts, secrets, language models and memories."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ VARIABLE: Final = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a FULL avatar knows and how it begins; moments are simulated microseconds, here and below."""
+    """What a FULL avatar knows and how it opens a conversation.
+
+    Times are in simulated microseconds since the epoch, here and in the classes below.
+    """
 
     id: str
     name: str
@@ -23,21 +26,21 @@ class Context:
 
     @property
     def variables(self) -> list[str]:
-        """The ``{{name}}`` of its texts, in their order."""
+        """The names of the ``{{name}}`` variables in its texts, in order of appearance."""
         return list(dict.fromkeys(VARIABLE.findall(f"{self.prompt}\n{self.opening_text or ''}")))
 
     def opening(self, values: dict[str, str]) -> str | None:
-        """What the avatar says first, with its variables filled in."""
-        return _filled(self.opening_text, values) if self.opening_text else None
+        """Return what the avatar says first, with the variables filled in."""
+        return _fill(self.opening_text, values) if self.opening_text else None
 
     def instruction(self, values: dict[str, str]) -> str:
-        """The prompt, with its variables filled in."""
-        return _filled(self.prompt, values)
+        """Return the prompt with the variables filled in."""
+        return _fill(self.prompt, values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """A key for another service, without the key: that is never kept."""
+    """A record of a key for another service; the key itself is never stored."""
 
     id: str
     name: str
@@ -47,7 +50,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmConfiguration:
-    """A language model of the account's own."""
+    """A language model that the account has configured."""
 
     id: str
     display_name: str
@@ -60,7 +63,7 @@ class LlmConfiguration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is remembered of one session."""
+    """What the service remembers from one session."""
 
     id: str
     session_id: str
@@ -68,5 +71,5 @@ class Memory:
     created_at: int
 
 
-def _filled(text: str, values: dict[str, str]) -> str:
-    return VARIABLE.sub(lambda found: values.get(found[1], found[0]), text)
+def _fill(text: str, values: dict[str, str]) -> str:
+    return VARIABLE.sub(lambda match: values.get(match[1], match[0]), text)

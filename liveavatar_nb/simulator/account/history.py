@@ -1,4 +1,4 @@
-"""What the account has from before: a few things to look at for whoever has just arrived."""
+"""The account's history: sessions, contexts and the like, so that a new user has something to explore."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-BEFORE_START: Final = 2 * SECOND  # from a token to its start
-Said = tuple[Literal["user", "avatar"], int, str]  # who, how many seconds after the start, what
+BEFORE_START: Final = 2 * SECOND  # between creating a token and starting its session
+Said = tuple[Literal["user", "avatar"], int, str]  # role, seconds after the start, text
 
 GUIDE: Final = identifier("past: context of the guide")
 DESK: Final = identifier("past: context of the desk")
@@ -62,7 +62,7 @@ DESK_TALK: Final[tuple[Said, ...]] = (
 
 
 def furnish(service: Service) -> None:
-    """Puts them into a new account, some days before its first moment; nothing of it is booked."""
+    """Add the history to a new account, dated some days back; none of it is billed."""
     now = service.clock.now()
     _contexts(service, now)
     service.secrets.keep(Secret(id=SECRET, name="Museum shop, OpenAI", type="OPENAI_API_KEY", created_at=now - 8 * DAY))
@@ -121,11 +121,15 @@ def _contexts(service: Service, now: int) -> None:
 
 
 def _sessions(now: int) -> tuple[Session, ...]:
-    """Oldest first, as the account keeps them."""
+    """Return the past sessions, oldest first, as the account stores them."""
     return (
-        _ended("the first try", now - 6 * DAY, 60, "MAX_DURATION_REACHED", avatar_id=SANDBOX_AVATAR, is_sandbox=True),
-        _ended("the announcement", now - 5 * DAY - 3 * HOUR, 95, "USER_DISCONNECTED", avatar_id=identifier("Ann")),
-        _ended(
+        _past_session(
+            "the first try", now - 6 * DAY, 60, "MAX_DURATION_REACHED", avatar_id=SANDBOX_AVATAR, is_sandbox=True
+        ),
+        _past_session(
+            "the announcement", now - 5 * DAY - 3 * HOUR, 95, "USER_DISCONNECTED", avatar_id=identifier("Ann")
+        ),
+        _past_session(
             "the desk's session",
             now - 3 * DAY - HOUR,
             360,
@@ -135,8 +139,10 @@ def _sessions(now: int) -> tuple[Session, ...]:
             context_id=DESK,
             said=DESK_TALK,
         ),
-        _ended("the long one", now - 2 * DAY - 5 * HOUR, 600, "MAX_DURATION_REACHED", avatar_id=identifier("Grace")),
-        _ended(
+        _past_session(
+            "the long one", now - 2 * DAY - 5 * HOUR, 600, "MAX_DURATION_REACHED", avatar_id=identifier("Grace")
+        ),
+        _past_session(
             "the guide's session",
             now - DAY - 3 * HOUR,
             105,
@@ -146,11 +152,11 @@ def _sessions(now: int) -> tuple[Session, ...]:
             context_id=GUIDE,
             said=GUIDE_TALK,
         ),
-        _ended("the last one", now - 4 * HOUR, 48, "USER_CLOSED", avatar_id=identifier("mine: Elena")),
+        _past_session("the last one", now - 4 * HOUR, 48, "USER_CLOSED", avatar_id=identifier("mine: Elena")),
     )
 
 
-def _ended(
+def _past_session(
     name: str,
     started_at: int,
     seconds: int,
@@ -165,7 +171,7 @@ def _ended(
     ended_at = started_at + seconds * SECOND
     return Session(
         id=identifier(f"past: {name}"),
-        # nobody holds a token of it
+        # nobody holds a token for it
         token="",
         socket_token="",
         avatar_id=avatar_id,

@@ -1,4 +1,4 @@
-"""Ids that are the same in every simulator, and the day on which the service's own things were made."""
+"""Ids that are the same in every simulator, and the creation date of the built-in resources."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ CREATED_AT: Final = "2026-03-02T09:00:00Z"
 
 
 def identifier(name: str) -> str:
-    """The id of what is called so."""
+    """Return the fixed id for a name."""
     return str(uuid.uuid5(NAMESPACE, name))

@@ -1,4 +1,4 @@
-"""The languages that an avatar speaks, by their codes."""
+"""The languages an avatar can speak, by code."""
 
 from __future__ import annotations
 

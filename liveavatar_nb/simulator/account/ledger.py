@@ -1,4 +1,4 @@
-"""The account: its sessions, what they cost, and when they end."""
+"""The account's ledger: sessions, their cost, and when they end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..media.tokens import Room
 Mode = Literal["FULL", "LITE"]
 CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}
 SANDBOX_SECONDS: Final = 60
-KEPT_SESSIONS: Final = 5_000  # those that run apart, the oldest are forgotten first
+KEPT_SESSIONS: Final = 5_000  # beyond this the oldest are dropped, but never a running one
 SHOWN_CREDITS: Final = Decimal("0.000001")
 
 NO_CREDITS_CODE: Final = 4002
@@ -24,12 +24,12 @@ CONCURRENCY_CODE: Final = 4003
 
 
 def usual_code(status: int) -> int:
-    """The envelope's code where nothing says more than the status; never one that has a meaning of its own."""
+    """Return the envelope's generic code for an HTTP status, never one with a meaning of its own."""
     return 4403 if status == 403 else 4000 + status % 100
 
 
 class Refused(Exception):
-    """A call that the service answers with a failure envelope."""
+    """Raised by an operation that the service answers with a failure envelope."""
 
     def __init__(self, status: int, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What somebody said; `moment` is when, in simulated microseconds."""
+    """One line of a transcript; `moment` is in simulated microseconds since the epoch."""
 
     role: Literal["user", "avatar"]
     text: str
@@ -48,23 +48,26 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persona:
-    """Who a session's avatar is in a conversation; without a prompt it never answers."""
+    """The avatar's role in a conversation; without a prompt it never answers."""
 
     name: str = ""
     prompt: str | None = None
     language: str = "en"
-    gender: str = ""  # of its voice
+    gender: str = ""  # of the voice
     push_to_talk: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One session; moments are simulated microseconds, `*_received_at` real seconds."""
+    """A session.
+
+    Times are in simulated microseconds since the epoch, but `*_received_at` are real seconds (``time.time()``).
+    """
 
     id: str
     token: str = field(repr=False)
     socket_token: str = field(repr=False)
-    room_token: str = field(default="", repr=False)  # of the line that stands in for a room
+    room_token: str = field(default="", repr=False)  # for the WebSocket that stands in for a room
     avatar_id: str
     mode: Mode
     is_sandbox: bool
@@ -74,7 +77,7 @@ class Session:
     persona: Persona = Persona()
     quality: str = "high"  # of the video
     encoding: str = "H264"
-    own_room: Room | None = None  # of the account's, which the avatar joins
+    own_room: Room | None = None  # the account's own room, for the avatar to join
     created_at: int
     cap: int
     updated_at: int
@@ -87,29 +90,32 @@ class Session:
     start_received_at: float | None = None
     stop_received_at: float | None = None
     transcript: list[Line] = field(default_factory=list)
-    past: bool = False  # it was there before this simulator ran, and nothing was booked for it
+    past: bool = False  # part of the made-up history, and not billed
 
     @property
     def running(self) -> bool:
+        """Whether the session is running, and so billed."""
         return self.started_at is not None and self.ended_at is None
 
     @property
     def price(self) -> Decimal:
-        """Credits a minute."""
+        """Credits per minute."""
         return Decimal(0) if self.is_sandbox else CREDITS_A_MINUTE[self.mode]
 
     def elapsed(self, now: int) -> int:
+        """Return how long the session has run, in simulated microseconds."""
         if self.started_at is None:
             return 0
         return (now if self.ended_at is None else self.ended_at) - self.started_at
 
     def cost(self, now: int) -> Decimal:
+        """Return the credits used so far."""
         return self.price * self.elapsed(now) / MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Sessions that end at a moment, and why."""
+    """Sessions that will end at `moment`, and the reason."""
 
     moment: int
     reason: str
@@ -117,7 +123,16 @@ class Due:
 
 
 class Account:
-    """Sessions and credits; every question first settles what fell due, at the moment it fell due."""
+    """Sessions and credits.
+
+    Methods that change a session first end the sessions that are due, each at its own due time.
+
+    Args:
+        balance: Credits to begin with.
+        concurrency: How many sessions may run at once.
+        idle_limit: Simulated seconds without activity before a session ends.
+        plan_seconds: The longest a session may run on this plan, in simulated seconds.
+    """
 
     def __init__(self, *, balance: Decimal, concurrency: int, idle_limit: float, plan_seconds: int) -> None:
         self._left = balance
@@ -129,38 +144,48 @@ class Account:
         self._running: dict[str, Session] = {}
 
     def sessions(self) -> list[Session]:
-        """All of them, oldest first."""
+        """Return all sessions, oldest first."""
         return list(self._sessions.values())
 
     def get(self, session_id: str) -> Session | None:
+        """Return the session with this id, whatever its case, or None."""
         return self._sessions.get(session_id.lower())
 
     def find(self, session_id: str) -> Session:
+        """Return the session with this id.
+
+        Raises:
+            Refused: There is none (404).
+        """
         session = self.get(session_id)
         if session is None:
             raise Refused(404, f"There is no session {session_id[:64]}")
         return session
 
     def remember(self, session: Session) -> None:
-        """Adds one that ended before this simulator ran."""
+        """Add a session that ended before this simulator started."""
         self._sessions[session.id] = session
 
     def by_token(self, token: str) -> Session | None:
+        """Return the session that this session token belongs to, if any."""
         return self._by_token.get(_digest(token))
 
     def by_socket(self, session_id: str, token: str) -> Session | None:
+        """Return the running session if the token opens its command WebSocket."""
         session = self._sessions.get(session_id)
         if session is None or not session.has_socket or not session.running:
             return None
         return session if hmac.compare_digest(_digest(session.socket_token), _digest(token)) else None
 
     def by_room(self, session_id: str, token: str) -> Session | None:
+        """Return the running session if the token opens the WebSocket that stands in for its room."""
         session = self._sessions.get(session_id)
         if session is None or not session.running:
             return None
         return session if hmac.compare_digest(_digest(session.room_token), _digest(token)) else None
 
     def credits_left(self, now: int) -> Decimal:
+        """Return the balance minus what running sessions have used so far, at least 0."""
         left = self._left - sum((s.cost(now) for s in self._running.values()), Decimal(0))
         return max(Decimal(0), left)
 
@@ -180,6 +205,11 @@ class Account:
         max_session_duration: int | None,
         now: int,
     ) -> Session:
+        """Create a session that can be started with its token.
+
+        Raises:
+            Refused: `max_session_duration` is beyond the plan's limit (400).
+        """
         seconds = self._plan_seconds if max_session_duration is None else max_session_duration
         if not 0 < seconds <= self._plan_seconds:
             raise Refused(400, f"max_session_duration must be 1 to {self._plan_seconds} seconds on this plan")
@@ -210,14 +240,24 @@ class Account:
         return session
 
     def start(self, session: Session, now: int, received_at: float, refusal: Refused | None = None) -> None:
-        """Begins to bill it; where there is a `refusal`, all that was looked at before that is well."""
+        """Start the session, and with it the billing.
+
+        Args:
+            session: The session to start.
+            now: The simulated time, in microseconds.
+            received_at: When the call arrived, in real seconds.
+            refusal: Raised once every other check has passed.
+
+        Raises:
+            Refused: The session has been started or stopped before, too many are running, or credits are short.
+        """
         self.settle(now)
         session.starts += 1
         session.start_received_at = session.start_received_at or received_at
         if session.ended_at is not None:
             raise Refused(400, "The session was stopped: a new one needs a new token")
         if session.started_at is not None:
-            raise Refused(400, "The session was already started: each token starts one session, once")
+            raise Refused(400, "The session has already been started: each token starts one session, once")
         if len(self._running) >= self._concurrency:
             raise Refused(403, f"Concurrency limit reached: {self._concurrency} sessions are running", CONCURRENCY_CODE)
         if self.credits_left(now) < session.price:
@@ -232,31 +272,37 @@ class Account:
             session.transcript.append(Line(role="avatar", text=session.opening, moment=now))
 
     def stop(self, session: Session, reason: str, now: int, received_at: float) -> None:
+        """End the session if it has not ended yet, and count the call."""
         self.settle(now)
         session.stops += 1
         session.stop_received_at = session.stop_received_at or received_at
         if session.ended_at is None:
             self._end((session,), reason, now)
 
-    def avatar_deleted(self, avatar_id: str, now: int) -> None:
-        """Ends what its avatar runs in, and what it would be started with."""
+    def end_sessions_of(self, avatar_id: str, now: int) -> None:
+        """End every session of a deleted avatar, even those not started yet."""
         self.settle(now)
-        found = [one for one in self._sessions.values() if one.avatar_id == avatar_id and one.ended_at is None]
-        self._end(tuple(found), "AVATAR_DELETED", now)
+        affected = [s for s in self._sessions.values() if s.avatar_id == avatar_id and s.ended_at is None]
+        self._end(tuple(affected), "AVATAR_DELETED", now)
 
     def keep_alive(self, session: Session, now: int) -> None:
+        """Put off the idle timeout.
+
+        Raises:
+            Refused: The session is not running (404).
+        """
         self.settle(now)
         if not session.running:
             raise Refused(404, "The session is not active")
-        # what the avatar still has to say counts already
+        # `active_at` may lie ahead: audio that is still to be spoken already counts
         self.touch(session, max(now, session.active_at))
 
     def touch(self, session: Session, moment: int) -> None:
-        """Counts as activity up to `moment`, which lies ahead while the avatar has audio left to say."""
+        """Count as active until `moment`, which is in the future if the avatar still has audio to speak."""
         session.active_at = moment
 
     def settle(self, now: int) -> bool:
-        """Ends what fell due until now, each as of its own moment; says whether there was any."""
+        """End the sessions that are due by now, each at its own due time; return whether there were any."""
         ended = False
         while (due := self.next_due()) is not None and due.moment <= now:
             self._end(due.sessions, due.reason, due.moment)
@@ -264,29 +310,31 @@ class Account:
         return ended
 
     def next_due(self) -> Due | None:
+        """Return the sessions that will end next, if nothing else happens."""
         dues = [due for session in self._running.values() for due in self._dues(session)]
-        if (exhausted := self._exhausted()) is not None:
+        if (exhausted := self._credits_due()) is not None:
             dues.append(exhausted)
         return min(dues, key=lambda due: due.moment, default=None)
 
     def _forget_oldest(self) -> None:
-        """Keeps to the limit; what runs is not forgotten, nor what was there before the simulator."""
+        """Drop the oldest session beyond the limit, except running ones and those of the history."""
         if len(self._sessions) > KEPT_SESSIONS:
-            oldest = next((one for one in self._sessions.values() if not (one.running or one.past)), None)
+            oldest = next((s for s in self._sessions.values() if not (s.running or s.past)), None)
             if oldest is not None:
                 del self._sessions[oldest.id], self._by_token[_digest(oldest.token)]
 
-    def _exhausted(self) -> Due | None:
-        """The moment at which the running sessions have used up the credits, the same however seldom somebody asks.
+    def _credits_due(self) -> Due | None:
+        """Return when the running sessions will have used up the credits.
 
-        That is the t of: sum of price * (t - started_at) = what is left.
+        Solves ``sum(price * (t - started_at)) == balance`` for t, so the result does not depend on how often it is
+        computed.
         """
         billed = [(s, s.started_at) for s in self._running.values() if s.price and s.started_at is not None]
         if not billed:
             return None
         rate = sum((session.price for session, _ in billed), Decimal(0))
-        weighed = sum((session.price * started_at for session, started_at in billed), self._left * MINUTE)
-        return Due(int(weighed // rate), "NO_CREDITS", tuple(session for session, _ in billed))
+        weighted = sum((session.price * started_at for session, started_at in billed), self._left * MINUTE)
+        return Due(int(weighted // rate), "NO_CREDITS", tuple(session for session, _ in billed))
 
     def _dues(self, session: Session) -> tuple[Due, Due]:
         assert session.started_at is not None
@@ -304,11 +352,11 @@ class Account:
 
 
 def shown(amount: Decimal) -> str:
-    """A plain decimal number without needless zeros."""
+    """Format an amount of credits as a plain decimal number without trailing zeros."""
     text = format(amount.quantize(SHOWN_CREDITS, ROUND_HALF_EVEN), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _digest(token: str) -> bytes:
-    # look-up by digest: the time that it takes says nothing about the token
+    # looking up digests keeps the time it takes from revealing anything about the token
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

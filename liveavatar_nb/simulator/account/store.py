@@ -1,4 +1,4 @@
-"""What the account has made and can take back, by id."""
+"""Resources that the account can create and delete, by id."""
 
 from __future__ import annotations
 
@@ -10,44 +10,57 @@ from .ledger import Refused
 SHOWN_ID: Final = 64
 
 
-class _Thing(Protocol):
+class _HasId(Protocol):
     @property
     def id(self) -> str: ...
 
 
-Thing = TypeVar("Thing", bound=_Thing)
+Resource = TypeVar("Resource", bound=_HasId)
 
 
-class Store(Generic[Thing]):
-    """Things of one kind; its iteration has the newest first, as the service's lists have.
+class Store(Generic[Resource]):
+    """Resources of one kind; iterates from the newest to the oldest, as the service lists them.
 
-    Parameters
-    ----------
-    noun: what one of them is called in the message of a 404.
+    Args:
+        noun: The name of the resource in the message of a 404.
     """
 
     def __init__(self, noun: str) -> None:
         self._noun = noun
-        self._things: dict[str, Thing] = {}
+        self._resources: dict[str, Resource] = {}
 
-    def __iter__(self) -> Iterator[Thing]:
-        return iter(list(reversed(self._things.values())))
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(list(reversed(self._resources.values())))
 
-    def get(self, thing_id: str | None) -> Thing | None:
-        return self._things.get(thing_id.lower()) if thing_id else None
+    def get(self, resource_id: str | None) -> Resource | None:
+        """Return the resource with this id, whatever its case, or None."""
+        return self._resources.get(resource_id.lower()) if resource_id else None
 
-    def find(self, thing_id: str, *, field: str | None = None) -> Thing:
-        """The thing, or a 404 that names it, and the body's field where the id came from one."""
-        found = self.get(thing_id)
-        if found is None:
-            place = f"{field}: there" if field else "There"
-            raise Refused(404, f"{place} is no {self._noun} {thing_id[:SHOWN_ID]}")
-        return found
+    def find(self, resource_id: str, *, field: str | None = None) -> Resource:
+        """Return the resource with this id.
 
-    def keep(self, thing: Thing) -> Thing:
-        """Adds it, or puts it in the place of the one with its id."""
-        self._things[thing.id] = thing
-        return thing
+        Args:
+            resource_id: The id, in any case.
+            field: The field of the body that held the id, to name in the message.
 
-    def delete(self, thing_id: str) -> None:
-        del self._things[self.find(thing_id).id]
+        Raises:
+            Refused: There is none (404).
+        """
+        resource = self.get(resource_id)
+        if resource is None:
+            subject = f"{field}: there" if field else "There"
+            raise Refused(404, f"{subject} is no {self._noun} {resource_id[:SHOWN_ID]}")
+        return resource
+
+    def keep(self, resource: Resource) -> Resource:
+        """Add the resource, or replace the one with the same id; return it."""
+        self._resources[resource.id] = resource
+        return resource
+
+    def delete(self, resource_id: str) -> None:
+        """Delete the resource with this id.
+
+        Raises:
+            Refused: There is none (404).
+        """
+        del self._resources[self.find(resource_id).id]

@@ -1,4 +1,4 @@
-"""The sound of a voice's preview: two soft notes, made by code, so that no recording of anybody is needed."""
+"""The preview of a voice: two soft synthesized notes, so that no recording of a person is needed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ATTACK_SECONDS: Final = 0.02
 DECAY: Final = 5.0
 LOW_HERTZ: Final = {"male": 131.0, "female": 220.0}
 MIDDLE_HERTZ: Final = 175.0
-SCALE: Final = (0, 2, 4, 7, 9)  # halftones: of a pentatonic scale any two notes sound well together
+SCALE: Final = (0, 2, 4, 7, 9)  # semitones: any two notes of a pentatonic scale sound good together
 OVERTONES: Final = (1.0, 0.45, 0.2, 0.1)
 CACHED: Final = 64
 
 
 @lru_cache(maxsize=CACHED)
 def preview(voice_id: str, gender: str) -> bytes:
-    """A WAV file, 24 kHz mono 16 bit, 1 s, 48 kB; the same for a voice each time, another for another voice."""
+    """Return a WAV file (24 kHz mono, 16 bit, 1 s, 48 kB) that is always the same for the same voice."""
     digest = sha256(voice_id.encode()).digest()
     low = LOW_HERTZ.get(gender, MIDDLE_HERTZ) * (1 + digest[0] / 255 * 0.2)
     first = digest[1] % len(SCALE)
@@ -49,7 +49,7 @@ def _note(hertz: float) -> array[int]:
     samples = array("h")
     for number in range(round(NOTE_SECONDS * SAMPLE_RATE)):
         moment = number / SAMPLE_RATE
-        # the end falls to zero, so that no click is heard
+        # fade out to zero to avoid a click
         shape = min(1.0, moment / ATTACK_SECONDS) * math.exp(-DECAY * moment) * (1 - moment / NOTE_SECONDS)
         turn = 2 * math.pi * hertz * moment
         wave_form = sum(weight * math.sin(turn * order) for order, weight in enumerate(OVERTONES, 1))

@@ -1,4 +1,4 @@
-"""The voices of the public library, and those that the account has bound."""
+"""The voices of the public library and those the account has bound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .identity import CREATED_AT, identifier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """One voice as the service tells of it."""
+    """A voice as the service describes it."""
 
     id: str
     name: str
@@ -23,6 +23,7 @@ class Voice:
     updated_at: str = CREATED_AT
 
     def to_json(self) -> dict[str, Any]:
+        """Return the voice as the API lists it."""
         return {
             "id": self.id,
             "name": self.name,
@@ -36,35 +37,41 @@ class Voice:
 
 
 class Voices:
-    """The public ones, which are the same in every simulator, and the account's own."""
+    """The public voices, which are the same in every simulator, and the account's own."""
 
     def __init__(self) -> None:
         self._private: dict[str, Voice] = {}
 
     def list(self, voice_type: str | None = None) -> Iterator[Voice]:
-        """All, or those that are ``public`` or ``private``; the account's own come first, the newest at the head."""
+        """Yield the voices of this type (``public`` or ``private``), or all.
+
+        The account's own come first, newest first.
+        """
         if voice_type != "public":
             yield from reversed(self._private.values())
         if voice_type != "private":
             yield from PUBLIC.values()
 
     def get(self, voice_id: str | None) -> Voice | None:
+        """Return the voice with this id, whatever its case, or None."""
         key = (voice_id or "").lower()
         return self._private.get(key) or PUBLIC.get(key)
 
     def is_public(self, voice: Voice) -> bool:
+        """Return whether the voice belongs to the public library."""
         return voice.id in PUBLIC
 
     def keep(self, voice: Voice) -> None:
-        """Adds one of the account's own, or puts it in the place of the one with its id."""
+        """Add one of the account's own voices, or replace the one with the same id."""
         self._private[voice.id] = voice
 
     def delete(self, voice: Voice) -> None:
+        """Delete one of the account's own voices."""
         del self._private[voice.id]
 
 
 def public_voice(name: str) -> Voice:
-    """The public voice of that name."""
+    """Return the public voice with this name."""
     return PUBLIC[identifier(f"voice: {name}")]
 
 

@@ -1,1 +1,1 @@
-"""The avatars as they are drawn."""
+"""The drawings of the avatars."""

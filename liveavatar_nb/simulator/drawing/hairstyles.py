@@ -1,4 +1,4 @@
-"""Hair, in three layers: behind the person, on the face's own plane, and over the shoulders."""
+"""Hair in three layers: behind the person, in the plane of the face, and over the shoulders."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from .looks import Hair, Look
 
 @dataclass(frozen=True, slots=True)
 class Style:
+    """The SVG of the three layers."""
+
     behind: str = ""
     front: str = ""
     over: str = ""
 
 
 def style(look: Look) -> Style:
-    """The layers of one person's hair."""
+    """Return the layers of a person's hair."""
     return STYLES[look.hair](look)
 
 

@@ -1,4 +1,4 @@
-"""How the people of the gallery look: a few traits each, from which `pictures` draws."""
+"""The looks of the gallery's avatars: a few traits each, which `pictures` draws."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ BACKDROPS: Final = (
     ("#f3e6dc", "#dab79c"),
     ("#e9ecef", "#bfc7cf"),
 )
-CHROMA: Final = ("#00b140", "#00b140")  # a plain green, to be taken out of the picture
+CHROMA: Final = ("#00b140", "#00b140")  # plain green, for chroma keying
 EYES: Final = ("#4a2d1b", "#2f2119", "#5d7a8c", "#58724a", "#3f5f86", "#7a5a30")
-# how many of the made-up people, as shares
+# the shares of generated avatars that have them
 GLASSES, EARRINGS = 0.22, 0.4
 SHORT: Final[tuple[Hair, ...]] = ("short", "crop", "quiff", "bald", "curls")
 LONG: Final[tuple[Hair, ...]] = ("bob", "long", "waves", "bun", "braid", "afro", "curls", "scarf")
@@ -49,7 +49,7 @@ LONG_WEIGHTS: Final = (4, 4, 4, 3, 3, 3, 2, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Colours as ``#rrggbb``; `width` scales the face."""
+    """The traits of one avatar; colours are ``#rrggbb``, and `width` scales the face."""
 
     skin: str
     hair: Hair
@@ -123,25 +123,25 @@ FEATURED: Final[Mapping[str, Look]] = {
 
 
 def any_look(name: str, *, soft: bool) -> Look:
-    """A look whose traits go together, always the same for the same name."""
-    chance = random.Random(name)  # noqa: S311 (faces, no secrets)
-    skin = chance.choices(range(len(SKINS)), (2, 3, 3, 3, 3, 2, 2))[0]
-    hair: Hair = chance.choices(LONG, LONG_WEIGHTS)[0] if soft else chance.choice(SHORT)
+    """Return a random look with matching traits, always the same for the same name."""
+    rng = random.Random(name)  # noqa: S311 (faces, not secrets)
+    skin = rng.choices(range(len(SKINS)), (2, 3, 3, 3, 3, 2, 2))[0]
+    hair: Hair = rng.choices(LONG, LONG_WEIGHTS)[0] if soft else rng.choice(SHORT)
     if hair == "afro" and skin < 3:
         hair = "waves"
-    colour = chance.choice((0, 1, 2, 7) if skin > 2 else range(len(HAIRS)))
+    colour = rng.choice((0, 1, 2, 7) if skin > 2 else range(len(HAIRS)))
     return _look(
         skin,
         hair,
         colour,
-        chance.choice(get_args(Clothes)),
-        chance.randrange(len(TOPS)),
-        chance.randrange(len(BACKDROPS)),
-        chance.choice((0, 1, 5) if skin > 2 else range(len(EYES))),
-        mouth=chance.choice(get_args(Mouth)),
-        beard="none" if soft else chance.choice(get_args(Beard)),
-        glasses=chance.random() < GLASSES,
-        earrings=soft and chance.random() < EARRINGS,
+        rng.choice(get_args(Clothes)),
+        rng.randrange(len(TOPS)),
+        rng.randrange(len(BACKDROPS)),
+        rng.choice((0, 1, 5) if skin > 2 else range(len(EYES))),
+        mouth=rng.choice(get_args(Mouth)),
+        beard="none" if soft else rng.choice(get_args(Beard)),
+        glasses=rng.random() < GLASSES,
+        earrings=soft and rng.random() < EARRINGS,
         soft=soft,
-        width=chance.uniform(0.97, 1.04),
+        width=rng.uniform(0.97, 1.04),
     )

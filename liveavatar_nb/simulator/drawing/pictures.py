@@ -1,6 +1,6 @@
-"""Draws the people of the gallery as SVG: 16:9, the person in the middle, so that a square crop is good as well.
+"""Drawings of the gallery's avatars as SVG: 16:9, with the person centred so that a square crop also works.
 
-The drawing's origin is the middle of the upper edge; heights are those of a 720-pixel picture.
+The origin of the coordinates is the middle of the upper edge; the picture is 720 units high.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from . import hairstyles
-from .colours import darker, lighter, mixed
+from .colours import darker, lighter, mix
 from .looks import CHROMA, Look
 from .wardrobe import clothes
 
@@ -22,25 +22,26 @@ SOFT_HEAD: Final = (
     "C36 455 16 464 0 464S-36 455-54 434C-86 398-106 348-106 280Z"
 )
 
-MOUTHS: Final = 5  # openings of the mouth: 0 at rest, 4 widest
-
+MOUTHS: Final = 5  # shapes of the mouth: 0 closed, 4 open widest
 
 WIDTH: Final = 1280
 HEIGHT: Final = 720
 Part = tuple[int, int, int, int]  # left, top, width, height
 EVERYTHING: Final[Part] = (0, 0, WIDTH, HEIGHT)
-# all that moves; even numbers, so that they are whole pixels at one and a half times the size as well
+# the parts that move; even numbers are still whole pixels at 1.5 times the size
 MOUTH_PART: Final[Part] = (576, 404, 128, 76)
 EYES_PART: Final[Part] = (540, 268, 200, 76)
 
 
 def draw(look: Look, name: str, *, mouth: int | None = None, eyes_closed: bool = False, part: Part = EVERYTHING) -> str:
-    """The whole picture, titled with the person's name; the same look gives the same bytes.
+    """Return the picture as SVG, titled with the avatar's name; the same look gives the same text.
 
-    Parameters
-    ----------
-    mouth: how far it is open, 0 to `MOUTHS` - 1; None for the gallery's smile or laugh.
-    part: of the picture, in its pixels.
+    Args:
+        look: The traits to draw.
+        name: The title.
+        mouth: How far the mouth is open, 0 to `MOUTHS` - 1; None for the smile or laugh of the gallery.
+        eyes_closed: Whether to draw the eyes closed.
+        part: The part of the picture to show, in its pixels.
     """
     skin = look.skin
     paints = "".join(
@@ -55,7 +56,7 @@ def draw(look: Look, name: str, *, mouth: int | None = None, eyes_closed: bool =
                 "back", darker(look.hair_colour, 0.05), darker(look.hair_colour, 0.32), "x1='0' y1='0' x2='0' y2='1'"
             ),
             _linear("top", lighter(look.top, 0.1), darker(look.top, 0.16), "x1='.1' y1='0' x2='.8' y2='1'"),
-            _radial("blush", mixed(skin, "#d94f45", 0.5), ".42", "cx='.5' cy='.5' r='.5'"),
+            _radial("blush", mix(skin, "#d94f45", 0.5), ".42", "cx='.5' cy='.5' r='.5'"),
             f"<clipPath id='face'><path d='{SOFT_HEAD if look.soft else HEAD}'/></clipPath>",
             "<clipPath id='neck'><path d='M-50 400H50V540C30 580-30 580-50 540Z'/></clipPath>",
         )
@@ -68,7 +69,7 @@ def draw(look: Look, name: str, *, mouth: int | None = None, eyes_closed: bool =
         f"<title>{escape(name)}</title><defs>{paints}</defs>{_backdrop(look)}"
         f"<g transform='translate(640 22)'>{style.behind}{_neck(look)}{clothes(look)}"
         f"<g transform='scale({look.width:.3f} 1)'>{_ears(look)}{_head(look)}{_beard(look)}"
-        f"{_mouth(look, mouth)}{_closed(look) if eyes_closed else _eyes(look)}"
+        f"{_mouth(look, mouth)}{_closed_eyes(look) if eyes_closed else _eyes(look)}"
         f"{style.front}{_glasses(look)}</g>{style.over}</g></svg>"
     )
 
@@ -151,13 +152,13 @@ def _eyes(look: Look) -> str:
         f"{lashes}<path d='M36 317C46 321 58 320 66 314' fill='none' stroke='{darker(look.skin, 0.2)}' "
         f"stroke-width='2.5' stroke-linecap='round'/>{_brow(look)}"
     )
-    # the light comes from one side: it is not mirrored
+    # not mirrored, because the light comes from one side
     lights = "".join(f"<circle cx='{x}' cy='297' r='3.6' fill='#fff'/>" for x in (-53, 45))
     return f"{eye}<g transform='scale(-1 1)'>{eye}</g>{lights}"
 
 
-def _closed(look: Look) -> str:
-    """The eyes in the middle of a blink."""
+def _closed_eyes(look: Look) -> str:
+    """Return the closed eyes of a blink."""
     lid = _lid(look)
     eye = (
         f"<path d='M26 303C34 317 62 318 72 303' fill='none' stroke='{lid}' stroke-width='5' stroke-linecap='round'/>"
@@ -167,7 +168,7 @@ def _closed(look: Look) -> str:
 
 
 def _lid(look: Look) -> str:
-    return mixed(darker(look.skin, 0.6), "#1c1412", 0.6)
+    return mix(darker(look.skin, 0.6), "#1c1412", 0.6)
 
 
 def _brow(look: Look) -> str:
@@ -179,11 +180,11 @@ def _brow(look: Look) -> str:
 
 
 def _lip(look: Look) -> str:
-    return mixed(look.skin, "#b3323f", 0.62 if look.soft else 0.38)
+    return mix(look.skin, "#b3323f", 0.62 if look.soft else 0.38)
 
 
 def _talking(look: Look, opening: int) -> str:
-    """The mouth as it speaks: lips around a dark opening, teeth above and the tongue below where it is wide."""
+    """Return the speaking mouth: lips around a dark opening with teeth, and a tongue if it is wide open."""
     wide, high = 33 - 2 * opening, 5 + 7 * opening  # half the width, and the height of the opening
     top, middle, bottom = 400 - opening, 400 + high / 2, 400 + high
     lip, thick = _lip(look), 8 if look.soft else 6.5

@@ -1,1 +1,1 @@
-"""The avatar in a real LiveKit room: the server, tokens, faces, sound. What is heavy is imported when first used."""
+"""The avatar in a real LiveKit room: the server, tokens, face and sound. Heavy packages are imported on first use."""

@@ -1,4 +1,4 @@
-"""The avatar as a participant of a LiveKit room: its face, its voice, its ears, and its packets of data."""
+"""The avatar as a participant of a LiveKit room: its face, voice, hearing and data packets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ..drawing.looks import Look
 from ..session.speech import BYTES_A_SECOND, SAMPLE_BYTES, SAMPLE_RATE
 from . import ears
-from .face import SIZES, Expressed, Expression, paint
+from .face import SIZES, Expression, ExpressionKey, paint
 from .server import ServerFailed
 from .tokens import Room
 
@@ -20,39 +20,47 @@ if TYPE_CHECKING:
     from livekit import rtc
 
 FRAMES_A_SECOND: Final = 25
-QUEUE_MS: Final = 200  # of sound that LiveKit's library may hold; the stage hands it on in real time
-LEAST_LEAD: Final = 0.02  # seconds from handing a piece on until it is heard
-JOIN_LIMIT: Final = 60.0  # seconds that it tries to come in, or to come back
-JOIN_INTERVAL: Final = 1.0  # seconds between two tries
-CONNECT_LIMIT: Final = 5.0  # seconds for one
-MOST_PACKETS: Final = 1000  # that wait until it is in the room (again); later ones are lost
-FLUSH_LIMIT: Final = 1.0  # seconds that the last packets may take
-LAST_WORDS: Final = 0.25  # seconds until the last packet has surely left: a room's end would take it along
+QUEUE_MS: Final = 200  # of sound that LiveKit's library may buffer; the stage delivers it in real time
+LEAST_LEAD: Final = 0.02  # seconds from handing over a piece of sound until it is heard
+JOIN_LIMIT: Final = 60.0  # seconds to keep trying to join or rejoin
+JOIN_INTERVAL: Final = 1.0  # seconds between two attempts
+CONNECT_LIMIT: Final = 5.0  # seconds for one attempt
+MOST_PACKETS: Final = 1000  # queued until the avatar is in the room (again); later ones are lost
+FLUSH_LIMIT: Final = 1.0  # seconds to send the last packets
+LAST_WORDS: Final = 0.25  # seconds until the last packet has left for certain; deleting the room would drop it
 LONGEST_REASON: Final = 200  # characters
 
 
 class Owner(Protocol):
-    """Who is told what happens in the room: the session's stage."""
+    """The session's stage, which is notified of what happens in the room."""
 
-    def take(self, topic: str, payload: bytes) -> None: ...
+    def receive(self, topic: str, payload: bytes) -> None:
+        """Handle a data packet."""
 
-    def user(self, *, started: bool) -> None: ...
+    def on_user_speech(self, *, started: bool) -> None:
+        """Handle that a microphone's speech has begun or ended."""
 
-    def changed(self) -> None:
-        """Whether it is there, or has an audience, may be otherwise now."""
+    def on_presence_changed(self) -> None:
+        """Handle that the avatar or its audience may have come or gone."""
 
-    def warn(self, text: str) -> None: ...
+    def warn(self, text: str) -> None:
+        """Add a warning to the session's."""
 
 
 class Actor:
-    """One session's avatar.
+    """One session's avatar in a LiveKit room.
 
-    Parameters
-    ----------
-    room: with the avatar's token.
-    quality, encoding: of the video, as the session's token asks for them.
-    hears: whether microphones are listened to.
-    prepare: has the room's server be there; called before each try to join.
+    Args:
+        owner: The session's stage.
+        room: The room, with the avatar's token.
+        look: The avatar's look.
+        quality: The video's quality, as in the token call.
+        encoding: The video's codec, as in the token call.
+        hears: Whether to listen to microphones.
+        prepare: Called before each attempt to join, to make sure that the server runs.
+
+    Attributes:
+        is_there: Whether the avatar is in the room.
     """
 
     def __init__(
@@ -79,15 +87,15 @@ class Actor:
 
     @property
     def has_audience(self) -> bool:
-        """Whether somebody in the room is ready to see, hear and receive data."""
-        from livekit.rtc import ParticipantState  # noqa: PLC0415 (the media's, imported when first used)
+        """Whether anybody in the room is ready to see, hear and receive data."""
+        from livekit.rtc import ParticipantState  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
         active = ParticipantState.PARTICIPANT_STATE_ACTIVE
         others = self._room.remote_participants.values() if self._room is not None and self.is_there else ()
-        return any(one.state == active for one in others)
+        return any(participant.state == active for participant in others)
 
     async def run(self) -> None:
-        """Joins, and joins again where it was thrown out, until cancelled."""
+        """Join the room, and rejoin it after losing the connection, until cancelled."""
         from livekit import rtc  # noqa: PLC0415 (as above)
 
         frames = await asyncio.to_thread(paint, self._look, self._quality)
@@ -96,7 +104,7 @@ class Actor:
         tasks = [asyncio.create_task(self._show(picture, frames)), asyncio.create_task(self._send())]
         try:
             while await self._join(rtc, picture):
-                self._turn(is_there=True)
+                self._set_presence(is_there=True)
                 if not await self._until_lost(rtc):
                     break
         finally:
@@ -105,7 +113,7 @@ class Actor:
                     await self._outbox.join()
                     if self._hears:
                         await asyncio.sleep(LAST_WORDS)
-            self._turn(is_there=False)
+            self._set_presence(is_there=False)
             for task in (*tasks, *self._listening.values()):
                 task.cancel()
             await asyncio.gather(*tasks, *self._listening.values(), return_exceptions=True)
@@ -115,7 +123,7 @@ class Actor:
             await picture.aclose()
 
     async def play(self, pcm: bytes) -> None:
-        """A piece of sound, in real time; nobody hears it where it is not there."""
+        """Play a piece of sound in real time; if the avatar is not in the room, nobody hears it."""
         if self._sound is None:
             return
         from livekit import rtc  # noqa: PLC0415 (as above)
@@ -126,31 +134,31 @@ class Actor:
         await self._sound.capture_frame(rtc.AudioFrame(pcm, SAMPLE_RATE, 1, len(pcm) // SAMPLE_BYTES))
 
     def hush(self) -> None:
-        """Silence at once."""
+        """Fall silent at once."""
         self._heard_until = 0.0
         self._expression.hush()
         if self._sound is not None:
             self._sound.clear_queue()
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None:
-        """Reliable data for all in the room."""
+        """Send data to everybody in the room, reliably."""
         with contextlib.suppress(asyncio.QueueFull):
             self._outbox.put_nowait((topic, json.dumps(payload).encode()))
 
-    def _turn(self, *, is_there: bool) -> None:
+    def _set_presence(self, *, is_there: bool) -> None:
         self.is_there = is_there
         if is_there:
             self._there.set()
         else:
             self._there.clear()
-        self._owner.changed()
+        self._owner.on_presence_changed()
 
-    async def _show(self, picture: rtc.VideoSource, frames: dict[Expressed, rtc.VideoFrame]) -> None:
+    async def _show(self, picture: rtc.VideoSource, frames: dict[ExpressionKey, rtc.VideoFrame]) -> None:
         due = time.monotonic()
         while True:
             now = time.monotonic()
             picture.capture_frame(frames[self._expression.at(now)])
-            due = max(due + 1 / FRAMES_A_SECOND, now)  # what is late is left out, not made up for
+            due = max(due + 1 / FRAMES_A_SECOND, now)  # late frames are skipped, not caught up on
             await asyncio.sleep(due - now)
 
     async def _send(self) -> None:
@@ -160,23 +168,23 @@ class Actor:
             assert self._room is not None
             try:
                 await self._room.local_participant.publish_data(payload, reliable=True, topic=topic)
-            except Exception as error:  # noqa: BLE001 (the library says no more than that)
-                self._owner.warn(f"a packet of data was lost on its way into the room: {self._told(error)}")
+            except Exception as error:  # noqa: BLE001 (the library raises nothing more specific)
+                self._owner.warn(f"a data packet could not be sent to the room: {self._describe(error)}")
             finally:
                 self._outbox.task_done()
 
     async def _join(self, rtc: Any, picture: rtc.VideoSource) -> bool:
-        """Comes in and publishes its face and voice; False where it does not within a minute."""
+        """Join the room and publish the face and voice; return False if that fails for a minute."""
         deadline = time.monotonic() + JOIN_LIMIT
         while True:
             try:
                 await self._prepare()
                 await self._connect(rtc)
-                await self._appear(rtc, picture)
+                await self._publish_tracks(rtc, picture)
             except (rtc.ConnectError, rtc.participant.PublishTrackError, ServerFailed) as error:
-                self._owner.warn(f"the avatar cannot join {self._address.url}, and tries again: {self._told(error)}")
+                self._owner.warn(f"the avatar cannot join {self._address.url}, retrying: {self._describe(error)}")
                 if time.monotonic() > deadline:
-                    self._owner.warn(f"the avatar gave up joining after {JOIN_LIMIT:g} s")
+                    self._owner.warn(f"the avatar gave up joining its room after {JOIN_LIMIT:g} s")
                     return False
                 if self._room is not None:
                     await self._room.disconnect()
@@ -186,21 +194,21 @@ class Actor:
 
     async def _connect(self, rtc: Any) -> None:
         room = rtc.Room()
-        self._heed(rtc, room)
+        self._subscribe(rtc, room)
         options = rtc.RoomOptions(auto_subscribe=False, connect_timeout=CONNECT_LIMIT)
         connecting = asyncio.ensure_future(room.connect(self._address.url, self._address.token, options))
         try:
             await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            # the library goes on connecting, and nobody would be there to leave again
+            # the library goes on connecting, so leave the room once it is in
             with contextlib.suppress(rtc.ConnectError):
                 await connecting
                 await room.disconnect()
             raise
         self._room = room
 
-    async def _appear(self, rtc: Any, picture: rtc.VideoSource) -> None:
-        """Publishes its face and its voice, and begins to listen."""
+    async def _publish_tracks(self, rtc: Any, picture: rtc.VideoSource) -> None:
+        """Publish the face and voice, and begin to listen."""
         codec = getattr(rtc.VideoCodec, self._encoding)
         video = rtc.LocalVideoTrack.create_video_track("video", picture)
         audio = rtc.LocalAudioTrack.create_audio_track("audio", self._sound)
@@ -214,26 +222,28 @@ class Actor:
             for publication in participant.track_publications.values():
                 self._listen_to(rtc, publication)
 
-    def _heed(self, rtc: Any, room: rtc.Room) -> None:
-        def taken(packet: rtc.DataPacket) -> None:
-            self._owner.take(packet.topic or "", packet.data)
+    def _subscribe(self, rtc: Any, room: rtc.Room) -> None:
+        """Subscribe to the room's events."""
 
-        def changed(*_: object) -> None:
-            self._owner.changed()
+        def on_packet(packet: rtc.DataPacket) -> None:
+            self._owner.receive(packet.topic or "", packet.data)
 
-        def subscribed(track: rtc.Track, *_: object) -> None:
+        def on_participants_changed(*_: object) -> None:
+            self._owner.on_presence_changed()
+
+        def on_subscribed(track: rtc.Track, *_: object) -> None:
             self._listening[track.sid] = asyncio.create_task(self._listen(rtc, track))
 
-        def unsubscribed(track: rtc.Track, *_: object) -> None:
+        def on_unsubscribed(track: rtc.Track, *_: object) -> None:
             if task := self._listening.pop(track.sid, None):
                 task.cancel()
 
-        room.on("data_received", taken)
-        room.on("participant_active", changed)
-        room.on("participant_disconnected", changed)
+        room.on("data_received", on_packet)
+        room.on("participant_active", on_participants_changed)
+        room.on("participant_disconnected", on_participants_changed)
         room.on("track_published", lambda publication, _: self._listen_to(rtc, publication))
-        room.on("track_subscribed", subscribed)
-        room.on("track_unsubscribed", unsubscribed)
+        room.on("track_subscribed", on_subscribed)
+        room.on("track_unsubscribed", on_unsubscribed)
 
     def _listen_to(self, rtc: Any, publication: rtc.RemoteTrackPublication) -> None:
         if self._hears and publication.kind == rtc.TrackKind.KIND_AUDIO:
@@ -245,46 +255,49 @@ class Actor:
         try:
             async for event in stream:
                 frame = event.frame
-                self._tell(detector.hear(bytes(frame.data), frame.samples_per_channel / ears.SAMPLE_RATE))
+                self._report_speech(detector.hear(bytes(frame.data), frame.samples_per_channel / ears.SAMPLE_RATE))
         finally:
-            self._tell(detector.end())
+            self._report_speech(detector.end())
             await stream.aclose()
 
-    def _tell(self, begins: bool | None) -> None:
-        if begins is not None:
-            self._owner.user(started=begins)
+    def _report_speech(self, started: bool | None) -> None:
+        if started is not None:
+            self._owner.on_user_speech(started=started)
 
     async def _until_lost(self, rtc: Any) -> bool:
-        """Whether it should come back, when it is out of the room for good; a short cut the library bridges itself."""
+        """Wait until the avatar has left the room for good; return whether it should rejoin.
+
+        Short interruptions do not count: the library reconnects by itself.
+        """
         room = self._room
         assert room is not None
         lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-        def gone(reason: int) -> None:
+        def on_disconnected(reason: int) -> None:
             if not lost.done():
                 lost.set_result(reason)
 
-        room.on("disconnected", gone)
-        room.on("reconnecting", lambda: self._turn(is_there=False))
-        room.on("reconnected", lambda: self._turn(is_there=True))
-        if not room.isconnected():  # between joining and here
-            gone(rtc.DisconnectReason.UNKNOWN_REASON)
+        room.on("disconnected", on_disconnected)
+        room.on("reconnecting", lambda: self._set_presence(is_there=False))
+        room.on("reconnected", lambda: self._set_presence(is_there=True))
+        if not room.isconnected():  # it was lost before the handlers were set
+            on_disconnected(rtc.DisconnectReason.UNKNOWN_REASON)
         while not lost.done():
             await asyncio.wait({lost}, timeout=JOIN_INTERVAL)
             if not self.is_there:
-                # the library tries to come back: without a server it cannot
+                # the library is reconnecting, for which the server must run
                 with contextlib.suppress(ServerFailed):
                     await self._prepare()
         reason = lost.result()
-        self._turn(is_there=False)
+        self._set_presence(is_there=False)
         final = {
             rtc.DisconnectReason.DUPLICATE_IDENTITY: "somebody else joined with the avatar's identity",
             rtc.DisconnectReason.PARTICIPANT_REMOVED: "the avatar was removed from the room",
-            rtc.DisconnectReason.ROOM_DELETED: "the avatar's room was removed",
+            rtc.DisconnectReason.ROOM_DELETED: "the avatar's room was deleted",
         }
         if reason in final:
-            self._owner.warn(f"{final[reason]}: it does not come back")
+            self._owner.warn(f"{final[reason]}: it does not rejoin")
         return reason not in final
 
-    def _told(self, error: Exception) -> str:
+    def _describe(self, error: Exception) -> str:
         return str(error).replace(self._address.token, "***")[:LONGEST_REASON]

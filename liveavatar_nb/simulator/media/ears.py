@@ -1,4 +1,4 @@
-"""Whether somebody speaks into a microphone: by the loudness of it, with some patience between two words."""
+"""Detection of speech in a microphone's sound: by loudness, tolerating pauses between words."""
 
 from __future__ import annotations
 
@@ -7,39 +7,43 @@ from typing import Final
 
 SAMPLE_RATE: Final = 16_000
 PIECE_MS: Final = 20
-LOUD: Final = -40.0  # decibels of full scale
-BEGINS_AFTER: Final = 0.06  # seconds that must be loud: a click is no speech
-ENDS_AFTER: Final = 0.6  # seconds of quiet: a pause between words is no end
+LOUD: Final = -40.0  # dBFS
+BEGINS_AFTER: Final = 0.06  # loud seconds before speech counts as begun, so that a click does not
+ENDS_AFTER: Final = 0.6  # quiet seconds before speech counts as ended, so that a pause does not
 
 
 class Detector:
-    """Told the sound piece by piece, says when speech begins and ends."""
+    """A detector for the beginning and end of speech, fed with the sound piece by piece.
+
+    Attributes:
+        is_speaking: Whether somebody is speaking.
+    """
 
     def __init__(self) -> None:
         self.is_speaking = False
-        self._for = 0.0  # seconds that it has been otherwise
+        self._contrary = 0.0  # seconds for which the sound has contradicted `is_speaking`
 
     def hear(self, pcm: bytes, seconds: float) -> bool | None:
-        """True where speech begins with this piece of mono PCM16, False where it has ended, else None."""
+        """Return True if speech begins with this piece of mono PCM16, False if it ends, else None."""
         if (_decibels(pcm) >= LOUD) == self.is_speaking:
-            self._for = 0.0
+            self._contrary = 0.0
             return None
-        self._for += seconds
-        if self._for < (ENDS_AFTER if self.is_speaking else BEGINS_AFTER):
+        self._contrary += seconds
+        if self._contrary < (ENDS_AFTER if self.is_speaking else BEGINS_AFTER):
             return None
-        return self._turn()
+        return self._toggle()
 
     def end(self) -> bool | None:
-        """The microphone is gone: False where that ends speech."""
-        return self._turn() if self.is_speaking else None
+        """Handle the end of the microphone: return False if that ends speech, else None."""
+        return self._toggle() if self.is_speaking else None
 
-    def _turn(self) -> bool:
-        self.is_speaking, self._for = not self.is_speaking, 0.0
+    def _toggle(self) -> bool:
+        self.is_speaking, self._contrary = not self.is_speaking, 0.0
         return self.is_speaking
 
 
 def _decibels(pcm: bytes) -> float:
-    import numpy as np  # noqa: PLC0415 (the media's, imported when first used)
+    import numpy as np  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
     samples = np.frombuffer(pcm, "<i2").astype(np.float32)
     power = float(np.mean(samples * samples)) if samples.size else 0.0

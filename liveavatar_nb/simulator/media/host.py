@@ -1,4 +1,4 @@
-"""Who lends the sessions their rooms: a LiveKit server that was named, one of the simulator's own, or nobody."""
+"""The provider of rooms for sessions: a given LiveKit server, the simulator's own, or none."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .tokens import Room, token
 if TYPE_CHECKING:
     from livekit.api import LiveKitAPI
 
-AVATAR: Final = "heygen"  # its identity in the rooms that are lent
+AVATAR: Final = "heygen"  # the avatar's identity in a room
 CLIENT: Final = "client"
-CALL_LIMIT: Final = 5.0  # seconds for one call of the server's room service
-EMPTY_SECONDS: Final = 300  # until a room that nobody joined goes away, should it not be removed
-LEFT_SECONDS: Final = 20  # the same for a room that everybody left
+CALL_LIMIT: Final = 5.0  # seconds for one call of the server's API
+EMPTY_SECONDS: Final = 300  # until the server closes a room that nobody joined, if nobody deletes it first
+LEFT_SECONDS: Final = 20  # the same for a room that everybody has left
 PACKAGES: Final = {"livekit.rtc": "livekit", "PIL": "pillow", "resvg_py": "resvg-py"}
 DRAWN: Final = "drawn in the page"
 
@@ -30,19 +30,21 @@ DRAWN: Final = "drawn in the page"
 class Host:
     """The rooms of one simulator.
 
-    Parameters
-    ----------
-    wanted: the option `livekit`.
-    warn: told why sessions have no room although one was wanted.
+    Args:
+        wanted: The option `livekit`.
+        warn: Called with the reason if a session gets no room although the option asks for one.
+
+    Attributes:
+        can_join: Whether avatars can join rooms at all.
     """
 
     def __init__(self, wanted: Literal["auto"] | LiveKit | None, warn: Callable[[str], None]) -> None:
         self._wanted, self._warn = wanted, warn
         self._server: Server | None = None
         self._why_not: str | None = None
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         if wanted is None:
-            self._why_not = "livekit was not asked for"
+            self._why_not = "the option livekit is not set"
         elif missing := _missing():
             self._why_not = f'{" and ".join(missing)} not installed: pip install "liveavatar-nb[media]"'
         self.can_join: Final = self._why_not is None
@@ -51,60 +53,70 @@ class Host:
                 self._server = Server(program)
             elif os.environ.get("LIVEKIT_URL"):
                 self._why_not = (
-                    "LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET together name no server, and there is no "
+                    "LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are not all set and valid, and there is no "
                     f"{PROGRAM} on the PATH"
                 )
             else:
                 self._why_not = f"no {PROGRAM} on the PATH"
 
     @property
-    def words(self) -> str:
-        """Where avatars are seen and heard."""
+    def description(self) -> str:
+        """Where avatars are seen and heard, in words."""
         if self._why_not is not None:
             return f"{DRAWN}: {self._why_not}"
         if self._server is not None and not self._server.is_running:
-            return f"LiveKit, by {self._server.program} from the first session on"
+            return f"LiveKit, by {self._server.program}, started with the first session"
         return f"LiveKit on {self._livekit.url}"
 
     async def load(self) -> None:
-        """Imports what rooms need, off the loop: later it is there at once."""
+        """Import the packages that rooms need, off the event loop, so that later imports are instant."""
         if self.can_join:
             for name in (*PACKAGES, "livekit.api", "numpy"):
                 await asyncio.to_thread(importlib.import_module, name)
 
-    async def lend(self, name: str) -> bool:
-        """Whether there is a room of this name now; where not, the warnings say why."""
+    async def create_room(self, name: str) -> bool:
+        """Create a room; return False if that is not possible, and warn why."""
         if self._why_not is not None:
             if self._wanted is not None:
-                self._tell(self.words)
+                self._warn_once(self.description)
             return False
         try:
-            await self.ready()
+            await self.ensure_running()
             await self._create(name)
-        except ServerFailed as failed:
-            self._tell(f"{DRAWN}: {failed}")
+        except ServerFailed as error:
+            self._warn_once(f"{DRAWN}: {error}")
             return False
         return True
 
     def room(self, name: str, *, identity: str, seconds: float) -> Room:
-        """What somebody joins a room with, for so long."""
+        """Return a room with a token for one participant.
+
+        Args:
+            name: The room's name.
+            identity: The participant's identity.
+            seconds: How long the token is valid.
+        """
         return Room(self._livekit.url, name, token(self._livekit, name, identity, seconds))
 
-    async def ready(self) -> None:
-        """Has a server of the simulator's own run again where it died; raises `ServerFailed`."""
+    async def ensure_running(self) -> None:
+        """Start the simulator's own server if it is not running.
+
+        Raises:
+            ServerFailed: It did not start.
+        """
         if self._server is not None:
-            await self._server.ready()
+            await self._server.ensure_running()
 
-    async def remove(self, name: str) -> None:
-        """Removes a room with everybody in it."""
-        from livekit.api import DeleteRoomRequest  # noqa: PLC0415 (the media's, imported when first used)
+    async def delete_room(self, name: str) -> None:
+        """Delete a room, which disconnects everybody in it."""
+        from livekit.api import DeleteRoomRequest  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
-        # nobody can be told any more; one that stays empty goes away by itself
+        # on failure there is nothing left to do: the server closes empty rooms itself
         with contextlib.suppress(ServerFailed):
-            await self._ask(lambda api: api.room.delete_room(DeleteRoomRequest(room=name)))
+            await self._call(lambda api: api.room.delete_room(DeleteRoomRequest(room=name)))
 
     async def aclose(self) -> None:
-        """Ends the server of the simulator's own."""
+        """End the simulator's own server."""
         if self._server is not None:
             await self._server.aclose()
 
@@ -112,26 +124,30 @@ class Host:
         from livekit.api import CreateRoomRequest  # noqa: PLC0415 (as above)
 
         request = CreateRoomRequest(name=name, empty_timeout=EMPTY_SECONDS, departure_timeout=LEFT_SECONDS)
-        await self._ask(lambda api: api.room.create_room(request))
+        await self._call(lambda api: api.room.create_room(request))
 
-    async def _ask(self, question: Callable[[LiveKitAPI], Awaitable[object]]) -> None:
-        """One call of the server's room service; raises `ServerFailed`."""
+    async def _call(self, request: Callable[[LiveKitAPI], Awaitable[object]]) -> None:
+        """Make one call of the server's API.
+
+        Raises:
+            ServerFailed: The server refused it or did not answer.
+        """
         import aiohttp  # noqa: PLC0415 (as above)
         from livekit.api import LiveKitAPI, TwirpError  # noqa: PLC0415 (as above)
 
         livekit, limit = self._livekit, aiohttp.ClientTimeout(total=CALL_LIMIT)
         try:
             async with LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret, timeout=limit) as api:
-                await question(api)
-        except TwirpError as refused:
-            raise ServerFailed(f"LiveKit on {livekit.url} refused it: {refused.code}, {refused.message}") from None
+                await request(api)
+        except TwirpError as error:
+            raise ServerFailed(f"LiveKit on {livekit.url} refused the call: {error.code}, {error.message}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            what = str(error) or f"no answer within {CALL_LIMIT:g} s"
-            raise ServerFailed(f"LiveKit on {livekit.url} does not answer: {what}") from None
+            reason = str(error) or f"no answer within {CALL_LIMIT:g} s"
+            raise ServerFailed(f"LiveKit on {livekit.url} does not answer: {reason}") from None
 
-    def _tell(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
             self._warn(text)
 
     @property
@@ -143,11 +159,11 @@ class Host:
 
 
 def _missing() -> list[str]:
-    return [package for module, package in PACKAGES.items() if not _is_there(module)]
+    return [package for module, package in PACKAGES.items() if not _is_installed(module)]
 
 
-def _is_there(module: str) -> bool:
+def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even what it is part of
+    except ModuleNotFoundError:  # its parent package is missing
         return False

@@ -1,6 +1,6 @@
-"""Runs a program, and ends it with whoever started this: at the end of standard input, or with this process.
+"""Run a program, and end it when standard input closes or this process ends.
 
-Started by its path, with nothing but the standard library: ``python -I keeper.py PROGRAM ARGUMENTS...``
+Run by its path, with the standard library only: ``python -I keeper.py PROGRAM ARGUMENTS...``
 """
 
 import ctypes
@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """In the program's process before it runs: where this keeper is killed, Linux kills the program."""
+    """Make Linux kill this process when its parent dies; runs in the program's process before the program."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -28,12 +28,12 @@ def main() -> None:
     def until_end_of_pipe() -> None:
         while os.read(0, 1024):
             pass
-        # SIGKILL: LiveKit's server hangs where SIGTERM comes right after it began to answer
+        # SIGKILL, because LiveKit's server hangs if SIGTERM comes right after it starts to answer
         program.kill()
 
     threading.Thread(target=until_end_of_pipe, daemon=True).start()
     code = program.wait()
-    # at once: the thread may wait for the pipe still
+    # not sys.exit: the thread may still be waiting for the pipe
     os._exit(code if code >= 0 else 128 - code)
 
 

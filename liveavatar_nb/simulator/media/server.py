@@ -1,4 +1,4 @@
-"""A LiveKit server of the simulator's own, on loopback, which ends with it whatever happens."""
+"""The simulator's own LiveKit server, on loopback; it ends with the simulator whatever happens."""
 
 from __future__ import annotations
 
@@ -18,22 +18,25 @@ from ..options import LiveKit
 
 PROGRAM: Final = "livekit-server"
 KEEPER: Final = Path(__file__).with_name("keeper.py")
-READY_LIMIT: Final = 15.0  # seconds until it must answer
+READY_LIMIT: Final = 15.0  # seconds within which it must answer
 PROBE_INTERVAL: Final = 0.03  # seconds
-END_LIMIT: Final = 3.0  # seconds that its keeper may take to end it
+END_LIMIT: Final = 3.0  # seconds its keeper may take to end it
 TAIL_BYTES: Final = 2_000
 
 
 class ServerFailed(Exception):
-    """The LiveKit server does not answer; the text says why."""
+    """Raised if the LiveKit server does not start or answer; the message says why."""
 
 
 class Server:
-    """A server with a key and secret of its own, started when first asked for.
+    """A LiveKit server with its own key and secret, started on first use.
 
-    Parameters
-    ----------
-    program: path of ``livekit-server``.
+    Args:
+        program: The path of ``livekit-server``.
+
+    Attributes:
+        program: As above.
+        address: The server's URL and credentials.
     """
 
     def __init__(self, program: str) -> None:
@@ -47,12 +50,14 @@ class Server:
 
     @property
     def is_running(self) -> bool:
+        """Whether its process is running."""
         return self._keeper is not None and self._keeper.poll() is None
 
-    async def ready(self) -> None:
-        """Returns when it answers; started anew, on the same port, where it has died.
+    async def ensure_running(self) -> None:
+        """Start the server if it is not running, and wait until it answers; its port stays the same.
 
-        Raises `ServerFailed`.
+        Raises:
+            ServerFailed: It did not start, or not in time.
         """
         async with self._starting:
             if self.is_running:
@@ -61,15 +66,15 @@ class Server:
                 self._keeper = self._start(log.fileno())
                 try:
                     async with asyncio.timeout(READY_LIMIT):
-                        await self._answers()
+                        await self._wait_for_answer()
                 except (TimeoutError, ServerFailed):
                     await self._end()
                     log.seek(0)
-                    told = log.read().decode(errors="replace")[-TAIL_BYTES:].strip()
-                    raise ServerFailed(f"{PROGRAM} did not start{f': {told}' if told else ''}") from None
+                    output = log.read().decode(errors="replace")[-TAIL_BYTES:].strip()
+                    raise ServerFailed(f"{PROGRAM} did not start{f': {output}' if output else ''}") from None
 
     async def aclose(self) -> None:
-        """Ends it, and waits until it is gone."""
+        """End the server and wait until it has exited."""
         async with self._starting:
             await self._end()
 
@@ -89,16 +94,16 @@ class Server:
         }
         return subprocess.Popen(
             [sys.executable, "-I", str(KEEPER), self.program],
-            # JSON is YAML, and an environment is not for everybody to read, as arguments are
+            # JSON is valid YAML; and unlike arguments, the environment cannot be read by other users
             env={**os.environ, "LIVEKIT_CONFIG": json.dumps(config)},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            # a Ctrl-C in the terminal is for the simulator, which says goodbye first
+            # Ctrl-C in the terminal must not reach it, since the simulator leaves the rooms first
             start_new_session=True,
         )
 
-    async def _answers(self) -> None:
+    async def _wait_for_answer(self) -> None:
         while True:
             assert self._keeper is not None
             if self._keeper.poll() is not None:
@@ -123,6 +128,6 @@ class Server:
 
 
 def _free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,1 +1,1 @@
-"""The REST side of the service, by subject, as the contract has it."""
+"""The REST API of the service, one module per subject of the contract."""

@@ -1,4 +1,4 @@
-"""The account's avatars and the public gallery."""
+"""Operations on the account's avatars and the public gallery."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from .calls import Answer, Call, Function
 
 
 def mine(call: Call) -> Answer:
-    call.key()
+    """List the account's own avatars."""
+    call.require_key()
     return 200, call.page([_json(call.service, avatar) for avatar in call.service.catalogue.mine])
 
 
 def public(call: Call) -> Answer:
+    """List the public gallery, which needs no key."""
     return 200, call.page([_json(call.service, avatar) for avatar in call.service.catalogue.public])
 
 
 def get(call: Call) -> Answer:
-    call.key()
-    return 200, _json(call.service, _found(call))
+    """Return one avatar."""
+    call.require_key()
+    return 200, _json(call.service, _find(call))
 
 
 def update(call: Call) -> Answer:
-    """What is absent or null stays as it is."""
-    call.key()
-    body = call.checked(rules.update_avatar)
-    avatar = _mine(call, "changed")
+    """Change one of the account's own avatars; absent and null fields stay as they are."""
+    call.require_key()
+    body = call.checked_body(rules.update_avatar)
+    avatar = _find_own(call, "changed")
     name, voice_id = body.get("name"), body.get("default_voice_id")
     if voice_id is not None:
         voice = call.service.voices.get(voice_id)
@@ -49,24 +52,24 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """Ends the sessions that run with it."""
-    call.key()
-    avatar = _mine(call, "deleted")
+    """Delete one of the account's own avatars, and end its sessions."""
+    call.require_key()
+    avatar = _find_own(call, "deleted")
     call.service.catalogue.delete(avatar)
-    call.service.account.avatar_deleted(avatar.id, call.service.now())
+    call.service.account.end_sessions_of(avatar.id, call.service.now())
     call.service.clock.poke()
     return 200, None
 
 
-def _found(call: Call) -> Avatar:
-    avatar = call.service.catalogue.get(call.place("avatar_id"))
+def _find(call: Call) -> Avatar:
+    avatar = call.service.catalogue.get(call.path_parameter("avatar_id"))
     if avatar is None:
         raise Refused(404, "There is no such avatar")
     return avatar
 
 
-def _mine(call: Call, done: str) -> Avatar:
-    avatar = _found(call)
+def _find_own(call: Call, done: str) -> Avatar:
+    avatar = _find(call)
     if not avatar.mine:
         raise Refused(403, f"{avatar.name} is a public avatar: only your own can be {done}")
     return avatar

@@ -1,4 +1,4 @@
-"""One call of an operation, with all that operations ask of it: who calls, the body, the query, the page."""
+"""A call of an operation, and how operations read it: credentials, body, query and page."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ from .validation import Invalid, Location, Record, ensure, parse, problem
 PAGE_SIZE: Final = 20
 LARGEST_PAGE: Final = 100
 WHOLE: Final = re.compile(r"-?[0-9]{1,100}")
-OLD_FIELDS: Final = {"video_quality": "the quality goes into video_settings"}
+OLD_FIELDS: Final = {"video_quality": "put the quality into video_settings"}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, read to its end."""
+    """A request with its complete body.
+
+    Attributes:
+        service: The service.
+        request: The request.
+        body: Its body.
+        received_at: When it arrived, in real seconds (``time.time()``).
+    """
 
     service: Service
     request: Request
@@ -29,6 +36,11 @@ class Call:
     received_at: float
 
     def json(self, *, required: bool) -> dict[str, Any]:
+        """Return the body, which must be a JSON object; empty if there is none and it is not required.
+
+        Raises:
+            Invalid: It is not a JSON object (422).
+        """
         if not self.body.strip() and not required:
             return {}
         value = parse(self.body)
@@ -36,59 +48,85 @@ class Call:
             raise Invalid([problem(("body",), "Input should be an object", "model_attributes_type")])
         return value
 
-    def key(self) -> None:
-        """Raises unless the account's key came with it."""
+    def require_key(self) -> None:
+        """Check that the request carries the account's API key.
+
+        Raises:
+            Refused: It does not (401).
+        """
         if not self._has_key():
-            raise Refused(401, "The API key is missing or wrong: it goes into the header X-API-KEY")
+            raise Refused(401, "The API key is missing or wrong: send it in the X-API-KEY header")
 
     def bearer(self) -> Session:
-        """The session whose token came with it."""
+        """Return the session that the bearer token belongs to.
+
+        Raises:
+            Refused: The token is missing or wrong (401).
+        """
         scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
         session = self.service.account.by_token(token.strip()) if scheme.lower() == "bearer" else None
         if session is None:
-            raise Refused(401, "The session token is missing or wrong: it goes into Authorization: Bearer")
+            raise Refused(401, "The session token is missing or wrong: send it as Authorization: Bearer")
         return session
 
     def session(self, record: Record) -> tuple[Session, dict[str, Any]]:
-        """The session that a bearer token, or the key with an id, points at; and the body."""
+        """Return the session and the body of a call made with a bearer token, or with the key and a session id.
+
+        Raises:
+            Refused: The credentials are missing or wrong, or there is no such session.
+            Invalid: The body breaks its rules (422).
+        """
         if self._has_key() and "authorization" not in self.request.headers:
-            body = self.checked(record, required=False)
+            body = self.checked_body(record, required=False)
             if not body.get("session_id"):
-                raise Refused(400, "session_id is needed where the API key is used")
+                raise Refused(400, "session_id is required with the API key")
             return self.service.account.find(body["session_id"]), body
         session = self.bearer()
-        body = self.checked(record, required=False)
+        body = self.checked_body(record, required=False)
         if (body.get("session_id") or session.id).lower() != session.id:
-            raise Refused(403, "The session token belongs to another session than session_id")
+            raise Refused(403, "The session token does not belong to the session in session_id")
         return session, body
 
-    def checked(self, record: Record, *, required: bool = True) -> dict[str, Any]:
-        """The body, which keeps to its record."""
+    def checked_body(self, record: Record, *, required: bool = True) -> dict[str, Any]:
+        """Return the body after checking it against its record.
+
+        Raises:
+            Invalid: The body breaks its rules (422).
+        """
         body = self.json(required=required)
         ensure(record, body, ("body",))
         self.note_unknown(record, body)
         return body
 
     def note_unknown(self, record: Record, body: dict[str, Any]) -> None:
+        """Warn about fields that the record does not know."""
         for name in record.unknown(body):
             self.service.warn(
                 f"{self.request.url.path}: unknown field {name[:64]!r}: {OLD_FIELDS.get(name, 'it is ignored')}"
             )
 
-    def place(self, name: str) -> str:
-        """A part of the path."""
+    def path_parameter(self, name: str) -> str:
+        """Return a parameter of the path."""
         return str(self.request.path_params[name])
 
     def choice(self, name: str, *choices: str, required: bool = False) -> str | None:
-        """A query parameter that takes a few words only."""
-        told = self.request.query_params.get(name)
-        if told in choices or (told is None and not required):
-            return told
+        """Return a query parameter that has a fixed set of values; None if it is absent.
+
+        Raises:
+            Invalid: It is none of the choices, or absent although required (422).
+        """
+        value = self.request.query_params.get(name)
+        if value in choices or (value is None and not required):
+            return value
         message = f"Input should be {' or '.join(map(repr, choices))}"
-        raise Invalid([problem(("query", name), message, "missing" if told is None else "enum")])
+        raise Invalid([problem(("query", name), message, "missing" if value is None else "enum")])
 
     def whole(self, name: str, *, low: int | None = None, high: int | None = None) -> int | None:
-        """A query parameter that is a whole number."""
+        """Return a query parameter that is a whole number; None if it is absent.
+
+        Raises:
+            Invalid: It is not a whole number from `low` to `high` (422).
+        """
         text = self.request.query_params.get(name)
         if text is None:
             return None
@@ -103,7 +141,11 @@ class Call:
         return number
 
     def page(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The page of them that is asked for."""
+        """Return the requested page of a list.
+
+        Raises:
+            Invalid: ``page`` or ``page_size`` is not valid (422).
+        """
         page = self.whole("page", low=1) or 1
         size = self.whole("page_size", low=1, high=LARGEST_PAGE) or PAGE_SIZE
         first = (page - 1) * size

@@ -1,4 +1,4 @@
-"""Contexts, and the embeds that show an avatar with one of them on a page."""
+"""Operations on contexts, and on embeds, which show an avatar with a context on a page."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ from .calls import Answer, Call, Function
 
 
 def contexts(call: Call) -> Answer:
-    call.key()
+    """List the contexts."""
+    call.require_key()
     return 200, call.page([_item(context) for context in call.service.contexts])
 
 
 def create(call: Call) -> Answer:
-    call.key()
-    body = call.checked(rules.context)
+    """Create a context."""
+    call.require_key()
+    body = call.checked_body(rules.context)
     now = call.service.now()
     context = Context(id=str(uuid.uuid4()), created_at=now, updated_at=now, **_fields(body))
     return 200, _detail(call.service.contexts.keep(context))
 
 
 def get(call: Call) -> Answer:
-    call.key()
-    return 200, _detail(call.service.contexts.find(call.place("context_id")))
+    """Return one context."""
+    call.require_key()
+    return 200, _detail(call.service.contexts.find(call.path_parameter("context_id")))
 
 
 def update(call: Call) -> Answer:
-    """Takes the whole of it; links that are absent stay as they are, null takes them away."""
-    call.key()
-    body = call.checked(rules.context)
-    context = call.service.contexts.find(call.place("context_id"))
+    """Replace a context; absent links stay as they are, and null removes them."""
+    call.require_key()
+    body = call.checked_body(rules.context)
+    context = call.service.contexts.find(call.path_parameter("context_id"))
     fields = _fields(body)
     if "links" not in body:
         del fields["links"]
@@ -44,14 +47,16 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    call.key()
-    call.service.contexts.delete(call.place("context_id"))
+    """Delete a context."""
+    call.require_key()
+    call.service.contexts.delete(call.path_parameter("context_id"))
     return 200, None
 
 
 def embed(call: Call) -> Answer:
-    call.key()
-    body = call.checked(rules.embed)
+    """Create an embed."""
+    call.require_key()
+    body = call.checked_body(rules.embed)
     if call.service.catalogue.get(body["avatar_id"]) is None:
         raise Refused(404, f"avatar_id: there is no avatar {body['avatar_id']}")
     call.service.contexts.find(body["context_id"], field="context_id")

@@ -1,4 +1,4 @@
-"""One path of the contract: reads the body, counts, lets faults happen, and wraps what the operation answers."""
+"""One path of the contract: reads the body, applies rate limit and faults, and wraps the operation's answer."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..account.ledger import Refused
 from ..faults import REST_KINDS, Fault
-from ..service import Service, masked
+from ..service import Service, mask
 from .answers import answer, failure
 from .calls import Call, Function
-from .damage import damaged
+from .damage import damage
 from .operations import Operation
 from .validation import Invalid, parse
 
 SUCCESS: Final = 1000
 NO_CONTENT: Final = 204
 TEMPORARY_REDIRECT: Final = 307
-LARGEST_NOTED: Final = 64 * 1024  # bytes of a body that is kept
+LARGEST_NOTED: Final = 64 * 1024  # bytes; larger bodies are not kept
 
-# the loop holds its tasks weakly
-_under_way: Final[set[asyncio.Task[None]]] = set()
+# strong references, because the event loop holds tasks only weakly
+_late_calls: Final[set[asyncio.Task[None]]] = set()
 
 
 class Endpoint:
-    """An ASGI application for one path and all of its methods."""
+    """The ASGI application for one path with all its methods."""
 
     def __init__(self, methods: Mapping[str, tuple[Operation, Function]]) -> None:
         self._methods = methods
@@ -51,39 +51,39 @@ async def _respond(operation: Operation, function: Function, request: Request) -
     received_at = time.time()
     service: Service = request.app.state.service
     body = await request.body()
-    note_body(request, body)
-    if headers := service.rate_limit.exceeded(_credential(request), operation.id):
-        return failure(429, "Too many requests: Retry-After says when to go on", headers=headers)
+    record_body(request, body)
+    if headers := service.rate_limit.count(_credential(request), operation.id):
+        return failure(429, "Too many requests: wait for the seconds in Retry-After", headers=headers)
     names = {operation.id, operation.name, "any"}
     if delay := service.faults.take(names, "delay"):
         await asyncio.sleep(delay.parameters["seconds"])
     fault = service.faults.take(names, *(kind for kind in REST_KINDS if kind != "delay"))
     client = request.scope["client"]
-    if fault and (response := _unapplied(fault, service, client)):
+    if fault and (response := _answer_unapplied(fault, service, client)):
         return response
     call = Call(service, request, body, received_at)
     if fault and fault.kind == "late":
         task = asyncio.create_task(_apply_late(operation, function, call, fault.parameters["seconds"]))
-        _under_way.add(task)
-        task.add_done_callback(_under_way.discard)
-        return _failed(fault) if "status" in fault.parameters else _cut(service, client)
-    response = await _applied(function, call)
+        _late_calls.add(task)
+        task.add_done_callback(_late_calls.discard)
+        return _error_answer(fault) if "status" in fault.parameters else _cut_answer(service, client)
+    response = await _apply(function, call)
     if fault is None:
         return response
     if fault.kind == "drop_after":
         service.cut(client)
         return response
-    return damaged(fault, response, service.transports[client])
+    return damage(fault, response, service.transports[client])
 
 
 def _credential(request: Request) -> str:
     return request.headers.get("authorization") or request.headers.get("x-api-key", "")
 
 
-async def _applied(function: Function, call: Call) -> Response:
+async def _apply(function: Function, call: Call) -> Response:
     try:
-        told = function(call)
-        status, data = await told if isinstance(told, Awaitable) else told
+        result = function(call)
+        status, data = await result if isinstance(result, Awaitable) else result
     except Refused as refused:
         return failure(refused.status, refused.message, refused.code)
     except Invalid as invalid:
@@ -94,44 +94,44 @@ async def _applied(function: Function, call: Call) -> Response:
 
 
 async def _apply_late(operation: Operation, function: Function, call: Call, seconds: float) -> None:
-    """Applies a call of which nobody hears any more."""
+    """Apply a call after the caller has been cut off."""
     await asyncio.sleep(seconds)
     if operation.name == "start":
         with contextlib.suppress(Refused):
             session = call.bearer()
             if session.started_at is None:
-                # it was on its way when the stop came, which found nothing that ran
+                # as if it had been on its way when a stop found nothing running
                 session.ended_at = session.end_reason = None
-    await _applied(function, call)
+    await _apply(function, call)
 
 
-def _unapplied(fault: Fault, service: Service, client: tuple[str, int]) -> Response | None:
-    """The answer of a fault that keeps the call from being applied."""
-    told = fault.parameters
+def _answer_unapplied(fault: Fault, service: Service, client: tuple[str, int]) -> Response | None:
+    """Return the answer if the fault keeps the call from being applied."""
     if fault.kind == "redirect":
-        return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": told["location"]})
+        return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": fault.parameters["location"]})
     if fault.kind == "drop_before":
-        return _cut(service, client)
-    return _failed(fault) if fault.kind == "status" else None
+        return _cut_answer(service, client)
+    return _error_answer(fault) if fault.kind == "status" else None
 
 
-def _cut(service: Service, client: tuple[str, int]) -> Response:
+def _cut_answer(service: Service, client: tuple[str, int]) -> Response:
     service.cut(client)
     return failure(500, "The connection was cut")
 
 
-def _failed(fault: Fault) -> Response:
-    told = fault.parameters
-    status, headers = told.get("status", 500), told.get("headers")
-    if "body" in told:
-        return Response(told["body"], status, headers, media_type=told.get("content_type", "text/html"))
-    return failure(status, told.get("message", "A fault was switched on"), told.get("code"), headers)
+def _error_answer(fault: Fault) -> Response:
+    parameters = fault.parameters
+    status, headers = parameters.get("status", 500), parameters.get("headers")
+    if "body" in parameters:
+        media_type = parameters.get("content_type", "text/html")
+        return Response(parameters["body"], status, headers, media_type=media_type)
+    return failure(status, parameters.get("message", "A fault was switched on"), parameters.get("code"), headers)
 
 
-def note_body(request: Request, body: bytes) -> None:
-    """Keeps the body beside what the gate noted of this request, without its secrets."""
+def record_body(request: Request, body: bytes) -> None:
+    """Add the body, with secrets masked, to the gate's record of this request."""
     if 0 < len(body) <= LARGEST_NOTED:
         try:
-            request.state.noted["body"] = masked(parse(body))
+            request.state.entry["body"] = mask(parse(body))
         except Invalid:
-            request.state.noted["body"] = None
+            request.state.entry["body"] = None

@@ -1,4 +1,4 @@
-"""What is remembered of sessions that ended."""
+"""Operations on memories of sessions that have ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ PREVIEW_CHARACTERS: Final = 120
 
 
 def memories(call: Call) -> Answer:
-    call.key()
+    """List the memories."""
+    call.require_key()
     call.choice("type", MEMORY_TYPE)
     return 200, call.page(
         [
@@ -32,8 +33,9 @@ def memories(call: Call) -> Answer:
 
 
 def create(call: Call) -> Answer:
-    call.key()
-    body = call.checked(rules.memory)
+    """Create a memory of a session that has ended."""
+    call.require_key()
+    body = call.checked_body(rules.memory)
     now = call.service.now()
     session = call.service.account.get(body["session_id"])
     if session is None:
@@ -51,8 +53,9 @@ def create(call: Call) -> Answer:
 
 
 def get(call: Call) -> Answer:
-    call.key()
-    memory = call.service.memories.find(call.place("memory_id"))
+    """Return one memory."""
+    call.require_key()
+    memory = call.service.memories.find(call.path_parameter("memory_id"))
     episode = {
         "session_id": memory.session_id,
         "sequence_num": 1,
@@ -69,15 +72,16 @@ def get(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    call.key()
-    call.service.memories.delete(call.place("memory_id"))
+    """Delete a memory."""
+    call.require_key()
+    call.service.memories.delete(call.path_parameter("memory_id"))
     return 204, None
 
 
 def _content(session: Session) -> str | None:
-    """The visitor's own words: no language model runs here that could sum them up."""
-    asked = [line.text for line in session.transcript if line.role == "user"]
-    return f"The visitor said: {' '.join(asked)}" if asked else None
+    """Return the user's own words, since there is no language model to summarize them."""
+    texts = [line.text for line in session.transcript if line.role == "user"]
+    return f"The visitor said: {' '.join(texts)}" if texts else None
 
 
 def _moments(memory: Memory) -> dict[str, Any]:

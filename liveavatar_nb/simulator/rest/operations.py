@@ -1,4 +1,4 @@
-"""The contract's operations: method, path, and the short name that a fault may call them by."""
+"""The contract's operations: method, path, and the short name by which a fault can refer to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation; several of one resource may share a short name."""
+    """One operation; those of one resource share a short name."""
 
     method: str
     path: str
@@ -16,7 +16,7 @@ class Operation:
 
     @property
     def id(self) -> str:
-        """The contract's operationId."""
+        """Its operationId in the contract."""
         path = self.path.strip("/").replace("/", "_").replace("-", "_")
         return f"{self.method.lower()}_{path.replace('{', '').replace('}', '')}"
 

@@ -1,4 +1,4 @@
-"""How often a credential may call an endpoint: so many times in each second, as the service counts."""
+"""The rate limit: how often per second a credential may call an endpoint."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ WINDOW_SECONDS: Final = 1
 
 
 class RateLimit:
-    """Counts in fixed windows of one real second; None is no limit."""
+    """A counter of requests in fixed windows of one real second, like the service's.
 
-    def __init__(self, most: int | None) -> None:
-        self._most = most
+    Args:
+        limit: The most requests per window; None for no limit.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
         self._window = 0
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def exceeded(self, credential: str, endpoint: str) -> dict[str, str] | None:
-        """Counts one request; the headers of a 429 where it is one too many."""
-        if self._most is None:
+    def count(self, credential: str, endpoint: str) -> dict[str, str] | None:
+        """Count a request; return the headers of a 429 if it is over the limit."""
+        if self._limit is None:
             return None
         if (window := int(time.time() / WINDOW_SECONDS)) != self._window:
             self._window = window
             self._counts.clear()
         self._counts[credential, endpoint] += 1
-        if self._counts[credential, endpoint] <= self._most:
+        if self._counts[credential, endpoint] <= self._limit:
             return None
         return {"Retry-After": str(WINDOW_SECONDS), "X-RateLimit-Reset": str((window + 1) * WINDOW_SECONDS)}

@@ -22,10 +22,10 @@ FUNCTIONS: Final[dict[str, Function]] = {
 
 
 def routes() -> list[Route]:
+    """Return the routes of all operations."""
     paths = dict.fromkeys(operation.path for operation in OPERATIONS)
     endpoints = {
-        path: Endpoint({one.method: (one, FUNCTIONS[one.id]) for one in OPERATIONS if one.path == path})
-        for path in paths
+        path: Endpoint({o.method: (o, FUNCTIONS[o.id]) for o in OPERATIONS if o.path == path}) for path in paths
     }
-    # without a parameter first: the public gallery is no avatar of the name "public"
+    # paths without parameters first, so that "public" is not taken for an avatar's id
     return [Route(path, endpoints[path]) for path in sorted(paths, key=lambda path: "{" in path)]

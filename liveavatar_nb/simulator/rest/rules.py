@@ -1,4 +1,4 @@
-"""What the service accepts in each body: the simulator's own reading of the contract, on purpose shared with nobody."""
+"""What the service accepts in each body: the simulator's own reading of the contract, deliberately not shared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions: started, kept alive, stopped, looked up."""
+"""Operations on sessions: start, keep alive, stop and look up."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from .tokens import token
 
 
 async def start(call: Call) -> Answer:
+    """Start the session of the bearer token."""
     session = call.bearer()
-    if call.body.strip():  # an old habit: the contract has no body here
+    if call.body.strip():  # some clients send one, although the contract has none here
         body = call.json(required=False)
         if body.get("session_id", session.id) != session.id:
-            raise Refused(400, "The session token belongs to another session than session_id")
+            raise Refused(400, "The session token does not belong to the session in session_id")
     service = call.service
-    why = _unfit(service, session)
-    refusal = Refused(500, "The session could not be started") if why else None
+    problem = _check_own_room(service, session)
+    refusal = Refused(500, "The session could not be started") if problem else None
     try:
         service.account.start(session, service.now(), call.received_at, refusal)
     except Refused as refused:
         if refused is refusal:
-            # as the service does: the answer does not say what is wrong
-            service.warn(f"the start call answered 500: {why}")
+            # like the service, the answer does not say what is wrong, but the warning does
+            service.warn(f"the start call answered 500: {problem}")
         raise
     stage = service.stages[session.id] = Stage(service, session)
     url, token = await stage.open()
@@ -45,6 +46,7 @@ async def start(call: Call) -> Answer:
 
 
 def stop(call: Call) -> Answer:
+    """Stop a session."""
     session, body = call.session(rules.stop)
     call.service.account.stop(session, body.get("reason", "UNKNOWN"), call.service.now(), call.received_at)
     call.service.clock.poke()
@@ -52,6 +54,7 @@ def stop(call: Call) -> Answer:
 
 
 def keep_alive(call: Call) -> Answer:
+    """Put off a session's idle timeout."""
     session, _ = call.session(rules.keep_alive)
     call.service.account.keep_alive(session, call.service.now())
     call.service.clock.poke()
@@ -59,61 +62,67 @@ def keep_alive(call: Call) -> Answer:
 
 
 def sessions(call: Call) -> Answer:
-    call.key()
+    """List the sessions that are running, or those that have ended; newest first."""
+    call.require_key()
     kind = call.choice("type", "active", "historic", required=True)
     now = call.service.now()
     found = [
-        one
-        for one in reversed(call.service.account.sessions())
-        if (one.running if kind == "active" else one.started_at is not None and one.ended_at is not None)
+        s
+        for s in reversed(call.service.account.sessions())
+        if (s.running if kind == "active" else s.started_at is not None and s.ended_at is not None)
     ]
     for name in ("avatar_id", "context_id"):
         if (wanted := call.request.query_params.get(name)) is not None:
-            found = [one for one in found if getattr(one, name) == wanted]
+            found = [s for s in found if getattr(s, name) == wanted]
     if call.request.query_params.get("embed_id") is not None:
-        found = []  # no session of the simulator comes from an embed
-    return 200, call.page([_session(one, now) for one in found])
+        found = []  # the simulator has no sessions from embeds
+    return 200, call.page([_session(s, now) for s in found])
 
 
 def session(call: Call) -> Answer:
-    call.key()
+    """Return one session."""
+    call.require_key()
     now = call.service.now()
-    return 200, _session(call.service.account.find(call.place("session_id")), now)
+    return 200, _session(call.service.account.find(call.path_parameter("session_id")), now)
 
 
 def transcript(call: Call) -> Answer:
-    """Timestamps are whole seconds: since the epoch, and since the start. Both ends of the span are part of it."""
-    call.key()
+    """Return a session's transcript between two timestamps, both included.
+
+    Timestamps are in whole seconds: absolute ones since the epoch, relative ones since the session's start.
+    """
+    call.require_key()
     call.service.now()
-    found = call.service.account.find(call.place("session_id"))
+    found = call.service.account.find(call.path_parameter("session_id"))
     first, last = call.whole("start_timestamp"), call.whole("end_timestamp")
     lines = [_line(found, line) for line in found.transcript]
-    told = [
+    selected = [
         line
         for line in lines
         if (first is None or line["absolute_timestamp"] >= first)
         and (last is None or line["absolute_timestamp"] <= last)
     ]
-    # where to go on asking; of a session that is over nothing more is to come
-    following = told[-1]["absolute_timestamp"] + 1 if found.running and told else None
-    return 200, {"session_active": found.running, "next_timestamp": following, "transcript_data": told}
+    # where to continue; None once the session has ended, because nothing more will come
+    following = selected[-1]["absolute_timestamp"] + 1 if found.running and selected else None
+    return 200, {"session_active": found.running, "next_timestamp": following, "transcript_data": selected}
 
 
 def delete_events(call: Call) -> Answer:
-    call.key()
+    """Delete the transcript of a session that has ended."""
+    call.require_key()
     call.service.now()
-    found = call.service.account.find(call.place("session_id"))
+    found = call.service.account.find(call.path_parameter("session_id"))
     if found.ended_at is None:
         raise Refused(400, "The session has not ended: its events can be deleted afterwards")
     found.transcript.clear()
     return 200, None
 
 
-def _unfit(service: Service, session: Session) -> str | None:
-    """Why the avatar could not play in the account's own room."""
+def _check_own_room(service: Service, session: Session) -> str | None:
+    """Return why the avatar could not use the account's own room; None if it could."""
     room = session.own_room
     if room is None or (not service.host.can_join and claims(room.token) is None):
-        return None  # it will not be joined, and what is no JWT tells nothing
+        return None  # nobody will join it, and only a JWT can be checked
     return lacking(room)
 
 

@@ -1,4 +1,4 @@
-"""The account's credits, secrets and language models; and the languages, which everybody may know."""
+"""Operations on the account's credits, secrets and language models, and the public list of languages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from .calls import Answer, Call, Function
 
 
 def languages(call: Call) -> Answer:
+    """List the languages; needs no key."""
     return 200, [{"language": name, "code": code} for code, name in LANGUAGES.items()]
 
 
 def credit_balance(call: Call) -> Answer:
-    call.key()
+    """Return the credits left."""
+    call.require_key()
     return 200, {"credits_left": shown(call.service.account.credits_left(call.service.now()))}
 
 
 def secrets(call: Call) -> Answer:
-    call.key()
+    """List the secrets, without their values."""
+    call.require_key()
     return 200, [
         {
             "id": secret.id,
@@ -37,8 +40,9 @@ def secrets(call: Call) -> Answer:
 
 
 def create_secret(call: Call) -> Answer:
-    call.key()
-    body = call.checked(rules.secret)
+    """Create a secret; its value is not stored."""
+    call.require_key()
+    body = call.checked_body(rules.secret)
     secret = Secret(
         id=str(uuid.uuid4()), name=body["secret_name"], type=body["secret_type"], created_at=call.service.now()
     )
@@ -47,19 +51,22 @@ def create_secret(call: Call) -> Answer:
 
 
 def delete_secret(call: Call) -> Answer:
-    call.key()
-    call.service.secrets.delete(call.place("secret_id"))
+    """Delete a secret."""
+    call.require_key()
+    call.service.secrets.delete(call.path_parameter("secret_id"))
     return 200, None
 
 
 def llm_configurations(call: Call) -> Answer:
-    call.key()
+    """List the language models."""
+    call.require_key()
     return 200, [_item(config) for config in call.service.llm_configurations]
 
 
 def create_llm_configuration(call: Call) -> Answer:
-    call.key()
-    body = call.checked(rules.llm_configuration)
+    """Create a language model."""
+    call.require_key()
+    body = call.checked_body(rules.llm_configuration)
     now = call.service.now()
     config = LlmConfiguration(
         id=str(uuid.uuid4()),
@@ -74,15 +81,16 @@ def create_llm_configuration(call: Call) -> Answer:
 
 
 def get_llm_configuration(call: Call) -> Answer:
-    call.key()
-    return 200, _detail(call.service.llm_configurations.find(call.place("config_id")))
+    """Return one language model."""
+    call.require_key()
+    return 200, _detail(call.service.llm_configurations.find(call.path_parameter("config_id")))
 
 
 def update_llm_configuration(call: Call) -> Answer:
-    """What is absent stays as it is, and so does what is null, except the base URL: null takes that away."""
-    call.key()
-    body = call.checked(rules.llm_configuration_patch)
-    config = call.service.llm_configurations.find(call.place("config_id"))
+    """Change a language model; absent and null fields stay as they are, but a null base URL removes it."""
+    call.require_key()
+    body = call.checked_body(rules.llm_configuration_patch)
+    config = call.service.llm_configurations.find(call.path_parameter("config_id"))
     if (secret_id := body.get("secret_id")) is not None:
         body["secret_id"] = call.service.secrets.find(secret_id, field="secret_id").id
     changes = {name: body[name] for name in ("display_name", "model_name", "secret_id") if body.get(name) is not None}
@@ -93,8 +101,9 @@ def update_llm_configuration(call: Call) -> Answer:
 
 
 def delete_llm_configuration(call: Call) -> Answer:
-    call.key()
-    call.service.llm_configurations.delete(call.place("config_id"))
+    """Delete a language model."""
+    call.require_key()
+    call.service.llm_configurations.delete(call.path_parameter("config_id"))
     return 200, None
 
 

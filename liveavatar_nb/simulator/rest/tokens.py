@@ -1,4 +1,4 @@
-"""The token of a session to come: what it is made of is looked at here, once and for all."""
+"""The operation that creates a session token; all its settings are checked here, and not again at the start."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from .validation import Invalid, Record, ensure, problem
 
 
 def token(call: Call) -> Answer:
-    call.key()
+    """Create a session and its token."""
+    call.require_key()
     body = call.json(required=True)
-    mode, record = _mode(call, body)
+    mode, record = _choose_mode(call, body)
     ensure(record, body, ("body",))
     call.note_unknown(record, body)
-    avatar = _avatar(call.service, body)
+    avatar = _find_avatar(call.service, body)
     persona = body["avatar_persona"] if mode == "FULL" else {}
     context = None
     if mode == "FULL":
-        context = _conversation(call.service, avatar, body)
+        context = _find_context(call.service, avatar, body)
     else:
-        _agents(call.service, body)
+        _check_agents(call.service, body)
     video = body.get("video_settings") or {}
     duration = body.get("max_session_duration")
     session = call.service.account.create(
@@ -47,16 +48,16 @@ def token(call: Call) -> Answer:
     return 200, {"session_id": session.id, "session_token": session.token}
 
 
-def _mode(call: Call, body: dict[str, Any]) -> tuple[Mode, Record]:
+def _choose_mode(call: Call, body: dict[str, Any]) -> tuple[Mode, Record]:
     if body.get("mode") == "CUSTOM":
-        call.service.warn("mode CUSTOM is the old name of LITE")
+        call.service.warn("mode CUSTOM is the old name for LITE")
         body["mode"] = "LITE"
     if body.get("mode", "FULL" if "avatar_persona" in body else "LITE") == "LITE":
         return "LITE", rules.lite_token
     return "FULL", rules.full_token
 
 
-def _avatar(service: Service, body: dict[str, Any]) -> Avatar:
+def _find_avatar(service: Service, body: dict[str, Any]) -> Avatar:
     avatar = service.catalogue.get(body["avatar_id"])
     if avatar is None:
         raise Refused(404, f"avatar_id: there is no avatar {body['avatar_id']}")
@@ -67,8 +68,8 @@ def _avatar(service: Service, body: dict[str, Any]) -> Avatar:
     return avatar
 
 
-def _conversation(service: Service, avatar: Avatar, body: dict[str, Any]) -> Context | None:
-    """The context of a FULL session, with all else that it names looked up."""
+def _find_context(service: Service, avatar: Avatar, body: dict[str, Any]) -> Context | None:
+    """Return the context of a FULL session, after checking the other ids in the body."""
     persona, memory = body["avatar_persona"], body.get("memory") or {}
     if (voice_id := persona.get("voice_id")) and service.voices.get(voice_id) is None:
         raise Refused(404, f"avatar_persona.voice_id: there is no voice {voice_id}")
@@ -79,9 +80,9 @@ def _conversation(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
     if memory_id := memory.get("session_memory_id"):
         service.memories.find(memory_id, field="memory.session_memory_id")
     if avatar.voice_id is None and not voice_id:
-        service.warn(f"{avatar.name} is an {avatar.type} avatar without a voice of its own: give voice_id")
+        service.warn(f"{avatar.name} is an {avatar.type} avatar and has no voice: pass voice_id")
     if not (context_id := persona.get("context_id")):
-        service.warn("FULL without context_id: there will be video, but never an answer")
+        service.warn("FULL without context_id: the avatar is seen, but never answers")
         return None
     context = service.contexts.find(context_id, field="avatar_persona.context_id")
     given = body.get("dynamic_variables") or {}
@@ -98,11 +99,11 @@ def _conversation(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
 
 
 def _persona(service: Service, avatar: Avatar, context: Context | None, mode: Mode, body: dict[str, Any]) -> Persona:
-    """Who converses; the agent of another vendor does so by a prompt that nobody here knows."""
-    told = body["avatar_persona"] if mode == "FULL" else {}
-    voice = service.voices.get(told.get("voice_id") or avatar.voice_id)
+    """Return the avatar's role; for another vendor's agent the prompt is not known here."""
+    settings = body["avatar_persona"] if mode == "FULL" else {}
+    voice = service.voices.get(settings.get("voice_id") or avatar.voice_id)
     persona = Persona(
-        language=told.get("language", "en"),
+        language=settings.get("language", "en"),
         gender=voice.gender if voice else "",
         push_to_talk=body.get("interactivity_type") == "PUSH_TO_TALK",
     )
@@ -112,17 +113,17 @@ def _persona(service: Service, avatar: Avatar, context: Context | None, mode: Mo
 
 
 def _own_room(body: dict[str, Any]) -> Room | None:
-    told = body.get("livekit_config")
-    return Room(told["livekit_url"], told["livekit_room"], told["livekit_client_token"]) if told else None
+    config = body.get("livekit_config")
+    return Room(config["livekit_url"], config["livekit_room"], config["livekit_client_token"]) if config else None
 
 
 def _is_agent(mode: Mode, body: dict[str, Any]) -> bool:
-    """Whether ElevenLabs' agent leads the conversation: it has no WebSocket, and speaks the events of FULL."""
+    """Return whether ElevenLabs' agent leads the conversation, without a WebSocket and with the events of FULL."""
     return mode == "LITE" and body.get("elevenlabs_agent_config") is not None
 
 
-def _agents(service: Service, body: dict[str, Any]) -> None:
-    """Looks up what the agents of other vendors name."""
+def _check_agents(service: Service, body: dict[str, Any]) -> None:
+    """Check the ids in the configurations of other vendors' agents."""
     for name in ("elevenlabs_agent_config", "openai_realtime_config", "gemini_realtime_config"):
         if (agent := body.get(name)) is not None:
             service.secrets.find(agent["secret_id"], field=f"{name}.secret_id")

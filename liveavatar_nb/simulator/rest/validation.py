@@ -1,4 +1,4 @@
-"""Small checks that tell what is wrong with a body, in the shape of the service's 422 answers."""
+"""Small checks of request bodies, which yield problems in the shape of the service's 422 answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Invalid(Exception):
-    """The request breaks the contract; carries the problems for the 422."""
+    """Raised if a request breaks the contract.
+
+    Attributes:
+        problems: The problems, for the 422 answer.
+    """
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(problem["msg"] for problem in problems))
@@ -24,16 +28,19 @@ class Invalid(Exception):
 
 
 def problem(where: Location, message: str, kind: str) -> Problem:
+    """Return one entry of a 422 answer."""
     return {"loc": list(where), "msg": message, "type": kind}
 
 
 def ensure(check: Check, value: Any, where: Location) -> None:
-    """Raises `Invalid` where the check finds anything."""
+    """Raise `Invalid` if the check finds a problem."""
     if problems := list(check(value, where)):
         raise Invalid(problems)
 
 
 def text(*, choices: tuple[str, ...] = (), shortest: int = 0, longest: int | None = None) -> Check:
+    """Return a check for a string, one of `choices` if there are any, with a length from `shortest` to `longest`."""
+
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, str):
             yield problem(where, "Input should be a valid string", "string_type")
@@ -48,23 +55,26 @@ def text(*, choices: tuple[str, ...] = (), shortest: int = 0, longest: int | Non
 
 
 def uuid(value: Any, where: Location) -> Iterator[Problem]:
+    """Check for a UUID."""
     if not isinstance(value, str) or not UUID.fullmatch(value):
         yield problem(where, "Input should be a valid UUID", "uuid_parsing")
 
 
 def boolean(value: Any, where: Location) -> Iterator[Problem]:
+    """Check for a boolean."""
     if not isinstance(value, bool):
         yield problem(where, "Input should be a valid boolean", "bool_type")
 
 
 def integer(value: Any, where: Location) -> Iterator[Problem]:
-    # JSON knows one kind of number: 60.0 is a whole one
+    """Check for a whole number."""
+    # JSON has one kind of number, so 60.0 is whole
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         yield problem(where, "Input should be a valid integer", "int_type")
 
 
 def positive(value: Any, where: Location) -> Iterator[Problem]:
-    """A whole number above 0."""
+    """Check for a whole number above 0."""
     if problems := list(integer(value, where)):
         yield from problems
     elif value <= 0:
@@ -72,6 +82,8 @@ def positive(value: Any, where: Location) -> Iterator[Problem]:
 
 
 def number(low: float, high: float) -> Check:
+    """Return a check for a number from `low` to `high`."""
+
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
             yield problem(where, "Input should be a valid number", "float_type")
@@ -82,6 +94,8 @@ def number(low: float, high: float) -> Check:
 
 
 def nullable(inner: Check) -> Check:
+    """Return a check that also accepts null."""
+
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if value is not None:
             yield from inner(value, where)
@@ -90,17 +104,19 @@ def nullable(inner: Check) -> Check:
 
 
 def either(*inner: Check) -> Check:
-    """Right where one of them finds nothing; else what the first one found."""
+    """Return a check that passes if one of `inner` does, and otherwise yields the problems of the first."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
-        found = [list(one(value, where)) for one in inner]
-        if all(found):
-            yield from found[0]
+        problems = [list(alternative(value, where)) for alternative in inner]
+        if all(problems):
+            yield from problems[0]
 
     return check
 
 
 def mapping(inner: Check, *, most: int | None = None) -> Check:
+    """Return a check for an object of at most `most` items whose values pass `inner`."""
+
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield problem(where, "Input should be a valid dictionary", "dict_type")
@@ -114,18 +130,25 @@ def mapping(inner: Check, *, most: int | None = None) -> Check:
 
 
 def listing(inner: Check) -> Check:
+    """Return a check for a list whose items pass `inner`."""
+
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, list):
             yield problem(where, "Input should be a valid list", "list_type")
             return
-        for place, item in enumerate(value):
-            yield from inner(item, (*where, place))
+        for index, item in enumerate(value):
+            yield from inner(item, (*where, index))
 
     return check
 
 
 class Record:
-    """An object with named fields; unknown ones are no problem, and are told by `unknown`."""
+    """A check for an object with named fields; unknown fields pass, and `unknown` lists them.
+
+    Args:
+        required: The names of the fields that must be there.
+        fields: The check for each field.
+    """
 
     def __init__(self, *required: str, **fields: Check) -> None:
         self._required, self._fields = required, fields
@@ -142,11 +165,16 @@ class Record:
                 yield from check(value[name], (*where, name))
 
     def unknown(self, value: dict[str, Any]) -> list[str]:
+        """Return the names of the fields that the record does not know."""
         return [name for name in value if name not in self._fields]
 
 
 def parse(text: bytes | str) -> Any:
-    """JSON, by the letter: no NaN, no Infinity."""
+    """Parse strict JSON, without NaN and Infinity.
+
+    Raises:
+        Invalid: It is not JSON (422).
+    """
 
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is not JSON")

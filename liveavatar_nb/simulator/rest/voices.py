@@ -1,4 +1,4 @@
-"""Voices: the public library, and those of other vendors that the account has bound."""
+"""Operations on voices: the public library, and other vendors' voices that the account has bound."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ BOUND_TAG: Final = "third_party"
 
 
 def voices(call: Call) -> Answer:
-    call.key()
+    """List the voices."""
+    call.require_key()
     kind = call.choice("voice_type", "public", "private")
     return 200, call.page([voice.to_json() for voice in call.service.voices.list(kind)])
 
 
 def bind(call: Call) -> Answer:
-    """The vendor's own name of the voice is not known here, nor what it sounds like."""
-    call.key()
-    body = call.checked(rules.bind_voice)
+    """Bind another vendor's voice; its real name and sound are not known here."""
+    call.require_key()
+    body = call.checked_body(rules.bind_voice)
     call.service.secrets.find(body["secret_id"], field="secret_id")
     now = moment(call.service.now())
     voice = Voice(
@@ -44,39 +45,43 @@ def bind(call: Call) -> Answer:
 
 
 def get(call: Call) -> Answer:
-    call.key()
-    return 200, _found(call).to_json()
+    """Return one voice."""
+    call.require_key()
+    return 200, _find(call).to_json()
 
 
 def update(call: Call) -> Answer:
-    call.key()
-    body = call.checked(rules.update_voice)
-    voice = replace(_mine(call, "changed"), name=body["name"], updated_at=moment(call.service.now()))
+    """Rename one of the account's own voices."""
+    call.require_key()
+    body = call.checked_body(rules.update_voice)
+    voice = replace(_find_own(call, "changed"), name=body["name"], updated_at=moment(call.service.now()))
     call.service.voices.keep(voice)
     return 200, voice.to_json()
 
 
 def delete(call: Call) -> Answer:
-    call.key()
-    call.service.voices.delete(_mine(call, "deleted"))
+    """Delete one of the account's own voices."""
+    call.require_key()
+    call.service.voices.delete(_find_own(call, "deleted"))
     return 200, None
 
 
 def preview(call: Call) -> Answer:
-    call.key()
-    voice = _found(call)
+    """Return a preview of a voice as a base64-encoded WAV file."""
+    call.require_key()
+    voice = _find(call)
     return 200, {"audio_base64": base64.b64encode(sound(voice.id, voice.gender)).decode()}
 
 
-def _found(call: Call) -> Voice:
-    voice = call.service.voices.get(call.place("voice_id"))
+def _find(call: Call) -> Voice:
+    voice = call.service.voices.get(call.path_parameter("voice_id"))
     if voice is None:
         raise Refused(404, "There is no such voice")
     return voice
 
 
-def _mine(call: Call, done: str) -> Voice:
-    voice = _found(call)
+def _find_own(call: Call, done: str) -> Voice:
+    voice = _find(call)
     if call.service.voices.is_public(voice):
         raise Refused(403, f"{voice.name} is a public voice: only your own can be {done}")
     return voice

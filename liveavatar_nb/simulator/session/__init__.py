@@ -1,1 +1,1 @@
-"""A session as the service runs it."""
+"""A running session: its conversation, its commands, and what the avatar says."""

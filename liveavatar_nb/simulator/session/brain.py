@@ -1,4 +1,4 @@
-"""What the avatar answers: no language model, but an echo that has read its prompt."""
+"""The avatar's answers: no language model, only quotes from the question and the prompt."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 from ..account.ledger import Persona
 
 LONGEST_QUOTE: Final = 160  # characters
-SHORTEST_WORD: Final = 4  # characters of a word that tells what a sentence is about
+SHORTEST_WORD: Final = 4  # characters; shorter words do not count as topics
 WORD: Final = re.compile(r"\w+")
-# what a sentence is never about
+# words that are never topics
 COMMON: Final = WORD.findall(
     "about also been could does from have here into just like more much only other over should some such than that "
     "their them then there these they this those very want were what when where which will with would your"
@@ -23,27 +23,27 @@ ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seve
 
 
 class Brain:
-    """One conversation's; the same questions in the same order have the same answers.
+    """The answers of one conversation; the same questions in the same order get the same answers.
 
-    It speaks English. In another language it only quotes: the question, and its prompt.
+    In languages other than English it quotes the question and the prompt and says nothing else.
     """
 
     def __init__(self, persona: Persona) -> None:
         self._name = persona.name
-        self._sentences = [one for one in SENTENCE_END.split(persona.prompt or "") if one.strip()]
+        self._sentences = [sentence for sentence in SENTENCE_END.split(persona.prompt or "") if sentence.strip()]
         self._topics = [_topics(sentence) for sentence in self._sentences]
         self._speaks_english = persona.language.lower().startswith("en")
         self._turns = 0
 
     def answer(self, text: str) -> str:
-        """One or two sentences."""
+        """Return an answer of one or two sentences."""
         self._turns += 1
-        quote = f"“{_ended(_shortened(text))}”"
-        fitting = self._fitting(text)
+        quote = f"“{_punctuate(_shorten(text))}”"
+        sentence = self._find_sentence(text)
         if not self._speaks_english:
-            return f"{quote} {fitting or ''}".strip()
-        if fitting:
-            return f"{self._reference(quote)} My prompt says: {_ended(_shortened(fitting))}"
+            return f"{quote} {sentence or ''}".strip()
+        if sentence:
+            return f"{self._reference(quote)} My prompt says: {_punctuate(_shorten(sentence))}"
         if FAREWELL.match(text):
             return f"Goodbye! That was your {self._ordinal()} message."
         if THANKS.search(text):
@@ -58,16 +58,16 @@ class Brain:
     def _ordinal(self) -> str:
         return ORDINALS[self._turns - 1] if self._turns <= len(ORDINALS) else "latest"
 
-    def _fitting(self, text: str) -> str | None:
-        """The sentence of the prompt with the most words of the question, the first of several."""
-        asked = _topics(text)
-        scores = [sum(_closeness(word, topics) for word in asked) for topics in self._topics]
+    def _find_sentence(self, text: str) -> str | None:
+        """Return the first sentence of the prompt that shares the most words with the question."""
+        question = _topics(text)
+        scores = [sum(_similarity(word, topics) for word in question) for topics in self._topics]
         best = max(scores, default=0)
         return self._sentences[scores.index(best)] if best else None
 
 
-def transcribed(seconds: float) -> str:
-    """What a microphone's speech becomes: the simulator hears that somebody speaks, and not what."""
+def transcribe(seconds: float) -> str:
+    """Return a placeholder for speech: the simulator detects that somebody speaks, but not what they say."""
     if not seconds:
         return "(silence)"
     return f"({seconds:.1f} seconds of speech, which the simulator does not understand)"
@@ -78,15 +78,15 @@ def _topics(text: str) -> set[str]:
     return {word for word in words if len(word) >= SHORTEST_WORD and word not in COMMON}
 
 
-def _closeness(word: str, topics: set[str]) -> int:
-    """2 for the word itself, 1 for one that begins like it: open, opening."""
-    return 2 if word in topics else int(any(one.startswith(word) or word.startswith(one) for one in topics))
+def _similarity(word: str, topics: set[str]) -> int:
+    """Return 2 if the word is a topic, 1 if it begins like one (open, opening), else 0."""
+    return 2 if word in topics else int(any(topic.startswith(word) or word.startswith(topic) for topic in topics))
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE].rstrip()}…"
 
 
-def _ended(sentence: str) -> str:
+def _punctuate(sentence: str) -> str:
     return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."

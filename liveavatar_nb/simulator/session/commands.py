@@ -1,4 +1,4 @@
-"""What a client says over a session's WebSocket, read by the letter."""
+"""The commands a client sends over a session's WebSocket, parsed strictly."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..rest.validation import Invalid, parse
 from .speech import SAMPLE_BYTES
 
 LONGEST_FRAME: Final = 1_000_000  # bytes
-LONGEST_NAME: Final = 256  # characters of a type or an event id that are read: they are kept for long
+LONGEST_NAME: Final = 256  # characters; longer types and event ids are cut off, because they are kept in memory
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A frame that can be obeyed, if its type is known."""
+    """A well-formed command, whose type may still be unknown."""
 
     type: str
     event_id: str | None
@@ -23,7 +23,12 @@ class Command:
 
 
 class Wrong(Exception):
-    """A frame that the service answers with an ``error``; with as much of it as could be read."""
+    """Raised for a frame that the service answers with an ``error``.
+
+    Attributes:
+        kind: The frame's type, as far as it could be read.
+        event_id: Its event id, as far as it could be read.
+    """
 
     def __init__(self, message: str, kind: str = "", event_id: str | None = None) -> None:
         super().__init__(message)
@@ -31,12 +36,16 @@ class Wrong(Exception):
 
 
 def measure(frame: str | bytes) -> int:
-    """The bytes of a frame as it travelled."""
+    """Return the size of a frame in bytes, as it was sent."""
     return len(frame) if isinstance(frame, bytes) else len(frame.encode("utf-8", "surrogatepass"))
 
 
 def read(frame: str | bytes) -> Command:
-    """The command of a frame; raises `Wrong`."""
+    """Return the command in a frame.
+
+    Raises:
+        Wrong: The frame is not a well-formed command.
+    """
     if isinstance(frame, bytes):
         raise Wrong("a frame must be JSON text, not binary")
     if (size := measure(frame)) > LONGEST_FRAME:
@@ -60,5 +69,5 @@ def read(frame: str | bytes) -> Command:
     except ValueError:
         raise Wrong("audio must be base64", kind, event_id) from None
     if not samples or len(samples) % SAMPLE_BYTES:
-        raise Wrong(f"audio of {len(samples)} bytes is no 16-bit PCM", kind, event_id)
+        raise Wrong(f"audio of {len(samples)} bytes is not 16-bit PCM", kind, event_id)
     return Command(kind, event_id, samples)

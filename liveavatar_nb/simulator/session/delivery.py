@@ -1,4 +1,4 @@
-"""What happens to an event on its way to the client: its spelling, and the faults that change what arrives."""
+"""The delivery of events to a client: their spelling, and the faults that change what arrives."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ MEGABYTE: Final = 1_000_000
 
 
 class Delivery:
-    """The way from one connection to its client.
+    """The delivery of one connection's events.
 
-    Parameters
-    ----------
-    operation: whose faults change what arrives.
-    kind: the field that tells what an event is.
+    Args:
+        faults: The faults.
+        spelling: Which events report that the avatar speaks, as in `Simulator`.
+        operation: The operation whose faults apply.
+        kind: The field that holds an event's type.
     """
 
     def __init__(
@@ -30,25 +31,25 @@ class Delivery:
         self._names, self._kind = {operation}, kind
         self._held: Event | None = None
 
-    def through(self, event: Event) -> list[Event]:
-        """What is sent now for this event: nothing, itself, or more."""
-        spelt = _spelt(event, self._spelling)
-        if spelt is None:
+    def deliver(self, event: Event) -> list[Event]:
+        """Return the events to send for this one: none, one or several."""
+        spelled = _spell(event, self._spelling)
+        if spelled is None:
             return []
-        if fault := self._faults.take(self._names, "rename", old=spelt[self._kind]):
-            spelt = {**spelt, self._kind: fault.parameters["new"]}
+        if fault := self._faults.take(self._names, "rename", old=spelled[self._kind]):
+            spelled = {**spelled, self._kind: fault.parameters["new"]}
         if self._held is not None:
-            events = [spelt, self._held]
+            events = [spelled, self._held]
             self._held = None
         elif self._faults.take(self._names, "swap"):
-            self._held = spelt
+            self._held = spelled
             return []
         else:
-            events = [spelt]
-        return [one for event in events for one in self._copies(event)]
+            events = [spelled]
+        return [copy for event in events for copy in self._copies(event)]
 
-    def rest(self) -> list[Event]:
-        """What waited to be swapped with an event that did not come."""
+    def flush(self) -> list[Event]:
+        """Return the event that was held back to be swapped with one that never came."""
         held, self._held = self._held, None
         return [] if held is None else self._copies(held)
 
@@ -57,7 +58,7 @@ class Delivery:
 
 
 def raw(fault: Fault) -> str | bytes:
-    """The frame that a fault of the kind `send` sends."""
+    """Return the frame that a fault of kind ``send`` sends."""
     if "data" in fault.parameters:
         return base64.b64decode(fault.parameters["data"])
     if "text" in fault.parameters:
@@ -66,8 +67,8 @@ def raw(fault: Fault) -> str | bytes:
     return json.dumps({"type": "warning", "warning": padding})
 
 
-def _spelt(event: Event, spelling: str) -> Event | None:
-    """The event as this build of the service would send it, None where it would not."""
+def _spell(event: Event, spelling: str) -> Event | None:
+    """Return the event as this build of the service would send it; None if it would not."""
     if spelling == "both":
         return event
     if spelling == "speak":

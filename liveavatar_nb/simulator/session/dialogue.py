@@ -1,4 +1,4 @@
-"""A conversation by the clock alone: from what is said and asked to the events, words and sounds of both sides."""
+"""The logic of a conversation, driven by a clock: from questions and texts to events and sound, without any I/O."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Any, Final, Literal
 
 from ..account.ledger import Line, Persona
 from ..clock import SECOND
-from .brain import Brain, transcribed
+from .brain import Brain, transcribe
 from .speech import LATENCY, Event, duration
 from .voice import seconds_of
 
 THINKING: Final = 600_000  # microseconds from a question to the first word of its answer
-AHEAD: Final = 2  # utterances whose sound is made before it is their turn
-LONGEST_CHUNK: Final = 16  # characters of a word, or of a text without spaces, that come in one chunk
+AHEAD: Final = 2  # utterances whose sound is made in advance
+LONGEST_CHUNK: Final = 16  # characters; longer words are split
 CHUNK: Final = re.compile(rf"\s*\S{{1,{LONGEST_CHUNK}}}")
-HEARD: Final = "…"  # each second of a speech that is not understood
-MOST_DOTS: Final = 3_600  # seconds of one turn that are told of: a clock that is moved on by years tells no more
+HEARD: Final = "…"  # the transcription chunk for each second of a user's speech
+MOST_DOTS: Final = 3_600  # chunks for one turn, so that moving the clock by years does not produce millions
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What the avatar begins to say; None: it falls silent."""
+    """Sound that the avatar begins to say, or None if it falls silent."""
 
     pcm: bytes | None = field(repr=False)
 
 
-Happening = Event | Sound
+Output = Event | Sound
 
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """One text that the avatar says."""
+    """A text that the avatar says; times are in simulated microseconds."""
 
     text: str
     source: str | None  # the event id of the command that asked for it
@@ -40,9 +40,9 @@ class Utterance:
     line: Line | None = None
     pcm: bytes | None = field(default=None, repr=False)
     starts_at: int | None = None
-    told: int = 0  # chunks
+    sent: int = 0  # chunks
     chunks: list[str] = field(init=False)
-    begins: list[float] = field(init=False)  # where each chunk begins, as a part of the whole
+    begins: list[float] = field(init=False)  # where each chunk begins, as a fraction of the whole
 
     def __post_init__(self) -> None:
         self.chunks = CHUNK.findall(self.text)
@@ -54,28 +54,32 @@ class Utterance:
 
     @property
     def duration(self) -> int:
-        """Microseconds, about as many where there is no sound yet."""
+        """The length in microseconds, estimated if there is no sound yet."""
         return round(seconds_of(self.text) * SECOND) if self.pcm is None else duration(len(self.pcm))
 
     def due(self) -> int | None:
-        """The moment at which more of it is to be told."""
+        """Return when its next chunk or its end is due; None if it has not begun."""
         if self.starts_at is None:
             return None
-        if self.told == len(self.chunks):
+        if self.sent == len(self.chunks):
             return self.starts_at + self.duration
-        return self.starts_at + round(self.begins[self.told] * self.duration)
+        return self.starts_at + round(self.begins[self.sent] * self.duration)
 
 
 class Dialogue:
-    """Both sides of one conversation; each method first settles what fell due until `now`.
+    """Both sides of one conversation.
 
-    They give what happened, in order: events, and sounds. A user's speech does not interrupt the avatar: its answer
-    waits.
+    Methods that take `now` first settle what is due by then, and return the resulting events and sounds in order.
+    A user's speech does not interrupt the avatar: the answer waits.
 
-    Parameters
-    ----------
-    transcript: the session's, to which all that is said is added.
-    opening: what the avatar says first, and already a line of the transcript.
+    Args:
+        persona: The avatar's role.
+        transcript: The session's transcript, to which everything said is added.
+        opening: What the avatar says first; it is already the first line of the transcript.
+
+    Attributes:
+        push_to_talk: Whether the user holds a button to talk.
+        answers: Whether the avatar answers questions, for which it needs a prompt.
     """
 
     def __init__(self, persona: Persona, transcript: list[Line], opening: str | None) -> None:
@@ -85,12 +89,12 @@ class Dialogue:
         self._transcript, self._opening = transcript, opening
         self._is_open = False
         self._queue: list[Utterance] = []
-        self._turn_at: int | None = None  # since when the user has the word
-        self._microphone = False  # whether it is heard
+        self._turn_at: int | None = None  # since when it has been the user's turn
+        self._microphone = False  # whether it picks up speech
         self._heard, self._counted_at, self._dots = 0, 0, 0
 
-    def open(self, now: int) -> list[Happening]:
-        """Somebody is there; only the first time counts."""
+    def open(self, now: int) -> list[Output]:
+        """Begin the conversation; only the first call has an effect."""
         if self._is_open:
             return []
         self._is_open = True
@@ -98,113 +102,114 @@ class Dialogue:
             self._queue.append(Utterance(self._opening, None, now + LATENCY, self._transcript[0]))
         return [{"event_type": "session.state_updated", "state": "connected"}]
 
-    def say(self, text: str, source: str | None, now: int) -> list[Happening]:
-        """Word for word, behind all that waits."""
-        happened = self.settle(now)
+    def say(self, text: str, source: str | None, now: int) -> list[Output]:
+        """Queue a text to be said word for word."""
+        outputs = self.settle(now)
         self._queue.append(Utterance(text, source, now + LATENCY))
-        return happened
+        return outputs
 
-    def ask(self, text: str, source: str | None, now: int) -> list[Happening]:
-        """Something typed, which is answered where the avatar has a prompt."""
-        happened = self.settle(now)
+    def ask(self, text: str, source: str | None, now: int) -> list[Output]:
+        """Queue the answer to a typed question, if the avatar has a prompt."""
+        outputs = self.settle(now)
         self._note("user", text, now)
         self._answer(text, source, now)
-        return happened
+        return outputs
 
-    def interrupt(self, now: int) -> list[Happening]:
-        """Stops what is said, and forgets all that waits."""
-        happened = self.settle(now)
-        if self._queue and (head := self._queue[0]).told:
-            said = "".join(head.chunks[: head.told])
+    def interrupt(self, now: int) -> list[Output]:
+        """Stop the current utterance and clear the queue."""
+        outputs = self.settle(now)
+        if self._queue and (head := self._queue[0]).sent:
+            said = "".join(head.chunks[: head.sent])
             if head.line in self._transcript:
                 self._transcript[self._transcript.index(head.line)] = replace(head.line, text=said)
-            happened += [Sound(None), *_over(head, said)]
+            outputs += [Sound(None), *_end_events(head, said)]
         self._queue.clear()
-        return happened
+        return outputs
 
-    def user(self, started: bool, now: int) -> list[Happening]:
-        """The microphone is heard, or not any more."""
-        happened = self.settle(now)
-        self._count(now)
-        self._microphone = started
+    def set_microphone(self, is_speaking: bool, now: int) -> list[Output]:
+        """Handle that speech in the user's microphone has begun or ended."""
+        outputs = self.settle(now)
+        self._count_speech(now)
+        self._microphone = is_speaking
         if self.push_to_talk:
-            return happened
-        return happened + (self._begin_turn(now) if started else self._end_turn(now))
+            return outputs
+        return outputs + (self._begin_turn(now) if is_speaking else self._end_turn(now))
 
-    def push(self, started: bool, now: int) -> list[Happening]:
-        """The user holds the button, or lets it go."""
-        return self.settle(now) + (self._begin_turn(now) if started else self._end_turn(now))
+    def set_push_to_talk(self, is_held: bool, now: int) -> list[Output]:
+        """Handle that the user has pressed or released the button."""
+        return self.settle(now) + (self._begin_turn(now) if is_held else self._end_turn(now))
 
-    def voiceless(self) -> Utterance | None:
-        """The next one that needs a sound."""
-        return next((one for one in self._queue[:AHEAD] if one.pcm is None), None)
+    def next_without_sound(self) -> Utterance | None:
+        """Return the next utterance that needs its sound, if any."""
+        return next((utterance for utterance in self._queue[:AHEAD] if utterance.pcm is None), None)
 
-    def voice(self, utterance: Utterance, pcm: bytes, now: int) -> list[Happening]:
-        """Its sound is there."""
-        happened = self.settle(now)
+    def set_sound(self, utterance: Utterance, pcm: bytes, now: int) -> list[Output]:
+        """Add the sound of an utterance, which can then begin."""
+        outputs = self.settle(now)
         utterance.pcm = pcm
         if self._queue and self._queue[0] is utterance:
             utterance.starts_at = max(now, utterance.ready_at)
-        return happened
+        return outputs
 
-    def settle(self, now: int) -> list[Happening]:
-        """What was said until now."""
-        happened: list[Happening] = []
+    def settle(self, now: int) -> list[Output]:
+        """Return what has been said by now."""
+        outputs: list[Output] = []
         while (due := self.next_due()) is not None and due <= now:
-            happened += self._dot(due) if due == self._dot_due() else self._speak(due)
-        return happened
+            outputs += self._dot() if due == self._dot_due() else self._speak(due)
+        return outputs
 
     def next_due(self) -> int | None:
+        """Return when `settle` will have something to return, if nothing else happens."""
         dues = (self._dot_due(), self._queue[0].due() if self._queue else None)
         return min((due for due in dues if due is not None), default=None)
 
     def busy_until(self, now: int) -> int:
-        """The moment at which all that was said and asked so far has been told, or about that."""
+        """Return about when everything queued so far will have been said."""
         moment = now
         for utterance in self._queue:
             starts_at = max(moment, utterance.ready_at) if utterance.starts_at is None else utterance.starts_at
             moment = starts_at + utterance.duration
         return moment
 
-    def _speak(self, moment: int) -> list[Happening]:
-        """The next chunk of what is said, or its end."""
+    def _speak(self, moment: int) -> list[Output]:
+        """Return the next chunk of the current utterance, or its end."""
         head = self._queue[0]
-        if head.told == len(head.chunks):
+        if head.sent == len(head.chunks):
             del self._queue[0]
             if self._queue and self._queue[0].pcm is not None:
                 self._queue[0].starts_at = max(moment, self._queue[0].ready_at)
-            return _over(head, head.text)
-        happened: list[Happening] = []
-        if not head.told:
+            return _end_events(head, head.text)
+        outputs: list[Output] = []
+        if not head.sent:
             head.line = head.line or self._note("avatar", head.text, moment)
-            happened = [_event(head, "avatar.speak_started"), Sound(head.pcm)]
-        happened.append(_event(head, "avatar.transcription.chunk", text=head.chunks[head.told]))
-        head.told += 1
-        return happened
+            outputs = [_event(head, "avatar.speak_started"), Sound(head.pcm)]
+        outputs.append(_event(head, "avatar.transcription.chunk", text=head.chunks[head.sent]))
+        head.sent += 1
+        return outputs
 
     def _answer(self, text: str, source: str | None, now: int) -> None:
         if self.answers:
             self._queue.append(Utterance(self._brain.answer(text), source, now + THINKING))
 
-    def _begin_turn(self, now: int) -> list[Happening]:
+    def _begin_turn(self, now: int) -> list[Output]:
         if self._turn_at is not None:
             return []
         self._turn_at = self._counted_at = now
         self._heard = self._dots = 0
         return [{"event_type": "user.speak_started"}]
 
-    def _end_turn(self, now: int) -> list[Happening]:
+    def _end_turn(self, now: int) -> list[Output]:
         if self._turn_at is None:
             return []
-        self._count(now)
+        self._count_speech(now)
         self._turn_at = None
-        text = transcribed(self._heard / SECOND)
+        text = transcribe(self._heard / SECOND)
         self._note("user", text, now)
         self._answer(text, None, now)
         return [{"event_type": "user.speak_ended"}, {"event_type": "user.transcription", "text": text}]
 
-    def _count(self, now: int) -> None:
-        """Adds what was heard since it was last counted."""
+    def _count_speech(self, now: int) -> None:
+        """Add the speech since the last count."""
         if self._turn_at is not None:
             self._heard += (now - self._counted_at) * self._microphone
             self._counted_at = now
@@ -214,7 +219,7 @@ class Dialogue:
             return None
         return self._turn_at + (self._dots + 1) * SECOND
 
-    def _dot(self, moment: int) -> list[Happening]:
+    def _dot(self) -> list[Output]:
         self._dots += 1
         return [{"event_type": "user.transcription.chunk", "text": HEARD}]
 
@@ -224,7 +229,7 @@ class Dialogue:
         return line
 
 
-def _over(utterance: Utterance, said: str) -> list[Happening]:
+def _end_events(utterance: Utterance, said: str) -> list[Output]:
     return [_event(utterance, "avatar.transcription", text=said), _event(utterance, "avatar.speak_ended")]
 
 

@@ -1,4 +1,4 @@
-"""The line: a WebSocket that stands in for a room where there is no media server, for data and what the avatar says."""
+"""The drawn room: a WebSocket for data and the avatar's sound that stands in for a room if there is no media server."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .protocols import StageLike
 from .websocket import ABNORMAL, REFUSED, REPLACED
 
 PREFIX: Final = "/_simulator/room/"
-TOPIC: Final = "line"
-MOST_UNSENT: Final = 1_000  # frames for a client that does not read them: then it is cut off
-LATEST_SOUND: Final = 10  # frames that wait when sound is left out, as it would come a second too late
+TOPIC: Final = "line"  # of the messages about the connection itself
+MOST_UNSENT: Final = 1_000  # frames waiting for a client; at that point it is cut off
+LATEST_SOUND: Final = 10  # frames waiting; beyond that sound is skipped, since it would be a second late
 
 
-async def hold(websocket: WebSocket) -> None:
-    """The endpoint: refuses wrong tokens, then stands for the room until the session or the client ends it."""
+async def connect(websocket: WebSocket) -> None:
+    """Serve the endpoint: refuse wrong tokens, then stand in for the room until the session or client ends it."""
     service: Service = websocket.app.state.service
     service.now()
     scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
@@ -32,11 +32,11 @@ async def hold(websocket: WebSocket) -> None:
         await websocket.close(REFUSED)
         return
     await websocket.accept()
-    await Line(service, session, stage, websocket).run()
+    await DrawnRoomConnection(service, session, stage, websocket).run()
 
 
-class Line:
-    """One client's connection; a later one takes its place."""
+class DrawnRoomConnection:
+    """One client's connection; a newer one replaces it."""
 
     def __init__(self, service: Service, session: Session, stage: StageLike, websocket: WebSocket) -> None:
         self._service, self._session, self._stage, self._websocket = service, session, stage, websocket
@@ -44,19 +44,22 @@ class Line:
         self.publish(TOPIC, {"state": "joined"})
 
     def sound(self, pcm: bytes) -> None:
+        """Send a piece of sound, unless the client lags behind."""
         if len(self._outbox) < LATEST_SOUND:
             self._outbox.append(pcm)
             self._service.clock.poke()
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None:
+        """Send data on a topic."""
         self._outbox.append(json.dumps({"topic": topic, "payload": payload}))
         if len(self._outbox) == MOST_UNSENT:
-            self._service.warn(f"{MOST_UNSENT} frames wait for a client of the line that does not read: it is cut off")
+            self._service.warn(f"a client of the drawn room has not read {MOST_UNSENT} frames: it is cut off")
             self._service.cut(self._websocket.scope["client"])
         self._service.clock.poke()
 
     async def run(self) -> None:
-        self._stage.line = self
+        """Receive and send until either side ends the connection."""
+        self._stage.drawn_room = self
         self._service.clock.poke()
         reader = asyncio.create_task(self._read())
         writer = asyncio.create_task(self._write())
@@ -66,22 +69,22 @@ class Line:
             for task in (reader, writer):
                 task.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
-            if self._stage.line is self:
-                self._stage.line = None
+            if self._stage.drawn_room is self:
+                self._stage.drawn_room = None
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
-            await asyncio.sleep(0)  # in a burst, which is there without a wait, others have their turn
+            await asyncio.sleep(0)  # receiving from a burst does not wait, so let others run
             text = message.get("text")
             try:
                 frame = None if text is None else parse(text)
             except Invalid:
                 frame = None
             if not isinstance(frame, dict) or not isinstance(topic := frame.get("topic"), str):
-                self._service.refusals.append("a frame of the line must be JSON text with a topic and a payload")
+                self._service.refusals.append("a frame of the drawn room must be JSON text with a topic and a payload")
                 continue
             payload = json.dumps(frame.get("payload"), ensure_ascii=False, separators=(",", ":"))
-            self._stage.take(topic, payload.encode("utf-8", "surrogatepass"))
+            self._stage.receive(topic, payload.encode("utf-8", "surrogatepass"))
 
     async def _write(self) -> None:
         try:
@@ -89,7 +92,7 @@ class Line:
                 seen = self._service.clock.version
                 while self._outbox:
                     await self._send(self._outbox.pop(0))
-                if await self._over():
+                if await self._close_if_over():
                     return
                 await self._service.clock.pause(None, seen=seen)
         except (WebSocketDisconnect, RuntimeError):
@@ -101,18 +104,18 @@ class Line:
         else:
             await self._websocket.send_bytes(frame)
 
-    async def _over(self) -> bool:
-        """Closes the line where the session's stage is gone, a newer line came, or a fault says so."""
+    async def _close_if_over(self) -> bool:
+        """Close the connection if the session has ended, a newer one has come, or a fault says so."""
         if self._service.stages.get(self._session.id) is not self._stage:
             await self._websocket.close(1000, self._session.end_reason)
             return True
-        if self._stage.line is not self:
+        if self._stage.drawn_room is not self:
             await self._websocket.close(REPLACED, "a newer connection took over")
             return True
         while fault := self._service.faults.take({ROOM}, "close", "send"):
             if fault.kind == "send":
                 await self._send(raw(fault))
-                await asyncio.sleep(0)  # others have their turn, however many frames it is
+                await asyncio.sleep(0)  # let others run, however many frames there are
                 continue
             if (code := fault.parameters.get("code", ABNORMAL)) == ABNORMAL:
                 self._service.cut(self._websocket.scope["client"])

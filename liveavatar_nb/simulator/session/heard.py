@@ -1,4 +1,4 @@
-"""What came over WebSockets, as the owner of a simulator gets it. Both sides of the pipe know it."""
+"""The records of what arrived over WebSockets, for the owner of a simulator. Parent and child share them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ State = Literal["open", "committed", "said", "interrupted"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """The sound of one utterance, as it came.
+    """The sound of one utterance, as it arrived.
 
-    `pcm` is 16-bit signed little-endian mono sound of 24,000 Hz, `frames` the bytes of it that came in each
-    ``agent.speak``; where there was no room for all of it, both lack the oldest frames, and `dropped` counts their
-    bytes. `event_id` is that of the utterance's first frame, `first_at` and `last_at` are real seconds
-    (``time.time()``) of its first and its last one.
-
-    `state` is ``open`` until ``agent.speak_end``, then ``committed``, and ``said`` from ``agent.speak_ended`` on; or
-    ``interrupted``. An utterance whose WebSocket was lost stays what it was.
+    Attributes:
+        session_id: The session's id.
+        event_id: The event id of the utterance's first frame.
+        pcm: The sound: 16-bit signed little-endian mono PCM at 24,000 Hz. The oldest frames may have been dropped to
+            save memory.
+        frames: The bytes of sound in each ``agent.speak`` that is still in `pcm`.
+        first_at: When the first frame arrived, in real seconds (``time.time()``).
+        last_at: When the last frame arrived.
+        state: ``open`` until ``agent.speak_end``, then ``committed``, and ``said`` from ``agent.speak_ended`` on; or
+            ``interrupted``. If the WebSocket is lost, the state stays as it was.
+        dropped: How many bytes of sound were dropped.
     """
 
     session_id: str
@@ -33,19 +37,27 @@ class Heard:
     dropped: int
 
     def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON data."""
         return asdict(self) | {"pcm": base64.b64encode(self.pcm).decode(), "frames": list(self.frames)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Heard:
+        """Return the record that `to_json` described."""
         return cls(**{**data, "pcm": base64.b64decode(data["pcm"]), "frames": tuple(data["frames"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame that a client sent over a WebSocket, refused ones too.
+    """One frame that a client sent over a WebSocket, even if it was refused.
 
-    `received_at` is in real seconds (``time.time()``), `type` empty where the frame is no event, `size` the bytes of
-    its text, `seconds` the length of its sound, `connected` whether the session had said ``connected`` before it.
+    Attributes:
+        session_id: The session's id.
+        received_at: When it arrived, in real seconds (``time.time()``).
+        type: Its type; empty if it is not a command.
+        event_id: Its event id.
+        size: Its size in bytes.
+        seconds: The length of its sound.
+        connected: Whether the session had reported ``connected`` before.
     """
 
     session_id: str
@@ -57,5 +69,6 @@ class Frame:
     connected: bool
 
     def to_json(self) -> dict[str, Any]:
-        # not by asdict, which copies each value: there are 20,000 of these
+        """Return the record as JSON data."""
+        # not with asdict, which copies each value: there are up to 20,000 frames
         return {name: getattr(self, name) for name in self.__slots__}

@@ -1,4 +1,4 @@
-"""What a client says in a conversation: packets of data on the topic `agent-control`, read by the letter."""
+"""The commands of a conversation: data packets on the topic `agent-control`, parsed strictly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, TypeGuard
 from ..rest.validation import Invalid, parse
 from .commands import LONGEST_NAME, Wrong
 
-LONGEST_PACKET: Final = 15_000  # bytes: more does not go over a data channel in one piece
+LONGEST_PACKET: Final = 15_000  # bytes: the most a data channel carries in one packet
 SPEAK_TEXT: Final = "avatar.speak_text"
 SPEAK_RESPONSE: Final = "avatar.speak_response"
 INTERRUPT: Final = "avatar.interrupt"
@@ -20,7 +20,7 @@ TYPES: Final = (SPEAK_TEXT, SPEAK_RESPONSE, INTERRUPT, START_PUSH, STOP_PUSH, *P
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A command that can be obeyed."""
+    """A well-formed command of a known type."""
 
     type: str
     event_id: str | None
@@ -28,7 +28,11 @@ class Packet:
 
 
 def read(payload: bytes, session_id: str) -> Packet:
-    """The command of a packet; raises `Wrong`."""
+    """Return the command in a packet.
+
+    Raises:
+        Wrong: The packet is not a well-formed command for this session.
+    """
     if len(payload) > LONGEST_PACKET:
         raise Wrong(f"a packet of {len(payload)} bytes is over the limit of {LONGEST_PACKET}")
     try:
@@ -53,5 +57,5 @@ def read(payload: bytes, session_id: str) -> Packet:
 
 
 def _is_text(value: object) -> TypeGuard[str]:
-    """Whether it is text that can be written down: JSON's escapes can spell half of a character."""
-    return isinstance(value, str) and not any("\ud800" <= one <= "\udfff" for one in value)
+    """Return whether it is a string without lone surrogates, which JSON escapes can spell."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,4 +1,4 @@
-"""What the parts of a session know of one another, and the service of them."""
+"""The interfaces between the parts of a session, and of these with the service."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any, Protocol
 from .critic import Critic
 
 
-class LineConnection(Protocol):
-    """The client's end of the line, as the stage uses it; sends in order, and never waits for the client."""
+class DrawnRoomLike(Protocol):
+    """A client's connection to the drawn room, as the stage uses it; it sends in order and never blocks."""
 
     def sound(self, pcm: bytes) -> None:
-        """What is said right now, at most 0.1 s of it: the stage hands it on in real time, so it is sent at once."""
+        """Send what is being said, at most 0.1 s of it, at once: the stage calls this in real time."""
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None: ...
 
 
 class StageLike(Protocol):
-    """Where the avatar is, as what leads it uses it."""
+    """The avatar's stage, as the service and the connections use it."""
 
-    line: LineConnection | None
+    drawn_room: DrawnRoomLike | None
 
     @property
     def critic(self) -> Critic: ...
@@ -46,6 +46,6 @@ class StageLike(Protocol):
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None: ...
 
-    def take(self, topic: str, payload: bytes) -> None: ...
+    def receive(self, topic: str, payload: bytes) -> None: ...
 
     def warn(self, text: str) -> None: ...

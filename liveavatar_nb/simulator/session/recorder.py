@@ -1,4 +1,4 @@
-"""What a simulator keeps of what came over its WebSockets: the sound of utterances, and each frame's facts."""
+"""The recorder of what arrives over WebSockets: the sound of utterances, and a record of each frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from .heard import Frame, Heard
 from .speech import Utterance
 
-KEPT_SOUND: Final = 64 * 1024 * 1024  # bytes, of all sessions together
+KEPT_SOUND: Final = 64 * 1024 * 1024  # bytes, for all sessions together
 KEPT_UTTERANCES: Final = 10_000
 KEPT_FRAMES: Final = 20_000
 
@@ -24,17 +24,19 @@ class _Recording:
     frames: deque[int] = field(default_factory=deque)
 
     def add(self, audio: bytes, received_at: float) -> None:
+        """Add the sound of a frame."""
         self.pcm += audio
         self.frames.append(len(audio))
         self.last_at = received_at
 
-    def forget_oldest(self) -> int:
-        """Forgets one frame, and says how many bytes that were."""
+    def drop_oldest(self) -> int:
+        """Drop the oldest frame and return its size in bytes."""
         size = self.frames.popleft()
         del self.pcm[:size]
         return size
 
-    def told(self) -> Heard:
+    def to_heard(self) -> Heard:
+        """Return the recording for the owner."""
         return Heard(
             session_id=self.session_id,
             event_id=self.utterance.event_id,
@@ -47,39 +49,44 @@ class _Recording:
         )
 
 
-class Ear:
-    """Bounded memory of sound and frames, of all sessions; the oldest goes first."""
+class SpeechRecorder:
+    """A bounded record of the sound and frames of all sessions; the oldest is dropped first.
+
+    Args:
+        kept_sound: How many bytes of sound to keep.
+    """
 
     def __init__(self, kept_sound: int = KEPT_SOUND) -> None:
         self._kept_sound = kept_sound
         self._recordings: dict[str, _Recording] = {}
-        self._order: deque[_Recording] = deque()  # one entry for each frame of sound, the oldest first
+        self._order: deque[_Recording] = deque()  # one entry per frame of sound, oldest first
         self._size = 0
         self._frames: deque[Frame] = deque(maxlen=KEPT_FRAMES)
 
-    def note(self, frame: Frame) -> None:
-        """Keeps the facts of a frame."""
+    def add_frame(self, frame: Frame) -> None:
+        """Record a frame."""
         self._frames.append(frame)
 
-    def hear(self, session_id: str, utterance: Utterance, audio: bytes, received_at: float) -> None:
-        """Keeps the sound of a frame that was just appended to its utterance."""
+    def add_sound(self, session_id: str, utterance: Utterance, audio: bytes, received_at: float) -> None:
+        """Record the sound of a frame that was just appended to its utterance."""
         recording = self._recordings.get(utterance.task_id)
         if recording is None:
             recording = _Recording(session_id, utterance, received_at, received_at)
             self._recordings[utterance.task_id] = recording
             if len(self._recordings) > KEPT_UTTERANCES:
-                # its sound leaves memory in its turn, by the order of frames
+                # its sound is freed later, when its frames are the oldest
                 del self._recordings[next(iter(self._recordings))]
         recording.add(audio, received_at)
         self._order.append(recording)
         self._size += len(audio)
         while self._size > self._kept_sound:
-            self._size -= self._order.popleft().forget_oldest()
+            self._size -= self._order.popleft().drop_oldest()
 
     def heard(self, session_id: str | None) -> list[Heard]:
-        """The utterances of one session, or of all, oldest first."""
-        return [one.told() for one in self._recordings.values() if session_id in (None, one.session_id)]
+        """Return the utterances of a session, or of all if None, oldest first."""
+        recordings = self._recordings.values()
+        return [recording.to_heard() for recording in recordings if session_id in (None, recording.session_id)]
 
     def frames(self, session_id: str | None) -> list[Frame]:
-        """The frames of one session, or of all, oldest first."""
+        """Return the frames of a session, or of all if None, oldest first."""
         return [frame for frame in self._frames if session_id in (None, frame.session_id)]

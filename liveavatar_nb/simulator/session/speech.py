@@ -1,4 +1,4 @@
-"""What the avatar says and when: from audio frames to the events of its utterances, by the clock alone."""
+"""The logic of speech in LITE sessions: from audio frames to the events of utterances, without any I/O."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Event = dict[str, Any]
 
 
 def duration(size: int) -> int:
-    """Microseconds that so many bytes of sound take."""
+    """Return the length of so many bytes of sound, in microseconds."""
     return size * SECOND // BYTES_A_SECOND
 
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """Audio frames up to their ``agent.speak_end``."""
+    """The audio frames up to one ``agent.speak_end``; times are in simulated microseconds."""
 
     event_id: str | None
     ready_at: int
@@ -32,42 +32,46 @@ class Utterance:
     starts_at: int | None = None
     committed_at: int | None = None
     state: State = "open"
-    noted: set[str] = field(default_factory=set)  # what was already said against it
+    noted: set[str] = field(default_factory=set)  # warnings already given about it
     task_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: bool = False
-    # the moment since which there was no gap, and the bytes to say from then on: rounded once, not for each frame
+    # when the sound last began without a gap, and the bytes since then: rounded once, not for each frame
     _flows_at: int = 0
     _flow: int = 0
 
     def append(self, size: int, now: int) -> None:
+        """Add a frame of `size` bytes."""
         self.size += size
         if self.starts_at is not None:
             if now > self.ends_at:
-                # frames that come late leave a gap: what was said is said
+                # the frame is late: there was a gap
                 self._flows_at, self._flow = now, 0
             self._flow += size
 
     def begin(self, moment: int) -> None:
+        """Let it begin at this time, or as soon as it is ready."""
         self.starts_at = self._flows_at = max(moment, self.ready_at)
         self._flow = self.size
 
     @property
     def ends_at(self) -> int:
-        """When the sound so far has been said, for one that has begun."""
+        """When the sound so far will have been said; only valid once it has begun."""
         return self._flows_at + duration(self._flow)
 
     @property
     def over_at(self) -> int | None:
+        """When it will be over; None before its ``agent.speak_end``."""
         return None if self.committed_at is None else max(self.ends_at, self.committed_at)
 
     def event(self, name: str) -> Event:
+        """Return an event about this utterance."""
         return {"type": f"agent.{name}", "event_id": self.event_id, "task": {"id": self.task_id}}
 
 
 class Speech:
-    """The avatar's voice in one connection: a queue of utterances and the pose between them.
+    """What the avatar says over one connection: a queue of utterances, and its pose in between.
 
-    Each method first settles what fell due until `now`, and gives the events of that, too.
+    Methods that take `now` first settle what is due by then, and return those events as well.
     """
 
     def __init__(self) -> None:
@@ -77,11 +81,11 @@ class Speech:
 
     @property
     def open(self) -> Utterance | None:
-        """The one that has had no ``agent.speak_end`` yet: the next frame is part of it."""
+        """The utterance that the next frame belongs to: the one without ``agent.speak_end``, if any."""
         return self._queue[-1] if self._queue and self._queue[-1].committed_at is None else None
 
     def append(self, audio: bytes, event_id: str | None, now: int) -> tuple[Utterance, list[Event]]:
-        """The utterance that the frame is part of, and the events."""
+        """Add a frame of sound; return its utterance and the events."""
         events = self.settle(now)
         utterance = self.open
         if utterance is None:
@@ -93,6 +97,7 @@ class Speech:
         return utterance, [*events, _ack("appended", event_id)]
 
     def commit(self, event_id: str | None, now: int) -> list[Event]:
+        """Handle ``agent.speak_end``."""
         events = self.settle(now)
         if (utterance := self.open) is not None:
             utterance.committed_at = now
@@ -100,22 +105,23 @@ class Speech:
         return [*events, _ack("committed", event_id)]
 
     def interrupt(self, event_id: str | None, now: int) -> list[Event]:
+        """Handle ``agent.interrupt``: stop speaking and clear the queue."""
         events = [*self.settle(now), _ack("cleared", event_id)]
         if self._queue and self._queue[0].started:
-            events += [self._queue[0].event("speak_interrupted"), *self._to(self._rest)]
+            events += [self._queue[0].event("speak_interrupted"), *self._change_state(self._rest)]
         for utterance in self._queue:
             utterance.state = "interrupted"
         self._queue.clear()
         return events
 
     def pose(self, state: str, now: int) -> list[Event]:
-        """Listening or idle: at once, or when the avatar has spoken."""
+        """Change the pose to listening or idle, at once or when the avatar has finished speaking."""
         events = self.settle(now)
         self._rest = state
-        return events if self._state == "talking" else [*events, *self._to(state)]
+        return events if self._state == "talking" else [*events, *self._change_state(state)]
 
     def settle(self, now: int) -> list[Event]:
-        """The events of what began and ended until now."""
+        """Return the events that are due by now."""
         events: list[Event] = []
         while self._queue:
             head = self._queue[0]
@@ -124,35 +130,36 @@ class Speech:
                 if head.starts_at > now:
                     break
                 head.started = True
-                events += [head.event("speak_started"), *self._to("talking")]
+                events += [head.event("speak_started"), *self._change_state("talking")]
             if head.over_at is None or head.over_at > now:
                 break
             head.state = "said"
-            events += [head.event("speak_ended"), *self._to(self._rest)]
+            events += [head.event("speak_ended"), *self._change_state(self._rest)]
             del self._queue[0]
             if self._queue:
                 self._queue[0].begin(head.over_at)
         return events
 
     def next_due(self) -> int | None:
+        """Return when `settle` will have events, if nothing else happens."""
         if not self._queue:
             return None
         head = self._queue[0]
         return head.over_at if head.started else head.starts_at
 
     def busy_until(self) -> int:
-        """The moment at which everything that was handed in so far has been said."""
+        """Return when everything received so far will have been said; 0 if nothing is left."""
         if not self._queue:
             return 0
         head, *later = self._queue
         return head.ends_at + sum(duration(utterance.size) for utterance in later)
 
-    def _to(self, state: str) -> list[Event]:
+    def _change_state(self, state: str) -> list[Event]:
         previous, self._state = self._state, state
         if previous == state:
             return []
         return [{"type": "agent.state_updated", "previous_state": previous, "new_state": state}]
 
 
-def _ack(what: str, event_id: str | None) -> Event:
-    return {"type": f"agent.audio_buffer_{what}", "event_id": event_id}
+def _ack(action: str, event_id: str | None) -> Event:
+    return {"type": f"agent.audio_buffer_{action}", "event_id": event_id}

@@ -1,4 +1,4 @@
-"""The avatar's words as sound: espeak-ng's where it is installed, else a babble of their length."""
+"""The avatar's voice: espeak-ng if it is installed, else babble of the same length."""
 
 from __future__ import annotations
 
@@ -21,32 +21,31 @@ if TYPE_CHECKING:
     Samples = np.ndarray[Any, np.dtype[np.float64]]
 
 CHARACTERS_A_SECOND: Final = 14.0
-SYNTHESIS_LIMIT: Final = 20.0  # seconds for one text; the longest that fits into a packet takes about two
+SYNTHESIS_LIMIT: Final = 20.0  # seconds for one text; the longest that fits in a packet takes about two
 MOST_KEPT: Final = 16 * 1024 * 1024  # bytes of sound
 
-# espeak-ng has no voice of these names
+# languages whose voice has another name in espeak-ng
 ESPEAK_NAMES: Final = {"zh": "cmn", "no": "nb", "en": "en-us", "fr": "fr-fr"}
 ESPEAK_VARIANTS: Final = {"female": "+f3", "male": "+m3"}
 FALL_BACK: Final = "en"
 
-# of the babble
+# for the babble
 PITCHES: Final = {"female": 205.0, "male": 118.0}  # hertz
 MIDDLE_PITCH: Final = 160.0  # hertz
 SYLLABLE: Final = re.compile(r"[^\W\d_]{1,3}|\d", re.UNICODE)
 PAUSES: Final = {",": 0.15, ";": 0.2, ":": 0.2, ".": 0.35, "!": 0.35, "?": 0.35}  # seconds
-LOUDNESS: Final = 6_000.0  # of 32,767, the highest of a syllable
+LOUDNESS: Final = 6_000.0  # of 32,767, at the peak of a syllable
 OVERTONES: Final = 12
 FORMANTS: Final = ((700.0, 1200.0), (400.0, 2000.0), (500.0, 900.0), (320.0, 2300.0), (350.0, 800.0))  # hertz
 FORMANT_WIDTH: Final = 220.0  # hertz
 
 
 class Voice:
-    """One way to speak; the sound of a text is kept for its next time.
+    """A voice; the sounds of recent texts are cached.
 
-    Parameters
-    ----------
-    language: a code such as ``de``; a language that is not known is spoken as English.
-    gender: ``female``, ``male`` or anything else.
+    Args:
+        language: A code such as ``de``; an unknown language is spoken as English.
+        gender: ``female``, ``male`` or anything else.
     """
 
     def __init__(self, language: str, gender: str) -> None:
@@ -55,10 +54,10 @@ class Voice:
         self._gender = gender
 
     async def speak(self, text: str) -> bytes:
-        """Mono PCM16 of 24 kHz, never empty; other tasks go on meanwhile."""
+        """Return a text as mono PCM16 at 24 kHz, which is never empty; the event loop is not blocked."""
         key = (self._language, self._gender, text)
-        if (known := _kept.get(key)) is not None:
-            return known
+        if (cached := _kept.get(key)) is not None:
+            return cached
         sound = await self._words(text)
         if sound is None:
             sound = await asyncio.to_thread(babble, text, self._gender)
@@ -66,7 +65,7 @@ class Voice:
         return sound
 
     async def _words(self, text: str) -> bytes | None:
-        """By espeak-ng; None where it is not there, has nothing to say, or is stuck."""
+        """Return the sound from espeak-ng; None if it is not installed, says nothing or hangs."""
         if (program := shutil.which("espeak-ng")) is None:
             return None
         name = ESPEAK_NAMES.get(self._language, self._language) + ESPEAK_VARIANTS.get(self._gender, "")
@@ -89,17 +88,17 @@ class Voice:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        return await asyncio.to_thread(_resampled, file)
+        return await asyncio.to_thread(_resample, file)
 
 
 def seconds_of(text: str) -> float:
-    """About how long a text takes, before there is a sound of it."""
+    """Estimate how long a text takes to say."""
     return max(1, len(text)) / CHARACTERS_A_SECOND
 
 
 def babble(text: str, gender: str) -> bytes:
-    """Syllables without sense, a tone for up to three letters and a rest for a comma; the same each time."""
-    import numpy as np  # noqa: PLC0415 (a simulator that says nothing does without)
+    """Return meaningless syllables, a tone per three letters and rests at punctuation; the same for the same text."""
+    import numpy as np  # noqa: PLC0415 (not needed until something is said)
 
     size = round(seconds_of(text) * SAMPLE_RATE)
     sound = np.zeros(size)
@@ -118,18 +117,18 @@ def babble(text: str, gender: str) -> bytes:
 
 
 def _parts(text: str) -> list[tuple[float, str]]:
-    """Lengths in seconds at the usual pace, each with a syllable or with nothing."""
+    """Return lengths in seconds at normal pace, each with a syllable or an empty string for a rest."""
     parts: list[tuple[float, str]] = []
     for word in text.split():
-        found = SYLLABLE.findall(word.lower())
-        parts += [((len(one) + 0.5) / CHARACTERS_A_SECOND, one) for one in found]
+        syllables = SYLLABLE.findall(word.lower())
+        parts += [((len(syllable) + 0.5) / CHARACTERS_A_SECOND, syllable) for syllable in syllables]
         parts.append((PAUSES.get(word[-1], 0.5 / CHARACTERS_A_SECOND), ""))
-    # a text of signs alone is told, too
+    # a text without letters makes a sound as well
     return parts if any(syllable for _, syllable in parts) else [(1.0, "m"), (0.1, "")]
 
 
 def _syllable(size: int, pitch: float, kind: int) -> Samples:
-    """A sung vowel that swells and fades."""
+    """Return a sung vowel that swells and fades."""
     import numpy as np  # noqa: PLC0415
 
     moments = np.arange(size) / SAMPLE_RATE
@@ -141,13 +140,13 @@ def _syllable(size: int, pitch: float, kind: int) -> Samples:
         gain = sum(math.exp(-(((hertz - place) / FORMANT_WIDTH) ** 2)) for place in FORMANTS[kind % len(FORMANTS)])
         wave_form += (gain + 0.3 / order) * np.sin(order * phase)
     wave_form *= np.sin(math.pi * (np.arange(size) + 0.5) / max(size, 1)) ** 0.6
-    highest = float(np.max(np.abs(wave_form), initial=1e-9))
-    scaled: Samples = wave_form * (LOUDNESS / highest)
+    peak = float(np.max(np.abs(wave_form), initial=1e-9))
+    scaled: Samples = wave_form * (LOUDNESS / peak)
     return scaled
 
 
-def _resampled(file: bytes) -> bytes | None:
-    """The sound of espeak's WAV file at 24 kHz; None where there is none."""
+def _resample(file: bytes) -> bytes | None:
+    """Return the sound of espeak-ng's WAV file at 24 kHz; None if there is none."""
     import numpy as np  # noqa: PLC0415
     import soxr  # noqa: PLC0415
 
@@ -162,7 +161,7 @@ def _resampled(file: bytes) -> bytes | None:
 
 
 class _Kept:
-    """The sounds of late, up to a size."""
+    """A cache of the most recently used sounds, bounded by size."""
 
     def __init__(self) -> None:
         self._sounds: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()

@@ -19,15 +19,15 @@ from .delivery import Delivery, raw
 from .heard import Frame
 from .speech import BYTES_A_SECOND, Event, Speech
 
-REFUSED: Final = 4401  # before the handshake is answered it becomes HTTP 403
+REFUSED: Final = 4401  # becomes HTTP 403, since the handshake has not been answered
 REPLACED: Final = 4409
 ABNORMAL: Final = 1006
 UNAVAILABLE: Final = 503
-HALF_OPEN_SECONDS: Final = 60.0  # real ones that a stalled socket outlives its session
+HALF_OPEN_SECONDS: Final = 60.0  # real seconds a stalled socket outlives its session
 
 
-async def talk(websocket: WebSocket) -> None:
-    """The endpoint: refuses wrong tokens, then speaks until either side ends it."""
+async def connect(websocket: WebSocket) -> None:
+    """Serve the endpoint: refuse wrong tokens, then receive and send until either side ends it."""
     service: Service = websocket.app.state.service
     service.now()
     if delay := service.faults.take({SOCKET}, "delay"):
@@ -37,7 +37,7 @@ async def talk(websocket: WebSocket) -> None:
         return
     if refuse := service.faults.take({SOCKET}, "refuse"):
         status = refuse.parameters.get("status", UNAVAILABLE)
-        await websocket.send_denial_response(failure(status, "The simulator was told to refuse this"))
+        await websocket.send_denial_response(failure(status, "A fault refuses this connection"))
         return
     session = service.account.by_socket(websocket.path_params["session_id"], websocket.query_params.get("token", ""))
     if session is None:
@@ -48,7 +48,7 @@ async def talk(websocket: WebSocket) -> None:
 
 
 class Connection:
-    """One open socket of a session; a later one takes its place."""
+    """One open socket of a session; a newer one replaces it."""
 
     def __init__(self, service: Service, session: Session, websocket: WebSocket) -> None:
         self._service, self._session, self._websocket = service, session, websocket
@@ -62,6 +62,7 @@ class Connection:
         self._stalled = False
 
     async def run(self) -> None:
+        """Receive and send until either side ends the connection."""
         self._service.sockets[self._session.id] = self
         self._service.clock.poke()
         reader = asyncio.create_task(self._read())
@@ -69,21 +70,21 @@ class Connection:
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
             if self._stalled:
-                await self._say_nothing(reader)
+                await self._stay_half_open(reader)
         finally:
             for task in (reader, writer):
                 task.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
-            if self._newest():
+            if self._is_newest():
                 del self._service.sockets[self._session.id]
-                self._cues.drop()  # what was queued is forgotten with its connection
+                self._cues.drop()  # queued sound is lost with its connection
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
             text = message.get("text")
-            self._take(message["bytes"] if text is None else text)
+            self._receive(message["bytes"] if text is None else text)
             self._service.clock.poke()
-            await asyncio.sleep(0)  # in a burst, which is there without a wait, others have their turn
+            await asyncio.sleep(0)  # receiving from a burst does not wait, so let others run
 
     async def _write(self) -> None:
         try:
@@ -93,59 +94,59 @@ class Connection:
                 seen = self._service.clock.version
                 self._settle()
                 await self._flush()
-                if await self._over():
+                if await self._close_if_over():
                     return
                 await self._service.clock.pause(self._next_due(), seen=seen)
         except (WebSocketDisconnect, RuntimeError):
             return  # the client is gone
 
     async def _connect(self) -> None:
-        """Says ``connected`` after the usual delay, unless the session ends before or a fault forbids it."""
-        silent = self._service.faults.take({SOCKET}, "never_connected")
+        """Send ``connected`` after the usual delay, unless the session ends first or a fault prevents it."""
+        never = self._service.faults.take({SOCKET}, "never_connected")
         ready = time.monotonic() + self._service.options.connect_delay
-        while (left := ready - time.monotonic()) > 0 or silent or not self._stage.is_there:
+        while (left := ready - time.monotonic()) > 0 or never or not self._stage.is_there:
             seen = self._service.clock.version
             self._service.now()
-            if not self._current():
+            if not self._is_current():
                 return
-            await self._service.clock.pause(None, seen=seen, limit=left if left > 0 and not silent else None)
-        if self._current():
+            await self._service.clock.pause(None, seen=seen, limit=left if left > 0 and not never else None)
+        if self._is_current():
             self._connected = True
             self._outbox.append(_state("connected"))
 
-    def _current(self) -> bool:
-        return self._session.running and self._newest()
+    def _is_current(self) -> bool:
+        return self._session.running and self._is_newest()
 
-    def _newest(self) -> bool:
+    def _is_newest(self) -> bool:
         return self._service.sockets.get(self._session.id) is self
 
     def _settle(self) -> None:
         now = self._service.now()
         if self._session.ended_at is not None:
-            now = min(now, self._session.ended_at)  # nothing is said after the session's end
+            now = min(now, self._session.ended_at)  # nothing is said after the session has ended
         self._outbox += self._speech.settle(now)
         self._cues.settle()
-        self._critic.watch(self._speech, now)
+        self._critic.check_overdue(self._speech, now)
 
     def _next_due(self) -> int | None:
         dues = (self._speech.next_due(), self._critic.next_due(self._speech))
         return min((due for due in dues if due is not None), default=None)
 
-    async def _over(self) -> bool:
-        """Closes the socket where the session ended, a newer socket came, or a fault says so."""
+    async def _close_if_over(self) -> bool:
+        """Close the socket if the session has ended, a newer one has come, or a fault says so."""
         if self._session.ended_at is not None:
             await self._send(_state("closing"))
             await self._send(_state("closed"))
             await self._send_held()
             await self._websocket.close(1000, self._session.end_reason)
             return True
-        if not self._current():
+        if not self._is_current():
             await self._websocket.close(REPLACED, "a newer connection took over")
             return True
         while fault := self._service.faults.take({SOCKET}, "close", "send", "stall"):
             if fault.kind == "send":
                 await self._send_raw(fault)
-                await asyncio.sleep(0)  # others have their turn, however many frames it is
+                await asyncio.sleep(0)  # let others run, however many frames there are
                 continue
             if fault.kind == "stall":
                 self._stalled = True
@@ -156,15 +157,15 @@ class Connection:
             return True
         return False
 
-    async def _say_nothing(self, reader: asyncio.Task[None]) -> None:
-        """Stays half-open until a newer socket takes over, or for a minute after the session's end."""
+    async def _stay_half_open(self, reader: asyncio.Task[None]) -> None:
+        """Leave the socket half-open until a newer one replaces it, or a minute after the session's end."""
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
-        # not before: the reader, where it still had a frame, would have the connection read on
+        # only now: a reader with a frame left would make the connection resume reading
         self._service.deafen(self._websocket.scope["client"])
-        while self._current():
+        while self._is_current():
             await self._service.clock.pause(None, seen=self._service.clock.version)
-        if self._newest():
+        if self._is_newest():
             await asyncio.sleep(HALF_OPEN_SECONDS)
         self._service.cut(self._websocket.scope["client"])
 
@@ -173,12 +174,12 @@ class Connection:
             await self._send(self._outbox.pop(0))
 
     async def _send(self, event: Event) -> None:
-        for one in self._delivery.through(event):
-            await self._websocket.send_text(json.dumps(one))
+        for outgoing in self._delivery.deliver(event):
+            await self._websocket.send_text(json.dumps(outgoing))
 
     async def _send_held(self) -> None:
-        for one in self._delivery.rest():
-            await self._websocket.send_text(json.dumps(one))
+        for outgoing in self._delivery.flush():
+            await self._websocket.send_text(json.dumps(outgoing))
 
     async def _send_raw(self, fault: Fault) -> None:
         frame = raw(fault)
@@ -187,19 +188,19 @@ class Connection:
         else:
             await self._websocket.send_text(frame)
 
-    def _take(self, frame: str | bytes) -> None:
+    def _receive(self, frame: str | bytes) -> None:
         received_at = time.time()
         try:
             command = read(frame)
-        except Wrong as wrong:
-            self._note(received_at, wrong.kind, wrong.event_id, measure(frame))
-            self._complain(wrong.event_id, str(wrong))
+        except Wrong as error:
+            self._record(received_at, error.kind, error.event_id, measure(frame))
+            self._send_error(error.event_id, str(error))
             return
         seconds = len(command.audio) / BYTES_A_SECOND
-        self._note(received_at, command.type, command.event_id, measure(frame), seconds)
-        self._obey(command, received_at)
+        self._record(received_at, command.type, command.event_id, measure(frame), seconds)
+        self._execute(command, received_at)
 
-    def _note(self, received_at: float, kind: str, event_id: str | None, size: int, seconds: float = 0.0) -> None:
+    def _record(self, received_at: float, kind: str, event_id: str | None, size: int, seconds: float = 0.0) -> None:
         frame = Frame(
             session_id=self._session.id,
             received_at=received_at,
@@ -209,9 +210,9 @@ class Connection:
             seconds=seconds,
             connected=self._connected,
         )
-        self._service.ear.note(frame)
+        self._service.recorder.add_frame(frame)
 
-    def _obey(self, command: Command, received_at: float) -> None:
+    def _execute(self, command: Command, received_at: float) -> None:
         kind, event_id = command.type, command.event_id
         now = self._service.now()
         if not self._session.running:
@@ -220,12 +221,12 @@ class Connection:
         if kind == "session.keep_alive":
             self._service.account.touch(self._session, max(now, self._speech.busy_until()))
         elif not self._connected:
-            self._critic.before_connected(kind)
+            self._critic.note_early_command(kind)
         elif kind == "agent.speak":
             self._speak(command, now, received_at)
         elif kind == "agent.speak_end":
             if self._speech.open is None:
-                self._critic.nothing_to_end()
+                self._critic.note_empty_end()
             self._outbox += self._speech.commit(event_id, now)
         elif kind == "agent.interrupt":
             self._outbox += self._speech.interrupt(event_id, now)
@@ -236,18 +237,18 @@ class Connection:
         elif kind == "agent.stop_listening":
             self._outbox += self._speech.pose("idle", now)
         else:
-            self._complain(event_id, f"unknown type {kind[:64]!r}")
+            self._send_error(event_id, f"unknown type {kind[:64]!r}")
 
     def _speak(self, command: Command, now: int, received_at: float) -> None:
         utterance, events = self._speech.append(command.audio, command.event_id, now)
         self._outbox += events
         self._cues.add(utterance, command.audio)
-        self._service.ear.hear(self._session.id, utterance, command.audio, received_at)
+        self._service.recorder.add_sound(self._session.id, utterance, command.audio, received_at)
         busy_until = self._speech.busy_until()
         self._service.account.touch(self._session, max(now, busy_until))
-        self._critic.frame(utterance, command.audio, command.event_id, busy_until - now)
+        self._critic.check_frame(utterance, command.audio, command.event_id, busy_until - now)
 
-    def _complain(self, event_id: str | None, message: str) -> None:
+    def _send_error(self, event_id: str | None, message: str) -> None:
         self._service.refusals.append(message)
         self._outbox.append({"type": "error", "event_id": event_id, "error": message})
 
