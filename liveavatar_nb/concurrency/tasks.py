@@ -1,4 +1,4 @@
-"""`Crew`: the tasks of one session, which end with it, and what follows where their loop ends first."""
+"""`Crew`: the tasks of one session, which end with it; it also notices if their loop ends first."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from weakref import WeakSet
 
 
 class _Canary:
-    """Sits in a loop, and dies with it."""
+    """An object that only a loop's schedule refers to, so that it dies with the loop."""
 
     def sit(self) -> None:
-        """What it does there."""
+        """Do nothing: the loop's schedule needs something to call."""
 
 
 class Crew:
     """The tasks of one session.
 
     Args:
-        failed: called with what one of them raised.
-        lost: called where the loop cancels one, which nobody here did: the loop ends.
-        limit: seconds that they have to end.
+        failed: called with an exception that a task raised.
+        lost: called if a task was cancelled, but not by the crew: its loop is ending.
+        limit: seconds for the tasks to end.
     """
 
     def __init__(self, failed: Callable[[BaseException], None], lost: Callable[[], None], limit: float) -> None:
@@ -35,52 +35,52 @@ class Crew:
         self._timer: Callable[[], asyncio.TimerHandle | None] = lambda: None
 
     def mind_loop(self, closed: Callable[[], None], longest: float) -> None:
-        """Has `closed` called where the loop is closed without a word to its tasks; on the thread that does so.
+        """Call `closed` if the loop is closed without cancelling its tasks, on the thread that closes it.
 
         Args:
-            closed: holds nothing of the session's alive.
-            longest: seconds that no loop runs.
+            closed: the callback; it must not keep the session alive.
+            longest: more seconds than any loop runs.
         """
         canary = _Canary()
-        # nothing but the loop's schedule holds it, which a loop drops as it is closed
+        # only the loop's schedule refers to it, and a loop drops its schedule when it is closed
         self._timer = weakref.ref(asyncio.get_running_loop().call_later(longest, canary.sit))
         self._canary = weakref.finalize(canary, closed)
         self._canary.atexit = False
 
     def mind_loop_no_more(self) -> None:
-        """The session is over; on the loop."""
+        """Stop watching the loop, because the session is over; call it on the loop."""
         if self._canary is not None:
             self._canary.detach()
         if (timer := self._timer()) is not None:
             timer.cancel()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Has it done beside the rest, until the session ends."""
+        """Run work in the background until the session ends."""
         task = self.begin(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(self.report)
 
     def begin(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
-        """Has it done, also past the session's end."""
+        """Run work in the background, even past the session's end."""
         task = asyncio.create_task(self._while_loop_runs(work), name=name)
-        task.add_done_callback(lambda task: work.close())  # one that was ended before its first step
+        task.add_done_callback(lambda task: work.close())  # for a task that was cancelled before its first step
         return task
 
     def dismiss(self, task: asyncio.Task[None]) -> None:
-        """Ends one."""
+        """Cancel a task of the crew."""
         self._dismissed.add(task)
         task.cancel()
 
     def dismiss_all(self) -> set[asyncio.Task[None]]:
-        """Ends all that were spawned, but for the one that asks for it."""
+        """Cancel all spawned tasks but the current one, and return those cancelled."""
         dismissed = self._tasks - {asyncio.current_task()}
         for task in dismissed:
             self.dismiss(task)
         return dismissed
 
     async def end(self) -> None:
-        """Ends all that were spawned; returns once they have."""
+        """Cancel all spawned tasks, and wait until they have ended."""
         if dismissed := self.dismiss_all():
             await asyncio.wait(dismissed, timeout=self._limit)
 
@@ -93,12 +93,12 @@ class Crew:
             raise
 
     def report(self, task: asyncio.Task[None]) -> None:
-        """Tells what it raised."""
+        """Report what a task raised."""
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._failed(failure)
 
 
 def unheard(task: asyncio.Task[Any]) -> None:
-    """Is a callback for a task whose failure is told to those who ask for it, be it to nobody."""
+    """Mark a task's exception as retrieved, as a done callback: asyncio must not log it if nobody awaits the task."""
     if not task.cancelled():
         task.exception()
