@@ -301,13 +301,13 @@ class AsyncLiveAvatar:
 
     @property
     def timings(self) -> Records[Timing]:
-        """The timings of each step over this client's last 100 sessions: count, median, 95th percentile, maximum."""
+        """The timings of each step in the last 100 sessions: count, median, 95th percentile, maximum."""
         from .session.timings import summary  # noqa: PLC0415 (only needed here)
 
         return summary(self._stopwatches)
 
     def avatars(self, scope: Scope = "all", search: str | None = None) -> Listing[Avatar]:
-        """List avatars, the account's own before the public ones (`GET /v1/avatars`, `GET /v1/avatars/public`).
+        """List avatars, your own before the public ones (`GET /v1/avatars`, `GET /v1/avatars/public`).
 
         Args:
             scope: `all`, `mine` or `public`.
@@ -368,7 +368,7 @@ class AsyncLiveAvatar:
         return await self._stop_all(self.api, self.stop_sessions)
 
     def stop_all_without_loop(self) -> Records[OwnedSession]:
-        """Stop every running session from any thread, on a separate loop, because the client's is dead or busy."""
+        """Stop every running session from any thread, on a new loop: the client's is dead or busy."""
         transport = self.api.transport
 
         async def stop() -> Records[OwnedSession]:

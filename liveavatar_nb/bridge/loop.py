@@ -38,7 +38,7 @@ LOOP_CLOSED = "The managed loop was closed during the call."
 
 
 class ManagedLoop(asyncio.SelectorEventLoop):
-    """The managed loop's own class: nest_asyncio patches a loop's class, and the kernel's loop must not share it."""
+    """The managed loop's own class, not shared with the kernel's loop: nest_asyncio patches the class."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class ManagedLoop(asyncio.SelectorEventLoop):
         self._farewells: list[weakref.WeakMethod[Farewell]] = []
 
     def at_end(self, farewell: Farewell) -> None:
-        """Call and await a method when the loop ends, for example to close connections that belong to the loop."""
+        """Call and await a method when the loop ends, for example to close the loop's connections."""
         self._farewells = [known for known in self._farewells if known() is not None]
         self._farewells.append(weakref.WeakMethod(farewell))
 
@@ -138,7 +138,7 @@ class _Wait:
         self._settle(asyncio.CancelledError())
 
     def _undo_unless_taken(self) -> None:
-        """Undo the result, on the loop, if the caller left without it; check again later if that is not known yet."""
+        """Undo the result, on the loop, if the caller left without it; check again later if unknown."""
         if self._undo is None or self._failure is not None or self.is_taken:
             return
         if not self.is_left:
@@ -155,7 +155,9 @@ class _Wait:
             logger.warning("a call was interrupted as it finished, and its result could not be undone: %s", failure)
 
     def leave(self, on_done: Callable[[], None]) -> None:
-        """Cancel the work, on the loop and after `start`, because its caller has left; undo its result if there is one.
+        """Cancel the work, because its caller has left, and undo its result if there is one.
+
+        This runs on the loop, after `start`.
 
         Args:
             on_done: called once that is done.
@@ -420,7 +422,7 @@ def _answer(on_done: Callable[[], None]) -> None:
 
 
 def _drain(loop: ManagedLoop) -> None:
-    """Cancel the remaining tasks, and those that they start meanwhile, so that none is destroyed while pending."""
+    """Cancel the remaining tasks, and those that they start, so that none is destroyed while pending."""
     deadline = loop.time() + SHUTDOWN_LIMIT
     while (tasks := asyncio.all_tasks(loop)) and loop.time() < deadline:
         for task in tasks:

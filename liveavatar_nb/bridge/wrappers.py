@@ -66,7 +66,7 @@ def blocking(
     is_whole: bool = False,
     otherwise: Callable[[Any], Any] | None = None,
 ) -> Callable[..., Any]:
-    """Turn an async method into one that waits for its result, with the same name, parameters and docstring.
+    """Turn an async method into one that waits for its result; name, parameters and docstring stay.
 
     Args:
         method: a method of the async API.
@@ -130,7 +130,10 @@ def passing(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
 def blocking_iter(
     method: Callable[Concatenate[Any, P], AsyncIterator[R]],
 ) -> Callable[Concatenate[Any, P], Iterator[R]]:
-    """Turn a method that returns an async iterator into one that returns a plain one; each step is a separate task."""
+    """Turn a method that returns an async iterator into one that returns a plain iterator.
+
+    Each step runs as a separate task.
+    """
 
     async def step(items: AsyncIterator[R]) -> tuple[R] | None:
         try:

@@ -82,7 +82,7 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
 
 
 def notebooks_folder() -> Path:
-    """Return the folder of this package's notebooks: inside the package, or next to it in an editable install.
+    """Return the notebooks' folder: inside the package, or next to it in an editable install.
 
     Raises:
         DemoError: they are in neither place.
@@ -251,7 +251,7 @@ def _new_folder(parent: Path) -> Path:
 
 
 def _work(folder: Path) -> dict[str, list[str] | None]:
-    """Return everything the user would miss: the files, and the source of each notebook's cells, but no outputs."""
+    """Return what the user would miss: the files, and the source of all cells, but no outputs."""
     return {
         str(path.relative_to(folder)): _cells(path) if path.suffix == ".ipynb" else None
         for path in sorted(folder.rglob("*"))
@@ -274,9 +274,10 @@ def _free_port() -> int:
 
 
 def _open_browser(folder: Path, address: str) -> bool:
-    """Open `address` through a file that only its owner can read, because others can read a browser's command line.
+    """Open `address` in a browser, through a file that only its owner can read.
 
-    The file is with the notebooks: a sandboxed browser may not see the system's folder for temporary files.
+    Other users can read a browser's command line. The file is with the notebooks, because a sandboxed browser may not
+    see the system's folder for temporary files.
 
     Returns:
         Whether a browser was found.

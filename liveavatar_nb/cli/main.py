@@ -1,4 +1,4 @@
-"""The command `liveavatar-nb`: the demo in JupyterLab, the simulator, the account's lists, and the doctor."""
+"""The command `liveavatar-nb`: the JupyterLab demo, the simulator, the account's lists, the doctor."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def plain(text: str) -> str:
 
 
 def _fit(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
-    """Make `widths` fit: leave out optional columns, then cut the widest ones. Return the columns that stay."""
+    """Leave out optional columns, then cut the widest, until `widths` fit; return the columns that stay."""
     kept = list(range(len(columns)))
 
     def excess(sizes: Sequence[int]) -> int:

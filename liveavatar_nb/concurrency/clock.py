@@ -7,7 +7,7 @@ import time
 
 
 class Clock:
-    """This machine's clocks: the wall clock, and a monotonic one that may stop while the machine is suspended."""
+    """This machine's clocks: the wall clock, and a monotonic one, which may stop during suspend."""
 
     def monotonic(self) -> float:
         """Return the seconds since some arbitrary moment; they never go back."""

@@ -99,6 +99,9 @@ class Crew:
 
 
 def unheard(task: asyncio.Task[Any]) -> None:
-    """Mark a task's exception as retrieved, as a done callback: asyncio must not log it if nobody awaits the task."""
+    """Mark a task's exception as retrieved, so that asyncio does not log it if nobody awaits the task.
+
+    Use it as a done callback.
+    """
     if not task.cancelled():
         task.exception()

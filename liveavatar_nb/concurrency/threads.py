@@ -28,9 +28,10 @@ def bearable(failure: BaseException) -> Exception:
 
 
 async def on_own_thread(work: Callable[[], T]) -> T:
-    """Run `work` on a new thread, and return its result or raise its failure; cancelling the wait does not stop it.
+    """Run `work` on a new thread, and return its result or raise its failure.
 
-    If the machine is out of threads, run it at once on the loop's thread: better late than never.
+    Cancelling the wait does not stop the work. If the machine is out of threads, the work runs at once on the loop's
+    thread: better late than never.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()

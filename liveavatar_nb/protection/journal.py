@@ -202,7 +202,7 @@ class Journal:
             self._disown_if_unused()
 
     def entries(self) -> list[Entry]:
-        """Return the newest records of all processes; set aside files that are no records, and follow no links."""
+        """Return the newest records of all processes; follow no links, and set aside whatever is no record."""
         folder = self.folder
         try:
             _check_folder(folder)

@@ -1,4 +1,4 @@
-"""The sessions of this process that may be billed: recorded, guarded, and stopped at interpreter exit."""
+"""This process's sessions that may be billed: recorded, guarded, and stopped at interpreter exit."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class RoomLine:
 
     @property
     def kind(self) -> Literal["livekit", "drawn"]:
-        """`drawn` if the simulator has no media server, so that pages draw the face themselves; else `livekit`."""
+        """`livekit`, or `drawn` if the simulator has no media server: pages then draw the face."""
         return "drawn" if DRAWN_PATH in self.url else "livekit"
 
     @property
@@ -156,7 +156,7 @@ class RoomLine:
     # holders
 
     async def expect(self) -> None:
-        """Make room for a page that is about to join: the present holder leaves, and commands wait 5 s for the page."""
+        """Expect a page to join: the present holder leaves, and commands wait 5 s for the page."""
         async with self._handing_over:
             self._expected_until = time.monotonic() + config.HOLDER_LIMIT
             self._is_contested = False
@@ -164,7 +164,7 @@ class RoomLine:
         self._changed()
 
     def expect_first(self) -> bool:
-        """Expect a page, without waiting, if the room has no holder and none is joining; return whether that is so."""
+        """Expect a page, without waiting, if nobody holds the room or is joining; return whether so."""
         is_free = not (self._holders or self._attending or self._opening or self._handing_over.locked())
         if is_free:
             self._expected_until = time.monotonic() + config.HOLDER_LIMIT

@@ -35,7 +35,9 @@ def is_installed() -> bool:
 
 
 class Headless:
-    """This process as a participant of a room. It watches for the avatar and carries packets, but gets no media.
+    """This process as a participant of a room.
+
+    It watches for the avatar and carries packets, but receives no video or sound.
 
     LiveKit's library ends the whole process if the loop that awaits a join is gone when the join completes. So the
     room has its own thread and loop, which last until it is left, whatever happens to the session's loop.
@@ -127,7 +129,7 @@ class Headless:
             await asyncio.wait([self._staying])
 
     async def _depart(self) -> None:
-        """Leave the room, after a join in progress if there is one; wait for that for `LEAVE_LIMIT` seconds at most."""
+        """Leave the room, after any join in progress, and wait for that up to `LEAVE_LIMIT` seconds."""
         self._give_up()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(config.LEAVE_LIMIT):

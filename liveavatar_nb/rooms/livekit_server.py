@@ -1,4 +1,4 @@
-"""A LiveKit server of the user's own: its address and credentials, its tokens, and calls of its room service."""
+"""The user's own LiveKit server: its address and credentials, its tokens, and its room service."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class LiveKitServer:
         raise failure from None
 
     def _session(self) -> aiohttp.ClientSession:
-        """Make an HTTP session with this package's proxies and certificates; aiohttp's own defaults use no proxy."""
+        """Make an HTTP session with this package's proxies and certificates; aiohttp would use no proxy."""
         import aiohttp  # noqa: PLC0415 (as livekit)
 
         tls, proxy = self._network.for_http(self.url)["verify"], self._network.proxy(self.url)

@@ -1,4 +1,4 @@
-"""Your own LiveKit room: make it, remove it, and get tokens for the avatar and for everybody who watches.
+"""Your own LiveKit room: make it, remove it, and get tokens for the avatar and the viewers.
 
 The avatar joins it instead of a room that LiveAvatar hosts (schema `LiveKitConfig`). Any number of people can then
 watch, with this package, LiveKit's own Meet page or any other LiveKit client.
@@ -149,7 +149,9 @@ class AsyncRoom:
         return self._is_closed
 
     async def open(self) -> None:
-        """Make the room, unless one of that name exists. Calling it twice is fine; `start` and `with` call it, too.
+        """Make the room, unless one of that name exists.
+
+        Calling it twice is fine. `start` and `with` call it, too.
 
         Raises:
             AuthenticationError: the server does not know the key, or the secret does not match it.
@@ -192,7 +194,9 @@ class AsyncRoom:
         return [session for _, session in self._tenants if session.is_live]
 
     def avatar_token(self, identity: str = AVATAR, minutes: float = config.ROOM_TOKEN_MINUTES) -> Masked:
-        """Make a token with which an avatar can join, be seen and heard, and send data. `start` makes its own.
+        """Make a token with which an avatar can join, be seen and heard, and send data.
+
+        `start` makes its own.
 
         Args:
             identity: the avatar's identity in the room.
@@ -204,9 +208,9 @@ class AsyncRoom:
         return self._token(identity, AVATAR, minutes, ACTS)
 
     def guest_token(self, identity: str | None = None, minutes: float = config.ROOM_TOKEN_MINUTES) -> str:
-        """Make a token with which a guest can watch and listen, and nothing more; use it with `url` in any client.
+        """Make a token with which a guest can watch and listen, and nothing more.
 
-        Hand it on freely, but mind that whoever has it can watch.
+        It works in any LiveKit client, with `url`. Hand it on freely, but mind that whoever has it can watch.
 
         Args:
             identity: the guest's identity in the room; a unique one by default. Two guests with the same identity

@@ -1,4 +1,4 @@
-"""`DrawnLine`: this process in a simulated room without a media server, over a plain WebSocket ("the line")."""
+"""`DrawnLine`: this process in a simulated room without media, over a plain WebSocket ("the line")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The REST operations without `await`: `la.api`, with the same resources and methods as the async API."""
+"""The REST operations without `await`, as `la.api`: the resources and methods of the async API."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ async def _stop(client: AsyncLiveAvatar, session: AsyncSession) -> None:
 
 
 def _session(inner: AsyncSession) -> Session:
-    """Wrap a session for the sync API; imported on first use, so that a client that starts nothing need not wait."""
+    """Wrap a session for the sync API; import the wrapper only for the first session, as it takes time."""
     from .session import Session  # noqa: PLC0415
 
     return Session(inner)
@@ -190,7 +190,7 @@ class LiveAvatar(Face):
     stop_sessions = blocking(AsyncLiveAvatar.stop_sessions, otherwise=AsyncLiveAvatar.stop_without_loop)
 
     def studio(self, sounds: Iterable[Any] | Mapping[str, Any] = ()) -> Studio:
-        """Create a studio widget: pick an avatar, start it, let it talk, watch its status and cost, and stop it.
+        """Create a studio: pick an avatar, start it, let it talk, watch its status and cost, stop it.
 
         Args:
             sounds: sounds to offer: paths, bytes of files, or pairs of samples and their rate; a mapping names them.

@@ -58,7 +58,7 @@ class Charge:
 
     @functools.cached_property
     def network(self) -> Network:
-        """The proxies and certificates of the kernel's client, read once: a guard may keep trying for many minutes."""
+        """The proxies and certificates of the kernel's client; read once, for many attempts."""
         from ...rest.network import Network  # noqa: PLC0415 (large, and may never be needed)
 
         return Network.from_told(self._network_options)

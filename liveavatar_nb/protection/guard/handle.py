@@ -1,4 +1,4 @@
-"""The kernel's side of its guard: start the process, tell it what to guard, and replace it if it is lost."""
+"""The kernel's side of the guard: start it, tell it what to guard, and replace it if it is lost."""
 
 from __future__ import annotations
 
@@ -85,9 +85,10 @@ class Charge:
 
 
 class Guard:
-    """This process's guard. It starts with the first session, or an expected one, and leaves with the last.
+    """This process's guard.
 
-    A thread watches the guard process. If that ends or stops answering, a new one replaces it and is told everything.
+    It starts with the first session, or an expected one, and leaves with the last. A thread watches the guard process.
+    If that ends or stops answering, a new one replaces it and is told everything.
     """
 
     def __init__(self) -> None:
@@ -187,7 +188,7 @@ class Guard:
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
-        """Note that the service confirmed the start; keep trying to stop the session for `left` seconds from now."""
+        """Note that the service confirmed the start; the guard tries to stop it for `left` seconds at most."""
         if session_id in self._charges:
             self._charges[session_id] = (replace(self._charges[session_id][0], left=left), time.monotonic())
             self._started.add(session_id)
@@ -392,9 +393,10 @@ def _guard_message(charge: Charge, left: float) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """Return only those environment variables that Python and the connection need: any other may hold a key.
+    """Return the environment variables that Python and the connection need.
 
-    The module path is this process's, without the notebook's folder, which may shadow modules.
+    No others are passed on, because any of them may hold a key. The module path is this process's, without the
+    notebook's folder, which may shadow modules.
     """
     try:
         here = Path.cwd()
