@@ -126,13 +126,13 @@ class Session(Face):
 
     @property
     def utterance(self) -> Utterance | None:
-        """The utterance being spoken or sent; None in silence."""
+        """What is being said, or sent; None in silence."""
         inner = self._inner.utterance
         return None if inner is None else Utterance(inner)
 
     @property
     def utterances(self) -> tuple[Utterance, ...]:
-        """The last 200 utterances: what was played, said and answered, newest last."""
+        """What was played, said and answered, the newest last; the last 200."""
         return tuple(Utterance(inner) for inner in self._inner.utterances)
 
     play = blocking(AsyncSession.play, wrap=Utterance, undo=_hush)

@@ -285,9 +285,9 @@ def test_a_check_that_fails_by_itself_is_told(monkeypatch: pytest.MonkeyPatch) -
     [
         (says(200), "ok", "answers in"),
         (says(429), "ok", "answers in"),
-        (says(503), "problem", "answers 503: the service is in trouble"),
-        (says(200, b"<html>Welcome"), "problem", "answers 200, but not as LiveAvatar does"),
-        (says(404), "problem", "answers 404, but not as LiveAvatar does"),
+        (says(503), "problem", "answers 503: the service has a problem"),
+        (says(200, b"<html>Welcome"), "problem", "answers 200, but not like LiveAvatar"),
+        (says(404), "problem", "answers 404, but not like LiveAvatar"),
         (
             says(302, Location=f"https://user:{CANARY}@portal.example/login?t={CANARY}"),
             "problem",
