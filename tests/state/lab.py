@@ -245,7 +245,7 @@ class HandGuard(Guard):
         """What the thread does that watches it."""
         if (process := self._process) is not None:
             self._post({"do": "hear"})
-            self._take_off(process)
+            self._drop_acknowledged(process)
             if process.is_gone or process.is_mute(0):
                 self._replace(process)
 
