@@ -288,8 +288,8 @@ class AsyncRoom:
         except TimeoutError:
             if not limit.expired():
                 raise
-            who = ", ".join(present) or "nobody"
-            raise TimeoutError(f"{identity!r} did not join within {timeout:g} s. In the room: {who}.") from None
+            names = ", ".join(present) or "nobody"
+            raise TimeoutError(f"{identity!r} did not join within {timeout:g} s. In the room: {names}.") from None
 
     def watch(self, timeout: float | None = None) -> AsyncIterator[RoomChange]:
         """Watch participants join and leave, starting with those who are there.
@@ -319,8 +319,8 @@ class AsyncRoom:
         self._refuse_if_closed()
         from livekit.api import RoomParticipantIdentity  # noqa: PLC0415
 
-        whom = RoomParticipantIdentity(room=self._name, identity=_label(identity, "identity"))
-        await self._server.ask(f"remove {identity!r}", lambda rooms: rooms.remove_participant(whom))
+        request = RoomParticipantIdentity(room=self._name, identity=_label(identity, "identity"))
+        await self._server.ask(f"remove {identity!r}", lambda rooms: rooms.remove_participant(request))
         for known, session in self._tenants:
             if known == identity and session.is_live:
                 await session.retire(f"its avatar was removed from the room {self._name!r}")

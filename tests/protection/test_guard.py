@@ -49,7 +49,7 @@ class Bare:
         told = {
             "do": "guard",
             "id": session_id,
-            **Service(self._simulator.url, Network()).told,
+            **Service(self._simulator.url, Network()).as_message,
             "key": self._simulator.api_key,
             "left": 600.0,
             "journal": None,

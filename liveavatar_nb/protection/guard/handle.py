@@ -60,7 +60,7 @@ class Service:
     network: Network
 
     @property
-    def told(self) -> dict[str, Any]:
+    def as_message(self) -> dict[str, Any]:
         """The service as sent to the guard, including a proxy's password."""
         return {"base_url": self.base_url, "network": self.network.told()}
 
@@ -145,7 +145,7 @@ class Guard:
                 self._renew()
                 self._wanted_at = time.monotonic()
             if service is not None and service not in self._reached and self._process is not None:
-                self._process.ask(self._name(service), service.told)
+                self._process.ask(self._name(service), service.as_message)
         self._deliver()
 
     def reach(self, service: Service) -> None:
@@ -385,7 +385,7 @@ def _guard_message(charge: Charge, left: float) -> dict[str, Any]:
     return {
         "do": "guard",
         "id": charge.session_id,
-        **charge.service.told,
+        **charge.service.as_message,
         "key": charge.key.reveal(),
         "left": left,
         "journal": None if charge.journal is None else str(charge.journal),
