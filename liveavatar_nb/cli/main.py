@@ -117,7 +117,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="liveavatar-nb",
-        description="LiveAvatar in Jupyter: easy to start, and sure to stop.",
+        description="LiveAvatar in Jupyter: easy to start, sure to stop.",
         epilog="Run `liveavatar-nb COMMAND --help` for details and an example.\n"
         f"Your account's key is read from {KEY_VARIABLE}; demo and simulator need none.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = command(
         "doctor",
         _doctor,
-        "check that everything works, and say how to fix it",
+        "check that everything works, or say how to fix it",
         DOCTOR_TEXT,
         "  liveavatar-nb doctor --start     with a session in the free sandbox\n"
         "  liveavatar-nb doctor --demo      on an embedded simulator: no key, no network",
