@@ -1,4 +1,4 @@
-"""`AsyncLiveAvatar`: finds avatars, starts sessions, and stops what it started."""
+"""`AsyncLiveAvatar`: find avatars, start sessions, and stop them."""
 
 from __future__ import annotations
 
@@ -68,39 +68,39 @@ logger = logging.getLogger("liveavatar_nb.client")
 
 Scope = Literal["all", "mine", "public"]
 
-# all of this process, by their ids
+# all clients of this process, by their ids
 _clients: weakref.WeakValueDictionary[int, AsyncLiveAvatar] = weakref.WeakValueDictionary()
 
 
 class AsyncLiveAvatar:
-    """The service, async: one client for each account.
+    """The async client of the service; use one for each account.
 
-    `async with` stops its sessions and closes it when the block is left.
+    Leaving an `async with` block stops its sessions and closes it.
 
     Args:
-        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
+        api_key: the account's key; None or "" uses `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
-        http_client: an `httpx.AsyncClient` of yours, which stays yours to close.
-            REST calls go by it; `proxy` and `verify` are for the rest.
-        proxy: leads to the service, for REST, WebSockets and the guard alike: `http://user:password@host:port`, also
-            by `https` or `socks5`; None takes the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
-            `NO_PROXY`), which never apply to this machine's own addresses.
-        verify: who vouches for the service, for all of these: True is certifi, or `SSL_CERT_FILE` or `SSL_CERT_DIR`
-            where they are set; else a path of authorities, an `ssl.SSLContext`, or False for anybody at all.
-        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; not
-            given, it is 10, or what the plan sets where it does not take as many.
-        tts: has `say` speak in LITE: a function, plain or async, from text to anything that `play` takes, also a
-            generator of it as it comes; raw samples in a pair with their rate: `(samples, 24000)`.
-        allow_unjournaled: start also where nothing can be written to the journal, or nothing can guard a session:
-            then only the cap ends what a dead kernel leaves.
-        clock: tells the time; the machine's own when not given.
+        http_client: your own `httpx.AsyncClient` for REST calls; you must close it yourself. `proxy` and `verify`
+            still apply to the rest.
+        proxy: the proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or with `https` or
+            `socks5`. None uses the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), which never
+            apply to this machine's own addresses.
+        verify: which certificates to trust, for all of these. True trusts certifi's, or `SSL_CERT_FILE` or
+            `SSL_CERT_DIR` if set. You can also pass a path, an `ssl.SSLContext`, or False to trust anything.
+        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; 10 by
+            default, or the plan's limit if that is lower.
+        tts: lets `say` speak in LITE: a function, plain or async, from text to anything that `play` accepts, or a
+            generator of it. Raw samples come in a pair with their rate: `(samples, 24000)`.
+        allow_unjournaled: whether to start even if a session cannot be recorded in the journal, or guarded. Then only
+            its cap ends a session whose kernel died.
+        clock: the clock to use; the machine's own by default.
 
     Raises:
-        ConfigurationError: there is no key, `api_url` is no address, `proxy` or `verify` cannot be used.
-        InvalidArgument: `max_minutes` is no positive number, `tts` no function.
+        ConfigurationError: there is no key, `api_url` is not a valid address, or `proxy` or `verify` cannot be used.
+        InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
     """
 
-    is_simulated = False  # whether the service ends with this process: its sessions need neither record nor guard
+    is_simulated = False  # if the service ends with this process, its sessions need no record and no guard
 
     @strict
     def __init__(
@@ -141,20 +141,21 @@ class AsyncLiveAvatar:
         _clients[id(self)] = self
 
     def __del__(self) -> None:
-        # one that could not be made has no process
+        # a client whose constructor failed has no pid
         if getattr(self, "_pid", None) == os.getpid() and not (self.is_closed or sys.is_finalizing()):
             self.on_drop(self)
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """A client of an embedded simulator: no key, no account, no network, nothing billed.
+        """Create a client of an embedded simulator: no key, no account, no network, nothing billed.
 
         Args:
             max_minutes, tts: as for `AsyncLiveAvatar`.
-            options: of `liveavatar_nb.simulator.Simulator`: `speed`, `credits`...; `livekit` is "auto" here.
+            options: options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
+                to "auto" here.
 
         Raises:
-            SimulatorError: it did not come up.
+            SimulatorError: the simulator did not start.
         """
         simulator = started_simulator(options)
         key = Masked(simulator.api_key, "of the simulator")
@@ -163,7 +164,7 @@ class AsyncLiveAvatar:
         return client
 
     def adopt(self, simulator: Simulator) -> None:
-        """The simulator is this client's, and ends with it."""
+        """Take ownership of a simulator, which then ends with this client."""
         self._simulator = simulator
         self.is_simulated = True
 
@@ -183,10 +184,10 @@ class AsyncLiveAvatar:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stops the sessions of this client and closes it, and the simulator of a demo; twice is fine.
+        """Stop this client's sessions, and close it and a demo's simulator. Calling it twice is fine.
 
         Raises:
-            StopNotConfirmed: the client stays open, so that it can be tried again.
+            StopNotConfirmed: a stop was not confirmed; the client stays open, so that you can try again.
         """
         if self.is_closed:
             return
@@ -198,7 +199,7 @@ class AsyncLiveAvatar:
             if self._simulator is None or not isinstance(failure, StopNotConfirmed):
                 self._closing = False
                 raise
-            # what ran on a simulator ends with it
+            # sessions on a simulator end with it
             await on_own_thread(self._simulator.close)
             for session in self.live_sessions:
                 session.lifecycle.forget()
@@ -211,10 +212,10 @@ class AsyncLiveAvatar:
         self._changed()
 
     def close_without_loop(self) -> None:
-        """As `aclose`, from any thread, by connections of its own: for where the client's loop is dead or busy.
+        """Close the client from any thread, on separate connections, because its loop is dead or busy.
 
         Raises:
-            StopNotConfirmed: the client stays open; the guard goes on.
+            StopNotConfirmed: a stop was not confirmed; the client stays open, and the guard keeps trying.
         """
         if self.is_closed:
             return
@@ -227,7 +228,7 @@ class AsyncLiveAvatar:
                 raise
         for session in self._sessions:
             session.lifecycle.let_go()
-        # its connections go with the loop
+        # its connections end with the loop
         self.api.transport.closed = True
         leftovers.unexpect(self)
         if self._simulator is not None:
@@ -235,12 +236,12 @@ class AsyncLiveAvatar:
         self._changed()
 
     def leave_to_guard(self) -> None:
-        """Has the guard stop its sessions, where this process can do nothing more for them."""
+        """Let the guard stop the sessions, because this process can do no more for them."""
         for session in self.live_sessions:
             session.lifecycle.leave_to_guard()
 
     async def _see_off(self) -> None:
-        """Waits until what was made for sessions that are over, and for starts that are given up, is deleted."""
+        """Wait until everything made for ended sessions and abandoned starts is deleted."""
         loop = asyncio.get_running_loop()
         clearing = [*(one.lifecycle.clearing for one in self._sessions), *(one.making for one in self._pending)]
         waits = [one for one in clearing if one is not None and not one.done() and one.get_loop() is loop]
@@ -248,11 +249,11 @@ class AsyncLiveAvatar:
             await asyncio.wait(waits, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
 
     async def expect_start(self) -> None:
-        """Has ready what takes longest to come up, the guard; it stays until the client is closed."""
+        """Start the guard, which takes the longest to get ready; it stays until the client is closed."""
 
         def prepare() -> None:
             leftovers.expect(self, service_of(self.api.transport))
-            if self.is_closed:  # meanwhile
+            if self.is_closed:  # closed meanwhile
                 leftovers.unexpect(self)
 
         if not self.is_simulated:
@@ -265,7 +266,7 @@ class AsyncLiveAvatar:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed."""
+        """Whether the client was closed."""
         return self.api.transport.closed
 
     @property
@@ -280,37 +281,37 @@ class AsyncLiveAvatar:
 
     @property
     def simulator(self) -> Simulator | None:
-        """The simulator of a demo, with its ledger, clock and faults; None on the service."""
+        """The demo's simulator, with its ledger, clock and faults; None for the real service."""
         return self._simulator
 
     @property
     def session(self) -> AsyncSession | None:
-        """The session started last, whoever started it; None before the first."""
+        """The last session that this client started or took over; None before the first."""
         return self._last
 
     @property
     def has_tts(self) -> bool:
-        """Whether `say` can speak in LITE: the client was given a `tts`."""
+        """Whether `say` can speak in LITE, because the client has a `tts`."""
         return self._tts is not None
 
     @property
     def wire(self) -> Wire:
-        """What went over the wire for this client: requests and frames; secrets masked, sound left out."""
+        """This client's log of requests and frames, with secrets masked and audio left out."""
         return self.api.transport.wire
 
     @property
     def timings(self) -> Records[Timing]:
-        """How long each step took over this client's last 100 sessions: how often, median, 95th percentile, longest."""
-        from .session.timings import summary  # noqa: PLC0415 (for a look at it only)
+        """The timings of each step in the last 100 sessions: count, median, 95th percentile, maximum."""
+        from .session.timings import summary  # noqa: PLC0415 (only needed here)
 
         return summary(self._stopwatches)
 
     def avatars(self, scope: Scope = "all", search: str | None = None) -> Listing[Avatar]:
-        """Avatars, the account's own before the public ones (`GET /v1/avatars`, `GET /v1/avatars/public`).
+        """List avatars, your own before the public ones (`GET /v1/avatars`, `GET /v1/avatars/public`).
 
         Args:
             scope: `all`, `mine` or `public`.
-            search: only those whose name has this in it, in any case.
+            search: a text that the name must contain, in any case.
         """
         one_of("scope", scope, get_args(Scope))
         mine = self.api.avatars.list(page_size=PAGE_SIZE_LIMIT)
@@ -322,52 +323,52 @@ class AsyncLiveAvatar:
         return Listing.chain(*wanted, keep=lambda avatar: sought in avatar.name.casefold())
 
     def voices(self) -> Listing[Voice]:
-        """Voices, the account's own and the public ones (`GET /v1/voices`); in a notebook the list plays them."""
+        """List voices, the account's own and the public ones (`GET /v1/voices`); a notebook can play them."""
         return self.api.voices.list(page_size=PAGE_SIZE_LIMIT)
 
     def contexts(self) -> Listing[Context]:
-        """The account's contexts, without their prompts (`GET /v1/contexts`)."""
+        """List the account's contexts, without their prompts (`GET /v1/contexts`)."""
         return self.api.contexts.list(page_size=PAGE_SIZE_LIMIT)
 
     def sessions(self, active: bool = True) -> Listing[OwnedSession]:
-        """Sessions of the account, of all its clients (`GET /v1/sessions`).
+        """List the account's sessions, whichever client started them (`GET /v1/sessions`).
 
-        Those that run say by `whose` who started them: this kernel, another one, a kernel that died, this user
+        The `whose` of a running session says who started it: this kernel, another one, a kernel that died, this user
         on another machine, or a stranger.
 
         Args:
-            active: those that run, else those that ended.
+            active: whether to list the running sessions; if not, the ended ones.
         """
         return owned(self.api, active=active)
 
     async def orphans(self) -> Records[OwnedSession]:
-        """The sessions that a kernel of this machine left behind when it died, and that run on (`GET /v1/sessions`)."""
+        """Return the running sessions that dead kernels on this machine left behind (`GET /v1/sessions`)."""
         return await find_orphans(self.api)
 
     async def stop_orphans(self) -> Records[OwnedSession]:
-        """Stops what dead kernels of this machine left behind; `start` does so, too.
+        """Stop the sessions that dead kernels on this machine left behind; `start` does so, too.
 
         Returns:
-            What was stopped.
+            The stopped sessions.
 
         Raises:
-            StopNotConfirmed: of the first that the service did not confirm; the others were tried.
+            StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first.
         """
         return await stop_each(self.api, await find_orphans(self.api))
 
     async def stop_all(self) -> Records[OwnedSession]:
-        """Stops every session of the account that runs, whoever started it, also other people's.
+        """Stop every running session of the account, whoever started it, even other people's.
 
         Returns:
-            What was stopped.
+            The stopped sessions.
 
         Raises:
-            StopNotConfirmed: of the first that the service did not confirm; the others were tried.
+            StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first.
         """
         return await self._stop_all(self.api, self.stop_sessions)
 
     def stop_all_without_loop(self) -> Records[OwnedSession]:
-        """As `stop_all`, from any thread, by a loop of its own: for where the client's is dead or busy."""
+        """Stop every running session from any thread, on a new loop: the client's is dead or busy."""
         transport = self.api.transport
 
         async def stop() -> Records[OwnedSession]:
@@ -391,7 +392,7 @@ class AsyncLiveAvatar:
         return running
 
     async def credits(self) -> Decimal:
-        """What is left on the account, in credits (`GET /v1/users/credits`)."""
+        """Return the account's remaining credits (`GET /v1/users/credits`)."""
         return (await self.api.credits.get()).credits_left
 
     @strict
@@ -582,18 +583,19 @@ class AsyncLiveAvatar:
             self._plan_seconds = round(session.max_minutes * 60)
 
     async def stop_sessions(self) -> None:
-        """Stops every live session of this client, and every start that is under way.
+        """Stop every live session of this client, and every start in progress.
 
         Raises:
-            StopNotConfirmed: of the first that the service did not confirm; the others were tried.
+            StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first.
         """
         await self._stop_sessions()
 
     def stop_without_loop(self) -> None:
-        """As `stop_sessions`, from any thread, by connections of its own: for where the loop is dead or busy.
+        """Stop the sessions from any thread, on separate connections, because the loop is dead or busy.
 
         Raises:
-            StopNotConfirmed: of the first that the service did not confirm; the guard goes on with each.
+            StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first. The
+                guard keeps trying all that were not confirmed.
         """
         self.cancel_starts()
         until = time.monotonic() + config.STOP_LIMIT
@@ -616,21 +618,21 @@ class AsyncLiveAvatar:
                 raise failure
 
     def cancel_starts(self, besides: Preparation | None = None) -> None:
-        """Ends the starts that are looking up their avatar: nothing of them was sent."""
+        """Cancel the starts that are still looking up their avatar: their start call was not sent yet."""
         for start in self._pending:
             start.is_cancelled = start.is_cancelled or start is not besides
 
     @property
     def live_sessions(self) -> list[AsyncSession]:
-        """The sessions of this client that may be running, and billed, at the service."""
+        """This client's sessions that may still be running, and billed."""
         return [session for session in self._sessions if session.is_live and session.is_of_this_process]
 
     @property
     def live_elsewhere(self) -> list[AsyncSession]:
-        """The sessions of this account that other clients of this process hold, and that may be billed.
+        """The sessions of this account that belong to other clients of this process, and may be billed.
 
-        A host that runs a notebook anew for each page, as `marimo run` does, makes a client for each: what a page had
-        started before it was reloaded is among them.
+        A host that runs a notebook anew for each page, such as `marimo run`, creates a client each time. The sessions
+        that a page started before it was reloaded are among these.
         """
         return [session for client in self._siblings for session in client.live_sessions]
 
@@ -645,12 +647,12 @@ class AsyncLiveAvatar:
         return self.base_url, self.api.transport.key
 
     def take_over(self, session: AsyncSession) -> None:
-        """Makes a session of `live_elsewhere` this client's own, and no other's."""
+        """Move a session of `live_elsewhere` from its client to this one."""
         for client in self._siblings:
             if session in client._sessions:
                 client._sessions.remove(session)
                 client.watch(self._changed)
-                # it tells the client that started it, which is to be there as long as this one
+                # the session notifies the client that started it, so that one must live as long as this one
                 self._predecessors.append(client)
                 self._sessions.append(session)
                 session.belong_to(self)
@@ -659,10 +661,10 @@ class AsyncLiveAvatar:
                 return
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Has `callback` called on the loop whenever a session of this client changes.
+        """Call `callback` on the loop whenever a session of this client changes.
 
         Returns:
-            A function that ends it.
+            A function that removes the callback.
         """
         self._watchers.append(callback)
 
@@ -674,7 +676,7 @@ class AsyncLiveAvatar:
 
     def _changed(self) -> None:
         try:
-            # on a stack of its own: a watcher may stop the very session that is in the middle of a step
+            # not from here: a watcher may stop the very session that is in the middle of a step
             asyncio.get_running_loop().call_soon(self._tell_watchers)
         except RuntimeError:
             self._tell_watchers()
@@ -699,15 +701,15 @@ class AsyncLiveAvatar:
 
 
 def stop_behind(client: AsyncLiveAvatar) -> None:
-    """A client that nobody can reach any more: its sessions are stopped, so that none is billed unseen.
+    """Stop the sessions of a client that nobody can reach any more, so that none is billed unseen.
 
-    The collector may call this on any thread, whatever that holds: so it does no more than begin a thread.
+    The garbage collector may call this on any thread, whatever locks that holds. So this only starts a thread.
     """
     live = [session for session in client.live_sessions if not session.state.is_final]
     if not live:
         return
     if client.simulator is not None:
-        # it went along, and what ran on it
+        # the simulator went with the client, and so did its sessions
         for session in live:
             session.lifecycle.forget_soon()
         return
@@ -716,15 +718,15 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
     async def stop() -> None:
         await asyncio.gather(*(session.stop() for session in live), return_exceptions=True)
 
-    with contextlib.suppress(RuntimeError):  # the interpreter ends, which stops them
+    with contextlib.suppress(RuntimeError):  # the interpreter is exiting, which stops them
         threading.Thread(target=lambda: asyncio.run(stop()), name=THREAD_NAME, daemon=True).start()
 
 
 def started_simulator(options: dict[str, Any]) -> Simulator:
-    """The simulator of a demo.
+    """Start the simulator of a demo.
 
     Raises:
-        SimulatorError: it did not come up.
+        SimulatorError: the simulator did not start.
     """
     from .simulator import Simulator  # noqa: PLC0415 (only demos need it)
     from .simulator import SimulatorError as DidNotStart  # noqa: PLC0415

@@ -1,9 +1,9 @@
 """The managed event loop.
 
-One daemon thread runs one loop for the whole process. It starts at first use, is made anew after a fork,
-and leaves without a trace once the last client is closed. Calls from other threads wait for it; Ctrl-C ends
-such a wait by cancelling the task, and what had come of it already is undone. A call made on the loop's own
-thread, from inside an async handler, runs nested: `nested` does that.
+One daemon thread runs one loop for the whole process. It starts on first use, is replaced after a fork, and ends when
+the last client is closed. Calls from other threads wait for it. Ctrl-C during such a wait cancels the task; if the
+result was there already, it is undone. A call made on the loop's own thread, from inside an async handler, runs
+nested (see `nested`).
 """
 
 from __future__ import annotations
@@ -27,52 +27,52 @@ R = TypeVar("R")
 
 Undo = Callable[[Any], Coroutine[Any, Any, object]]
 
-INTERRUPT_GRACE = 0.3  # s that a cancelled task has to clean up before KeyboardInterrupt goes on
-TAKEN_LOOK = 0.1  # s between two looks at whether a caller has taken its result
+INTERRUPT_GRACE = 0.3  # s for a cancelled task to clean up before KeyboardInterrupt propagates
+TAKEN_LOOK = 0.1  # s between two checks of whether a caller has received its result
 SHUTDOWN_LIMIT = 2.0  # s for the loop's tasks and thread to end
 
 logger = logging.getLogger("liveavatar_nb.bridge")
 
 THREAD_NAME = "liveavatar_nb-loop"
-LOOP_CLOSED = "The managed loop was closed while the call was waiting."
+LOOP_CLOSED = "The managed loop was closed during the call."
 
 
 class ManagedLoop(asyncio.SelectorEventLoop):
-    """A class of its own: nest_asyncio patches a loop's class, and the kernel's loop must not share it."""
+    """The managed loop's own class, not shared with the kernel's loop: nest_asyncio patches the class."""
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: set[_Wait] = set()
-        self.is_going = False  # it ends its tasks, and takes no others
+        self.is_going = False  # shutting down: it ends its tasks, and accepts no more
         self._farewells: list[weakref.WeakMethod[Farewell]] = []
 
     def at_end(self, farewell: Farewell) -> None:
-        """Call and await a method when the loop ends: what holds connections of it closes them."""
+        """Call and await a method when the loop ends, for example to close the loop's connections."""
         self._farewells = [known for known in self._farewells if known() is not None]
         self._farewells.append(weakref.WeakMethod(farewell))
 
     async def say_farewell(self) -> None:
-        """Calls what was given to `at_end`."""
+        """Call and await the methods passed to `at_end`."""
         for known in self._farewells:
             if (farewell := known()) is not None:
                 await farewell()
 
 
 class LoopSilent(Exception):
-    """The loop does not answer: somebody blocks it."""
+    """The loop does not answer: something is blocking it."""
 
 
 class _Wait:
-    """One coroutine on the loop, and the thread that waits for what comes of it.
+    """One coroutine on the loop, and the thread that waits for its result.
 
-    An interrupt can come between any two steps of that thread, also while it sees to an earlier one. So the thread
-    does no more than set one of two marks, and the loop sees to it that a result that was not taken is undone.
+    An interrupt can hit the waiting thread between any two steps, even while it handles an earlier interrupt. So the
+    thread only sets one of two flags, and the loop makes sure that a result which was not received is undone.
 
     Args:
-        loop: the managed one.
+        loop: the managed loop.
         work: the coroutine.
-        undo: is given a result that the caller has left; None where a result costs and holds nothing.
-        is_whole: an interrupt does not cancel the work: only its result tells what there is to undo.
+        undo: undoes a result that the caller did not receive; None if a result costs and holds nothing.
+        is_whole: whether the work runs to its end despite an interrupt, because only its result says what to undo.
     """
 
     __slots__ = (
@@ -81,8 +81,8 @@ class _Wait:
     )  # fmt: skip
 
     def __init__(self, loop: ManagedLoop, work: Coroutine[Any, Any, Any], undo: Undo | None, *, is_whole: bool) -> None:
-        # A bare lock. What run_coroutine_threadsafe gives is waited for by a Condition, which an interrupt can leave
-        # locked, so that the loop hangs as it sets the result; and it costs a fifth of the call.
+        # A bare lock: the future of run_coroutine_threadsafe waits on a Condition, which an interrupt can leave locked,
+        # and then the loop hangs when it sets the result. It would also take a fifth of the call's time.
         self._done = threading.Lock()
         self._done.acquire()
         self._is_done = False
@@ -94,17 +94,17 @@ class _Wait:
         self._undoing: asyncio.Task[None] | None = None
         self._result: Any = None
         self._failure: BaseException | None = None
-        self.is_taken = False  # the caller has it
-        self.is_left = False  # the caller has gone without it
+        self.is_taken = False  # the caller has received the result
+        self.is_left = False  # the caller has left without it
         self.is_closed = False  # the loop was closed meanwhile
 
     @property
     def has_failed(self) -> bool:
-        """Whether nothing can come of it any more."""
+        """Whether the work failed, so that there will be no result."""
         return self._failure is not None
 
     def start(self) -> None:
-        """On the loop: begins the work, unless nobody waits for it any more."""
+        """Start the work, on the loop, unless the caller has left."""
         if self.is_left:
             self._drop()
         else:
@@ -114,7 +114,7 @@ class _Wait:
     async def _run(self) -> None:
         try:
             self._result = await self._work
-        except BaseException as failure:  # noqa: BLE001 (it belongs to the thread that waits)
+        except BaseException as failure:  # noqa: BLE001 (it is raised in the waiting thread)
             self._failure = failure
         finally:
             self._settle()
@@ -127,40 +127,42 @@ class _Wait:
             self._done.release()
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        """Work that was cancelled before its first step is closed all the same, and nobody waits for it."""
+        """Clean up after the task; work that was cancelled before its first step still has to be closed."""
         if not self._is_done:
             self._drop()
-        self._see_it_taken()
+        self._undo_unless_taken()
 
     def _drop(self) -> None:
-        """Work that has not begun, and will not."""
+        """Close work that has not begun and never will."""
         self._work.close()
         self._settle(asyncio.CancelledError())
 
-    def _see_it_taken(self) -> None:
-        """On the loop: has a result undone that the caller has left; asks again as long as that is not known."""
+    def _undo_unless_taken(self) -> None:
+        """Undo the result, on the loop, if the caller left without it; check again later if unknown."""
         if self._undo is None or self._failure is not None or self.is_taken:
             return
         if not self.is_left:
-            self._loop.call_later(TAKEN_LOOK, self._see_it_taken)
+            self._loop.call_later(TAKEN_LOOK, self._undo_unless_taken)
             return
-        self._undoing = self._loop.create_task(self._undo_it(self._undo), name="liveavatar_nb undoing")
+        self._undoing = self._loop.create_task(self._undo_result(self._undo), name="liveavatar_nb undoing")
         self._undo = None
 
-    async def _undo_it(self, undo: Undo) -> None:
-        logger.info("a call was interrupted as it ended: what came of it is undone")
+    async def _undo_result(self, undo: Undo) -> None:
+        logger.info("a call was interrupted as it finished: its result is undone")
         try:
             await undo(self._result)
-        except Exception as failure:  # noqa: BLE001 (nobody waits for it)
-            logger.warning("a call was interrupted as it ended, and what came of it could not be undone: %s", failure)
+        except Exception as failure:  # noqa: BLE001 (nobody is waiting for it)
+            logger.warning("a call was interrupted as it finished, and its result could not be undone: %s", failure)
 
-    def leave(self, is_over: Callable[[], None]) -> None:
-        """On the loop, after `start`: ends the work, for its caller has left, and undoes what came of it all the same.
+    def leave(self, on_done: Callable[[], None]) -> None:
+        """Cancel the work, because its caller has left, and undo its result if there is one.
+
+        This runs on the loop, after `start`.
 
         Args:
-            is_over: called once that is done.
+            on_done: called once that is done.
         """
-        self._loop.create_task(self._leave()).add_done_callback(lambda _: is_over())
+        self._loop.create_task(self._leave()).add_done_callback(lambda _: on_done())
 
     async def _leave(self) -> None:
         if self._task is None:
@@ -169,21 +171,21 @@ class _Wait:
         if not self._is_whole:
             self._task.cancel()
         await asyncio.wait([self._task])
-        self._see_it_taken()
+        self._undo_unless_taken()
         if self._undoing is not None:
             await asyncio.wait([self._undoing])
 
     def give_up(self) -> None:
-        """Ends the wait for work that the closed loop will never do."""
+        """End the wait for work that the closed loop will never do."""
         if self._task is None:
             self._work.close()
         self._settle(ClientClosed(LOOP_CLOSED))
 
     def outcome(self, patience: float | None = None) -> Any:
-        """Waits for what comes of it.
+        """Wait for the result, and return it or raise the failure.
 
         Args:
-            patience: seconds until a loop that does not answer is given up; None waits for it.
+            patience: how many seconds to wait for a loop that does not answer; None waits forever.
 
         Raises:
             LoopSilent: the loop does not answer.
@@ -197,18 +199,18 @@ class _Wait:
         if (self.is_closed or self._loop.is_going) and isinstance(failure, asyncio.CancelledError):
             raise ClientClosed(LOOP_CLOSED) from None
         try:
-            # one of ours says it all in words; the frames in here tell a user nothing
+            # the package's own errors need no traceback: the frames in here tell a user nothing
             raise failure.with_traceback(None) if isinstance(failure, LiveAvatarException) else failure
         finally:
-            # a frame that holds its own exception keeps everything below it alive
+            # a frame that refers to its own exception keeps everything below it alive
             del failure, self
 
 
 class Bridge:
-    """Owns the managed loop and its thread; `bridge` is the process's one."""
+    """The owner of the managed loop and its thread; `bridge` is the only instance in a process."""
 
     def __init__(self) -> None:
-        self._users = 0  # a forked child has its parent's clients
+        self._users = 0  # not reset by a fork: the child has its parent's clients
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
@@ -220,7 +222,7 @@ class Bridge:
 
     @property
     def loop(self) -> ManagedLoop:
-        """The managed loop, running; started here where there is none."""
+        """The managed loop, running; reading this starts it if necessary."""
         loop = self._loop
         if loop is None:
             with self._lock:
@@ -229,21 +231,21 @@ class Bridge:
 
     @property
     def is_running(self) -> bool:
-        """Whether the loop is there."""
+        """Whether the loop exists."""
         return self._loop is not None
 
     def _start(self) -> ManagedLoop:
         loop = ManagedLoop()
         thread = threading.Thread(target=self._run, args=[loop], name=THREAD_NAME, daemon=True)
         thread.start()
-        # under the lock that the thread waits for: one that an interrupt kept from being known here ends at once
+        # the thread waits for the lock held here; if an interrupt prevents the next line, it ends at once
         self._loop, self._thread = loop, thread
         atexit.unregister(self.close)
         atexit.register(self.close)
         return loop
 
     def _run(self, loop: ManagedLoop) -> None:
-        """The loop's life, on its own thread."""
+        """Run the loop, on its own thread, until it is stopped; then clean up."""
         with self._lock:
             is_known = self._loop is loop
         asyncio.set_event_loop(loop)
@@ -253,7 +255,7 @@ class Bridge:
         finally:
             loop.is_going = True
             with self._lock:
-                # the next call starts another one
+                # the next call starts a new loop
                 if self._loop is loop:
                     self._loop = self._thread = None
             for wait in list(loop.waits):
@@ -285,7 +287,7 @@ class Bridge:
         undo: Undo | None = None,
         is_whole: bool = False,
         patience: float | None = None,
-        take: Callable[[Any], Any] | None = None,
+        convert: Callable[[Any], Any] | None = None,
     ) -> Any: ...
     def call(
         self,
@@ -295,17 +297,20 @@ class Bridge:
         undo: Undo | None = None,
         is_whole: bool = False,
         patience: float | None = None,
-        take: Callable[[Any], Any] | None = None,
+        convert: Callable[[Any], Any] | None = None,
     ) -> Any:
-        """Runs `work` on the loop and waits for its result, from any thread.
+        """Run `work` on the loop and wait for its result, from any thread.
 
         Args:
             work: a coroutine.
-            closes: whether a loop that no client needs goes afterwards.
-            undo: a coroutine function, given a result whose caller was interrupted before it had it.
-            is_whole: an interrupt does not cancel the work: only its result tells what there is to undo.
-            patience: seconds until a loop that does not answer is given up; None waits for it.
-            take: what the caller makes of the result, on its own thread.
+            closes: whether to close the loop afterwards if no client needs it.
+            undo: a coroutine function that undoes a result whose caller was interrupted before receiving it.
+            is_whole: whether the work runs to its end despite an interrupt, because only its result says what to undo.
+            patience: how many seconds to wait for a loop that does not answer; None waits forever.
+            convert: converts the result, on the caller's thread.
+
+        Returns:
+            The result, converted if `convert` is given.
 
         Raises:
             KeyboardInterrupt: the wait was interrupted; the task was cancelled, or its result undone.
@@ -315,7 +320,7 @@ class Bridge:
         loop, thread = self.loop, self._thread
         if thread is not None and threading.get_ident() == thread.ident:
             result = calling_context().run(run_nested, loop, work)
-            return result if take is None else take(result)
+            return result if convert is None else convert(result)
         wait = _Wait(loop, work, undo, is_whole=is_whole)
         try:
             loop.waits.add(wait)
@@ -326,51 +331,51 @@ class Bridge:
             result = wait.outcome(patience)
             if closes:
                 self.close_if_unused()
-            taken = result if take is None else take(result)
+            converted = result if convert is None else convert(result)
         except BaseException:
-            wait.is_left = True  # first of all: interrupts come at calls, and there is none before it
+            wait.is_left = True  # must come first: interrupts arrive at calls, and no call precedes this line
             if not wait.has_failed:
                 _ask(loop, wait.leave, INTERRUPT_GRACE)
             if closes:
                 self.close_if_unused()
             raise
-        wait.is_taken = True  # last of all, likewise
-        return taken
+        wait.is_taken = True  # must come last, for the same reason
+        return converted
 
     def submit(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
-        """Runs `work` on the loop without waiting for it."""
+        """Run `work` on the loop without waiting for it."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def answers(self, limit: float) -> bool:
-        """Whether the loop takes calls: False where it runs and does nothing for so many seconds.
+        """Return whether the loop accepts calls: False if it runs, but does nothing for `limit` seconds.
 
-        One that has ended takes calls: the next one starts another.
+        True if the loop has ended: the next call starts a new one.
         """
         loop = self._loop
         return loop is None or self._thread is threading.current_thread() or _ask(loop, _answer, limit)
 
     def retain(self) -> None:
-        """One more client needs the loop."""
+        """Note that one more client needs the loop."""
         with self._lock:
             self._users += 1
 
     def release(self) -> None:
-        """One client less; with the last one the loop goes."""
+        """Note that one client less needs the loop; close it after the last."""
         with self._lock:
             self._users = max(0, self._users - 1)
         self.close_if_unused()
 
     def close_if_unused(self) -> None:
-        """Closes the loop that a call on a closed client has started."""
+        """Close the loop if no client needs it, such as one that a call on a closed client started."""
         if not self._users:
-            self._end(self._take(only_unused=True))
+            self._end(self._detach(only_unused=True))
 
     def close(self) -> None:
-        """Cancels what runs, closes the loop and ends its thread; the next use starts afresh."""
-        self._end(self._take())
+        """Cancel all tasks, close the loop and end its thread; the next use starts a new one."""
+        self._end(self._detach())
 
-    def _take(self, *, only_unused: bool = False) -> tuple[ManagedLoop, threading.Thread] | None:
-        """The loop and its thread, which nobody else finds from here on."""
+    def _detach(self, *, only_unused: bool = False) -> tuple[ManagedLoop, threading.Thread] | None:
+        """Return the loop and its thread, and forget them, so that nobody else uses them from here on."""
         with self._lock:
             if only_unused and self._users:
                 return None
@@ -379,21 +384,30 @@ class Bridge:
         return None if loop is None or thread is None else (loop, thread)
 
     @staticmethod
-    def _end(taken: tuple[ManagedLoop, threading.Thread] | None) -> None:
-        if taken is None:
+    def _end(detached: tuple[ManagedLoop, threading.Thread] | None) -> None:
+        if detached is None:
             return
-        loop, thread = taken
+        loop, thread = detached
         for wait in list(loop.waits):
             wait.is_closed = True
-        with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(SHUTDOWN_LIMIT)
 
 
 def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: float) -> bool:
-    """Has the loop do something that calls what it is given; whether that came in time, or the loop is closed."""
-    # no Event: an interrupt can leave its lock held, and the loop would hang as it sets it
+    """Make the loop do some work and wait until it signals completion.
+
+    Args:
+        loop: the managed loop.
+        work: called on the loop with a function to call when it is done.
+        limit: how many seconds to wait.
+
+    Returns:
+        True if the work was done in time, or the loop is closed.
+    """
+    # not an Event: an interrupt can leave its lock held, and the loop would hang when it sets the event
     answered = threading.Lock()
     answered.acquire()
     try:
@@ -403,25 +417,25 @@ def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: f
     return answered.acquire(timeout=limit)
 
 
-def _answer(is_heard: Callable[[], None]) -> None:
-    is_heard()
+def _answer(on_done: Callable[[], None]) -> None:
+    on_done()
 
 
 def _drain(loop: ManagedLoop) -> None:
-    """Ends the tasks that are left, so that none is destroyed while it waits, nor those that they begin then."""
+    """Cancel the remaining tasks, and those that they start, so that none is destroyed while pending."""
     deadline = loop.time() + SHUTDOWN_LIMIT
     while (tasks := asyncio.all_tasks(loop)) and loop.time() < deadline:
         for task in tasks:
             task.cancel()
         _run_to_end(loop, asyncio.wait(tasks, timeout=deadline - loop.time()))
-    # a connection that does not close is no reason to stay
+    # a connection that does not close must not keep the loop alive
     _run_to_end(loop, asyncio.wait_for(loop.say_farewell(), SHUTDOWN_LIMIT))
     _run_to_end(loop, loop.shutdown_asyncgens())
     _run_to_end(loop, loop.shutdown_default_executor())
 
 
 def _run_to_end(loop: ManagedLoop, work: Coroutine[Any, Any, Any]) -> None:
-    """Runs it to its end, whatever it raises, also where the loop is stopped once more."""
+    """Run a coroutine to its end, whatever it raises, even if the loop is stopped again."""
     task = loop.create_task(work)
     while not task.done():
         with contextlib.suppress(Exception):

@@ -1,7 +1,7 @@
-"""A call made on the loop's own thread, from inside an async handler: the one job of nest_asyncio.
+"""Calls made on the loop's own thread, from inside an async handler: the only use of nest_asyncio.
 
-nest_asyncio is archived and fails on Python 3.14. Its heir, nest_asyncio2, is taken wherever it is installed: always
-on 3.14, and on older ones beside a recent ipykernel.
+nest_asyncio is archived and fails on Python 3.14. Its successor, nest_asyncio2, is used if it is installed: always on
+3.14, and on older versions if ipykernel is recent.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, TypeVar
 
 R = TypeVar("R")
 
-_MARKS = ("_nest_patched", "_nest_asyncio2")  # how the two know that asyncio is patched
+_MARKS = ("_nest_patched", "_nest_asyncio2")  # how the two packages recognise a patched asyncio
 
 
 def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
-    """Runs `work` on a loop that is running, from its own thread.
+    """Run `work` on a loop that is already running, from the loop's own thread.
 
     Args:
-        loop: of a class of its own: nest_asyncio patches the class.
+        loop: the loop; no other loop may share its class, because nest_asyncio patches the class.
         work: a coroutine.
     """
     if "_nest_patched" not in vars(type(loop)):
-        # imported only when a re-entrant call is made
+        # only a re-entrant call needs it
         try:
             import nest_asyncio2 as nest_asyncio  # noqa: PLC0415
         except ImportError:
@@ -37,7 +37,7 @@ def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
     try:
         return loop.run_until_complete(work)
     finally:
-        # a turn that began before the patch still takes as many as it counted then, which the nested run has taken
+        # a turn that began before the patch still expects as many handles as it counted; the nested run used them up
         while len(ready) < counted:
             loop.call_soon(_nothing)
 
@@ -47,11 +47,12 @@ def _nothing() -> None:
 
 
 class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
-    """Put back what nest_asyncio exchanges beside the loop's class: names of asyncio that all loops share.
+    """Restore what nest_asyncio replaces besides the loop's class: names of asyncio that all loops share.
 
-    It exchanges run for the whole process, before Python 3.14 Task, Future and get_event_loop too, and makes the
-    policy patch the class of each loop made later, which would be the kernel's. A nested run of our loop needs none
-    of that. Whether the user applied it, or which of the two, makes no difference to ours: it is not told.
+    It replaces `run` for the whole process, and before Python 3.14 also `Task`, `Future` and `get_event_loop`. It also
+    makes the policy patch the class of every loop created later, which would include the kernel's. A nested run of
+    our loop needs none of that. The patch's marks are hidden meanwhile, so that it makes no difference whether the
+    user has applied it, or which of the two packages.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
             (asyncio.futures, ("Future", "_CFuture")),
             (asyncio.events, ("get_event_loop", "_get_event_loop")),
         ]
-        if sys.version_info < (3, 14):  # from there on policies are deprecated, and left alone
+        if sys.version_info < (3, 14):  # later versions deprecate policies, and nest_asyncio2 leaves them alone
             owners.append((type(asyncio.get_event_loop_policy()), ("get_event_loop",)))
         if "tornado" in sys.modules:
             owners.append((sys.modules["tornado.concurrent"], ("Future", "FUTURES")))

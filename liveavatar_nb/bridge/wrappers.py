@@ -1,4 +1,4 @@
-"""Methods of the sync API that run on the managed loop: what `blocking` and its like make of async ones."""
+"""Wrappers that turn async methods into methods of the sync API, which run on the managed loop."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ F = TypeVar("F", bound="Face")
 
 
 class Face:
-    """The base of what wraps an async object for callers who do not await."""
+    """The base of sync objects: a wrapper of an async object, for callers that cannot await."""
 
     _inner: Any
     _holder: Face | None = None
 
     def _held_by(self, holder: Face) -> Self:
-        """Keeps `holder` for as long as this is kept: a session that is in use holds its client."""
+        """Keep `holder` alive as long as this object: a session in use keeps its client alive."""
         self._holder = holder
         return self
 
@@ -76,15 +76,15 @@ def blocking(
     is_whole: bool = False,
     otherwise: Callable[[Any], Any] | None = None,
 ) -> Callable[..., Any]:
-    """The async method as one that waits for its result: same name, parameters and docstring.
+    """Turn an async method into one that waits for its result; name, parameters and docstring stay.
 
     Args:
-        method: a method of the async face.
-        wrap: what makes the sync face's object of the result.
-        undo: what ends that which a result costs or holds, given the async object and the result: where an interrupt
-            comes before the caller has it. A method whose result costs or holds something has one.
-        is_whole: an interrupt does not cancel the method: only its result tells what there is to undo.
-        otherwise: what is done on the caller's thread where the loop does not answer, or goes meanwhile.
+        method: a method of the async API.
+        wrap: wraps the result for the sync API.
+        undo: undoes a result that the caller did not receive because of an interrupt, given the async object and the
+            result. Every method whose result costs or holds something needs one.
+        is_whole: whether the method runs to its end despite an interrupt, because only its result says what to undo.
+        otherwise: called on the caller's thread instead, if the loop does not answer or ends meanwhile.
     """
 
     @functools.wraps(method)
@@ -101,7 +101,7 @@ def blocking(
         except LiveAvatarException as refused:
             args, kwargs = (), {}
             raise refused.with_traceback(None) from None
-        # this frame waits, and a traceback would show what is a secret among them
+        # drop the arguments: this frame stays on the stack, and a traceback would show any secrets among them
         args, kwargs = (), {}
         try:
             return bridge.call(
@@ -110,29 +110,29 @@ def blocking(
                 undo=None if undo is None else functools.partial(undo, self._inner),
                 is_whole=is_whole,
                 patience=patience,
-                take=None if wrap is None else lambda result: wrap(result)._held_by(self),
+                convert=None if wrap is None else lambda result: wrap(result)._held_by(self),
             )
         except LoopSilent:
             assert otherwise is not None
             return otherwise(self._inner)
         except LiveAvatarException as failure:
             if otherwise is None or not isinstance(failure, ClientClosed):
-                # its words say it all: of our frames this one is enough
-                raise failure.with_traceback(None)  # noqa: B904 (it is the very same)
+                # the message says it all: the traceback needs no frame of ours but this
+                raise failure.with_traceback(None)  # noqa: B904 (it is the same exception)
             return otherwise(self._inner)
 
     return as_sync(wrapper, method, wrap)
 
 
 def passing(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """A method that does not await, handed on as it is: it works from any thread."""
+    """Pass a method that does not await through to the sync API: it works from any thread."""
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self._inner, *args, **kwargs)
         except LiveAvatarException as failure:
-            raise failure.with_traceback(None)  # noqa: B904 (it is the very same)
+            raise failure.with_traceback(None)  # noqa: B904 (it is the same exception)
 
     return wrapper
 
@@ -140,7 +140,10 @@ def passing(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
 def blocking_iter(
     method: Callable[Concatenate[Any, P], AsyncIterator[R]],
 ) -> Callable[Concatenate[Any, P], Iterator[R]]:
-    """The async iterator's method as one that gives a plain iterator; each step is a task of its own."""
+    """Turn a method that returns an async iterator into one that returns a plain iterator.
+
+    Each step runs as a separate task.
+    """
 
     async def step(items: AsyncIterator[R]) -> tuple[R] | None:
         try:
@@ -163,20 +166,20 @@ def blocking_iter(
 
 
 def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
-    """Has `wrapper` show the method's signature, with the result that the sync face gives."""
+    """Give `wrapper` the method's signature, with the result type of the sync API."""
     if result is not None:
-        # a function that makes it says by its own annotation what that is
+        # a function that wraps the result declares the type in its own annotation
         kind = result.__annotations__["return"] if inspect.isfunction(result) else getattr(result, "__name__", result)
         signature = inspect.signature(method).replace(return_annotation=kind)
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
     return wrapper
 
 
-class reading(Generic[R]):  # noqa: N801 (stands where `property` would)
-    """A property of the async object, read through."""
+class reading(Generic[R]):  # noqa: N801 (used like `property`)
+    """A property that reads the async object's property of the same name."""
 
     def __init__(self, source: Callable[[Any], R]) -> None:
-        # to a type checker a property read from its class is the function that it wraps
+        # a type checker takes a property read from its class for the function that it wraps
         self._get: Callable[[Any], R] = getattr(source, "fget", source)
         self.__doc__ = source.__doc__
 

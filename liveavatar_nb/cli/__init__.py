@@ -1,1 +1,1 @@
-"""The command line: `liveavatar-nb`, or `python -m liveavatar_nb.cli`."""
+"""The command line: `liveavatar-nb` or `python -m liveavatar_nb.cli`."""

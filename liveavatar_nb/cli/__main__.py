@@ -1,4 +1,4 @@
-"""`python -m liveavatar_nb.cli`."""
+"""Run the command line: `python -m liveavatar_nb.cli`."""
 
 import sys
 

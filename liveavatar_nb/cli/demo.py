@@ -1,4 +1,4 @@
-"""The demo: a JupyterLab of its own on copies of the notebooks, and its orderly end."""
+"""The demo: start a separate JupyterLab on copies of the notebooks, and shut it down cleanly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from ..concurrency.signals import heeded
+from ..concurrency.signals import handle_signals
 from ..config import KEY_VARIABLE
 from ..errors import LiveAvatarException
 
@@ -30,15 +30,15 @@ STUDIO: Final = "02_studio_demo.ipynb"
 SIMULATED_CLIENT: Final = "LiveAvatar.demo("
 LIVE_CLIENT: Final = "LiveAvatar("
 FOLDER: Final = "liveavatar-demo"
-FOLDERS: Final = 1000  # copies beside each other before a person should tidy up
+FOLDERS: Final = 1000  # copies side by side; beyond that, the user should tidy up
 OPENER: Final = ".open-studio.html"
 
-READY_LIMIT: Final = 60.0  # s, until JupyterLab answers
-PROBE_LIMIT: Final = 2.0  # s, for one question whether it answers
-STOP_LIMIT: Final = 20.0  # s, for JupyterLab and its kernels to end by themselves
-KILL_LIMIT: Final = 3.0  # s, for what is left, after SIGTERM
+READY_LIMIT: Final = 60.0  # s for JupyterLab to answer
+PROBE_LIMIT: Final = 2.0  # s for one request that checks whether it answers
+STOP_LIMIT: Final = 20.0  # s for JupyterLab and its kernels to end by themselves
+KILL_LIMIT: Final = 3.0  # s for the remaining processes to end after SIGTERM
 POLL_INTERVAL: Final = 0.1  # s
-LOG_TAIL: Final = 25  # lines of JupyterLab's log that an error shows
+LOG_TAIL: Final = 25  # lines of JupyterLab's log that an error includes
 
 
 class DemoError(LiveAvatarException):
@@ -49,59 +49,59 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
     """Run JupyterLab on the studio until Ctrl-C, SIGTERM or its own end, and leave no process behind.
 
     Args:
-        live: the real service with the key of the environment; else the simulator, and no key at all.
-        port: JupyterLab's port on 127.0.0.1; 0 is a free one.
-        browser: open the studio in the user's browser.
+        live: whether to use the real service with the environment's key; if not, use the simulator and no key at all.
+        port: JupyterLab's port on 127.0.0.1; 0 picks a free one.
+        browser: whether to open the studio in the user's browser.
         say: called with each text for the user.
 
     Raises:
-        DemoError: JupyterLab is not installed, did not come up or failed.
+        DemoError: JupyterLab is not installed, did not start or failed.
     """
     missing = [name for name in ("jupyterlab", "ipykernel", "psutil") if not importlib.util.find_spec(name)]
     if missing:
         raise DemoError(
-            f'the demo needs {" and ".join(missing)}, not installed here: pip install "liveavatar_nb[demo]"'
+            f'The demo needs {" and ".join(missing)}, not installed here. Run: pip install "liveavatar_nb[demo]"'
         )
     with (
-        _asked_to_stop() as asked,
+        _count_stop_requests() as stop_requests,
         _copies(live=live, say=say) as folder,
         tempfile.TemporaryDirectory(prefix="liveavatar_nb-") as private,
     ):
         lab = _Lab(port or _free_port(), folder, Path(private), live=live)
         try:
-            lab.wait_until_ready(asked)
-            if not asked():
+            lab.wait_until_ready(stop_requests)
+            if not stop_requests():
                 say(f"The studio, {'billed' if live else 'simulated'}: {lab.address}")
-                say(f"Notebooks: {folder}\nCtrl-C ends JupyterLab and everything in it.")
+                say(f"Notebooks: {folder}\nPress Ctrl-C to end JupyterLab and everything in it.")
                 if browser and not _open_browser(folder, lab.address):
-                    say("No browser was found: open the address above.")
-            lab.wait(asked)
+                    say("No browser was found. Open the address above.")
+            lab.wait(stop_requests)
         finally:
-            lab.end(asked)
+            lab.end(stop_requests)
             (folder / OPENER).unlink(missing_ok=True)
 
 
 def notebooks_folder() -> Path:
-    """Where this package's notebooks are: in it, or beside it in a checkout that is installed with `-e`.
+    """Return the notebooks' folder: inside the package, or next to it in an editable install.
 
     Raises:
-        DemoError: they are in neither.
+        DemoError: they are in neither place.
     """
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / STUDIO).is_file():
             return folder
-    raise DemoError("the notebooks are missing from this installation: install liveavatar_nb again")
+    raise DemoError("The notebooks are missing from this installation. Install liveavatar_nb again.")
 
 
 class _Lab:
-    """A JupyterLab server with settings of its own; extensions are found as ever."""
+    """A JupyterLab server with separate settings; it finds extensions as usual."""
 
     def __init__(self, port: int, folder: Path, private: Path, *, live: bool) -> None:
         self._base = f"http://127.0.0.1:{port}"
         self._token = secrets.token_hex(32)
         self._log = private / "jupyterlab.log"
-        # A workspace of its own, so that nothing of an earlier one comes back.
+        # A new workspace, so that nothing of an earlier one comes back.
         workspace = f"liveavatar-{secrets.token_hex(4)}"
         self.address = f"{self._base}/lab/workspaces/{workspace}/tree/{STUDIO}?reset&token={self._token}"
         with self._log.open("wb") as output:
@@ -123,7 +123,7 @@ class _Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # A session of its own: a terminal's Ctrl-C comes to us alone, and the end has an order.
+                # A separate session: a terminal's Ctrl-C reaches only us, and we end things in order.
                 start_new_session=True,
             )
 
@@ -132,7 +132,7 @@ class _Lab:
         notices = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
         notices.parent.mkdir(parents=True)
         notices.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-        # JPY_* is there where this command runs in another JupyterLab's terminal.
+        # JPY_* is set if this command runs in another JupyterLab's terminal.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JPY_")}
         if not live:
             environment.pop(KEY_VARIABLE, None)
@@ -141,21 +141,21 @@ class _Lab:
             "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
             "JUPYTERLAB_SETTINGS_DIR": str(settings),
             "JUPYTERLAB_WORKSPACES_DIR": str(private / "workspaces"),
-            # This environment's own kernel comes before one of the same name in the user's folder.
+            # Prefer this environment's kernel to one of the same name in the user's folder.
             "JUPYTER_PREFER_ENV_PATH": "1",
-            # By the environment, since other users can read a command line.
+            # In the environment, since other users can read a command line.
             "JUPYTER_TOKEN": self._token,
         }
 
-    def wait_until_ready(self, asked: Callable[[], int]) -> None:
-        """Wait until the server answers to its token, or somebody asks to stop."""
-        # No proxy of the environment stands between this process and its own machine.
+    def wait_until_ready(self, stop_requests: Callable[[], int]) -> None:
+        """Wait until the server accepts its token, or the user asks to stop."""
+        # The environment's proxies do not apply to this machine itself.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         request = urllib.request.Request(  # noqa: S310 - the address is ours
             f"{self._base}/api/status", headers={"Authorization": f"token {self._token}"}
         )
         deadline = time.monotonic() + READY_LIMIT
-        while not asked():
+        while not stop_requests():
             if self._process.poll() is not None:
                 self._fail(f"JupyterLab ended with code {self._process.returncode}.")
             try:
@@ -166,16 +166,16 @@ class _Lab:
                     self._fail(f"JupyterLab did not answer within {READY_LIMIT:.0f} s.")
             time.sleep(POLL_INTERVAL)
 
-    def wait(self, asked: Callable[[], int]) -> None:
-        """Wait until it ends by itself, or somebody asks to stop."""
-        while not asked() and self._process.poll() is None:
+    def wait(self, stop_requests: Callable[[], int]) -> None:
+        """Wait until the server ends by itself, or the user asks to stop."""
+        while not stop_requests() and self._process.poll() is None:
             time.sleep(POLL_INTERVAL)
         if self._process.returncode:
             self._fail(f"JupyterLab ended with code {self._process.returncode}.")
 
-    def end(self, asked: Callable[[], int]) -> None:
-        """End it and all it started: first in its own way, in which kernels stop their sessions."""
-        import psutil  # noqa: PLC0415 - of the extra `demo`
+    def end(self, stop_requests: Callable[[], int]) -> None:
+        """End the server and all it started; ask politely first, so that kernels can stop their sessions."""
+        import psutil  # noqa: PLC0415 - only in the extra `demo`
 
         family: list[psutil.Process] = []
         if self._process.poll() is None:
@@ -183,9 +183,9 @@ class _Lab:
                 family = psutil.Process(self._process.pid).children(recursive=True)
             self._process.terminate()
             deadline = time.monotonic() + STOP_LIMIT
-            requests = asked()
-            # One more Ctrl-C meanwhile is from somebody who does not wait.
-            while self._process.poll() is None and time.monotonic() < deadline and asked() == requests:
+            requests = stop_requests()
+            # Another Ctrl-C meanwhile means that the user does not want to wait.
+            while self._process.poll() is None and time.monotonic() < deadline and stop_requests() == requests:
                 time.sleep(POLL_INTERVAL)
             self._process.kill()
         self._process.wait()
@@ -197,27 +197,27 @@ class _Lab:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
-    def _fail(self, what: str) -> NoReturn:
+    def _fail(self, message: str) -> NoReturn:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:]
-        raise DemoError("\n".join([f"{what} Its log ends:", *lines]))
+        raise DemoError("\n".join([f"{message} Its log ends with:", *lines]))
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], int]]:
-    """While open, Ctrl-C, SIGTERM and SIGHUP are counted instead of ending this process on the spot."""
+def _count_stop_requests() -> Iterator[Callable[[], int]]:
+    """Count Ctrl-C, SIGTERM and SIGHUP inside the block instead of ending this process on the spot."""
     count = 0
 
     def note(_signal: int, _frame: object) -> None:
         nonlocal count
         count += 1
 
-    with heeded("SIGINT", "SIGTERM", "SIGHUP", handler=note):
+    with handle_signals("SIGINT", "SIGTERM", "SIGHUP", handler=note):
         yield lambda: count
 
 
 @contextmanager
 def _copies(*, live: bool, say: Callable[[str], object]) -> Iterator[Path]:
-    """A new folder with copies of the notebooks, removed at the end if nobody worked in it."""
+    """Copy the notebooks to a new folder, and remove it at the end if nobody worked in it."""
     sources = sorted(notebooks_folder().glob("*.ipynb"))
     folder = _new_folder(Path.cwd())
     try:
@@ -238,7 +238,7 @@ def _copies(*, live: bool, say: Callable[[str], object]) -> Iterator[Path]:
         if _work(folder) == shipped:
             shutil.rmtree(folder)
         else:
-            say(f"Your work is kept in {folder}")
+            say(f"Your work is in {folder}")
 
 
 def _new_folder(parent: Path) -> Path:
@@ -247,11 +247,11 @@ def _new_folder(parent: Path) -> Path:
         with suppress(FileExistsError):
             folder.mkdir()
             return folder
-    raise DemoError(f"there are {FOLDERS} folders {FOLDER}-... in {parent}: remove some")
+    raise DemoError(f"There are {FOLDERS} folders {FOLDER}-... in {parent} already. Remove some.")
 
 
 def _work(folder: Path) -> dict[str, list[str] | None]:
-    """What a person would miss: files, and the source of each notebook's cells. Outputs can be had again."""
+    """Return what the user would miss: the files, and the source of all cells, but no outputs."""
     return {
         str(path.relative_to(folder)): _cells(path) if path.suffix == ".ipynb" else None
         for path in sorted(folder.rglob("*"))
@@ -274,10 +274,13 @@ def _free_port() -> int:
 
 
 def _open_browser(folder: Path, address: str) -> bool:
-    """Open `address` by way of a file that only its owner reads: others can read a browser's command line.
+    """Open `address` in a browser, through a file that only its owner can read.
 
-    The file lies with the notebooks, since browsers in a sandbox of their own do not see the system's
-    folder for temporary files.
+    Other users can read a browser's command line. The file is with the notebooks, because a sandboxed browser may not
+    see the system's folder for temporary files.
+
+    Returns:
+        Whether a browser was found.
     """
     page = folder / OPENER
     page.touch(mode=0o600)

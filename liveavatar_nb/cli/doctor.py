@@ -1,6 +1,6 @@
-"""The doctor: looks at all that a session needs, and says what to do about what is not well.
+"""The doctor: check everything that a session needs, and say how to fix what is wrong.
 
-`examine()` gathers, and prints nothing: the command `liveavatar-nb doctor` shows it, and a notebook can.
+`examine()` gathers the findings and prints nothing. The command `liveavatar-nb doctor` shows them; so can a notebook.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 if TYPE_CHECKING:
     import httpx
 
-CHECK_LIMIT: Final = 5.0  # s, for one check
-SANDBOX_LIMIT: Final = 75.0  # s, for the sandbox: longer than a start and a stop with all their attempts
+CHECK_LIMIT: Final = 5.0  # s for one check
+SANDBOX_LIMIT: Final = 75.0  # s for the sandbox: longer than a start and a stop with all their attempts
 CLOCK_LIMIT: Final = 60.0  # s that this machine's clock may be off before tokens and certificates fail
 FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
-SHOWN_SESSIONS: Final = 3  # ids that are named
+SHOWN_SESSIONS: Final = 3  # how many ids to name
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
-FIRST_WITH_SUBSHELLS: Final = 7  # the major version of ipykernel from which Stop arrives while a cell runs
+FIRST_WITH_SUBSHELLS: Final = 7  # the first major version of ipykernel in which Stop works while a cell runs
 STATIC: Final = Path(__file__).parents[1] / "static"
 
 COLOURS: Final = {"ok": "success", "warning": "warn", "problem": "error", "skipped": "border"}  # JupyterLab's names
@@ -67,13 +67,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        name: what was looked at, one word.
-        state: `ok`, `warning`, `problem`, or `skipped` where an earlier finding makes it moot.
+        name: what was checked, in one word.
+        state: `ok`, `warning`, `problem`, or `skipped` if an earlier finding makes it moot.
         found: what was found, in words.
-        remedy: what to do about it; empty where nothing is to do.
+        remedy: what to do about it; empty if there is nothing to do.
     """
 
     name: str
@@ -82,15 +82,15 @@ class Finding:
     remedy: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """The finding as plain data."""
+        """Return the finding as plain data."""
         return asdict(self)
 
     def text(self, width: int | None = None, paint: Callable[[State, str], str] = lambda state, word: word) -> str:
-        """The finding as lines for a terminal: the state's word, the name, what was found, below it the remedy.
+        """Format the finding for a terminal: the state, the name, what was found, and the remedy below.
 
         Args:
-            width: cells of the terminal; None breaks no line.
-            paint: gives the state's word its colour.
+            width: the terminal's width in cells; None does not wrap lines.
+            paint: adds a colour to the word for the state.
         """
         word = "-" if self.state == "skipped" else self.state
         lead = f"{word:<9}{self.name:<10}"
@@ -105,29 +105,30 @@ class Finding:
 
 
 class Report(list[Finding]):
-    """The findings, in the order of the checks; it shows itself in a notebook."""
+    """The findings, in the order of the checks; displays itself in a notebook."""
 
     @property
     def has_problem(self) -> bool:
-        """Whether something does not work."""
+        """Whether any finding is a problem."""
         return any(finding.state == "problem" for finding in self)
 
     @property
     def summary(self) -> str:
-        """How many problems and warnings there are, in words."""
+        """The numbers of problems and warnings, in words."""
         counts = {word: sum(finding.state == word for finding in self) for word in ("problem", "warning")}
-        told = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
-        return f"{' and '.join(told)}." if told else "All is well."
+        parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
+        return f"{' and '.join(parts)}." if parts else "Everything is fine."
 
     def __repr__(self) -> str:
         return "\n".join([*(finding.text() for finding in self), "", self.summary])
 
     def _repr_html_(self) -> str:
         rows = []
-        for one in self:
-            state = html.Markup(f'<b style="color: var(--jp-{COLOURS[one.state]}-color1, inherit)">{one.state}</b>')
-            rows.append((state, one.name, f"{one.found}\n{one.remedy}".strip()))
-        return html.table(("state", "what", "found, and what to do"), rows, len(rows)) + html.note(self.summary)
+        for finding in self:
+            colour = f"var(--jp-{COLOURS[finding.state]}-color1, inherit)"
+            state = html.Markup(f'<b style="color: {colour}">{finding.state}</b>')
+            rows.append((state, finding.name, f"{finding.found}\n{finding.remedy}".strip()))
+        return html.table(("state", "check", "result and remedy"), rows, len(rows)) + html.note(self.summary)
 
 
 def examine(
@@ -140,21 +141,24 @@ def examine(
     verify: Verify = True,
     tell: Callable[[Finding], object] = lambda finding: None,
 ) -> Report:
-    """Looks at this machine, the key, the service and the account.
+    """Check this machine, the key, the service and the account.
 
-    It takes a few seconds at most, also without a network; longer with `start` only.
+    This takes a few seconds at most, even without a network; only `start` takes longer.
 
     Args:
         api_key: the account's key; None or "" looks it up as `LiveAvatar` does.
         api_url: the service's address.
-        start: start a session in the free sandbox, too, and stop it.
-        demo: examine an embedded simulator: no key, no network.
-        proxy, verify: the way to the service, as for `LiveAvatar`.
-        tell: called with each finding as it comes.
+        start: whether to start a session in the free sandbox, too, and stop it.
+        demo: whether to check an embedded simulator instead: no key, no network.
+        proxy, verify: how to reach the service, as for `LiveAvatar`.
+        tell: called with each finding as soon as it is there.
+
+    Returns:
+        The findings.
 
     Raises:
-        ConfigurationError: `api_url` is no address, `proxy` or `verify` cannot be used.
-        SimulatorError: with `demo`, where the simulator does not come up.
+        ConfigurationError: `api_url` is not a valid address, or `proxy` or `verify` cannot be used.
+        SimulatorError: `demo` is set, and the simulator did not start.
 
     Example:
         >>> from liveavatar_nb.cli.doctor import examine
@@ -162,7 +166,7 @@ def examine(
         False
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LiveAvatarWarning)  # the check of the address says it
+        warnings.simplefilter("ignore", LiveAvatarWarning)  # the check of the address reports it
         base_url = config.find_base(api_url)
     proxy = masked_text(proxy)
     network = Network.of(proxy, verify)
@@ -181,189 +185,189 @@ def examine(
             simulator = stack.enter_context(LiveAvatar.demo()).simulator
             assert simulator is not None
             base_url, key = simulator.url, Masked(simulator.api_key, "of the simulator's own")
-            note(Finding("key", "ok", "the simulator's own: none is needed"))
+            note(Finding("key", "ok", "not needed: the simulator has its own"))
         else:
             found, key = find_key(api_key)
             note(found)
-        way, answer = address(base_url, network)
-        note(way, clock(answer))
+        reached, answer = address(base_url, network)
+        note(reached, clock(answer))
         names = ["account", "credits", "sessions", "sandbox"]
         if key is None:
-            note(*_skipped(names, "there is no key that could be used"))
-        elif way.state == "problem":
-            note(*_skipped(names, "the service was not reached"))
-        elif probe.is_open(base_url):
-            note(*_skipped(names, "the key would travel unencrypted"))
+            note(*_skipped(names, "there is no usable key"))
+        elif reached.state == "problem":
+            note(*_skipped(names, "the service could not be reached"))
+        elif probe.is_unencrypted(base_url):
+            note(*_skipped(names, "the key would be sent unencrypted"))
         else:
-            # of a stop that is not confirmed the finding tells: the sandbox ends by itself
+            # the finding reports an unconfirmed stop, and the sandbox ends by itself
             stack.enter_context(contextlib.suppress(StopNotConfirmed))
             with LiveAvatar(key, api_url=base_url, proxy=proxy, verify=verify) as la:
                 accepted, left = account(la)
                 note(accepted)
                 if left is None:
-                    note(*_skipped(names[1:], "the account was not reached"))
+                    note(*_skipped(names[1:], "the account could not be read"))
                 else:
                     note(credits_left(left), _checked("sessions", lambda: running(la)))
                     if start:
                         note(_checked("sandbox", lambda: sandbox(la)))
                     else:
-                        note(Finding("sandbox", "skipped", "not checked: --start starts one and stops it, free"))
+                        note(Finding("sandbox", "skipped", "not checked: --start starts and stops a session, free"))
     return report
 
 
-# This machine
+# this machine
 
 
 def python() -> Finding:
-    """The versions of Python and of this package, and the platform."""
+    """Check the versions of Python and of this package, and the platform."""
     found = (
         f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, liveavatar_nb {__version__}"
     )
-    if sys.version_info < (3, 11):  # noqa: UP036 (the doctor is who says so)
-        return Finding("python", "problem", found, "Python 3.11 or later is needed.")
+    if sys.version_info < (3, 11):  # noqa: UP036 (the doctor is there to report it)
+        return Finding("python", "problem", found, "Use Python 3.11 or later.")
     if platform.system() == "Windows":
         return Finding("python", "warning", f"{found}: Windows is untested", "Use Linux or macOS, or WSL.")
     return Finding("python", "ok", found)
 
 
 def kernel() -> Finding:
-    """The versions of what runs notebooks; nothing of it is imported."""
+    """Check the versions of the packages that run notebooks, without importing them."""
     versions = {name: _version(name) for name in KERNEL}
     found = ", ".join(f"{name} {version}" if version else f"no {name}" for name, version in versions.items())
     pip = f"{Path(sys.executable).name} -m pip install"
     if lacking := [name for name in ("ipywidgets", "anywidget") if versions[name] is None]:
-        return Finding("kernel", "problem", found, f"{pip} {' '.join(lacking)}: no widget shows without.")
+        return Finding("kernel", "problem", found, f"Run {pip} {' '.join(lacking)}: the widgets need it.")
     ipykernel = versions["ipykernel"]
     if ipykernel is None:
-        why = f"{found}: no notebook can run on {sys.executable}"
-        return Finding("kernel", "warning", why, f'{pip} "ipykernel>={FIRST_WITH_SUBSHELLS}"')
+        why = f"{found}: notebooks cannot run on {sys.executable}"
+        return Finding("kernel", "warning", why, f'Run {pip} "ipykernel>={FIRST_WITH_SUBSHELLS}"')
     if int(re.split(r"\D", ipykernel)[0] or 0) < FIRST_WITH_SUBSHELLS:
-        why = f"{found}: a click on Stop waits for the cell that runs"
-        return Finding("kernel", "warning", why, f'{pip} "ipykernel>={FIRST_WITH_SUBSHELLS}"')
+        why = f"{found}: a click on Stop has to wait for the running cell"
+        return Finding("kernel", "warning", why, f'Run {pip} "ipykernel>={FIRST_WITH_SUBSHELLS}"')
     return Finding("kernel", "ok", found)
 
 
 def widgets() -> Finding:
-    """The widgets' scripts and style sheet, which the build makes."""
+    """Check that the widgets' scripts and style sheet have been built."""
     files = [path for path in STATIC.glob("*") if path.suffix in (".js", ".css") and path.stat().st_size]
     if {path.suffix for path in files} == {".js", ".css"}:
         size = sum(path.stat().st_size for path in files)
-        return Finding("widgets", "ok", f"the browser's part is built: {len(files)} files, {size / 1000:.0f} kB")
+        return Finding("widgets", "ok", f"the browser part is built: {len(files)} files, {size / 1000:.0f} kB")
     return Finding(
         "widgets",
         "problem",
-        "the browser's part is not built",
-        "Install the package with pip (in a clone `pip install .` or `pip install -e .`): that builds it.",
+        "the browser part is not built",
+        "Install the package with pip, which builds it (in a clone: `pip install .` or `pip install -e .`).",
     )
 
 
 def guard() -> Finding:
-    """The journal and the guard, without which no session is started: both are tried."""
+    """Try the journal and the guard: no session starts without them."""
     try:
         leftovers.rehearse()
     except ProtectionError as failure:
         return Finding("guard", "problem", failure.message, failure.remedy)
-    return Finding("guard", "ok", f"a session is stopped if its kernel dies; written down in {journal.folder}")
+    return Finding("guard", "ok", f"stops sessions if their kernel dies; records are in {journal.folder}")
 
 
 def livekit() -> Finding:
-    """A LiveKit server of one's own: `LIVEKIT_URL`, else `livekit-server` on the PATH."""
+    """Look for a LiveKit server of the user's own: `LIVEKIT_URL`, or `livekit-server` on the PATH."""
     if url := os.environ.get("LIVEKIT_URL", "").strip():
         if server := shown(url, ("ws", "wss", "http", "https")):
             if absent := [name for name, _ in ENVIRONMENT.values() if not os.environ.get(name, "").strip()]:
                 why = f"LIVEKIT_URL is {server}, but {' and '.join(absent)} {'are' if absent[1:] else 'is'} not set"
-                return Finding("livekit", "warning", why, "Set all three: without them the server has no room for you.")
+                return Finding("livekit", "warning", why, "Set all three, or you cannot use the server's rooms.")
             return Finding("livekit", "ok", f"LIVEKIT_URL is {server}")
-        return Finding("livekit", "warning", "LIVEKIT_URL is no address", "It looks like ws://127.0.0.1:7880.")
+        return Finding("livekit", "warning", "LIVEKIT_URL is not an address", "It looks like ws://127.0.0.1:7880.")
     path = shutil.which("livekit-server")
     if path is None:
         return Finding("livekit", "ok", "no server here: only your own rooms and the simulator's video need one")
     try:
-        told = subprocess.run([path, "--version"], capture_output=True, timeout=CHECK_LIMIT, check=True, text=True)
+        done = subprocess.run([path, "--version"], capture_output=True, timeout=CHECK_LIMIT, check=True, text=True)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as failure:
-        why = f"{path} does not say its version ({type(failure).__name__})"
-        return Finding("livekit", "warning", why, "Install it anew, or set LIVEKIT_URL to a server that runs.")
-    return Finding("livekit", "ok", f"{told.stdout.strip().splitlines()[0] if told.stdout.strip() else path}")
+        why = f"{path} does not report its version ({type(failure).__name__})"
+        return Finding("livekit", "warning", why, "Reinstall it, or set LIVEKIT_URL to a running server.")
+    return Finding("livekit", "ok", f"{done.stdout.strip().splitlines()[0] if done.stdout.strip() else path}")
 
 
-# The service and the account
+# the service and the account
 
 
 def find_key(api_key: str | Masked | None) -> tuple[Finding, Masked | None]:
-    """Where the key comes from, and the key; None where there is none that could be sent."""
+    """Find the key and report its source; the key is None if there is no usable one."""
     try:
         key = config.find_key(api_key)
     except ConfigurationError as failure:
-        how = (
-            f"Set {config.KEY_VARIABLE} to your account's key; or try `liveavatar-nb doctor --demo`, which needs none."
-        )
-        return Finding("key", "problem", failure.message if api_key else "there is none", how), None
+        remedy = f"Set {config.KEY_VARIABLE} to your account's key, or try `liveavatar-nb doctor --demo` without one."
+        return Finding("key", "problem", failure.message if api_key else "there is none", remedy), None
     if not key.fits_a_header:
-        return Finding("key", "problem", f"the one {key.source} holds signs that no key has", "Copy it anew."), None
-    return Finding("key", "ok", f"found, {key.source}"), key
+        found = f"the key {key.source} contains characters that no key has"
+        return Finding("key", "problem", found, "Copy it again."), None
+    return Finding("key", "ok", f"found {key.source}"), key
 
 
 def address(base_url: str, network: Network | None = None) -> tuple[Finding, Answer | None]:
-    """Whether the service's address resolves, connects and answers, by the client's way, without a key.
+    """Check that the service's address resolves, connects and answers, without a key.
 
     Args:
         base_url: the service's address, without `/v1`.
-        network: the way to it; the environment's when not given.
+        network: the client's proxies and certificates; the environment's by default.
     """
     network = network or Network.of()
 
-    def finding(state: State, told: str, remedy: str = "") -> Finding:
-        return Finding("address", state, f"{base_url}{by} {told}", remedy)
+    def finding(state: State, found: str, remedy: str = "") -> Finding:
+        return Finding("address", state, f"{base_url}{via} {found}", remedy)
 
-    proxy, by = None, ""
+    proxy, via = None, ""
     try:
         proxy = network.proxy(base_url)
-        by = f" by the proxy {shown(proxy.reveal())}" if proxy is not None else ""
+        via = f" through the proxy {shown(proxy.reveal())}" if proxy is not None else ""
         answer = _within(CHECK_LIMIT, lambda: probe.ask(base_url, network))
-    except Exception as failure:  # noqa: BLE001 (a doctor outlives what it looks at)
+    except Exception as failure:  # noqa: BLE001 (the doctor must survive whatever it checks)
         called = base_url if proxy is None else proxy.reveal()
-        return finding("problem", *probe.why_none(failure, urlsplit(called).hostname or "")), None
-    way_in = "Check the address; or log in to this network first, by a browser."
+        return finding("problem", *probe.explain_failure(failure, urlsplit(called).hostname or "")), None
+    remedy = "Check the address, or log in to this network first, in a browser."
     if 300 <= answer.status < 400:
-        told = f"redirects to {shown(answer.location) or 'elsewhere'}, and no redirect is followed"
-        return finding("problem", told, way_in), answer
+        found = f"redirects to {shown(answer.location) or 'elsewhere'}, and redirects are not followed"
+        return finding("problem", found, remedy), answer
     if answer.status >= 500:
-        told = f"answers {answer.status}: the service is in trouble"
-        return finding("problem", told, "Try again in a few minutes."), answer
+        found = f"answers {answer.status}: the service has a problem"
+        return finding("problem", found, "Try again in a few minutes."), answer
     if not answer.is_envelope or answer.status == 404:
-        return finding("problem", f"answers {answer.status}, but not as LiveAvatar does", way_in), answer
-    told = f"answers in {answer.seconds * 1000:.0f} ms"
-    if probe.is_open(base_url):
-        return finding("warning", f"{told}, by http: the key would travel unencrypted", "Use https."), answer
-    return finding("ok", told), answer
+        return finding("problem", f"answers {answer.status}, but not like LiveAvatar", remedy), answer
+    found = f"answers in {answer.seconds * 1000:.0f} ms"
+    if probe.is_unencrypted(base_url):
+        return finding("warning", f"{found} over http: the key would be sent unencrypted", "Use https."), answer
+    return finding("ok", found), answer
 
 
 def clock(answer: Answer | None) -> Finding:
-    """This machine's clock against the service's (the header `Date`)."""
+    """Compare this machine's clock with the service's (the header `Date`)."""
     if answer is None or answer.ahead is None:
-        why = "there is no answer" if answer is None else "the answer does not say the time"
+        why = "there is no answer" if answer is None else "the answer does not include the time"
         return Finding("clock", "skipped", f"not checked: {why}")
     off = round(abs(answer.ahead))
-    found = f"{off} s {'ahead of' if answer.ahead > 0 else 'behind'} the service's" if off > 1 else "as the service's"
+    side = "ahead of" if answer.ahead > 0 else "behind"
+    found = f"{off} s {side} the service's" if off > 1 else "same as the service's"
     if off <= CLOCK_LIMIT:
         return Finding("clock", "ok", found)
-    why = f"{found}: LiveKit's tokens and certificates fail by that"
-    return Finding("clock", "warning", why, "Set it by the network's time, on Linux by `timedatectl set-ntp true`.")
+    why = f"{found}: LiveKit's tokens and certificates will fail"
+    return Finding("clock", "warning", why, "Sync it with network time; on Linux, run `timedatectl set-ntp true`.")
 
 
 def account(la: LiveAvatar) -> tuple[Finding, Decimal | None]:
-    """Whether the service accepts the key, and the credits that are left; None where it does not."""
+    """Check that the service accepts the key, and return the remaining credits; None if it does not."""
     try:
         left = _within(CHECK_LIMIT, la.credits)
-    except Exception as failure:  # noqa: BLE001 (a doctor outlives what it looks at)
-        told = _failed("account", failure)
+    except Exception as failure:  # noqa: BLE001 (the doctor must survive whatever it checks)
+        finding = _failed("account", failure)
         is_refused = isinstance(failure, AuthenticationError)
-        return replace(told, found=f"the key is not accepted: {told.found}") if is_refused else told, None
+        return replace(finding, found=f"the key is not accepted: {finding.found}") if is_refused else finding, None
     return Finding("account", "ok", "the key is accepted"), left
 
 
 def credits_left(left: Decimal) -> Finding:
-    """Whether the credits are enough for a minute of FULL, the dearest."""
+    """Check that the credits last for a minute of FULL, the most expensive mode."""
     if left >= FULL_MINUTE:
         return Finding("credits", "ok", f"{credits_text(left)} left")
     found = f"{credits_text(left)} left: not enough for a minute of FULL, which costs {FULL_MINUTE:f}"
@@ -371,21 +375,21 @@ def credits_left(left: Decimal) -> Finding:
 
 
 def running(la: LiveAvatar) -> Finding:
-    """The sessions of the account that run now: they are billed, whoever started them."""
+    """Report the account's running sessions: they are billed, whoever started them."""
     sessions = _within(CHECK_LIMIT, lambda: list(la.sessions(active=True)))
-    billed = [one for one in sessions if not one.is_sandbox]
+    billed = [session for session in sessions if not session.is_sandbox]
     if not billed:
-        return Finding("sessions", "ok", f"{len(sessions)} in the sandbox, free" if sessions else "none runs")
-    named = [f"{one.id} ({one.mode}, {html.clock(one.duration)})" for one in billed[:SHOWN_SESSIONS]]
+        return Finding("sessions", "ok", f"{len(sessions)} in the sandbox, free" if sessions else "none running")
+    named = [f"{session.id} ({session.mode}, {html.clock(session.duration)})" for session in billed[:SHOWN_SESSIONS]]
     named += [f"{len(billed) - SHOWN_SESSIONS} more"] if len(billed) > SHOWN_SESSIONS else []
-    many = "1 runs and is billed" if len(billed) == 1 else f"{len(billed)} run and are billed"
-    left_over = sum(one.whose == "orphan" for one in sessions)
-    how = f"{left_over} of a kernel that died: `{STOP_ORPHANS}` stops what is left over." if left_over else STOP_HOW
+    many = "1 is running and billed" if len(billed) == 1 else f"{len(billed)} are running and billed"
+    left_over = sum(session.whose == "orphan" for session in sessions)
+    how = f"To stop {left_over} left over from dead kernels, run `{STOP_ORPHANS}`." if left_over else STOP_HOW
     return Finding("sessions", "warning", f"{many}: {', '.join(named)}", how)
 
 
 def sandbox(la: LiveAvatar) -> Finding:
-    """A session in the free sandbox, started and stopped."""
+    """Start a session in the free sandbox, and stop it."""
 
     def start_and_stop() -> tuple[float, float]:
         with la.start(is_sandbox=True) as session:
@@ -403,7 +407,7 @@ def _skipped(names: Iterable[str], why: str) -> list[Finding]:
 def _checked(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
-    except Exception as failure:  # noqa: BLE001 (a doctor outlives what it looks at)
+    except Exception as failure:  # noqa: BLE001 (the doctor must survive whatever it checks)
         return _failed(name, failure)
 
 
@@ -412,7 +416,7 @@ def _failed(name: str, failure: Exception) -> Finding:
         return Finding(name, "problem", failure.message, failure.remedy)
     if isinstance(failure, TimeoutError):
         return Finding(name, "problem", "no answer came in time", APITimeoutError.default_remedy)
-    return Finding(name, "problem", f"this check failed by itself ({type(failure).__name__})", "Report it, please.")
+    return Finding(name, "problem", f"the check itself failed ({type(failure).__name__})", "Please report it.")
 
 
 def _version(package: str) -> str | None:
@@ -423,7 +427,9 @@ def _version(package: str) -> str | None:
 
 
 def _within(limit: float, work: Callable[[], T]) -> T:
-    """The result of `work`, which goes on behind it where it takes longer: looking up a name cannot be cut short.
+    """Run `work` on a thread and return its result; work that takes too long goes on in the background.
+
+    A name lookup, for example, cannot be cancelled.
 
     Raises:
         TimeoutError: it took more than `limit` seconds.
@@ -433,7 +439,7 @@ def _within(limit: float, work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as failure:  # noqa: BLE001 (it belongs to the thread that waits)
+        except BaseException as failure:  # noqa: BLE001 (it is raised in the waiting thread)
             future.set_exception(failure)
 
     threading.Thread(target=run, name="liveavatar_nb-doctor", daemon=True).start()

@@ -1,4 +1,4 @@
-"""The command `liveavatar-nb`: the demo in JupyterLab, the simulator, what an account has, and the doctor."""
+"""The command `liveavatar-nb`: the JupyterLab demo, the simulator, the account's lists, the doctor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
 from .. import __version__
-from ..concurrency.signals import heeded
+from ..concurrency.signals import handle_signals
 from ..config import CREDITS_PER_MINUTE, DEFAULT_API_URL, KEY_VARIABLE, Masked, find_base, find_key
 from ..errors import (
     APIConnectionError,
@@ -38,53 +38,54 @@ if TYPE_CHECKING:
     from .doctor import Finding, State
 
 DEMO_TEXT = f"""\
-Open JupyterLab on the studio, on the simulator: no key, no account, no bill. That is so even where
-{KEY_VARIABLE} is set: the key is withheld from this JupyterLab.
+Open the studio in JupyterLab, on the simulator: no key, no account, no bill. Even if
+{KEY_VARIABLE} is set, this JupyterLab does not get to see it.
 
-The notebooks are copied to ./liveavatar-demo (or -2, -3 ... where there is one), so you may edit and run
-them freely. At the end the copy is removed if no cell was edited and no file added; else it stays, and
-the command says so. Your own JupyterLab settings are neither used nor changed. Ctrl-C ends all of it."""
+The notebooks are copied to ./liveavatar-demo (or -2, -3 ... if that exists), so you can edit and run
+them freely. If you edit no cell and add no file, the copy is removed at the end; otherwise it stays, and
+the command tells you. Your own JupyterLab settings are not used or changed. Ctrl-C ends everything."""
 
 SESSIONS_TEXT = """\
-List the sessions of the account, whoever started them; those that run are
-billed. Times are local. WHOSE says who started one that runs: a kernel of this
-machine that lives (by its process), one that died (left over), you on another
-machine or before its last boot (elsewhere), or a stranger.
+List the account's sessions, whoever started them. Running sessions are billed.
+Times are local. WHOSE says who started a running session: a live kernel on this
+machine (by process id), a dead one (left over), you on another machine or
+before its last boot (elsewhere), or a stranger.
 
---orphans lists what is left over; --orphans --stop stops that and nothing else.
-The exit code is 1 where the stop of one was not confirmed."""
+--orphans lists only those left over; --orphans --stop stops them and nothing
+else. The exit code is 1 if a stop was not confirmed."""
 
 DOCTOR_TEXT = """\
-Look at all that a session needs: this machine, the key, the service, the account. One line for each,
-with what to do where something is not well. The exit code is 0 where there is no problem, else 1."""
+Check everything that a session needs: this machine, the key, the service, the account. Each check
+prints one line, and what to do if something is wrong. The exit code is 1 if there is a problem, else 0."""
 
 LIVE_WARNING = f"""\
 --live: this JupyterLab uses your key, and your account is billed from each Start until its Stop
 (LITE {CREDITS_PER_MINUTE["LITE"]:g} credit a minute; the sandbox avatar costs nothing)."""
 
-INTERRUPTED: Final = 130  # the exit code by which shells know Ctrl-C
-PIPE_CLOSED: Final = 141  # the one by which they know that the reader of a pipe went away
-PATIENCE: Final = 2.0  # s without an answer until the command says what it waits for
+INTERRUPTED: Final = 130  # the exit code for Ctrl-C
+PIPE_CLOSED: Final = 141  # the exit code if the reader of a pipe has gone
+PATIENCE: Final = 2.0  # s without an answer before the command says what it is waiting for
 KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # what people try
 SESSIONS_SHOWN: Final = 20
-COLOURS: Final = {"ok": 32, "warning": 33, "problem": 31, "skipped": 2}  # of a terminal
+NO_ORPHANS: Final = "No dead kernel on this machine has left a session running."
+COLOURS: Final = {"ok": 32, "warning": 33, "problem": 31, "skipped": 2}  # terminal codes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: what follows the command's name; None is what the process was given.
+        arguments: the arguments after the command's name; None uses the process's own.
 
     Returns:
-        The exit code: 0 done, also where Ctrl-C ended what runs until then; 1 it failed, in words on stderr, or
-        the doctor found a problem; 130 Ctrl-C came before it was done.
+        The exit code. 0: done, even if Ctrl-C ended a command that runs until then. 1: it failed, with a message on
+        stderr, or the doctor found a problem. 130: Ctrl-C came before it was done.
 
     Raises:
-        SystemExit: with code 2 where it was called wrongly, 141 where nobody reads what it prints.
+        SystemExit: with code 2 if the arguments are wrong, 141 if nobody reads the output.
     """
     for stream in (sys.stdout, sys.stderr):
-        # a name in signs that the terminal lacks is still a name
+        # print names even if the terminal lacks some of their characters
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")
     options = _options(sys.argv[1:] if arguments is None else arguments)
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return run(options) or 0
         except (LiveAvatarException, OSError) as error:
-            hint = " `liveavatar-nb doctor` looks closer." if isinstance(error, APIConnectionError) else ""
+            hint = " Run `liveavatar-nb doctor` to find out more." if isinstance(error, APIConnectionError) else ""
             _complain(f"{error}{hint}")
             return 1
         except KeyboardInterrupt:
@@ -105,20 +106,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     if any(word.split("=")[0].lower() in KEY_OPTIONS for word in arguments):
-        # refused before argparse, which would print the key along
-        parser.error(f"a key is never an argument, which others can see: set {KEY_VARIABLE}")
+        # refused before argparse can print the key
+        parser.error(f"a key cannot be an argument, because others can see it: set {KEY_VARIABLE}")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        options.parser.error(f"unknown here: {' '.join(unknown)}")
+        options.parser.error(f"unknown arguments: {' '.join(unknown)}")
     return options
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="liveavatar-nb",
-        description="LiveAvatar in Jupyter: starting is easy, and stopping is certain.",
-        epilog="`liveavatar-nb COMMAND --help` says more of each, with an example.\n"
-        f"The key of your account is taken from {KEY_VARIABLE}; demo and simulator need none.",
+        description="LiveAvatar in Jupyter: easy to start, sure to stop.",
+        epilog="Run `liveavatar-nb COMMAND --help` for details and an example.\n"
+        f"Your account's key is read from {KEY_VARIABLE}; demo and simulator need none.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-V", "--version", action="version", version=f"liveavatar-nb {__version__}")
@@ -127,59 +128,59 @@ def _parser() -> argparse.ArgumentParser:
     def command(
         name: str, run: Callable[[argparse.Namespace], int | None], short: str, text: str, example: str
     ) -> argparse.ArgumentParser:
-        made = commands.add_parser(
+        subparser = commands.add_parser(
             name,
             help=short,
             description=text,
             epilog=f"example:\n{example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        made.set_defaults(run=run, parser=made)
-        return made
+        subparser.set_defaults(run=run, parser=subparser)
+        return subparser
 
-    demo = command("demo", _demo, "open JupyterLab on the studio", DEMO_TEXT, "  liveavatar-nb demo --no-browser")
-    demo.add_argument("--live", action="store_true", help=f"the real service, by {KEY_VARIABLE}: it bills")
+    demo = command("demo", _demo, "open the studio in JupyterLab", DEMO_TEXT, "  liveavatar-nb demo --no-browser")
+    demo.add_argument("--live", action="store_true", help=f"use the real service with {KEY_VARIABLE}: this is billed")
     demo.add_argument("--no-browser", action="store_true", help="only print the address")
     demo.add_argument("--port", type=_port, default=0, help="JupyterLab's port (default: a free one)")
 
     doctor = command(
         "doctor",
         _doctor,
-        "look whether all is well, and say what to do",
+        "check that everything works, or say how to fix it",
         DOCTOR_TEXT,
         "  liveavatar-nb doctor --start     with a session in the free sandbox\n"
-        "  liveavatar-nb doctor --demo      on a simulator of its own: no key, no network",
+        "  liveavatar-nb doctor --demo      on an embedded simulator: no key, no network",
     )
-    doctor.add_argument("--start", action="store_true", help="start a session in the sandbox, too, and stop it: free")
-    _json_option(doctor, "one JSON array of the findings")
+    doctor.add_argument("--start", action="store_true", help="also start a session in the free sandbox, and stop it")
+    _json_option(doctor, "the findings as one JSON array")
     where = doctor.add_mutually_exclusive_group()
-    where.add_argument("--demo", action="store_true", help="on an embedded simulator: no key, no network")
+    where.add_argument("--demo", action="store_true", help="check an embedded simulator: no key, no network")
     _address_option(where)
 
     gallery = command(
         "avatars",
         _avatars,
-        "list the avatars that can be started",
+        "list the avatars that you can start",
         "List avatars, your own before the public ones.",
         "  liveavatar-nb avatars --scope public --search ann",
     )
     gallery.add_argument(
-        "--scope", choices=("all", "mine", "public"), default="all", help="whose: %(choices)s (default: all)"
+        "--scope", choices=("all", "mine", "public"), default="all", help="whose avatars: %(choices)s (default: all)"
     )
-    gallery.add_argument("--search", metavar="TEXT", help="only those whose name has TEXT in it, in any case")
+    gallery.add_argument("--search", metavar="TEXT", help="only avatars with TEXT in their name, in any case")
 
     history = command(
         "sessions",
         _sessions,
-        "list the sessions that run, or that ended",
+        "list running or ended sessions",
         SESSIONS_TEXT,
         "  liveavatar-nb sessions --ended --limit 5\n  liveavatar-nb sessions --orphans --stop",
     )
     which = history.add_mutually_exclusive_group()
-    which.add_argument("--active", action="store_true", help="those that run now (default)")
-    which.add_argument("--ended", action="store_true", help="those that ended, the latest first")
-    which.add_argument("--orphans", action="store_true", help="those that dead kernels of this machine left running")
-    history.add_argument("--stop", action="store_true", help="with --orphans: stop them, all of them")
+    which.add_argument("--active", action="store_true", help="running sessions (default)")
+    which.add_argument("--ended", action="store_true", help="ended sessions, latest first")
+    which.add_argument("--orphans", action="store_true", help="sessions that dead kernels on this machine left running")
+    history.add_argument("--stop", action="store_true", help="with --orphans: stop all of them")
     history.add_argument(
         "--limit", type=_count, metavar="N", default=SESSIONS_SHOWN, help="at most N (default: %(default)s)"
     )
@@ -187,8 +188,8 @@ def _parser() -> argparse.ArgumentParser:
     left = command(
         "credits",
         _credits_left,
-        "say what is left on the account",
-        "Say how many credits are left, and for how long they last.",
+        "show the account's remaining credits",
+        "Show how many credits are left, and how long they last.",
         "  liveavatar-nb credits --json",
     )
     for listing in (gallery, history, left):
@@ -198,25 +199,27 @@ def _parser() -> argparse.ArgumentParser:
     simulator = command(
         "simulator",
         _simulator,
-        "run the simulator alone, for programs of your own",
-        "Run a LiveAvatar on this machine, in the foreground, until Ctrl-C.",
+        "run the simulator alone, for your own programs",
+        "Run a simulated LiveAvatar service on this machine, in the foreground, until Ctrl-C.",
         "  liveavatar-nb simulator --port 8080 --speed 10",
     )
     simulator.add_argument("--port", type=_port, default=0, help="its port (default: a free one)")
-    simulator.add_argument("--speed", type=_positive, default=1.0, help="simulated seconds in a real one (default: 1)")
-    simulator.add_argument("--credits", type=_credits, default=Decimal(100), help="what the account has (default: 100)")
+    simulator.add_argument("--speed", type=_positive, default=1.0, help="simulated seconds per real one (default: 1)")
+    simulator.add_argument(
+        "--credits", type=_credits, default=Decimal(100), help="credits of the account (default: 100)"
+    )
     simulator.add_argument(
         "--allow-origin",
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="a web origin whose pages may call it, as in http://localhost:3000; may be repeated",
+        help="a web origin whose pages may call it, such as http://localhost:3000; repeat it for more",
     )
     return parser
 
 
-def _json_option(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--json", action="store_true", help=f"print {what}")
+def _json_option(parser: argparse.ArgumentParser, output: str) -> None:
+    parser.add_argument("--json", action="store_true", help=f"print {output}")
 
 
 def _address_option(parser: argparse._ActionsContainer) -> None:
@@ -225,7 +228,7 @@ def _address_option(parser: argparse._ActionsContainer) -> None:
         type=_address,
         metavar="URL",
         default=DEFAULT_API_URL,
-        help="a simulator's address, or another (default: the service)",
+        help="the address of a simulator or another service (default: LiveAvatar's)",
     )
 
 
@@ -251,8 +254,8 @@ def _doctor(options: argparse.Namespace) -> int:
         if not options.json:
             _say(finding.text(width, paint))
 
-    # a closed terminal and SIGTERM end it as Ctrl-C does: the session it started is stopped
-    with heeded("SIGTERM", "SIGHUP", handler=signal.default_int_handler):
+    # SIGTERM and a closed terminal work like Ctrl-C, so that the session it started is stopped
+    with handle_signals("SIGTERM", "SIGHUP", handler=signal.default_int_handler):
         report = examine(api_url=options.api_url, start=options.start, demo=options.demo, tell=tell)
     if options.json:
         _say_json([finding.to_dict() for finding in report])
@@ -264,21 +267,23 @@ def _doctor(options: argparse.Namespace) -> int:
 def _avatars(options: argparse.Namespace) -> None:
     scopes: tuple[Scope, ...] = ("mine", "public") if options.scope == "all" else (options.scope,)
     with _client(options) as la:
-        found = [(one, scope) for scope in scopes for one in la.avatars(scope, options.search)]
-    whose = " of your own" if options.scope == "mine" else ""
+        found = [(avatar, scope) for scope in scopes for avatar in la.avatars(scope, options.search)]
+    is_own = options.scope == "mine"
     if options.json:
-        _say_json([one.to_dict() for one, _ in found])
+        _say_json([avatar.to_dict() for avatar, _ in found])
     elif found:
         _say(avatars(found, _width()))
     elif options.search:
-        _say(f"No avatar{whose} has {options.search!r} in its name.")
+        _say(f"No avatar{' of your own' if is_own else ''} has {options.search!r} in its name.")
+    elif is_own:
+        _say("You have no avatars of your own. Try --scope public.")
     else:
-        _say(f"There is no avatar{whose}.{' --scope public has some.' if whose else ''}")
+        _say("There are no avatars.")
 
 
 def _sessions(options: argparse.Namespace) -> int | None:
     if options.stop and not options.orphans:
-        options.parser.error(f"--stop goes with --orphans only: it stops what dead kernels left. {STOP_HOW}")
+        options.parser.error(f"--stop needs --orphans: it only stops what dead kernels left running. {STOP_HOW}")
     with _client(options) as la:
         if options.stop:
             return _stop_orphans(options, la)
@@ -286,53 +291,53 @@ def _sessions(options: argparse.Namespace) -> int | None:
         found = list(islice(listed, options.limit + 1))
     shown = found[: options.limit]
     if options.json:
-        _say_json([one.to_dict() for one in shown])
+        _say_json([session.to_dict() for session in shown])
     elif shown:
         _say(ended(shown, _width()) if options.ended else running(shown, _width()))
         if len(found) > len(shown):
-            _say(f"(There are more: --limit {options.limit * 5} shows some of them.)")
-        if options.orphans or any(one.whose == "orphan" for one in shown):
-            _say(f"What is left over stops by: {STOP_ORPHANS}")
-        if not (options.orphans or options.ended or all(one.is_sandbox for one in shown)):
+            _say(f"(There are more: try --limit {options.limit * 5}.)")
+        if options.orphans or any(session.whose == "orphan" for session in shown):
+            _say(f"To stop those left over, run {STOP_ORPHANS}")
+        if not (options.orphans or options.ended or all(session.is_sandbox for session in shown)):
             _say(f"Billed until stopped. {STOP_HOW}")
     elif options.orphans:
-        _say("No dead kernel of this machine left a session running.")
+        _say(NO_ORPHANS)
     elif options.ended:
         _say("No session has ended yet.")
     else:
-        _say("No session runs, so nothing is billed. Those that ended: liveavatar-nb sessions --ended")
+        _say("No session is running, so nothing is billed. To list ended ones, run liveavatar-nb sessions --ended")
     return None
 
 
 def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
-    """Stops what is left over, and says of each whether that was confirmed."""
+    """Stop the sessions left over, and say of each whether the stop was confirmed."""
     found, left = la.orphans(), set[str]()
     try:
         found = la.stop_orphans() if found else found
     except StopNotConfirmed:
         left = _still_running(la, found)
     if options.json:
-        _say_json([{**one.to_dict(), "is_stopped": one.id not in left} for one in found])
+        _say_json([{**session.to_dict(), "is_stopped": session.id not in left} for session in found])
     elif not found:
-        _say("No dead kernel of this machine left a session running.")
-    for one in found:
-        if one.id in left:
-            _complain(f"The stop of {one.id} was not confirmed: try again. {one.bound_words}")
+        _say(NO_ORPHANS)
+    for session in found:
+        if session.id in left:
+            _complain(f"The stop of {session.id} was not confirmed. Try again. {session.bound_words}")
         elif not options.json:
-            _say(f"Stopped {one.id}, which ran for {clock(one.duration)} min.")
+            _say(f"Stopped {session.id}, which ran for {clock(session.duration)} min.")
     return 1 if left else 0
 
 
-def _still_running(la: LiveAvatar, tried: Iterable[OwnedSession]) -> set[str]:
-    """Those of which the service does not say that they are over."""
+def _still_running(la: LiveAvatar, sessions: Iterable[OwnedSession]) -> set[str]:
+    """Return the ids of the sessions that the service does not report as over."""
     left = set()
-    for one in tried:
+    for session in sessions:
         try:
-            is_active = la.api.sessions.get(one.id).is_active
+            is_active = la.api.sessions.get(session.id).is_active
         except LiveAvatarException:
             is_active = True
         if is_active:
-            left.add(one.id)
+            left.add(session.id)
     return left
 
 
@@ -351,13 +356,13 @@ def _simulator(options: argparse.Namespace) -> None:
 
     def on_ready(url: str, api_key: str) -> None:
         _say(
-            f"The simulator of LiveAvatar runs on {url}\n\n"
+            f"The LiveAvatar simulator is running on {url}\n\n"
             f"  export {KEY_VARIABLE}={api_key}\n"
             f'  la = LiveAvatar(api_url="{url}")\n\n'
-            "Ctrl-C ends it."
+            "Press Ctrl-C to end it."
         )
 
-    # uvicorn ends in good order, and then raises the signal again: SIGTERM is to end like Ctrl-C.
+    # uvicorn shuts down cleanly and then raises the signal again: SIGTERM must end it like Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(
@@ -373,25 +378,29 @@ def _simulator(options: argparse.Namespace) -> None:
 
 
 def _key() -> Masked:
-    """The key, or the lack of it in the words of a shell."""
+    """Return the key.
+
+    Raises:
+        ConfigurationError: there is none; the message says how to set one in a shell.
+    """
     try:
         return find_key(None)
     except ConfigurationError:
         raise ConfigurationError(
             f"There is no API key: {KEY_VARIABLE} is not set.",
-            remedy=f"Set it (export {KEY_VARIABLE}=...); `liveavatar-nb simulator` runs one that needs no account.",
+            remedy=f"Set it (export {KEY_VARIABLE}=...), or run `liveavatar-nb simulator`, which needs no account.",
         ) from None
 
 
 @contextlib.contextmanager
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
-    """A client on the service that was named; where it waits for long, that is said on a terminal."""
+    """Open a client of the chosen service; on a terminal, say so if it has to wait long."""
     key = _key()
-    from ..sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick word where there is no key
+    from ..sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick error if there is no key
 
     with LiveAvatar(key, api_url=options.api_url) as la:
-        told = f"waiting for {la.base_url} (Ctrl-C ends it)"
-        waiting = threading.Timer(PATIENCE, _complain, [told])
+        message = f"waiting for {la.base_url} (press Ctrl-C to stop)"
+        waiting = threading.Timer(PATIENCE, _complain, [message])
         waiting.daemon = True
         if _is_terminal(sys.stderr):
             waiting.start()
@@ -402,13 +411,13 @@ def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
 
 
 def _width() -> int | None:
-    """Cells of the terminal; None where the output goes elsewhere, and nothing may be cut."""
+    """Return the terminal's width in cells; None if the output goes elsewhere, so that nothing is cut."""
     is_known = _is_terminal(sys.stdout) or os.environ.get("COLUMNS")
     return shutil.get_terminal_size().columns if is_known else None
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    # Python has None for what was closed before its start
+    # a stream that was closed before Python started is None
     return stream is not None and stream.isatty()
 
 
@@ -416,7 +425,7 @@ def _say(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # what is still buffered would fail again at the exit
+        # the rest of the buffer would fail again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(PIPE_CLOSED) from None
 
@@ -438,27 +447,27 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 def _port(text: str) -> int:
     if text.isdecimal() and int(text) <= 65535:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 (a free one) to 65535")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 0 (a free one) to 65535")
 
 
 def _count(text: str) -> int:
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of sessions: 1 or more")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of sessions: use 1 or more")
 
 
 def _address(text: str) -> str:
     if "@" in text:
-        raise argparse.ArgumentTypeError("it holds a user or a password, which others can see: leave them out")
+        raise argparse.ArgumentTypeError("it contains a user or a password, which others can see: leave them out")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the client warns when it is made
-            # an empty one is a variable that was not set, and not the service
+            warnings.simplefilter("ignore")  # the client itself will warn
+            # an empty text is an unset variable; it must not mean the default service
             if text.strip() and urlsplit(find_base(text)).port != 0:
                 return text
     except (ConfigurationError, ValueError):
         pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no address: it looks like https://api.liveavatar.com")
+    raise argparse.ArgumentTypeError(f"{text!r} is not an address: it looks like https://api.liveavatar.com")
 
 
 def _positive(text: str) -> float:
@@ -468,7 +477,7 @@ def _positive(text: str) -> float:
         number = 0.0
     if 0 < number < float("inf"):
         return number
-    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
 
 
 def _credits(text: str) -> Decimal:
@@ -478,4 +487,4 @@ def _credits(text: str) -> Decimal:
         amount = Decimal(-1)
     if amount.is_finite() and amount >= 0:
         return amount
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of credits: 0 or more")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of credits: use 0 or more")

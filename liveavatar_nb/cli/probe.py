@@ -1,4 +1,4 @@
-"""The service's address, called once without a key: the way there, the answer, its time."""
+"""Call the service once without a key, and explain the answer or why there is none."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .. import __version__, config
 from ..errors import CertificateError, ConfigurationError
 from ..rest.network import Network
 
-ANSWER_LIMIT: Final = 4.0  # s, for each step of the way to the answer
-BODY_LIMIT: Final = 256 * 1024  # bytes that are read of the answer
+ANSWER_LIMIT: Final = 4.0  # s for each step of the call
+BODY_LIMIT: Final = 256 * 1024  # bytes of the answer to read
 PATH: Final = "/v1/avatars/public?page_size=1"  # needs no key
 
 
@@ -28,11 +28,11 @@ class Answer:
     """The service's answer to a call without a key.
 
     Attributes:
-        status: of HTTP.
-        seconds: from the call to the answer.
-        ahead: seconds that this machine's clock is ahead of the service's; None where it did not say the time.
-        is_envelope: whether it has the form of the service's answers.
-        location: where a redirect leads.
+        status: the HTTP status.
+        seconds: the time from the call to the answer.
+        ahead: how far this machine's clock is ahead of the service's, in seconds; None if the answer has no time.
+        is_envelope: whether the body has the form of the service's answers.
+        location: the target of a redirect.
     """
 
     status: int
@@ -43,10 +43,12 @@ class Answer:
 
 
 def ask(base_url: str, network: Network) -> Answer:
-    """One call without a key, by the client's way: the client itself shows no headers, and tries again.
+    """Call the service once without a key, with the client's proxies and certificates.
+
+    The client itself is no use for this: it hides the headers, and retries.
 
     Raises:
-        ConfigurationError: its proxy or the certificates cannot be used.
+        ConfigurationError: the proxy or the certificates cannot be used.
         httpx.HTTPError: no answer came.
     """
     headers = {"Accept": "application/json", "User-Agent": f"liveavatar_nb/{__version__}", "Cache-Control": "no-cache"}
@@ -59,23 +61,23 @@ def ask(base_url: str, network: Network) -> Answer:
                 body += piece
                 if len(body) > BODY_LIMIT:
                     break
-    told = response.headers
+    received = response.headers
     return Answer(
         status=response.status_code,
         seconds=seconds,
-        ahead=_ahead(told.get("Date"), told.get("Age"), began_at + seconds / 2),
+        ahead=_ahead(received.get("Date"), received.get("Age"), began_at + seconds / 2),
         is_envelope=_is_envelope(body),
-        location=told.get("Location", ""),
+        location=received.get("Location", ""),
     )
 
 
 def _ahead(date: str | None, age: str | None, now: float) -> float | None:
     try:
-        told = parsedate_to_datetime(date or "").timestamp()
+        sent_at = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
-    # what a cache kept carries the old date, and how long ago that was
-    return now - told - (int(age) if age and age.isdecimal() else 0)
+    # an answer from a cache has its original date, and its age
+    return now - sent_at - (int(age) if age and age.isdecimal() else 0)
 
 
 def _is_envelope(body: bytes) -> bool:
@@ -86,35 +88,41 @@ def _is_envelope(body: bytes) -> bool:
     return isinstance(decoded, dict) and "code" in decoded
 
 
-def why_none(failure: Exception, host: str) -> tuple[str, str]:
-    """Why no answer came, in words that follow the address, and what to do.
+def explain_failure(failure: Exception, host: str) -> tuple[str, str]:
+    """Explain why no answer came.
 
     Args:
-        failure: what `ask` raised.
-        host: who was called, the proxy where there is one.
+        failure: the exception from `ask`.
+        host: the host that was called: the proxy's, if there is one.
+
+    Returns:
+        The reason, in words that follow the address, and what to do.
     """
-    network = "Check the network, and the address."
+    network = "Check the network and the address."
     if isinstance(failure, ConfigurationError):
-        return f"is not reached: {failure.message.rstrip('.')}", failure.remedy
+        return f"cannot be reached: {failure.message.rstrip('.')}", failure.remedy
     if isinstance(failure, httpx.ProxyError):
-        return f"is not reached: the proxy {host} refuses ({failure})", "Check the proxy, and who may use it."
+        return (
+            f"cannot be reached: the proxy {host} refuses ({failure})",
+            "Check the proxy, and whether you may use it.",
+        )
     if isinstance(failure, httpx.TimeoutException | TimeoutError):
-        return "does not answer in time", f"{network} Does this network want a proxy (HTTPS_PROXY)?"
+        return "does not answer in time", f"{network} Does this network need a proxy (HTTPS_PROXY)?"
     for cause in _causes(failure):
         if isinstance(cause, socket.gaierror):
-            return f"is not found: the name {host} does not resolve", network
+            return f"cannot be found: the name {host} does not resolve", network
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"has a certificate that is not accepted ({cause.verify_message})", CertificateError.default_remedy
         if isinstance(cause, ssl.SSLError):
-            return f"agrees on no encryption ({cause.reason})", "Check the address: is it http, not https?"
+            return f"does not support encryption ({cause.reason})", "Check the address: is it http, not https?"
         if isinstance(cause, ConnectionRefusedError):
             return (
-                f"is not reached: {host} refuses the connection",
-                "Check the address, its port too. Does the service run?",
+                f"cannot be reached: {host} refuses the connection",
+                "Check the address and the port. Is the service running?",
             )
     if isinstance(failure, httpx.NetworkError):
-        return f"is not reached ({str(failure) or type(failure).__name__})", network
-    return f"is no web service ({type(failure).__name__})", "Check the address: is it https, not http?"
+        return f"cannot be reached ({str(failure) or type(failure).__name__})", network
+    return f"is not a web service ({type(failure).__name__})", "Check the address: is it https, not http?"
 
 
 def _causes(failure: BaseException | None) -> Iterator[BaseException]:
@@ -123,7 +131,7 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
         failure = failure.__cause__ or failure.__context__
 
 
-def is_open(base_url: str) -> bool:
-    """Whether what goes to an address can be read on the way."""
+def is_unencrypted(base_url: str) -> bool:
+    """Return whether others could read what is sent to an address."""
     parts = urlsplit(base_url)
     return parts.scheme == "http" and not config.is_loopback(parts.hostname)

@@ -1,4 +1,4 @@
-"""Plain text for a terminal: tables that fit its width, and text from outside made harmless."""
+"""Plain text for a terminal: tables that fit its width, and safe output of foreign text."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 WHOSE: Final = {"orphan": "left over", "another machine": "elsewhere", "stranger": "stranger"}
 STOP_ORPHANS: Final = "liveavatar-nb sessions --orphans --stop"
-STOP_HOW: Final = 'To stop one: LiveAvatar().api.sessions.stop("its id").'
+STOP_HOW: Final = 'To stop one, run LiveAvatar().api.sessions.stop("its id").'
 CENT: Final = Decimal("0.01")
 GAP: Final = "  "
 ELLIPSIS: Final = "…"
-UNSAFE: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")  # categories of Unicode that move the cursor, hide, or turn the text
+UNSAFE: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories that move the cursor, or hide or reverse text
 LINE_BREAKS: Final = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
 
@@ -32,10 +32,10 @@ class Column:
     """One column of a table.
 
     Attributes:
-        title: its head.
-        least: cells of a terminal that it may be cut down to; None never cuts it.
-        is_optional: where the width is too small even so, it is left out, the last such column first.
-        is_number: aligned to the right.
+        title: its heading.
+        least: the width down to which it may be cut, in terminal cells; None means that it is never cut.
+        is_optional: whether to leave it out if cutting is not enough; the last such column goes first.
+        is_number: whether to align it to the right.
     """
 
     title: str
@@ -74,68 +74,70 @@ ENDED: Final = (
 
 
 def avatars(found: Sequence[tuple[Avatar, str]], width: int | None = None) -> str:
-    """Avatars as a table.
+    """Format avatars as a table.
 
     Args:
-        found: each with whose it is, `mine` or `public`.
+        found: the avatars, each with its scope: `mine` or `public`.
         width: as for `table`.
     """
 
-    def row(one: Avatar, whose: str) -> tuple[str, ...]:
-        status = "expired" if one.is_expired else one.status
-        return one.name, whose, status, one.id, one.type, one.default_voice.name if one.default_voice else "-"
+    def row(avatar: Avatar, scope: str) -> tuple[str, ...]:
+        status = "expired" if avatar.is_expired else avatar.status
+        voice = avatar.default_voice.name if avatar.default_voice else "-"
+        return avatar.name, scope, status, avatar.id, avatar.type, voice
 
-    return table(AVATARS, [row(one, whose) for one, whose in found], width)
+    return table(AVATARS, [row(avatar, scope) for avatar, scope in found], width)
 
 
 def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
-    """Sessions that run as a table: the time of their start, their length in minutes and seconds, whose they are.
+    """Format running sessions as a table: their start times, lengths in minutes and seconds, and owners.
 
     Args:
         records: the sessions.
         width: as for `table`.
     """
-    return table(ACTIVE, [(*_life(one, "%H:%M:%S"), one.id, _whose(one), one.source) for one in records], width)
+    rows = [(*_life(record, "%H:%M:%S"), record.id, _whose(record), record.source) for record in records]
+    return table(ACTIVE, rows, width)
 
 
 def ended(records: Sequence[SessionRecord], width: int | None = None) -> str:
-    """Sessions that ended as a table: their start in local time, their length, the reason of their end.
+    """Format ended sessions as a table: their start in local time, their length, and why they ended.
 
     Args:
         records: the sessions.
         width: as for `table`.
     """
-    rows = [(*_life(one, "%Y-%m-%d %H:%M"), one.end_words or "-", one.id, one.source) for one in records]
+    rows = [(*_life(record, "%Y-%m-%d %H:%M"), record.end_words or "-", record.id, record.source) for record in records]
     return table(ENDED, rows, width)
 
 
-def _life(one: SessionRecord, form: str) -> tuple[str, ...]:
-    created = one.created_at if one.created_at.tzinfo else one.created_at.replace(tzinfo=UTC)
-    price = "free" if one.is_sandbox else f"{one.credits_consumed:.2f}"
-    return f"{created.astimezone():{form}}", one.mode, clock(one.duration), price
+def _life(record: SessionRecord, form: str) -> tuple[str, ...]:
+    created = record.created_at if record.created_at.tzinfo else record.created_at.replace(tzinfo=UTC)
+    price = "free" if record.is_sandbox else f"{record.credits_consumed:.2f}"
+    return f"{created.astimezone():{form}}", record.mode, clock(record.duration), price
 
 
-def _whose(one: OwnedSession) -> str:
-    if one.whose in ("this kernel", "another kernel"):
-        return f"kernel {one.pid}" if one.pid else "a kernel"
-    return WHOSE.get(one.whose or "", "-")
+def _whose(session: OwnedSession) -> str:
+    if session.whose in ("this kernel", "another kernel"):
+        return f"kernel {session.pid}" if session.pid else "a kernel"
+    return WHOSE.get(session.whose or "", "-")
 
 
 def credits_text(left: Decimal) -> str:
-    """Credits to two places, never more than there are."""
+    """Format credits with two decimals, rounded down."""
     return f"{left.quantize(CENT, ROUND_FLOOR):f}".removesuffix(".00")
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
-    """A table as lines of text, heads first.
+    """Format a table as lines of text, headings first.
 
     Args:
-        columns: what stands in each row, in this order.
-        rows: the texts; control characters in them are shown as `?`.
-        width: cells of the terminal; None cuts nothing and leaves nothing out.
+        columns: the columns, in order.
+        rows: the texts of each row; control characters in them become `?`.
+        width: the terminal's width in cells; None cuts nothing and leaves nothing out.
 
     Returns:
-        The lines; where columns were left out a last line names them.
+        The lines. If columns were left out, a last line names them.
     """
     texts = [
         [column.title for column in columns],
@@ -149,40 +151,40 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
         lines.append(GAP.join(shown).rstrip())
     if left_out := [column.title for index, column in enumerate(columns) if index not in kept]:
         *first, last = left_out
-        told = f"{', '.join(first)} and {last}" if first else last
-        lines.append(f"(For want of width without {told}; --json has everything.)")
+        names = f"{', '.join(first)} and {last}" if first else last
+        lines.append(f"(Too narrow for {names}; --json shows everything.)")
     return "\n".join(lines)
 
 
 def cells(text: str) -> int:
-    """How many cells of a terminal a text takes: wide signs take two, combining ones none."""
+    """Return how many terminal cells a text takes: two for a wide character, none for a combining one."""
     return sum(map(_cells_of, text))
 
 
 def cut(text: str, width: int) -> str:
-    """The text, cut with an ellipsis where it takes more than `width` cells."""
+    """Cut a text with an ellipsis if it takes more than `width` cells."""
     if cells(text) <= width:
         return text
     room, kept = width - 1, ""
-    for sign in text:
-        room -= _cells_of(sign)
+    for character in text:
+        room -= _cells_of(character)
         if room < 0:
             break
-        kept += sign
+        kept += character
     return kept + ELLIPSIS
 
 
 def plain(text: str) -> str:
-    """The text without what would steer a terminal: each control character but the line's end becomes `?`."""
-    return "".join("?" if unicodedata.category(sign) in UNSAFE and sign != "\n" else sign for sign in text)
+    """Make a text safe for a terminal: every control character but the line feed becomes `?`."""
+    return "".join("?" if unicodedata.category(char) in UNSAFE and char != "\n" else char for char in text)
 
 
 def _fit(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
-    """Makes `widths` fit: leaves out what has no room, then cuts the widest. Returns the columns that stay."""
+    """Leave out optional columns, then cut the widest, until `widths` fit; return the columns that stay."""
     kept = list(range(len(columns)))
 
-    def excess(of: Sequence[int]) -> int:
-        return sum(of[index] for index in kept) + len(GAP) * (len(kept) - 1) - width
+    def excess(sizes: Sequence[int]) -> int:
+        return sum(sizes[index] for index in kept) + len(GAP) * (len(kept) - 1) - width
 
     least = [min(full, column.least or full) for full, column in zip(widths, columns, strict=True)]
     while excess(least) > 0 and (optional := [index for index in kept if columns[index].is_optional]):
@@ -198,7 +200,7 @@ def _padded(text: str, width: int, *, right: bool) -> str:
     return space + text if right else text + space
 
 
-def _cells_of(sign: str) -> int:
-    if unicodedata.category(sign) in ("Mn", "Me"):
+def _cells_of(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
         return 0
-    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

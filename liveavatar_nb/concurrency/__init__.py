@@ -1,1 +1,1 @@
-"""Threads, tasks and clocks: what the other packages share."""
+"""Threads, tasks and clocks that the other packages share."""

@@ -1,4 +1,4 @@
-"""`Newest`: a dictionary that forgets."""
+"""`Newest`: a bounded dictionary."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ V = TypeVar("V")
 
 
 class Newest(OrderedDict[K, V]):
-    """The newest entries alone: with each one beyond the limit the oldest goes.
+    """A bounded dictionary that drops its oldest entries.
 
     Args:
-        limit: how many there are at most.
+        limit: the maximum number of entries.
     """
 
     def __init__(self, limit: int) -> None:

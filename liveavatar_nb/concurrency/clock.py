@@ -1,4 +1,4 @@
-"""The clocks that a session lives by; another `Clock` can be handed in, to have them by hand."""
+"""The clocks that a session uses; pass in another `Clock` to control them yourself."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import time
 
 
 class Clock:
-    """This machine's clocks: one that never jumps and may stand still while the machine sleeps, and the wall's."""
+    """This machine's clocks: the wall clock, and a monotonic one, which may stop during suspend."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; it never goes back."""
+        """Return the seconds since some arbitrary moment; they never go back."""
         return time.monotonic()
 
     def wall(self) -> float:
-        """Seconds since the epoch, as the machine's clock has them."""
+        """Return the seconds since the epoch by the machine's wall clock."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after so many seconds of the clock that never jumps."""
+        """Sleep for some seconds of the monotonic clock."""
         await asyncio.sleep(seconds)
 
 

@@ -10,14 +10,14 @@ from typing import Any
 
 
 @contextmanager
-def heeded(*names: str, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """Call `handler` on these signals while open.
+def handle_signals(*names: str, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Call `handler` on these signals inside the block.
 
-    A SIGHUP that arrived ignored stays ignored: under nohup, a command is to outlive its terminal.
+    If SIGHUP is ignored already, it stays ignored: under nohup, a command must outlive its terminal.
 
     Args:
-        names: of signals; those that this system lacks are left out.
-        handler: called in the main thread, with the signal's number and the frame it came in.
+        names: names of signals; those that this system lacks are skipped.
+        handler: called in the main thread with the signal's number and the interrupted frame.
     """
     numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     before = {

@@ -1,4 +1,4 @@
-"""`unheard`: for tasks whose failure may be nobody's."""
+"""Helpers for asyncio tasks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Any
 
 
 def unheard(task: asyncio.Task[Any]) -> None:
-    """Mark a task's failure as seen, for those who wait for it may be nobody; to be given as a done callback."""
+    """Mark a task's failure as seen, in case nobody awaits it; use it as a done callback."""
     if not task.cancelled():
         task.exception()

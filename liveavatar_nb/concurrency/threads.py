@@ -1,4 +1,4 @@
-"""Work on a thread of its own, awaited: the loop's executor is the user's, who may have filled it."""
+"""Await work on a separate thread: the loop's executor is the user's, and may be full."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ THREAD_NAME = "liveavatar_nb-work"
 
 
 def bearable(failure: BaseException) -> Exception:
-    """A failure that may be handed to a loop: what a future does not take, or what ends the loop that meets it, is told
-    by another one.
+    """Return a failure in a form that a loop can handle.
+
+    A `StopIteration`, which a future rejects, and an exit, which would end the loop, become a `RuntimeError`.
     """
     if isinstance(failure, Exception) and not isinstance(failure, StopIteration):
         return failure
-    told = RuntimeError(f"{type(failure).__name__} was raised: {failure}".removesuffix(": "))
-    told.__cause__ = failure
-    return told
+    replacement = RuntimeError(f"{type(failure).__name__} was raised: {failure}".removesuffix(": "))
+    replacement.__cause__ = failure
+    return replacement
 
 
 async def on_own_thread(work: Callable[[], T]) -> T:
-    """What `work` returns or raises; where the wait is cancelled, it goes on all the same.
+    """Run `work` on a new thread, and return its result or raise its failure.
 
-    Where the machine has no more threads it is done at once, on the loop's: late beats never.
+    Cancelling the wait does not stop the work. If the machine is out of threads, the work runs at once on the loop's
+    thread: better late than never.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -46,9 +48,9 @@ async def on_own_thread(work: Callable[[], T]) -> T:
         result, failure = None, None
         try:
             result = work()
-        except BaseException as raised:  # noqa: BLE001 (it belongs to who waits)
+        except BaseException as raised:  # noqa: BLE001 (it is raised in the waiting task)
             failure = bearable(raised)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
             loop.call_soon_threadsafe(settle, result, failure)
 
     try:
@@ -59,56 +61,59 @@ async def on_own_thread(work: Callable[[], T]) -> T:
 
 
 def on_own_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """What the coroutine of `work` returns or raises, run by a loop of its own, which may be blocked by nobody else.
+    """Run the coroutine that `work` returns on a new loop, which nothing else can block.
 
-    The caller's thread may run a loop already: so it is done on another.
+    The loop runs on another thread, because the caller's thread may run a loop already.
     """
     with ThreadPoolExecutor(1, THREAD_NAME) as pool:
         return pool.submit(lambda: asyncio.run(work())).result()
 
 
 async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable[[], None]) -> AsyncGenerator[T, None]:
-    """What `items` gives, each step of it on one thread of its own, for it may block.
+    """Iterate over `items` on a separate thread, because a step may block.
 
-    Closed early, it does not wait for a step that is under way: the thread ends after it.
+    If it is closed early, it does not wait for a step in progress: the thread ends after that step.
 
     Args:
         items: read on the thread.
-        ahead: how many items are read before they are asked for.
-        end: called on the thread after the last item, whatever came between.
+        ahead: how many items to read before they are asked for.
+        end: called on the thread at the end, even after a failure or an early close.
+
+    Yields:
+        The items.
     """
     loop = asyncio.get_running_loop()
     room = threading.Semaphore(ahead)
     is_given_up = threading.Event()
-    handed: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue()
+    queue: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue()
 
-    def hand(item: tuple[T] | Exception | None) -> None:
+    def put(item: tuple[T] | Exception | None) -> None:
         try:
-            loop.call_soon_threadsafe(handed.put_nowait, item)
-        except RuntimeError:  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(queue.put_nowait, item)
+        except RuntimeError:  # the loop is closed: nobody is waiting
             is_given_up.set()
 
     def read() -> None:
         last: Exception | None = None
         try:
             for item in items:
-                hand((item,))
+                put((item,))
                 room.acquire()
                 if is_given_up.is_set():
                     break
-        except BaseException as failure:  # noqa: BLE001 (it belongs to who waits)
+        except BaseException as failure:  # noqa: BLE001 (it is raised in the waiting task)
             last = bearable(failure)
         finally:
             try:
                 end()
             except BaseException as failure:  # noqa: BLE001 (as above)
                 last = last or bearable(failure)
-            hand(last)
+            put(last)
 
-    # with the caller's context, as any other code of theirs
+    # with the caller's context, like any other code of the caller
     threading.Thread(target=contextvars.copy_context().run, args=[read], name=THREAD_NAME, daemon=True).start()
     try:
-        while (item := await handed.get()) is not None:
+        while (item := await queue.get()) is not None:
             if isinstance(item, Exception):
                 raise item
             yield item[0]

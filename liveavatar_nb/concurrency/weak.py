@@ -1,4 +1,4 @@
-"""Callbacks that keep nothing alive: what the loop holds must not hold what a user has dropped."""
+"""Callbacks that keep nothing alive: the loop must not hold objects that the user has dropped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ R = TypeVar("R")
 
 
 def weakly(method: Callable[P, R], gone: Callable[[], R]) -> Callable[P, R]:
-    """Has a method called as long as its object lives.
+    """Make a callback that calls a method as long as its object is alive.
 
     Args:
-        method: a bound one.
-        gone: gives the result where there is no object any more.
+        method: a bound method.
+        gone: returns the result if the object is gone.
     """
     known = WeakMethod(method)
 
@@ -27,13 +27,13 @@ def weakly(method: Callable[P, R], gone: Callable[[], R]) -> Callable[P, R]:
 
 
 def nothing() -> None:
-    """What is left to do for an object that is gone."""
+    """Do nothing: the object is gone."""
 
 
 async def nothing_more() -> None:
-    """As `nothing`, for who awaits."""
+    """Do nothing, for a callback that is awaited: the object is gone."""
 
 
 async def is_gone() -> bool:
-    """Whether what is asked for is over, for who awaits: it is gone, and so it is."""
+    """Return True, for an awaited callback that asks whether the object is done: it is gone, so it is."""
     return True

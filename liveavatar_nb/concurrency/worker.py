@@ -1,4 +1,4 @@
-"""Work that is done one after the other, on a thread that comes and goes with it."""
+"""Jobs that run one after the other, on a thread that exists only while there are any."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from collections.abc import Callable
 logger = logging.getLogger("liveavatar_nb.worker")
 
 THREAD_NAME = "liveavatar_nb-worker"
-LINGER = 0.2  # s that the thread waits for more before it leaves
+LINGER = 0.2  # s for which the thread waits for more jobs before it ends
 
 
 class Worker:
-    """Runs what is posted, in order, on a thread of its own.
+    """A queue of jobs that run in order on a separate thread.
 
-    What a user's callback does, as one that observes a widget's trait or handles an event, would hold up keep-alives
-    on the loop, and the main thread may be busy with a cell.
+    A user's callback, such as an observer of a widget's trait or an event handler, would hold up keep-alives on the
+    loop, and the main thread may be busy with a cell.
 
     Args:
-        limit: how much may wait; beyond it the oldest goes, which is logged.
+        limit: how many jobs may wait; beyond that the oldest is dropped, which is logged. None sets no limit.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -37,14 +37,14 @@ class Worker:
         self._dropped = 0
 
     def post(self, job: Callable[[], None]) -> None:
-        """Has `job` run on the thread; what it raises is logged."""
+        """Run a job on the thread; an exception is logged."""
         with self._change:
             self._jobs.append(job)
             if self._limit is not None and len(self._jobs) > self._limit:
                 self._jobs.popleft()
                 self._dropped += 1
                 if self._dropped == 1:
-                    logger.warning("a handler is slower than what it handles: more than %d wait", self._limit)
+                    logger.warning("a handler is too slow: more than %d events wait, dropping the oldest", self._limit)
             if self._busy:
                 self._change.notify()
                 return
@@ -62,8 +62,8 @@ class Worker:
                 job = self._jobs.popleft()
             try:
                 job()
-            except BaseException:  # a handler that exits ends neither the thread nor what waits for it
-                logger.exception("work on a thread of its own failed")
+            except BaseException:  # a handler that exits must end neither the thread nor the jobs after it
+                logger.exception("a job on a worker thread failed")
 
 
 _all: weakref.WeakSet[Worker] = weakref.WeakSet()
@@ -76,4 +76,4 @@ def _reset_all() -> None:
 
 os.register_at_fork(after_in_child=_reset_all)
 
-worker = Worker()  # the one that writes traits and sends messages to pages
+worker = Worker()  # shared: writes traits and sends messages to pages

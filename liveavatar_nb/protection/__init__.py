@@ -1,1 +1,1 @@
-"""What keeps a session from being billed unseen: the journal, the guard and the stops."""
+"""Keep sessions from being billed unseen: the journal, the guard and the stops."""

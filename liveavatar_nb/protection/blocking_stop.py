@@ -1,4 +1,4 @@
-"""`BlockingStopper`: stops sessions without an event loop."""
+"""`BlockingStopper`: stop sessions without an event loop."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..rest.envelope import envelope
 from ..rest.network import Network
 from .evidence import whether_over
 
-WHO_ASKS: Final = (401, 403, 407)  # by which a gateway refuses whom it does not know
-ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (what a connection begins at, not what is listened on)
+AUTH_REFUSALS: Final = (401, 403, 407)  # a gateway that wants credentials answers with these
+ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (the local end of a connection; nothing listens on it)
 
 
 class _IPv4First(httpx.BaseTransport):
-    """Connects by IPv4, and by any address where that fails.
+    """A transport that connects over IPv4, and over any address family if that fails.
 
-    One after the other the addresses of a name would be tried, the newer kind first: where the network does not
-    carry that, a stop would be late by a time-out for each. An event loop would race them.
+    Without it, the addresses of a name would be tried one after the other, IPv6 first. On a network that does not
+    carry IPv6, each of those would delay the stop by a timeout. An event loop would race them instead.
     """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
@@ -43,11 +43,11 @@ class _IPv4First(httpx.BaseTransport):
 
 
 class BlockingStopper:
-    """The stop that needs no event loop, for the interpreter's exit, the guard, and a loop that is dead.
+    """A stopper that needs no event loop: for interpreter exit, the guard, and a dead loop.
 
     Args:
-        limit: seconds for all calls together.
-        network: the way to the services; None takes the environment's.
+        limit: seconds that all calls together may take.
+        network: the proxies and certificates to use; None uses the environment's.
     """
 
     def __init__(self, limit: float = config.EXIT_STOP_LIMIT, network: Network | None = None) -> None:
@@ -63,54 +63,68 @@ class BlockingStopper:
             client.close()
 
     def warm_up(self, base_url: str) -> None:
-        """Has all in memory that a stop needs: what it was installed from may be gone by then.
+        """Preload what a stop needs: the package may be uninstalled by then.
 
         Raises:
             ConfigurationError: the proxy or the certificates cannot be used.
         """
-        import encodings.idna  # noqa: F401, PLC0415 (what a connection imports by itself)
+        import encodings.idna  # noqa: F401, PLC0415 (a connection would import it)
 
         self._client(base_url)
 
     def reach(self, base_url: str) -> None:
-        """Calls the service without any credential (`GET /v1/avatars/public`); returns where it answers, however.
+        """Check that the service answers, by a call without credentials (`GET /v1/avatars/public`).
+
+        Any answer of the service will do, even an error.
 
         Raises:
-            Exception: it does not, or what answers is none of the service: a gateway, or a portal.
+            Exception: nothing answers, or something else does, such as a gateway or a captive portal.
         """
         try:
             self._send("GET", base_url, "/v1/avatars/public", None, params={"page_size": 1})
         except APIStatusError as failure:
-            if failure.status_code in WHO_ASKS and failure.code is None:
+            if failure.status_code in AUTH_REFUSALS and failure.code is None:
                 raise
 
     def stop(self, base_url: str, key: Masked, session_id: str, *, waiting: int = 0) -> bool:
-        """Stops a session by its id (`POST /v1/sessions/stop`); whether the service confirmed it.
+        """Stop a session by its id (`POST /v1/sessions/stop`).
 
         Args:
             base_url: the service's address.
-            key: signs the call.
-            session_id: which.
-            waiting: how many stops are to follow, which share the time that is left.
+            key: the key that signs the call.
+            session_id: the session's id.
+            waiting: how many more stops follow; they share the remaining time.
+
+        Returns:
+            Whether the service confirmed the stop.
         """
         return self._stop(base_url, key, session_id, waiting) is None
 
     def stop_for_certain(self, base_url: str, key: Masked, session_id: str) -> bool:
-        """As `stop`; where the service refuses, it is asked whether it is over all the same."""
+        """Stop a session; if the service refuses, ask whether the session is over anyway.
+
+        Args:
+            base_url: the service's address.
+            key: the key that signs the calls.
+            session_id: the session's id.
+
+        Returns:
+            Whether the session is certain to be over.
+        """
         failure = self._stop(base_url, key, session_id, waiting=1)
         if not isinstance(failure, APIStatusError):
             return failure is None
         try:
             return self._is_over(base_url, key, session_id)
-        except Exception:  # noqa: BLE001 (whatever it was, nothing is certain)
+        except Exception:  # noqa: BLE001 (on any failure nothing is certain)
             return False
 
     def _stop(self, base_url: str, key: Masked, session_id: str, waiting: int) -> Exception | None:
-        """What kept the service from confirming a stop."""
+        """Stop a session and return the failure if the service did not confirm it."""
         body = {"session_id": session_id, "reason": "USER_CLOSED"}
         try:
             self._send("POST", base_url, "/v1/sessions/stop", key, waiting=waiting, json=body)
-        except Exception as failure:  # noqa: BLE001 (the interpreter ends: the next stop must have its turn)
+        except Exception as failure:  # noqa: BLE001 (the interpreter is exiting: the next stop must get its turn)
             return failure
         return None
 
@@ -129,10 +143,10 @@ class BlockingStopper:
     def _send(
         self, method: str, base_url: str, path: str, key: Masked | None, *, waiting: int = 0, **content: Any
     ) -> dict[str, Any]:
-        # its share of what is left: a service that drips must not take the time of those that wait
+        # a fair share of the remaining time: a service that drips must not use up the time of later stops
         limit = (self._deadline - time.monotonic()) / (waiting + 1)
         if limit <= 0:
-            raise APITimeoutError(f"No time was left for {method} {path}.", sent=False)
+            raise APITimeoutError(f"There was no time left for {method} {path}.", sent=False)
         with self._client(base_url).stream(
             method,
             f"{base_url}{path}",
@@ -152,6 +166,6 @@ class BlockingStopper:
 
     def _client(self, base_url: str) -> httpx.Client:
         if base_url not in self._clients:
-            way = self._network.for_http(base_url)
-            self._clients[base_url] = httpx.Client(**way, transport=_IPv4First(way["verify"]))
+            options = self._network.for_http(base_url)
+            self._clients[base_url] = httpx.Client(**options, transport=_IPv4First(options["verify"]))
         return self._clients[base_url]

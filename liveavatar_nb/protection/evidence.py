@@ -1,4 +1,4 @@
-"""Whether a session is over: by its own record, or by a list of those that run that did not change meanwhile."""
+"""Decide whether a session is over, by its own record or by a stable list of active sessions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from urllib.parse import quote
 from .. import config
 from ..errors import APIResponseError
 
-PAGE_SIZE: Final = 100  # the contract's largest
+PAGE_SIZE: Final = 100  # the largest that the contract allows
 
 
 @dataclass(frozen=True)
 class Look:
-    """A GET to send.
+    """A GET request to send.
 
     Attributes:
-        path: from `/v1` on.
-        query: its parameters.
+        path: its path, from `/v1` on.
+        query: its query parameters.
     """
 
     path: str
@@ -27,26 +27,29 @@ class Look:
 
 
 def whether_over(session_id: str) -> Generator[Look, Any, bool]:
-    """Finds out whether nothing of a session runs, for any kind of client: it sends the looks, and gives the answers.
+    """Find out whether a session is over, for any kind of client: the client sends the requests.
 
-    That a session ended its own record says, and that it has run. A record that is not there, or tells of no second
-    that it ran, proves nothing: a start may never have been applied. Then the list of active sessions decides. It is
-    read in pages, and one that slips between two of them, because others ended, would be taken for stopped: so only
-    two whole reads that agree prove that it is not there.
+    The session's own record says whether it ended, and whether it has run. A missing record, or one without a
+    duration, proves nothing: the start may never have been applied. In that case the list of active sessions decides.
+    The list comes in pages, and a session can slip between two of them as others end. So only two complete reads
+    that agree prove that the session is not listed.
 
     Args:
-        session_id: which.
+        session_id: the session's id.
 
     Yields:
-        What is to be asked. What is sent back is the `data` of the answer, or None for a 404.
+        The next request. Send back the `data` of its answer, or None for a 404.
+
+    Returns:
+        Whether the session is over.
 
     Raises:
-        APIResponseError: the answers cannot be used, or the list changes with each look: nothing is certain.
+        APIResponseError: the answers cannot be used, or the list changes with every read: nothing is certain.
     """
     record = yield Look(f"/v1/sessions/{quote(session_id, safe='')}")
     if record is not None:
         if not isinstance(record, dict):
-            raise APIResponseError(f"The record of session {session_id} is none.")
+            raise APIResponseError(f"The service's record of session {session_id} is not an object.")
         if record.get("end_at") or record.get("end_reason"):
             return True
         if record.get("duration"):
@@ -56,24 +59,24 @@ def whether_over(session_id: str) -> Generator[Look, Any, bool]:
         listed = yield from _active()
         if session_id in listed:
             return False
-        # one that comes twice was pushed on to the next page meanwhile
+        # an id that is listed twice was pushed on to the next page between two reads
         if listed == before and len(set(listed)) == len(listed):
             return True
         before = listed
-    raise APIResponseError("The list of active sessions changes with each look.")
+    raise APIResponseError("The list of active sessions changes with every read.")
 
 
 def _active() -> Generator[Look, Any, list[str]]:
-    """The ids on all pages of the list of active sessions, read once."""
+    """Read all pages of the list of active sessions once, and return the ids."""
     listed: list[str] = []
     for page in range(1, config.PAGES_LIMIT + 1):
         data = yield Look("/v1/sessions", {"type": "active", "page": page, "page_size": PAGE_SIZE})
         try:
-            ids = [str(one["id"]) for one in data["results"]]
+            ids = [str(record["id"]) for record in data["results"]]
             has_next = bool(data.get("next") and ids)
         except (AttributeError, KeyError, TypeError):
-            raise APIResponseError("The list of active sessions is none.") from None
+            raise APIResponseError("The service's list of active sessions is malformed.") from None
         listed += ids
         if not has_next:
             return listed
-    raise APIResponseError("The list of active sessions has no end.")
+    raise APIResponseError(f"The list of active sessions goes on after {config.PAGES_LIMIT} pages.")

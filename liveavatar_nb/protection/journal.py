@@ -1,8 +1,8 @@
-"""Which sessions are open, on disk: ids only, no key and no token.
+"""A journal of open sessions on disk: ids only, no key and no token.
 
-One file for each session, in a folder that only its owner can read. A record names its owner's lock, a file of
-its own that the owner's process holds for as long as it lives: a lock that can be taken has no living owner.
-That decides only for records of this host and this boot; of others nothing is known here.
+Each session has one file, in a folder that only its owner can read. A record names its owner's lock: a file that
+the owner's process holds for as long as it lives. If the lock is free, the owner is dead. That holds only for
+records of this host and this boot; nothing is known about the owners of others.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ logger = logging.getLogger("liveavatar_nb.journal")
 APPLICATION: Final = "liveavatar_nb"
 ENTRY: Final = ".json"
 LOCK: Final = ".lock"
-NEW: Final = ".new-"  # begins the name of what is half written
-ASIDE: Final = ".set-aside"  # ends the name of what is no record
+NEW: Final = ".new-"  # prefix of a file that is still being written
+ASIDE: Final = ".set-aside"  # suffix of a file that is not a record
 LARGEST_ENTRY: Final = 4096  # bytes
-MOST_ENTRIES: Final = 1000  # records that are looked at, the newest
+MOST_ENTRIES: Final = 1000  # only the newest records are read
 SALT_BYTES: Final = 16
 LATEST: Final = 7258118400.0  # s since the epoch: the year 2200
-STALE: Final = 24 * 3600.0  # s past its cap, or ahead of the clock, at which a dead owner's record says nothing
+STALE: Final = 24 * 3600.0  # s past its cap, or ahead of the clock, after which a dead owner's record is worthless
 LARGEST_CAP: Final = 10 * 24 * 3600.0  # s
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -55,15 +55,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One session that may be billed.
 
     Attributes:
-        session_id: the service's id.
+        session_id: the session's id at the service.
         base_url: the service's address.
-        salt, fingerprint: which key it was started with, without the key.
-        host, boot: the machine on which its owner ran, and the boot of it.
-        pid, pid_started: the owner's process, and its start time as the system counts it.
-        owner: names the lock that the owner holds.
-        state: `starting` until the service confirmed the start.
+        salt, fingerprint: identify the key it was started with, without revealing it.
+        host, boot: the machine that its owner ran on, and that machine's boot id.
+        pid, pid_started: the owner's process id, and its start time in clock ticks since the boot.
+        owner: the name of the lock that the owner holds.
+        state: `starting` until the service confirms the start.
         cap: seconds after its start at which the service ends it.
-        created: when it was first written, in seconds since the epoch.
+        created: the time of the first write, in seconds since the epoch.
     """
 
     session_id: str
@@ -80,30 +80,30 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     created: float
 
     def is_of(self, base_url: str, key: Masked) -> bool:
-        """Whether it was started at this address with this key."""
+        """Return whether the session was started at this address with this key."""
         return self.base_url == base_url and hmac.compare_digest(self.fingerprint, _fingerprint(self.salt, key))
 
     @property
     def is_of_this_boot(self) -> bool:
-        """Whether its owner ran on this machine since its last boot: only then the owner's lock tells anything."""
+        """Whether its owner ran on this machine since the last boot; only then its lock means anything."""
         return (self.host, self.boot) == (socket.gethostname(), _boot_id())
 
     @property
     def age(self) -> float:
-        """Seconds since it was first written, by the wall's clock."""
+        """Seconds since it was first written, by the wall clock."""
         return time.time() - self.created
 
     @property
     def is_stale(self) -> bool:
-        """Whether the cap has ended it for certain, as far as the wall's clock can be trusted."""
+        """Whether the cap has certainly ended it, as far as the wall clock can be trusted."""
         return not -STALE <= self.age <= self.cap + STALE
 
 
 class Journal:
-    """The records of all processes of this user, and the lock of this one.
+    """The records of all processes of this user, and the lock of this process.
 
     Args:
-        folder: where they lie; the user's state directory when not given.
+        folder: the folder of the records; the user's state directory by default.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -116,32 +116,32 @@ class Journal:
             os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
-        """In a forked child: the records and the lock, which filelock closes there, are the parent's."""
+        """Forget the parent's records and lock in a forked child; filelock closes the lock there."""
         self._lock = threading.Lock()
         self._owner = self._held = None
         self._written = {}
 
     @property
     def folder(self) -> Path:
-        """Where the records lie."""
+        """The folder of the records."""
         if self._given is not None:
             return self._given
-        from platformdirs import user_state_path  # noqa: PLC0415 (a quick import of the package)
+        from platformdirs import user_state_path  # noqa: PLC0415 (keeps importing the package fast)
 
-        # a relative one would be another folder after each chdir
+        # a relative path would name another folder after a chdir
         return Path("~").expanduser() / user_state_path(APPLICATION, appauthor=False) / "sessions"
 
     def add(self, session_id: str, base_url: str, key: Masked, cap: float) -> None:
-        """Writes down a session that is about to be started.
+        """Record a session that is about to be started.
 
         Args:
-            session_id: the service's id, a UUID.
+            session_id: the session's id at the service, a UUID.
             base_url: the service's address.
-            key: what it is started with; only a salted fingerprint is written.
+            key: the key that it is started with; only a salted fingerprint is written.
             cap: seconds after its start at which the service ends it.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the record cannot be written.
         """
         salt = secrets.token_hex(SALT_BYTES)
         with self._lock:
@@ -167,7 +167,7 @@ class Journal:
             self._written[session_id] = entry
 
     def started(self, session_id: str, cap: float) -> None:
-        """Notes that the service confirmed the start; what cannot be written stays `starting`, which is safe."""
+        """Note that the service confirmed the start; if the write fails, `starting` stays, which is safe."""
         with self._lock:
             if session_id not in self._written:
                 return
@@ -183,7 +183,7 @@ class Journal:
             self._written[session_id] = entry
 
     def remove(self, session_id: str) -> None:
-        """Nothing of it is billed any more; with the record of a dead owner goes its lock."""
+        """Remove the record of a session that is no longer billed, and the lock of its owner if that is dead."""
         if not _is_uuid(session_id):
             return
         with self._lock:
@@ -196,13 +196,13 @@ class Journal:
             self._disown_if_unused()
 
     def let_go(self, session_id: str) -> None:
-        """This process looks after it no longer; its record stays for who does."""
+        """Give up a session in this process; its record stays for whoever looks after the session next."""
         with self._lock:
             self._written.pop(session_id, None)
             self._disown_if_unused()
 
     def entries(self) -> list[Entry]:
-        """The newest records, of all processes; what is no record is set aside, and no link is followed."""
+        """Return the newest records of all processes; follow no links, and set aside whatever is no record."""
         folder = self.folder
         try:
             _check_folder(folder)
@@ -213,13 +213,13 @@ class Journal:
             logger.warning("the journal %s cannot be read: %s", folder, failure.strerror or failure)
             return []
         if len(names) > MOST_ENTRIES:
-            logger.warning("the journal %s has more than %d records: the newest are looked at", folder, MOST_ENTRIES)
+            logger.warning("the journal %s has more than %d records: only the newest are read", folder, MOST_ENTRIES)
         found = []
         for _, name in names[:MOST_ENTRIES]:
             entry = self._read(folder / name)
             if entry is None:
                 continue
-            # a clock that jumped says nothing against an owner that lives
+            # the clock may have jumped: a living owner counts for more
             if entry.is_stale and not (entry.is_of_this_boot and self.has_owner(entry)):
                 self.bury(entry)
             else:
@@ -227,11 +227,11 @@ class Journal:
         return found
 
     def is_ours(self, entry: Entry) -> bool:
-        """Whether this process wrote it."""
+        """Return whether this process wrote the record."""
         return entry.session_id in self._written or entry.owner == self._owner
 
     def has_owner(self, entry: Entry) -> bool:
-        """Whether the process that wrote it lives; only for records of this boot."""
+        """Return whether the process that wrote the record is alive; only for records of this boot."""
         if self.is_ours(entry):
             return True
         try:
@@ -239,17 +239,17 @@ class Journal:
         except FileNotFoundError:
             return False
         except OSError:
-            # it cannot be told: then it is not ours to touch
+            # unknown: leave the record alone
             return True
 
     def bury(self, entry: Entry) -> None:
-        """Removes the record of a dead owner, and the owner's lock, which decides nothing any more."""
+        """Remove the record of a dead owner, and the owner's lock, which has become useless."""
         with contextlib.suppress(OSError):
             (self.folder / f"{_uuid(entry.session_id)}{ENTRY}").unlink()
         self.bury_lock(entry)
 
     def bury_lock(self, entry: Entry) -> bool:
-        """Remove the lock of a record's owner, unless it is held; whether it is not."""
+        """Remove the lock of a record's owner unless it is held, and return whether it was free."""
         if self.has_owner(entry):
             return False
         with contextlib.suppress(OSError):
@@ -260,7 +260,7 @@ class Journal:
         return self.folder / f"{_uuid(owner)}{LOCK}"
 
     def _own(self) -> str:
-        """The name of the lock that this process holds, taken here where it holds none."""
+        """Return the name of this process's lock; take a lock first if the process holds none."""
         if self._owner is not None and self._lock_of(self._owner).exists():
             return self._owner
         _make_folder(self.folder)
@@ -270,10 +270,10 @@ class Journal:
         if self._held is not None:
             self._held.release()
         self._owner, self._held = owner, held
-        # somebody cleared the folder while sessions ran
+        # the folder was cleared while sessions ran: write their records again
         for entry in list(self._written.values()):
-            self._written[entry.session_id] = again = msgspec.structs.replace(entry, owner=owner)
-            self._write(again)
+            self._written[entry.session_id] = renewed = msgspec.structs.replace(entry, owner=owner)
+            self._write(renewed)
         return owner
 
     def _disown_if_unused(self) -> None:
@@ -302,13 +302,17 @@ class Journal:
         _sync_folder(folder)
 
     def _read(self, path: Path) -> Entry | None:
-        """The record in a file; None where it is gone, cannot be read now, or is none: then it is set aside."""
+        """Read the record in a file, and set the file aside if it is not a record.
+
+        Returns:
+            The record; None if the file is gone, cannot be read now, or is not a record.
+        """
         try:
             content = _content(path)
         except FileNotFoundError:
             return None
         except OSError as failure:
-            # too many open files, a disk that fails: it may be a sound one
+            # too many open files, or a failing disk: the record itself may be sound
             logger.warning("%s cannot be read: %s", path, failure.strerror)
             return None
         except ValueError as failure:
@@ -320,13 +324,13 @@ class Journal:
             _set_aside(path, type(failure).__name__)
             return None
         if not _is_sound(entry, path.name.removesuffix(ENTRY)):
-            _set_aside(path, "its fields do not fit")
+            _set_aside(path, "its fields have unexpected values")
             return None
         return entry
 
 
 def _set_aside(path: Path, why: str) -> None:
-    logger.warning("%s is no record of a session and was set aside (%s)", path, why)
+    logger.warning("%s is not a session record and was set aside (%s)", path, why)
     with contextlib.suppress(OSError):
         path.rename(path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{ASIDE}"))
 
@@ -343,10 +347,10 @@ def _is_sound(entry: Entry, session_id: str) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Makes it where nothing has its name.
+    """Make the folder if nothing has its name yet.
 
     Raises:
-        OSError: it cannot be made, or is no folder of this user's.
+        OSError: it cannot be made, or what has its name is not a folder of this user.
     """
     if not folder.is_absolute():
         raise FileNotFoundError(errno.ENOENT, "this user has no home folder", str(folder))
@@ -356,14 +360,14 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    """Makes sure that it is a folder, this user's, and closed to others.
+    """Make sure that the folder belongs to this user and is closed to others.
 
     Raises:
-        OSError: it is not.
+        OSError: it is not a folder, or not this user's.
     """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, "it is a link or a file, and not a folder", str(folder))
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link or a file, not a folder", str(folder))
     if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "it belongs to another user", str(folder))
     if os.name == "posix" and found.st_mode & 0o077:
@@ -371,7 +375,11 @@ def _check_folder(folder: Path) -> None:
 
 
 def _names(folder: Path) -> Iterator[tuple[float, str]]:
-    """Age and name of what looks like a record by its name; half-written ones and locks of the dead are swept away."""
+    """Remove old half-written files and locks of dead owners, and find the records by their names.
+
+    Yields:
+        The time of the last change, in seconds since the epoch, and the name of each record.
+    """
     with os.scandir(folder) as found:
         for item in found:
             try:
@@ -384,32 +392,32 @@ def _names(folder: Path) -> Iterator[tuple[float, str]]:
 
 
 def _sweep(path: Path, written: float) -> None:
-    """Removes an old file that nobody holds: a young lock may be about to be taken."""
+    """Remove an old file that nobody holds; keep a young one, which may be a lock about to be taken."""
     if time.time() - written > STALE and not (path.name.endswith(LOCK) and _is_held(path)):
         path.unlink()
 
 
 def _content(path: Path) -> bytes:
-    """What is in a plain file of this user's that nobody else can write.
+    """Read a plain file of this user that nobody else can write.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is something else, or too large.
+        ValueError: it is not such a file, or too large.
     """
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise ValueError("it is no file")
+        raise ValueError("it is not a plain file")
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_ENTRY:
-            raise ValueError("it is no small file")
+            raise ValueError(f"it is not a plain file of at most {LARGEST_ENTRY} bytes")
         if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
-            raise ValueError("others can write it")
+            raise ValueError("other users can write it")
         return file.read(LARGEST_ENTRY)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Has the new name survive a crash of the machine, where the system can do that."""
+    """Make a new name in the folder survive a crash of the machine, if the system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -419,19 +427,19 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _file_lock(path: Path) -> BaseFileLock:
-    from filelock import FileLock  # noqa: PLC0415 (40 ms, and only a start needs it)
+    from filelock import FileLock  # noqa: PLC0415 (takes 40 ms, and only a start needs it)
 
-    # a soft one would outlive its owner
+    # a soft lock would outlive its owner
     return FileLock(path, mode=0o600, is_singleton=False, fallback_to_soft=False)
 
 
 if sys.platform == "win32":
 
     def _is_held(path: Path) -> bool:
-        """Whether a process holds the lock in a file.
+        """Return whether a process holds the lock in a file.
 
         Raises:
-            OSError: it is not there, or cannot be told.
+            OSError: the file is missing, or its lock cannot be checked.
         """
         path.stat()
         lock = _file_lock(path)
@@ -446,10 +454,12 @@ else:
     import fcntl
 
     def _is_held(path: Path) -> bool:
-        """Whether a process holds the lock in a file: shared looks at once do not take each other for an owner.
+        """Return whether a process holds the lock in a file.
+
+        The check takes a shared lock, so that concurrent checks do not mistake each other for an owner.
 
         Raises:
-            OSError: it is not there, or cannot be told.
+            OSError: the file is missing, or its lock cannot be checked.
         """
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
@@ -477,13 +487,13 @@ def _bounded(cap: float) -> float:
 
 
 def _uuid(text: str) -> str:
-    """The text, which becomes a file's name.
+    """Return the text, which becomes a file name, if it is a UUID.
 
     Raises:
-        ValueError: it is no UUID.
+        ValueError: it is not a UUID.
     """
     if not _is_uuid(text):
-        raise ValueError("an id of a session must be a UUID")
+        raise ValueError("a session id must be a UUID")
     return text
 
 
@@ -492,22 +502,22 @@ def _fingerprint(salt: str, key: Masked) -> str:
 
 
 def _boot_id() -> str:
-    """Which boot of the machine this is; "" where the system does not tell."""
+    """Return the id of the machine's current boot; "" if the system has none."""
     try:
         return BOOT_ID.read_text().strip()
     except OSError:
         pass
     if sys.platform == "darwin":
-        import subprocess  # noqa: PLC0415 (elsewhere a file tells)
+        import subprocess  # noqa: PLC0415 (only macOS needs it)
 
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            told = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, timeout=5, check=True)
-            return told.stdout.decode().strip()
+            done = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, timeout=5, check=True)
+            return done.stdout.decode().strip()
     return ""
 
 
 def _started(pid: int) -> int:
-    """The start time of a process, in clock ticks since the boot; 0 where the system does not tell."""
+    """Return the start time of a process in clock ticks since the boot; 0 if the system does not say."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""Who started what runs: this kernel, another one, one that died; and the stop of what the dead left behind."""
+"""Find out who started each running session, and stop those that dead kernels left behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Whose = Literal["this kernel", "another kernel", "orphan", "another machine", "s
 
 WORDS: Final[dict[Whose, str]] = {
     "this kernel": "this kernel",
-    "another kernel": "another kernel, which lives",
+    "another kernel": "another kernel, still running",
     "orphan": "left over: its kernel died",
     "another machine": "you, on another machine or before its last boot",
     "stranger": "someone else, or another program",
@@ -33,11 +33,11 @@ WORDS: Final[dict[Whose, str]] = {
 
 
 class OwnedSession(SessionRecord):
-    """A session as the service's list has it, and who started it by the journal of this machine.
+    """A session from the service's list, with its owner according to this machine's journal.
 
-    `whose` is `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`, and None
-    once it ended; `pid` the process that started it, and `cap_at` the moment at which its cap ends it, where the
-    journal knows them.
+    `whose` is `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`; None once
+    the session has ended. `pid` is the process that started it, and `cap_at` the time at which its cap ends it; both
+    are None if the journal does not know them.
     """
 
     whose: Whose | None = None
@@ -46,16 +46,16 @@ class OwnedSession(SessionRecord):
 
     @property
     def whose_words(self) -> str:
-        """Who started it, in words; "" once it ended."""
+        """Who started it, in words; "" once it has ended."""
         if self.whose is None:
             return ""
         return f"{WORDS[self.whose]}{f' (process {self.pid})' if self.pid else ''}"
 
     @property
     def bound_words(self) -> str:
-        """What ends it where no stop arrives, in words."""
+        """What ends it if no stop arrives, in words."""
         if self.cap_at is None:
-            return f"Its own limit ends it, or {config.IDLE_LIMIT / 60:g} minutes without a sign of life."
+            return f"Its own time limit ends it, or {config.IDLE_LIMIT / 60:g} minutes without a keep-alive."
         return f"Its cap ends it at {self.cap_at.astimezone():%H:%M:%S} at the latest."
 
     def __repr__(self) -> str:
@@ -66,45 +66,45 @@ class OwnedSession(SessionRecord):
 
     @classmethod
     def _list_html(cls, records: Sequence[Any], total: int) -> str:
-        if not any(one.whose for one in records):
+        if not any(session.whose for session in records):
             return super()._list_html(records, total)
         headings = ["started", "mode", "duration", "credits", "whose", "id"]
         rows = (
             [
-                one.created_at,
-                one._kind,
-                html.clock(one.duration),
-                html.amount(one.credits_consumed),
-                one.whose_words,
-                one.id,
+                session.created_at,
+                session._kind,
+                html.clock(session.duration),
+                html.amount(session.credits_consumed),
+                session.whose_words,
+                session.id,
             ]
-            for one in records
+            for session in records
         )
         return html.table(headings, rows, total)
 
 
 def owned(api: LiveAvatarAPI, *, active: bool = True) -> Listing[OwnedSession]:
-    """The account's sessions, those that run each with who started it."""
+    """List the account's sessions; the active ones say who started them."""
 
-    async def tell(page: Sequence[SessionRecord]) -> list[SessionRecord]:
+    async def add_owners(page: Sequence[SessionRecord]) -> list[SessionRecord]:
         known = await _known(api) if active else {}
         return [_owned(record, known.get(record.id)) for record in page]
 
     listed = api.sessions.list(type="active" if active else "historic", page_size=PAGE_SIZE_LIMIT)
-    return cast(Listing[OwnedSession], listed.map(tell))
+    return cast(Listing[OwnedSession], listed.map(add_owners))
 
 
 async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """The account's active sessions; none where the service does not tell."""
+    """Return the account's active sessions; none if the service does not say."""
     try:
         return await owned(api)
     except LiveAvatarException as failure:
-        logger.warning("cannot look which sessions run: %s", failure.message)
+        logger.warning("the active sessions could not be listed: %s", failure.message)
         return Records()
 
 
 async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """The account's active sessions, also those that slip between two pages of one read because others end."""
+    """Return all active sessions of the account, even those that slip between pages as others end."""
     running: dict[str, OwnedSession] = {}
     for _ in range(config.LIST_READS):
         listed = await owned(api)
@@ -116,12 +116,12 @@ async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """The active sessions whose kernel died; asks the service only where the journal has such."""
+    """Return the active sessions whose kernel died; ask the service only if the journal has any."""
     entries = await asyncio.to_thread(_ownerless, api)
     if not entries:
         return Records()
     running = {session.id: session for session in await owned(api)}
-    # one that was only just being started may still come
+    # a session that was being started only just now may still appear
     missing = [
         entry
         for entry in entries
@@ -134,18 +134,20 @@ async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
                 continue
             record = await api.sessions.get(entry.session_id)
         except LiveAvatarException as failure:
-            logger.warning("session %s, which a dead kernel left, may run: %s", entry.session_id, failure.message)
+            logger.warning(
+                "session %s, left over from a dead kernel, may still run: %s", entry.session_id, failure.message
+            )
         else:
-            # it slipped between two pages
+            # it slipped between two pages of the list
             running[record.id] = _owned(record, (entry, "orphan"))
     return Records(session for session in running.values() if session.whose == "orphan")
 
 
 async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Records[OwnedSession]:
-    """Stops these sessions.
+    """Stop these sessions, and return them.
 
     Raises:
-        StopNotConfirmed: of the first that the service did not confirm; the others were tried.
+        StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first.
     """
     outcomes = await asyncio.gather(*(_stop(api, session) for session in sessions), return_exceptions=True)
     for outcome in outcomes:
@@ -155,29 +157,29 @@ async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Reco
 
 
 async def reconcile(api: LiveAvatarAPI) -> None:
-    """Stops what dead kernels left behind; where that does not go it is said, and a start goes on all the same."""
+    """Stop what dead kernels left behind; a failure is only logged, so that a start can go on."""
     try:
         found = await find_orphans(api)
         await stop_each(api, found)
     except LiveAvatarException as failure:
-        logger.warning("sessions that a dead kernel left could not be stopped: %s", failure)
+        logger.warning("sessions left over from a dead kernel could not be stopped: %s", failure)
     else:
         if found:
-            logger.warning("stopped %s, which a dead kernel left", ", ".join(session.id for session in found))
+            logger.warning("stopped %s, left over from a dead kernel", ", ".join(session.id for session in found))
 
 
 def what_to_stop(running: Sequence[OwnedSession]) -> str:
-    """What to do about too many sessions."""
+    """Say how to stop sessions when too many are running."""
     if not running:
         return "Stop one first: sessions(active=True) lists them."
-    counted = {whose: [one.whose for one in running].count(whose) for whose in WORDS}
-    told = "; ".join(f"{count} of {WORDS[whose]}" for whose, count in counted.items() if count)
-    how = [
-        *(["s.stop() one of this kernel's"] if counted["this kernel"] else []),
-        *(["stop_orphans() those left over"] if counted["orphan"] else []),
-        "stop_all() every one of the account",
+    counted = {whose: [session.whose for session in running].count(whose) for whose in WORDS}
+    summary = "; ".join(f"{count} of {WORDS[whose]}" for whose, count in counted.items() if count)
+    ways = [
+        *(["s.stop() for one of this kernel"] if counted["this kernel"] else []),
+        *(["stop_orphans() for those left over"] if counted["orphan"] else []),
+        "stop_all() for every session of the account",
     ]
-    return f"These run: {told}. To stop: {', '.join(how)}."
+    return f"Running sessions: {summary}. To stop them, call {', '.join(ways)}."
 
 
 async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
@@ -202,18 +204,18 @@ async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
 
 
 async def _known(api: LiveAvatarAPI) -> dict[str, tuple[Entry, Whose]]:
-    """What the journal knows of sessions of this address and key."""
-    return await asyncio.to_thread(_look, api)
+    """Return the journal's records of this address and key, by session id."""
+    return await asyncio.to_thread(_read_journal, api)
 
 
-def _look(api: LiveAvatarAPI) -> dict[str, tuple[Entry, Whose]]:
+def _read_journal(api: LiveAvatarAPI) -> dict[str, tuple[Entry, Whose]]:
     transport = api.transport
     entries = [entry for entry in journal.entries() if entry.is_of(transport.base_url, transport.key)]
     return {entry.session_id: (entry, _whose(entry)) for entry in entries}
 
 
 def _ownerless(api: LiveAvatarAPI) -> list[Entry]:
-    return [entry for entry, whose in _look(api).values() if whose == "orphan"]
+    return [entry for entry, whose in _read_journal(api).values() if whose == "orphan"]
 
 
 def _whose(entry: Entry) -> Whose:
@@ -225,14 +227,14 @@ def _whose(entry: Entry) -> Whose:
 
 
 def _owned(record: SessionRecord, known: tuple[Entry, Whose] | None) -> OwnedSession:
-    told: dict[str, Any] = {"whose": "stranger" if record.is_active else None}
+    owner: dict[str, Any] = {"whose": "stranger" if record.is_active else None}
     if known and record.is_active:
         entry, whose = known
-        # the start may have come a while after the record
+        # the session may have started a while after the record was written
         latest = datetime.fromtimestamp(entry.created + entry.cap + config.TOTAL_TIMEOUT, UTC)
-        told = {"pid": entry.pid, "whose": whose, "cap_at": latest.replace(microsecond=0)}
+        owner = {"pid": entry.pid, "whose": whose, "cap_at": latest.replace(microsecond=0)}
     if record.id in leftovers:
-        told["whose"] = "this kernel"
-    made = OwnedSession(**{name: getattr(record, name) for name in record.__struct_fields__}, **told)
-    made.__dict__.update(record.__dict__)
-    return made
+        owner["whose"] = "this kernel"
+    session = OwnedSession(**{name: getattr(record, name) for name in record.__struct_fields__}, **owner)
+    session.__dict__.update(record.__dict__)
+    return session

@@ -1,4 +1,4 @@
-"""Sessions of this process that may be billed: written down, guarded, and stopped at the interpreter's exit."""
+"""This process's sessions that may be billed: recorded, guarded, and stopped at interpreter exit."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from .journal import journal
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-ALLOWED: Final = "pass allow_unjournaled=True to the client: then only the cap ends what a dead kernel leaves"
-GIVE_WAY: Final = "Give the client proxy= and verify=, which hold for that process, too, in place of http_client="
+ALLOWED: Final = "pass allow_unjournaled=True to the client: then only its cap ends a session whose kernel died"
+GIVE_WAY: Final = "Give the client proxy= and verify= instead of http_client=; they work for the guard as well"
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """What a stop needs, and how the session is to be protected.
+    """A session that may be billed: what its stop needs, and how to protect it.
 
     Args:
-        service: where it runs, and the client's way to it.
-        key: signs the stop.
-        session_id: which.
+        service: the service it runs on, and how the client reaches it.
+        key: the key that signs the stop.
+        session_id: the session's id.
         cap: seconds after its start at which the service ends it.
-        is_simulated: it ends with this process anyway, and needs neither record nor guard.
-        may_be_unjournaled: it may be started where there can be no record, or no guard.
-        caveat: what of the client's way to the service cannot be told to the guard, in words.
-        is_out_of_reach: the client's way is one that no other process can go.
+        is_simulated: whether it ends with this process anyway, so that it needs no record and no guard.
+        may_be_unjournaled: whether it may start without a record or a guard.
+        caveat: which of the client's connection settings the guard cannot take over, in words.
+        is_out_of_reach: whether no other process can reach the service the way the client does.
     """
 
     service: Service
@@ -53,12 +53,12 @@ class Leftover:
 
 
 def service_of(transport: Transport) -> Service | None:
-    """The service of a client, and the way to it; None where no other process can go that way."""
+    """Return a client's service and how to reach it; None if no other process can reach it that way."""
     return None if transport.is_out_of_reach else Service(transport.base_url, transport.network)
 
 
 class Leftovers:
-    """Which sessions of this process may be billed right now, by id."""
+    """The sessions of this process that may be billed right now, by id."""
 
     def __init__(self) -> None:
         self._reset()
@@ -72,68 +72,68 @@ class Leftovers:
         self._started: set[str] = set()
 
     def prepare(self, service: Service | None) -> None:
-        """Has the guard come up, and reach the service, while what comes first is under way; `add` tells what fails."""
+        """Start the guard ahead of time and let it reach the service; `add` reports what fails."""
         try:
             if service is not None:
                 guard.prepare(service)
         except GuardError as failure:
-            logger.info("the guard did not come up: %s", failure)
+            logger.info("the guard did not start: %s", failure)
 
     def expect(self, client: object, service: Service | None) -> None:
-        """As `prepare`, and the guard stays until `unexpect`: this client may start a session at any moment."""
+        """Start the guard and keep it until `unexpect`: this client may start a session at any moment."""
         guard.expect(client)
         self.prepare(service)
 
     def unexpect(self, client: object) -> None:
-        """This client starts none any more."""
+        """Note that this client will not start any more sessions."""
         guard.unexpect(client)
 
     def add(self, leftover: Leftover) -> None:
-        """From now on it is stopped when this process ends, however it ends. It may take some milliseconds.
+        """Make sure the session is stopped when this process ends, however it ends. Takes a few milliseconds.
 
         Raises:
-            ProtectionError: it cannot be written down, or not be guarded; nothing is protected then.
+            ProtectionError: it cannot be recorded or guarded; nothing is protected then.
         """
         if not leftover.is_simulated:
             self._protect(leftover)
         with self._lock:
             self._sessions[leftover.session_id] = leftover
-            # again with each: what is registered last is called first, before the loop is closed
+            # registered anew each time: the last one registered runs first, before the loop is closed
             atexit.unregister(self.stop_all)
             atexit.register(self.stop_all)
 
     def rehearse(self) -> None:
-        """Tries whether a session could be written down and guarded, whatever the service.
+        """Check that a session could be recorded and guarded, whatever the service.
 
         Raises:
             ProtectionError: it could not.
         """
         nowhere = Service("http://127.0.0.1:9", Network())
-        tried = Leftover(nowhere, Masked("none", "of nobody"), str(uuid.uuid4()), cap=1.0)
+        trial = Leftover(nowhere, Masked("none", "of nobody"), str(uuid.uuid4()), cap=1.0)
         try:
-            self._guard(tried, self._write_down(tried))
+            self._guard(trial, self._record(trial))
         finally:
-            journal.remove(tried.session_id)
-            guard.done(tried.session_id)
+            journal.remove(trial.session_id)
+            guard.done(trial.session_id)
 
     def _protect(self, leftover: Leftover) -> None:
-        folder = self._write_down(leftover)
+        folder = self._record(leftover)
         try:
             if leftover.is_out_of_reach:
-                # what this process could reach by that address may be something else
-                self._refuse(leftover, f"No process can guard the session: {leftover.caveat}.", GIVE_WAY)
+                # another process might reach something else by that address
+                self._refuse(leftover, f"No other process can guard the session: {leftover.caveat}.", GIVE_WAY)
             else:
                 self._guard(leftover, folder, reaches=True)
         except ProtectionError:
             journal.remove(leftover.session_id)
             raise
 
-    def _write_down(self, leftover: Leftover) -> Path | None:
+    def _record(self, leftover: Leftover) -> Path | None:
         try:
             journal.add(leftover.session_id, leftover.service.base_url, leftover.key, leftover.cap)
         except (OSError, ValueError) as failure:
-            told = getattr(failure, "strerror", None) or str(failure)
-            self._refuse(leftover, f"The session cannot be written down in {journal.folder} ({told}).")
+            why = getattr(failure, "strerror", None) or str(failure)
+            self._refuse(leftover, f"The session cannot be recorded in {journal.folder} ({why}).")
             return None
         return journal.folder
 
@@ -146,37 +146,38 @@ class Leftovers:
                 self._reach(leftover)
             guard.add(charge)
         except GuardError as failure:
-            self._refuse(leftover, f"The process that would guard the session did not come up. {failure}")
+            self._refuse(leftover, f"The guard process did not start. {failure}")
 
     def _reach(self, leftover: Leftover) -> None:
         try:
             guard.reach(leftover.service)
         except NotReached as failure:
             why = str(failure).removesuffix(".")
-            told = f"The process that would guard the session cannot reach the service ({why})."
-            remedy = "Look at proxy= and verify=, which hold for that process, too"
+            message = f"The guard process cannot reach the service ({why})."
+            remedy = "Check proxy= and verify=, which the guard uses as well"
             if leftover.caveat:
-                told, remedy = f"{told} It cannot be told all of the client's way: {leftover.caveat}.", GIVE_WAY
-            self._refuse(leftover, told, remedy)
+                message = f"{message} It cannot use all of the client's connection settings: {leftover.caveat}."
+                remedy = GIVE_WAY
+            self._refuse(leftover, message, remedy)
 
     @staticmethod
-    def _refuse(leftover: Leftover, what: str, remedy: str = "Mend that") -> None:
+    def _refuse(leftover: Leftover, message: str, remedy: str = "Fix that") -> None:
         if not leftover.may_be_unjournaled:
-            raise ProtectionError(what, remedy=f"{remedy}, or {ALLOWED}.")
-        logger.warning("%s It is started all the same (allow_unjournaled).", what)
+            raise ProtectionError(message, remedy=f"{remedy}, or {ALLOWED}.")
+        logger.warning("%s It is started anyway (allow_unjournaled).", message)
 
     def started(self, session_id: str, cap: float) -> None:
-        """The service confirmed the start, and ends it so many seconds from now at the latest."""
+        """Note that the service confirmed the start and will end the session in `cap` seconds at the latest."""
         self._started.add(session_id)
         guard.started(session_id, cap + config.INSIST_AFTER_CAP)
         journal.started(session_id, cap)
 
     def insist(self, session_id: str) -> None:
-        """Has the guard stop it, since this process cannot."""
+        """Let the guard stop a session that this process cannot stop."""
         guard.stop(session_id)
 
     def discard(self, session_id: str) -> None:
-        """Nothing of it is billed any more."""
+        """Drop a session that is no longer billed."""
         with self._lock:
             known = self._sessions.pop(session_id, None)
             self._started.discard(session_id)
@@ -185,9 +186,10 @@ class Leftovers:
             guard.done(session_id)
 
     def hand_over(self, session_id: str) -> None:
-        """Leaves it to the guard, which stops it, and looks for it again where its start's outcome is unknown.
+        """Leave a session to the guard, which stops it.
 
-        Where no guard has it, the interpreter's exit stops it.
+        If the outcome of its start is unknown, the guard looks for it again later. If no guard has it, it is stopped
+        at interpreter exit.
         """
         known = self._sessions.get(session_id)
         if known is not None and (known.is_simulated or guard.hand_over(session_id)):
@@ -197,7 +199,7 @@ class Leftovers:
                 self._started.discard(session_id)
 
     def tidy(self) -> None:
-        """Lets a guard go that came up for nothing."""
+        """End a guard that started for nothing."""
         guard.leave_if_unused()
 
     def __len__(self) -> int:
@@ -207,24 +209,24 @@ class Leftovers:
         return session_id in self._sessions
 
     def stop_all(self) -> None:
-        """Stops what is left, without an event loop, within `EXIT_STOP_LIMIT`."""
+        """Stop the remaining sessions without an event loop, within `EXIT_STOP_LIMIT` seconds."""
         if not self._sessions:
             return
         with contextlib.ExitStack() as stack:
-            networks = {left.service.network for left in self._sessions.values()}
-            stoppers = {one: stack.enter_context(BlockingStopper(network=one)) for one in networks}
+            networks = {leftover.service.network for leftover in self._sessions.values()}
+            stoppers = {network: stack.enter_context(BlockingStopper(network=network)) for network in networks}
             waiting = len(self._sessions)
-            for session_id, left in list(self._sessions.items()):
+            for session_id, leftover in list(self._sessions.items()):
                 waiting -= 1
-                stopper = stoppers[left.service.network]
-                if stopper.stop(left.service.base_url, left.key, session_id, waiting=waiting):
-                    # a start whose answer never came may be applied after this stop: the guard looks for it
+                stopper = stoppers[leftover.service.network]
+                if stopper.stop(leftover.service.base_url, leftover.key, session_id, waiting=waiting):
+                    # a start that was never answered may be applied after this stop: the guard checks for it
                     (self.discard if session_id in self._started else self.hand_over)(session_id)
                     logger.info("session %s was stopped at exit", session_id)
                 else:
                     logger.warning(
                         "session %s could not be stopped at exit; its cap ends it %g minutes after its start",
-                        session_id, left.cap / 60,
+                        session_id, leftover.cap / 60,
                     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Stops take turns, and the service is asked whether a session is over."""
+"""Limit how many stops run at once, and ask the service whether a session is over."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 from .. import config
-from ..errors import (
-    NotFoundError,
-)
+from ..errors import NotFoundError
 from ..rest.api import LiveAvatarAPI
 from ..rest.transport import Call
 from .evidence import whether_over
 
 
 async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
-    """Whether the service says that nothing of a session runs.
+    """Return whether the service says that a session is over.
 
     Raises:
-        LiveAvatarException: it does not tell, and nothing is certain.
+        LiveAvatarException: the service does not say, so nothing is certain.
     """
     looks, answer = whether_over(session_id), None
     try:
@@ -38,7 +36,7 @@ async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
 
 
 class Turns:
-    """Which stops of one loop are under way: of many only so many at once."""
+    """The stops in progress on one loop; at most `STOPS_AT_ONCE` run at once."""
 
     _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Turns]] = WeakKeyDictionary()
 
@@ -49,10 +47,12 @@ class Turns:
     @classmethod
     @contextlib.asynccontextmanager
     async def take(cls) -> AsyncIterator[None]:
-        """Waits for a turn, for as long as those before it are confirmed; left by an exception, it was not.
+        """Wait for a turn, and hold it for one stop.
+
+        The wait goes on as long as other stops get confirmed. A block that raises counts as not confirmed.
 
         Raises:
-            TimeoutError: none was for `STOP_LIMIT`.
+            TimeoutError: no stop was confirmed for `STOP_LIMIT` seconds.
         """
         turns = cls._of_loops.setdefault(asyncio.get_running_loop(), cls())
         while True:

@@ -1,1 +1,1 @@
-"""Who is in a session's LiveKit room for this process, and rooms of the user's own."""
+"""A session's LiveKit room, who represents this process in it, and rooms of the user's own."""

@@ -1,4 +1,4 @@
-"""`RoomLine`: a session's way into its room, and who is in that room for it: a page, or this process."""
+"""`RoomLine`: a session's connection to its room, held by a page or by this process."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ from ..wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-DRAWN_PATH = "/_simulator/room/"  # in the address of a room that has no media server
+DRAWN_PATH = "/_simulator/room/"  # part of the address of a room without a media server
 
 HOSTED_AVATAR = "heygen"  # the avatar's identity in a room that LiveAvatar hosts
 
-RECONNECTING: Final = "The room's connection is lost, and being got back."
+RECONNECTING: Final = "The connection to the room was lost. Reconnecting."
 REPLACED: Final = "Somebody else joined the room with the session's token."
-AVATAR_GONE: Final = "The avatar is not in the room any more. The session goes on, and is billed: stop it."
+AVATAR_GONE: Final = "The avatar left the room, but the session is still running and billed. Stop it."
 
 HolderKind = Literal["page", "process"]
 
 
 class HolderLost(LiveAvatarException):
-    """The holder is not in the room any more; what was to be sent was not."""
+    """The holder has left the room; nothing was sent."""
 
-    title = "Nobody is in the room any more"
+    title = "Nobody is left in the room"
 
 
 class Holder(Protocol):
-    """Who is in a session's room."""
+    """A participant that is in a session's room for it."""
 
     @property
     def kind(self) -> HolderKind:
-        """`page`, or `process` for this one."""
+        """`page`, or `process` for this process."""
         ...
 
     async def send(self, payload: bytes) -> None:
-        """Sends a packet reliably, on the topic `agent-control`.
+        """Send a packet reliably, on the topic `agent-control`.
 
         Raises:
-            HolderLost: it is not in the room; nothing was sent.
-            RoomNotHeld: it is cut off for a while, and stays; nothing was sent.
+            HolderLost: the holder is not in the room; nothing was sent.
+            RoomNotHeld: the holder is disconnected for the moment, and stays; nothing was sent.
         """
         ...
 
     async def leave(self) -> None:
-        """Leaves the room; returns once it has."""
+        """Leave the room, and return once that is done."""
         ...
 
 
@@ -64,23 +64,23 @@ Opener = Callable[["RoomLine"], Awaitable[Holder]]
 
 
 class RoomLine:
-    """A session's way into its room. All of it is used on the session's loop.
+    """A session's connection to its room. Use it only on the session's loop.
 
-    A room that LiveAvatar hosts has one token, and who joins second with it throws the first out: so there is one
-    holder at a time, and the present one leaves before the next one joins. In the user's own room everybody has a token
-    of their own, and any number may be there.
+    A room that LiveAvatar hosts has a single token, and whoever joins with it throws out the previous participant. So
+    there is one holder at a time, and it leaves before the next one joins. In the user's own room every participant
+    has a token of its own, and there may be any number of them.
 
     Args:
-        url: of the room.
-        token: the one of the start call.
-        session_id: whose.
-        wire: what comes and goes is written down there.
+        url: the room's address.
+        token: the token from the start call.
+        session_id: the session's id.
+        wire: the log of all that is sent and received.
         receive: called with each event.
         on_change: called when something that is shown has changed.
-        on_loss: called where somebody was put out of the room, or the avatar is gone from it: as when the session ends.
-        opener: has this process join, where it can.
-        mint: makes a token for one more who watches, in the user's own room.
-        avatar_identity: by which the avatar is known in it.
+        on_loss: called if a holder was put out of the room or the avatar left it, as when the session ends.
+        opener: makes this process join; None if it cannot.
+        mint: makes a token for one more viewer, in the user's own room.
+        avatar_identity: the avatar's identity in the room.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class RoomLine:
         self.token = token
         self.session_id = session_id
         self.avatar_identity = avatar_identity
-        self.has_avatar = False  # the avatar's video was seen by who is in the room
-        self.words: str | None = None  # what is to be said of it
+        self.has_avatar = False  # the holder has seen the avatar's video
+        self.words: str | None = None  # a message about the room to show
         self._wire = wire
         self._receive = receive
         self._on_change = on_change
@@ -113,17 +113,17 @@ class RoomLine:
         self._expected_until = 0.0
         self._is_contested = False  # somebody else joined with the token
         self._is_closed = False
-        self._is_met = False  # the avatar was there, or was waited for long enough
+        self._is_met = False  # the avatar was there, or we waited for it long enough
         self._opening: asyncio.Task[Holder] | None = None
-        self._joined_at = 0.0  # when this process did last
-        self._cuts = 0  # how often in a row it was thrown out soon after that
+        self._joined_at = 0.0  # when this process last joined
+        self._cuts = 0  # how often in a row it was thrown out soon after joining
         self._pauses_until = 0.0
         self._attending: asyncio.Task[None] | None = None
         self._handing_over = asyncio.Lock()
         self._order = asyncio.Lock()
         self._meeting = asyncio.Lock()
         self._news = asyncio.Event()
-        self._hearers: list[Callable[[bytes], None]] = []
+        self._listeners: list[Callable[[bytes], None]] = []
 
     def __repr__(self) -> str:
         held = f"held by a {self.holder.kind}" if self.holder else "held by nobody"
@@ -131,32 +131,32 @@ class RoomLine:
 
     @property
     def kind(self) -> Literal["livekit", "drawn"]:
-        """`drawn` where the simulator has no media server, and pages draw the face by themselves."""
+        """`livekit`, or `drawn` if the simulator has no media server: pages then draw the face."""
         return "drawn" if DRAWN_PATH in self.url else "livekit"
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the user's own room, in which any number may watch."""
+        """Whether it is the user's own room, which any number of viewers may join."""
         return self._mint is not None
 
     @property
     def holder(self) -> Holder | None:
-        """Who is in the room for the session."""
+        """The participant that is in the room for the session; None if there is none."""
         return self._holders[0] if self._holders else None
 
     @property
     def can_send(self) -> bool:
-        """Whether what is sent has a way: somebody is there, is on the way, or can join."""
+        """Whether a command can be sent: a holder is in the room, is expected, or can join."""
         return bool(self._holders) or self._is_expected or (self._opener is not None and not self._is_contested)
 
     def viewer(self) -> Masked:
-        """The token for a page that joins; in the user's own room one of its own each time."""
+        """Return the token for a page that joins; in the user's own room a new one each time."""
         return self.token if self._mint is None else self._mint()
 
-    # who is in it
+    # holders
 
     async def expect(self) -> None:
-        """A page is about to join: who is there leaves first, and commands wait for the page, for 5 s."""
+        """Expect a page to join: the present holder leaves, and commands wait 5 s for the page."""
         async with self._handing_over:
             self._expected_until = time.monotonic() + config.HOLDER_LIMIT
             self._is_contested = False
@@ -164,7 +164,7 @@ class RoomLine:
         self._changed()
 
     def expect_first(self) -> bool:
-        """As `expect`, but at once, where nobody is there or on the way; whether that is so."""
+        """Expect a page, without waiting, if nobody holds the room or is joining; return whether so."""
         is_free = not (self._holders or self._attending or self._opening or self._handing_over.locked())
         if is_free:
             self._expected_until = time.monotonic() + config.HOLDER_LIMIT
@@ -172,7 +172,7 @@ class RoomLine:
         return is_free
 
     async def hold(self, holder: Holder) -> None:
-        """It is in the room; who was there before has left, or leaves now."""
+        """Register a holder that is in the room; the previous one has left, or leaves now."""
         async with self._handing_over:
             if holder in self._holders:
                 return
@@ -187,13 +187,14 @@ class RoomLine:
     def drop(
         self, holder: Holder, words: str | None = None, *, is_contested: bool = False, is_put_out: bool = False
     ) -> None:
-        """It is out of the room.
+        """Unregister a holder that is no longer in the room.
 
         Args:
-            holder: who.
-            words: why, as far as it is to be shown.
-            is_contested: somebody else joined with the session's token: this process is not to fight over it.
-            is_put_out: the room is gone, or it was put out of it: not by us, nor for who joined with the token.
+            holder: the holder.
+            words: the reason to show, if any.
+            is_contested: whether somebody else joined with the session's token; this process must not fight over it.
+            is_put_out: whether the room is gone or the holder was removed from it, neither by us nor by somebody
+                who joined with the token.
         """
         if holder not in self._holders:
             return
@@ -211,20 +212,20 @@ class RoomLine:
             self._on_loss()
 
     def join_again(self) -> None:
-        """This process may join although somebody else did so with the token, whom that throws out."""
+        """Let this process join again, even if that throws out somebody else who joined with the token."""
         self._is_contested = False
         self._changed()
 
     def need(self) -> None:
-        """Somebody listens here: while no page is in the room, this process is, where it can."""
+        """Keep this process in the room, if it can join, whenever no page is: somebody is listening here."""
         if self._attending is None and self._opener is not None and not self._is_closed:
             self._attending = asyncio.create_task(self._attend(), name="liveavatar_nb room")
 
     async def reach(self) -> Holder:
-        """Who is in the room; where nobody is, this process joins.
+        """Return the holder; if there is none, this process joins.
 
         Raises:
-            RoomNotHeld: it cannot.
+            RoomNotHeld: this process cannot join.
         """
         while self.holder is None:
             if self._is_expected:
@@ -234,20 +235,20 @@ class RoomLine:
             await asyncio.wait([opening])
             if not opening.cancelled():
                 return opening.result()
-            # a page comes first, or the session is over
+            # cancelled: a page is about to join, or the session is over
             if self._is_closed:
                 raise self._nobody()
         return self.holder
 
     def end(self) -> None:
-        """The session is over: nobody joins any more."""
+        """Note that the session is over, and refuse any further holder."""
         self._is_closed = self._is_met = True
         if self._attending is not None:
             self._attending.cancel()
         self._changed()
 
     async def close(self) -> None:
-        """The session is over: everybody leaves."""
+        """End the connection, and make every holder leave."""
         self.end()
         async with self._handing_over:
             self._expected_until = 0.0
@@ -255,20 +256,20 @@ class RoomLine:
         self.has_avatar = False
         self._changed()
 
-    # what goes through it
+    # packets
 
     async def send(self, command: Command, begin: Callable[[], bool] = lambda: True) -> None:
-        """Sends a command, by who is in the room; one after the other.
+        """Send a command through the holder, one at a time.
 
-        The first ones wait for the avatar, for at most 10 s: a room keeps no packet for who comes later. An
-        interruption does not wait.
+        The first commands wait up to 10 s for the avatar, because a room keeps no packets for those who join later.
+        An interruption does not wait.
 
         Args:
-            command: what is sent.
-            begin: called when its turn has come; whether it is still to be sent.
+            command: the command to send.
+            begin: called when the command's turn comes; returns whether to send it at all.
 
         Raises:
-            RoomNotHeld: nobody is, and this process cannot join.
+            RoomNotHeld: there is no holder, and this process cannot join.
         """
         payload = command.encode()
         if command.type != full.INTERRUPT:
@@ -291,7 +292,7 @@ class RoomLine:
                     return
 
     def take(self, topic: str, payload: bytes | str) -> None:
-        """A packet came, to whoever is in the room."""
+        """Handle a packet that the holder received."""
         if topic != full.RESPONSE or self._is_closed:
             return
         event = full.decode(payload)
@@ -300,12 +301,12 @@ class RoomLine:
         name, shown = ("", payload) if event is None else (event.type, event.data)
         self._wire.received(self.session_id, name, shown, size, channel="data")
         if event is None:
-            logger.warning("session %s: a packet that is no event was ignored", self.session_id)
+            logger.warning("session %s: ignored a packet that is not an event", self.session_id)
         else:
             self._receive(event)
 
     def see(self, is_there: bool) -> None:
-        """The avatar's video is there, or gone."""
+        """Note whether the holder sees the avatar's video."""
         if self.has_avatar is not is_there and not self._is_closed:
             self.has_avatar = is_there
             self._is_met = self._is_met or is_there
@@ -316,52 +317,54 @@ class RoomLine:
                 self._on_loss()
 
     def miss_avatar(self) -> None:
-        """The session lives; where its avatar is not to be seen by who is here, that is said."""
+        """Show a message if the session is live but the holder does not see its avatar."""
         if self._holders and self._is_met and not self.has_avatar:
             self.tell(AVATAR_GONE)
 
     def tell(self, words: str | None) -> None:
-        """What is to be said of the room, as that it is being got back; None for nothing."""
+        """Show a message about the room, such as `RECONNECTING`; None clears it."""
         if self.words != words:
             self.words = words
             self._changed()
 
     async def wait_for_avatar(self) -> None:
-        """Returns once the avatar's video was seen.
+        """Wait until the holder sees the avatar's video.
 
         Raises:
-            RoomNotHeld: nobody can look, or the session is over.
+            RoomNotHeld: there is no holder and this process cannot join, or the session is over.
         """
         while not self.has_avatar:
             await self.reach()
             if not self.has_avatar:
                 await self._wait_for_news(config.HOLDER_LIMIT)
 
-    # what is heard in a drawn room
+    # sound in a drawn room
 
     def on_sound(self, callback: Callable[[bytes], None]) -> Callable[[], None]:
-        """Has `callback` called with what the avatar of a drawn room says, raw PCM, 16-bit, mono, 24,000 Hz, in real
-        time; with b"" where it falls silent at once.
+        """Call `callback` with the avatar's speech in a drawn room, in real time.
+
+        Args:
+            callback: receives raw PCM: 16-bit, mono, 24,000 Hz; b"" if the avatar falls silent at once.
 
         Returns:
-            A function that ends it.
+            A function that removes the callback.
         """
-        self._hearers.append(callback)
+        self._listeners.append(callback)
         if self.kind == "drawn":
             self.need()
 
-        def end() -> None:
-            if callback in self._hearers:
-                self._hearers.remove(callback)
+        def remove() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
 
-        return end
+        return remove
 
     def hear(self, pcm: bytes) -> None:
-        """Hands on what was said."""
-        for callback in list(self._hearers):
+        """Pass the avatar's speech on to the callbacks."""
+        for callback in list(self._listeners):
             callback(pcm)
 
-    # how it works
+    # internals
 
     @property
     def _is_expected(self) -> bool:
@@ -378,7 +381,7 @@ class RoomLine:
                 await self._news.wait()
 
     async def _clear(self) -> None:
-        """Ends a joining that is under way; in a hosted room, has who is there leave."""
+        """Cancel a join in progress and, in a hosted room, make the present holder leave."""
         if self._opening is not None and not self._opening.done():
             self._opening.cancel()
             await asyncio.wait([self._opening])
@@ -399,16 +402,16 @@ class RoomLine:
         self._is_met = True
 
     def _open(self) -> asyncio.Task[Holder]:
-        """This process joins; who asks meanwhile waits for the same."""
+        """Start joining with this process; all callers share one attempt."""
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._join(), name="liveavatar_nb room joining")
-            self._opening.add_done_callback(unheard)  # the session may end meanwhile, and nobody wants it any more
+            self._opening.add_done_callback(unheard)  # the session may end meanwhile, and then nobody awaits it
         return self._opening
 
     async def _join(self) -> Holder:
         async with self._handing_over:
-            pass  # who comes at this moment is there first
-        # a room that throws out whoever joins is not joined without a pause
+            pass  # whoever is joining at this moment goes first
+        # pause before rejoining a room that keeps throwing this process out
         await asyncio.sleep(self._pauses_until - time.monotonic())
         if self.holder is not None:
             return self.holder
@@ -422,7 +425,7 @@ class RoomLine:
         return holder
 
     async def _attend(self) -> None:
-        """Has this process in the room while nobody else is."""
+        """Keep this process in the room while nobody else is."""
         attempt = 0
         while True:
             if self._holders or self._is_contested:
@@ -443,13 +446,13 @@ class RoomLine:
             return RoomNotHeld(
                 self.words or "Somebody else is in the session's room with its token.",
                 session_id=self.session_id,
-                remedy="Close it there; view() or wait_for_avatar() joins again, and throws the other out.",
+                remedy="Close it there, or call view() or wait_for_avatar() to join again, which throws the other out.",
             )
         return RoomNotHeld(session_id=self.session_id)
 
 
 async def _leave(holder: Holder) -> None:
-    """Has it leave; one that does not answer has left."""
+    """Make a holder leave; one that does not answer counts as gone."""
     with contextlib.suppress(HolderLost, TimeoutError):
         async with asyncio.timeout(config.LEAVE_LIMIT):
             await holder.leave()

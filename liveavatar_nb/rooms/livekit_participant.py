@@ -1,4 +1,4 @@
-"""`Headless`: this process in a session's LiveKit room, where no page shows it; needs the extra `media`."""
+"""`Headless`: this process as a participant of a session's LiveKit room; needs the extra `media`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-# what goes wrong is told by the room's words: where nothing is set up for logs, the library's are not to be printed
+# failures show up in the room's messages: if logging is not configured, the library must not print its own
 logging.getLogger("livekit").addHandler(logging.NullHandler())
 
 
 def is_installed() -> bool:
-    """Whether this process can join a room: the package `livekit` is there."""
+    """Return whether this process can join a room, which needs the package `livekit`."""
     try:
         return importlib.util.find_spec("livekit.rtc") is not None
     except ModuleNotFoundError:
@@ -35,13 +35,15 @@ def is_installed() -> bool:
 
 
 class Headless:
-    """This process in a room. It looks for the avatar and carries packets; no video or sound comes here.
+    """This process as a participant of a room.
 
-    LiveKit's library ends the process where nobody is left to hear that a joining is done. So the room lives on a
-    thread and a loop of its own, which go once it is left, whatever becomes of the session's loop.
+    It watches for the avatar and carries packets, but receives no video or sound.
+
+    LiveKit's library ends the whole process if the loop that awaits a join is gone when the join completes. So the
+    room has its own thread and loop, which last until it is left, whatever happens to the session's loop.
 
     Args:
-        line: the session's way into the room.
+        line: the session's connection to the room.
     """
 
     kind: HolderKind = "process"
@@ -49,34 +51,34 @@ class Headless:
     def __init__(self, line: RoomLine) -> None:
         self._line = line
         self._loop = asyncio.get_running_loop()
-        self._joined: asyncio.Future[str | None] = self._loop.create_future()  # what went wrong
+        self._joined: asyncio.Future[str | None] = self._loop.create_future()  # what went wrong; None if nothing did
         self._left = asyncio.Event()
-        self._steady = asyncio.Event()  # it is connected, and not being got back
+        self._steady = asyncio.Event()  # connected, and not reconnecting
         self._steady.set()
         self._staying: asyncio.Task[None] | None = None
-        self._unwanted: Future[None] = Future()  # done once nobody wants the room any more
+        self._unwanted: Future[None] = Future()  # done once this process must leave the room
         self._room: rtc.Room
         self._room_loop: asyncio.AbstractEventLoop
 
     @classmethod
     async def join(cls, line: RoomLine) -> Headless:
-        """Joins the room.
+        """Join the room.
 
         Raises:
-            RoomNotHeld: it cannot be reached, or does not take the token.
+            RoomNotHeld: the room cannot be reached, or does not accept the token.
         """
         holder = cls(line)
-        way_in = line.url, line.viewer()
-        threading.Thread(target=holder._live, args=way_in, name="liveavatar_nb room", daemon=True).start()
+        access = line.url, line.viewer()
+        threading.Thread(target=holder._live, args=access, name="liveavatar_nb room", daemon=True).start()
         failure: str | None = f"no answer within {config.ROOM_JOIN_LIMIT:g} s"
         try:
             await asyncio.wait([holder._joined], timeout=config.ROOM_JOIN_LIMIT)
             if holder._joined.done():
                 failure = holder._joined.result()
         finally:
-            # also where it is cut short: it would go on all the same, unseen
+            # even if this is cancelled: the thread would go on unseen
             if failure is not None:
-                await holder._go()
+                await holder._depart()
         if failure is not None:
             raise RoomNotHeld(
                 f"The session's room cannot be reached ({failure}).",
@@ -91,17 +93,17 @@ class Headless:
             await self._left.wait()
         finally:
             try:
-                # also where the loop ends, and cancels this
-                await self._go()
+                # even if the loop is ending and cancels this
+                await self._depart()
             finally:
                 self._line.drop(self)
 
     async def send(self, payload: bytes) -> None:
-        """Sends a packet reliably, on the topic `agent-control`.
+        """Send a packet reliably, on the topic `agent-control`.
 
         Raises:
-            HolderLost: it is not in the room.
-            RoomNotHeld: the connection was lost, and is not back within 5 s.
+            HolderLost: this process is not in the room.
+            RoomNotHeld: the connection was lost, and did not come back within 5 s.
         """
         failure: asyncio.Future[str | None] = self._loop.create_future()
         try:
@@ -111,81 +113,81 @@ class Headless:
                     raise HolderLost
                 try:
                     self._room_loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._publish(payload, failure)))
-                except RuntimeError:  # it has just ended
+                except RuntimeError:  # the room's loop has just ended
                     raise HolderLost from None
                 why = await failure
         except TimeoutError:
             raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
         if why is not None:
-            logger.info("session %s: a packet did not go out: %s", self._line.session_id, why)
+            logger.info("session %s: a packet could not be sent: %s", self._line.session_id, why)
             raise HolderLost
 
     async def leave(self) -> None:
-        """Leaves the room; returns once it has."""
-        await self._go()
+        """Leave the room, and return once that is done."""
+        await self._depart()
         if self._staying is not None:
             await asyncio.wait([self._staying])
 
-    async def _go(self) -> None:
-        """Leaves the room, or a joining that is under way as soon as it is done; waits for that, up to a limit."""
+    async def _depart(self) -> None:
+        """Leave the room, after any join in progress, and wait for that up to `LEAVE_LIMIT` seconds."""
         self._give_up()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(config.LEAVE_LIMIT):
                 await self._left.wait()
 
     def _give_up(self) -> None:
-        """Nobody wants the room any more; from any thread."""
+        """Mark the room as one to leave, from any thread."""
         with contextlib.suppress(InvalidStateError):
             self._unwanted.set_result(None)
 
-    def _cut(self, words: str, is_replaced: bool) -> None:
+    def _on_lost(self, words: str, is_replaced: bool) -> None:
         logger.warning("session %s: %s", self._line.session_id, words)
         self._line.drop(self, words, is_contested=is_replaced, is_put_out=not is_replaced)
         self._give_up()
         self._steady.set()
 
-    def _falter(self) -> None:
+    def _on_reconnecting(self) -> None:
         self._steady.clear()
         self._line.tell(RECONNECTING)
 
-    def _recover(self) -> None:
+    def _on_reconnected(self) -> None:
         self._steady.set()
         self._line.tell(None)
 
     # on the room's own thread
 
-    def _tell(self, slot: Callable[..., object], *told: Any) -> None:
-        """Has `slot` called on the session's loop; where that has ended, nobody wants the room any more."""
+    def _call(self, function: Callable[..., object], *args: Any) -> None:
+        """Call a function on the session's loop; if that has ended, leave the room."""
         try:
-            self._loop.call_soon_threadsafe(slot, *told)
+            self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:
             self._give_up()
 
-    def _report(self, slot: Callable[..., object], *told: Any) -> None:
-        """As `_tell`, for what nobody is to hear any more once the room is left."""
-        self._tell(lambda: None if self._unwanted.done() else slot(*told))
+    def _report(self, function: Callable[..., object], *args: Any) -> None:
+        """Call a function on the session's loop, unless this process is leaving the room by then."""
+        self._call(lambda: None if self._unwanted.done() else function(*args))
 
     def _live(self, url: str, token: Masked) -> None:
         with asyncio.Runner() as runner:
             runner.run(self._visit(url, token))
 
     async def _visit(self, url: str, token: Masked) -> None:
-        """In, and out again once nobody wants it any more."""
+        """Join the room, stay until told to leave, and leave it."""
         try:
-            from livekit import rtc  # noqa: PLC0415 (heavy, and of the extra `media`)
+            from livekit import rtc  # noqa: PLC0415 (heavy, and only in the extra `media`)
 
             self._room_loop = asyncio.get_running_loop()
             self._room = room = rtc.Room()
             self._listen()
             await room.connect(url, token.reveal(), rtc.RoomOptions(auto_subscribe=False))
-            self._tell(_settle, self._joined, None)
+            self._call(_settle, self._joined, None)
             self._look()
             await asyncio.wrap_future(self._unwanted)
             await room.disconnect()
-        except Exception as failure:  # noqa: BLE001 (whatever the library raises, it is not in)
-            self._tell(_settle, self._joined, _words(failure))
+        except Exception as failure:  # noqa: BLE001 (whatever the library raises, this process is not in the room)
+            self._call(_settle, self._joined, _words(failure))
         finally:
-            self._tell(self._left.set)
+            self._call(self._left.set)
 
     async def _publish(self, payload: bytes, failure: asyncio.Future[str | None]) -> None:
         why: str | None = "the room was left"
@@ -193,42 +195,43 @@ class Headless:
             if self._room.isconnected():
                 await self._room.local_participant.publish_data(payload, reliable=True, topic=full.CONTROL)
                 why = None
-        except Exception as told:  # noqa: BLE001 (whatever the library raises, it did not go out)
-            why = _words(told)
+        except Exception as raised:  # noqa: BLE001 (whatever the library raises, nothing was sent)
+            why = _words(raised)
         finally:
-            self._tell(_settle, failure, why)
+            self._call(_settle, failure, why)
 
     def _listen(self) -> None:
         room = self._room
         room.on("data_received", lambda packet: self._report(self._line.take, packet.topic or "", packet.data))
         for event in ("track_published", "track_unpublished", "participant_disconnected", "reconnected"):
             room.on(event, self._look)
-        room.on("reconnecting", lambda: self._report(self._falter))
-        room.on("reconnected", lambda: self._report(self._recover))
-        room.on("disconnected", self._disconnected)
+        room.on("reconnecting", lambda: self._report(self._on_reconnecting))
+        room.on("reconnected", lambda: self._report(self._on_reconnected))
+        room.on("disconnected", self._on_disconnected)
 
-    def _look(self, *_told: Any) -> None:
-        """Whether the avatar shows itself. Its video is not sent here: nobody would look at it."""
+    def _look(self, *_: Any) -> None:
+        """Report whether the avatar publishes video; this process does not subscribe to it."""
         from livekit import rtc  # noqa: PLC0415 (as in `_visit`)
 
         avatar = self._room.remote_participants.get(self._line.avatar_identity)
         tracks = avatar.track_publications.values() if avatar is not None else ()
         self._report(self._line.see, any(track.kind == rtc.TrackKind.KIND_VIDEO for track in tracks))
 
-    def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
+    def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         from livekit import rtc  # noqa: PLC0415 (as in `_visit`)
 
         is_replaced = reason == rtc.DisconnectReason.DUPLICATE_IDENTITY
-        told = rtc.DisconnectReason.Name(reason).lower().replace("_", " ")
-        self._report(self._cut, REPLACED if is_replaced else f"The room's connection is lost ({told}).", is_replaced)
+        why = rtc.DisconnectReason.Name(reason).lower().replace("_", " ")
+        words = REPLACED if is_replaced else f"The connection to the room was lost ({why})."
+        self._report(self._on_lost, words, is_replaced)
 
 
-def _settle(future: asyncio.Future[str | None], told: str | None) -> None:
+def _settle(future: asyncio.Future[str | None], why: str | None) -> None:
     if not future.done():
-        future.set_result(told)
+        future.set_result(why)
 
 
 def _words(failure: BaseException) -> str:
-    """What the library says of a failure, without an address, whose query holds the token."""
-    told = str(getattr(failure, "message", failure)).strip()
-    return type(failure).__name__ if not told or "access_token" in told else told
+    """Return the library's message of a failure, but no address: its query would hold the token."""
+    message = str(getattr(failure, "message", failure)).strip()
+    return type(failure).__name__ if not message or "access_token" in message else message

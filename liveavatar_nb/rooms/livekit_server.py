@@ -1,4 +1,4 @@
-"""A LiveKit server of one's own: where it is, what it takes, tokens that it accepts, requests to its room service."""
+"""The user's own LiveKit server: its address and credentials, its tokens, and its room service."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ SCHEMES: Final = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 
 class LiveKitServer:
-    """A LiveKit server and the pair of key and secret that it takes.
+    """A LiveKit server, with its key and secret.
 
     Args:
-        url: its address, by `wss`, `ws`, `https` or `http`; None and "" take `LIVEKIT_URL`.
-        api_key: None and "" take `LIVEKIT_API_KEY`.
-        api_secret: None and "" take `LIVEKIT_API_SECRET`.
+        url: its address (`wss`, `ws`, `https` or `http`); None and "" use `LIVEKIT_URL`.
+        api_key: its key; None and "" use `LIVEKIT_API_KEY`.
+        api_secret: its secret; None and "" use `LIVEKIT_API_SECRET`.
 
     Raises:
-        ConfigurationError: something is missing, or `url` is no address.
+        ConfigurationError: something is missing, or `url` is not a valid address.
     """
 
     def __init__(self, url: str | None, api_key: str | Masked | None, api_secret: str | Masked | None) -> None:
         given = {"url": url, "api_key": masked_text(api_key), "api_secret": masked_text(api_secret)}
-        del api_key, api_secret  # a traceback that shows local variables must not show them
+        del api_key, api_secret  # keep them out of tracebacks that show local variables
         found = {field: _found(given[field], field) for field in ENVIRONMENT}
         if missing := [field for field, value in found.items() if not value.reveal()]:
             raise _not_set_up(missing)
@@ -65,46 +65,46 @@ class LiveKitServer:
 
     def __repr__(self) -> str:
         if not hasattr(self, "_key"):
-            return "<LiveKitServer, refused>"  # as a traceback that shows local variables has it
+            return "<LiveKitServer, refused>"  # for tracebacks that show local variables
         return f"<LiveKitServer {self.url}, key {self._key.source}>"
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine only."""
+        """Whether only this machine can reach it."""
         return config.is_loopback(urlsplit(self.url).hostname)
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether it is reached by `wss`."""
+        """Whether its address is a `wss` one."""
         return self.url.startswith("wss")
 
     def token(self, room: str, identity: str, minutes: float, grants: dict[str, Any]) -> Masked:
-        """A token that opens a room.
+        """Make a token for a room.
 
         Args:
-            room: its name.
-            identity: who joins with it.
-            minutes: in which it can be used to join.
-            grants: what else they may, as in `can_publish`.
+            room: the room's name.
+            identity: the participant's identity.
+            minutes: how long the token can be used to join.
+            grants: further permissions, such as `can_publish`.
         """
-        from livekit.api import AccessToken, VideoGrants  # noqa: PLC0415 (only who has a room of their own needs it)
+        from livekit.api import AccessToken, VideoGrants  # noqa: PLC0415 (only users with a room of their own need it)
 
         maker = AccessToken(self._key.reveal(), self._secret.reveal()).with_identity(identity)
         maker.with_ttl(timedelta(minutes=minutes))
         maker.with_grants(VideoGrants(room_join=True, room=room, **grants))
         return Masked(maker.to_jwt(), f"a token of room {room!r} for {identity!r}")
 
-    async def ask(self, what: str, request: Callable[[RoomService], Awaitable[R]]) -> R:
-        """One request to the room service, on a connection of its own: no loop owns a room, and nothing stays open.
+    async def ask(self, purpose: str, request: Callable[[RoomService], Awaitable[R]]) -> R:
+        """Call the room service on a new connection: a room belongs to no loop, and nothing stays open.
 
         Args:
-            what: the request in words, for an error.
-            request: makes it.
+            purpose: what the request does, in words, for an error.
+            request: sends it.
 
         Raises:
-            AuthenticationError: it does not know the key, or the secret is another one's.
-            APIConnectionError: it does not answer.
-            APIResponseError: it refuses, or is no LiveKit server.
+            AuthenticationError: the server does not know the key, or the secret does not match it.
+            APIConnectionError: the server does not answer.
+            APIResponseError: the server refuses, or is not a LiveKit server.
             ConfigurationError: the environment's proxy or certificates cannot be used.
         """
         import aiohttp  # noqa: PLC0415 (as livekit)
@@ -113,47 +113,47 @@ class LiveKitServer:
 
         session = self._session()
         service = LiveKitAPI(self.url, self._key.reveal(), self._secret.reveal(), session=session)
-        at = f"The LiveKit server {self.url}"
+        server = f"The LiveKit server {self.url}"
         failure: LiveAvatarException
         try:
-            # livekit-api 1.2 asks without its own time-out
+            # livekit-api 1.2 does not apply its own timeout
             async with asyncio.timeout(config.ROOM_TIMEOUT):
                 return await request(service.room)
         except TwirpError as refused:
-            failure = _refusal(refused, at, what, self._key.source)
+            failure = _refusal(refused, server, purpose, self._key.source)
         except DecodeError:
-            failure = SchemaError(f"{at} answered as no LiveKit server does.", remedy="Check LIVEKIT_URL.")
+            failure = SchemaError(f"{server} did not answer like a LiveKit server.", remedy="Check LIVEKIT_URL.")
         except TimeoutError:
             failure = APITimeoutError(
-                f"{at} did not answer in time.", remedy="Check LIVEKIT_URL, and that the server runs."
+                f"{server} did not answer in time.", remedy="Check LIVEKIT_URL, and that the server is running."
             )
         except aiohttp.ClientSSLError as refused:
-            failure = CertificateError(f"{at} has a certificate that is not accepted ({type(refused).__name__}).")
+            failure = CertificateError(f"{server} has a certificate that is not accepted ({type(refused).__name__}).")
         except (aiohttp.ClientError, OSError) as lost:
             why = (lost.strerror if isinstance(lost, OSError) else None) or type(lost).__name__
             failure = APIConnectionError(
-                f"{at} cannot be reached: {why}.", remedy="Check LIVEKIT_URL, and that the server runs."
+                f"{server} cannot be reached: {why}.", remedy="Check LIVEKIT_URL, and that the server is running."
             )
         finally:
             await session.close()
         raise failure from None
 
     def _session(self) -> aiohttp.ClientSession:
-        """What asks, by the way that all of this package takes: left to itself it knows no proxy."""
+        """Make an HTTP session with this package's proxies and certificates; aiohttp would use no proxy."""
         import aiohttp  # noqa: PLC0415 (as livekit)
 
         tls, proxy = self._network.for_http(self.url)["verify"], self._network.proxy(self.url)
         if proxy is not None and proxy.reveal().startswith("socks"):
             raise ConfigurationError(
-                f"{proxy.source} asks for SOCKS, by which no LiveKit server can be asked here.",
-                remedy="Name a proxy by http, or the server in NO_PROXY where it is reached without.",
+                f"{proxy.source} is a SOCKS proxy, which calls to a LiveKit server cannot use.",
+                remedy="Use an http proxy, or add the server to NO_PROXY if it needs none.",
             )
         connector = aiohttp.TCPConnector(ssl=tls)
         return aiohttp.ClientSession(connector=connector, proxy=None if proxy is None else proxy.reveal())
 
 
 def _found(given: Any, field: str) -> Masked:
-    """What was given, else what the environment has; the text is empty where neither has it."""
+    """Return the given value, or the environment's; an empty text if there is neither."""
     if given is not None and not isinstance(given, str | Masked):
         raise ConfigurationError(f"{field} must be text, not {type(given).__name__}.")
     text = given.reveal() if isinstance(given, Masked) else given or ""
@@ -168,19 +168,19 @@ def _not_set_up(missing: Sequence[str]) -> ConfigurationError:
     names = ", ".join(name for name, _ in variables)
     looks = "; ".join(f"{name}={example}" for name, example in variables)
     return ConfigurationError(
-        f"Your own room needs {names}: {'they are' if len(missing) > 1 else 'it is'} not set, and not given either.",
+        f"Your own room needs {names}, and {'they are' if len(missing) > 1 else 'it is'} neither set nor passed.",
         remedy=(
-            f"As in {looks}. A project of LiveKit Cloud has them in its settings, a server of your own in its "
-            "configuration under `keys`."
+            f"Set them as in {looks}. LiveKit Cloud lists them in a project's settings; your own server has them in "
+            "its configuration, under `keys`."
         ),
     )
 
 
 def _address(url: str) -> str:
-    """The server's address as clients take it.
+    """Return the server's address in the form that clients use.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not a valid address, or it holds credentials.
     """
     address = url.rstrip("/")
     try:
@@ -191,33 +191,33 @@ def _address(url: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError(
-            "The LiveKit server's url is no address.", remedy=f"It looks like {ENVIRONMENT['url'][1]}."
+            "The LiveKit server's url is not a valid address.", remedy=f"It looks like {ENVIRONMENT['url'][1]}."
         )
     if parts.username is not None or parts.password is not None:
         del url, address, parts
         raise ConfigurationError(
-            "The LiveKit server's url holds a user or a password, which guests and logs would see.",
-            remedy="Leave them out: the server takes a key and a secret.",
+            "The LiveKit server's url contains a user or a password, which guests and logs would see.",
+            remedy="Leave them out: the server uses a key and a secret.",
         )
     scheme = SCHEMES[parts.scheme]
     if scheme == "ws" and not config.is_loopback(parts.hostname):
-        warn(f"{parts.hostname} is reached by {parts.scheme}: tokens travel there unencrypted. Use wss.")
+        warn(f"{parts.hostname} is reached over {parts.scheme}, which sends tokens unencrypted. Use wss.")
     return parts._replace(scheme=scheme).geturl()
 
 
-def _refusal(refused: TwirpError, at: str, what: str, source: str) -> LiveAvatarException:
-    """What a server's refusal means here."""
-    status, told = refused.status, refused.message.removeprefix("twirp error unknown: ")
-    why = f": {told}" if told else ""
+def _refusal(refused: TwirpError, server: str, purpose: str, source: str) -> LiveAvatarException:
+    """Return the error for a server's refusal."""
+    status, message = refused.status, refused.message.removeprefix("twirp error unknown: ")
+    why = f": {message}" if message else ""
     if status == 401:
         return AuthenticationError(
-            f"{at} did not accept the key and the secret ({what}).",
+            f"{server} did not accept the key and the secret ({purpose}).",
             status_code=status,
             remedy=f"The key came {source}. Check that LIVEKIT_API_KEY and LIVEKIT_API_SECRET belong to this server.",
         )
     if status == 404 and refused.code == "not_found":
         return NotFoundError(
-            f"{at} could not {what}{why}.", status_code=status, remedy="participants() lists who is there."
+            f"{server} could not {purpose}{why}.", status_code=status, remedy="participants() lists who is there."
         )
     remedy = "Is it a LiveKit server?" if refused.code == "unknown" and status < 500 else None
-    return APIStatusError(f"{at} could not {what} ({status}){why}.", status_code=status, remedy=remedy)
+    return APIStatusError(f"{server} could not {purpose} ({status}){why}.", status_code=status, remedy=remedy)

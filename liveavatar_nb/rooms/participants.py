@@ -1,4 +1,4 @@
-"""Who is in a LiveKit room, as records: participants, their tracks, and who comes and goes."""
+"""Records of a LiveKit room: its participants, their tracks, and who joins and leaves."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class RoomTrack(Record):
     """A track that a participant publishes.
 
-    `kind` is `video`, `audio` or `data`, `source` as in `camera`, `microphone`, `screen_share`; `width` and `height`
-    are in pixels, 0 for sound.
+    `kind` is `video`, `audio` or `data`; `source` is for example `camera`, `microphone` or `screen_share`. `width` and
+    `height` are in pixels, 0 for audio.
     """
 
     sid: str
@@ -37,11 +37,11 @@ class RoomTrack(Record):
 
 
 class Participant(Record):
-    """Somebody in a room.
+    """A participant of a room.
 
-    `role` is what a token was made for here: `avatar`, `guest` or `page` (also this process); None for who came
-    otherwise. `kind` is LiveKit's: `standard`, `agent`, `ingress`, `egress`, `sip`. `state` is `joining`, `joined` or
-    `active`.
+    `role` is the role for which the participant's token was made here: `avatar`, `guest` or `page` (this process has
+    that one, too); None if the token was made elsewhere. `kind` is LiveKit's: `standard`, `agent`, `ingress`, `egress`
+    or `sip`. `state` is `joining`, `joined` or `active`.
     """
 
     sid: str
@@ -59,11 +59,11 @@ class Participant(Record):
     @classmethod
     def _list_html(cls, records: Sequence[Participant], total: int) -> str:
         columns = ("identity", "name", "role", "kind", "state", "joined_at", "tracks")
-        return html.table(columns, ([one[name] for name in columns] for one in records), total)
+        return html.table(columns, ([record[name] for name in columns] for record in records), total)
 
 
 class RoomChange(Record):
-    """Somebody came or went; `what` is `joined` or `left`, `seen_at` when that was noticed."""
+    """A participant that joined or left; `what` is `joined` or `left`, `seen_at` the time it was noticed."""
 
     _columns: ClassVar = ("what", "participant", "seen_at")
 
@@ -76,12 +76,12 @@ class RoomChange(Record):
 
 
 class Watch:
-    """Who comes and goes, one change at a time; it can go on on another loop, as no generator could.
+    """An iterator over who joins and leaves. Unlike a generator, it can continue on another loop.
 
     Args:
-        look: tells who is there.
-        is_over: whether there is nothing to watch any more.
-        timeout: seconds after which it ends; None for any time.
+        look: returns the present participants.
+        is_over: returns whether there is nothing left to watch.
+        timeout: how many seconds to watch; None watches forever.
     """
 
     def __init__(
@@ -110,17 +110,18 @@ class Watch:
         return self._news.popleft()
 
     def _compare(self, found: Sequence[Participant]) -> None:
-        # by the server's ids: somebody who came back at once was away
-        now, there = datetime.now(UTC), {one.sid: one for one in found}
+        # by the server's ids: somebody who left and came back at once has a new one
+        now, there = datetime.now(UTC), {participant.sid: participant for participant in found}
         self._has_looked = True
-        left = [one for sid, one in self._there.items() if sid not in there]
-        came = [one for sid, one in there.items() if sid not in self._there]
-        self._news += [RoomChange(what="left", participant=one, seen_at=now) for one in left]
-        self._news += [RoomChange(what="joined", participant=one, seen_at=now) for one in came]
+        left = [participant for sid, participant in self._there.items() if sid not in there]
+        joined = [participant for sid, participant in there.items() if sid not in self._there]
+        self._news += [RoomChange(what="left", participant=participant, seen_at=now) for participant in left]
+        self._news += [RoomChange(what="joined", participant=participant, seen_at=now) for participant in joined]
         self._there = there
 
 
 def participant(info: ParticipantInfo, role: str | None) -> Participant:
+    """Return LiveKit's description of a participant as a record."""
     from livekit.protocol.models import ParticipantInfo as Info  # noqa: PLC0415
 
     return Participant(
@@ -150,7 +151,7 @@ def _track(info: TrackInfo) -> RoomTrack:
 
 
 def _word(kinds: Any, value: int) -> str:
-    """An enum's value in words; one of a newer server as its number."""
+    """Return an enum value as a word; a value of a newer server as its number."""
     try:
         name: str = kinds.Name(value)
     except ValueError:

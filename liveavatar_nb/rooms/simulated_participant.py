@@ -1,4 +1,4 @@
-"""`DrawnLine`: this process in a room of the simulator that has no media server: a plain WebSocket ("the line")."""
+"""`DrawnLine`: this process in a simulated room without media, over a plain WebSocket ("the line")."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-ABOUT_THE_LINE: Final = "line"  # the topic of what the simulator says of the line itself
+ABOUT_THE_LINE: Final = "line"  # the topic of the simulator's messages about the line itself
 REPLACED_CODE: Final = 4409
-CUT: Final = "The line was cut."
+CUT: Final = "The connection to the simulated room was lost."
 
 
 class DrawnLine:
-    """The line: text frames stand in for the data channel, binary ones are what the avatar says.
+    """The line: text frames stand in for the data channel, binary frames carry the avatar's speech.
 
     Args:
-        line: the session's way into the room.
-        socket: what was opened.
+        line: the session's connection to the room.
+        socket: the open WebSocket.
     """
 
     kind: HolderKind = "process"
@@ -45,12 +45,12 @@ class DrawnLine:
 
     @classmethod
     async def join(cls, line: RoomLine) -> DrawnLine:
-        """Opens the line.
+        """Open the line.
 
         Raises:
             RoomNotHeld: it cannot be opened.
         """
-        from websockets.asyncio.client import connect  # noqa: PLC0415 (a client that starts nothing must not pay)
+        from websockets.asyncio.client import connect  # noqa: PLC0415 (only a client that starts a session needs it)
         from websockets.exceptions import WebSocketException  # noqa: PLC0415
 
         try:
@@ -71,7 +71,7 @@ class DrawnLine:
             async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
                 await holder._joined.wait()
         except BaseException as failure:
-            # also one that was joined at the very moment when it was cut short: nobody else knows it
+            # it may have joined at the very moment of a cancellation, and nobody else would close it
             await holder.leave()
             if isinstance(failure, TimeoutError):
                 raise _unreachable(line, "nobody answered") from None
@@ -79,7 +79,7 @@ class DrawnLine:
         return holder
 
     async def send(self, payload: bytes) -> None:
-        """Sends a packet on the topic `agent-control`.
+        """Send a packet on the topic `agent-control`.
 
         Raises:
             HolderLost: the line is closed.
@@ -93,7 +93,7 @@ class DrawnLine:
             raise HolderLost from None
 
     async def leave(self) -> None:
-        """Closes the line."""
+        """Close the line."""
         await self._socket.close()
         await asyncio.wait([self._reading])
 
@@ -107,18 +107,18 @@ class DrawnLine:
                     if isinstance(frame, bytes):
                         self._line.hear(frame)
                     else:
-                        self._take(frame)
+                        self._handle(frame)
                     count += 1
                     if count % FRAMES_IN_A_TURN == 0:
-                        await asyncio.sleep(0)  # as a WebSocket's: others are to have their turn in a burst
+                        await asyncio.sleep(0)  # let other tasks run during a burst
         finally:
-            # also where the loop ends, and cancels this
+            # even if the loop is ending and cancels this
             await self._socket.close()
             is_replaced = self._socket.close_code == REPLACED_CODE
             words = REPLACED if is_replaced else CUT
             self._line.drop(self, words, is_contested=is_replaced, is_put_out=not is_replaced)
 
-    def _take(self, frame: str) -> None:
+    def _handle(self, frame: str) -> None:
         packet = _decoded(frame)
         topic, payload = packet.get("topic"), packet.get("payload")
         if topic != ABOUT_THE_LINE:

@@ -1,1 +1,1 @@
-"""The API that needs no await: each method is one line, run on the managed loop."""
+"""The sync API: each method wraps an async one, and runs it on the managed loop."""

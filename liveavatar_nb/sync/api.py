@@ -1,4 +1,4 @@
-"""The REST operations for callers who do not await: `la.api`, with the same resources and methods."""
+"""The REST operations without `await`, as `la.api`: the resources and methods of the async API."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..rest.operation import Resource
 from ..rest.resources import account, avatars, contexts, sessions, voices
 from .listing import blocking_rows
 
-# what was made, or started, where an interrupt kept it from its caller: the other methods hold and cost nothing
+# these undo what was created or started if an interrupt kept it from the caller; other methods hold and cost nothing
 
 
-async def _delete(resource: Any, made: Any) -> None:
-    await resource.delete(made.id)
+async def _delete(resource: Any, created: Any) -> None:
+    await resource.delete(created.id)
 
 
 async def _unbind(voices: voices.Voices, bound: BoundVoice) -> None:
@@ -32,11 +32,11 @@ async def _stop_streaming(api: LiveAvatarAPI, envelope: dict[str, Any]) -> None:
 
 
 class ResourceFace(Face):
-    """The base of what groups operations.
+    """The base of the sync resources, which group operations.
 
     Args:
-        inner: the async one.
-        holder: the client, which lives as long as this.
+        inner: the async resource.
+        holder: the client, which stays alive as long as this object.
     """
 
     def __init__(self, inner: Resource, holder: Face) -> None:
@@ -58,7 +58,7 @@ class Sessions(ResourceFace):
 
 
 class Avatars(ResourceFace):
-    """`/v1/avatars`: the account's own, and those that all may use."""
+    """`/v1/avatars`: the account's own avatars, and the public ones."""
 
     list = blocking_rows(avatars.Avatars.list)
     public = blocking_rows(avatars.Avatars.public)
@@ -68,7 +68,7 @@ class Avatars(ResourceFace):
 
 
 class Voices(ResourceFace):
-    """`/v1/voices`: what avatars speak with."""
+    """`/v1/voices`: the voices that avatars speak with."""
 
     list = blocking_rows(voices.Voices.list)
     get = blocking(voices.Voices.get)
@@ -79,7 +79,7 @@ class Voices(ResourceFace):
 
 
 class Contexts(ResourceFace):
-    """`/v1/contexts`: what an avatar knows and how it behaves in a conversation."""
+    """`/v1/contexts`: what an avatar knows, and how it behaves in a conversation."""
 
     list = blocking_rows(contexts.Contexts.list)
     get = blocking(contexts.Contexts.get)
@@ -89,25 +89,25 @@ class Contexts(ResourceFace):
 
 
 class Languages(ResourceFace):
-    """`/v1/languages`."""
+    """`/v1/languages`: the languages that conversations support."""
 
     list = blocking_rows(account.Languages.list)
 
 
 class AccountCredits(ResourceFace):
-    """`/v1/users/credits`."""
+    """`/v1/users/credits`: the account's remaining credits."""
 
     get = blocking(account.AccountCredits.get)
 
 
 class Embeddings(ResourceFace):
-    """`/v2/embeddings`."""
+    """`/v2/embeddings`: avatars to embed in web pages."""
 
     create = blocking(account.Embeddings.create)
 
 
 class Secrets(ResourceFace):
-    """`/v1/secrets`: keys of other services, kept by this one; a value goes in and never comes out."""
+    """`/v1/secrets`: keys of other services, stored write-only: no call returns a value."""
 
     list = blocking_rows(account.Secrets.list)
     create = blocking(account.Secrets.create, undo=_delete, is_whole=True)
@@ -115,7 +115,7 @@ class Secrets(ResourceFace):
 
 
 class LlmConfigurations(ResourceFace):
-    """`/v1/llm-configurations`: language models of your own."""
+    """`/v1/llm-configurations`: your own language models."""
 
     list = blocking_rows(account.LlmConfigurations.list)
     get = blocking(account.LlmConfigurations.get)
@@ -125,7 +125,7 @@ class LlmConfigurations(ResourceFace):
 
 
 class Memories(ResourceFace):
-    """`/v1/memory`: what is remembered of conversations."""
+    """`/v1/memory`: what avatars remember of conversations."""
 
     list = blocking_rows(account.Memories.list)
     get = blocking(account.Memories.get)
@@ -136,11 +136,11 @@ class Memories(ResourceFace):
 class API(Face):
     """The REST API without `await`: one method for each operation, grouped as in the contract.
 
-    It sends what it is given and protects nobody: a session that you start here is yours to stop.
+    It sends what you pass and offers no protection: if you start a session here, you must stop it yourself.
 
     Args:
-        inner: the async one.
-        holder: the client, which lives as long as this.
+        inner: the async API.
+        holder: the client, which stays alive as long as this object.
     """
 
     def __init__(self, inner: LiveAvatarAPI, holder: Face) -> None:

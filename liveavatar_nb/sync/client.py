@@ -1,4 +1,4 @@
-"""`LiveAvatar`: the same names as the async client's, without `await`."""
+"""`LiveAvatar`: the same names as the async client, without `await`."""
 
 from __future__ import annotations
 
@@ -36,38 +36,38 @@ async def _stop(client: AsyncLiveAvatar, session: AsyncSession) -> None:
 
 
 def _session(inner: AsyncSession) -> Session:
-    """The sync face of a session; imported with the first, for a client that starts nothing must not pay for it."""
+    """Wrap a session for the sync API; import the wrapper only for the first session, as it takes time."""
     from .session import Session  # noqa: PLC0415
 
     return Session(inner)
 
 
 class LiveAvatar(Face):
-    """The service, for cells without `await`: one client for each account.
+    """The client of the service for code without `await`; use one for each account.
 
-    `with` stops its sessions and closes it when the block is left. Keep-alives go on while a cell computes.
+    Leaving a `with` block stops its sessions and closes it. Keep-alives go on while a cell computes.
 
     Args:
-        api_key: the account's key; None or "" takes `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
+        api_key: the account's key; None or "" uses `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
         api_url: the service's address.
-        http_client: an `httpx.AsyncClient` of yours, used on the managed loop only; it stays yours to close.
-            REST calls go by it; `proxy` and `verify` are for the rest.
-        proxy: leads to the service, for REST, WebSockets and the guard alike: `http://user:password@host:port`, also
-            by `https` or `socks5`; None takes the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
-            `NO_PROXY`), which never apply to this machine's own addresses.
-        verify: who vouches for the service, for all of these: True is certifi, or `SSL_CERT_FILE` or `SSL_CERT_DIR`
-            where they are set; else a path of authorities, an `ssl.SSLContext`, or False for anybody at all.
-        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; not
-            given, it is 10, or what the plan sets where it does not take as many.
-        tts: has `say` speak in LITE: a function, plain or async, from text to anything that `play` takes, also a
-            generator of it as it comes; raw samples in a pair with their rate: `(samples, 24000)`.
-        allow_unjournaled: start also where nothing can be written to the journal, or nothing can guard a session:
-            then only the cap ends what a dead kernel leaves.
-        clock: tells the time; the machine's own when not given.
+        http_client: your own `httpx.AsyncClient` for REST calls, used only on the managed loop; you must close it
+            yourself. `proxy` and `verify` still apply to the rest.
+        proxy: the proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or with `https` or
+            `socks5`. None uses the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), which never
+            apply to this machine's own addresses.
+        verify: which certificates to trust, for all of these. True trusts certifi's, or `SSL_CERT_FILE` or
+            `SSL_CERT_DIR` if set. You can also pass a path, an `ssl.SSLContext`, or False to trust anything.
+        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; 10 by
+            default, or the plan's limit if that is lower.
+        tts: lets `say` speak in LITE: a function, plain or async, from text to anything that `play` accepts, or a
+            generator of it. Raw samples come in a pair with their rate: `(samples, 24000)`.
+        allow_unjournaled: whether to start even if a session cannot be recorded in the journal, or guarded. Then only
+            its cap ends a session whose kernel died.
+        clock: the clock to use; the machine's own by default.
 
     Raises:
-        ConfigurationError: there is no key, `api_url` is no address, `proxy` or `verify` cannot be used.
-        InvalidArgument: `max_minutes` is no positive number, `tts` no function.
+        ConfigurationError: there is no key, `api_url` is not a valid address, or `proxy` or `verify` cannot be used.
+        InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
 
     Example:
         >>> la = LiveAvatar.demo()
@@ -104,20 +104,21 @@ class LiveAvatar(Face):
         )
         bridge.retain()
         self._inner.on_drop = _let_go
-        # where a handler of the user's holds this, both go at once, and the inner one's own end does it
+        # if a user's handler refers to this object, both go at once, and `on_drop` of the inner client does it
         self._release = weakref.finalize(self, _let_go_of, weakref.ref(self._inner))
         self._release.atexit = False
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """A client of an embedded simulator: no key, no account, no network, nothing billed.
+        """Create a client of an embedded simulator: no key, no account, no network, nothing billed.
 
         Args:
             max_minutes, tts: as for `LiveAvatar`.
-            options: of `liveavatar_nb.simulator.Simulator`: `speed`, `credits`...; `livekit` is "auto" here.
+            options: options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
+                to "auto" here.
 
         Raises:
-            SimulatorError: it did not come up.
+            SimulatorError: the simulator did not start.
         """
         simulator = started_simulator(options)
         key = Masked(simulator.api_key, "of the simulator")
@@ -132,16 +133,16 @@ class LiveAvatar(Face):
         try:
             self.close()
         except KeyboardInterrupt:
-            # it may have come before the loop was told
+            # the interrupt may have come before the loop got the call
             if not self.is_closed:
                 bridge.submit(self._inner.stop_sessions())
             raise
 
     def close(self) -> None:
-        """Stops the sessions of this client and closes it, and its simulator; twice is fine.
+        """Stop this client's sessions, and close it and its simulator. Calling it twice is fine.
 
         Raises:
-            StopNotConfirmed: the client stays open, so that it can be tried again.
+            StopNotConfirmed: a stop was not confirmed; the client stays open, so that you can try again.
         """
         if not self._release.alive:
             return
@@ -163,18 +164,18 @@ class LiveAvatar(Face):
     @property
     def api(self) -> API:
         """Every REST operation, grouped as in the contract: `api.contexts.create(...)`."""
-        from .api import API  # noqa: PLC0415 (not every cell looks at it)
+        from .api import API  # noqa: PLC0415 (not every cell needs it)
 
         return API(self._inner.api, self)
 
     @property
     def session(self) -> Session | None:
-        """The session started last, whoever started it; None before the first."""
+        """The last session that this client started or took over; None before the first."""
         return None if self._inner.session is None else _session(self._inner.session)._held_by(self)
 
     @property
     def live_sessions(self) -> list[Session]:
-        """The sessions of this client that may be running, and billed, at the service."""
+        """This client's sessions that may still be running, and billed."""
         return [_session(inner)._held_by(self) for inner in self._inner.live_sessions]
 
     avatars = blocking_rows(AsyncLiveAvatar.avatars)
@@ -189,14 +190,14 @@ class LiveAvatar(Face):
     stop_sessions = blocking(AsyncLiveAvatar.stop_sessions, otherwise=AsyncLiveAvatar.stop_without_loop)
 
     def studio(self, sounds: Iterable[Any] | Mapping[str, Any] = ()) -> Studio:
-        """A studio in the cell: pick an avatar, start, have it talk, see how it is and what it costs, stop.
+        """Create a studio: pick an avatar, start it, let it talk, watch its status and cost, stop it.
 
         Args:
-            sounds: sounds on offer: paths, bytes of files, or pairs of samples and their rate; a mapping names them.
-                Those of the notebook's folder are on offer anyway.
+            sounds: sounds to offer: paths, bytes of files, or pairs of samples and their rate; a mapping names them.
+                The sounds in the notebook's folder are always offered.
 
         Raises:
-            AudioError: one of them cannot be read.
+            AudioError: one of the sounds cannot be read.
         """
         from ..widgets.studio import Studio  # noqa: PLC0415 (ipywidgets is imported when first used)
 
@@ -209,10 +210,10 @@ def _let_go_of(known: Callable[[], AsyncLiveAvatar | None]) -> None:
 
 
 def _let_go(inner: AsyncLiveAvatar) -> None:
-    """A client that nobody can reach any more: its sessions are stopped, so that none is billed unseen.
+    """Stop the sessions of a client that nobody can reach any more, so that none is billed unseen.
 
-    The collector may call this on any thread, also on one that holds the bridge's lock: so it does no more
-    than begin a thread.
+    The garbage collector may call this on any thread, even one that holds the bridge's lock. So this only starts a
+    thread.
     """
 
     inner.on_drop = stop_behind
@@ -221,11 +222,11 @@ def _let_go(inner: AsyncLiveAvatar) -> None:
         try:
             bridge.call(inner.aclose())
         except Exception:
-            logger.exception("a client that was let go could not stop its sessions; the interpreter's exit tries again")
+            logger.exception("a dropped client could not stop its sessions; they are tried again at interpreter exit")
         finally:
             bridge.release()
 
     try:
         threading.Thread(target=close, name="liveavatar_nb-let-go", daemon=True).start()
-    except RuntimeError:  # the machine has no more of them
+    except RuntimeError:  # the machine is out of threads
         inner.leave_to_guard()

@@ -1,4 +1,4 @@
-"""A `Listing` for callers who do not await: read page by page, as far as it is looked at."""
+"""`Rows`: a `Listing` without `await`, which reads pages only as far as they are needed."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from ..rest.pagination import Listing, name_of, pick
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN_AT_LEAST = 20  # items, where a short list is followed by another
+SHOWN_AT_LEAST = 20  # items to show, if a short list is followed by another
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Rows(Generic[R]):
-    """A list of the service's: `for`, `len`, an index, a name; read page by page, each once.
+    """A list from the service. It supports `for`, `len`, indexes and names, and reads every page once.
 
-    `rows["Silas"]` is the item of that name or id. In a notebook the first page shows itself.
+    `rows["Silas"]` is the item with that name or id. A notebook displays the first page.
 
     Args:
-        listing: the async one.
-        what: what the items are, in the plural.
-        holder: the client, which lives as long as this.
+        listing: the async list.
+        kind: what the items are, in the plural.
+        holder: the client, which stays alive as long as this object.
     """
 
-    def __init__(self, listing: Listing[R], what: str, holder: Face | None = None) -> None:
+    def __init__(self, listing: Listing[R], kind: str, holder: Face | None = None) -> None:
         self._listing = listing
         self._holder = holder
-        self._what = what
+        self._kind = kind
         self._cursor = listing.cursor()
         self._seen: Records[R] = Records()
         self._reading = asyncio.Lock()
@@ -51,28 +51,28 @@ class Rows(Generic[R]):
             self._shown = len(self._seen)
 
     async def _read_on(self) -> None:
-        # kept where it is read, one page at a time: an interrupted wait loses none, two threads read none twice
+        # stored on the loop, one page at a time: an interrupted wait loses no page, and two threads read none twice
         async with self._reading:
             self._seen += await self._cursor.turn()
 
     def _look(self) -> Records[R]:
-        """What is shown: the first page; after a short list the one that follows it, too."""
+        """Return the items to show: the first page, and after a short list the next list as well."""
         while not self._shown and not self._cursor.is_at_end:
             self._turn()
         return self._seen[: self._shown or None]
 
     def all(self) -> Records[R]:
-        """All items, as a list."""
+        """Return all items as a list."""
         while not self._cursor.is_at_end:
             self._turn()
         return self._seen[:]
 
     def page(self, number: int = 1) -> Records[R]:
-        """The items of one page, from 1."""
+        """Return the items of one page; the first is 1."""
         return bridge.call(self._listing.page(number), closes=True)
 
     def to_pandas(self) -> pd.DataFrame:
-        """All items as a table: a row for each, a column for each field.
+        """Return all items as a table, with a row for each item and a column for each field.
 
         Raises:
             ConfigurationError: pandas is not installed.
@@ -80,7 +80,7 @@ class Rows(Generic[R]):
         return self.all().to_pandas()
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """All items as plain data that goes into JSON."""
+        """Return all items as plain data, ready for JSON."""
         return self.all().to_dict()
 
     def __iter__(self) -> Iterator[R]:
@@ -108,7 +108,7 @@ class Rows(Generic[R]):
     def __getitem__(self, index: slice) -> Records[R]: ...
     def __getitem__(self, index: int | str | slice) -> R | Records[R]:
         if isinstance(index, str):
-            return pick(index, self.all(), self._what)
+            return pick(index, self.all(), self._kind)
         if isinstance(index, slice):
             wanted = index.stop if (index.start or 0) >= 0 and (index.stop or -1) >= 0 else sys.maxsize
             while not self._cursor.is_at_end and len(self._seen) < wanted:
@@ -120,8 +120,8 @@ class Rows(Generic[R]):
 
     def __contains__(self, item: object) -> bool:
         if isinstance(item, str):
-            return any(item in (getattr(one, "id", None), name_of(one)) for one in self)
-        return any(item == one for one in self)
+            return any(item in (getattr(row, "id", None), name_of(row)) for row in self)
+        return any(item == row for row in self)
 
     def _ipython_key_completions_(self) -> list[str]:
         return [name_of(item) for item in self._seen]
@@ -130,7 +130,7 @@ class Rows(Generic[R]):
         try:
             shown = self._look()
         except LiveAvatarException:
-            # a notebook asks for the HTML next, and would show the same error again
+            # a notebook asks for the HTML next, which would show the same error again
             self._has_failed = True
             raise
         hidden = len(self) - len(shown)
@@ -150,12 +150,12 @@ class Rows(Generic[R]):
 def blocking_rows(
     method: Callable[Concatenate[Any, P], Listing[R]],
 ) -> Callable[Concatenate[Any, P], Rows[R]]:
-    """The method that gives a `Listing` as one that gives `Rows`."""
+    """Turn a method that returns a `Listing` into one that returns `Rows`."""
     owner = method.__qualname__.split(".")[0].lower()
-    what = owner if method.__name__ in ("list", "public") else method.__name__
+    kind = owner if method.__name__ in ("list", "public") else method.__name__
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Rows[R]:
-        return Rows(method(self._inner, *args, **kwargs), what, self)
+        return Rows(method(self._inner, *args, **kwargs), kind, self)
 
     return as_sync(wrapper, method, Rows)

@@ -15,21 +15,21 @@ from ..validation import masked_text, strict
 class Room(Face):
     """Your own LiveKit room, for cells without `await`.
 
-    It is made where it is first needed, if there is none of that name; `with` removes it when the block is left,
-    if it was made here, and so does `close`. One that is left alone goes away by itself.
+    The room is made when it is first needed, unless one of that name exists. Leaving a `with` block removes it, if it
+    was made here; so does `close`. An abandoned room goes away by itself.
 
     Args:
-        url: the LiveKit server's address, `wss://...` (`ws`, `https` and `http` will do); None and "" take
-            `LIVEKIT_URL`. LiveAvatar has to reach it, too.
-        api_key: the server's key; None and "" take `LIVEKIT_API_KEY`.
-        api_secret: what belongs to it; None and "" take `LIVEKIT_API_SECRET`.
-        name: of the room, at most 256 characters; one of its own when not given.
-        empty_timeout: seconds that the room stays with nobody in it.
-        max_participants: at once, the avatar included; 0 is without a limit.
+        url: the LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None and "" use
+            `LIVEKIT_URL`. LiveAvatar must be able to reach it, too.
+        api_key: the server's key; None and "" use `LIVEKIT_API_KEY`.
+        api_secret: the key's secret; None and "" use `LIVEKIT_API_SECRET`.
+        name: the room's name, at most 256 characters; a unique one by default.
+        empty_timeout: how long the room stays when nobody is in it, in seconds.
+        max_participants: how many may be there at once, including the avatar; 0 means no limit.
 
     Raises:
-        ConfigurationError: something is missing, or `url` is no address.
-        InvalidArgument: a name, a time or a number that no room can have.
+        ConfigurationError: something is missing, or `url` is not a valid address.
+        InvalidArgument: no room can have this name, time or number.
 
     Example:
         >>> with Room.from_env() as room, la.start("Silas", room=room):
@@ -60,8 +60,7 @@ class Room(Face):
         empty_timeout: float = config.ROOM_EMPTY_TIMEOUT,
         max_participants: int = config.ROOM_PARTICIPANTS,
     ) -> Self:
-        """A room on the server of `LIVEKIT_URL`, with the key and the secret of `LIVEKIT_API_KEY` and
-        `LIVEKIT_API_SECRET`.
+        """Create a room from the environment: `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
 
         Args:
             name, empty_timeout, max_participants: as for the class.
@@ -72,7 +71,7 @@ class Room(Face):
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
     def __enter__(self) -> Self:
-        # whole, so that it is known what was made; nobody has it where an interrupt comes first
+        # not cancelled, so that we know what was made; an interrupt leaves the room to nobody, so it is undone
         bridge.call(self._inner.open(), closes=True, undo=lambda _: self._inner.aclose(), is_whole=True)
         return self
 
@@ -80,10 +79,10 @@ class Room(Face):
         self.close()
 
     def close(self) -> None:
-        """Removes the room, if it was made here, with all who are in it; twice is fine.
+        """Remove the room and everybody in it, if it was made here. Calling it twice is fine.
 
-        Sessions in it go on, and are billed, until they are stopped: that is warned of. So is a server that does
-        not answer, for the room goes away by itself some time after the last one left it.
+        Sessions in it go on, and are billed, until you stop them; a warning names them. If the server does not
+        answer, that is a warning as well: the room goes away by itself some time after the last participant left.
         """
         bridge.call(self._inner.aclose(), closes=True)
 

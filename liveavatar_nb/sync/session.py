@@ -1,4 +1,4 @@
-"""`Session` and `Utterance`: the same names as the async ones, without `await`."""
+"""`Session` and `Utterance`: the same names as in the async API, without `await`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def _hush(session: AsyncSession, utterance: AsyncUtterance) -> None:
 
 
 class Utterance(Face):
-    """One thing that the avatar says; `Session.play`, `say` and `ask` make it."""
+    """Something that the avatar says, returned by `Session.play`, `say` and `ask`."""
 
     def __init__(self, inner: AsyncUtterance) -> None:
         self._inner = inner
@@ -42,22 +42,25 @@ class Utterance(Face):
 
 
 class Session(Face):
-    """One session with an avatar; `LiveAvatar.start` makes it.
+    """A session with an avatar, returned by `LiveAvatar.start`.
 
-    `with` stops it when the block is left. `stop()` works in every state, and twice. As a cell's last line it shows
-    itself: the avatar's live video, how it is, and Stop.
+    Leaving a `with` block stops it. You can call `stop()` in any state, and more than once. As the last line of a
+    cell it displays itself: the avatar's live video, its status and a Stop button.
     """
 
     def __init__(self, inner: AsyncSession) -> None:
         self._inner = inner
 
     def view(self, **traits: Any) -> LiveView:
-        """Shows the avatar's video and sound in the cell, at once; the view that it gives takes snapshots and records.
+        """Show the avatar's video and sound in the cell at once.
 
-        To put it into a layout of yours, or to show it later, make `LiveView(la, s)`.
+        To put it into your own layout, or to show it later, make a `LiveView(la, s)`.
 
         Args:
-            traits: of ipywidgets' DOM widgets, `layout` for one.
+            traits: traits of ipywidgets' DOM widgets, such as `layout`.
+
+        Returns:
+            The view, which can take snapshots and record.
 
         Example:
             >>> view = s.view()
@@ -71,7 +74,7 @@ class Session(Face):
         from ..widgets.view import LiveView  # noqa: PLC0415 (ipywidgets is imported when first used)
 
         if self._holder is None:
-            raise ViewError("This session has no client.", remedy="Show the one that start() gave.")
+            raise ViewError("This session has no client.", remedy="Show the session that start() returned.")
         return LiveView(self._holder, self, **traits)
 
     def _ipython_display_(self) -> None:
@@ -88,7 +91,7 @@ class Session(Face):
             try:
                 self.stop()
             except KeyboardInterrupt:
-                # it may have come before the loop was told
+                # the interrupt may have come before the loop got the call
                 bridge.submit(self._inner.stop())
                 raise
 

@@ -165,7 +165,7 @@ def test_a_report_shows_itself() -> None:
     assert "<b>odd" not in html
     assert "&lt;b&gt;odd" in html
     assert "do &amp; mend" in html
-    assert Report([Finding("key", "ok", "found")]).summary == "All is well."
+    assert Report([Finding("key", "ok", "found")]).summary == "Everything is fine."
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -217,7 +217,7 @@ def test_widgets_that_were_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "widgets.css").write_text("")
     assert doctor.widgets().state == "problem", "an empty file is no style sheet"
     (tmp_path / "widgets.css").write_text("x" * 500)
-    assert doctor.widgets() == Finding("widgets", "ok", "the browser's part is built: 2 files, 2 kB")
+    assert doctor.widgets() == Finding("widgets", "ok", "the browser part is built: 2 files, 2 kB")
 
 
 def test_a_journal_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,7 @@ def test_livekit_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (None, "ok", "no server here"),
         ("echo livekit-server version 1.11.0", "ok", "livekit-server version 1.11.0"),
-        ("exit 3", "warning", "does not say its version"),
+        ("exit 3", "warning", "does not report its version"),
     ],
 )
 def test_livekit_on_the_path(
@@ -285,9 +285,9 @@ def test_a_check_that_fails_by_itself_is_told(monkeypatch: pytest.MonkeyPatch) -
     [
         (says(200), "ok", "answers in"),
         (says(429), "ok", "answers in"),
-        (says(503), "problem", "answers 503: the service is in trouble"),
-        (says(200, b"<html>Welcome"), "problem", "answers 200, but not as LiveAvatar does"),
-        (says(404), "problem", "answers 404, but not as LiveAvatar does"),
+        (says(503), "problem", "answers 503: the service has a problem"),
+        (says(200, b"<html>Welcome"), "problem", "answers 200, but not like LiveAvatar"),
+        (says(404), "problem", "answers 404, but not like LiveAvatar"),
         (
             says(302, Location=f"https://user:{CANARY}@portal.example/login?t={CANARY}"),
             "problem",
@@ -336,7 +336,7 @@ def test_what_is_no_web_service() -> None:
         thread.start()
         finding, _ = doctor.address(f"http://127.0.0.1:{odd.getsockname()[1]}")
         thread.join()
-    assert "is no web service" in finding.found
+    assert "is not a web service" in finding.found
 
 
 @pytest.mark.parametrize(
@@ -378,8 +378,8 @@ def test_the_key_never_travels_unencrypted(monkeypatch: pytest.MonkeyPatch) -> N
         report = examine("k" * 32, api_url="http://far.example")
     found = by_name(report)
     assert found["address"].state == "warning"
-    assert f"by the proxy {url}" in found["address"].found
-    assert found["account"].found == "not checked: the key would travel unencrypted"
+    assert f"through the proxy {url}" in found["address"].found
+    assert found["account"].found == "not checked: the key would be sent unencrypted"
     assert len(heard) == 1
     assert heard[0].startswith("http://far.example/v1/avatars/public")
     assert "k" * 32 not in heard[0]
@@ -431,16 +431,16 @@ def test_an_account_that_does_not_answer_in_time(simulator: Simulator, monkeypat
 
 
 def test_sessions_that_run_are_told_with_what_stops_them(simulator: Simulator, la: LiveAvatar) -> None:
-    assert on(simulator)["sessions"] == Finding("sessions", "ok", "none runs")
+    assert on(simulator)["sessions"] == Finding("sessions", "ok", "none running")
     la.start(is_sandbox=True)
     assert on(simulator)["sessions"] == Finding("sessions", "ok", "1 in the sandbox, free")
     started = la.start("Silas", concurrent=True)
     warning = on(simulator)["sessions"]
     assert warning.state == "warning"
-    assert "1 runs and is billed" in warning.found
+    assert "1 is running and billed" in warning.found
     assert str(started.id) in warning.found
     # the remedy is code: it does what it says
-    code = warning.remedy.removeprefix("To stop one: ").rstrip(".").replace("its id", str(started.id))
+    code = warning.remedy.removeprefix("To stop one, run ").rstrip(".").replace("its id", str(started.id))
     eval(code, {"LiveAvatar": lambda: la})
     assert on(simulator)["sessions"].state == "ok"
 

@@ -168,7 +168,7 @@ def test_version(tmp_path: Path) -> None:
 
 def test_help_says_where_the_copies_are_and_what_bills(tmp_path: Path) -> None:
     told = run("demo", "--help", cwd=tmp_path).stdout
-    for word in (FOLDER, "--live", "bills", "--no-browser", "--port", "Ctrl-C"):
+    for word in (FOLDER, "--live", "billed", "--no-browser", "--port", "Ctrl-C"):
         assert word in told
 
 
@@ -186,23 +186,23 @@ def test_help_imports_no_server_and_no_widget() -> None:
     ("arguments", "told"),
     [
         ([], "required: COMMAND"),
-        (["demo", "--port", "70000"], "no port"),
-        (["demo", "--port", "-1"], "no port"),
-        (["simulator", "--speed", "0"], "no number above 0"),
-        (["simulator", "--speed", "nan"], "no number above 0"),
-        (["simulator", "--credits", "-1"], "no number of credits"),
-        (["simulator", "--credits", "many"], "no number of credits"),
+        (["demo", "--port", "70000"], "is not a port"),
+        (["demo", "--port", "-1"], "is not a port"),
+        (["simulator", "--speed", "0"], "is not a number above 0"),
+        (["simulator", "--speed", "nan"], "is not a number above 0"),
+        (["simulator", "--credits", "-1"], "is not a number of credits"),
+        (["simulator", "--credits", "many"], "is not a number of credits"),
         (["avatar"], "choose from"),
-        (["avatars", "Silas"], "avatars: error: unknown here: Silas"),
+        (["avatars", "Silas"], "avatars: error: unknown arguments: Silas"),
         (["avatars", "--scope", "his"], "invalid choice"),
-        (["avatars", "--api-url", "127.0.0.1:80"], "is no address"),
-        (["avatars", "--api-url", ""], "is no address"),
-        (["avatars", "--api-url", "http://h:99999"], "is no address"),
-        (["sessions", "--limit", "0"], "no number of sessions"),
+        (["avatars", "--api-url", "127.0.0.1:80"], "is not an address"),
+        (["avatars", "--api-url", ""], "is not an address"),
+        (["avatars", "--api-url", "http://h:99999"], "is not an address"),
+        (["sessions", "--limit", "0"], "is not a number of sessions"),
         (["sessions", "--active", "--ended"], "not allowed with"),
         (["sessions", "--orphans", "--ended"], "not allowed with"),
-        (["sessions", "--stop"], "--stop goes with --orphans only"),
-        (["sessions", "--stop", "--ended"], "--stop goes with --orphans only"),
+        (["sessions", "--stop"], "--stop needs --orphans"),
+        (["sessions", "--stop", "--ended"], "--stop needs --orphans"),
         (["doctor", "--demo", "--api-url", "http://127.0.0.1:9"], "not allowed with"),
     ],
 )
@@ -317,7 +317,7 @@ def test_work_in_the_copy_is_kept(start: Start, tmp_path: Path) -> None:
     notebook = folder / STUDIO
     notebook.write_text(notebook.read_text().replace("studio = la.studio()", "mine = la.studio()"))
     assert command.end() == 0
-    assert f"Your work is kept in {folder}" in command.printed
+    assert f"Your work is in {folder}" in command.printed
     assert "mine = la.studio()" in cells(notebook)
 
     again = start("demo", "--no-browser")
@@ -454,7 +454,7 @@ def test_avatars_that_are_looked_for(simulator: Simulator, la: LiveAvatar, tmp_p
 
 def test_sessions_that_run_and_that_ended(simulator: Simulator, la: LiveAvatar, tmp_path: Path) -> None:
     none = ask(simulator, "sessions", cwd=tmp_path)
-    assert "No session runs" in none.stdout
+    assert "No session is running" in none.stdout
     assert "sessions --ended" in none.stdout
     assert json.loads(ask(simulator, "sessions", "--json", cwd=tmp_path).stdout) == []
 
@@ -478,7 +478,7 @@ def test_a_limit_says_that_there_are_more(simulator: Simulator, la: LiveAvatar, 
     for _ in range(2):
         la.start(is_sandbox=True).stop()
     done = ask(simulator, "sessions", "--ended", "--limit", "1", cwd=tmp_path)
-    assert "There are more: --limit" in done.stdout
+    assert "There are more: try --limit" in done.stdout
     assert len(done.stdout.splitlines()) == 3
 
 
@@ -521,7 +521,7 @@ def test_whose_the_sessions_are_that_run(simulator: Simulator, la: LiveAvatar, t
     assert [entry.session_id for entry in simulator.billed()] == [mine.id]
     for arguments in ([], ["--stop"]):
         none = ask(simulator, "sessions", "--orphans", *arguments, cwd=tmp_path)
-        assert (none.returncode, none.stdout) == (0, "No dead kernel of this machine left a session running.\n")
+        assert (none.returncode, none.stdout) == (0, "No dead kernel on this machine has left a session running.\n")
     mine.stop()
 
 

@@ -124,7 +124,7 @@ def test_whose_a_running_session_is_fits_the_width(whose: Whose, shown: str, wid
     assert all(cells(line) <= width for line in lines[:2])
     assert ("STARTED" in lines[0]) == (width >= 80)
     if width < 80:
-        assert lines[2].startswith("(For want of width without STARTED, MODE and SOURCE; ")
+        assert lines[2].startswith("(Too narrow for STARTED, MODE and SOURCE; ")
     assert f"{ID}  {shown}" in lines[1]
 
 

@@ -49,7 +49,7 @@ class Bare:
         told = {
             "do": "guard",
             "id": session_id,
-            **Service(self._simulator.url, Network()).told,
+            **Service(self._simulator.url, Network()).as_message,
             "key": self._simulator.api_key,
             "left": 600.0,
             "journal": None,
@@ -354,7 +354,7 @@ def test_one_starts_without_it_where_that_is_allowed(simulator: Simulator, caplo
         caplog.at_level(logging.WARNING),
     ):
         la.start("Silas")
-        assert "started all the same" in caplog.text
+        assert "It is started anyway" in caplog.text
         assert simulator.billed()
     assert not simulator.billed()
 
@@ -412,7 +412,7 @@ def test_what_goes_wrong_as_it_preloads_does_not_end_it(
     preloaded = tmp_path / "preloaded"
     bare = Bare(simulator, ["-c", PRELOADS.format(preloaded=str(preloaded)), "liveavatar_nb.protection.guard"])
     try:
-        bare.write(bare.guarding("hopeless", **hopeless.told))
+        bare.write(bare.guarding("hopeless", **hopeless.as_message))
         bare.write(bare.guarding(session_id))
         assert settles(preloaded.exists)
         assert bare.is_there

@@ -194,7 +194,7 @@ async def test_a_start_stops_first_what_was_left(caplog: pytest.LogCaptureFixtur
             async with await client.start("Silas") as session:
                 assert billed(simulator) == {session.id}
                 assert records() == {session.id}
-        assert f"stopped {left}, which a dead kernel left" in caplog.text
+        assert f"stopped {left}, left over from a dead kernel" in caplog.text
         assert not billed(simulator)
 
 

@@ -599,7 +599,7 @@ async def test_packets_are_written_down_and_handed_on(room: Room, caplog: pytest
         ("data", "received", "(no event)"),
         ("data", "received", "(no event)"),
     ]
-    assert caplog.messages == [f"session {SESSION}: a packet that is no event was ignored"] * 2
+    assert caplog.messages == [f"session {SESSION}: ignored a packet that is not an event"] * 2
 
 
 async def test_no_token_is_shown(open_room: Room, caplog: pytest.LogCaptureFixture) -> None:

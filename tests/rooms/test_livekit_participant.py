@@ -174,7 +174,7 @@ async def test_row_35_a_server_that_was_gone_is_got_back(
             try:
                 await until(lambda: room.line.words)
                 assert room.line.words == RECONNECTING
-                with pytest.raises(RoomNotHeld, match="being got back"):
+                with pytest.raises(RoomNotHeld, match=r"connection to the room was lost\. Reconnecting"):
                     await room.line.send(room.tell("Lost"))
             finally:
                 server.start()
@@ -195,19 +195,19 @@ def outside() -> Headless:
 async def test_what_is_sent_waits_while_the_connection_is_got_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "HOLDER_LIMIT", 0.05)
     holder = outside()
-    holder._falter()
-    with pytest.raises(RoomNotHeld, match="being got back"):
+    holder._on_reconnecting()
+    with pytest.raises(RoomNotHeld, match=r"connection to the room was lost\. Reconnecting"):
         await holder.send(b"{}")
     assert holder._line.words == RECONNECTING
 
 
 async def test_what_waits_for_a_connection_that_is_lost_for_good_is_not_sent() -> None:
     holder = outside()
-    holder._falter()
+    holder._on_reconnecting()
     sending = asyncio.create_task(holder.send(b"{}"))
     await asyncio.sleep(0)
     holder._left.set()
-    holder._cut("It is gone.", False)
+    holder._on_lost("It is gone.", False)
     with pytest.raises(HolderLost):
         await sending
 
@@ -218,7 +218,7 @@ async def test_once_nobody_wants_the_room_its_news_is_not_heard() -> None:
     await until(lambda: heard)
     holder._report(heard.append, "too late")
     holder._give_up()
-    holder._tell(heard.append, "the end")
+    holder._call(heard.append, "the end")
     await until(lambda: len(heard) > 1)
     assert heard == ["before", "the end"]
 
@@ -231,7 +231,7 @@ def test_a_loop_that_is_closed_wants_no_room() -> None:
 
     holder = loop.run_until_complete(make())
     loop.close()
-    holder._tell(print)
+    holder._call(print)
     assert holder._unwanted.done()
 
 

@@ -113,7 +113,7 @@ def test_what_is_no_text_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_an_unencrypted_way_is_warned_of() -> None:
-    with pytest.warns(LiveAvatarWarning, match=r"example\.org is reached by http: tokens .* Use wss"):
+    with pytest.warns(LiveAvatarWarning, match=r"example\.org is reached over http, .* unencrypted\. Use wss"):
         LiveKitServer("http://example.org", "key", SECRET)
 
 
@@ -170,7 +170,7 @@ ANSWERS: list[tuple[bytes, type[LiveAvatarException], str]] = [
         APIStatusError,
         r"\(404\).*Is it a LiveKit server",
     ),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n" + PAGE, SchemaError, "as no LiveKit server does"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n" + PAGE, SchemaError, "did not answer like a LiveKit server"),
     (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", APIStatusError, r"\(503\)"),
     (b"", APIConnectionError, "cannot be reached"),
 ]

@@ -110,7 +110,7 @@ async def test_a_line_that_is_cut_carries_nothing_and_is_a_loss() -> None:
         holder = await room.reach()
         await told.open[0].close()
         await until(lambda: told.losses)
-        assert (told.losses, room.holder) == (["The line was cut."], None)
+        assert (told.losses, room.holder) == (["The connection to the simulated room was lost."], None)
         with pytest.raises(HolderLost):
             await holder.send(b"{}")
 

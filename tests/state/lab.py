@@ -107,7 +107,7 @@ class HandWatch(guard_process.Watch):
 
     def take(self, told: dict[str, Any]) -> None:
         """Reads what the kernel says."""
-        self._take(json.loads(json.dumps(told)))
+        self._handle(json.loads(json.dumps(told)))
 
     def end(self) -> None:
         """The pipe's end."""
@@ -139,7 +139,7 @@ class HandProcess(Process):
         self.is_let_go = threading.Event()
         self.is_killed = False
         self.is_held = False
-        self._told = self._heard = 0
+        self._sent = self._heard = 0
         self._waiting: list[dict[str, Any]] = []
 
     @property
@@ -147,13 +147,13 @@ class HandProcess(Process):
         return self.is_killed or self.is_let_go.is_set()
 
     def is_mute(self, limit: float) -> bool:
-        return self._heard < self._told
+        return self._heard < self._sent
 
-    def tell(self, told: dict[str, Any]) -> int:
-        self._told += 1
-        self._waiting.append(told)
+    def post(self, message: dict[str, Any]) -> int:
+        self._sent += 1
+        self._waiting.append(message)
         self.go_on()
-        return self._told
+        return self._sent
 
     def go_on(self) -> None:
         """Hears what it was told, unless it is held."""
@@ -164,13 +164,13 @@ class HandProcess(Process):
     def hears(self, number: int, limit: float) -> bool:
         return self.has_heard(number)
 
-    def ask(self, whom: str, told: dict[str, Any]) -> None:
+    def ask(self, name: str, service: dict[str, Any]) -> None:
         pass
 
-    def reaches(self, whom: str, limit: float) -> str | None:
+    def reaches(self, name: str, limit: float) -> str | None:
         return ""
 
-    def was_asked(self, whom: str) -> bool:
+    def was_asked(self, name: str) -> bool:
         return True
 
     def listen(self) -> None:
@@ -245,7 +245,7 @@ class HandGuard(Guard):
         """What the thread does that watches it."""
         if (process := self._process) is not None:
             self._post({"do": "hear"})
-            self._take_off(process)
+            self._drop_acknowledged(process)
             if process.is_gone or process.is_mute(0):
                 self._replace(process)
 

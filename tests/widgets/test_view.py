@@ -148,7 +148,7 @@ def test_a_page_is_told_the_room_once_it_asks_and_holds_it_once_it_is_in(
     wait_for(lambda: held_by(view) == "page")
     wait_for(lambda: view.status["room"]["avatar"])
     page.news(str(roomed.id), "reconnecting")
-    wait_for(lambda: "being got back" in (view.status["room"]["words"] or ""))
+    wait_for(lambda: "Reconnecting" in (view.status["room"]["words"] or ""))
     assert held_by(view) == "page"
     page.news(str(roomed.id), "joined", avatar=True)
     wait_for(lambda: view.status["room"]["words"] is None)
@@ -552,7 +552,7 @@ def test_what_is_said_in_a_drawn_room_is_heard_by_one_page(la: LiveAvatar, sessi
     assert all(len(one["buffers"][0]) <= 4800 for one in first.heard("sound") if one["buffers"])
     assert not second.heard("sound")
     view.close()
-    wait_for(lambda: not line_of(session)._hearers)
+    wait_for(lambda: not line_of(session)._listeners)
 
 
 def test_what_waits_for_a_busy_thread_is_limited_and_gives_way_to_silence(
@@ -590,10 +590,10 @@ def test_a_page_that_vanished_hears_nothing_any_more(
     monkeypatch.setattr(holders, "SILENCE", 0.2)
     view = LiveView(la, session)
     Page(view, wire, "tab-1").say("beat")
-    wait_for(lambda: line_of(session)._hearers)
-    wait_for(lambda: not line_of(session)._hearers)
+    wait_for(lambda: line_of(session)._listeners)
+    wait_for(lambda: not line_of(session)._listeners)
     Page(view, wire, "tab-2").say("beat")
-    wait_for(lambda: line_of(session)._hearers)
+    wait_for(lambda: line_of(session)._listeners)
     view.close()
 
 
@@ -604,10 +604,10 @@ def test_a_page_that_vanished_does_not_hear_the_session_again(
     view = LiveView(la, session)
     page = Page(view, wire, "tab-1")
     page.say("beat")
-    wait_for(lambda: line_of(session)._hearers)
-    wait_for(lambda: not line_of(session)._hearers)
+    wait_for(lambda: line_of(session)._listeners)
+    wait_for(lambda: not line_of(session)._listeners)
     session.play((bytes(4800), 24_000), wait=True, progress=False)
-    assert not line_of(session)._hearers
+    assert not line_of(session)._listeners
     assert not page.heard("sound")
     view.close()
 
@@ -616,12 +616,12 @@ def test_a_page_that_goes_leaves_the_sound_to_another(la: LiveAvatar, session: S
     view = LiveView(la, session)
     first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
     first.say("ready")
-    wait_for(lambda: line_of(session)._hearers)
+    wait_for(lambda: line_of(session)._listeners)
     second.news(str(session.id), "left")
     first.news(str(session.id), "left")
-    wait_for(lambda: not line_of(session)._hearers)
+    wait_for(lambda: not line_of(session)._listeners)
     second.say("ready")
-    wait_for(lambda: line_of(session)._hearers)
+    wait_for(lambda: line_of(session)._listeners)
     session.play((bytes(4800), 24_000), wait=True, progress=False)
     wait_for(lambda: second.heard("sound"))
     assert not first.heard("sound")
@@ -634,7 +634,7 @@ def test_where_the_absence_of_a_page_does_not_show_the_newest_hears_a_drawn_room
     view = LiveView(la, session)
     first, second = (Page(view, wire, name, is_prompt=False) for name in ("tab-1", "tab-2"))
     first.say("ready")
-    wait_for(lambda: line_of(session)._hearers)
+    wait_for(lambda: line_of(session)._listeners)
     second.say("ready")
     first.say("face", avatar_id=session.avatar.id)
     first.hears("face")

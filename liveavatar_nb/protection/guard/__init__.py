@@ -1,1 +1,1 @@
-"""The process that stops a kernel's sessions when the kernel has died; `handle` is what the kernel has of it."""
+"""The process that stops a kernel's sessions after its death; `handle` is the kernel's side of it."""

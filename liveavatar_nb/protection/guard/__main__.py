@@ -1,9 +1,9 @@
-"""The guard: waits for its kernel's end, and then stops the sessions that are still open.
+"""The guard: wait for the kernel's end, and then stop the sessions that are still open.
 
-One detached process for each kernel that has a session. What it is to guard comes through its standard input, a
-line of JSON each, with the key: so no key is in an argv, an environment or a file. The pipe's end is the kernel's
-end. Until then it only waits, and says how far it has heard; afterwards it stops what is open, and insists until 60 s
-after a session's cap. Nothing that goes wrong ends it before.
+Each kernel that has a session has one guard, a detached process. The kernel tells it what to guard on its standard
+input, one JSON object per line. The key comes the same way, so it is in no argument list, environment or file. When
+the pipe ends, the kernel has ended. Until then the guard only waits, and acknowledges each line. After that it stops
+the open sessions, and keeps trying until 60 s after a session's cap. No failure ends it sooner.
 """
 
 from __future__ import annotations
@@ -22,66 +22,66 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ...rest.network import Network
 
-PIECE: Final = 65536  # bytes that are read at once
-PRELOAD_AFTER: Final = 5.0  # s with a session until what a stop needs is imported: it may be uninstalled later
+PIECE: Final = 65536  # bytes of one read
+PRELOAD_AFTER: Final = 5.0  # s after the first session until a stop's modules are imported: they may be gone later
 CALL_LIMIT: Final = 5.0  # s for one stop
 SHORTEST_WAIT: Final = 0.2  # s between two attempts
 REACH_LIMIT: Final = 10.0  # s to reach a service
-LOCK_LIMIT: Final = 2.0  # s that the lock of a kernel that is just ending may still be held
+LOCK_LIMIT: Final = 2.0  # s for which an ending kernel may still hold its lock
 NEVER: Final = float("inf")
 
 
 class Charge:
-    """One session that is guarded.
+    """One guarded session.
 
     Args:
-        told: what the kernel said of it.
+        message: the kernel's `guard` message about it.
     """
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        from ...config import Masked  # noqa: PLC0415 (a quick start)
+    def __init__(self, message: dict[str, Any]) -> None:
+        from ...config import Masked  # noqa: PLC0415 (keeps the start fast)
 
-        self.id: str = told["id"]
-        self.base_url: str = told["base_url"]
-        self.key = Masked(told.pop("key"), "of the kernel")
-        self._way: dict[str, Any] = told["network"]
-        self.journal: str | None = told["journal"]
+        self.id: str = message["id"]
+        self.base_url: str = message["base_url"]
+        self.key = Masked(message.pop("key"), "of the kernel")
+        self._network_options: dict[str, Any] = message["network"]
+        self.journal: str | None = message["journal"]
         self.is_starting = True
-        self.is_over = False  # whether there is nothing left to do
-        self.bury_lock: Callable[[], bool] = lambda: True  # whether nothing of its owner's is left in the journal
+        self.is_over = False  # nothing is left to do
+        self.bury_lock: Callable[[], bool] = lambda: True  # removes its owner's lock; whether that is free
         self.due = NEVER
         self._is_active = False
         self._attempts = 0
         self._looks: list[float] = []
-        self.until(told["left"])
+        self.until(message["left"])
 
     @functools.cached_property
     def network(self) -> Network:
-        """The way of the kernel's client; certificates are read once, for a guard may insist for many minutes."""
+        """The proxies and certificates of the kernel's client; read once, for many attempts."""
         from ...rest.network import Network  # noqa: PLC0415 (large, and may never be needed)
 
-        return Network.from_told(self._way)
+        return Network.from_told(self._network_options)
 
     def until(self, left: float) -> None:
-        """In so many seconds nobody has to insist any more."""
+        """Keep trying to stop the session for `left` seconds from now."""
         self._until = (time.monotonic() + left, time.time() + left)
 
     @property
     def is_past(self) -> bool:
-        """Whether the service has ended it for certain: by the clock that may sleep, or by the one that may jump."""
+        """Whether the service has certainly ended it, by the monotonic clock or by the wall clock."""
         return time.monotonic() > self._until[0] or time.time() > self._until[1]
 
     def activate(self) -> None:
-        """From now on it is stopped."""
-        from ...config import UNKNOWN_LOOKS  # noqa: PLC0415 (a quick start)
+        """Make the stop due now."""
+        from ...config import UNKNOWN_LOOKS  # noqa: PLC0415 (keeps the start fast)
 
         if not self._is_active:
             self._is_active, self.due = True, time.monotonic()
             self._looks = [self.due + after for after in UNKNOWN_LOOKS] if self.is_starting else []
 
     def act(self) -> None:
-        """Stops it, or looks whether it has come back."""
-        from ...rest.retry import delay  # noqa: PLC0415 (a quick start)
+        """Stop the session, or check whether it has come back."""
+        from ...rest.retry import delay  # noqa: PLC0415 (keeps the start fast)
         from ..blocking_stop import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
 
         with BlockingStopper(CALL_LIMIT, self.network) as stopper:
@@ -93,13 +93,13 @@ class Charge:
             self.is_over = self.is_past
             return
         self._attempts = 0
-        # a start whose outcome nobody learnt can still be applied: a stop can overtake it
+        # a start of unknown outcome can still be applied: this stop may have overtaken it
         self._looks = [moment for moment in self._looks if moment > now]
         if self._looks:
             self.due = self._looks[0]
             return
         if self.journal is not None:
-            from pathlib import Path  # noqa: PLC0415 (a quick start)
+            from pathlib import Path  # noqa: PLC0415 (keeps the start fast)
 
             from ..journal import Journal  # noqa: PLC0415
 
@@ -112,9 +112,9 @@ class Charge:
 
 
 class Watch:
-    """Reads what the kernel says, and acts where it is asked to, or once the kernel is gone.
+    """A reader of the kernel's messages that stops sessions on request, or once the kernel is gone.
 
-    Each act has a thread: a service that hangs holds up neither the stop of another session nor the reading.
+    Each stop has its own thread, so a service that hangs delays neither other stops nor the reading.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Watch:
         self._woken, self._wake = os.pipe()
 
     def run(self) -> None:
-        """Returns when there is nothing left to guard."""
+        """Watch until nothing is left to guard."""
         while self._kernel_lives or self._charges:
             due = min([self._preload_at, *(charge.due for charge in self._charges.values())])
             wait = None if due == NEVER else max(0.0, due - time.monotonic())
@@ -135,8 +135,8 @@ class Watch:
                 os.read(self._woken, PIECE)
             if 0 in readable:
                 self._read()
-            self._act()
-        # the end of a kernel's pipe can come before that of its lock
+            self._start_due_work()
+        # a kernel's pipe can end before its lock is released
         until = time.monotonic() + LOCK_LIMIT
         while [charge for charge in self._over if not charge.bury_lock()] and time.monotonic() < until:
             time.sleep(SHORTEST_WAIT)
@@ -146,54 +146,54 @@ class Watch:
         if piece:
             *lines, self._rest = (self._rest + piece).split(b"\n")
             for line in lines:
-                # what another release of this package says is heard as far as it is understood
+                # another release of this package may send messages that this one does not understand
                 with contextlib.suppress(Exception):
-                    told = json.loads(line)
-                    self._take(told)
-                    say(heard=told["number"])
+                    message = json.loads(line)
+                    self._handle(message)
+                    say(heard=message["number"])
             return
         self._kernel_lives = False
         hang_up()
         for charge in self._charges.values():
             charge.activate()
 
-    def _take(self, told: dict[str, Any]) -> None:
-        charge = self._charges.get(told.get("id", ""))
-        if told["do"] == "guard":
-            self._charges[told["id"]] = Charge(told)
+    def _handle(self, message: dict[str, Any]) -> None:
+        charge = self._charges.get(message.get("id", ""))
+        if message["do"] == "guard":
+            self._charges[message["id"]] = Charge(message)
             self._preload_at = min(self._preload_at, time.monotonic() + PRELOAD_AFTER)
-        elif told["do"] == "done":
-            self._charges.pop(told["id"], None)
-        elif told["do"] == "reach":
-            self._begin(self._reach, told)
-        elif charge is not None and told["do"] == "started":
+        elif message["do"] == "done":
+            self._charges.pop(message["id"], None)
+        elif message["do"] == "reach":
+            self._start_thread(self._reach, message)
+        elif charge is not None and message["do"] == "started":
             charge.is_starting = False
-            charge.until(told["left"])
-        elif charge is not None and told["do"] == "stop":
+            charge.until(message["left"])
+        elif charge is not None and message["do"] == "stop":
             charge.activate()
 
-    def _act(self) -> None:
+    def _start_due_work(self) -> None:
         now = time.monotonic()
         if now >= self._preload_at:
             self._preload_at = NEVER
-            self._begin(self._preload)
+            self._start_thread(self._preload)
         for charge in list(self._charges.values()):
             if charge.is_over:
                 self._over.append(self._charges.pop(charge.id))
             elif charge.due <= now:
                 charge.due = NEVER
-                self._begin(self._stop, charge)
+                self._start_thread(self._stop, charge)
 
     @staticmethod
-    def _begin(work: Callable[..., None], *args: Any) -> None:
+    def _start_thread(work: Callable[..., None], *args: Any) -> None:
         try:
             threading.Thread(target=work, args=args, daemon=True).start()
-        except RuntimeError:  # the machine has no more of them: better late than never
+        except RuntimeError:  # the machine is out of threads: better late than never
             work(*args)
 
     def _preload(self) -> None:
         for charge in list(self._charges.values()):
-            # what is wrong with the way to a service is so for its stop, too, which is tried again and again
+            # a failure here will meet the stop as well, and that is retried
             with contextlib.suppress(Exception):
                 from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
                 from ..blocking_stop import BlockingStopper  # noqa: PLC0415
@@ -202,57 +202,57 @@ class Watch:
                     stopper.warm_up(charge.base_url)
 
     @staticmethod
-    def _reach(told: dict[str, Any]) -> None:
+    def _reach(message: dict[str, Any]) -> None:
         why = ""
         try:
-            from ...rest.network import Network  # noqa: PLC0415 (large: and once it is there, so is all that a stop needs)
+            from ...rest.network import Network  # noqa: PLC0415 (large; loads all that a stop needs)
             from ..blocking_stop import BlockingStopper  # noqa: PLC0415
 
-            with BlockingStopper(REACH_LIMIT, Network.from_told(told["network"])) as stopper:
-                stopper.reach(told["base_url"])
-        except Exception as failure:  # noqa: BLE001 (the kernel is told, whatever it was)
+            with BlockingStopper(REACH_LIMIT, Network.from_told(message["network"])) as stopper:
+                stopper.reach(message["base_url"])
+        except Exception as failure:  # noqa: BLE001 (every failure is reported to the kernel)
             why = f"{type(failure).__name__}: {failure}".removesuffix(": ")
-        say(reached=told["id"], why=why)
+        say(reached=message["id"], why=why)
 
     def _stop(self, charge: Charge) -> None:
         try:
             charge.act()
-        except Exception:  # noqa: BLE001 (nobody is there to read of it, and the session may run)
+        except Exception:  # noqa: BLE001 (nobody is left to read a report, and the session may still run)
             charge.due = time.monotonic() + CALL_LIMIT
             charge.is_over = charge.is_past
         os.write(self._wake, b".")
 
 
-def say(**said: Any) -> None:
-    """Tells the kernel something, if it listens."""
+def say(**message: Any) -> None:
+    """Send the kernel a message, if it is listening."""
     with contextlib.suppress(OSError):
-        os.write(1, json.dumps(said).encode() + b"\n")
+        os.write(1, json.dumps(message).encode() + b"\n")
 
 
 def hang_up() -> None:
-    """Says no more: the kernel is not there, or is done with this guard, and need not wait for its end."""
+    """Stop sending: the kernel is gone, or is done with this guard and must not have to wait for its end."""
     os.dup2(2, 1)
 
 
 def detach() -> None:
-    """Leaves the kernel's tree of processes: what ends a kernel ends its children, too."""
+    """Leave the kernel's process tree: whatever ends a kernel often ends its children, too."""
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        # a machine that goes down sends them to all: the kernel dies by them, and then its sessions are stopped
+        # a machine that shuts down sends them to every process: the kernel dies of them, and only then do we stop
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource  # noqa: PLC0415 (not on every system)
 
-        # a dump would hold the key
+        # a core dump would contain the key
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def main() -> None:
-    """Runs the guard until there is nothing left to guard."""
+    """Run the guard until nothing is left to guard."""
     detach()
-    # a kernel that does not listen must not hold it up
+    # a kernel that does not listen must not block the guard
     os.set_blocking(1, False)
     say(ready=os.getpid())
     Watch().run()

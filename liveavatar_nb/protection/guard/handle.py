@@ -1,4 +1,4 @@
-"""What a kernel has of its guard: a process, which is told what to guard, and whose pipe's end is the kernel's end."""
+"""The kernel's side of the guard: start it, tell it what to guard, and replace it if it is lost."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .process import Process
 logger = logging.getLogger("liveavatar_nb.session")
 
 THREAD_NAME: Final = "liveavatar_nb-guard"
-READY_LIMIT: Final = 10.0  # s until it must be ready
-REACH_LIMIT: Final = 12.0  # s that it has to reach a service: a little more than it takes itself
-HEAR_LIMIT: Final = 3.0  # s until it must have heard what it was told; a machine that is busy is no reason
-PULSE: Final = 1.5  # s between two looks whether it hears: its loss shows within 5 s
-RENEW_PAUSE: Final = 5.0  # s until another one is tried where one did not come up
-UNUSED_LIMIT: Final = 5.0  # s that it stays for a start that was said to come, and that nobody expects any more
+READY_LIMIT: Final = 10.0  # s for the guard to become ready
+REACH_LIMIT: Final = 12.0  # s for the guard to reach a service: a little more than its own limit
+HEAR_LIMIT: Final = 3.0  # s for the guard to acknowledge a message, even on a busy machine
+PULSE: Final = 1.5  # s between two checks of the guard: a loss is noticed within 5 s
+RENEW_PAUSE: Final = 5.0  # s before the next attempt if a new guard did not start
+UNUSED_LIMIT: Final = 5.0  # s that the guard waits for an announced start before it leaves
 MODULE: Final = __name__.rpartition(".")[0]
 FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 KEPT: Final = re.compile(
@@ -44,24 +44,24 @@ class GuardError(Exception):
 
 
 class NotReached(GuardError):
-    """The guard is there, but cannot reach the service."""
+    """The guard is running, but cannot reach the service."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service, and the way to it.
+    """A service, and how to reach it.
 
     Args:
         base_url: its address.
-        network: the proxies and the certificates by which it is reached.
+        network: the proxies and certificates to reach it with.
     """
 
     base_url: str
     network: Network
 
     @property
-    def told(self) -> dict[str, Any]:
-        """As the guard is told of it: with the password of a proxy."""
+    def as_message(self) -> dict[str, Any]:
+        """The service as sent to the guard, including a proxy's password."""
         return {"base_url": self.base_url, "network": self.network.told()}
 
 
@@ -70,11 +70,11 @@ class Charge:
     """One session to guard.
 
     Args:
-        session_id: the service's id.
-        service: where it runs.
-        key: signs the stop.
-        left: seconds until nobody has to insist on the stop any more.
-        journal: the folder of its record; None where it has none.
+        session_id: the session's id at the service.
+        service: the service it runs on.
+        key: the key that signs the stop.
+        left: seconds for which the guard keeps trying to stop it.
+        journal: the folder of its record; None if it has none.
     """
 
     session_id: str
@@ -85,9 +85,10 @@ class Charge:
 
 
 class Guard:
-    """The guard of this process: started with its first session, or for one that is expected; gone with the last.
+    """This process's guard.
 
-    A thread watches it: where it ends, or hears nothing any more, another one takes its place, and is told all.
+    It starts with the first session, or an expected one, and leaves with the last. A thread watches the guard process.
+    If that ends or stops answering, a new one replaces it and is told everything.
     """
 
     def __init__(self) -> None:
@@ -96,19 +97,19 @@ class Guard:
             os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forget)
 
     def _reset(self) -> None:
-        # none that its holder may take twice: a finalizer may have something to tell in the middle of anything
+        # not reentrant: a finalizer may post a message at any moment, even while its own thread holds the lock
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._process: Process | None = None
-        self._wanted_at = 0.0  # when it was asked for last, or had something to guard
+        self._wanted_at = 0.0  # when it was last asked for, or had something to guard
         self._open: set[Process] = set()
-        self._charges: dict[str, tuple[Charge, float]] = {}  # with the moment since which its `left` counts
+        self._charges: dict[str, tuple[Charge, float]] = {}  # with the time from which its `left` counts
         self._started: set[str] = set()
         self._stopping: set[str] = set()
-        self._handed: dict[str, int] = {}  # with the number of the line that hands it over
+        self._handed: dict[str, int] = {}  # with the number of the message that handed it over
         self._outbox: deque[dict[str, Any]] = deque()
-        self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # who may start one soon
-        self._services: dict[Service, str] = {}  # by what the guard calls them
+        self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # clients that may start a session soon
+        self._services: dict[Service, str] = {}  # with the name that the guard knows each by
         self._reached: set[Service] = set()
 
     def _before_fork(self) -> None:
@@ -118,25 +119,25 @@ class Guard:
         self._opening.release()
 
     def _forget(self) -> None:
-        """In a forked child: lets go of what is the parent's."""
+        """Release the parent's pipes and state in a forked child."""
         for process in self._open:
             process.forget()
         self._reset()
 
     @property
     def is_there(self) -> bool:
-        """Whether its process lives, and hears what it is told."""
+        """Whether its process is alive and acknowledges messages."""
         process = self._process
         return process is not None and not process.is_gone and not process.is_mute(HEAR_LIMIT)
 
     def prepare(self, service: Service | None = None) -> None:
-        """Starts it where it is not there, and returns when it is ready.
+        """Start the guard if it is not running, and wait until it is ready.
 
         Args:
-            service: what it is to reach meanwhile, unless it has before.
+            service: a service to check in the background, unless the guard has reached it before.
 
         Raises:
-            GuardError: it did not come up.
+            GuardError: the guard did not start.
         """
         with self._lock:
             self._wanted_at = time.monotonic()
@@ -144,15 +145,15 @@ class Guard:
                 self._renew()
                 self._wanted_at = time.monotonic()
             if service is not None and service not in self._reached and self._process is not None:
-                self._process.ask(self._name(service), service.told)
+                self._process.ask(self._name(service), service.as_message)
         self._deliver()
 
     def reach(self, service: Service) -> None:
-        """Returns once the guard has reached a service itself, now or before.
+        """Wait until the guard itself has reached a service, now or before.
 
         Raises:
-            NotReached: it could not.
-            GuardError: it did not come up.
+            NotReached: it could not reach the service.
+            GuardError: the guard did not start.
         """
         name, until = self._name(service), time.monotonic() + REACH_LIMIT
         while service not in self._reached:
@@ -161,25 +162,25 @@ class Guard:
             process, left = self._process, until - time.monotonic()
             why = None if process is None else process.reaches(name, max(0.0, left))
             if why is None and left > 0:
-                continue  # it was lost meanwhile: another one is asked
+                continue  # this guard was lost meanwhile: ask the next one
             if why != "":
-                raise NotReached(why or f"it had no answer within {REACH_LIMIT:g} s")
+                raise NotReached(why or f"no answer within {REACH_LIMIT:g} s")
             self._reached.add(service)
 
     def _name(self, service: Service) -> str:
         return self._services.setdefault(service, str(len(self._services)))
 
     def add(self, charge: Charge) -> None:
-        """From now on the session is stopped when this process ends, however it ends.
+        """Guard a session: it is stopped when this process ends, however it ends.
 
         Raises:
-            GuardError: there is no guard that hears it.
+            GuardError: no guard acknowledged it.
         """
         with self._lock:
             self._charges[charge.session_id] = (charge, time.monotonic())
             try:
                 process = self._process if self.is_there else None
-                if process is None or not process.hears(self._tell(_told(charge, charge.left)), HEAR_LIMIT):
+                if process is None or not process.hears(self._send(_guard_message(charge, charge.left)), HEAR_LIMIT):
                     self._renew()
             except GuardError:
                 del self._charges[charge.session_id]
@@ -187,20 +188,20 @@ class Guard:
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
-        """The service confirmed the start, and ends the session so many seconds from now at the latest."""
+        """Note that the service confirmed the start; the guard tries to stop it for `left` seconds at most."""
         if session_id in self._charges:
             self._charges[session_id] = (replace(self._charges[session_id][0], left=left), time.monotonic())
             self._started.add(session_id)
             self._post({"do": "started", "id": session_id, "left": left})
 
     def stop(self, session_id: str) -> None:
-        """Has the guard stop it now, although this process lives."""
+        """Let the guard stop a session now, although this process is alive."""
         if session_id in self._charges:
             self._stopping.add(session_id)
             self._post({"do": "stop", "id": session_id})
 
     def hand_over(self, session_id: str) -> bool:
-        """Has the guard stop it, for this process is done with it; whether it was in the guard's charge."""
+        """Leave a session to the guard to stop, and return whether the guard had it."""
         if session_id not in self._charges:
             return False
         self._stopping.add(session_id)
@@ -208,22 +209,22 @@ class Guard:
         return True
 
     def done(self, session_id: str) -> None:
-        """Nothing of it is billed any more; with the last session the guard goes."""
+        """Drop a session that is no longer billed; with the last one the guard leaves."""
         self._post({"do": "done", "id": session_id})
         self._drop(session_id)
         self.leave_if_unused()
 
     def expect(self, client: Any) -> None:
-        """It stays, for this client may start a session at any moment; until `unexpect`."""
+        """Keep the guard until `unexpect`: this client may start a session at any moment."""
         self._expecting.add(client)
 
     def unexpect(self, client: Any) -> None:
-        """This client starts none any more."""
+        """Note that this client will not start any more sessions."""
         self._expecting.discard(client)
         self.leave_if_unused()
 
     def leave_if_unused(self) -> None:
-        """Lets it go where it has nothing to guard, and nothing is expected."""
+        """Let the guard leave if it has nothing to guard and no session is expected."""
         self._post({"do": "leave"})
 
     def _drop(self, session_id: str) -> None:
@@ -232,9 +233,9 @@ class Guard:
         self._started.discard(session_id)
         self._stopping.discard(session_id)
 
-    def _post(self, told: dict[str, Any]) -> None:
-        """Tells the guard, at once or once it has come up: the loop, which calls this, never waits for that."""
-        self._outbox.append(told)
+    def _post(self, message: dict[str, Any]) -> None:
+        """Send the guard a message, now or once it is ready; never block, because the loop calls this."""
+        self._outbox.append(message)
         self._deliver()
 
     def _deliver(self) -> None:
@@ -245,48 +246,48 @@ class Guard:
             finally:
                 self._lock.release()
 
-    def _deliver_one(self, told: dict[str, Any]) -> None:
-        if told["do"] == "leave":
+    def _deliver_one(self, message: dict[str, Any]) -> None:
+        if message["do"] == "leave":
             if not self._charges and not self._expecting and self._process is not None:
                 self._let_go(self._process)
-        elif told["do"] == "hand over":
-            # known here until it is heard: the next one learns of it, too, where this one is lost
-            if told["id"] in self._charges:
-                self._handed[told["id"]] = self._tell({**told, "do": "stop"})
+        elif message["do"] == "hand over":
+            # kept until it is acknowledged: if this guard is lost, the next one must learn of it, too
+            if message["id"] in self._charges:
+                self._handed[message["id"]] = self._send({**message, "do": "stop"})
         else:
-            self._tell(told)
+            self._send(message)
 
-    def _tell(self, told: dict[str, Any]) -> int:
-        return 0 if self._process is None else self._process.tell(told)
+    def _send(self, message: dict[str, Any]) -> int:
+        return 0 if self._process is None else self._process.post(message)
 
     def _renew(self) -> None:
-        """Has another one come up, which is told what the one before it knew; that one ends only then.
+        """Start a new guard process and tell it everything; only then end the previous one.
 
         Raises:
-            GuardError: it did not come up; the one before it is left as it is.
+            GuardError: the new one did not start; the previous one is left as it is.
         """
         before, process = self._process, self._launch()
         self._process = process
-        number = self._tell_all()
+        number = self._send_all()
         if not process.hears(number, HEAR_LIMIT):
             self._process = before
             process.kill()
             process.end()
             raise GuardError(f"It did not answer within {HEAR_LIMIT:g} s.")
         if before is not None:
-            # once it is continued it would take the end of its pipe for this process's
+            # it may only be suspended: once resumed, it would take the end of its pipe for the end of this process
             before.kill()
             self._let_go(before)
 
-    def _tell_all(self) -> int:
-        number = self._tell({"do": "hear"})
+    def _send_all(self) -> int:
+        number = self._send({"do": "hear"})
         for session_id, (charge, since) in list(self._charges.items()):
             left = charge.left - (time.monotonic() - since)
-            number = self._tell(_told(charge, left))
+            number = self._send(_guard_message(charge, left))
             if session_id in self._started:
-                number = self._tell({"do": "started", "id": session_id, "left": left})
+                number = self._send({"do": "started", "id": session_id, "left": left})
             if session_id in self._stopping:
-                number = self._tell({"do": "stop", "id": session_id})
+                number = self._send({"do": "stop", "id": session_id})
             if session_id in self._handed:
                 self._handed[session_id] = number
         return number
@@ -294,7 +295,7 @@ class Guard:
     def _launch(self) -> Process:
         try:
             with self._opening:
-                # a fork on another thread waits, and then finds and closes what is this process's
+                # a fork on another thread waits here, so that its child knows these pipes and closes them
                 command = [sys.executable, "-P", "-m", MODULE, str(os.getpid())]
                 process = Process(command, _environment())
                 self._open.add(process)
@@ -305,37 +306,37 @@ class Guard:
             has_ended = process.is_gone
             self._close(process)
             raise GuardError("It ended at once." if has_ended else f"It was not ready within {READY_LIMIT:g} s.")
-        with contextlib.suppress(RuntimeError):  # there are no more: the next start, or keep-alive, looks after it
+        with contextlib.suppress(RuntimeError):  # out of threads: the next start, or keep-alive, checks on the guard
             threading.Thread(target=self._watch, args=[process], name=THREAD_NAME, daemon=True).start()
             process.is_watched = True
         return process
 
     def _watch(self, process: Process) -> None:
-        """Until it is let go: has another one take its place as soon as it is lost."""
-        asked, is_told = time.monotonic(), False
+        """Watch a guard process until it is let go, and replace it as soon as it is lost."""
+        asked, is_warned = time.monotonic(), False
         while not process.is_let_go.is_set():
             process.pause(PULSE)
-            self._take_off(process)
+            self._drop_acknowledged(process)
             self._leave_if_forgotten()
             if process.is_gone or process.is_mute(HEAR_LIMIT):
                 how = "has ended" if process.is_gone else "does not answer"
                 why = self._replace(process)
                 if why is None:
                     continue
-                if not is_told:
+                if not is_warned:
                     logger.warning(
-                        "the process that guards the sessions %s, and no other came up (%s): it is tried again; until "
-                        "one is there, what runs when this process dies is billed to its cap", how, why,
+                        "the guard process %s, and no new one started (%s): it keeps trying; until one runs, a "
+                        "session that is live when this process dies is billed up to its cap", how, why,
                     )  # fmt: skip
-                is_told = True
+                is_warned = True
                 process.is_let_go.wait(RENEW_PAUSE)
             elif time.monotonic() - asked >= PULSE:
-                asked, is_told = time.monotonic(), False
+                asked, is_warned = time.monotonic(), False
                 self._post({"do": "hear"})
         self._close(process)
 
     def _leave_if_forgotten(self) -> None:
-        """Let it go where it came up for a start that was given up meanwhile, by whoever asked for it."""
+        """Let the guard leave if it was started for a session whose start was given up meanwhile."""
         now = time.monotonic()
         if self._charges or self._expecting:
             self._wanted_at = now
@@ -343,7 +344,7 @@ class Guard:
             self.leave_if_unused()
 
     def _replace(self, process: Process) -> str | None:
-        """Has another one take its place; why none came up."""
+        """Replace a lost guard process, and return why that failed; None if it did not."""
         with self._lock:
             if self._process is process and not process.is_let_go.is_set():
                 if not self._charges and not self._expecting:
@@ -353,18 +354,18 @@ class Guard:
                         self._renew()
                     except GuardError as failure:
                         return str(failure)
-                    logger.warning("the process that guards the sessions was lost: another one has taken its place")
+                    logger.warning("the guard process was lost and has been replaced")
         self._deliver()
         return None
 
-    def _take_off(self, process: Process) -> None:
-        """What was handed over, and is heard of, is no business of this process any more."""
+    def _drop_acknowledged(self, process: Process) -> None:
+        """Drop the sessions whose handover the guard has acknowledged."""
         process.listen()
         if not self._handed:
             return
         with self._lock:
             known = self._handed if process is self._process else {}
-            for session_id in [one for one, number in known.items() if process.has_heard(number)]:
+            for session_id in [key for key, number in known.items() if process.has_heard(number)]:
                 self._drop(session_id)
         self.leave_if_unused()
 
@@ -380,11 +381,11 @@ class Guard:
         self._open.discard(process)
 
 
-def _told(charge: Charge, left: float) -> dict[str, Any]:
+def _guard_message(charge: Charge, left: float) -> dict[str, Any]:
     return {
         "do": "guard",
         "id": charge.session_id,
-        **charge.service.told,
+        **charge.service.as_message,
         "key": charge.key.reveal(),
         "left": left,
         "journal": None if charge.journal is None else str(charge.journal),
@@ -392,13 +393,14 @@ def _told(charge: Charge, left: float) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """What Python and the way to the service need of this process's own: a key may stand under any name.
+    """Return the environment variables that Python and the connection need.
 
-    The path is this process's, too, but for the notebook's folder, which may shadow modules.
+    No others are passed on, because any of them may hold a key. The module path is this process's, without the
+    notebook's folder, which may shadow modules.
     """
     try:
         here = Path.cwd()
-    except OSError:  # it was deleted
+    except OSError:  # the folder was deleted
         here = None
     path = [entry for entry in sys.path if entry and (here is None or Path(entry) != here)]
     kept = {name: value for name, value in os.environ.items() if KEPT.fullmatch(name)}

@@ -1,6 +1,6 @@
-"""One process that guards: the two pipes to it, what it was told, and how far it has heard it.
+"""One guard process: the two pipes to it, the messages sent, and which of them it has acknowledged.
 
-Only what has a limit waits for it, and nothing that is told needs a descriptor or a thread more.
+Nothing waits for it without a time limit, and no message needs another descriptor or thread.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-PIECE: Final = 65536  # bytes that are read, or written, at once
-SLICE: Final = 0.02  # s after which a wait looks at what another thread has read
+PIECE: Final = 65536  # bytes of one read or write
+SLICE: Final = 0.02  # s after which a wait checks what another thread has read
 
 
 class Process:
-    """A guard that comes up.
+    """A guard process that is starting.
 
     Args:
-        command: what runs it.
-        environment: what it has in its environment.
+        command: the command that runs it.
+        environment: its environment variables.
 
     Raises:
-        OSError: there are no more descriptors, or processes.
+        OSError: the system is out of descriptors or processes.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         if not hasattr(select, "poll"):
             raise OSError(errno.ENOSYS, "this system cannot wait for pipes")
-        self.pid: int | None = None  # its own, once it is ready
-        self.is_watched = False  # by a thread, which also closes it
+        self.pid: int | None = None  # the guard's own, once it is ready
+        self.is_watched = False  # a thread watches it, and closes it in the end
         self.is_let_go = threading.Event()
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._unsent = bytearray()
         self._unread = b""
-        self._told = 0  # lines
-        self._heard = 0  # of them
+        self._sent = 0  # messages
+        self._heard = 0  # how many of them it has acknowledged
         self._unheard_since: float | None = None
-        self._reached: dict[str, str | None] = {}  # by what it was asked for: why it could not, None until it is known
+        self._reached: dict[str, str | None] = {}  # by service: why it was not reached, "" if it was, None if unknown
         self._is_closed = False
         ends: list[int] = []
         try:
@@ -71,81 +71,85 @@ class Process:
         os.close(its_answers)
 
     def comes_up(self, limit: float) -> bool:
-        """Whether it is ready within so many seconds."""
+        """Wait until the guard is ready, for `limit` seconds at most, and return whether it is."""
         self._wait(lambda: self.pid is not None, limit)
         if self.pid is None:
             self._launcher.kill()
-        # what was started has made the guard, and ended
+        # the launcher has forked the guard, and ended
         self._launcher.wait(limit)
         return self.pid is not None
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has ended, or was let go."""
+        """Whether the guard has ended, or was let go."""
         return self.is_let_go.is_set() or self._has_ended
 
     @property
     def _has_ended(self) -> bool:
-        # no event is asked for: what remains is the pipe's end
+        # asking for no events leaves only the end of the pipe
         return self._is_closed or _has_event(self._answers, 0, 0)
 
     def is_mute(self, limit: float) -> bool:
-        """Whether it has not heard for so many seconds what it was told: it may be stopped."""
+        """Return whether it has acknowledged nothing for `limit` seconds: it may be suspended."""
         self.listen()
         since = self._unheard_since
         return since is not None and time.monotonic() - since > limit
 
-    def tell(self, told: dict[str, Any]) -> int:
-        """Tells it something, at once or once its pipe takes it; the number by which `hears` knows it."""
-        self._told += 1
-        number = self._told
+    def post(self, message: dict[str, Any]) -> int:
+        """Send a message, now or once the pipe has room, and return its number for `hears`."""
+        self._sent += 1
+        number = self._sent
         self._unheard_since = self._unheard_since or time.monotonic()
-        # one step, in whose middle no other line comes; and no local here holds the text, which can have the key
-        self._unsent += json.dumps({**told, "number": number}).encode() + b"\n"
-        del told
+        # one step, so that no other line can come between; and no local variable holds the text, which may have the key
+        self._unsent += json.dumps({**message, "number": number}).encode() + b"\n"
+        del message
         self.send()
         return number
 
     def send(self) -> None:
-        """Sends of what is unsent what the pipe takes; who finds another thread at that leaves it to it."""
+        """Write as much of the unsent text as the pipe takes; if another thread is writing, leave it to that."""
         while self._unsent and not self.is_let_go.is_set() and self._writing.acquire(blocking=False):
             try:
                 while self._unsent and not self.is_let_go.is_set():
                     del self._unsent[: os.write(self._input, self._unsent[:PIECE])]
-            except OSError:  # the pipe is full, or has no other end any more
+            except OSError:  # the pipe is full, or its other end is closed
                 return
             finally:
                 self._writing.release()
 
-    def ask(self, whom: str, told: dict[str, Any]) -> None:
-        """Has it reach a service, unless it is at it."""
-        if self._reached.get(whom, "") is not None:
-            self._reached[whom] = None
-            self.tell({**told, "do": "reach", "id": whom})
+    def ask(self, name: str, service: dict[str, Any]) -> None:
+        """Ask the guard to reach a service, unless it is trying already."""
+        if self._reached.get(name, "") is not None:
+            self._reached[name] = None
+            self.post({**service, "do": "reach", "id": name})
 
-    def reaches(self, whom: str, limit: float) -> str | None:
-        """Why it could not reach it, "" where it could; None where that is not known within so many seconds."""
-        self._wait(lambda: self._reached.get(whom) is not None, limit)
-        return self._reached.get(whom)
+    def reaches(self, name: str, limit: float) -> str | None:
+        """Wait until the guard has tried to reach a service, for `limit` seconds at most.
 
-    def was_asked(self, whom: str) -> bool:
-        """Whether it has reached it, has tried, or is at it."""
-        return whom in self._reached
+        Returns:
+            Why it could not reach the service; "" if it could, None if that is still unknown.
+        """
+        self._wait(lambda: self._reached.get(name) is not None, limit)
+        return self._reached.get(name)
+
+    def was_asked(self, name: str) -> bool:
+        """Return whether the guard was asked to reach a service."""
+        return name in self._reached
 
     def hears(self, number: int, limit: float) -> bool:
-        """Whether it hears within so many seconds what it was told by this number."""
+        """Wait for a message's acknowledgement, for `limit` seconds at most, and return whether it came."""
         return self._wait(lambda: self._heard >= number, limit)
 
     def has_heard(self, number: int) -> bool:
-        """Whether it is known to have heard that."""
+        """Return whether a message is known to be acknowledged."""
         return self._heard >= number
 
     def pause(self, limit: float) -> None:
-        """Returns once it has said something, or has ended, and after so many seconds at the latest."""
+        """Wait until the guard sends something or ends, for `limit` seconds at most."""
         _has_event(self._answers, select.POLLIN, limit)
 
     def listen(self) -> None:
-        """Takes in what it has said."""
+        """Read and handle what the guard has sent."""
         with self._reading:
             while not self._is_closed:
                 try:
@@ -156,16 +160,16 @@ class Process:
                     return
                 *lines, self._unread = (self._unread + piece).split(b"\n")
                 for line in lines:
-                    self._take(json.loads(line))
+                    self._handle(json.loads(line))
 
-    def _take(self, said: dict[str, Any]) -> None:
-        if "ready" in said:
-            self.pid = said["ready"]
-        elif "heard" in said:
-            self._heard = said["heard"]
-            self._unheard_since = None if self._heard == self._told else time.monotonic()
-        elif "reached" in said:
-            self._reached[said["reached"]] = said["why"]
+    def _handle(self, message: dict[str, Any]) -> None:
+        if "ready" in message:
+            self.pid = message["ready"]
+        elif "heard" in message:
+            self._heard = message["heard"]
+            self._unheard_since = None if self._heard == self._sent else time.monotonic()
+        elif "reached" in message:
+            self._reached[message["reached"]] = message["why"]
 
     def _wait(self, condition: Callable[[], bool], limit: float) -> bool:
         deadline = time.monotonic() + limit
@@ -177,20 +181,20 @@ class Process:
             _has_event(self._answers, select.POLLIN, SLICE)
 
     def end(self) -> None:
-        """Lets it go: it ends once it has done what it was told."""
+        """Let the guard go: it ends once it has handled its messages."""
         with self._writing:
             if not self.is_let_go.is_set():
                 self.is_let_go.set()
                 os.close(self._input)
 
     def kill(self) -> None:
-        """Ends it, whatever it does."""
+        """Kill the guard, whatever it is doing."""
         if self.pid is not None and not self._has_ended:
             with contextlib.suppress(OSError):
                 os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Nothing is said any more, in neither direction."""
+        """Close the pipes in both directions."""
         self.end()
         with self._reading:
             if not self._is_closed:
@@ -198,8 +202,8 @@ class Process:
                 os.close(self._answers)
 
     def forget(self) -> None:
-        """In a forked child: lets go of the pipes, which would hide the parent's death from the guard."""
-        # the locks are as the fork found them
+        """Close the pipes in a forked child: they would hide the parent's death from the guard."""
+        # no locks here: the fork may have copied them held
         for descriptor, is_closed in ((self._input, self.is_let_go.is_set()), (self._answers, self._is_closed)):
             if not is_closed:
                 with contextlib.suppress(OSError):
@@ -209,7 +213,8 @@ class Process:
 
 
 def _has_event(descriptor: int, events: int, limit: float) -> bool:
-    """Whether there is one of these, or the end, within so many seconds; `selectors` would need a descriptor more."""
+    """Wait for one of the events, or the end, for `limit` seconds at most, and return whether it came."""
+    # `selectors` would need another descriptor
     poll = select.poll()
     poll.register(descriptor, events)
     return bool(poll.poll(limit * 1000))
