@@ -48,9 +48,9 @@ from .protection.running import leftovers, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
 from .rooms.own_room import AsyncRoom, OwnRoom, awaited
-from .session.lookup import Languages, Named, Preparation
+from .session.lookup import Languages, Preparation, ResolvedStart
 from .session.options import SessionOptions
-from .session.start_checks import check_answer, check_room, mode_of, patience_of, seconds_of
+from .session.start_checks import cap_seconds, check_answer, check_room, check_unwatched, resolve_mode
 from .validation import masked_text, not_async, one_of, strict
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class AsyncLiveAvatar:
         if tts is not None and not callable(tts):
             raise InvalidArgument(f"tts must be a function from text to sound, not {type(tts).__name__}.", field="tts")
         if max_minutes is not None:
-            seconds_of(max_minutes)
+            cap_seconds(max_minutes)
         self._max_minutes = max_minutes
         self._tts = tts
         self._allow_unjournaled = allow_unjournaled
@@ -194,7 +194,7 @@ class AsyncLiveAvatar:
         self._closing = True
         try:
             await self.stop_sessions()
-            await self._see_off()
+            await self._wait_for_cleanup()
         except BaseException as failure:
             if self._simulator is None or not isinstance(failure, StopNotConfirmed):
                 self._closing = False
@@ -240,13 +240,16 @@ class AsyncLiveAvatar:
         for session in self.live_sessions:
             session.lifecycle.leave_to_guard()
 
-    async def _see_off(self) -> None:
-        """Wait until everything made for ended sessions and abandoned starts is deleted."""
+    async def _wait_for_cleanup(self) -> None:
+        """Wait until everything that was made for ended sessions and abandoned starts is deleted."""
         loop = asyncio.get_running_loop()
-        clearing = [*(one.lifecycle.clearing for one in self._sessions), *(one.making for one in self._pending)]
-        waits = [one for one in clearing if one is not None and not one.done() and one.get_loop() is loop]
-        if waits:
-            await asyncio.wait(waits, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
+        tasks = [
+            *(session.lifecycle.clearing for session in self._sessions),
+            *(start.making for start in self._pending),
+        ]
+        unfinished = [task for task in tasks if task is not None and not task.done() and task.get_loop() is loop]
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
 
     async def expect_start(self) -> None:
         """Start the guard, which takes the longest to get ready; it stays until the client is closed."""
@@ -416,44 +419,45 @@ class AsyncLiveAvatar:
         replace: bool = False,
         concurrent: bool = False,
     ) -> AsyncSession:
-        """Starts a session and returns it once it is there: in LITE once the WebSocket said `connected` (event
-        `session.state_updated`), in a conversation once the start call answered.
+        """Start a session, and return it once it is connected.
 
-        From then on it is billed every minute until it is stopped. A client holds one session: a second
-        start is an error that names the first, so a cell that is run twice costs nothing.
+        In LITE that is when the WebSocket says `connected` (event `session.state_updated`), in a conversation when
+        the start call has returned. From the start on, every minute is billed until you stop the session. A client
+        has one session at a time: a second start raises an error that names the first, so running a cell twice costs
+        nothing.
 
         Args:
-            avatar: its name (exact, else in any case), id or record; the sandbox has one of its own.
-            mode: `LITE` (`CUSTOM` is its old name) or `FULL`; None is FULL where a context or `on_user_text` is given,
-                else LITE.
-            context: what the avatar knows, which makes it a conversation: its name, id or record, or a `NewContext`,
-                which is made for this session and deleted with it.
-            is_sandbox: free, one minute, and only the sandbox avatar.
+            avatar: the avatar's name (in any case, if none matches exactly), id or record; the sandbox has its own.
+            mode: `LITE` (formerly `CUSTOM`) or `FULL`; by default FULL if you pass `context` or `on_user_text`, LITE
+                otherwise.
+            context: what the avatar knows, which makes this a conversation: the context's name, id or record, or a
+                `NewContext`, which is created for this session and deleted with it.
+            is_sandbox: whether to use the sandbox: free, one minute, and only the sandbox avatar.
             video_quality: `very_high`, `high`, `medium` or `low`.
             video_encoding: `H264` or `VP8`.
-            voice_id: in a conversation its voice: an id, a name or a record; its own where not given.
-            language: in a conversation its language, a code of `api.languages.list()`.
-            interactivity_type: in a conversation `CONVERSATIONAL` or `PUSH_TO_TALK`.
-            dynamic_variables: in a conversation what the context's `{{names}}` stand for.
-            on_user_text: in a conversation a function of yours that answers what the user says, as
-                `AsyncSession.on_user_text` takes it; then it needs no context.
-            room: in LITE your own room (`Room`, `AsyncRoom`), which the avatar joins; it stays yours to close.
-            max_minutes: minutes after which the service ends it; the client's own when not given.
-            unwatched: seconds without a page that shows it after which it is stopped, counted from the first page
-                that did; None never does. One that no page ever showed needs none.
-            replace: stop the live session first.
-            concurrent: leave the live session alone; each is billed.
+            voice_id: for conversations: the voice's id, name or record; the avatar's own by default.
+            language: for conversations: the language's code, from `api.languages.list()`.
+            interactivity_type: for conversations: `CONVERSATIONAL` or `PUSH_TO_TALK`.
+            dynamic_variables: for conversations: the values of the context's `{{names}}`.
+            on_user_text: for conversations: your function that answers what the user says, as in
+                `AsyncSession.on_user_text`; no context is needed then.
+            room: for LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.
+            max_minutes: minutes after which the service ends the session; the client's `max_minutes` by default.
+            unwatched: how long no page may show the session before it is stopped, in seconds; None sets no limit. A
+                session that was never shown is not stopped.
+            replace: whether to stop the live session first.
+            concurrent: whether to keep the live session running beside this one; both are billed.
 
         Raises:
-            InvalidArgument: an argument that cannot be used; nothing was sent.
+            InvalidArgument: an argument is invalid; nothing was sent.
             ConfigurationError: the proxy or the certificates cannot be used; nothing was sent.
-            SessionAlreadyLive: one is live already.
+            SessionAlreadyLive: this client has a live session already.
             CreditsError, ConcurrencyLimitError, AuthenticationError...: the service refused.
-            StartOutcomeUnknown, AvatarNeverCame: the start failed on the way; it was stopped.
+            StartOutcomeUnknown, AvatarNeverCame: the start failed halfway; the session was stopped.
         """
         if self.is_closed or self._closing:
             raise ClientClosed
-        of_conversations = {
+        conversation_options = {
             "context": context,
             "on_user_text": on_user_text,
             "voice_id": voice_id,
@@ -462,25 +466,25 @@ class AsyncLiveAvatar:
             "dynamic_variables": dynamic_variables,
         }
         options = SessionOptions(
-            mode=mode_of(mode, of_conversations),
+            mode=resolve_mode(mode, conversation_options),
             language=language,
             interactivity_type=one_of("interactivity_type", interactivity_type, get_args(InteractivityType)),
             dynamic_variables=dynamic_variables,
             is_sandbox=is_sandbox,
             video_quality=one_of("video_quality", video_quality, get_args(VideoQuality)),
             video_encoding=one_of("video_encoding", video_encoding, get_args(VideoEncoding)),
-            max_seconds=seconds_of(self.max_minutes if max_minutes is None else max_minutes),
+            max_seconds=cap_seconds(self.max_minutes if max_minutes is None else max_minutes),
             is_default_cap=max_minutes is None and self._max_minutes is None,
-            unwatched=patience_of(unwatched),
+            unwatched=check_unwatched(unwatched),
         )
         own_room = None if room is None else awaited(room)
-        self._check_way(options, own_room)
+        self._check_reach(options, own_room)
         if on_user_text is not None:
             check_answer(on_user_text)
         if context is not None and on_user_text is not None:
-            warn("The context's language model and on_user_text: both would answer. Leave one of them out.")
+            warn("The context's language model and on_user_text would both answer. Leave one of them out.")
         if replace and concurrent:
-            raise InvalidArgument("replace and concurrent exclude each other.")
+            raise InvalidArgument("replace and concurrent cannot be combined. Leave one of them out.")
         if not (replace or concurrent):
             self._refuse_second()
         named = await self._prepare(options, own_room, avatar, voice_id, context, replace=replace)
@@ -488,8 +492,8 @@ class AsyncLiveAvatar:
         await self._open(session)
         return session
 
-    def _check_way(self, options: SessionOptions, own_room: AsyncRoom | None) -> None:
-        """Refuse a room, or a way to the service, that a session could never take, before anything is billed."""
+    def _check_reach(self, options: SessionOptions, own_room: AsyncRoom | None) -> None:
+        """Refuse a room or a proxy that no session could use, before anything is billed."""
         if own_room is not None:
             check_room(own_room, options.mode, self.base_url)
         if options.mode == "LITE":
@@ -504,8 +508,8 @@ class AsyncLiveAvatar:
         context: str | Context | ContextDetail | NewContext | None,
         *,
         replace: bool,
-    ) -> Named:
-        """Look up, or make, what a start names, and end what is in its way; nothing is billed yet."""
+    ) -> ResolvedStart:
+        """Look up or create all that a start names, and stop what is in its way; nothing is billed yet."""
         start = Preparation(self.api, self._languages, options, own_room)
 
         async def make_way() -> None:
@@ -525,7 +529,7 @@ class AsyncLiveAvatar:
 
     @contextlib.contextmanager
     def _guard_coming_up(self) -> Iterator[None]:
-        """Bring the guard up beside the block, for it takes longer than that; if the block fails, it may go again."""
+        """Start the guard while the block runs; if the block fails, let the guard end again."""
         service = None if self.is_simulated else service_of(self.api.transport)
         if service is None:
             yield
@@ -534,7 +538,7 @@ class AsyncLiveAvatar:
 
         def prepare() -> None:
             leftovers.prepare(service)
-            if is_given_up.is_set():  # meanwhile, and the loop may be gone by now
+            if is_given_up.is_set():  # the block failed meanwhile, and the loop may be gone by now
                 leftovers.tidy()
 
         coming_up = asyncio.create_task(on_own_thread(prepare))
@@ -545,11 +549,13 @@ class AsyncLiveAvatar:
             leftovers.tidy()
             raise
         finally:
-            del coming_up  # a loop alone does not keep its tasks
+            del coming_up  # it must live until here: a loop does not keep its tasks alive
 
-    def _make_session(self, named: Named, own_room: AsyncRoom | None, on_user_text: Answer | None) -> AsyncSession:
-        """Make the session, which is this client's from here on."""
-        # a client that starts nothing must not pay for what a session needs
+    def _make_session(
+        self, named: ResolvedStart, own_room: AsyncRoom | None, on_user_text: Answer | None
+    ) -> AsyncSession:
+        """Make the session, and add it to this client."""
+        # imported here, so that a client that starts no session loads faster
         from .session.dependencies import Dependencies  # noqa: PLC0415
         from .session.session import AsyncSession  # noqa: PLC0415
 
@@ -570,7 +576,7 @@ class AsyncLiveAvatar:
         return session
 
     async def _open(self, session: AsyncSession) -> None:
-        """Start the session at the service, and remember a cap that the plan sets."""
+        """Start the session at the service, and remember the cap if the plan lowered it."""
         try:
             await session.open()
         except ConcurrencyLimitError as failure:
@@ -639,8 +645,9 @@ class AsyncLiveAvatar:
     @property
     def _siblings(self) -> list[AsyncLiveAvatar]:
         """The other clients of this process and account."""
-        known = [reference() for reference in _clients.valuerefs()]
-        return [one for one in known if one is not None and one is not self and one._account == self._account]
+        clients = [reference() for reference in _clients.valuerefs()]
+        others = [client for client in clients if client is not None and client is not self]
+        return [client for client in others if client._account == self._account]
 
     @property
     def _account(self) -> tuple[str, Masked]:
@@ -677,11 +684,11 @@ class AsyncLiveAvatar:
     def _changed(self) -> None:
         try:
             # not from here: a watcher may stop the very session that is in the middle of a step
-            asyncio.get_running_loop().call_soon(self._tell_watchers)
+            asyncio.get_running_loop().call_soon(self._notify_watchers)
         except RuntimeError:
-            self._tell_watchers()
+            self._notify_watchers()
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
         for callback in list(self._watchers):
             try:
                 callback()
@@ -697,7 +704,7 @@ class AsyncLiveAvatar:
                 f"Session {first.id or '(without id yet)'} with {first.avatar.name} is {how}.", session_id=first.id
             )
         if self._pending:
-            raise SessionAlreadyLive("Another start is under way.", session_id=None)
+            raise SessionAlreadyLive("Another start is in progress.", session_id=None)
 
 
 def stop_behind(client: AsyncLiveAvatar) -> None:
@@ -713,7 +720,7 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
         for session in live:
             session.lifecycle.forget_soon()
         return
-    logger.warning("%s was dropped with a live session, which is stopped: close it, or use `async with`", client)
+    logger.warning("%s was dropped with a live session, which is stopped now; use `async with`, or close it", client)
 
     async def stop() -> None:
         await asyncio.gather(*(session.stop() for session in live), return_exceptions=True)

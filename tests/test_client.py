@@ -52,7 +52,7 @@ async def test_an_id_or_a_record_will_do(client: AsyncLiveAvatar) -> None:
         ({"avatar": ""}, "avatar is missing"),
         ({"avatar": 3}, "avatar is missing"),
         ({"avatar": "Thaddeus"}, "not ACTIVE"),
-        ({"avatar": "Silas", "is_sandbox": True}, "sandbox takes only"),
+        ({"avatar": "Silas", "is_sandbox": True}, "sandbox only accepts"),
         ({"avatar": "Silas", "video_quality": "best"}, "Did you mean"),
         ({"avatar": "Silas", "video_encoding": "h264"}, "Did you mean 'H264'"),
         ({"avatar": "Silas", "mode": "FULL"}, "needs a context"),
@@ -60,7 +60,7 @@ async def test_an_id_or_a_record_will_do(client: AsyncLiveAvatar) -> None:
         ({"avatar": "Silas", "max_minutes": 0}, "max_minutes"),
         ({"avatar": "Silas", "max_minutes": float("nan")}, "max_minutes"),
         ({"avatar": "Silas", "max_minutes": "10"}, "max_minutes"),
-        ({"avatar": "Silas", "replace": True, "concurrent": True}, "exclude each other"),
+        ({"avatar": "Silas", "replace": True, "concurrent": True}, "cannot be combined"),
     ],
 )
 async def test_what_cannot_be_used_is_refused_before_anything_is_made(

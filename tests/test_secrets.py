@@ -317,10 +317,10 @@ async def test_a_session_shows_no_secret(service: Simulator, log: pytest.LogCapt
     """A real one, with its WebSocket."""
     async with AsyncLiveAvatar(KEY, api_url=service.url) as client:
         session = await client.start("Silas")
-        liability = session.lifecycle.liability
-        assert liability is not None
-        hidden = [liability.token.reveal()]
-        insides = vars(session), vars(session.lifecycle), vars(liability)
+        billing = session.lifecycle.billing
+        assert billing is not None
+        hidden = [billing.token.reveal()]
+        insides = vars(session), vars(session.lifecycle), vars(billing)
         told = seen(client, vars(client), session, *insides, client.api) + of_last(client.api)
         told += repr(asyncio.all_tasks())
         service.faults.add("socket", "close", code=1011)

@@ -218,7 +218,7 @@ def test_a_warning_of_a_nested_call_is_at_the_line_of_the_handler(la: LiveAvatar
 
 def test_what_is_warned_of_amid_a_call_is_at_the_callers_line(la: LiveAvatar, simulator: Simulator) -> None:
     la.api.contexts.create(name="Guide", prompt="You guide.", opening_text=None)
-    with pytest.warns(LiveAvatarWarning, match="both would answer") as caught:
+    with pytest.warns(LiveAvatarWarning, match="would both answer") as caught:
         la.start("Silas", context="Guide", on_user_text=str.upper).stop()
     assert [warning.filename for warning in caught] == [__file__]
     assert simulator.billed() == []
@@ -230,7 +230,7 @@ def test_what_a_task_warns_of_is_at_a_line_of_the_users(simulator: Simulator) ->
             await client.api.contexts.create(name="Guide", prompt="You guide.", opening_text=None)
             await asyncio.gather(client.start("Silas", context="Guide", on_user_text=str.upper))
 
-    with pytest.warns(LiveAvatarWarning, match="both would answer") as caught:
+    with pytest.warns(LiveAvatarWarning, match="would both answer") as caught:
         asyncio.run(begin())
     assert [warning.filename for warning in caught] == [__file__]
 

@@ -1,4 +1,4 @@
-"""How long a kernel was free to hear a page whose messages wait for what runs there."""
+"""Measure how long a kernel was free to handle messages from a page, which wait while a cell runs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .. import config
 
 
 class Attention:
-    """Counts the seconds in which a loop could hear a page's ordinary messages.
+    """Counts the seconds in which a loop could handle a page's ordinary messages.
 
-    It cannot while a cell or a slow handler blocks the loop: then no tick of this comes. Nor while a cell awaits, in a
-    host whose messages wait for that, too: the host says whether a cell runs. A message that was sent in such a time
-    is heard right after it, so by this count it is heard at the very moment at which it was sent.
+    It cannot do so while a cell or a slow handler blocks it: then our ticks do not come either. Nor can it while a
+    cell awaits something, in hosts that hold messages back until the cell is done; there the host tells us whether a
+    cell runs. A message sent during such a time is handled right after it, so by this count it arrives at once.
 
     Args:
-        loop: the loop that hears the messages.
+        loop: the loop that handles the messages.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.freed_at = -math.inf  # what `seconds` was when it last turned to messages after it could not for long
+        self.freed_at = -math.inf  # `seconds` when it last became free after being busy for long
         self._loop = weakref.ref(loop)
         self._seconds = 0.0
-        self._busy = 0.0  # s for which it has been busy without a break
+        self._busy = 0.0  # s for which the loop has been busy without a break
         self._ticked_at = time.monotonic()
         self._wanted_at = -math.inf
         self._is_ticking = False
@@ -39,21 +39,21 @@ class Attention:
 
     @property
     def seconds(self) -> float:
-        """Seconds so far; they are counted only as long as somebody asks for them now and then."""
+        """The seconds so far; they are only counted while somebody reads this now and then."""
         now = self._wanted_at = time.monotonic()
         loop = self._loop()
         if loop is None or loop.is_closed():
-            # nothing is heard there any more, and nothing excuses a page's silence
+            # a closed loop handles no messages, so nothing excuses a page's silence
             self._seconds += now - self._ticked_at
             self._ticked_at = now
         elif not self._is_ticking:
             self._is_ticking, self._ticked_at = True, now
-            with contextlib.suppress(RuntimeError):  # it was closed meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(self._tick)
         return self._seconds
 
     def hear(self) -> None:
-        """Take note, on the loop's thread, that a message is heard: where a cell runs, none waits for it here."""
+        """Note, on the loop, that a message arrived; if a cell runs now, cells do not hold messages up."""
         if self._cells is None:
             self._cells = cells_of_ipython()
         if self._cells is not None and self._cells.is_running:
@@ -75,7 +75,7 @@ class Attention:
             loop.call_later(config.ATTENTION_TICK, self._tick)
 
     def _is_in_cell(self) -> bool:
-        """Whether a cell runs, or has run since the last tick."""
+        """Return whether a cell is running, or has run since the last tick."""
         begun, self._begun = self._begun, 0 if self._cells is None else self._cells.begun
         if self._hears_beside_cells or self._cells is None:
             return not self._hears_beside_cells and is_in_cell_of_marimo()
@@ -83,7 +83,7 @@ class Attention:
 
 
 class Unknown:
-    """In place of an `Attention` where it is not known what holds messages up: no time counts."""
+    """Stands in for an `Attention` if we cannot know what holds messages up: no time counts."""
 
     seconds: Final = 0.0
     freed_at: Final = -math.inf
@@ -93,13 +93,13 @@ UNKNOWN: Final = Unknown()
 
 
 class Cells:
-    """The cells of an IPython shell that run on this thread."""
+    """Tracks the cells that an IPython shell runs on this thread."""
 
     def __init__(self, shell: Any) -> None:
         self.is_running = False
         self.begun = 0
         self._thread = threading.get_ident()
-        # not `pre_execute`, which comes with each message of a widget, too
+        # not `pre_execute`, which also fires for every widget message
         shell.events.register("pre_run_cell", self._begin)
         shell.events.register("post_run_cell", self._end)
 
@@ -118,13 +118,13 @@ _cells: weakref.WeakKeyDictionary[Any, Cells] = weakref.WeakKeyDictionary()
 
 
 def attention_here() -> Attention | Unknown:
-    """The attention of the loop on which a message is being heard."""
+    """Return the attention of the running loop, which is handling a message."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return UNKNOWN
     if ipython() is not None and threading.current_thread() is not threading.main_thread():
-        # a subshell: the next message may come to the main thread again, and wait for its cell
+        # a subshell: the next message may go to the main thread again, and wait for its cell
         return UNKNOWN
     attention = _attentions.get(loop)
     if attention is None:
@@ -134,12 +134,12 @@ def attention_here() -> Attention | Unknown:
 
 
 def ipython() -> Any:
-    """This process's IPython shell; None where it has none."""
+    """Return this process's IPython shell; None if there is none."""
     return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def cells_of_ipython() -> Cells | None:
-    """The cells of this process's shell; None where it has none."""
+    """Return the cells of this process's IPython shell; None if there is none."""
     shell = ipython()
     if shell is None:
         return None
@@ -150,6 +150,6 @@ def cells_of_ipython() -> Cells | None:
 
 
 def is_in_cell_of_marimo() -> bool:
-    """Whether marimo runs a cell on this thread."""
+    """Return whether marimo is running a cell on this thread."""
     find = getattr(sys.modules.get("marimo._runtime.context"), "safe_get_context", None)
     return find is not None and getattr(find(), "execution_context", None) is not None

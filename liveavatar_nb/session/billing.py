@@ -1,4 +1,4 @@
-"""What of a session may be billed, and how that ends: the start under guard, the stop, and the looks after both."""
+"""`Billing`: starts and stops what is billed of a session, and makes sure that the stop took effect."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from .timings import Stopwatch
 logger = logging.getLogger("liveavatar_nb.session")
 
 
-class Liability:
-    """What one session may cost, from its token until it is certain that nothing of it runs.
+class Billing:
+    """The billed part of a session's life, from its token until it is certainly not running.
 
     Args:
-        session_id: the service's id.
-        token: the session's own.
-        times: its start and its cap.
-        dependencies: what it has of its client.
+        session_id: the session's id.
+        token: the session's own token.
+        times: knows the session's start and cap.
+        dependencies: what the session shares with its client.
     """
 
     def __init__(self, session_id: str, token: Masked, times: Stopwatch, dependencies: Dependencies) -> None:
         self.session_id = session_id
         self.token = token
-        self.is_open = False  # whether it may be billed
-        self.record: SessionRecord | None = None  # what the service says of it once it ended
+        self.is_open = False  # whether the session may be billed
+        self.record: SessionRecord | None = None  # the service's record, once the session has ended
         self._times = times
         self._dependencies = dependencies
         self._api = dependencies.api
@@ -55,26 +55,26 @@ class Liability:
 
     @property
     def is_pursued(self) -> bool:
-        """Whether it is still looked for behind the caller's back."""
+        """Whether the session is still being checked in the background."""
         return self._pursuit is not None and not self._pursuit.done()
 
     @property
     def bound(self) -> str:
-        """What ends it where no stop arrives, in words."""
-        latest = f"{self._times.cap / 60:g} minutes after its start"
+        """What ends the session if no stop is confirmed, in words."""
+        end = f"{self._times.cap / 60:g} minutes after its start"
         if (moment := self._times.cap_at) is not None:
-            latest = f"at {time.strftime('%H:%M:%S', time.localtime(moment))}"
-        return f"It is tried again until then, and stop() tries at once: at the latest its cap ends it {latest}."
+            end = f"at {time.strftime('%H:%M:%S', time.localtime(moment))}"
+        return f"The stop is retried in the background; at the latest its cap ends it {end}. Call stop() to retry now."
 
     async def start(self, *, has_cap: bool) -> StartedSession:
-        """Starts it, once it is written down and guarded: from here on it may be billed.
+        """Record the session, guard it, and start it. From here on it may be billed.
 
         Args:
-            has_cap: whether its token was asked for with a cap; else the answer must name one.
+            has_cap: whether the token has a cap; if not, the service must name one.
 
         Raises:
-            ProtectionError: it cannot be protected, or nothing would ever end it.
-            StartOutcomeUnknown: it may run; stop it.
+            ProtectionError: the session cannot be protected, or nothing would ever end it.
+            StartOutcomeUnknown: the session may be running; stop it.
         """
         dependencies, transport = self._dependencies, self._api.transport
         leftover = Leftover(
@@ -98,7 +98,7 @@ class Liability:
         except asyncio.CancelledError:
             self.lose_loop()
             raise
-        # a stop from another thread may have come before it was applied
+        # set again: a stop from another thread may have cleared it before the start took effect
         self.is_open, self._has_unknown_start = True, False
         self._times.start()
         granted = started.max_session_duration or 0
@@ -109,79 +109,79 @@ class Liability:
         await on_own_thread(lambda: leftovers.started(self.session_id, self._times.cap))
         if granted <= 0 and not has_cap:
             raise ProtectionError(
-                "The service took no cap and named none of its own, so the session was stopped.",
-                remedy="Give max_minutes, as the plan allows.",
+                "The service set no cap, so the session was stopped.",
+                remedy="Pass a max_minutes that your plan allows.",
             )
         return started
 
     async def _protect(self, leftover: Leftover) -> None:
-        is_cut_off = threading.Event()
+        is_cancelled = threading.Event()
 
         def add() -> None:
             leftovers.add(leftover)
-            if is_cut_off.is_set():
+            if is_cancelled.is_set():
                 leftovers.discard(self.session_id)
 
         try:
             # the disk may be slow
             await on_own_thread(add)
         except asyncio.CancelledError:
-            # the loop ends, and nothing was sent
-            is_cut_off.set()
+            # the loop is ending, and nothing was sent
+            is_cancelled.set()
             leftovers.discard(self.session_id)
             raise
 
     async def stop(self) -> None:
-        """Stops it, and asks how it ended.
+        """Stop the session, and fetch its final record.
 
         Raises:
-            StopNotConfirmed: the service did not confirm it; it is pursued.
+            StopNotConfirmed: the service did not confirm the stop, which is retried in the background.
         """
         try:
             async with Turns.take():
-                await self._stop_by_any_way()
+                await self._stop_somehow()
                 self.settle()
                 with contextlib.suppress(LiveAvatarException, TimeoutError):
                     async with asyncio.timeout(config.EXIT_STOP_LIMIT):
                         self.record = await self._api.sessions.get(self.session_id)
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
-            # it may be this process that is sick, for want of descriptors or threads
+            # the guard must stop it: this process may be out of file descriptors or threads
             leftovers.insist(self.session_id)
             self.pursue()
             raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
 
-    async def _stop_by_any_way(self) -> None:
+    async def _stop_somehow(self) -> None:
         try:
-            await self._stop_by_loop()
+            await self._stop_on_loop()
         except (TimeoutError, APIConnectionError):
-            if not await on_own_thread(lambda: self._stop_by_thread(config.STOP_LIMIT / 2)):
+            if not await on_own_thread(lambda: self._stop_on_thread(config.STOP_LIMIT / 2)):
                 raise
 
-    async def _stop_by_loop(self) -> None:
+    async def _stop_on_loop(self) -> None:
         async with asyncio.timeout(config.STOP_LIMIT / 2):
             try:
                 await self._api.sessions.stop(self.session_id, reason="USER_CLOSED", session_token=self.token)
             except APIStatusError:
-                # "no such session" by itself proves nothing: a stop can overtake a start
+                # "no such session" alone proves nothing, because a stop can overtake a start
                 if not await is_over(self._api, self.session_id):
                     raise
 
-    def _stop_by_thread(self, limit: float) -> bool:
-        """A stop that needs nothing of the loop, whose executor and connections others may have filled."""
+    def _stop_on_thread(self, limit: float) -> bool:
+        """Stop the session without the loop, whose executor and connections may all be in use."""
         transport = self._api.transport
         with BlockingStopper(limit, transport.network) as stopper:
             return stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
 
     def stop_without_loop(self, limit: float) -> None:
-        """Stops it from any thread, by a connection of its own.
+        """Stop the session from any thread, on a separate connection.
 
         Args:
-            limit: seconds for it.
+            limit: how long to try, in seconds.
 
         Raises:
-            StopNotConfirmed: the service did not confirm it; the guard goes on.
+            StopNotConfirmed: the service did not confirm the stop; the guard keeps trying.
         """
-        if not self._stop_by_thread(limit):
+        if not self._stop_on_thread(limit):
             leftovers.insist(self.session_id)
             raise self._not_confirmed("no answer in time")
         self.is_open = False
@@ -191,13 +191,13 @@ class Liability:
             leftovers.discard(self.session_id)
 
     async def look_again(self) -> bool:
-        """Stops it where it has come back, for a start can be applied after its stop; whether it could be told."""
+        """Stop the session again if a late start revived it; return whether the service could be asked."""
         try:
             self.is_open = self.is_open or not await is_over(self._api, self.session_id)
             if self.is_open:
                 await self.stop()
         except LiveAvatarException as failure:
-            logger.warning("session %s: not certain yet that it is over: %s", self.session_id, failure.message)
+            logger.warning("session %s may not be over yet: %s", self.session_id, failure.message)
             return False
         finally:
             if self._unknown is not None:
@@ -206,7 +206,7 @@ class Liability:
         return True
 
     def settle(self) -> None:
-        """Nothing of it is billed; where its start's outcome is unknown it is looked for a while longer."""
+        """Note that nothing is billed now; if the start's outcome is unknown, keep checking for a while."""
         self.is_open = False
         if self._has_unknown_start:
             self.pursue()
@@ -214,21 +214,21 @@ class Liability:
             leftovers.discard(self.session_id)
 
     def forget(self) -> None:
-        """Nothing of it is billed, for certain."""
+        """Note that nothing is billed any more, for certain."""
         self._has_unknown_start = False
         self.settle()
 
     def let_go(self) -> None:
-        """Its client is closed: what is still to be looked for is the guard's."""
+        """Leave any unfinished checks to the guard, because the client is closed."""
         if self._pursuit is not None:
             self._pursuit.cancel()
 
     def lose_loop(self) -> None:
-        """The loop that it lives on ends, and nothing here keeps it alive any more: the guard is to stop it."""
+        """Let the guard stop the session, because its loop is ending and nothing here keeps it alive."""
         leftovers.insist(self.session_id)
 
     async def check_guard(self) -> None:
-        """Has another guard come up where the first one was killed."""
+        """Start another guard if the first one was killed."""
         if not self._dependencies.is_simulated:
             await on_own_thread(lambda: leftovers.prepare(service_of(self._api.transport)))
 
@@ -240,23 +240,23 @@ class Liability:
         )
 
     def pursue(self) -> None:
-        """Goes on behind the caller's back, until it is certain that nothing of it runs."""
+        """Keep checking in the background until the session is certainly not running."""
         if not self.is_pursued:
             self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session pursuit")
 
     async def _pursue_until_certain(self) -> None:
         clock = self._dependencies.clock
         began = clock.monotonic()
-        gives_up = began + self._times.left_of_cap + config.INSIST_AFTER_CAP
-        looks = list(config.UNKNOWN_LOOKS) if self._has_unknown_start else []
+        deadline = began + self._times.left_of_cap + config.INSIST_AFTER_CAP
+        checks = list(config.UNKNOWN_LOOKS) if self._has_unknown_start else []
         is_certain = False
         try:
-            while looks or not (is_certain or clock.monotonic() > gives_up):
-                pause = looks.pop(0) - (clock.monotonic() - began) if looks else config.INSIST_INTERVAL
+            while checks or not (is_certain or clock.monotonic() > deadline):
+                pause = checks.pop(0) - (clock.monotonic() - began) if checks else config.INSIST_INTERVAL
                 await clock.sleep(max(0.0, pause))
                 is_certain = await self.look_again()
         except asyncio.CancelledError:
-            # its loop goes, or its client
+            # its loop or its client is going away
             leftovers.hand_over(self.session_id)
             raise
         self.forget()

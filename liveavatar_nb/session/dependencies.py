@@ -1,4 +1,4 @@
-"""What a session has of its client."""
+"""What a session shares with its client."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .lookup import MadeContext
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What a session has of its client.
+    """What a session shares with its client.
 
     Args:
-        api: the service.
+        api: the client's REST API.
         on_change: called on the loop whenever something that is shown has changed.
-        clock: tells the time.
-        is_simulated: the service ends with this process, and nothing on it is billed.
-        allow_unjournaled: start also where nothing can be written down, or nothing can guard.
-        tts: makes sound of text.
-        made_context: what was made for this session.
+        clock: the clock to use.
+        is_simulated: whether the service ends with this process, and bills nothing.
+        allow_unjournaled: whether to start even if the session cannot be recorded or guarded.
+        tts: turns text into sound.
+        made_context: the context that was made for this session, if any.
     """
 
     api: LiveAvatarAPI

@@ -24,31 +24,31 @@ H = TypeVar("H", bound=Handler)
 
 
 class EventStream:
-    """Hands each event to every reader and handler; who falls behind loses its oldest."""
+    """Passes each event on to every reader and handler; one that falls behind loses the oldest."""
 
     def __init__(self) -> None:
-        self.types: Sequence[str] = lite.EVENT_TYPES  # what the service is known to send in the session's mode
-        # one that nobody holds any more, as of `events()` that was never read, is gone
+        self.types: Sequence[str] = lite.EVENT_TYPES  # the types that the service sends in this mode
+        # weak, so that an `events()` that nobody reads is not kept
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._subscriptions: list[_Subscription] = []
-        self.worker = Worker(config.EVENT_BUFFER)  # has the thread of plain handlers
+        self.worker = Worker(config.EVENT_BUFFER)  # runs plain handlers on its thread
         self._closed = False
 
     def put(self, event: Event) -> None:
-        """An event for all who read now; on the loop."""
+        """Pass an event on to all current readers and handlers; call this on the loop."""
         for reader in list(self._readers):
             reader.put(event)
         for subscription in list(self._subscriptions):
             subscription.put(event)
 
     def close(self) -> None:
-        """Ends every reader's loop once it has read what waits for it."""
+        """End every reader's loop once it has read its remaining events."""
         self._closed = True
         for reader in list(self._readers):
             reader.close()
 
     def read(self) -> AsyncIterator[Event]:
-        """The events from this call on."""
+        """Iterate over the events that come after this call."""
         reader = _Reader()
         if self._closed:
             reader.close()
@@ -64,47 +64,47 @@ class EventStream:
             self._readers.discard(reader)
 
     async def wait_for(self, name: str, where: Callable[[Event], bool] | None = None) -> Event | None:
-        """The next event of that name for which `where` is true; None where none comes any more.
+        """Return the next event with this name for which `where` is true; None if the stream ends first.
 
         Raises:
-            InvalidArgument: no event is called so.
+            InvalidArgument: there is no such event.
         """
-        fits = matcher(name, self.types)
+        matches = matcher(name, self.types)
         reader = _Reader()
         if self._closed:
             return None
         self._readers.add(reader)
         try:
             async for event in reader:
-                if fits(event) and (where is None or where(event)):
+                if matches(event) and (where is None or where(event)):
                     return event
             return None
         finally:
             self._readers.discard(reader)
 
     def subscribe(self, name: str, handler: Handler) -> Callable[[], None]:
-        """Has `handler` called with each event of that name.
+        """Call a handler for every event with this name.
 
         Returns:
-            A function that ends it.
+            A function that removes the handler.
 
         Raises:
-            InvalidArgument: no event is called so, or the handler cannot be called.
+            InvalidArgument: there is no such event, or the handler is not a function.
         """
         if not callable(handler):
-            raise InvalidArgument(f"A handler is a function, not {type(handler).__name__}.", field="handler")
+            raise InvalidArgument(f"handler must be a function, not {type(handler).__name__}.", field="handler")
         subscription = _Subscription(matcher(name, self.types), handler, self.worker)
         self._subscriptions.append(subscription)
-        return _Ending(self._subscriptions, subscription, f"{name_of(handler)} on {name!r}")
+        return _Remover(self._subscriptions, subscription, f"{name_of(handler)} on {name!r}")
 
 
-class _Ending:
-    """Ends a subscription when it is called; what `on` gives, which a cell shows where that is its last line.
+class _Remover:
+    """The function that `on` returns: it removes a handler, and has a readable repr in a notebook.
 
     Args:
-        subscriptions: all that there are.
-        subscription: which of them it ends.
-        words: what is called on what.
+        subscriptions: the stream's list of subscriptions.
+        subscription: the one to remove from it.
+        words: names the handler and its event.
     """
 
     def __init__(self, subscriptions: list[_Subscription], subscription: _Subscription, words: str) -> None:
@@ -118,40 +118,42 @@ class _Ending:
             self._subscription.is_ended = True
 
     def __repr__(self) -> str:
-        state = "ended" if self._subscription.is_ended else "call this to end it"
+        state = "removed" if self._subscription.is_ended else "call this to remove it"
         return f"<handler {self._words}, {state}>"
 
 
 class _Subscription:
-    """One handler: a plain one is called on the worker's thread, an async one on the loop, each event after the other.
+    """One handler, called for one event at a time.
+
+    A plain handler runs on the worker's thread, an async one on the loop.
 
     Args:
-        fits: tells which events it is for.
-        handler: the user's.
-        worker: has the thread.
+        matches: returns whether the handler wants an event.
+        handler: the user's function.
+        worker: runs plain handlers.
     """
 
-    def __init__(self, fits: Callable[[Event], bool], handler: Handler, worker: Worker) -> None:
-        self._fits = fits
+    def __init__(self, matches: Callable[[Event], bool], handler: Handler, worker: Worker) -> None:
+        self._matches = matches
         self._handler = handler
         self._worker = worker
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._reader = _Reader()
         self._task: asyncio.Task[None] | None = None
-        self._context = contextvars.copy_context()  # that of the cell, in which what it shows is to appear
+        self._context = contextvars.copy_context()  # the cell's, so that output appears there
         self.is_ended = False
 
     def put(self, event: Event) -> None:
-        if not self._fits(event):
+        if not self._matches(event):
             return
         if not self._is_async:
             loop = asyncio.get_running_loop()
             self._worker.post(lambda: self._context.run(self._call, event, loop))
             return
         self._reader.put(event)
-        # it ends where nothing waits: one that waited for more would be nobody's once the session is dropped
+        # the task ends when the queue is empty: one that waited for more would outlive a dropped session
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._attend(), name="liveavatar_nb event handler", context=self._context)
+            self._task = asyncio.create_task(self._drain(), name="liveavatar_nb event handler", context=self._context)
 
     def _call(self, event: Event, loop: asyncio.AbstractEventLoop) -> None:
         if self.is_ended:
@@ -159,19 +161,19 @@ class _Subscription:
         try:
             result = self._handler(event)
             if result is not None and inspect.isawaitable(result):
-                # a plain function that hands on what an async one gives
+                # a plain function that returns an async one's result
                 asyncio.run_coroutine_threadsafe(self._finish(result, event), loop)
         except BaseException as failure:  # noqa: BLE001 (whatever a handler of the user's raises)
             self._show(failure, event)
 
-    async def _attend(self) -> None:
-        while not self.is_ended and (event := self._reader.take()) is not None:
+    async def _drain(self) -> None:
+        while not self.is_ended and (event := self._reader.pop()) is not None:
             result = self._handler(event)
             if result is not None:
                 await self._finish(result, event)
 
     async def _finish(self, result: Awaitable[None], event: Event) -> None:
-        """Awaits what a handler began; nothing that it raises ends the loop, or keeps the next event from it."""
+        """Wait for a handler to finish; an exception ends neither the loop nor the calls that follow."""
         try:
             await result
         except asyncio.CancelledError as failure:
@@ -186,18 +188,18 @@ class _Subscription:
         show_failure(self._handler, event.type, failure)
 
 
-def show_failure(handler: Callable[..., Any], what: str, failure: BaseException) -> None:
-    """With its traceback: where nothing is set up for logs, Python shows it on stderr, a notebook in the cell."""
-    logger.error("handler %s failed on %s", name_of(handler), what, exc_info=failure)
+def show_failure(handler: Callable[..., Any], cause: str, failure: BaseException) -> None:
+    """Log a handler's exception; Python prints it to stderr, and a notebook in the cell, by default."""
+    logger.error("handler %s failed on %s", name_of(handler), cause, exc_info=failure)
 
 
 def name_of(handler: Callable[..., Any]) -> str:
-    """What a function of the user's is called."""
+    """Return the name of a user's function."""
     return str(getattr(handler, "__qualname__", handler))
 
 
 class _Reader:
-    """The events that wait for one `events()` loop."""
+    """The queue of events of one `events()` loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[Event] = deque()
@@ -211,20 +213,22 @@ class _Reader:
             self._waiting.popleft()
             self._lost += 1
             if self._lost == 1:
-                logger.warning("a reader of events is too slow: more than %d wait for it", config.EVENT_BUFFER)
+                logger.warning(
+                    "a reader of events is too slow: more than %d wait, dropping the oldest", config.EVENT_BUFFER
+                )
         self._more.set()
 
     def close(self) -> None:
         self._closed = True
         self._more.set()
 
-    def take(self) -> Event | None:
-        """What waits longest; None where nothing does."""
+    def pop(self) -> Event | None:
+        """Remove and return the oldest event; None if there is none."""
         return self._waiting.popleft() if self._waiting else None
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
-            while (event := self.take()) is not None:
+            while (event := self.pop()) is not None:
                 yield event
             if self._closed:
                 return

@@ -1,4 +1,4 @@
-"""What a live session needs from time to time: a keep-alive, a look after a sleep, somebody who watches."""
+"""The upkeep of a live session: keep-alives, checks after a sleep, and whether anybody watches."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ..errors import APIStatusError, LiveAvatarException
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-SHORTEST_PAUSE = 0.1  # s between two looks whether a page shows a session
+SHORTEST_PAUSE = 0.1  # s between two checks of whether a page shows the session
 
 
-class Ear(Protocol):
-    """A way by which pages are heard."""
+class HearingClock(Protocol):
+    """A clock that counts only while pages can be heard."""
 
     @property
     def seconds(self) -> float:
-        """Seconds for which a page could be heard by it, since some moment."""
+        """Seconds in which pages could be heard, since some fixed moment."""
         ...
 
     @property
     def freed_at(self) -> float:
-        """What these were when it last could hear again after it could not for long."""
+        """The value of `seconds` when pages could be heard again after a long time without."""
         ...
 
 
-class Prompt:
-    """The ear that always hears.
+class AlwaysHearing:
+    """A hearing clock that never stops: pages can always be heard.
 
     Args:
-        clock: tells the time.
+        clock: the clock to use.
     """
 
     freed_at = -math.inf
@@ -45,93 +45,93 @@ class Prompt:
 
     @property
     def seconds(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since some fixed moment."""
         return self._clock.monotonic()
 
 
 class Audience:
-    """Who watches a session: a page that shows it says so every few seconds.
+    """The pages that show a session. Each sends a beat every few seconds.
 
-    A page counts as watching until it has not been heard for so many seconds in which it could have been.
+    A page stops counting once it has been silent for the limit, not counting the time when it could not be heard.
 
     Args:
-        limit: seconds without such a word after which nobody watches; None for a session that needs nobody.
-        clock: tells the time.
+        limit: how long all pages may be silent, in seconds, until nobody watches; None if nobody has to.
+        clock: the clock to use.
     """
 
     def __init__(self, limit: float | None, clock: Clock) -> None:
         self.limit = limit
         self._patience = config.UNWATCHED if limit is None else limit
-        self._prompt = Prompt(clock)
-        self._seen: dict[str, tuple[Ear, float]] = {}  # by page: the way of its newest word, and when by that
+        self._always = AlwaysHearing(clock)
+        self._seen: dict[str, tuple[HearingClock, float]] = {}  # by page: the clock and time of its last beat
 
-    def beat(self, page: str = "", ear: Ear | None = None) -> None:
-        """A page shows it. With the first such word it comes under the rule: one that never had a page is headless.
+    def beat(self, page: str = "", hearing: HearingClock | None = None) -> None:
+        """Note that a page shows the session. From the first beat on, somebody has to watch it.
 
         Args:
-            page: its id.
-            ear: the way by which it was heard; one that nothing holds up when not given.
+            page: the page's id.
+            hearing: the clock of the channel that the page was heard on; by default one that never stops.
         """
-        ear = ear or self._prompt
+        hearing = hearing or self._always
         self._seen = {known: seen for known, seen in self._seen.items() if self._left_of(*seen) > 0}
-        self._seen[page] = ear, ear.seconds
+        self._seen[page] = hearing, hearing.seconds
 
     def leave(self, page: str) -> bool:
-        """A page is gone, as it seems: it has half of its time left to say that it is not.
+        """Note that a page seems to be gone; it has half of the limit left to send another beat.
 
         Returns:
-            Whether it has shown the session, and no other page does.
+            Whether it was the last page to show the session.
         """
         if page not in self._seen:
             return False
-        ear, heard_at = self._seen[page]
-        self._seen[page] = ear, min(heard_at, ear.seconds - self._patience / 2)
+        hearing, heard_at = self._seen[page]
+        self._seen[page] = hearing, min(heard_at, hearing.seconds - self._patience / 2)
         return not self.is_there
 
     def forgive(self) -> None:
-        """The machine slept, and no page could say a word."""
-        self._seen = {page: (ear, ear.seconds) for page, (ear, _) in self._seen.items()}
+        """Restart every page's time, because the machine slept and no page could send a beat."""
+        self._seen = {page: (hearing, hearing.seconds) for page, (hearing, _) in self._seen.items()}
 
     @property
     def left(self) -> float | None:
-        """Seconds until nobody has watched for too long; None where it needs nobody."""
+        """Seconds until the limit is reached; None if nobody has to watch, or no page ever did."""
         return None if self.limit is None else self._left
 
     @property
     def _left(self) -> float | None:
         return max((self._left_of(*seen) for seen in self._seen.values()), default=None)
 
-    def _left_of(self, ear: Ear, heard_at: float) -> float:
+    def _left_of(self, hearing: HearingClock, heard_at: float) -> float:
         patience = self._patience
-        heard_at = max(heard_at, ear.freed_at - patience + min(patience, config.HEARING_GRACE))
-        return max(0.0, patience - (ear.seconds - heard_at))
+        heard_at = max(heard_at, hearing.freed_at - patience + min(patience, config.HEARING_GRACE))
+        return max(0.0, patience - (hearing.seconds - heard_at))
 
     @property
     def is_there(self) -> bool:
-        """Whether a page has shown it within half of the limit, also of a session that needs none."""
+        """Whether a page was heard within half of the limit, even if nobody has to watch."""
         return self._left is not None and self._left > self._patience / 2
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no page has said a word for a third of the limit: it may be one whose timers the browser slows."""
+        """Whether no page was heard for a third of the limit; the browser may be slowing its timers."""
         return self.left is not None and self.left <= self._patience * 2 / 3
 
     @property
     def is_missed(self) -> bool:
-        """Whether no page has said a word for half of the limit."""
+        """Whether no page was heard for half of the limit."""
         return self.left is not None and not self.is_there
 
 
 @dataclass(frozen=True)
 class Duties:
-    """What an upkeep does to its session.
+    """The functions that an upkeep calls.
 
     Args:
-        keep_alive: tells the service that somebody is there; raises where it cannot.
-        is_over: asks the service whether the session has ended; if so, it is over here, too.
-        changed: something that is shown has changed.
-        nobody_watches: nobody has watched for too long.
-        check_guard: has another guard come up where the first one was killed.
+        keep_alive: sends a keep-alive; raises if that fails.
+        is_over: asks the service whether the session is over; if so, ends it here as well.
+        changed: called when something that is shown has changed.
+        nobody_watches: called when nobody has watched for too long.
+        check_guard: starts another guard if the first one was killed.
     """
 
     keep_alive: Callable[[], Awaitable[None]]
@@ -142,14 +142,14 @@ class Duties:
 
 
 class Upkeep:
-    """Keeps one session alive, as long as its owner lives and never past its cap.
+    """Keeps a session alive as long as its owner lives, but never past its cap.
 
     Args:
-        duties: what it does.
-        audience: who watches.
-        clock: tells the time.
-        left: seconds until the session's cap.
-        asks_at_cap: whether the service is asked when the cap is due; where a WebSocket closes, that tells.
+        duties: the functions to call.
+        audience: the pages that show the session.
+        clock: the clock to use.
+        left: returns the seconds until the session's cap.
+        asks_at_cap: whether to ask the service when the cap is due; not needed if a WebSocket closes then.
     """
 
     def __init__(
@@ -159,27 +159,27 @@ class Upkeep:
         self._audience = audience
         self._clock = clock
         self._left = left
-        # a second later, for the service ends it by its own clock
+        # a second late, because the service goes by its own clock
         self._ask_at = clock.monotonic() + left() + 1 if asks_at_cap else math.inf
         self._missed = 0
         self._warned = False
 
     @property
     def is_degraded(self) -> bool:
-        """Whether the service has not heard of it for so long that it may end it."""
+        """Whether so many keep-alives in a row failed that the service may end the session."""
         return self._missed >= config.MISSED_KEEP_ALIVES
 
     async def run(self) -> None:
-        """Returns once the session is over, or nobody watches it any more."""
+        """Run until the session is over, or nobody has watched it for too long."""
         due = self._clock.monotonic() + config.KEEP_ALIVE_INTERVAL
         while True:
             if await self._pause(min(due, self._ask_at)):
                 self._audience.forgive()
-                logger.info("the machine slept: the service is asked how the session is")
+                logger.info("the machine slept; asking the service whether the session is over")
                 if await self._duties.is_over():
                     return
                 due = self._clock.monotonic()
-            if self._is_left_alone():
+            if self._is_abandoned():
                 self._duties.nobody_watches()
                 return
             now = self._clock.monotonic()
@@ -194,18 +194,18 @@ class Upkeep:
                     return
 
     async def _pause(self, due: float) -> bool:
-        """Waits for the next look; whether the machine slept meanwhile."""
+        """Sleep until something is due; return whether the machine slept meanwhile."""
         began = self._clock.monotonic(), self._clock.wall()
-        watched = self._audience.left
-        # what is left stands still while a kernel is busy
-        watched = math.inf if watched is None else max(watched, SHORTEST_PAUSE)
-        pause = max(0.0, min(config.PULSE, due - began[0], watched))
+        left = self._audience.left
+        # what is left does not shrink while the kernel is busy
+        left = math.inf if left is None else max(left, SHORTEST_PAUSE)
+        pause = max(0.0, min(config.PULSE, due - began[0], left))
         await self._clock.sleep(pause)
         passed = max(self._clock.monotonic() - began[0], self._clock.wall() - began[1])
         return passed - pause > config.SLEEP_GAP
 
     async def _tick(self) -> bool:
-        """One keep-alive; whether the session turned out to be over."""
+        """Send a keep-alive; return whether the session turned out to be over."""
         if self._left() <= 0:
             return await self._duties.is_over()
         try:
@@ -219,12 +219,12 @@ class Upkeep:
         self._duties.changed()
         return False
 
-    def _is_left_alone(self) -> bool:
-        """Whether nobody has watched for too long; a warning comes first."""
+    def _is_abandoned(self) -> bool:
+        """Return whether nobody has watched for too long; log a warning before that."""
         if self._audience.is_missed and not self._warned:
-            logger.warning("no page shows the session: it is stopped in %.0f s", self._audience.left)
+            logger.warning("no page shows the session; it will be stopped in %.0f s", self._audience.left)
         if self._audience.is_quiet or self._warned:
-            # a word to the pages, too: it wakes those whose own timers are slowed
+            # this sends the pages a message, which wakes those whose timers the browser slows
             self._duties.changed()
         self._warned = self._audience.is_missed
         return self._audience.left == 0

@@ -1,4 +1,4 @@
-"""What a start names: the avatar, the context, the voice; looked up, or made for the session and deleted with it."""
+"""Look up the avatar, the voice and the context that a start names, or make the context."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from ..rest.pagination import pick
 from ..rooms.own_room import AsyncRoom
 from ..validation import UUID_PATTERN, check, nearest
 from .options import SessionOptions
-from .start_checks import OF_A_CONVERSATION, check_avatar, check_variables
+from .start_checks import CONVERSATION_DEFAULTS, check_avatar, check_variables
 
 if TYPE_CHECKING:
     from ..rest.pagination import Listing
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-DEFAULT_LANGUAGE = OF_A_CONVERSATION["language"]
+DEFAULT_LANGUAGE = CONVERSATION_DEFAULTS["language"]
 
 
 class MadeContext:
-    """A context that was made for one session.
+    """A context that was made for one session, and is deleted with it.
 
     Args:
-        api: the service.
-        detail: its record.
+        api: the client's REST API.
+        detail: the context's record.
     """
 
     def __init__(self, api: LiveAvatarAPI, detail: ContextDetail) -> None:
@@ -47,7 +47,7 @@ class MadeContext:
 
     @classmethod
     async def make(cls, api: LiveAvatarAPI, new: NewContext) -> MadeContext:
-        """Makes it (`POST /v1/contexts`); cut short, it is deleted as soon as it is there."""
+        """Create the context (`POST /v1/contexts`); if cancelled, delete it as soon as it exists."""
         create = api.contexts.create
         work = asyncio.ensure_future(
             create(name=new.name, prompt=new.prompt, opening_text=new.opening_text, links=new.links)
@@ -59,11 +59,11 @@ class MadeContext:
             if work.done() and not work.cancelled() and work.exception() is None:
                 await cls(api, work.result()).delete()
             raise
-        logger.info("context %r was made for the session, and is deleted with it", detail.name)
+        logger.info("context %r was created for the session, and will be deleted with it", detail.name)
         return cls(api, detail)
 
     async def delete(self) -> None:
-        """Deletes it (`DELETE /v1/contexts/{context_id}`), once; where that fails, the log says so."""
+        """Delete the context, once (`DELETE /v1/contexts/{context_id}`); a failure is logged."""
         if self._is_deleted:
             return
         self._is_deleted = True
@@ -71,8 +71,8 @@ class MadeContext:
             async with asyncio.timeout(config.CLEAR_LIMIT):
                 await self._api.contexts.delete(self.detail.id)
         except (LiveAvatarException, TimeoutError) as failure:
-            why = getattr(failure, "message", "no answer in time")
-            logger.warning("%s It could not be deleted: %s", self.left_words, why)
+            reason = getattr(failure, "message", "no answer in time")
+            logger.warning("%s It could not be deleted: %s", self.left_words, reason)
         except asyncio.CancelledError:
             logger.warning("%s", self.left_words)
             raise
@@ -80,28 +80,28 @@ class MadeContext:
             logger.info("context %r was deleted with its session", self.detail.name)
 
     def give_up(self) -> None:
-        """Its loop ends, and nothing can be sent any more."""
+        """Log that the context is left behind, because its loop is ending and nothing can be sent."""
         if not self._is_deleted:
             self._is_deleted = True
             logger.warning("%s", self.left_words)
 
     @property
     def left_words(self) -> str:
-        """What is left, and what to do about it."""
+        """A message that says what is left behind, and how to delete it."""
         return (
-            f"The context {self.detail.name!r}, which was made for the session, stays on the account: "
-            f'api.contexts.delete("{self.detail.id}").'
+            f"The context {self.detail.name!r}, created for the session, is still on the account. "
+            f'Delete it with api.contexts.delete("{self.detail.id}").'
         )
 
 
 @dataclass(frozen=True)
-class Named:
-    """What a start named.
+class ResolvedStart:
+    """A start whose names have all been looked up.
 
     Attributes:
-        avatar: its record.
-        options: with the ids of all that was looked up.
-        made: the context that was made for it.
+        avatar: the avatar's record.
+        options: the session's options, with the ids of everything that was looked up.
+        made: the context that was made for the session, if any.
     """
 
     avatar: Avatar
@@ -110,17 +110,17 @@ class Named:
 
 
 class Preparation:
-    """A start that is looking up what it names: nothing of it is billed yet.
+    """A start that is still looking up what it names; nothing is billed yet.
 
     Args:
-        api: the service.
-        languages: those that it speaks.
-        options: what the session is started with, as far as nothing has to be looked up.
-        room: your own, where the avatar is to join that.
+        api: the client's REST API.
+        languages: the languages that the service speaks.
+        options: the session's options, without the ids that must be looked up.
+        room: the user's own room, if the avatar is to join it.
 
     Attributes:
-        is_cancelled: it is not to go on.
-        making: done once it is over with the context that it made.
+        is_cancelled: whether the start must not go on.
+        making: done once the context is made and, if the start was cancelled, deleted again; None if none is made.
     """
 
     def __init__(
@@ -140,19 +140,19 @@ class Preparation:
         voice: str | Voice | None,
         context: str | Context | ContextDetail | NewContext | None,
         make_way: Callable[[], Awaitable[None]],
-    ) -> Named:
-        """Looks all of it up; what is made, the context and the avatar's place in the room, is made last.
+    ) -> ResolvedStart:
+        """Look everything up; only then admit the avatar to the room, and make the context.
 
         Args:
-            avatar: its name, id or record.
-            avatars: where a name is looked up.
-            voice: its name, id or record.
-            context: its name, id or record, or what is to be made.
-            make_way: called once all is found: it ends what is in the way.
+            avatar: the avatar's name, id or record.
+            avatars: the list to look a name up in.
+            voice: the voice's name, id or record.
+            context: the context's name, id or record, or a new one to make.
+            make_way: called once everything is found; stops what is in the way.
 
         Raises:
-            InvalidArgument: one of them is not there.
-            SessionEnded: it was cancelled.
+            InvalidArgument: one of them does not exist.
+            SessionEnded: the start was cancelled.
         """
         options, variables = self._options, self._options.dynamic_variables
         found = await find_avatar(self._api, avatar, avatars, is_sandbox=options.is_sandbox)
@@ -180,22 +180,22 @@ class Preparation:
                 self.making.set_result(None)
         if detail is not None:
             options = replace(options, context_id=detail.id, has_opening=bool(detail.opening_text))
-        return Named(found, options, made)
+        return ResolvedStart(found, options, made)
 
 
 async def find_avatar(
     api: LiveAvatarAPI, avatar: str | Avatar | None, avatars: Listing[Avatar], *, is_sandbox: bool
 ) -> Avatar:
-    """The avatar that is meant.
+    """Find an avatar.
 
     Args:
-        api: the service.
-        avatar: its name, id or record; None in the sandbox, which has one of its own.
-        avatars: where a name is looked up.
-        is_sandbox: whether the session is to be in the sandbox.
+        api: the client's REST API.
+        avatar: the avatar's name, id or record; None in the sandbox, which has its own.
+        avatars: the list to look a name up in.
+        is_sandbox: whether the session uses the sandbox.
 
     Raises:
-        InvalidArgument: there is none, or several have the name.
+        InvalidArgument: there is no such avatar, or several have the name.
     """
     if is_sandbox and avatar in (None, config.SANDBOX_AVATAR):
         found = await api.avatars.get(config.SANDBOX_AVATAR)
@@ -205,7 +205,7 @@ async def find_avatar(
         found = pick(avatar.strip(), await avatars, "avatars", field="avatar")
     else:
         raise InvalidArgument(
-            "avatar is missing: give a name, an id or a record.", remedy="avatars() lists them.", field="avatar"
+            "avatar is missing.", remedy="Pass a name, an id or a record from avatars().", field="avatar"
         )
     return found
 
@@ -213,15 +213,15 @@ async def find_avatar(
 async def find_context(
     api: LiveAvatarAPI, context: str | Context | ContextDetail, variables: dict[str, str] | None
 ) -> ContextDetail:
-    """The context that is meant, with all that it needs.
+    """Find a context, and check that all its names have a value.
 
     Args:
-        api: the service.
-        context: its name, id or record.
-        variables: what its `{{names}}` stand for.
+        api: the client's REST API.
+        context: the context's name, id or record.
+        variables: the values of its `{{names}}`.
 
     Raises:
-        InvalidArgument: there is none, several have the name, or a value is missing.
+        InvalidArgument: there is no such context, several have the name, or a value is missing.
     """
     if isinstance(context, str):
         context = pick(context.strip(), await api.contexts.list(page_size=PAGE_SIZE_LIMIT), "contexts", field="context")
@@ -235,15 +235,15 @@ async def find_context(
 
 
 async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str, str] | None) -> MadeContext:
-    """The context, made for one session.
+    """Make a context for one session.
 
     Args:
-        api: the service.
-        new: what it is to be.
-        variables: what its `{{names}}` stand for.
+        api: the client's REST API.
+        new: the context to make.
+        variables: the values of its `{{names}}`.
 
     Raises:
-        InvalidArgument: the service does not take it, or a value is missing; then it is gone again.
+        InvalidArgument: the service refused it, or a value is missing and it was deleted again.
     """
     made = await MadeContext.make(api, new)
     try:
@@ -255,10 +255,10 @@ async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str,
 
 
 class Languages:
-    """The codes of the languages that avatars speak, asked for once (`GET /v1/languages`).
+    """The codes of the languages that avatars speak, fetched once (`GET /v1/languages`).
 
     Args:
-        api: the service.
+        api: the client's REST API.
     """
 
     def __init__(self, api: LiveAvatarAPI) -> None:
@@ -266,29 +266,31 @@ class Languages:
         self._known: Records[Language] | None = None
 
     async def find(self, language: str) -> str:
-        """The code that is meant, as the service writes it. Where it cannot be asked, what was given is taken.
+        """Return a language's code as the service writes it.
+
+        If the service cannot be asked, the code is returned unchanged.
 
         Args:
-            language: a code, also of a region's kind of it, as in `de-CH`.
+            language: a code, with or without a region, such as `de` or `de-CH`.
 
         Raises:
-            InvalidArgument: it is none of the service's.
+            InvalidArgument: the service does not have this language.
         """
         given: str = check(language, str, "language").strip()
         if given == DEFAULT_LANGUAGE:
             return given
         known = await self._all()
-        codes = {one.code.casefold(): one.code for one in known}
+        codes = {entry.code.casefold(): entry.code for entry in known}
         if given.casefold() in codes:
             return codes[given.casefold()]
         if not known or given.replace("_", "-").partition("-")[0].casefold() in codes:
             return given
-        names = {one.language: one.code for one in known}
+        names = {entry.language: entry.code for entry in known}
         name = nearest(given, names, cutoff=0.7)
         near = names[name] if name else nearest(given, codes.values(), cutoff=0.5)
         raise InvalidArgument(
             f"There is no language {given!r}.",
-            remedy=f"Did you mean {near!r}?" if near else f"There are: {', '.join(codes.values())}.",
+            remedy=f"Did you mean {near!r}?" if near else f"Choose one of {', '.join(codes.values())}.",
             field="language",
         )
 
@@ -298,19 +300,19 @@ class Languages:
                 async with asyncio.timeout(config.LANGUAGES_LIMIT):
                     self._known = await self._api.languages.list()
             except (LiveAvatarException, TimeoutError) as failure:
-                logger.info("the list of languages cannot be had: %s", getattr(failure, "message", "no answer in time"))
+                logger.info("could not fetch the languages: %s", getattr(failure, "message", "no answer in time"))
         return self._known or Records()
 
 
 async def find_voice(api: LiveAvatarAPI, voice: str | Voice | None) -> str | None:
-    """The id of the voice that is meant; None for the avatar's own.
+    """Find a voice, and return its id; None means the avatar's own.
 
     Args:
-        api: the service.
-        voice: its name, id or record.
+        api: the client's REST API.
+        voice: the voice's name, id or record.
 
     Raises:
-        InvalidArgument: there is none, or several have the name.
+        InvalidArgument: there is no such voice, or several have the name.
     """
     given: Any = voice
     if given is None:
@@ -318,10 +320,10 @@ async def find_voice(api: LiveAvatarAPI, voice: str | Voice | None) -> str | Non
     if isinstance(given, Voice):
         return given.id
     if not isinstance(given, str) or not given.strip():
-        told = repr(given) if isinstance(given, str) else type(given).__name__
+        shown = repr(given) if isinstance(given, str) else type(given).__name__
         raise InvalidArgument(
-            f"voice_id must be a name, an id or a record, not {told}.",
-            remedy="api.voices.list() has them.",
+            f"voice_id must be a name, an id or a record, not {shown}.",
+            remedy="Pick one from api.voices.list().",
             field="voice_id",
         )
     sought = given.strip()

@@ -1,4 +1,4 @@
-"""How a session gets in: its token, and the way into the room that its start call names."""
+"""Open a session: get its token, and connect to the room that its start call names."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ logger = logging.getLogger("liveavatar_nb.session")
 async def get_token(
     api: LiveAvatarAPI, options: SessionOptions, avatar_id: str, times: Stopwatch
 ) -> tuple[SessionToken, bool]:
-    """A token, and whether it has the cap that was asked for."""
-    # a conversation without a context is meant: what answers is a function of the user's
+    """Create a token; return it, and whether it has the cap that was asked for."""
+    # no warning about a missing context: the user's function answers then
     with quietly():
         try:
             return await api.sessions.create_token(**options.token_fields(avatar_id)), True
@@ -34,14 +34,14 @@ async def get_token(
                 raise
             if not options.is_default_cap:
                 minutes = options.life / 60
-                failure.remedy = f"Give fewer than max_minutes={minutes:g}: the plan does not have as many."
+                failure.remedy = f"Your plan does not allow max_minutes={minutes:g}. Pass a smaller number."
                 raise
-        logger.info("the plan does not take a cap of %g minutes: it is to set its own", options.life / 60)
+        logger.info("the plan does not allow a cap of %g minutes; letting it set its own", options.life / 60)
         times.cap = config.MINUTES_OF_A_DAY * 60
         return await api.sessions.create_token(**options.token_fields(avatar_id, capped=False)), False
 
 
-def way_into_room(
+def make_room_line(
     started: StartedSession,
     options: SessionOptions,
     wire: Wire,
@@ -50,15 +50,18 @@ def way_into_room(
     on_change: Callable[[], None],
     on_loss: Callable[[], None],
 ) -> RoomLine | None:
-    """The way into the user's own room, or into the one that the start call named; None where it named none.
+    """Make the connection to the user's own room, or to the one that the start call named.
 
     Args:
-        started: its answer.
-        options: what the session was started with.
-        wire: what comes and goes is written down there.
+        started: what the start call returned.
+        options: the options that the session was started with.
+        wire: the log of all that is sent and received.
         receive: called with each event.
         on_change: called when something that is shown has changed.
-        on_loss: called where somebody was put out of the room, or the avatar is gone from it.
+        on_loss: called if a holder was put out of the room or the avatar left it.
+
+    Returns:
+        The connection; None if the start call named no room.
     """
     opener: Opener | None = Headless.join if is_installed() else None
     if options.room is not None:

@@ -1,4 +1,4 @@
-"""What a session is started with, where it can be in its life, and how its end reads in words."""
+"""The options that a session is started with, and the states that it goes through."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..rooms.own_room import AVATAR, AsyncRoom
 
 
 class SessionState(StrEnum):
-    """Where a session is in its life; it never goes back."""
+    """A session's state; it only moves forward."""
 
     CREATED = "created"
     STARTING = "starting"
@@ -24,36 +24,36 @@ class SessionState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether no other state can follow."""
         return self in (SessionState.ENDED, SessionState.FAILED)
 
     def may_become(self, other: SessionState) -> bool:
-        """Whether `other` comes later in a life."""
+        """Return whether `other` can follow this state."""
         order = list(SessionState)
         return not self.is_final and order.index(other) > order.index(self)
 
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """What a session is started with.
+    """The options that a session is started with.
 
     Attributes:
         mode: `LITE` or `FULL`.
-        is_sandbox: free, one minute, and only the sandbox avatar.
+        is_sandbox: whether to use the sandbox: free, one minute, and only the sandbox avatar.
         video_quality: `very_high`, `high`, `medium` or `low`.
         video_encoding: `H264` or `VP8`.
-        max_seconds: the cap that the service is asked to end it at.
-        is_default_cap: nobody asked for that cap: a plan that refuses it may set one of its own.
-        unwatched: seconds without a page that shows it after which it is stopped; None never does. It counts from
-            the first page that shows it.
-        context_id: FULL: what the avatar knows.
-        voice_id: FULL: its voice; None is its own.
-        language: FULL: a code as in `en`.
-        interactivity_type: FULL: `CONVERSATIONAL` or `PUSH_TO_TALK`.
-        dynamic_variables: FULL: what the context's `{{names}}` stand for.
-        has_opening: FULL: the context has the avatar say something first.
-        room: LITE: your own room, which the avatar joins; None is one of LiveAvatar's.
-        avatar_identity: by which it is known there.
+        max_seconds: the cap to ask for: seconds after which the service ends the session.
+        is_default_cap: whether nobody asked for that cap, so that a plan which refuses it may set its own.
+        unwatched: how long no page may show the session before it is stopped, in seconds, once a page has shown it;
+            None sets no limit.
+        context_id: FULL only: the context's id.
+        voice_id: FULL only: the voice's id; None uses the avatar's own.
+        language: FULL only: the language's code, such as `en`.
+        interactivity_type: FULL only: `CONVERSATIONAL` or `PUSH_TO_TALK`.
+        dynamic_variables: FULL only: the values of the context's `{{names}}`.
+        has_opening: FULL only: whether the context makes the avatar speak first.
+        room: LITE only: your own room for the avatar to join; None uses one of LiveAvatar's.
+        avatar_identity: the avatar's identity in that room.
     """
 
     mode: Mode = "LITE"
@@ -74,20 +74,20 @@ class SessionOptions:
 
     @property
     def credits_per_minute(self) -> float:
-        """Credits for each minute; 0 in the sandbox."""
+        """The price in credits per minute; 0 in the sandbox."""
         return 0.0 if self.is_sandbox else config.CREDITS_PER_MINUTE[self.mode]
 
     @property
     def life(self) -> float:
-        """Seconds until the service ends it at the latest."""
+        """Seconds after which the service ends the session at the latest."""
         return min(config.SANDBOX_SECONDS, self.max_seconds) if self.is_sandbox else self.max_seconds
 
     def token_fields(self, avatar_id: str, *, capped: bool = True) -> dict[str, Any]:
-        """What the token is asked for with (`POST /v1/sessions/token`).
+        """Return the fields of the request for a token (`POST /v1/sessions/token`).
 
         Args:
-            avatar_id: which avatar.
-            capped: whether the service is asked for the cap; else the plan sets one.
+            avatar_id: the avatar's id.
+            capped: whether to ask for the cap; if not, the plan sets one.
         """
         fields: dict[str, Any] = {
             "mode": self.mode,

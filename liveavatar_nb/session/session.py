@@ -1,4 +1,4 @@
-"""`AsyncSession`: one session with an avatar, as it is looked at, listened to, talked with and stopped."""
+"""`AsyncSession`: one session with an avatar: watch it, listen to it, speak through it, stop it."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ from ..validation import check, not_async
 from ..wirelog.log import Wire
 from .dependencies import Dependencies
 from .events import EventStream, H, Handler
-from .keep_alive import Audience, Ear
+from .keep_alive import Audience, HearingClock
 from .lifecycle import Hooks, SessionLifecycle
 from .options import SessionOptions, SessionState
 from .speech.answerer import Answer, Answerer
-from .speech.feed import TextToSpeech, voiced
+from .speech.feed import TextToSpeech, synthesize
 from .speech.full import Conversation
-from .speech.lite import Order, Speech
-from .speech.progress import follow
+from .speech.lite import PlayRequest, Speech
+from .speech.progress import show_progress
 from .speech.transcript import Lines, SpokenLine
 from .speech.utterance import AgentState, AsyncUtterance, UtteranceState
 from .timings import Stopwatch
 
 A = TypeVar("A", bound=Answer)
 
-ANSWERED: Final = 'start(..., context="My guide"), or start(..., on_user_text=function),'
+ANSWERING_START: Final = 'start(..., context="My guide") or start(..., on_user_text=...)'
 
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a session can be told now.
+    """What you can do with a session right now.
 
     Attributes:
-        play: sound, by `play`.
-        say: words, by `say`; in LITE by the client's `tts`.
-        ask: a question that the service answers, by `ask`.
-        interrupt: to be silent.
-        listen: to look attentive.
-        push_to_talk: whose turn it is (`interactivity_type` is PUSH_TO_TALK).
-        microphone: words by a page's microphone.
+        play: whether `play` can send it sound.
+        say: whether `say` works; in LITE it needs the client's `tts`.
+        ask: whether `ask` gets an answer.
+        interrupt: whether the avatar can be interrupted.
+        listen: whether the avatar can show a listening pose.
+        push_to_talk: whether you can start and end the user's turn (`interactivity_type` is PUSH_TO_TALK).
+        microphone: whether a page can send its microphone.
     """
 
     play: bool = False
@@ -71,17 +71,17 @@ class Abilities:
 
 
 class AsyncSession:
-    """One session with an avatar; `AsyncLiveAvatar.start` makes it.
+    """A session with an avatar, returned by `AsyncLiveAvatar.start`.
 
-    `async with` stops it when the block is left. `stop()` works in every state, and twice.
+    Leaving an `async with` block stops it. You can call `stop()` in any state, and more than once.
 
     Args:
-        avatar: its record.
-        options: what it is started with.
-        dependencies: what it has of its client.
+        avatar: the avatar's record.
+        options: the options to start it with.
+        dependencies: what it shares with its client.
 
     Attributes:
-        lifecycle: how it starts, lives and ends; for its client.
+        lifecycle: starts it, keeps it alive and stops it; for the client.
     """
 
     def __init__(self, avatar: Avatar, options: SessionOptions, dependencies: Dependencies) -> None:
@@ -100,7 +100,7 @@ class AsyncSession:
         self._speech = Speech(clock, times, self._lines, on_change)
         self._conversation = Conversation(clock, times, self._lines, on_change, has_opening=options.has_opening)
         self._conversation.on_text = weakly(self._answer, nothing)
-        self._conversation.on_hush = weakly(self._answer_no_more, nothing)
+        self._conversation.on_interrupt = weakly(self._stop_answer, nothing)
         self._answerer: Answerer | None = None
         hooks = Hooks(
             speak_by_socket=self._speech.connect,
@@ -132,38 +132,39 @@ class AsyncSession:
             await self.stop()
 
     def belong_to(self, owner: object) -> None:
-        """Keep `owner`, its client, for as long as this is kept: a session that is in use holds it."""
+        """Keep the client alive as long as this session is in use."""
         self._owner = owner
 
-    # its life
+    # life
 
     async def open(self) -> None:
-        """Token, start, and the wait for the avatar; `AsyncLiveAvatar.start` calls it.
+        """Get a token, start the session and wait for the avatar; `AsyncLiveAvatar.start` calls this.
 
-        Cancelled, it raises at once; what it began is awaited and stopped behind it.
+        If cancelled, it raises at once, and the session is stopped in the background.
 
         Raises:
             AvatarNeverCame: the service never said `connected`; the session was stopped.
-            StartOutcomeUnknown: no usable answer came to the start call; the session was stopped by its id.
-            SessionEnded: it was stopped, or ended, while it started.
+            StartOutcomeUnknown: the start call got no usable answer; the session was stopped by its id.
+            SessionEnded: the session was stopped, or ended, while it started.
         """
         await self.lifecycle.open()
 
     async def stop(self) -> None:
-        """Stops the session (`POST /v1/sessions/stop`); at once where it is over already.
+        """Stop the session (`POST /v1/sessions/stop`); if it is over already, return at once.
 
-        It works in every state, twice, and also where the loop that started it is dead or does not answer.
+        You can call this in any state, more than once, and even if the loop that started it is dead or stuck.
 
         Raises:
-            StopNotConfirmed: the service did not answer; it is tried again until the cap, which ends it at the latest.
+            StopNotConfirmed: the service did not answer. The stop is retried in the background until the session's
+                cap, which ends it at the latest.
         """
         await self.lifecycle.stop()
 
     async def retire(self, why: str) -> None:
-        """Stops it although nobody asked for that: it would be billed, and show nothing.
+        """Stop the session without being asked to, because it would be billed and show nothing.
 
         Args:
-            why: what `end_words` says.
+            why: the reason that `end_words` gives.
 
         Raises:
             StopNotConfirmed: as for `stop`.
@@ -171,37 +172,39 @@ class AsyncSession:
         await self.lifecycle.retire(why)
 
     def stop_without_loop(self, limit: float = config.STOP_LIMIT) -> None:
-        """Stops the session from any thread, by a connection of its own: for where the loop is dead or busy.
+        """Stop the session from any thread, on a separate connection, because its loop is dead or busy.
 
         Args:
-            limit: seconds for it.
+            limit: how long to try, in seconds.
 
         Raises:
-            StopNotConfirmed: the service did not confirm it; the guard goes on.
+            StopNotConfirmed: the service did not confirm the stop; the guard keeps trying.
         """
         self.lifecycle.stop_without_loop(limit)
 
     async def wait_until_ended(self) -> None:
-        """Returns when the session is over, whoever ended it."""
+        """Wait until the session is over, whoever ended it."""
         await self.lifecycle.wait_until_ended()
 
-    def beat(self, page: str = "", ear: Ear | None = None) -> None:
-        """A page shows it. From the first time on it is stopped where no page has shown it for `unwatched` seconds.
+    def beat(self, page: str = "", hearing: HearingClock | None = None) -> None:
+        """Note that a page shows the session.
+
+        From the first call on, the session is stopped if no page shows it for `unwatched` seconds.
 
         Args:
-            page: its id.
-            ear: the way by which it was heard, where a running cell can hold that up.
+            page: the page's id.
+            hearing: the clock of the channel that the page was heard on, if a running cell can hold that channel up.
         """
         was_missed = self._audience.is_missed
-        self._audience.beat(page, ear)
+        self._audience.beat(page, hearing)
         if was_missed:
             self._on_change()
 
     def leave(self, page: str) -> bool:
-        """A page is gone, as it seems; whether it has shown the session, and no other page does."""
+        """Note that a page seems to be gone; return whether it was the last one to show the session."""
         return self._audience.leave(page)
 
-    # what is seen of it
+    # state
 
     @property
     def avatar(self) -> Avatar:
@@ -210,42 +213,45 @@ class AsyncSession:
 
     @property
     def options(self) -> SessionOptions:
-        """What it was started with."""
+        """The options that the session was started with."""
         return self._options
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds, as far as they came: from the call of `start` to `token`, `start` and `connected`; the medians of
-        `first_word` (from the first frame on the wire, in a conversation from what asks for it), `answer` (from what
-        the user said aloud) and `interrupt_to_silence`.
+        """How long each step took so far, in seconds.
+
+        `token`, `start` and `connected` count from the call of `start`. The others are medians: `first_word` counts
+        from the first frame that was sent (in a conversation, from the command), `answer` from the end of what the
+        user said aloud, and `interrupt_to_silence` from the interruption.
         """
         return self._times.timings
 
     @property
     def stopwatch(self) -> Stopwatch:
-        """Its times, for who sums up several sessions."""
+        """The session's stopwatch, to sum up the times of several sessions."""
         return self._times
 
     @property
     def agent_state(self) -> AgentState:
-        """What the avatar does: idle, listening or talking, in a conversation also thinking (LITE: events
-        `agent.state_updated`, or `agent.speak_*`; FULL: `avatar.speak_*`).
+        """What the avatar is doing: idle, listening, talking or, in a conversation, thinking.
+
+        It follows the events `agent.state_updated` or `agent.speak_*` in LITE, and `avatar.speak_*` in FULL.
         """
         return self._voice.agent_state
 
     @property
     def utterance(self) -> AsyncUtterance | None:
-        """What is being said, or sent; None in silence."""
+        """The utterance that is being said or sent; None if there is none."""
         return self._voice.utterance
 
     @property
     def utterances(self) -> tuple[AsyncUtterance, ...]:
-        """What was played, said and answered, the newest last; the last 200."""
+        """The last 200 utterances: everything played, said and answered, oldest first."""
         return tuple(self._voice.utterances)
 
     @property
     def caption(self) -> str | None:
-        """The words of what is being said, where they are known; in a conversation as far as they came."""
+        """The words that are being said, as far as they are known; None in silence."""
         talking = self._voice.utterance
         if talking is None or talking.state is not UtteranceState.TALKING:
             return None
@@ -253,21 +259,21 @@ class AsyncSession:
 
     @property
     def transcript(self) -> Records[SpokenLine]:
-        """What was said, as far as its words are known, from the first word on; a `partial` line still grows.
+        """What was said so far, as far as the words are known; a `partial` line is still growing.
 
-        In a conversation both sides, as far as they were heard here: `api.sessions.transcript(s.id)` has what the
-        service kept.
+        In a conversation it has both sides, as far as this process heard them. `api.sessions.transcript(s.id)`
+        returns what the service recorded.
         """
         return self._lines.records
 
     @property
     def room(self) -> RoomLine | None:
-        """The way into its room; None until the start call answered."""
+        """The connection to the session's room; None until the start call has returned."""
         return self.lifecycle.room
 
     @property
     def can(self) -> Abilities:
-        """What it can be told now."""
+        """What you can do with the session right now."""
         if self.state is not SessionState.CONNECTED:
             return Abilities()
         if not self.is_conversation:
@@ -286,62 +292,62 @@ class AsyncSession:
 
     @property
     def _is_answered(self) -> bool:
-        """Whether the service answers: in FULL by the context."""
+        """Whether the service answers the user; in FULL this needs a context."""
         return self.is_conversation and (self.mode == "LITE" or self._options.context_id is not None)
 
     @property
     def is_conversation(self) -> bool:
-        """Whether it goes by its room's data channel: FULL, or LITE where the service gave no WebSocket."""
+        """Whether commands go through the room's data channel: in FULL, or in LITE if there is no WebSocket."""
         return self.lifecycle.is_conversation
 
     @property
     def _voice(self) -> Speech | Conversation:
-        """What knows what is said."""
+        """The part that keeps track of what is said."""
         return self._conversation if self.is_conversation else self._speech
 
     @property
     def is_user_speaking(self) -> bool:
-        """Whether the user's microphone is heard speaking (FULL: `user.speak_started`)."""
+        """Whether the user is speaking into the microphone (FULL: `user.speak_started`)."""
         return self._conversation.is_user_speaking
 
     @property
     def wire(self) -> Wire:
-        """What went over the wire for it: requests and frames; secrets masked, sound left out."""
+        """The session's log of requests and frames, with secrets masked and audio left out."""
         return self._wire.of(self.lifecycle.label)
 
     @property
     def id(self) -> str | None:
-        """The service's id; None until the token came."""
+        """The session's id; None until there is a token."""
         return self.lifecycle.id
 
     @property
     def state(self) -> SessionState:
-        """created, starting, connecting, connected, stopping, ended or failed."""
+        """The session's state: created, starting, connecting, connected, stopping, ended or failed."""
         return self.lifecycle.state
 
     @property
     def mode(self) -> str:
-        """`LITE` or `FULL`."""
+        """The session's mode, `LITE` or `FULL`."""
         return self._options.mode
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether it is a sandbox session: free, one minute."""
+        """Whether this is a sandbox session, which is free and lasts one minute."""
         return self._options.is_sandbox
 
     @property
     def is_live(self) -> bool:
-        """Whether it may be running, and billed, at the service."""
+        """Whether the session may still be running, and billed."""
         return self.lifecycle.may_cost or not self.state.is_final
 
     @property
     def is_pursued(self) -> bool:
-        """Whether it is still looked for behind the caller's back: its start's outcome, or its stop, is not certain."""
+        """Whether the outcome of the start or the stop is unknown, and still being checked in the background."""
         return self.lifecycle.is_pursued
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the service started it, up to its end."""
+        """Seconds from the session's start until now, or until its end."""
         return self._times.elapsed
 
     @property
@@ -351,80 +357,80 @@ class AsyncSession:
 
     @property
     def max_minutes(self) -> float:
-        """Minutes after which the service ends it."""
+        """Minutes after which the service ends the session by itself."""
         return self._times.cap / 60
 
     @property
     def time_left(self) -> float:
-        """Seconds until the service ends it; 0 once it is over."""
+        """Seconds until the service ends the session; 0 once it is over."""
         return 0.0 if self.state.is_final else self._times.left
 
     @property
     def credits_used(self) -> float:
-        """Credits: what the service says once it ended, until then time by price."""
+        """Credits used: estimated from the time while the session runs, then as the service reports it."""
         if self.lifecycle.record is not None:
             return self.lifecycle.record.credits_consumed
         return self.elapsed / 60 * self._options.credits_per_minute
 
     @property
     def keep_alive_age(self) -> float | None:
-        """Seconds since the service last heard a sign of life; None before the start."""
+        """Seconds since the last successful keep-alive; None before the start."""
         return self._times.keep_alive_age
 
     @property
     def is_degraded(self) -> bool:
-        """Whether three keep-alives in a row failed: the service ends it 5 minutes after the last that arrived."""
+        """Whether three keep-alives in a row failed; the service ends a session 5 minutes after the last one."""
         return self.lifecycle.is_degraded
 
     @property
     def is_watched(self) -> bool:
-        """Whether a page shows it, as far as is known."""
+        """Whether a page shows the session, as far as we know."""
         return self._audience.is_there
 
     @property
     def unwatched_left(self) -> float | None:
-        """Seconds until it is stopped because no page shows it; None where it needs none, or one shows it."""
+        """Seconds until the session is stopped because no page shows it; None if it is not at risk."""
         return self._audience.left if self._audience.is_missed and not self.state.is_final else None
 
     @property
     def cap_at(self) -> float | None:
-        """When its cap ends it, in seconds since the epoch; None before the start."""
+        """When the session's cap ends it, in seconds since the epoch; None before the start."""
         return self._times.cap_at
 
     @property
     def end_reason(self) -> str | None:
-        """The contract's end reason; None while it lives."""
+        """The contract's end reason; None until the session is over."""
         return self.lifecycle.end_reason
 
     @property
     def end_words(self) -> str | None:
-        """Why it ended, in words; None while it lives."""
+        """Why the session ended, in words; None until it is over."""
         return self.lifecycle.end_words
 
     @property
     def error(self) -> LiveAvatarException | None:
-        """What went wrong, where it failed; a stop that was confirmed later on is nothing wrong any more."""
+        """The error that the session failed with, if any; a stop that was confirmed later does not count."""
         return self.lifecycle.error
 
     @property
     def stop_is_confirmed(self) -> bool:
-        """Whether it is over and nothing of it runs at the service any more."""
+        """Whether the session is over and certainly not running at the service."""
         return self.lifecycle.stop_is_confirmed
 
     @property
     def is_of_this_process(self) -> bool:
-        """Whether this process started it, and not the one that it was forked from."""
+        """Whether this process started the session, rather than the process it was forked from."""
         return self.lifecycle.is_of_this_process
 
-    # what is heard of it
+    # events
 
     def events(self) -> AsyncIterator[Event]:
-        """What the service says from now on, until the session is over (frames of the WebSocket, in a conversation
-        packets of the room's data channel).
+        """Iterate over the service's events from now on, until the session is over.
 
-        A reader that falls behind by more than 1000 events loses the oldest.
+        They come over the WebSocket or, in a conversation, over the room's data channel. A reader that falls behind
+        by more than 1000 events loses the oldest.
         """
-        self._listen_in()
+        self._keep_in_room()
         return self._events.read()
 
     @overload
@@ -432,26 +438,27 @@ class AsyncSession:
     @overload
     def on(self, event: str, handler: Handler) -> Callable[[], None]: ...
     def on(self, event: str, handler: Handler | None = None) -> Callable[..., Any]:
-        """Has a function called with each event of that name, until the session is over.
+        """Call a function for every event with this name until the session ends.
 
-        A plain function runs on a thread of its own, in order; an async one on the session's loop. What it raises is
-        logged with its traceback, which a notebook shows. One that falls behind by more than 1000 events loses the
-        oldest.
+        A plain function runs on a separate thread, one event at a time; an async one runs on the session's loop. If
+        it raises, the traceback is logged, and a notebook shows it. A handler that falls behind by more than 1000
+        events loses the oldest.
 
         Args:
-            event: a type as in `agent.speak_ended`, its last part as in `speak_ended`, or `*` for every event.
-            handler: called with an `Event` (`type`, `data`); not given, `on` is a decorator.
+            event: the event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
+                every event.
+            handler: called with an `Event` (`type`, `data`); leave it out to use `on` as a decorator.
 
         Returns:
-            A function that ends it; as a decorator the handler itself.
+            A function that removes the handler; as a decorator, the handler itself.
 
         Raises:
-            InvalidArgument: no event is called so, or the handler is no function.
+            InvalidArgument: there is no such event, or the handler is not a function.
 
         Example:
             >>> s.on("speak_ended", lambda event: print("done"))
         """
-        self._listen_in()
+        self._keep_in_room()
         if handler is not None:
             return self._events.subscribe(event, handler)
 
@@ -465,25 +472,26 @@ class AsyncSession:
         self,
         event: str,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 (the sync face has it, too)
+        timeout: float | None = None,  # noqa: ASYNC109 (the sync API has it, too)
         where: Callable[[Event], bool] | None = None,
     ) -> Event:
-        """The next event of that name, from this call on: one that came before is not waited for.
+        """Wait for the next event with this name, and return it. Events before this call do not count.
 
         Args:
-            event: a type as in `agent.speak_ended`, its last part as in `speak_ended`, or `*` for every event.
-            timeout: seconds until it is given up; None for any time.
-            where: tells of an event whether it is the one; any when not given.
+            event: the event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
+                every event.
+            timeout: how long to wait, in seconds; None waits for as long as it takes.
+            where: a function that returns whether an event is the one you want; by default any is.
 
         Raises:
-            TimeoutError: it did not come in time.
+            TimeoutError: the event did not come in time.
             SessionEnded: the session ended first.
-            InvalidArgument: no event is called so.
+            InvalidArgument: there is no such event.
         """
         _check_timeout(timeout)
         if where is not None and not callable(where):
-            raise InvalidArgument(f"where is a function of an event, not {where!r}.", field="where")
-        self._listen_in()
+            raise InvalidArgument(f"where must be a function of an event, not {where!r}.", field="where")
+        self._keep_in_room()
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
@@ -498,25 +506,27 @@ class AsyncSession:
 
     async def wait_for_avatar(
         self,
-        timeout: float | None = config.AVATAR_TIMEOUT,  # noqa: ASYNC109 (the sync face has it, too)
+        timeout: float | None = config.AVATAR_TIMEOUT,  # noqa: ASYNC109 (the sync API has it, too)
     ) -> None:
-        """Returns once the avatar's video is in the room, as a page that shows the session sees it, or this process.
+        """Wait until the avatar's video is in the room, as seen by a page that shows the session.
 
-        Where no page does, this process joins the room, which needs the extra `media`.
+        If no page shows it, this process joins the room, which needs the extra `media`.
 
         Args:
-            timeout: seconds until it is given up; None for any time.
+            timeout: how long to wait, in seconds; None waits for as long as it takes.
 
         Raises:
-            AvatarNeverCame: it did not come in time; the session goes on.
+            AvatarNeverCame: the video did not come in time; the session goes on.
             RoomNotHeld: nobody is in the room, and this process cannot join.
-            SessionEnded: the session is over, or ended meanwhile.
+            SessionEnded: the session is over, or ended during the wait.
         """
         _check_timeout(timeout)
         self.lifecycle.refuse_ended()
         room = self.lifecycle.room
         if room is None:
-            raise RoomNotHeld("The service named no room.", session_id=self.id, remedy="Start another session.")
+            raise RoomNotHeld(
+                "The service gave the session no room.", session_id=self.id, remedy="Start another session."
+            )
         room.join_again()
         limit = asyncio.timeout(timeout)
         try:
@@ -529,31 +539,32 @@ class AsyncSession:
             raise AvatarNeverCame(
                 f"The avatar's video did not come within {timeout:g} s{why}.",
                 session_id=self.id,
-                remedy="Wait once more, or stop the session and try another avatar.",
+                remedy="Wait again, or stop the session and try another avatar.",
             ) from None
         except RoomNotHeld:
             self.lifecycle.refuse_ended()
             raise
 
     def on_user_text(self, function: A | None) -> A | None:
-        """Has a function of yours answer what the user says aloud, in place of a context's language model (FULL:
-        `user.transcription`, `avatar.speak_text`).
+        """Answer what the user says aloud with your own function.
 
-        It is called with each text, a plain function on the thread of the handlers, an async one on the session's
-        loop. What it gives is said sentence by sentence, also while it comes. A newer text, or `interrupt`, ends an
-        older answer. What it raises is logged with its traceback, which a notebook shows. With a context both would
-        answer: start the session without one.
+        This uses `user.transcription` and `avatar.speak_text` of FULL. The function replaces a context's language
+        model; with a context both would answer, so start the session without one.
+
+        The function is called with each text: a plain one on the handlers' thread, an async one on the session's
+        loop. The avatar says the answer sentence by sentence, while it is still coming in. A newer text, or
+        `interrupt`, ends an older answer. If the function raises, the traceback is logged, and a notebook shows it.
 
         Args:
-            function: of a text; gives text, or an iterator of it, plain or async, or None for no answer. None takes
-                the one before away.
+            function: takes the user's text; returns text, an iterator of text, plain or async, or None for no
+                answer. Pass None to remove the previous function.
 
         Returns:
-            The function, so that this is a decorator, too.
+            The function, so that you can use this as a decorator.
 
         Raises:
-            WrongMode: a session that is played sound to (LITE) hears nobody.
-            InvalidArgument: it is no function.
+            WrongMode: this is a LITE session, which hears nobody.
+            InvalidArgument: `function` is not a function.
 
         Example:
             >>> @s.on_user_text
@@ -562,9 +573,9 @@ class AsyncSession:
         """
         if not self.is_conversation:
             raise WrongMode(
-                "on_user_text() is for conversations; this is a LITE session.",
+                "on_user_text() needs a conversation, and this session is LITE.",
                 session_id=self.id,
-                remedy="Give it to start(..., on_user_text=), which begins one.",
+                remedy="Start one with start(..., on_user_text=...).",
             )
         answerer = None
         if function is not None:
@@ -572,7 +583,7 @@ class AsyncSession:
         previous, self._answerer = self._answerer, answerer
         if previous is not None:
             self.lifecycle.call_on_loop(previous.stop)
-        self._listen_in()
+        self._keep_in_room()
         return function
 
     async def _say_sentence(self, sentence: str) -> AsyncUtterance:
@@ -582,29 +593,29 @@ class AsyncSession:
         return utterance
 
     def _answer(self, text: str) -> None:
-        """The user said something."""
+        """Answer what the user said with the user's function."""
         if self._answerer is not None:
-            self._answerer.take(text)
+            self._answerer.answer(text)
 
-    def _answer_myself(self, text: str) -> AsyncUtterance:
-        """What was asked by text is answered by the user's function."""
+    def _answer_here(self, text: str) -> AsyncUtterance:
+        """Have the user's function answer a question that was typed; return the answer."""
         assert self._answerer is not None
         utterance = AsyncUtterance(text, None, self._clock, is_voiced=True)
-        self._conversation.asked(utterance.id, text)
-        self._answerer.take(text, utterance)
+        self._conversation.note_question(utterance.id, text)
+        self._answerer.answer(text, utterance)
         return utterance
 
-    def _answer_no_more(self) -> None:
+    def _stop_answer(self) -> None:
         if self._answerer is not None:
             self._answerer.stop(self.lifecycle.ended_error() if self.state.is_final else None)
 
-    def _listen_in(self) -> None:
-        """Somebody listens: in a conversation this process is in the room while no page is."""
+    def _keep_in_room(self) -> None:
+        """In a conversation, keep this process in the room while no page is: somebody is listening here."""
         room = self.lifecycle.room
         if self.is_conversation and room is not None:
             self.lifecycle.call_on_loop(room.need)
 
-    # what it is told
+    # commands
 
     async def play(
         self,
@@ -614,35 +625,36 @@ class AsyncSession:
         rate: float | None = None,
         name: str | None = None,
         wait: bool = True,
-        timeout: float | None = config.SPEECH_GRACE,  # noqa: ASYNC109 (it begins with the end of the sound)
+        timeout: float | None = config.SPEECH_GRACE,  # noqa: ASYNC109 (it starts at the end of the sound)
         progress: bool = True,
         replace: bool = False,
     ) -> AsyncUtterance:
-        """Has the avatar say any sound (LITE: `agent.speak` and `agent.speak_end`, 16-bit mono at 24,000 Hz).
+        """Let the avatar speak any sound (LITE: `agent.speak`, `agent.speak_end`; 16-bit mono at 24,000 Hz).
 
-        It is read, converted and sent piece by piece, about two seconds ahead of what is being said. What is played
-        while another sound is said waits for its turn. Where the wait is cancelled, or interrupted by Ctrl-C, the
-        avatar falls silent.
+        The sound is read, converted and sent piece by piece, about two seconds ahead of what is being said. Sounds
+        wait for their turn. If you cancel the wait, or press Ctrl-C, the avatar falls silent.
 
         Args:
-            audio: a path, the bytes of a file, a binary file object; raw samples (16-bit mono PCM bytes, an array of
-                shape (n,) or (n, channels)) with `rate`; a pair of samples and rate; or an iterator, plain or async,
-                of any of these, as a text-to-speech service or a microphone gives them. WAV always; mp3, ogg, flac
-                and m4a with the extra `audio`.
-            text: its words, for captions and the transcript.
-            rate: samples a second (Hz) of raw samples; files know their own.
-            name: what it is called where it is shown; the file's name where not given.
-            wait: return once it was said or interrupted, else as soon as its beginning was read.
-            timeout: seconds after the sound's end in which the service is to say that it was spoken; None for any time.
-            progress: show a bar in the cell while it waits; outside of a notebook there is none.
-            replace: silence what is being said and what waits, first.
+            audio: a path, the bytes of a file, or a binary file object; raw samples (16-bit mono PCM bytes, or an
+                array of shape (n,) or (n, channels)) with `rate`; a pair of samples and rate; or an iterator, plain
+                or async, of any of these, such as a text-to-speech service's stream. WAV always works; mp3, ogg, flac
+                and m4a need the extra `audio`.
+            text: the words of the sound, for captions and the transcript.
+            rate: the sample rate of raw samples, in Hz; files have their own.
+            name: the name to show; the file's name by default.
+            wait: whether to wait until the sound was said or interrupted; if not, return as soon as its beginning
+                was read.
+            timeout: how long after the sound's end the service may take to confirm that it was spoken, in seconds;
+                None waits for as long as it takes.
+            progress: whether to show a bar in the cell during the wait; it only appears in a notebook.
+            replace: whether to stop talking and clear the queue first.
 
         Raises:
-            AudioError: the sound cannot be read; it names what was found and what is accepted. Nothing was sent, or
-                what came before is said.
-            UtteranceFailed: the WebSocket was lost meanwhile, or the service never said that it was spoken.
-            SessionEnded: the session is over, or ended meanwhile.
-            WrongMode: in a conversation (FULL) the service makes the sound.
+            AudioError: the sound cannot be read; the message says what was found and what works. Either nothing was
+                sent, or the avatar still says what came before.
+            UtteranceFailed: the WebSocket was lost, or the service never confirmed that the sound was spoken.
+            SessionEnded: the session is over, or ended during the call.
+            WrongMode: this is a conversation (FULL), where the service makes the sound.
 
         Example:
             >>> s.play("welcome.wav", text="Welcome!")
@@ -651,17 +663,17 @@ class AsyncSession:
         self.lifecycle.refuse_ended()
         if self.is_conversation:
             raise WrongMode(
-                "play() is for LITE sessions; in a conversation the service makes the sound.",
+                "play() needs a LITE session, and this is a conversation.",
                 session_id=self.id,
-                remedy="say() has a text said word for word, ask() has it answered.",
+                remedy="Use say() to speak a text word for word, or ask() to get an answer.",
             )
         _check_words(text, name, timeout)
 
         given = functools.partial(_given, audio)
         utterance = AsyncUtterance(name, text, self._clock)
-        await self._speech.take(Order(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait))
-        del audio, given  # where it fails the utterance keeps its traceback, and that all that is here
-        return await self._see_through(utterance, wait=wait, progress=progress)
+        await self._speech.enqueue(PlayRequest(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait))
+        del audio, given  # a failed utterance keeps its traceback, which would keep these alive
+        return await self._wait_for_end(utterance, wait=wait, progress=progress)
 
     async def say(
         self,
@@ -669,79 +681,85 @@ class AsyncSession:
         *,
         tts: TextToSpeech | None = None,
         wait: bool = True,
-        timeout: float | None = config.SPEECH_GRACE,  # noqa: ASYNC109 (it begins with the end of the sound)
+        timeout: float | None = config.SPEECH_GRACE,  # noqa: ASYNC109 (it starts at the end of the sound)
         progress: bool = True,
         replace: bool = False,
     ) -> AsyncUtterance:
-        """Has the avatar say a text word for word: in LITE by the client's `tts`, in FULL by the service
-        (`avatar.speak_text`).
+        """Say a text word for word.
+
+        In LITE the client's `tts` makes the sound, in FULL the service does (`avatar.speak_text`).
 
         Args:
             text: the words; in FULL at most about 15 kB.
-            tts: LITE: this voice, in place of the client's.
-            wait: return once it was said or interrupted, else as soon as the service was told.
-            timeout: LITE: seconds after its end in which the service is to say that it was spoken. FULL: seconds of
-                silence after which it has forgotten it. None for any time.
-            progress: LITE: show a bar in the cell while it waits; outside of a notebook there is none.
-            replace: silence what is being said and what waits, first.
+            tts: LITE only: a voice to use instead of the client's.
+            wait: whether to wait until the text was said or interrupted; if not, return as soon as the service has
+                the command.
+            timeout: how long to wait for the service, in seconds: in LITE for it to confirm, after the end, that the
+                text was spoken; in FULL during any silence. None waits for as long as it takes.
+            progress: LITE only: whether to show a bar in the cell during the wait; it only appears in a notebook.
+            replace: whether to stop talking and clear the queue first.
 
         Raises:
             ConfigurationError: there is no `tts`.
-            InvalidArgument: there is no text, or too much.
-            RoomNotHeld: FULL: nobody is in the session's room, and this process cannot join.
-            AudioError, UtteranceFailed, SessionEnded: as for `play`; what `tts` raises passes through.
+            InvalidArgument: the text is empty or too long.
+            RoomNotHeld: in FULL, nobody is in the session's room, and this process cannot join.
+            AudioError, UtteranceFailed, SessionEnded: as for `play`; errors from `tts` pass through.
         """
         self.lifecycle.refuse_ended()
         _check_words(text, None, timeout)
         if self.is_conversation:
             if tts is not None:
-                raise InvalidArgument("tts is for LITE sessions; in a conversation the service speaks.", field="tts")
-            return await self._tell(text, full.speak_text, wait=wait, timeout=timeout, replace=replace)
+                raise InvalidArgument("tts needs a LITE session. In a conversation the service speaks.", field="tts")
+            return await self._send_text(text, full.speak_text, wait=wait, timeout=timeout, replace=replace)
         _check_said(text)
         tts = tts or self._tts
         if tts is None:
             raise ConfigurationError(
-                "This client has no voice of its own, which say() needs in LITE.",
-                remedy="Give one, a function from text to sound: say(text, tts=...), or LiveAvatar(tts=...).",
+                "say() needs a voice in LITE, and this client has none.",
+                remedy="Pass a function from text to sound: say(text, tts=...) or LiveAvatar(tts=...).",
             )
-        voice = functools.partial(voiced, tts, text)
+        voice = functools.partial(synthesize, tts, text)
         utterance = AsyncUtterance(text, text, self._clock)
         try:
-            await self._speech.take(Order(utterance, voice, None, grace=timeout, replace=replace, is_awaited=wait))
+            await self._speech.enqueue(
+                PlayRequest(utterance, voice, None, grace=timeout, replace=replace, is_awaited=wait)
+            )
         except AudioError as failure:
             failure.remedy = (
-                f"{failure.remedy} Raw samples tts gives in a pair with their rate: (samples, 24000).".strip()
+                f"{failure.remedy} If tts returns raw samples, pair them with their rate: (samples, 24000).".strip()
             )
             raise
-        return await self._see_through(utterance, wait=wait, progress=progress)
+        return await self._wait_for_end(utterance, wait=wait, progress=progress)
 
     async def ask(
         self,
         text: str,
         *,
         wait: bool = True,
-        timeout: float | None = config.ANSWER_GRACE,  # noqa: ASYNC109 (it begins with each silence)
+        timeout: float | None = config.ANSWER_GRACE,  # noqa: ASYNC109 (it starts anew with each silence)
         replace: bool = False,
     ) -> AsyncUtterance:
-        """Asks the avatar something, which the context's language model answers (FULL: `avatar.speak_response`); in a
-        session without a context the function of `on_user_text` does.
+        """Ask the avatar something (FULL: `avatar.speak_response`).
+
+        The context's language model answers; without a context, the function given to `on_user_text` does.
 
         Args:
             text: the question, at most about 15 kB.
-            wait: return once the answer was said or interrupted, else as soon as the service was told.
-            timeout: seconds of silence after which there is no answer; None for any time.
-            replace: silence what is being said and what waits, first.
+            wait: whether to wait until the answer was said or interrupted; if not, return as soon as the service has
+                the command.
+            timeout: how many seconds of silence to wait for an answer; None waits for as long as it takes.
+            replace: whether to stop talking and clear the queue first.
 
         Returns:
-            The answer: its `text` grows while it is said.
+            The answer; its `text` grows while the avatar says it.
 
         Raises:
-            InvalidArgument: there is no text, or too much.
+            InvalidArgument: the text is empty or too long.
             RoomNotHeld: nobody is in the session's room, and this process cannot join.
             UtteranceFailed: no answer came.
-            SessionEnded: the session is over, or ended meanwhile.
-            WrongMode: nothing answers in LITE, or without a context and `on_user_text`.
-            Exception: what the function of `on_user_text` raises.
+            SessionEnded: the session is over, or ended during the call.
+            WrongMode: nothing can answer: the session is LITE, or has neither a context nor `on_user_text`.
+            Exception: whatever the function given to `on_user_text` raises.
 
         Example:
             >>> s.ask("What can you show me?").text
@@ -751,19 +769,21 @@ class AsyncSession:
             raise self._nothing_answers()
         _check_words(text, None, timeout)
         if self._is_answered:
-            return await self._tell(text, full.speak_response, wait=wait, timeout=timeout, replace=replace)
+            return await self._send_text(text, full.speak_response, wait=wait, timeout=timeout, replace=replace)
         _check_said(text)
         if replace:
             await self._conversation.interrupt()
-        return await self._see_through(self._answer_myself(text), wait=wait, progress=False)
+        return await self._wait_for_end(self._answer_here(text), wait=wait, progress=False)
 
     def _nothing_answers(self) -> WrongMode:
-        why, remedy = "it is a LITE session", f"{ANSWERED} starts one in which it is answered."
+        words = "ask() needs a conversation, and this session is LITE."
+        remedy = f"Start one with {ANSWERING_START}."
         if self.is_conversation:
-            why, remedy = "it has no context", f"Give on_user_text() a function of yours that answers; or {remedy}"
-        return WrongMode(f"Nothing answers in this session: {why}.", session_id=self.id, remedy=remedy)
+            words = "ask() needs a context or on_user_text(), and this session has neither."
+            remedy = f"Pass on_user_text() a function that answers, or use {ANSWERING_START}."
+        return WrongMode(words, session_id=self.id, remedy=remedy)
 
-    async def _tell(
+    async def _send_text(
         self,
         text: str,
         command_of: Callable[[str, str, str], full.Command],
@@ -772,7 +792,7 @@ class AsyncSession:
         timeout: float | None,  # noqa: ASYNC109 (as above)
         replace: bool,
     ) -> AsyncUtterance:
-        """Has the service say a text, or answer it."""
+        """Send the service a text to say, or a question to answer."""
         _check_said(text)
         is_question = command_of is full.speak_response
         utterance = AsyncUtterance(text, None if is_question else text, self._clock, is_voiced=True)
@@ -780,32 +800,33 @@ class AsyncSession:
         if replace:
             await self._conversation.interrupt()
         await self._conversation.speak(utterance, command, grace=timeout, question=is_question)
-        # no bar: how long it will be is not known
-        return await self._see_through(utterance, wait=wait, progress=False)
+        # no bar, since the length is not known
+        return await self._wait_for_end(utterance, wait=wait, progress=False)
 
-    async def _see_through(self, utterance: AsyncUtterance, *, wait: bool, progress: bool) -> AsyncUtterance:
-        """Waits until it is over, where that is wanted; who ends the wait wants silence."""
+    async def _wait_for_end(self, utterance: AsyncUtterance, *, wait: bool, progress: bool) -> AsyncUtterance:
+        """Wait until the utterance is over, if `wait` is true; if cancelled, interrupt the avatar."""
         if not wait and not utterance.state.is_final:
             return utterance
         try:
             if progress:
-                await follow(utterance)
+                await show_progress(utterance)
             await utterance.wait()
         except asyncio.CancelledError:
             if not utterance.state.is_final:
-                with contextlib.suppress(RoomNotHeld):  # as where the session ends at this moment
+                with contextlib.suppress(RoomNotHeld):  # the session may be ending right now
                     await self.interrupt()
             raise
         return utterance
 
     async def interrupt(self) -> None:
-        """Silence at once: what is said, and what waits, is over (LITE: `agent.interrupt`, FULL: `avatar.interrupt`).
+        """Stop talking at once, and clear the queue (LITE: `agent.interrupt`, FULL: `avatar.interrupt`).
 
-        Nothing of it is sent any more, and the service forgets what it holds. Where nothing is said, or the session
-        is over, nothing happens.
+        No more of it is sent, and the service drops what it still holds. If nothing is being said, or the session is
+        over, this does nothing.
 
         Raises:
-            RoomNotHeld: FULL: something is said, nobody is in the session's room, and this process cannot join.
+            RoomNotHeld: in FULL, something is being said, nobody is in the session's room, and this process cannot
+                join.
         """
         self.lifecycle.refuse_fork()
         if self.is_conversation:
@@ -816,8 +837,9 @@ class AsyncSession:
                 self.lifecycle.room.hear(b"")
 
     async def start_listening(self) -> None:
-        """Has the avatar look attentive while it does not talk (LITE: `agent.start_listening`, FULL:
-        `avatar.start_listening`).
+        """Show a listening pose while the avatar is silent.
+
+        Sends `agent.start_listening` in LITE and `avatar.start_listening` in FULL.
 
         Raises:
             SessionEnded, RoomNotHeld: as for `say`.
@@ -825,7 +847,7 @@ class AsyncSession:
         await self._pose(start=True)
 
     async def stop_listening(self) -> None:
-        """Has the avatar look idle again (LITE: `agent.stop_listening`, FULL: `avatar.stop_listening`).
+        """Show the idle pose again (LITE: `agent.stop_listening`, FULL: `avatar.stop_listening`).
 
         Raises:
             SessionEnded, RoomNotHeld: as for `say`.
@@ -840,7 +862,7 @@ class AsyncSession:
             await self._speech.listen(start=start)
 
     async def start_push_to_talk(self) -> None:
-        """The user's turn begins: what the microphone hears is heard (FULL: `user.start_push_to_talk`).
+        """Start the user's turn: the avatar now hears the microphone (FULL: `user.start_push_to_talk`).
 
         Raises:
             SessionEnded, RoomNotHeld: as for `say`.
@@ -849,27 +871,27 @@ class AsyncSession:
         await self._push_to_talk("start_push_to_talk", start=True)
 
     async def stop_push_to_talk(self) -> None:
-        """The user's turn is over, and the avatar answers (FULL: `user.stop_push_to_talk`).
+        """End the user's turn; the avatar answers (FULL: `user.stop_push_to_talk`).
 
         Raises:
             SessionEnded, RoomNotHeld, WrongMode: as for `start_push_to_talk`.
         """
         await self._push_to_talk("stop_push_to_talk", start=False)
 
-    async def _push_to_talk(self, what: str, *, start: bool) -> None:
+    async def _push_to_talk(self, method: str, *, start: bool) -> None:
         self.lifecycle.refuse_ended()
         if not self.is_conversation or self._options.interactivity_type != "PUSH_TO_TALK":
             raise WrongMode(
-                f"{what}() needs a conversation in which the user's turn is told.",
+                f"{method}() needs a push-to-talk conversation, and this session is not one.",
                 session_id=self.id,
-                remedy='Start it with a context and interactivity_type="PUSH_TO_TALK".',
+                remedy='Start one with a context and interactivity_type="PUSH_TO_TALK".',
             )
         await self._conversation.push_to_talk(start=start)
 
-    # what its life has it do
+    # hooks of the lifecycle
 
     def _speak_by_room(self, room: RoomLine | None) -> None:
-        """Begin the conversation; this process is in the room from here on if it draws it, or answers."""
+        """Begin the conversation; this process stays in the room if it draws the room or answers."""
         self._events.types = full.EVENT_TYPES
         if room is not None:
             self._conversation.connect(room)
@@ -877,19 +899,19 @@ class AsyncSession:
                 room.need()
 
     def _receive_frame(self, event: Event) -> None:
-        """Take an event of the WebSocket in, and hand on what it means in either spelling."""
+        """Handle an event from the WebSocket, and pass it on in both of the service's spellings."""
         for heard in self._speech.receive(event):
             self._events.put(heard)
 
     def _receive_packet(self, event: Event) -> bool:
-        """Take an event of the room in, and hand it on; return whether it is new, and this session's."""
+        """Handle an event from the room, and pass it on; return whether it is new and this session's."""
         is_new = self._conversation.receive(event)
         if is_new:
             self._events.put(event)
         return is_new
 
     def _close(self, end: SessionEnded) -> None:
-        """End all that is said, all that waits, and the events: the session is over."""
+        """End every utterance and the events, because the session is over."""
         self._speech.close(end)
         self._conversation.close(end)
         self._events.close()
@@ -901,7 +923,7 @@ async def _given(audio: Any) -> Any:
 
 def _check_said(text: Any) -> None:
     if not check(text, str, "text").strip():
-        raise InvalidArgument("text must hold words.", field="text")
+        raise InvalidArgument("text is empty.", remedy="Pass the words to say.", field="text")
 
 
 def _check_words(text: Any, name: Any, timeout: Any) -> None:
@@ -912,6 +934,6 @@ def _check_words(text: Any, name: Any, timeout: Any) -> None:
 
 
 def _check_timeout(timeout: Any) -> None:
-    """Refuse what is no time-out."""
+    """Refuse a timeout that is not a number of seconds."""
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0):
         raise InvalidArgument(f"timeout must be seconds, or None, not {timeout!r}.", field="timeout")

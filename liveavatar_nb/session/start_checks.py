@@ -1,4 +1,4 @@
-"""What a start is refused for before anything is sent, each in words: the mode, its arguments, the avatar, the cap."""
+"""Checks of a start's arguments before anything is sent: the mode, the room, the avatar, the cap."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..models.requests import Mode
 from ..rooms.own_room import AsyncRoom
 from ..validation import one_of
 
-# what only a conversation can use, and what it means where it is not given
-OF_A_CONVERSATION = {
+# the arguments that only a conversation can use, with their defaults
+CONVERSATION_DEFAULTS = {
     "context": None,
     "on_user_text": None,
     "voice_id": None,
@@ -26,66 +26,68 @@ OF_A_CONVERSATION = {
 OLD_MODES = {"CUSTOM": "LITE"}
 
 
-def mode_of(mode: str | None, given: dict[str, Any]) -> Mode:
-    """The mode that is meant: FULL where a context, or a function that answers, is given, else LITE.
+def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
+    """Return the mode to use.
+
+    The default is FULL if there is a context or a function that answers, and LITE otherwise.
 
     Args:
-        mode: what the caller said.
-        given: what the caller gave of `OF_A_CONVERSATION`.
+        mode: the mode that the caller passed, if any.
+        given: the arguments named in `CONVERSATION_DEFAULTS`, as the caller passed them.
 
     Raises:
-        InvalidArgument: it is none, cannot use an argument, or lacks one.
+        InvalidArgument: there is no such mode, it cannot use one of the arguments, or it lacks one.
     """
-    answers = [name for name in ("context", "on_user_text") if given[name] is not None]
-    meant: Mode = "FULL" if mode is None and answers else "LITE"
+    can_answer = given["context"] is not None or given["on_user_text"] is not None
+    resolved: Mode = "FULL" if mode is None and can_answer else "LITE"
     if mode is not None:
-        meant = one_of("mode", OLD_MODES.get(str(mode), mode), get_args(Mode))
-    if meant == "FULL" and not answers:
+        resolved = one_of("mode", OLD_MODES.get(str(mode), mode), get_args(Mode))
+    if resolved == "FULL" and not can_answer:
         raise InvalidArgument(
-            "A conversation (mode='FULL') needs a context: without one the avatar is seen, but never answers.",
+            "A conversation (mode='FULL') needs a context, or the avatar never answers.",
             remedy=(
-                "Give the name of one (api.contexts.list() has them), or make one: "
-                'context=NewContext(name="Guide", prompt="You are a friendly guide.", opening_text="Hello!"); '
-                "or answer by a function of yours: on_user_text=."
+                "Pass the name of one from api.contexts.list(), or create one: "
+                'context=NewContext(name="Guide", prompt="You are a friendly guide.", opening_text="Hello!"). '
+                "To answer with your own function, pass on_user_text."
             ),
             field="context",
         )
-    if meant == "LITE":
-        for name, default in OF_A_CONVERSATION.items():
+    if resolved == "LITE":
+        for name, default in CONVERSATION_DEFAULTS.items():
             if given[name] != default:
                 raise InvalidArgument(
-                    f"{name} is of use in a conversation only, and mode 'LITE' is none.",
-                    remedy="Give a context (and leave mode out), which makes it one.",
+                    f"{name} needs a conversation, and mode 'LITE' is not one.",
+                    remedy="Pass a context and leave out mode to start a conversation.",
                     field=name,
                 )
-    return meant
+    return resolved
 
 
 def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
-    """Refuses a room that the avatar cannot join.
+    """Raise an error if the avatar cannot join this room.
 
     Raises:
         InvalidArgument: the session is a conversation, or the service cannot reach the room's server.
     """
     if mode == "FULL":
         raise InvalidArgument(
-            "A conversation takes place in a room of LiveAvatar's: your own room is for LITE.",
-            remedy="Leave room out, or what makes it a conversation.",
+            "room needs a LITE session, because LiveAvatar hosts the room of a conversation.",
+            remedy="Leave out room, or the arguments that make this a conversation.",
             field="room",
         )
     if room.is_local and not config.is_loopback(urlsplit(base_url).hostname):
         raise InvalidArgument(
-            f"LiveAvatar cannot reach {room.url}, which is this machine only.",
-            remedy="Take a server on the internet, as a project of LiveKit Cloud, or LiveAvatar.demo().",
+            f"LiveAvatar cannot reach {room.url}, which only exists on this machine.",
+            remedy="Use a server on the internet, such as a LiveKit Cloud project, or use LiveAvatar.demo().",
             field="room",
         )
 
 
-def seconds_of(max_minutes: float) -> int:
-    """The cap in seconds.
+def cap_seconds(max_minutes: float) -> int:
+    """Return the session's cap in seconds.
 
     Raises:
-        InvalidArgument: it is no time that a session can last.
+        InvalidArgument: no session can last that long.
     """
     given: Any = max_minutes
     if type(given) in (int, float) and 0 < given <= config.MINUTES_OF_A_DAY:
@@ -96,68 +98,66 @@ def seconds_of(max_minutes: float) -> int:
     )
 
 
-def patience_of(unwatched: float | None) -> float | None:
-    """The seconds without a page after which a session is stopped.
+def check_unwatched(unwatched: float | None) -> float | None:
+    """Return `unwatched`, the seconds without a page after which a session is stopped, if it is valid.
 
     Raises:
-        InvalidArgument: it is no such time.
+        InvalidArgument: it is not a number of seconds, or too small.
     """
     given: Any = unwatched
     if given is None or (type(given) in (int, float) and config.SHORTEST_UNWATCHED <= given < math.inf):
         return unwatched
     raise InvalidArgument(
-        f"unwatched must be seconds, {config.SHORTEST_UNWATCHED:g} or more, or None, not {given!r}.", field="unwatched"
+        f"unwatched must be at least {config.SHORTEST_UNWATCHED:g} seconds, or None, not {given!r}.", field="unwatched"
     )
 
 
 def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str | None) -> None:
-    """Refuses an avatar that cannot be started so.
+    """Raise an error if this avatar cannot be started in this mode.
 
     Raises:
-        InvalidArgument: it is not the sandbox's, not ready, or has no voice.
+        InvalidArgument: it is not the sandbox's avatar, is not ready, or has no voice.
     """
     if is_sandbox and avatar.id != config.SANDBOX_AVATAR:
         raise InvalidArgument(
-            f"The sandbox takes only its own avatar, not {avatar.name}.",
-            remedy="Leave the avatar out, or is_sandbox.",
+            f"The sandbox only accepts its own avatar, not {avatar.name}.",
+            remedy="Leave out avatar or is_sandbox.",
             field="avatar",
         )
     if not avatar.is_usable:
         why = "has expired" if avatar.is_expired else f"is {avatar.status}, not ACTIVE"
-        raise InvalidArgument(
-            f"Avatar {avatar.name} {why}.", remedy="Pick another one: avatars() lists them.", field="avatar"
-        )
+        raise InvalidArgument(f"Avatar {avatar.name} {why}.", remedy="Pick another one from avatars().", field="avatar")
     if mode == "FULL" and avatar.type == "IMAGE" and avatar.default_voice is None and voice_id is None:
         raise InvalidArgument(
-            f"Avatar {avatar.name} is made of a picture and has no voice of its own.",
-            remedy="Give voice_id: api.voices.list() has them, and plays them in a notebook.",
+            f"Avatar {avatar.name} was made from a picture and has no voice of its own.",
+            remedy="Pass a voice_id from api.voices.list(), which plays voices in a notebook.",
             field="voice_id",
         )
 
 
 def check_answer(function: object) -> None:
-    """Refuses what cannot answer.
+    """Raise an error if this cannot answer the user.
 
     Raises:
-        InvalidArgument: it is no function.
+        InvalidArgument: it is not a function.
     """
     if not callable(function):
         raise InvalidArgument(
-            f"on_user_text takes a function of a text, not {type(function).__name__}.", field="on_user_text"
+            f"on_user_text must be a function of a text, not {type(function).__name__}.", field="on_user_text"
         )
 
 
 def check_variables(context_name: str, required: Collection[str], given: dict[str, str] | None) -> None:
-    """Refuses a conversation whose context has names that nothing fills in.
+    """Raise an error if the context has names without a value.
 
     Raises:
-        InvalidArgument: one is missing.
+        InvalidArgument: a value is missing.
     """
     missing = [name for name in required if name not in (given or {})]
     if missing:
         example = ", ".join(f'"{name}": "..."' for name in missing)
         raise InvalidArgument(
             f"The context {context_name!r} needs values for {', '.join(missing)}.",
-            remedy=f"Give dynamic_variables={{{example}}}.",
+            remedy=f"Pass dynamic_variables={{{example}}}.",
             field="dynamic_variables",
         )

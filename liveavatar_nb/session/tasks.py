@@ -1,4 +1,4 @@
-"""`SessionTasks`: the tasks of one session, which end with it, and what follows where their loop ends first."""
+"""`SessionTasks`: the tasks of one session, which end with it, and a watch on their event loop."""
 
 from __future__ import annotations
 
@@ -10,77 +10,79 @@ from weakref import WeakSet
 
 
 class _Canary:
-    """Sits in a loop, and dies with it."""
+    """An object that only the loop's schedule keeps alive, so that it dies when the loop is closed."""
 
-    def sit(self) -> None:
-        """What it does there."""
+    def do_nothing(self) -> None:
+        """Do nothing: only the reference to this method matters."""
 
 
 class SessionTasks:
     """The tasks of one session.
 
     Args:
-        failed: called with what one of them raised.
-        lost: called where the loop cancels one, which nobody here did: the loop ends.
-        limit: seconds that they have to end.
+        on_failure: called with an exception that a task raised.
+        on_loop_ending: called if a task is cancelled, but not by us: the loop is ending.
+        limit: how long to wait for cancelled tasks, in seconds.
     """
 
-    def __init__(self, failed: Callable[[BaseException], None], lost: Callable[[], None], limit: float) -> None:
-        self._failed = failed
-        self._lost = lost
+    def __init__(
+        self, on_failure: Callable[[BaseException], None], on_loop_ending: Callable[[], None], limit: float
+    ) -> None:
+        self._on_failure = on_failure
+        self._on_loop_ending = on_loop_ending
         self._limit = limit
         self._tasks: set[asyncio.Task[None]] = set()
         self._dismissed: WeakSet[asyncio.Task[None]] = WeakSet()
         self._canary: weakref.finalize[[], _Canary] | None = None
         self._timer: Callable[[], asyncio.TimerHandle | None] = lambda: None
 
-    def mind_loop(self, closed: Callable[[], None], longest: float) -> None:
-        """Has `closed` called where the loop is closed without a word to its tasks; on the thread that does so.
+    def watch_loop(self, on_closed: Callable[[], None], longest: float) -> None:
+        """Call a function if the loop is closed without cancelling its tasks, on the thread that closes it.
 
         Args:
-            closed: holds nothing of the session's alive.
-            longest: seconds that no loop runs.
+            on_closed: the function; it must not keep the session alive.
+            longest: a number of seconds that no loop ever runs for.
         """
         canary = _Canary()
-        # nothing but the loop's schedule holds it, which a loop drops as it is closed
-        self._timer = weakref.ref(asyncio.get_running_loop().call_later(longest, canary.sit))
-        self._canary = weakref.finalize(canary, closed)
+        # only the loop's schedule refers to it, and a loop drops that when it is closed
+        self._timer = weakref.ref(asyncio.get_running_loop().call_later(longest, canary.do_nothing))
+        self._canary = weakref.finalize(canary, on_closed)
         self._canary.atexit = False
 
-    def mind_loop_no_more(self) -> None:
-        """The session is over; on the loop."""
+    def unwatch_loop(self) -> None:
+        """Stop watching the loop; call this on the loop, once the session is over."""
         if self._canary is not None:
             self._canary.detach()
         if (timer := self._timer()) is not None:
             timer.cancel()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Has it done beside the rest, until the session ends."""
+        """Run a coroutine in the background, until the session ends."""
         task = self.begin(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(self.report)
 
     def begin(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
-        """Has it done, also past the session's end."""
+        """Run a coroutine as a task that may outlive the session."""
         task = asyncio.create_task(self._while_loop_runs(work), name=name)
-        task.add_done_callback(lambda task: work.close())  # one that was ended before its first step
+        task.add_done_callback(lambda task: work.close())  # in case it was cancelled before its first step
         return task
 
     def dismiss(self, task: asyncio.Task[None]) -> None:
-        """Ends one."""
+        """Cancel a task."""
         self._dismissed.add(task)
         task.cancel()
 
     def dismiss_all(self) -> set[asyncio.Task[None]]:
-        """Ends all that were spawned, but for the one that asks for it."""
+        """Cancel all spawned tasks except the current one; return the cancelled ones."""
         dismissed = self._tasks - {asyncio.current_task()}
         for task in dismissed:
             self.dismiss(task)
         return dismissed
 
     async def end(self) -> None:
-        """Ends all that were spawned; returns once they have."""
+        """Cancel all spawned tasks except the current one, and wait until they have ended."""
         if dismissed := self.dismiss_all():
             await asyncio.wait(dismissed, timeout=self._limit)
 
@@ -89,10 +91,10 @@ class SessionTasks:
             await work
         except asyncio.CancelledError:
             if asyncio.current_task() not in self._dismissed:
-                self._lost()
+                self._on_loop_ending()
             raise
 
     def report(self, task: asyncio.Task[None]) -> None:
-        """Tells what it raised."""
+        """Report a finished task's exception, if it raised one."""
         if not task.cancelled() and (failure := task.exception()) is not None:
-            self._failed(failure)
+            self._on_failure(failure)

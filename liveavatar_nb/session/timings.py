@@ -1,4 +1,4 @@
-"""A session's times: when its steps came, how long it runs and still may, and how quick it is to speak and to hush."""
+"""A session's times: each step, how long it has run, and how fast it speaks and falls silent."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ STEPS: Final = (
     "first_word",
     "answer",
     "interrupt_to_silence",
-)  # in the order that is shown
+)  # in the order in which they are shown
 
 
 class Stopwatch:
-    """Times of one session, by a clock that never jumps.
+    """The times of one session, measured with a clock that never jumps.
 
     Args:
-        cap: seconds after its start at which the service ends it.
-        clock: tells the time.
+        cap: seconds after the start at which the service ends the session.
+        clock: the clock to use.
     """
 
     def __init__(self, cap: float, clock: Clock = CLOCK) -> None:
@@ -39,48 +39,48 @@ class Stopwatch:
 
     @property
     def since_call(self) -> float:
-        """Seconds since the start was asked for."""
+        """Seconds since `start` was called."""
         return self._clock.monotonic() - self._called_at
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the service started it, up to its end."""
+        """Seconds from the session's start until now, or until its end."""
         if self._started_at is None:
             return 0.0
         return (self._ended_at or self._clock.monotonic()) - self._started_at
 
     @property
     def left(self) -> float:
-        """Seconds until the service ends it; 0 once it is over."""
+        """Seconds until the service ends the session; 0 once it is over."""
         return 0.0 if self._ended_at is not None else self.left_of_cap
 
     @property
     def left_of_cap(self) -> float:
-        """Seconds until the service ends it, also where it is over here."""
+        """Seconds until the service ends the session, even if it is over here."""
         since = 0.0 if self._started_at is None else self._clock.monotonic() - self._started_at
         return max(0.0, self.cap - since)
 
     @property
     def keep_alive_age(self) -> float | None:
-        """Seconds since the service last heard a sign of life; None before the start."""
+        """Seconds since the last successful keep-alive; None before the start."""
         return None if self._kept_alive_at is None else self._clock.monotonic() - self._kept_alive_at
 
     @property
     def cap_at(self) -> float | None:
-        """When the service ends it, in seconds since the epoch; None before the start."""
+        """When the service ends the session, in seconds since the epoch; None before the start."""
         return None if self._started_at is None else self._clock.wall() + self.left_of_cap
 
     def mark(self, step: str) -> None:
-        """Notes that a step came."""
+        """Note that a step was reached."""
         self.steps[step] = self.since_call
 
     def sample(self, name: str, seconds: float) -> None:
-        """Notes how long something took that happens often; the last 1,000 of each are kept.
+        """Record how long something took that happens repeatedly; the last 1,000 of each are kept.
 
         Args:
-            name: `first_word` (from the first frame on the wire, in a conversation from what asks for it), `answer`
-                (from what the user said aloud) or `interrupt_to_silence`.
-            seconds: how long.
+            name: `first_word` (from the first frame that was sent; in a conversation, from the command), `answer`
+                (from the end of what the user said aloud) or `interrupt_to_silence`.
+            seconds: how long it took.
         """
         times = self._samples.setdefault(name, [])
         times.append(seconds)
@@ -88,45 +88,45 @@ class Stopwatch:
 
     @property
     def times(self) -> dict[str, tuple[float, ...]]:
-        """Seconds of each step and sample, as often as it came."""
+        """All recorded seconds, by step or sample."""
         steps = {name: (seconds,) for name, seconds in self.steps.copy().items()}
         return {**steps, **{name: tuple(times) for name, times in self._samples.copy().items()}}
 
     @property
     def timings(self) -> dict[str, float]:
         """Seconds from the call to each step that came, and the median of each sample."""
-        import statistics  # noqa: PLC0415 (slow to import, and for a look at it only)
+        import statistics  # noqa: PLC0415 (slow to import, and rarely needed)
 
         return {name: statistics.median(times) for name, times in self.times.items()}
 
     def start(self) -> None:
-        """The service started it."""
+        """Note that the service started the session."""
         self._started_at = self._kept_alive_at = self._clock.monotonic()
 
     def correct(self, elapsed: float) -> None:
-        """The service counts more seconds than this clock, which stood still while the machine slept."""
+        """Set the elapsed seconds to the service's, because this clock stood still while the machine slept."""
         self._started_at = self._clock.monotonic() - elapsed
 
     def keep_alive(self) -> None:
-        """The service heard a sign of life."""
+        """Note that a keep-alive succeeded."""
         self._kept_alive_at = self._clock.monotonic()
 
     def end(self) -> None:
-        """It is over; the first time counts."""
+        """Note that the session is over; later calls do nothing."""
         if self._started_at is not None and self._ended_at is None:
             self._ended_at = self._clock.monotonic()
 
 
 class Timing(Record):
-    """How long one step takes, over several sessions.
+    """How long one step took in several sessions.
 
     Attributes:
-        step: `token`, `start` and `connected` count from the call of `start`, `first_word` from the first frame on the
-            wire, in a conversation from what asks for it, `answer` from what the user said aloud,
-            `interrupt_to_silence` from the interrupt.
+        step: `token`, `start` and `connected` count from the call of `start`, `first_word` from the first frame that
+            was sent (in a conversation, from the command), `answer` from the end of what the user said aloud, and
+            `interrupt_to_silence` from the interruption.
         count: how often it was timed.
-        p50, p95: the seconds in which half, and 95 of 100, were done; between two times by linear interpolation.
-        longest: seconds.
+        p50, p95: the median and the 95th percentile in seconds, by linear interpolation.
+        longest: the longest time in seconds.
     """
 
     step: str
@@ -142,18 +142,18 @@ class Timing(Record):
     @classmethod
     def _list_html(cls, records: Sequence[Timing], total: int) -> str:
         rows = [
-            (html.label(one.step), one.count, *(html.Amount(f"{s:.3f} s") for s in (one.p50, one.p95, one.longest)))
-            for one in records
+            (html.label(row.step), row.count, *(html.Amount(f"{s:.3f} s") for s in (row.p50, row.p95, row.longest)))
+            for row in records
         ]
         return html.table(["step", "count", "p50", "p95", "longest"], rows, total)
 
 
 def summary(stopwatches: Iterable[Stopwatch]) -> Records[Timing]:
-    """How long each step took, over several sessions, in the order in which the steps come."""
+    """Summarize how long each step took in several sessions, in the order of the steps."""
     times: dict[str, list[float]] = {}
     for stopwatch in stopwatches:
-        for name, found in stopwatch.times.items():
-            times.setdefault(name, []).extend(found)
+        for name, seconds in stopwatch.times.items():
+            times.setdefault(name, []).extend(seconds)
     names = [*(name for name in STEPS if name in times), *(name for name in times if name not in STEPS)]
     return Records(_timing(name, sorted(times[name])) for name in names)
 
@@ -169,7 +169,7 @@ def _timing(step: str, times: Sequence[float]) -> Timing:
 
 
 def _percentile(times: Sequence[float], share: float) -> float:
-    """The time in which that share was done, of sorted times."""
+    """Return a percentile of sorted times; `share` is between 0 and 1."""
     at = share * (len(times) - 1)
     lower = int(at)
     upper = min(lower + 1, len(times) - 1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..widgets.view import LiveView
 
 
-async def _hush(session: AsyncSession, utterance: AsyncUtterance) -> None:
+async def _interrupt(session: AsyncSession, utterance: AsyncUtterance) -> None:
     if not utterance.state.is_final:
         await session.interrupt()
 
@@ -126,18 +126,18 @@ class Session(Face):
 
     @property
     def utterance(self) -> Utterance | None:
-        """What is being said, or sent; None in silence."""
+        """The utterance that is being said or sent; None if there is none."""
         inner = self._inner.utterance
         return None if inner is None else Utterance(inner)
 
     @property
     def utterances(self) -> tuple[Utterance, ...]:
-        """What was played, said and answered, the newest last; the last 200."""
+        """The last 200 utterances: everything played, said and answered, oldest first."""
         return tuple(Utterance(inner) for inner in self._inner.utterances)
 
-    play = blocking(AsyncSession.play, wrap=Utterance, undo=_hush)
-    say = blocking(AsyncSession.say, wrap=Utterance, undo=_hush)
-    ask = blocking(AsyncSession.ask, wrap=Utterance, undo=_hush)
+    play = blocking(AsyncSession.play, wrap=Utterance, undo=_interrupt)
+    say = blocking(AsyncSession.say, wrap=Utterance, undo=_interrupt)
+    ask = blocking(AsyncSession.ask, wrap=Utterance, undo=_interrupt)
     interrupt = blocking(AsyncSession.interrupt)
     start_listening = blocking(AsyncSession.start_listening)
     stop_listening = blocking(AsyncSession.stop_listening)

@@ -54,14 +54,14 @@ class Judge:
         os.write(self._pipe, json.dumps([what, time.monotonic(), told]).encode() + b"\\n")
 
 judge = Judge({pipe!r})
-arrive = SessionLifecycle._arrive
+arrive = SessionLifecycle._set_connected
 
 def told(lifecycle):
     if not lifecycle._connected.is_set():
         judge.tell("connected", lifecycle.id)
     arrive(lifecycle)
 
-SessionLifecycle._arrive = told
+SessionLifecycle._set_connected = told
 with la.start("Silas"):
     pass  # what the first start imports is imported
 print(os.path.dirname(liveavatar_nb.__file__))

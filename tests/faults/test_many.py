@@ -11,7 +11,7 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, Masked, Simulator, config
 from liveavatar_nb.errors import StopNotConfirmed
-from liveavatar_nb.session.billing import Liability
+from liveavatar_nb.session.billing import Billing
 from liveavatar_nb.session.dependencies import Dependencies
 from liveavatar_nb.session.timings import Stopwatch
 
@@ -39,19 +39,19 @@ async def lab(simulator: Simulator) -> AsyncIterator[AsyncLiveAvatar]:
         yield client
 
 
-async def liabilities(client: AsyncLiveAvatar, count: int) -> list[Liability]:
+async def billings(client: AsyncLiveAvatar, count: int) -> list[Billing]:
     """So many sessions that may be billed, as their clients know them."""
     avatar = next(one.id for one in await client.api.avatars.public() if one.name == "Silas")
     dependencies = Dependencies(client.api, lambda: None, is_simulated=True)
     limit = asyncio.Semaphore(STARTS_AT_ONCE)
 
-    async def start() -> Liability:
+    async def start() -> Billing:
         async with limit:
             made = await client.api.sessions.create_token(avatar_id=avatar, mode="LITE", max_session_duration=600)
             token = Masked(made.session_token, "of a session")
-            liability = Liability(made.session_id, token, Stopwatch(600.0), dependencies)
-            await liability.start(has_cap=True)
-            return liability
+            billing = Billing(made.session_id, token, Stopwatch(600.0), dependencies)
+            await billing.start(has_cap=True)
+            return billing
 
     return list(await asyncio.gather(*(start() for _ in range(count))))
 
@@ -61,7 +61,7 @@ async def test_many_stops_at_once_all_succeed(
     lab: AsyncLiveAvatar, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By their own clients, and by `stop_all`; each waits for its turn."""
-    half = await liabilities(lab, MANY // 2)
+    half = await billings(lab, MANY // 2)
     avatar = next(one.id for one in await lab.api.avatars.public() if one.name == "Silas")
     for _ in range(MANY // 2 // STARTS_AT_ONCE):
         await asyncio.gather(*(begin(lab, avatar, 600) for _ in range(STARTS_AT_ONCE)))
@@ -78,7 +78,7 @@ async def test_where_none_is_confirmed_nobody_waits_for_a_turn(
     """A service that does not answer is no reason to wait for one after the other."""
     monkeypatch.setattr(config, "STOP_LIMIT", 1.0)
     monkeypatch.setattr(config, "STOPS_AT_ONCE", 2)
-    all_of_them = await liabilities(lab, 12)
+    all_of_them = await billings(lab, 12)
     simulator.faults.add("stop", "delay", seconds=30, times=None)
     began = asyncio.get_running_loop().time()
     outcomes = await asyncio.gather(*(one.stop() for one in all_of_them), return_exceptions=True)

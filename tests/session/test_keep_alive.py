@@ -151,7 +151,7 @@ async def test_nobody_watches(
     assert "no page" not in caplog.text
     await clock.go_on(1)
     assert session.unwatched_left == 30
-    assert "no page shows the session: it is stopped in 30 s" in caplog.text
+    assert "no page shows the session; it will be stopped in 30 s" in caplog.text
     assert state_of(session) is SessionState.CONNECTED
     await clock.go_on(29)
     assert session.is_live
@@ -257,7 +257,7 @@ async def test_the_answer_to_the_start_has_the_last_word_on_the_cap(clock: Manua
             context = await client.api.contexts.create(name="Guide", prompt="You guide.", opening_text=None)
             modest.faults.add("start", "garbage", body=json.dumps({"code": 1000, "data": told, "message": None}))
             if not granted:
-                with pytest.raises(ProtectionError, match="named none of its own"):
+                with pytest.raises(ProtectionError, match="set no cap"):
                     await client.start("Silas", context=context.id)
                 assert client.session is not None
                 assert state_of(client.session) is SessionState.FAILED

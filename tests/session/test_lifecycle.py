@@ -401,8 +401,8 @@ def test_nothing_secret_is_shown_or_logged(simulator: Simulator, caplog: pytest.
         session = la.start("Silas")
         inner: AsyncSession = session._inner
         secrets = [simulator.api_key]
-        assert inner.lifecycle.liability is not None
-        secrets += [inner.lifecycle.liability.token.reveal()]
+        assert inner.lifecycle.billing is not None
+        secrets += [inner.lifecycle.billing.token.reveal()]
         shown = repr(
             (
                 la,
@@ -410,7 +410,7 @@ def test_nothing_secret_is_shown_or_logged(simulator: Simulator, caplog: pytest.
                 la.session,
                 vars(inner),
                 vars(inner.lifecycle),
-                vars(inner.lifecycle.liability),
+                vars(inner.lifecycle.billing),
                 vars(la._inner.api.transport),
                 asyncio.all_tasks(bridge.loop),
             )

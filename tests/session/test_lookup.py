@@ -68,7 +68,7 @@ async def test_a_new_context_lives_as_long_as_its_session(
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("liveavatar_nb")]
     told = [message for message in ours if "context" in message]
     assert told == [
-        "context 'Just made' was made for the session, and is deleted with it",
+        "context 'Just made' was created for the session, and will be deleted with it",
         "context 'Just made' was deleted with its session",
     ]
 
@@ -169,7 +169,7 @@ async def test_one_whose_deletion_is_cut_short_is_told(
     deletion.cancel()
     with pytest.raises(asyncio.CancelledError):
         await deletion
-    assert [message for message in caplog.messages if "stays on the account" in message] == [made.left_words]
+    assert [message for message in caplog.messages if "is still on the account" in message] == [made.left_words]
     await gone(client)
 
 
@@ -191,7 +191,7 @@ async def test_one_whose_loop_ended_is_told(client: AsyncLiveAvatar, caplog: pyt
     made.give_up()
     made.give_up()
     await made.delete()
-    assert [message for message in caplog.messages if "stays on the account" in message] == [made.left_words]
+    assert [message for message in caplog.messages if "is still on the account" in message] == [made.left_words]
     await client.api.contexts.delete(made.detail.id)
 
 

@@ -29,21 +29,21 @@ def tokens(simulator: Simulator) -> list[dict[str, Any]]:
     ("arguments", "field", "told"),
     [
         ({"mode": "FULL"}, "context", r"never answers.*NewContext\("),
-        ({"mode": "LITE", "context": "My guide"}, "context", "of use in a conversation only"),
-        ({"mode": "LITE", "on_user_text": str}, "on_user_text", "of use in a conversation only"),
+        ({"mode": "LITE", "context": "My guide"}, "context", "needs a conversation"),
+        ({"mode": "LITE", "on_user_text": str}, "on_user_text", "needs a conversation"),
         ({"on_user_text": "Hello", "voice_id": "v"}, "on_user_text", "a function of a text, not str"),
-        ({"language": "de"}, "language", "Give a context"),
-        ({"voice_id": "v"}, "voice_id", "Give a context"),
-        ({"interactivity_type": "PUSH_TO_TALK"}, "interactivity_type", "Give a context"),
+        ({"language": "de"}, "language", "Pass a context"),
+        ({"voice_id": "v"}, "voice_id", "Pass a context"),
+        ({"interactivity_type": "PUSH_TO_TALK"}, "interactivity_type", "Pass a context"),
         ({"context": "My gide"}, "context", "Did you mean 'My guide'"),
         ({"context": 3}, "context", "a name, an id, a record or a NewContext"),
         ({"context": "My guide", "interactivity_type": "PUSH"}, "interactivity_type", "Did you mean 'PUSH_TO_TALK'"),
         ({"mode": "FUL", "context": "My guide"}, "mode", "Did you mean 'FULL'"),
         ({"avatar": "Noor (from a photo)", "context": "My guide"}, "voice_id", "no voice of its own"),
-        ({"is_sandbox": True, "context": "My guide"}, "avatar", "sandbox takes only"),
+        ({"is_sandbox": True, "context": "My guide"}, "avatar", "sandbox only accepts"),
         ({"context": "My guide", "language": "dee"}, "language", "Did you mean 'de'"),
         ({"context": "My guide", "language": "German"}, "language", "Did you mean 'de'"),
-        ({"context": "My guide", "language": "xx"}, "language", "There are: ar, bg"),
+        ({"context": "My guide", "language": "xx"}, "language", "Choose one of ar, bg"),
         ({"context": "My guide", "language": 3}, "language", "must be text"),
         ({"context": "Needs"}, "dynamic_variables", "needs values for visitor"),
         ({"context": "Needs", "dynamic_variables": {"guest": "Ada"}}, "dynamic_variables", "needs values for visitor"),
@@ -131,7 +131,7 @@ async def test_the_end_of_a_conversation_is_noticed_when_it_is_due(
 async def test_a_plan_that_refuses_the_cap_says_what_to_give(client: AsyncLiveAvatar, simulator: Simulator) -> None:
     with pytest.raises(Exception, match="max_session_duration must be 1 to 1200") as caught:
         await client.start("Silas", max_minutes=30)
-    assert "Give fewer than max_minutes=30" in str(caught.value)
+    assert "does not allow max_minutes=30" in str(caught.value)
     assert not simulator.billed()
 
 

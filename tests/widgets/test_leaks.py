@@ -17,7 +17,7 @@ from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
 from liveavatar_nb.protection.journal import Journal, journal
 from liveavatar_nb.session.attention import UNKNOWN
-from liveavatar_nb.session.keep_alive import Audience, Ear
+from liveavatar_nb.session.keep_alive import Audience, HearingClock
 from liveavatar_nb.widgets.channel import Channel, channel
 from liveavatar_nb.widgets.problem import problem_of
 from liveavatar_nb.widgets.status import LATE
@@ -149,9 +149,9 @@ def test_a_word_of_unknown_delay_stops_no_session(
 def test_a_start_by_a_click_is_under_the_rule(
     panel: SessionPanel, monkeypatch: pytest.MonkeyPatch, *, is_prompt: bool
 ) -> None:
-    ears: list[Ear | None] = []
+    ears: list[HearingClock | None] = []
 
-    def beat(_audience: Audience, _page: str, ear: Ear | None) -> None:
+    def beat(_audience: Audience, _page: str, ear: HearingClock | None) -> None:
         ears.append(ear)
 
     monkeypatch.setattr(Audience, "beat", beat)

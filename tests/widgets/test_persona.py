@@ -363,9 +363,9 @@ def test_asking_and_saying_in_the_studio(la: LiveAvatar, guide: ContextDetail, m
     assert "Welcome!" in shown
     inner = la._inner.session
     assert inner is not None
-    assert inner.lifecycle.liability is not None
+    assert inner.lifecycle.billing is not None
     assert inner.room is not None
-    for secret in (inner.lifecycle.liability.token.reveal(), inner.room.token.reveal(), inner.room.url):
+    for secret in (inner.lifecycle.billing.token.reveal(), inner.room.token.reveal(), inner.room.url):
         assert secret not in shown
     tab.say("stop")
     wait_for(lambda: studio.status["state"] == "ended")

@@ -290,6 +290,6 @@ def test_nothing_secret_is_in_a_trait(talk: Talk, simulator: Simulator, la: Live
     shown = json.dumps(talk.get_state(), default=repr) + repr(talk)
     inner = la._inner.session
     assert inner is not None
-    assert inner.lifecycle.liability is not None
-    for secret in (simulator.api_key, inner.lifecycle.liability.token.reveal(), "ws://"):
+    assert inner.lifecycle.billing is not None
+    for secret in (simulator.api_key, inner.lifecycle.billing.token.reveal(), "ws://"):
         assert secret not in shown

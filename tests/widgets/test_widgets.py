@@ -223,7 +223,7 @@ def test_nothing_secret_is_in_a_trait(studio: Studio, la: LiveAvatar, simulator:
     wait_for(lambda: state(studio) == "connected")
     shown = json.dumps(studio.get_state(), default=repr) + repr(studio)
     inner = la._inner.session
-    for secret in (simulator.api_key, inner.lifecycle.liability.token.reveal()):
+    for secret in (simulator.api_key, inner.lifecycle.billing.token.reveal()):
         assert secret not in shown
     command(studio, "stop")
     wait_for(lambda: state(studio) == "ended")

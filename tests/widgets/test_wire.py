@@ -143,8 +143,8 @@ def test_no_row_is_in_a_trait_and_no_secret_in_a_row(
     command(widget, "wire", since=0)
     with la.start("Silas") as session:
         inner = session._inner
-        assert inner.lifecycle.liability is not None
-        token = inner.lifecycle.liability.token.reveal()
+        assert inner.lifecycle.billing is not None
+        token = inner.lifecycle.billing.token.reveal()
         wait_for(lambda: "POST /v1/sessions/start" in names(messages))
     wait_for(lambda: "POST /v1/sessions/stop" in names(messages))
     assert "sessions/start" not in json.dumps(widget.get_state(), default=repr)

@@ -1,4 +1,4 @@
-"""`Answerer`: a function of the user's that answers what is said to the avatar, sentence by sentence."""
+"""`Answerer`: answers what the user says with the user's own function, sentence by sentence."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .utterance import AsyncUtterance, UtteranceState
 
 Answer = Callable[[str], Any]
 
-LONGEST_SENTENCE: Final = 1000  # characters; a longer one is said in parts
-# a full stop ends a sentence where a space follows: "3.5" and "example.org" are none
+LONGEST_SENTENCE: Final = 1000  # characters; longer sentences are split
+# a full stop ends a sentence only before a space, so that "3.5" and "example.org" stay whole
 SENTENCE_END: Final = re.compile(
     r"[.!?\N{HORIZONTAL ELLIPSIS}]+[\"')\]\N{RIGHT DOUBLE QUOTATION MARK}]*\s+"
     r"|[\N{IDEOGRAPHIC FULL STOP}\N{FULLWIDTH EXCLAMATION MARK}\N{FULLWIDTH QUESTION MARK}]+|\n+"
@@ -29,13 +29,13 @@ WORD: Final = re.compile(r"[^\W\d_]")
 
 
 class Sentences:
-    """Cuts a text that comes bit by bit at the ends of its sentences."""
+    """Splits a text that comes in pieces into sentences."""
 
     def __init__(self) -> None:
         self._held = ""
 
     def push(self, text: str) -> Iterator[str]:
-        """The sentences that are whole with this piece."""
+        """Add a piece of text, and yield the sentences that are complete with it."""
         self._held += text
         start = 0
         for end in SENTENCE_END.finditer(self._held):
@@ -46,86 +46,86 @@ class Sentences:
         yield from filter(None, map(str.strip, parts))
 
     def rest(self) -> str:
-        """What is left at the end; may be empty."""
+        """Return the text that is left at the end; it may be empty."""
         return self._held.strip()
 
 
 class Answerer:
-    """Calls the function with each text, the newest alone: a newer one, or an interruption, ends the older answer.
+    """Calls the user's function with each text. A newer text, or an interruption, ends the older answer.
 
     Args:
-        function: the user's; plain, or async. It gives text, or an iterator of it, plain or async.
-        say: has one sentence said; returns once the service was told.
-        hush: silences what was said of an older answer.
-        worker: has the thread for a plain function.
+        function: the user's function, plain or async; returns text, or an iterator of text, plain or async.
+        say: says one sentence; returns once the service has the command.
+        interrupt: silences the older answer.
+        worker: runs a plain function on its thread.
     """
 
     def __init__(
         self,
         function: Answer,
         say: Callable[[str], Awaitable[AsyncUtterance]],
-        hush: Callable[[], Awaitable[None]],
+        interrupt: Callable[[], Awaitable[None]],
         worker: Worker,
     ) -> None:
         check_answer(function)
         self._function = function
         self._say = say
-        self._hush = hush
+        self._interrupt = interrupt
         self._worker = worker
-        self._context = contextvars.copy_context()  # that of the cell, in which what it shows is to appear
+        self._context = contextvars.copy_context()  # the cell's, so that output appears there
         self._task: asyncio.Task[object] | None = None
-        self._why: Exception | None = None  # it was stopped, but for an interruption
+        self._error: Exception | None = None  # the error it was stopped with; None for an interruption
         self._said: list[AsyncUtterance] = []
 
-    def take(self, text: str, whole: AsyncUtterance | None = None) -> None:
-        """The user said something.
+    def answer(self, text: str, whole: AsyncUtterance | None = None) -> None:
+        """Answer what the user said; this ends the older answer.
 
         Args:
-            text: the words.
-            whole: is taken through all that is said to it.
+            text: the user's words.
+            whole: an utterance that stands for the whole answer, and is updated as its sentences are said.
         """
         self.stop()
         answer: Coroutine[Any, Any, object] = self._answer(text) if whole is None else self._answer_as(whole, text)
         self._task = asyncio.create_task(answer, name="liveavatar_nb answer", context=self._context)
         if whole is not None:
-            # one that was cancelled before it began
+            # in case the task is cancelled before its first step
             self._task.add_done_callback(lambda _: self._cut(whole))
 
-    def stop(self, why: Exception | None = None) -> None:
-        """No more of the answer is said; `why` is raised for who waits for it, None where it was interrupted."""
+    def stop(self, error: Exception | None = None) -> None:
+        """Stop the answer; whoever waits for it gets `error`. None means that it was interrupted."""
         if self._task is not None and self._task is not asyncio.current_task():
-            self._why = why
+            self._error = error
             self._task.cancel()
 
     def _cut(self, whole: AsyncUtterance) -> None:
-        whole.finish(UtteranceState.INTERRUPTED if self._why is None else UtteranceState.FAILED, self._why)
+        whole.finish(UtteranceState.INTERRUPTED if self._error is None else UtteranceState.FAILED, self._error)
 
     async def _answer_as(self, whole: AsyncUtterance, text: str) -> None:
         whole.begin(has_waited=False)
         try:
             failure = await self._answer(text, whole)
-            for one in self._said:
-                await one.is_over()
+            for utterance in self._said:
+                await utterance.is_over()
         except asyncio.CancelledError:
             self._cut(whole)
             raise
-        failure = failure or next((one.error for one in self._said if one.error is not None), None)
-        is_cut = any(one.state is UtteranceState.INTERRUPTED for one in self._said)
-        over = UtteranceState.INTERRUPTED if is_cut else UtteranceState.ENDED
-        whole.finish(over if failure is None else UtteranceState.FAILED, failure)
+        failure = failure or next((utterance.error for utterance in self._said if utterance.error is not None), None)
+        is_cut = any(utterance.state is UtteranceState.INTERRUPTED for utterance in self._said)
+        end = UtteranceState.INTERRUPTED if is_cut else UtteranceState.ENDED
+        whole.finish(end if failure is None else UtteranceState.FAILED, failure)
 
     async def _answer(self, text: str, whole: AsyncUtterance | None = None) -> Exception | None:
-        """Has it said; why it broke off, which who waits is told, and else is shown."""
+        """Call the function and say its answer; return its error for `whole`, or log it if there is none."""
         try:
             if any(not utterance.state.is_final for utterance in self._said):
-                await self._hush()
+                await self._interrupt()
             self._said = []
             sentences = Sentences()
             async for piece in self._pieces(text):
                 for sentence in sentences.push(piece):
-                    await self._say_one(sentence, whole)
+                    await self._say_sentence(sentence, whole)
             if rest := sentences.rest():
-                await self._say_one(rest, whole)
+                await self._say_sentence(rest, whole)
         except asyncio.CancelledError as failure:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -137,13 +137,13 @@ class Answerer:
             show_failure(self._function, f"{text!r}", failure)
         return None
 
-    async def _say_one(self, sentence: str, whole: AsyncUtterance | None) -> None:
-        said = await self._say(sentence)
-        self._said.append(said)
+    async def _say_sentence(self, sentence: str, whole: AsyncUtterance | None) -> None:
+        utterance = await self._say(sentence)
+        self._said.append(utterance)
         if whole is not None:
             whole.hear(f"{whole.text} {sentence}" if whole.text else sentence)
             if len(self._said) == 1:
-                await said.has_begun()
+                await utterance.has_begun()
                 whole.start()
 
     async def _pieces(self, text: str) -> AsyncIterator[str]:
@@ -174,7 +174,7 @@ class Answerer:
                 return
             try:
                 done.set_result(self._context.copy().run(self._function, text))
-            except BaseException as failure:  # noqa: BLE001 (it belongs to who waits)
+            except BaseException as failure:  # noqa: BLE001 (whoever waits gets it)
                 done.set_exception(bearable(failure))
 
         self._worker.post(call)
@@ -182,7 +182,7 @@ class Answerer:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The text in parts that are not too long, between words where there are some."""
+    """Split a text into parts that are not too long, between words if possible."""
     while len(text) > LONGEST_SENTENCE:
         space = text.rfind(" ", 1, LONGEST_SENTENCE)
         cut = LONGEST_SENTENCE if space == -1 else space
@@ -194,6 +194,6 @@ def _parts(text: str) -> Iterator[str]:
 def _text_of(piece: Any) -> str:
     if not isinstance(piece, str):
         raise InvalidArgument(
-            f"What answers must give text, or an iterator of it, not {type(piece).__name__}.", field="on_user_text"
+            f"on_user_text must return text, or an iterator of text, not {type(piece).__name__}.", field="on_user_text"
         )
     return piece

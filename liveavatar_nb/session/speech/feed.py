@@ -1,4 +1,4 @@
-"""`Feed`: a sound of any kind that is read on a thread of its own, also from an async iterator, while it is said."""
+"""`Feed`: a sound of any kind, read on a separate thread while it is said."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ TextToSpeech = Callable[[str], Any]
 
 @dataclass
 class Feed:
-    """A sound, and what is pulled for it from an async iterator.
+    """A sound that is read on a separate thread, even if it comes from an async iterator.
 
     Args:
-        loop: the one that the async iterator lives on.
+        loop: the loop that the async iterator runs on.
     """
 
     loop: asyncio.AbstractEventLoop
     sound: Sound | None = None
     _iterators: set[AsyncIterator[Any]] = field(default_factory=set)
     _steps: set[asyncio.Task[Any]] = field(default_factory=set)
-    _is_given_up: bool = False
+    _is_closed: bool = False
 
     def open(self, audio: Any, rate: float | None) -> None:
-        """Reads its beginning; on a thread of its own, for that may block."""
+        """Read the beginning of the sound; this may block, so call it on a separate thread."""
         self.sound = open_sound(audio, rate, self._pull)
-        if self._is_given_up:
+        if self._is_closed:
             self.sound.close()
 
     def _pull(self, items: AsyncIterator[Any]) -> Any:
-        """The next item of an async iterator; on the thread that reads."""
+        """Return the next item of an async iterator; called on the reading thread."""
         step = self._step(items)
         try:
             return asyncio.run_coroutine_threadsafe(step, self.loop).result()
@@ -45,7 +45,7 @@ class Feed:
             raise
 
     async def _step(self, items: AsyncIterator[Any]) -> Any:
-        if self._is_given_up:
+        if self._is_closed:
             raise StopAsyncIteration
         self._iterators.add(items)
         step = asyncio.current_task()
@@ -59,8 +59,8 @@ class Feed:
             self._steps.discard(step)
 
     async def close(self) -> None:
-        """Ends what it waits for, and the async iterators that it began."""
-        self._is_given_up = True
+        """Cancel what the feed is waiting for, and close its async iterators."""
+        self._is_closed = True
         for step in self._steps:
             step.cancel()
         if self._steps:
@@ -70,24 +70,24 @@ class Feed:
                 await close()
 
     async def discard(self) -> None:
-        """Ends it unread."""
+        """Close the feed and its sound without reading on."""
         await self.close()
-        # where it is just being opened it closes itself
+        # a sound that is just being opened closes itself
         if self.sound is not None:
             await on_own_thread(self.sound.close)
 
     def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Its sound; 16-bit mono at 24,000 Hz in pieces of 1 s at most."""
+        """Iterate over the sound: 16-bit mono at 24,000 Hz, in pieces of at most 1 s."""
         assert self.sound is not None
         return iterate_on_own_thread(self.sound.pcm(), ahead=config.PIECES_AHEAD, end=self.sound.close)
 
 
-async def voiced(tts: TextToSpeech, text: str) -> Any:
-    """What a text-to-speech callable makes of a text: sound of any kind; a plain callable may block."""
+async def synthesize(tts: TextToSpeech, text: str) -> Any:
+    """Turn text into sound of any kind with a text-to-speech function; a plain function may block."""
     try:
         if inspect.iscoroutinefunction(tts) or inspect.iscoroutinefunction(getattr(tts, "__call__", None)):  # noqa: B004
             return await tts(text)
-        made = await on_own_thread(lambda: tts(text))
-        return await made if inspect.isawaitable(made) else made
+        sound = await on_own_thread(lambda: tts(text))
+        return await sound if inspect.isawaitable(sound) else sound
     except (SystemExit, KeyboardInterrupt) as failure:
         raise bearable(failure) from failure

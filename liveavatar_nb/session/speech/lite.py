@@ -1,4 +1,4 @@
-"""`Speech`: what one LITE session says: a queue of utterances, sent a little ahead of real time, hushed at once."""
+"""`Speech`: the queue of what a LITE session says, sent a little ahead of real time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ...protocol.websocket import SocketLost, WebSocket
 from ..timings import Stopwatch
 from .feed import Feed
 from .pacing import Pace
-from .tracker import Track
+from .tracker import UtteranceTracker
 from .transcript import Lines
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
@@ -32,16 +32,17 @@ SILENCE = (lite.SPEAK_INTERRUPTED, lite.BUFFER_CLEARED)
 
 
 @dataclass(frozen=True)
-class Order:
-    """Something to be said.
+class PlayRequest:
+    """A request to say a sound.
 
     Attributes:
-        utterance: tells how far it is.
-        make: gives its sound, of any kind.
-        rate: Hz of raw samples.
-        grace: seconds after its end in which the service is to say that it was spoken; None for any time.
-        replace: silence all else once the sound has begun.
-        is_awaited: whether somebody waits, and is told of what is amiss; else the log tells.
+        utterance: the utterance to update as the avatar says it.
+        make: returns the sound, of any kind.
+        rate: the sample rate of raw samples, in Hz.
+        grace: how long after its end the service may take to confirm it, in seconds; None waits for as long as it
+            takes.
+        replace: whether to silence everything else once the sound is open.
+        is_awaited: whether the caller waits and gets any error; if not, errors are logged.
     """
 
     utterance: AsyncUtterance
@@ -53,23 +54,23 @@ class Order:
 
 
 @dataclass(frozen=True)
-class _Waiting:
-    order: Order
+class _Queued:
+    request: PlayRequest
     feed: Feed
 
     @property
     def utterance(self) -> AsyncUtterance:
-        return self.order.utterance
+        return self.request.utterance
 
 
 class Speech:
-    """What one session says and how far that is.
+    """Sends the sound of a LITE session, and keeps track of what the avatar says.
 
     Args:
-        clock: tells the time.
-        times: takes down how long a first word, and a silence, was waited for.
-        lines: what was said.
-        on_change: called on the loop when something of it that is shown has changed.
+        clock: the clock to use.
+        times: records how long first words and interruptions took.
+        lines: the transcript to write.
+        on_change: called on the loop when something that is shown has changed.
     """
 
     def __init__(self, clock: Clock, times: Stopwatch, lines: Lines, on_change: Callable[[], None]) -> None:
@@ -78,48 +79,49 @@ class Speech:
         self._lines = lines
         self._on_change = on_change
         self._socket: WebSocket | None = None
-        self._queue: deque[_Waiting] = deque()
-        self._current: _Waiting | None = None
+        self._queue: deque[_Queued] = deque()
+        self._current: _Queued | None = None
         self._pump: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._session_id: str | None = None
-        self._track = Track(clock, self._began)
+        self._tracker = UtteranceTracker(clock, self._on_first_word)
         self._pace = Pace(config.SPEECH_LEAD)
-        self._hushed_at: float | None = None
+        self._interrupted_at: float | None = None
         self._owed: list[Command] = []
         self._preparing: set[AsyncUtterance] = set()
         self._is_held = False
         self._end: SessionEnded | None = None
         self.utterances: deque[AsyncUtterance] = deque(maxlen=config.KEPT_UTTERANCES)
 
-    # what is seen of it
+    # state
 
     @property
     def agent_state(self) -> AgentState:
-        """What the avatar does."""
-        return self._track.agent_state
+        """What the avatar is doing."""
+        return self._tracker.agent_state
 
     @property
     def utterance(self) -> AsyncUtterance | None:
-        """The one that is being said, else sent."""
-        return self._track.talking or (None if self._current is None else self._current.utterance)
+        """The utterance that is being said, or else the one that is being sent."""
+        return self._tracker.talking or (None if self._current is None else self._current.utterance)
 
-    # what it is told to do
+    # commands
 
     def connect(self, socket: WebSocket) -> None:
-        """By this socket it speaks, as soon as that is ready."""
+        """Use this WebSocket as soon as it is ready."""
         self._socket = socket
         self._session_id = socket.session_id
-        self._go_on()
+        self._resume()
 
-    async def take(self, order: Order) -> None:
-        """Has something said when what came before is sent; returns once its sound has begun, or it is over.
+    async def enqueue(self, request: PlayRequest) -> None:
+        """Queue a sound; return once it is open, or its utterance is over.
 
         Raises:
-            AudioError: the sound cannot be read; and what `make` raises.
+            AudioError: the sound cannot be read.
+            Exception: whatever `make` raises.
         """
-        utterance = order.utterance
-        work = asyncio.create_task(self._prepare(order))
+        utterance = request.utterance
+        work = asyncio.create_task(self._prepare(request))
         over = asyncio.create_task(utterance.is_over())
         self._preparing.add(utterance)
         try:
@@ -127,8 +129,8 @@ class Speech:
             if work.done():
                 work.result()
         except asyncio.CancelledError:
-            # it may wait for its turn already
-            if self._holds(utterance):
+            # it may be in the queue already
+            if self._has(utterance):
                 await self.interrupt()
             raise
         finally:
@@ -136,46 +138,47 @@ class Speech:
             work.cancel()
             over.cancel()
 
-    async def _prepare(self, order: Order) -> None:
-        utterance, feed = order.utterance, Feed(asyncio.get_running_loop())
+    async def _prepare(self, request: PlayRequest) -> None:
+        utterance, feed = request.utterance, Feed(asyncio.get_running_loop())
         try:
-            audio = await order.make()
-            await on_own_thread(lambda: feed.open(audio, order.rate))
-            if order.replace and not utterance.state.is_final:
-                self._hush(besides=utterance)
-                await self._tell(lite.interrupt(str(uuid.uuid4())))
+            audio = await request.make()
+            await on_own_thread(lambda: feed.open(audio, request.rate))
+            if request.replace and not utterance.state.is_final:
+                self._silence(besides=utterance)
+                await self._send_command(lite.interrupt(str(uuid.uuid4())))
         except BaseException:
             await feed.discard()
             raise
         if utterance.state.is_final:
-            # hushed meanwhile, or its session ended
+            # interrupted meanwhile, or the session ended
             await feed.discard()
             return
         assert feed.sound is not None
         utterance.open(feed.sound.name, feed.sound.seconds)
         self.utterances.append(utterance)
-        self._queue.append(_Waiting(order, feed))
-        self._go_on()
+        self._queue.append(_Queued(request, feed))
+        self._resume()
         self._on_change()
 
-    def _holds(self, utterance: AsyncUtterance) -> bool:
-        """Whether it waits for its turn, or is being said."""
-        waiting = [one.utterance for one in (*self._queue, *filter(None, [self._current]))]
-        return utterance in waiting or utterance.is_open
+    def _has(self, utterance: AsyncUtterance) -> bool:
+        """Return whether an utterance is in the queue or being said."""
+        queued = [entry.utterance for entry in (*self._queue, *filter(None, [self._current]))]
+        return utterance in queued or utterance.is_open
 
     async def interrupt(self) -> None:
-        """Silence: what is said, sent or waits is over, and no frame of it is sent any more."""
-        self._hush()
-        await self._tell(lite.interrupt(str(uuid.uuid4())))
+        """Stop talking at once, and clear the queue; no more of its frames are sent."""
+        self._silence()
+        await self._send_command(lite.interrupt(str(uuid.uuid4())))
 
     async def listen(self, *, start: bool) -> None:
-        """An attentive pose while it does not talk, or the idle one; at the latest when the avatar is there."""
-        self._track.rest(AgentState.LISTENING if start else AgentState.IDLE)
-        await self._tell(lite.listen(str(uuid.uuid4()), start=start))
+        """Show the listening pose while the avatar is silent, or the idle one."""
+        self._tracker.rest(AgentState.LISTENING if start else AgentState.IDLE)
+        await self._send_command(lite.listen(str(uuid.uuid4()), start=start))
 
-    async def _tell(self, command: Command) -> None:
-        """Sends a command now, else as soon as the avatar is there, before any sound: the line may be cut, and the
-        service may still say what it held then.
+    async def _send_command(self, command: Command) -> None:
+        """Send a command now or, if the WebSocket is not ready, as soon as it is, before any sound.
+
+        Even if the connection was cut, the service may still be saying what it held.
         """
         if self._end is not None:
             return
@@ -184,87 +187,87 @@ class Speech:
                 raise SocketLost
             await self._socket.send(command)
         except SocketLost:
-            self._owed = [*(one for one in self._owed if one.type != command.type), command]
-            self._hushed_at = None
-            self._go_on()
+            self._owed = [*(owed for owed in self._owed if owed.type != command.type), command]
+            self._interrupted_at = None
+            self._resume()
 
-    # what it is told of
+    # events
 
     def receive(self, event: Event) -> list[Event]:
-        """Takes an event in; gives what is to be told of it."""
-        before = self._track.agent_state, self._track.talking
-        told = self._track.receive(event)
+        """Handle an event; return the events to pass on for it."""
+        before = self._tracker.agent_state, self._tracker.talking
+        events = self._tracker.receive(event)
         is_silent = event.type in SILENCE or event.agent_state in (AgentState.IDLE, AgentState.LISTENING)
-        if self._hushed_at is not None and is_silent:
-            self._times.sample("interrupt_to_silence", self._clock.monotonic() - self._hushed_at)
-            self._hushed_at = None
-        self._drop_what_is_over()
-        if before != (self._track.agent_state, self._track.talking):
+        if self._interrupted_at is not None and is_silent:
+            self._times.sample("interrupt_to_silence", self._clock.monotonic() - self._interrupted_at)
+            self._interrupted_at = None
+        self._drop_ended()
+        if before != (self._tracker.agent_state, self._tracker.talking):
             self._on_change()
-        return told
+        return events
 
     def lost(self) -> None:
-        """The socket was lost: what was on the wire fails, and is not sent again; what waits goes on with the next."""
+        """Note that the WebSocket is lost: what was sent fails, and the queue resumes with the next one."""
         self._pace.reset()
-        self._hushed_at = None
+        self._interrupted_at = None
         failure = UtteranceFailed("The WebSocket was lost while it was being said.", session_id=self._session_id)
-        for utterance in self._track.lose(failure):
+        for utterance in self._tracker.lose(failure):
             logger.warning("utterance %s failed: its WebSocket was lost", utterance.name)
-        self._drop_what_is_over()
+        self._drop_ended()
         self._on_change()
 
     def hold(self) -> None:
-        """The session is being stopped: nothing more is sent."""
+        """Send nothing more, because the session is being stopped."""
         self._is_held = True
         if self._pump is not None:
             self._pump.cancel()
 
     def close(self, end: SessionEnded) -> None:
-        """The session is over, and with it all that was to be said."""
+        """End every utterance, because the session is over."""
         self._end = end
         self._owed = []
-        self._track.lose(end)
+        self._tracker.lose(end)
         self._end_all(UtteranceState.FAILED, end)
 
-    def _drop_what_is_over(self) -> None:
-        """Sends no more of what is over, and goes on with what waits."""
+    def _drop_ended(self) -> None:
+        """Stop sending an utterance that is over, and resume with the queue."""
         if self._current is not None and self._current.utterance.state.is_final:
             self._stop_pump()
-            self._go_on()
+            self._resume()
 
-    # how it works
+    # internals
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         is_idle = self._pump is None or self._pump.done()
         if is_idle and not self._is_held and self._socket is not None and (self._queue or self._owed):
             self._pump = asyncio.create_task(self._run(), name="liveavatar_nb speech")
 
     def _stop_pump(self) -> None:
-        """No frame goes out from here on; what was being sent is nobody's any more."""
+        """Send no more frames of the current utterance, and forget it."""
         if self._pump is not None:
             self._pump.cancel()
         self._pump = self._current = None
 
-    def _hush(self, besides: AsyncUtterance | None = None) -> None:
+    def _silence(self, besides: AsyncUtterance | None = None) -> None:
         self._pace.reset()
-        is_heard = bool(self._track.hush()) or self._track.agent_state is AgentState.TALKING
-        if is_heard and self._hushed_at is None:
-            self._hushed_at = self._clock.monotonic()
+        is_heard = bool(self._tracker.interrupt()) or self._tracker.agent_state is AgentState.TALKING
+        if is_heard and self._interrupted_at is None:
+            self._interrupted_at = self._clock.monotonic()
         self._end_all(UtteranceState.INTERRUPTED, besides=besides)
         self._on_change()
 
     def _end_all(
         self, state: UtteranceState, error: Exception | None = None, *, besides: AsyncUtterance | None = None
     ) -> None:
-        """Ends what is being sent, what waits, and what is being got ready."""
+        """End what is being sent, queued and prepared."""
         ending = self._preparing - {besides}
         if self._current is not None:
             ending.add(self._current.utterance)
         self._stop_pump()
         while self._queue:
-            waiting = self._queue.popleft()
-            ending.add(waiting.utterance)
-            self._spawn(waiting.feed.discard())
+            queued = self._queue.popleft()
+            ending.add(queued.utterance)
+            self._spawn(queued.feed.discard())
         for utterance in ending:
             utterance.finish(state, error)
 
@@ -272,66 +275,66 @@ class Speech:
         while self._queue or self._owed:
             await self._ready()
             if self._queue:
-                waiting = self._current = self._queue.popleft()
-                await self._say(waiting)
+                queued = self._current = self._queue.popleft()
+                await self._say(queued)
                 self._current = None
                 self._on_change()
 
     async def _ready(self) -> WebSocket:
-        """The socket, once the avatar is there and has been told what could not be sent before."""
+        """Wait until the WebSocket is ready and has sent the commands that it owed; return it."""
         assert self._socket is not None
         await self._socket.ready.wait()
         while self._owed and self._socket.ready.is_set():
-            await self._tell(self._owed.pop(0))
+            await self._send_command(self._owed.pop(0))
         return self._socket
 
-    async def _say(self, waiting: _Waiting) -> None:
-        utterance, framer = waiting.utterance, Framer()
+    async def _say(self, queued: _Queued) -> None:
+        utterance, framer = queued.utterance, Framer()
         try:
-            async with contextlib.aclosing(waiting.feed.pieces()) as pieces:
+            async with contextlib.aclosing(queued.feed.pieces()) as pieces:
                 async for piece in pieces:
                     for frame in framer.push(piece):
                         await self._send(frame, utterance)
             if rest := framer.rest():
                 await self._send(rest, utterance)
             if not utterance.seconds:
-                raise AudioError(f"{utterance.name!r} holds no sound: it is over before the first sample.")
-            self._complete(waiting)
+                raise AudioError(f"{utterance.name!r} holds no sound. It ends before the first sample.")
+            self._complete(queued)
             await (await self._ready()).send(lite.speak_end(utterance.id))
         except SocketLost:
-            # known here first; it is over with the session's end, or once it is known that it is the socket alone
+            # the utterance ends when the session does or, if only the socket is lost, in `lost`
             pass
         except Exception as failure:  # noqa: BLE001 (the sound is the user's, and so is what reading it raises)
-            await self._break_off(waiting, failure)
+            await self._break_off(queued, failure)
         finally:
-            self._spawn(waiting.feed.close())
+            self._spawn(queued.feed.close())
 
     async def _send(self, frame: bytes, utterance: AsyncUtterance) -> None:
-        """Sends one frame when it is due."""
+        """Send one frame when it is due."""
         while (wait := self._pace.wait(self._clock.monotonic())) > 0:
             await self._clock.sleep(wait)
         socket = await self._ready()
         if not utterance.seconds:
-            self._track.begin(utterance)
+            self._tracker.begin(utterance)
         command = lite.speak(frame, utterance.id)
         utterance.sent(command.seconds)
         self._pace.sent(command.seconds, self._clock.monotonic())
         await socket.send(command)
 
-    def _complete(self, waiting: _Waiting) -> None:
-        """All of it was sent: from now on the service is to say that it was spoken."""
-        assert waiting.feed.sound is not None
-        utterance, notes = waiting.utterance, waiting.feed.sound.notes
+    def _complete(self, queued: _Queued) -> None:
+        """Note that all of it was sent; from now on, expect the service to confirm that it was spoken."""
+        assert queued.feed.sound is not None
+        utterance, notes = queued.utterance, queued.feed.sound.notes
         utterance.complete(notes)
-        for note in () if waiting.order.is_awaited else notes:
+        for note in () if queued.request.is_awaited else notes:
             logger.warning("sound %s: %s", utterance.name, note)
-        if waiting.order.grace is not None:
-            self._spawn(self._watch(utterance, waiting.order.grace))
+        if queued.request.grace is not None:
+            self._spawn(self._watch(utterance, queued.request.grace))
 
-    async def _break_off(self, waiting: _Waiting, failure: Exception) -> None:
-        """Its sound cannot be read any further: the avatar says what it has, and is done."""
-        utterance = waiting.utterance
-        if not waiting.order.is_awaited:
+    async def _break_off(self, queued: _Queued, failure: Exception) -> None:
+        """Fail an utterance whose sound cannot be read any further; the avatar says what was sent."""
+        utterance = queued.utterance
+        if not queued.request.is_awaited:
             traceback = None if isinstance(failure, AudioError) else failure
             logger.warning("utterance %s failed: %s", utterance.name, failure, exc_info=traceback)
         is_open = utterance.is_open
@@ -343,17 +346,17 @@ class Speech:
     async def _watch(self, utterance: AsyncUtterance, grace: float) -> None:
         left = self._pace.left(self._clock.monotonic())
         if not await utterance.is_over_within(left + grace):
-            told = f"The service did not say that {utterance.name!r} was spoken, {grace:g} s after its end."
-            self._fail(utterance, UtteranceFailed(told, session_id=self._session_id))
+            message = f"The service did not confirm that {utterance.name!r} was spoken within {grace:g} s of its end."
+            self._fail(utterance, UtteranceFailed(message, session_id=self._session_id))
 
     def _fail(self, utterance: AsyncUtterance, failure: Exception) -> None:
-        self._track.drop(utterance)
+        self._tracker.drop(utterance)
         if utterance.finish(UtteranceState.FAILED, failure):
             self._on_change()
 
-    def _began(self, utterance: AsyncUtterance) -> None:
-        """Its first word."""
-        self._hushed_at = None
+    def _on_first_word(self, utterance: AsyncUtterance) -> None:
+        """Record the time of an utterance's first word, and add its text to the transcript."""
+        self._interrupted_at = None
         if utterance.lag is not None:
             self._times.sample("first_word", utterance.lag)
         if utterance.text:
@@ -367,6 +370,6 @@ class Speech:
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
-    """What a user's iterator raises as it is closed is nobody's any more, and is shown all the same."""
+    """Log what a user's iterator raised while it was closed, since nobody is waiting for it."""
     if not task.cancelled() and (failure := task.exception()) is not None:
-        logger.warning("after a sound: %s", failure, exc_info=failure)
+        logger.warning("closing a sound failed: %s", failure, exc_info=failure)

@@ -1,4 +1,4 @@
-"""How far an utterance has come, as a bar in the cell's output; nothing where there is no notebook."""
+"""Show an utterance's progress as a bar in the cell's output; outside of a notebook show nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from ...html import LONGEST_NAME, SHADE, SOFT, Markup, clock, cut, text
 from .utterance import AsyncUtterance, UtteranceState
 
-INTERVAL = 0.25  # s between two looks
+INTERVAL = 0.25  # s between two updates
 NAME = 'dir="auto" style="min-width: 0; white-space: nowrap; overflow: hidden; text-overflow: ellipsis"'
 BAR = 'style="flex: none; width: 160px; height: 5px; border-radius: 3px; overflow: hidden; background: {}"'
 FILL = 'style="display: block; height: 100%; width: {:.0f}%; background: var(--jp-brand-color1, #4f46e5)"'
@@ -26,52 +26,52 @@ WORDS = {
     UtteranceState.FAILED: "failed",
 }
 
-_showing: set[asyncio.Task[None]] = set()  # a loop alone does not keep its tasks
+_showing: set[asyncio.Task[None]] = set()  # a loop does not keep its tasks alive
 
 
 def is_shown() -> bool:
-    """Whether this code runs in a notebook's kernel."""
+    """Return whether this code runs in a notebook's kernel."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return getattr(shell, "kernel", None) is not None
 
 
-async def follow(utterance: AsyncUtterance) -> None:
-    """Shows the utterance's progress until it is over, also where the caller does not wait as long."""
+async def show_progress(utterance: AsyncUtterance) -> None:
+    """Show an utterance's progress until it is over, even if the caller stops waiting before that."""
     if not is_shown():
         return
     showing = asyncio.create_task(_show(utterance), name="liveavatar_nb progress")
     _showing.add(showing)
     showing.add_done_callback(_showing.discard)
-    # an interrupted cell ends the wait first and the utterance then, which the bar is to tell
+    # an interrupted cell cancels the wait before it ends the utterance, and the bar should show that end
     await asyncio.shield(showing)
 
 
 async def _show(utterance: AsyncUtterance) -> None:
     place = uuid.uuid4().hex
     _publish(utterance, place, update=False)
-    shown = _look(utterance)
+    shown = _snapshot(utterance)
     while not utterance.state.is_final:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(INTERVAL):
                 await utterance.is_over()
-        if (now := _look(utterance)) != shown:
+        if (now := _snapshot(utterance)) != shown:
             _publish(utterance, place, update=True)
             shown = now
 
 
-def _look(utterance: AsyncUtterance) -> tuple[Any, ...]:
+def _snapshot(utterance: AsyncUtterance) -> tuple[Any, ...]:
     return utterance.state, round(utterance.played, 1), utterance.total
 
 
 def _publish(utterance: AsyncUtterance, place: str, *, update: bool) -> None:
-    from IPython.display import publish_display_data  # noqa: PLC0415 (there, for this runs in its kernel)
+    from IPython.display import publish_display_data  # noqa: PLC0415 (installed, because this runs in its kernel)
 
     data = {"text/plain": _plain(utterance), "text/html": _html(utterance)}
     publish_display_data(data, transient={"display_id": place}, update=update)  # type: ignore[no-untyped-call]
 
 
 def _name(utterance: AsyncUtterance) -> str:
-    """In one line: it may be all of a text that is said."""
+    """Return a short name on one line; the utterance's own may be a long text."""
     return cut(" ".join(utterance.name.split()), LONGEST_NAME)
 
 

@@ -1,4 +1,4 @@
-"""`Track`: how far the utterances of a LITE session have come, by what the service says of them."""
+"""`UtteranceTracker`: follows the utterances of a LITE session by the service's events."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ...protocol.events import AGENT_STATE, Event
 from ...protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
-ALIASES: Final = 1000  # ids of the service's own that are remembered with the utterances they stand for
-SLACK: Final = 0.5  # s by which the service's end of an utterance may come before its sound's
-DERIVED: Final = "derived_from"  # marks an event that the service said in another spelling
+ALIASES: Final = 1000  # the service's own ids to remember, with their utterances
+SLACK: Final = 0.5  # s by which the service may end an utterance before its sound is over
+DERIVED: Final = "derived_from"  # marks an event that we translated from the other spelling
 
 
-class Track:
-    """What the service says of the utterances that were sent to it, in either of its spellings.
+class UtteranceTracker:
+    """Follows the utterances that were sent to the service, by its events in either spelling.
 
-    Older builds say `agent.speak_started` and `agent.speak_ended`, newer ones `agent.state_updated`, some both. Once
-    the first was heard the second moves no utterance any more. Events may come twice, in the wrong order, for
-    utterances that are over, or under ids of the service's own; nothing goes back by them.
+    Older builds send `agent.speak_started` and `agent.speak_ended`, newer ones `agent.state_updated`, some both. Once
+    the first has come, the second no longer moves any utterance. Events may come twice, in the wrong order, for
+    utterances that are over, or with the service's own ids; no state ever moves back.
 
     Args:
-        clock: tells the time.
+        clock: the clock to use.
         on_start: called with each utterance at its first word.
     """
 
@@ -36,72 +36,72 @@ class Track:
         self._on_start = on_start
         self._open: list[AsyncUtterance] = []
         self._known: Newest[str, AsyncUtterance] = Newest(ALIASES)
-        self._speaks = False  # whether `agent.speak_*` was heard
+        self._sends_speak_events = False  # whether an `agent.speak_*` event has come
         self._derived: Newest[tuple[str, str], None] = Newest(ALIASES)
         self._rest = AgentState.IDLE
-        self._silenced: list[AsyncUtterance] = []  # what was being said then
-        self._deaf_until = 0.0  # until when the newer spelling may still speak of what was hushed
+        self._silenced: list[AsyncUtterance] = []  # what was being said at the last interruption
+        self._ignore_until = 0.0  # until when the newer spelling may still mean what was interrupted
         self.agent_state = AgentState.IDLE
 
     @property
     def talking(self) -> AsyncUtterance | None:
         """The utterance that is being said."""
-        return next((one for one in self._open if one.state is UtteranceState.TALKING), None)
+        return next((utterance for utterance in self._open if utterance.state is UtteranceState.TALKING), None)
 
     def begin(self, utterance: AsyncUtterance) -> None:
-        """Its first frame goes out."""
+        """Note that an utterance's first frame is being sent."""
         utterance.begin(has_waited=bool(self._open))
         self._open.append(utterance)
         self._known[utterance.id] = utterance
 
     def rest(self, state: AgentState) -> None:
-        """What the avatar was told to do while it does not talk."""
+        """Set what the avatar does while it is silent."""
         self._rest = state
 
-    def hush(self) -> list[AsyncUtterance]:
-        """An interruption goes out: what was sent is over; what that was."""
+    def interrupt(self) -> list[AsyncUtterance]:
+        """Note that an interruption is being sent: end what was sent, and return it."""
         if self._open:
-            self._deaf_until = self._clock.monotonic() + config.DEAF
-        self._silenced = [one for one in self._open if one.state is UtteranceState.TALKING]
+            self._ignore_until = self._clock.monotonic() + config.DEAF
+        self._silenced = [utterance for utterance in self._open if utterance.state is UtteranceState.TALKING]
         return self._close_all(UtteranceState.INTERRUPTED)
 
     def lose(self, error: Exception) -> list[AsyncUtterance]:
-        """The socket is lost, and with it what was sent; what that was."""
+        """Note that the WebSocket is lost: fail what was sent, and return it."""
         self.agent_state = AgentState.IDLE
         return self._close_all(UtteranceState.FAILED, error)
 
     def drop(self, utterance: AsyncUtterance) -> None:
-        """It is over by itself."""
+        """Stop following an utterance, which is over."""
         if utterance in self._open:
             self._open.remove(utterance)
 
     def receive(self, event: Event) -> list[Event]:
-        """Takes an event in; gives what is to be told of it: itself, and what it means in the other spelling."""
+        """Handle an event; return it and its translations into the older spelling, to pass on."""
         if event.type in (SPEAK_STARTED, SPEAK_ENDED, SPEAK_INTERRUPTED):
-            self._speaks = True
+            self._sends_speak_events = True
             utterance = self._find(event)
-            self._obey(event.type, utterance)
-            told_before = utterance is not None and (event.type, utterance.id) in self._derived
-            return [] if told_before else [event]
+            self._apply(event.type, utterance)
+            is_known = utterance is not None and (event.type, utterance.id) in self._derived
+            return [] if is_known else [event]
         if event.type == BUFFER_CLEARED:
-            self._deaf_until = 0.0
+            self._ignore_until = 0.0
         if event.agent_state is not None:
             return [event, *self._turn(event.agent_state)]
         return [event]
 
-    def _obey(self, told: str, utterance: AsyncUtterance | None) -> None:
-        if told == SPEAK_STARTED:
+    def _apply(self, event_type: str, utterance: AsyncUtterance | None) -> None:
+        if event_type == SPEAK_STARTED:
             self.agent_state = AgentState.TALKING
             if utterance is not None:
                 self._start(utterance)
             return
         if utterance is None or not utterance.is_open:
-            # of one that is over, or of nobody's: what is being said now goes on
+            # it is over or not ours, so what is being said now goes on
             if self.talking is None:
                 self.agent_state = self._rest
             return
-        if told == SPEAK_INTERRUPTED:
-            # the service forgot all that waited behind it, too
+        if event_type == SPEAK_INTERRUPTED:
+            # the service dropped everything queued behind it as well
             self._close_all(UtteranceState.INTERRUPTED)
         elif utterance.is_complete:
             self._end(utterance)
@@ -109,56 +109,59 @@ class Track:
             self.agent_state = self._rest
 
     def _find(self, event: Event) -> AsyncUtterance | None:
-        """The utterance that an event is about: by an id that is known, else by the order of things."""
-        ids = [one for one in (event.event_id, event.task_id) if one is not None]
-        found = next((self._known[one] for one in ids if one in self._known), None)
+        """Find the utterance that an event belongs to, by a known id or else by order."""
+        ids = [event_id for event_id in (event.event_id, event.task_id) if event_id is not None]
+        found = next((self._known[event_id] for event_id in ids if event_id in self._known), None)
         if found is None and event.type == SPEAK_STARTED:
-            found = next((one for one in self._open if one.state is UtteranceState.SENDING), None)
+            found = self._next_sending()
         elif found is None:
             found = self.talking
         if found is not None:
-            for one in ids:
-                self._known[one] = found
+            for event_id in ids:
+                self._known[event_id] = found
         return found
 
     def _turn(self, state: str) -> list[Event]:
-        """The other spelling: what the avatar does."""
+        """Apply the newer spelling; return its translations into the older one."""
         before = self.agent_state
         if state not in (AgentState.IDLE, AgentState.LISTENING, AgentState.TALKING):
             return []
-        if not (self._speaks and self.talking and state != AgentState.TALKING):
+        if not (self._sends_speak_events and self.talking and state != AgentState.TALKING):
             self.agent_state = AgentState(state)
-        if self._speaks:
+        if self._sends_speak_events:
             return []
         if state == AgentState.TALKING:
-            if self._clock.monotonic() < self._deaf_until:
-                # its end is on the way; what was sent since is not said before that
+            if self._clock.monotonic() < self._ignore_until:
+                # the end of the interrupted utterance is on its way; nothing newer is said before that
                 return []
-            first = next((one for one in self._open if one.state is UtteranceState.SENDING), None)
+            first = self._next_sending()
             begun = self.talking is None and first is not None and self._start(first)
             return [self._derive(SPEAK_STARTED, first)] if begun and first is not None else []
-        self._deaf_until = 0.0
+        self._ignore_until = 0.0
         silenced, self._silenced = self._silenced, []
-        told = [self._derive(SPEAK_INTERRUPTED, one) for one in silenced]
+        events = [self._derive(SPEAK_INTERRUPTED, utterance) for utterance in silenced]
         if before == AgentState.TALKING:
-            told += [self._derive(SPEAK_ENDED, one) for one in self._all_said()]
-        return told
+            events += [self._derive(SPEAK_ENDED, utterance) for utterance in self._end_said()]
+        return events
 
-    def _all_said(self) -> list[AsyncUtterance]:
-        """The avatar fell silent: what it was saying is over, and what else there was time for."""
+    def _end_said(self) -> list[AsyncUtterance]:
+        """End what the avatar has said before it fell silent, as far as the time allows; return it."""
         talking = self.talking
         if talking is None or not talking.is_complete:
             return []
         ended: list[AsyncUtterance] = []
         needed, passed = 0.0, talking.age + SLACK
-        for one in list(self._open):
-            needed += one.seconds
-            if one is not talking and (not one.is_complete or passed < needed):
+        for utterance in list(self._open):
+            needed += utterance.seconds
+            if utterance is not talking and (not utterance.is_complete or passed < needed):
                 break
-            self._start(one)
-            self._end(one)
-            ended.append(one)
+            self._start(utterance)
+            self._end(utterance)
+            ended.append(utterance)
         return ended
+
+    def _next_sending(self) -> AsyncUtterance | None:
+        return next((utterance for utterance in self._open if utterance.state is UtteranceState.SENDING), None)
 
     def _derive(self, kind: str, utterance: AsyncUtterance) -> Event:
         self._derived[kind, utterance.id] = None
@@ -167,7 +170,7 @@ class Track:
     def _start(self, utterance: AsyncUtterance) -> bool:
         if not utterance.start():
             return False
-        # the avatar speaks in order: the end of what comes before went unheard, or is still on its way
+        # the avatar speaks in order: we missed the ends of earlier ones, or they are still on their way
         for earlier in self._open[: self._open.index(utterance)] if utterance in self._open else []:
             self._end(earlier)
         self._on_start(utterance)
@@ -179,4 +182,4 @@ class Track:
 
     def _close_all(self, state: UtteranceState, error: Exception | None = None) -> list[AsyncUtterance]:
         closed, self._open = self._open, []
-        return [one for one in closed if one.finish(state, error)]
+        return [utterance for utterance in closed if utterance.finish(state, error)]

@@ -1,4 +1,4 @@
-"""`Lines`: what was said in a session, on both sides, as lines that grow while they are said."""
+"""`Lines`: what both sides said in a session, as lines that grow while they are spoken."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 class SpokenLine(TranscriptLine):
-    """What was said once, as this process heard it.
+    """A line of what was said, as this process heard it.
 
-    `role` is `user` or `avatar`; the timestamps are seconds since the epoch, and since the session's start. `partial`:
-    more of it may come.
+    `role` is `user` or `avatar`. The timestamps are seconds since the epoch and since the session's start. While
+    `partial` is true, the line may still grow.
     """
 
     partial: bool = False
@@ -33,20 +33,20 @@ class SpokenLine(TranscriptLine):
     @classmethod
     def _list_html(cls, records: Sequence[SpokenLine], total: int) -> str:
         rows = [
-            (html.Amount(html.clock(one.relative_timestamp)), one.role, one.transcript + ELLIPSIS * one.partial)
-            for one in records
+            (html.Amount(html.clock(line.relative_timestamp)), line.role, line.transcript + ELLIPSIS * line.partial)
+            for line in records
         ]
         return html.table(["at", "who", "what"], rows, total)
 
 
 @dataclass
 class _Line:
-    """One line and how it grew.
+    """A line, and how it grows.
 
     Attributes:
-        owner: what it belongs to: an utterance's id, or the user's turn.
-        is_final: its words are the whole ones; what comes afterwards is late.
-        comes_whole: each chunk held all that was said so far, and not what was new alone.
+        owner: the id of the utterance or the user's turn that it belongs to.
+        is_final: whether its complete text has come; anything after that is late.
+        comes_whole: whether each chunk repeats everything said so far, instead of only what is new.
     """
 
     record: SpokenLine
@@ -56,11 +56,11 @@ class _Line:
 
 
 class Lines:
-    """The lines of one session; the last 1,000.
+    """The last 1,000 lines of a session.
 
     Args:
-        clock: tells the time.
-        elapsed: tells the seconds since the session's start.
+        clock: the clock to use.
+        elapsed: returns the seconds since the session's start.
     """
 
     def __init__(self, clock: Clock, elapsed: Callable[[], float]) -> None:
@@ -74,17 +74,17 @@ class Lines:
         return Records(line.record for line in self._lines)
 
     def text(self, role: Role, owner: str) -> str | None:
-        """The words of one, as far as they came."""
+        """Return a line's words so far; None if there is no such line."""
         line = self._find(role, owner)
         return None if line is None else line.record.transcript
 
     def is_final(self, role: Role, owner: str) -> bool:
-        """Whether its whole words are known."""
+        """Return whether a line's complete text has come."""
         line = self._find(role, owner)
         return line is not None and line.is_final
 
     def grow(self, role: Role, owner: str, chunk: str) -> None:
-        """More of it was said. A chunk that begins with what is there replaces it, another one is appended."""
+        """Add a chunk to a line; one that begins with the line's text replaces it, any other is appended."""
         line = self._find(role, owner)
         if line is None:
             self._add(role, owner, chunk, partial=True)
@@ -99,7 +99,7 @@ class Lines:
             self._write(line, there + chunk, partial=True)
 
     def finish(self, role: Role, owner: str, text: str) -> None:
-        """Its whole words, which take the place of those that came bit by bit."""
+        """Set a line's complete text, which replaces the chunks."""
         line = self._find(role, owner)
         if line is None:
             line = self._add(role, owner, text, partial=False)
@@ -108,21 +108,21 @@ class Lines:
         line.is_final = True
 
     def close(self, role: Role, owner: str) -> None:
-        """No more of it is said; its whole words may still come."""
+        """Note that a line stops growing; its complete text may still come."""
         line = self._find(role, owner)
         if line is not None and line.record.partial:
             self._write(line, line.record.transcript, partial=False)
 
     def is_repeated(self, role: Role, text: str) -> bool:
-        """Whether the last line of that side, which is over, begins or ends with these words: they are late."""
-        line = next((one for one in reversed(self._lines) if one.record.role == role), None)
+        """Return whether these words are late: this side's last line is over, and begins or ends with them."""
+        line = next((line for line in reversed(self._lines) if line.record.role == role), None)
         if line is None or line.record.partial:
             return False
         there, text = line.record.transcript.strip(), text.strip()
         return there.startswith(text) or there.endswith(text)
 
     def _find(self, role: Role, owner: str) -> _Line | None:
-        return next((one for one in reversed(self._lines) if one.owner == owner and one.record.role == role), None)
+        return next((line for line in reversed(self._lines) if line.owner == owner and line.record.role == role), None)
 
     def _add(self, role: Role, owner: str, text: str, *, partial: bool) -> _Line:
         record = SpokenLine(
@@ -137,7 +137,7 @@ class Lines:
         return line
 
     def _write(self, line: _Line, text: str, *, partial: bool) -> None:
-        # another record: one that was handed out stays as it was
+        # a new record, because callers may hold the old one
         line.record = SpokenLine(
             role=line.record.role,
             transcript=text,
@@ -148,27 +148,27 @@ class Lines:
 
 
 class UserSide:
-    """What the user says aloud, turn by turn.
+    """Records what the user says aloud, turn by turn.
 
     Args:
-        lines: where it stands.
+        lines: the lines to add it to.
     """
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._turn: str | None = None
-        self._unfinished: str | None = None  # the turn before, whose whole words did not come
-        self._is_begun = False  # whether a new turn was told of
+        self._unfinished: str | None = None  # the previous turn, if its complete text has not come
+        self._is_begun = False  # whether the service announced a new turn
 
     def begin(self) -> None:
-        """The user begins to speak."""
+        """Note that the user begins to speak."""
         self._is_begun = True
         if self._turn is not None:
             self._lines.close("user", self._turn)
             self._unfinished, self._turn = self._turn, None
 
     def grow(self, chunk: str) -> None:
-        """More of it; what is late is left out."""
+        """Add a chunk to the turn, unless it is late."""
         if self._turn is None:
             if not self._is_begun and self._lines.is_repeated("user", chunk):
                 return
@@ -176,7 +176,7 @@ class UserSide:
         self._lines.grow("user", self._turn, chunk)
 
     def finish(self, text: str) -> None:
-        """The whole words of a turn: of the one under way, or of one whose words are late."""
+        """Set the complete text of the current turn, or of the previous one if its text is late."""
         turn = self._turn
         if turn is None and self._unfinished is not None:
             begun = self._lines.text("user", self._unfinished)

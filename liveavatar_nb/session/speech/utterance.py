@@ -1,4 +1,4 @@
-"""`AsyncUtterance`: one thing that the avatar says, and how far it has come."""
+"""`AsyncUtterance`: something that the avatar says, and how far it has got."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ...concurrency.clock import CLOCK, Clock
 
 
 class AgentState(StrEnum):
-    """What the avatar does (LITE: event `agent.state_updated`); `thinking` in a conversation alone: it was asked
-    something, and has not begun to answer.
+    """What the avatar is doing (LITE: event `agent.state_updated`).
+
+    `thinking` only occurs in a conversation: the avatar was asked something, and has not begun to answer.
     """
 
     IDLE = "idle"
@@ -22,7 +23,7 @@ class AgentState(StrEnum):
 
 
 class UtteranceState(StrEnum):
-    """Where an utterance is; it never goes back."""
+    """An utterance's state; it only moves forward."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -33,23 +34,23 @@ class UtteranceState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether no other state can follow."""
         return self in (UtteranceState.ENDED, UtteranceState.INTERRUPTED, UtteranceState.FAILED)
 
     def may_become(self, other: UtteranceState) -> bool:
-        """Whether `other` comes later."""
+        """Return whether `other` can follow this state."""
         order = list(UtteranceState)
         return not self.is_final and order.index(other) > order.index(self)
 
 
 class AsyncUtterance:
-    """One thing that the avatar says; `AsyncSession.play`, `say` and `ask` make it.
+    """Something that the avatar says, returned by `AsyncSession.play`, `say` and `ask`.
 
     Args:
-        name: what it is called; the name of its sound when not given.
-        text: its words, for captions and the transcript.
-        clock: tells the time.
-        is_voiced: the service makes its sound, of which nothing is sent.
+        name: the name to show; the sound's name by default.
+        text: the words, for captions and the transcript.
+        clock: the clock to use.
+        is_voiced: whether the service makes the sound, so that none is sent.
     """
 
     def __init__(
@@ -76,55 +77,56 @@ class AsyncUtterance:
 
     @property
     def id(self) -> str:
-        """The `event_id` that all its frames carry, or what asked for it."""
+        """The `event_id` of its frames or its command."""
         return self._id
 
     @property
     def name(self) -> str:
-        """What the sound is called, as `welcome.wav`; of words the text, of an answer the question."""
+        """The sound's name, such as `welcome.wav`; for `say` the text, for `ask` the question."""
         return self._name or self._text or ""
 
     @property
     def text(self) -> str | None:
-        """Its words, where they were given, or as far as they were heard."""
+        """The words, if they were given, or as far as they were heard; None otherwise."""
         return self._text
 
     @property
     def state(self) -> UtteranceState:
-        """queued, sending, talking, ended, interrupted or failed."""
+        """The utterance's state: queued, sending, talking, ended, interrupted or failed."""
         return self._state
 
     @property
     def seconds(self) -> float:
-        """Seconds of sound that were sent; in a conversation, that were said."""
+        """Seconds of sound sent so far; in a conversation, seconds said so far."""
         return self.age if self._is_voiced else self._seconds
 
     @property
     def total(self) -> float | None:
-        """Its length in seconds; None while that is not known, as of a stream, or in a conversation."""
+        """The length in seconds; None until it is known, as for a stream or in a conversation."""
         if self._is_voiced:
             return self.duration
         return self._seconds if self._is_complete else self._total
 
     @property
     def played(self) -> float:
-        """Seconds of it that were said so far."""
+        """Seconds said so far."""
         return min(self.seconds, self.age)
 
     @property
     def age(self) -> float:
-        """Seconds since its first word, up to its end; 0 before."""
+        """Seconds from the first word until now, or until the end; 0 before."""
         return 0.0 if self._started_at is None else (self._ended_at or self._clock.monotonic()) - self._started_at
 
     @property
     def duration(self) -> float | None:
-        """Seconds from its first word to its end; None before."""
+        """Seconds from the first word to the end; None before that."""
         return None if self._started_at is None or self._ended_at is None else self.age
 
     @property
     def lag(self) -> float | None:
-        """Seconds from its first frame on the wire to its first word, in a conversation from what asked for it; None
-        before, or where it waited for another.
+        """Seconds from the first frame that was sent (in a conversation, from the command) to the first word.
+
+        None before that, or if it had to wait for another utterance.
         """
         if self._first_frame_at is None or self._started_at is None or self._has_waited:
             return None
@@ -132,47 +134,51 @@ class AsyncUtterance:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was amiss with the sound, in words: clipped, not a number, cut short."""
+        """Problems with the sound, in words: clipped, not a number, cut short."""
         return tuple(self._notes)
 
     @property
     def error(self) -> Exception | None:
-        """Why it failed."""
+        """The error that the utterance failed with, if any."""
         return self._error
 
     async def wait(self) -> None:
-        """Returns once it was said, or interrupted. Who ends the wait ends nothing else: `interrupt()` does.
+        """Wait until the utterance was said or interrupted.
+
+        If you cancel the wait, the avatar goes on talking; `interrupt()` stops it.
 
         Raises:
-            UtteranceFailed: the socket was lost, the session ended, or the service never said that it was spoken.
-            AudioError: its sound could not be read to the end; and whatever an iterator of yours raised.
+            UtteranceFailed: the WebSocket was lost, the session ended, or the service never confirmed that it was
+                spoken.
+            AudioError: the sound could not be read to the end.
+            Exception: whatever your iterator raised.
         """
         await self._over.wait()
         if self._error is not None:
-            # as it was: each who waits would add frames of their own, and what those hold
+            # with its original traceback: each waiter would add its own frames, and keep alive what they hold
             raise self._error.with_traceback(self._traceback)
 
     def __repr__(self) -> str:
-        told = [str(self._state)]
+        parts = [str(self._state)]
         if self._state is UtteranceState.ENDED and self.duration is not None:
-            told.append(f"{self.seconds:.1f} s")
+            parts.append(f"{self.seconds:.1f} s")
         elif self._state.is_final or self._state is UtteranceState.TALKING:
-            told.append(f"{self.played:.1f} s of it said")
+            parts.append(f"{self.played:.1f} s said")
         if self.lag is not None:
-            told.append(f"first word after {self.lag:.2f} s")
-        told += self._notes
-        return f"<{type(self).__name__} {self.name!r} {', '.join(told)}>"
+            parts.append(f"first word after {self.lag:.2f} s")
+        parts += self._notes
+        return f"<{type(self).__name__} {self.name!r} {', '.join(parts)}>"
 
     async def has_begun(self) -> None:
-        """Returns once its first word came, or it is over without one."""
+        """Wait until the first word, or until it is over without one."""
         await self._has_begun.wait()
 
     async def is_over(self) -> None:
-        """Returns once it is over, however that came."""
+        """Wait until it is over, however it ended."""
         await self._over.wait()
 
     async def is_over_within(self, seconds: float) -> bool:
-        """Waits for its end for so many seconds of its clock; whether it came."""
+        """Wait for the end for up to `seconds` of the utterance's clock; return whether it came."""
         waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self.is_over())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -181,48 +187,48 @@ class AsyncUtterance:
                 wait.cancel()
         return self._state.is_final
 
-    # what its session does to it
+    # called by its session
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of it was sent, up to `agent.speak_end`."""
+        """Whether all of it was sent, and only `agent.speak_end` is left."""
         return self._is_complete
 
     @property
     def is_open(self) -> bool:
-        """Whether it was begun on the wire, and is not over."""
+        """Whether its first frame was sent and it is not over."""
         return self._first_frame_at is not None and not self._state.is_final
 
     def open(self, name: str, total: float | None) -> None:
-        """Its sound has begun; it is called so, unless it has a name already, and is so long, as far as is known."""
+        """Note that the sound was opened; set its name, unless it has one, and its length in seconds."""
         self._name = self._name or name
         self._total = total
 
     def hear(self, text: str) -> None:
-        """Its words, as far as the service told them."""
+        """Note the words, as far as the service has sent them."""
         self._text = text
 
     def begin(self, *, has_waited: bool) -> None:
-        """Its first frame, or what asks for it, goes out, behind one that is still being said or not."""
+        """Note that its first frame or its command is being sent, and whether another utterance goes first."""
         self._first_frame_at = self._clock.monotonic()
         self._has_waited = has_waited
         self._advance(UtteranceState.SENDING)
 
     def give_way(self) -> None:
-        """Another one is said first."""
+        """Note that another utterance is said first."""
         self._has_waited = True
 
     def sent(self, seconds: float) -> None:
-        """So much of it went out."""
+        """Note that sound of this length was sent."""
         self._seconds += seconds
 
     def complete(self, notes: list[str]) -> None:
-        """All of it went out."""
+        """Note that all of it was sent, and what was wrong with the sound."""
         self._is_complete = True
         self._notes = list(notes)
 
     def start(self) -> bool:
-        """The first word; whether that is new."""
+        """Note the first word; return whether this is new."""
         if not self._advance(UtteranceState.TALKING):
             return False
         self._started_at = self._clock.monotonic()
@@ -230,7 +236,7 @@ class AsyncUtterance:
         return True
 
     def finish(self, state: UtteranceState, error: Exception | None = None) -> bool:
-        """It is over; whether that is new."""
+        """Note the end; return whether this is new."""
         if not self._advance(state):
             return False
         self._error = error

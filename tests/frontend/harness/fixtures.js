@@ -448,7 +448,7 @@ export const FIXTURES = {
       kind: "StopNotConfirmed",
       title: "The stop was not confirmed",
       detail: "The service did not confirm the stop of session 5e550000 (no answer in time).",
-      remedy: "It is tried again until then, and stop() tries at once: at the latest its cap ends it at 14:32:10.",
+      remedy: "The stop is retried in the background; at the latest its cap ends it at 14:32:10. Call stop() to retry now.",
       severity: "error",
       action: null,
     },

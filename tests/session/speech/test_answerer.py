@@ -108,7 +108,7 @@ class Callable:
     ],
 )
 async def test_an_answer_of_any_kind_is_said_sentence_by_sentence(avatar: Avatar, function: Any) -> None:
-    avatar.answers(function).take("yes")
+    avatar.answers(function).answer("yes")
     await until(lambda: len(avatar.said) == 2)
     assert avatar.said == ["You said yes.", "Really?"]
     assert avatar.hushed == 0
@@ -122,7 +122,7 @@ async def test_a_sentence_is_said_while_the_rest_still_comes(avatar: Avatar) -> 
         await more.wait()
         yield "ond."
 
-    avatar.answers(slow).take("")
+    avatar.answers(slow).answer("")
     await until(lambda: avatar.said)
     assert avatar.said == ["First."]
     more.set()
@@ -138,7 +138,7 @@ async def test_a_plain_function_runs_on_the_handlers_thread_with_the_cells_conte
     def answer(text: str) -> None:
         seen.append((threading.current_thread().name, cell.get()))
 
-    avatar.answers(answer).take("Hello")
+    avatar.answers(answer).answer("Hello")
     await until(lambda: seen)
     assert seen == [(THREAD_NAME, "this one")]
     assert avatar.said == []
@@ -153,7 +153,7 @@ async def test_an_async_function_has_the_cells_context(avatar: Avatar) -> None:
 
     answerer = avatar.answers(answer)
     cell.set("another")
-    answerer.take("Hello")
+    answerer.answer("Hello")
     await until(lambda: avatar.said)
     assert avatar.said == ["this one"]
 
@@ -169,7 +169,7 @@ async def test_a_plain_iterator_is_closed_where_nobody_wants_its_rest(avatar: Av
             closed.set()
 
     answerer = avatar.answers(answer)
-    answerer.take("Hello")
+    answerer.answer("Hello")
     await until(lambda: avatar.said)
     answerer.stop()
     await until(closed.is_set)
@@ -184,7 +184,7 @@ async def test_a_function_whose_answer_nobody_wants_any_more_is_not_called(avata
 
     answerer = avatar.answers(called.append)
     avatar.worker.post(hold)
-    answerer.take("Hello")
+    answerer.answer("Hello")
     await asyncio.sleep(0.01)
     answerer.stop()
     await asyncio.sleep(0.01)
@@ -207,9 +207,9 @@ async def test_a_newer_text_ends_the_older_answer(avatar: Avatar, caplog: pytest
         yield "more."
 
     answerer = avatar.answers(answer)
-    answerer.take("old")
+    answerer.answer("old")
     await until(lambda: avatar.said)
-    answerer.take("new")
+    answerer.answer("new")
     await until(lambda: len(avatar.said) == 3)
     assert avatar.said == ["About old.", "About new.", "And more."]
     assert (ended, avatar.hushed) == (["old"], 1)
@@ -219,11 +219,11 @@ async def test_a_newer_text_ends_the_older_answer(avatar: Avatar, caplog: pytest
 
 async def test_what_was_said_to_its_end_is_not_interrupted(avatar: Avatar) -> None:
     answerer = avatar.answers(plain)
-    answerer.take("one")
+    answerer.answer("one")
     await until(lambda: len(avatar.said) == 2)
     for utterance in avatar.utterances:
         utterance.finish(UtteranceState.ENDED)
-    answerer.take("two")
+    answerer.answer("two")
     await until(lambda: len(avatar.said) == 4)
     assert avatar.hushed == 0
 
@@ -235,7 +235,7 @@ async def test_an_answer_that_asks_for_silence_goes_on(avatar: Avatar) -> None:
         await asyncio.sleep(0)
         yield "Two."
 
-    avatar.answers(answer).take("Hello")
+    avatar.answers(answer).answer("Hello")
     await until(lambda: len(avatar.said) == 2)
     assert avatar.said == ["One.", "Two."]
 
@@ -249,7 +249,7 @@ async def test_an_interruption_ends_it(avatar: Avatar) -> None:
         return "Too late."
 
     answerer = avatar.answers(answer)
-    answerer.take("Hello")
+    answerer.answer("Hello")
     await until(begun.is_set)
     answerer.stop()
     answerer.stop()
@@ -268,7 +268,7 @@ async def test_an_answer_is_over_with_its_last_sentence(avatar: Avatar) -> None:
     answerer = avatar.answers(plain)
     for over in (UtteranceState.INTERRUPTED, UtteranceState.ENDED):
         whole, at = AsyncUtterance("Hello"), len(avatar.said)
-        answerer.take("yes", whole)
+        answerer.answer("yes", whole)
         await until(lambda: len(avatar.said) == at + 1)  # noqa: B023 (it is awaited here)
         assert (whole.state, whole.text) == ("sending", "You said yes.")
         avatar.utterances[at].start()
@@ -282,7 +282,7 @@ async def test_an_answer_is_over_with_its_last_sentence(avatar: Avatar) -> None:
 
 async def test_an_answer_fails_with_a_sentence_of_it(avatar: Avatar) -> None:
     whole = AsyncUtterance("Hello")
-    avatar.answers(lambda text: "One.").take("yes", whole)
+    avatar.answers(lambda text: "One.").answer("yes", whole)
     await until(lambda: avatar.said)
     avatar.utterances[0].finish(UtteranceState.FAILED, LookupError("it is silent"))
     with pytest.raises(LookupError, match="it is silent"):
@@ -296,7 +296,7 @@ async def test_what_a_function_raises_is_for_who_waits_and_not_shown(
         raise LookupError("no idea")
 
     whole = AsyncUtterance("Hello")
-    avatar.answers(answer).take("yes", whole)
+    avatar.answers(answer).answer("yes", whole)
     with pytest.raises(LookupError, match="no idea"):
         await whole.wait()
     assert caplog.messages == []
@@ -309,7 +309,7 @@ async def test_who_waits_is_told_why_an_answer_was_stopped(
 ) -> None:
     whole = AsyncUtterance("Hello")
     answerer = avatar.answers(plain)
-    answerer.take("yes", whole)
+    answerer.answer("yes", whole)
     if has_begun:
         await until(lambda: avatar.said)
     answerer.stop(why)
@@ -340,7 +340,7 @@ async def test_what_it_raises_is_shown_and_ends_nothing_else(
 ) -> None:
     answerer = avatar.answers(function)
     for _ in range(2):
-        answerer.take("Hello")
+        answerer.answer("Hello")
         count = len(caplog.records) + 1
         await until(lambda: len(caplog.records) >= count)  # noqa: B023 (it is awaited here)
     assert caplog.messages == [f"handler {function.__name__} failed on 'Hello'"] * 2
@@ -353,9 +353,9 @@ async def test_what_is_no_text_is_refused_in_words(
     avatar: Avatar, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        avatar.answers(lambda text: answer).take("Hello")
+        avatar.answers(lambda text: answer).answer("Hello")
         await until(lambda: caplog.records)
-    assert "must give text, or an iterator of it, not" in caplog.text
+    assert "must return text, or an iterator of text, not" in caplog.text
 
 
 def test_what_is_no_function_is_refused(avatar: Avatar) -> None:

@@ -60,7 +60,7 @@ class Talk:
         self.hushed = 0
         self.conversation = Conversation(self.clock, self.times, self.lines, self._change, has_opening=has_opening)
         self.conversation.on_text = self.heard.append
-        self.conversation.on_hush = self._hush
+        self.conversation.on_interrupt = self._hush
         self.line = RoomLine(
             "ws://127.0.0.1:1", Masked("t"), SESSION, Wire(), receive=self._receive, on_change=self._change
         )
@@ -390,7 +390,7 @@ async def test_what_the_service_forgets_fails_in_words(talk: Talk) -> None:
     waiting = asyncio.create_task(utterance.wait())
     await until(lambda: talk.clock.sleepers)
     await talk.clock.go_on(16)
-    with pytest.raises(UtteranceFailed, match=r"'Lost.' is being spoken, and was silent for 15 s"):
+    with pytest.raises(UtteranceFailed, match=r"the start of 'Lost.', and was silent for 15 s"):
         await waiting
     assert utterance.state == "failed"
 
@@ -525,7 +525,7 @@ async def test_what_waits_for_the_room_of_a_session_that_ends_is_told_of_the_end
 async def test_without_a_room_it_is_refused_in_words() -> None:
     talk = Talk()
     for work in (talk.say("One."), talk.conversation.listen(start=True), talk.conversation.push_to_talk(start=True)):
-        with pytest.raises(RoomNotHeld, match="named no room"):
+        with pytest.raises(RoomNotHeld, match="gave the session no room"):
             await work
     await talk.conversation.interrupt()
     await close(talk)

@@ -564,14 +564,14 @@ async def test_what_is_hushed_or_cancelled_just_as_it_is_ready_is_not_said(
 async def test_what_replaces_and_is_hushed_in_that_moment_is_not_said(
     session: AsyncSession, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = session._speech._tell
+    send = session._speech._send_command
 
     async def slow(command: Any) -> None:
-        monkeypatch.setattr(session._speech, "_tell", tell)
-        await tell(command)
+        monkeypatch.setattr(session._speech, "_send_command", send)
+        await send(command)
         await session.interrupt()
 
-    monkeypatch.setattr(session._speech, "_tell", slow)
+    monkeypatch.setattr(session._speech, "_send_command", slow)
     utterance = await session.play(noise(2.0), rate=RATE, replace=True)
     assert utterance.state == "interrupted"
     await session.play(noise(0.3), rate=RATE)
@@ -684,7 +684,7 @@ async def test_a_pose_is_taken_as_soon_as_the_avatar_is_there(is_open: bool) -> 
 async def test_a_service_that_never_says_the_end(session: AsyncSession, simulator: Simulator) -> None:
     for kind in ("agent.speak_ended", "agent.state_updated"):
         simulator.faults.add("socket", "rename", times=None, old=kind, new="agent.drifted")
-    with pytest.raises(UtteranceFailed, match="did not say"):
+    with pytest.raises(UtteranceFailed, match="did not confirm"):
         await session.play(noise(0.5), rate=RATE, timeout=0.2)
     simulator.faults.clear()
     assert (await session.play(noise(0.5), rate=RATE)).state == "ended"
@@ -719,7 +719,7 @@ async def test_handlers_are_called_where_they_do_no_harm(
         seen["awaited"] = (asyncio.get_running_loop() is loop, event.event_id)
 
     end = session.on("speak_ended", lambda event: seen.update(never=event))
-    assert repr(end).endswith("<lambda> on 'speak_ended', call this to end it>")
+    assert repr(end).endswith("<lambda> on 'speak_ended', call this to remove it>")
     end()
     with caplog.at_level(logging.ERROR):
         utterance = await session.play(noise(0.5), rate=RATE)

@@ -16,7 +16,7 @@ from liveavatar_nb.concurrency.clock import Clock
 from liveavatar_nb.errors import UtteranceFailed
 from liveavatar_nb.protocol import lite
 from liveavatar_nb.protocol.events import Event
-from liveavatar_nb.session.speech.tracker import Track
+from liveavatar_nb.session.speech.tracker import UtteranceTracker
 from liveavatar_nb.session.speech.utterance import AgentState, AsyncUtterance, UtteranceState
 
 FRAMES = int(os.environ.get("LIVEAVATAR_NB_TEST_FRAMES", "100000"))
@@ -41,7 +41,7 @@ class Said:
     started: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.track = Track(self.clock, lambda utterance: self.started.append(utterance.name))
+        self.track = UtteranceTracker(self.clock, lambda utterance: self.started.append(utterance.name))
 
     def begin(self, name: str, seconds: float = 2.0, *, complete: bool = True) -> AsyncUtterance:
         utterance = AsyncUtterance(name, clock=self.clock)
@@ -162,7 +162,7 @@ def test_one_silence_ends_all_that_there_was_time_for(said: Said) -> None:
 def test_an_interruption_of_ours_takes_nothing_that_comes_after_it(said: Said) -> None:
     one = said.begin("one")
     said.tell("agent.speak_started", "theirs")
-    assert said.track.hush() == [one]
+    assert said.track.interrupt() == [one]
     two = said.begin("two")
     said.tell("agent.audio_buffer_cleared", "anything")
     said.tell("agent.speak_interrupted", "unheard-of")
@@ -175,7 +175,7 @@ def test_an_interruption_of_ours_takes_nothing_that_comes_after_it(said: Said) -
 def test_an_interruption_is_told_in_the_newer_spelling_too(said: Said) -> None:
     one = said.begin("one")
     said.tell("agent.state_updated", new_state="talking")
-    said.track.hush()
+    said.track.interrupt()
     told = [*said.tell("agent.audio_buffer_cleared", "anything"), *said.tell("agent.state_updated", new_state="idle")]
     assert told[-1] == Event("agent.speak_interrupted", {"event_id": one.id, "derived_from": "agent.state_updated"})
     assert [event.type for event in said.tell("agent.state_updated", new_state="idle")] == ["agent.state_updated"]
@@ -184,7 +184,7 @@ def test_an_interruption_is_told_in_the_newer_spelling_too(said: Said) -> None:
 @pytest.mark.parametrize("end", ["cleared", "idle", "late"])
 def test_what_is_late_of_what_was_hushed_starts_nothing(said: Said, end: str) -> None:
     said.begin("one")
-    said.track.hush()
+    said.track.interrupt()
     two = said.begin("two")
     said.tell("agent.state_updated", new_state="talking")
     assert two.state is UtteranceState.SENDING
@@ -271,7 +271,7 @@ def test_arbitrary_frames_and_sequences_move_nothing_back(seed: int, odd: list[s
         elif what < 0.15 and utterances:
             chance.choice(utterances).complete([])
         elif what < 0.17:
-            said.track.hush()
+            said.track.interrupt()
         elif what < 0.18:
             said.track.lose(UtteranceFailed("lost", session_id=None))
         elif what < 0.3:
