@@ -40,7 +40,7 @@ class Command:
         is_prompt: whether it arrived by the control channel, which a running cell does not delay.
         page: the id of the browser page that sent it. Every page receives what a widget sends.
         tab: the id of the browser tab, which survives a reload; "" if the browser gives none.
-        attention: if it is not prompt, for how long the kernel was free to receive it.
+        attention: counts the time in which its route was free; `UNKNOWN` if unknown, None if the command is prompt.
     """
 
     widget_id: str

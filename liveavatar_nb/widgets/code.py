@@ -28,7 +28,7 @@ def as_code(avatar: str, options: Mapping[str, Any], *, simulated: bool, max_min
         avatar: the avatar's name or id.
         options: the options for `start`.
         simulated: whether the client uses a simulator.
-        max_minutes: the client's own cap, which is left out.
+        max_minutes: the client's own cap; the code includes only a different one.
         context: the context as a Python expression.
     """
     defaults = SessionOptions()

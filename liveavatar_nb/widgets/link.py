@@ -123,7 +123,7 @@ class Link:
 
     @property
     def is_open(self) -> bool:
-        """Whether the widget is not closed."""
+        """Whether the widget is still open."""
         return self._widget.comm is not None
 
     def read(self, trait: str) -> Any:

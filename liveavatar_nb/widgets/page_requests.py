@@ -29,7 +29,7 @@ class PageRequests(Controller):
 
     Args:
         link: the connection to the pages.
-        shown: the session that they show.
+        shown: the session that the pages show.
         on_failure: shows an error of a request that a click in the page began.
     """
 

@@ -42,7 +42,7 @@ class View(Protocol):
 
 
 class Silence:
-    """Calls a function if a page has sent nothing for too long, during which it could have been heard.
+    """Calls a function if a page sends nothing for too long while it could have been heard.
 
     Args:
         callback: the function to call.
@@ -100,7 +100,7 @@ class PageHolder:
 
     def __init__(self, page: str, session: AsyncSession, line: RoomLine) -> None:
         self.page = page
-        self.could_not = False  # its browser could not reach the room
+        self.was_unreachable = False  # its browser could not reach the room
         self._session = session
         self._line = line
         self._view: View | None = None  # the widget through which it last sent a command
@@ -123,7 +123,7 @@ class PageHolder:
         """Whether it is in the room or about to join, as far as we know."""
         return not self._out.is_set() and not self._is_silent
 
-    def is_by(self, view: View) -> bool:
+    def was_heard_by(self, view: View) -> bool:
         """Return whether its last command came through this widget."""
         return self._view is view
 
@@ -147,7 +147,7 @@ class PageHolder:
     async def enter(self) -> None:
         """Note that the page is in the room."""
         self._out.clear()
-        self._is_in, self.could_not = True, False
+        self._is_in, self.was_unreachable = True, False
         self._steady.set()
         await self._line.hold(self)
 
@@ -353,7 +353,7 @@ class Pages:
             hearing.drop(view)
         for known in list(self._holders.values()):
             for holder in list(known.values()):
-                if holder.is_by(view):
+                if holder.was_heard_by(view):
                     holder.go()
 
     def tidy(self) -> None:

@@ -79,7 +79,7 @@ class SessionPanel(ControlledWidget):
 
 
 class Starter(Controller):
-    """Starts a session, follows it, and stops it.
+    """The start, the progress and the stop of a session.
 
     Args:
         link: the connection to the pages.

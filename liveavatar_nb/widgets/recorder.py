@@ -37,7 +37,7 @@ logger = logging.getLogger("liveavatar_nb.widgets")
 
 
 class Recorder(Controller):
-    """Records what the page shows.
+    """Recordings of what the page shows.
 
     Args:
         link: the connection to the pages.
@@ -69,7 +69,7 @@ class Recorder(Controller):
 
         Args:
             path: the file to write, which must not exist yet; by default a file next to the notebook, named after the
-                time. It gets the ending `.webm`, or `.mp4` if that is what the browser records.
+                current time. It gets the ending `.webm`, or `.mp4` if that is what the browser records.
             seconds: the length in seconds at which it ends by itself.
             megabytes: the size in units of 2**20 bytes at which it ends by itself.
             timeout: how many seconds to wait for the page to start.

@@ -199,12 +199,12 @@ def _with_ending(place: Path, ending: str) -> Path:
 
 
 def stamped(ending: str) -> Path:
-    """Return a path next to the notebook, named after the time."""
+    """Return a path next to the notebook, named after the current time."""
     return Path.cwd() / f"avatar-{time.strftime('%Y%m%d-%H%M%S')}{ending}"
 
 
 def write_beside(content: bytes, ending: str) -> Path:
-    """Write a new file next to the notebook, named after the time, and return its path."""
+    """Write a new file next to the notebook, named after the current time, and return its path."""
     with _new(stamped(ending)) as file:
         file.write(content)
         return Path(file.name)
@@ -239,7 +239,7 @@ class Recording:
     Args:
         page: the id of the page that records; None until its first part arrives.
         request: an id that all parts share.
-        place: the path of the file; None for a file next to the notebook, named after the time.
+        place: the path of the file; None for a file next to the notebook, named after the current time.
         seconds: the longest length in seconds.
         size: the largest size in bytes.
     """

@@ -100,7 +100,7 @@ class RoomAccess(Controller):
         holder = pages.holder(session, line, command.page)
         holder.approach(self, command)
         # a page that retries after a failure must not throw out the present holder
-        if not line.is_own and not holder.could_not:
+        if not line.is_own and not holder.was_unreachable:
             await line.expect()
         self._send_access(line, command)
 
@@ -136,7 +136,7 @@ class RoomAccess(Controller):
             known.falter()
             line.tell(words or RECONNECTING)
         elif state in ("left", "unreachable", "replaced"):
-            known.could_not = state == "unreachable"
+            known.was_unreachable = state == "unreachable"
             # a page that leaves of its own accord gives no reason
             is_put_out = words is not None and state != "replaced"
             known.go(None if state == "left" else words, is_contested=state == "replaced", is_put_out=is_put_out)

@@ -79,7 +79,7 @@ class SoundShelf(Controller):
                     self._link.send({"type": "upload", "upload": upload})
 
     async def cancel_upload(self, upload: str) -> None:
-        """Discard a part of a file, because the page sends no more of it."""
+        """Discard an incomplete file, because the page has cancelled it."""
         self._sounds.cancel_upload(str(upload))
 
     async def remove(self, sound: str) -> None:

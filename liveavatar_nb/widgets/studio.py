@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Studio(ControlledWidget):
-    """Pick an avatar, start it, watch it and talk to it, see its cost, and stop it, all in one widget.
+    """The gallery, the panel, the live view, talk and the wire log, all in one widget.
 
     `la.studio()` creates it. `value` is the picked avatar's id, `session` the newest session.
 

@@ -32,7 +32,7 @@ REMEMBERED = 200  # utterances whose sound is remembered
 
 
 class Talk(ControlledWidget):
-    """Ask, say, play sounds and interrupt; shows the current speech, the queue and the transcript.
+    """Controls to ask, speak, play sounds and interrupt, with the queue and the transcript.
 
     In a conversation (FULL) the avatar answers questions. In LITE it plays sounds: from `sounds`, from the notebook's
     folder, or dropped on the page.
@@ -70,7 +70,7 @@ class Talk(ControlledWidget):
 
 
 class Speech(Controller):
-    """What the avatar is asked and made to say, and the transcript of both sides.
+    """Requests for the avatar's speech, and the transcript of both sides.
 
     Args:
         link: the connection to the pages.
@@ -89,7 +89,7 @@ class Speech(Controller):
         self._order = asyncio.Lock()
         self._lines_due: asyncio.TimerHandle | None = None
         self._lines_at = 0.0
-        self._asked: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
 
     def traits(self) -> dict[str, Any]:
         return {"can_say": self._link.client.has_tts}
@@ -107,7 +107,7 @@ class Speech(Controller):
 
     async def play(self, sound: str) -> None:
         """Play a sound, after those in the queue."""
-        async with self._asking():
+        async with self._in_order():
             offer = self._shelf.find(str(sound))
             speaker = self._speaker()
             utterance = await speaker.play(offer.audio, rate=offer.rate, name=offer.name, wait=False, progress=False)
@@ -116,19 +116,19 @@ class Speech(Controller):
 
     async def say(self, text: str) -> None:
         """Say a text word for word; in LITE with the client's `tts`."""
-        async with self._asking():
+        async with self._in_order():
             text = _checked(text, "say")
             await self._speaker().say(text, wait=False, progress=False)
 
     async def ask(self, text: str) -> None:
         """Ask the avatar to answer a text."""
-        async with self._asking():
+        async with self._in_order():
             text = _checked(text, "ask")
             await self._speaker().ask(text, wait=False)
 
     async def interrupt(self) -> None:
         """Silence the avatar, and clear its queue and the sounds still being opened."""
-        for task in self._asked:
+        for task in self._requests:
             task.cancel()
         self._problem.clear()
         await self._shown.interrupt()
@@ -170,17 +170,17 @@ class Speech(Controller):
         return session
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[None]:
+    async def _in_order(self) -> AsyncIterator[None]:
         """Run requests in order; an interruption cancels them."""
         task = asyncio.current_task()
         assert task is not None
-        self._asked.add(task)
+        self._requests.add(task)
         try:
             with self._problem.catch():
                 async with self._order:
                     yield
         finally:
-            self._asked.discard(task)
+            self._requests.discard(task)
 
     def _show_lines(self) -> None:
         """Show the transcript; send growing lines at intervals, not after every word."""
