@@ -40,7 +40,7 @@ class Link:
         if not isinstance(client, AsyncLiveAvatar):
             raise InvalidArgument(
                 f"A widget needs a LiveAvatar, not {type(la).__name__}.",
-                remedy="Stop works during a running cell only on its managed loop.",
+                remedy="Only its managed loop lets Stop work while a cell runs.",
             )
         self.la = la
         self.client = client

@@ -79,7 +79,7 @@ def check_setting(name: str, value: Any) -> None:
     if name == "max_minutes":
         minutes = value if isinstance(value, int | float) else 0
         if not 0 < minutes <= config.MINUTES_OF_A_DAY:
-            raise InvalidArgument(f"max_minutes must be above 0 and at most {config.MINUTES_OF_A_DAY}.")
+            raise InvalidArgument(f"max_minutes must be above 0 and at most {config.MINUTES_OF_A_DAY}, not {value!r}.")
     elif name == "dynamic_variables":
         _check_values(value)
     elif name in TEXTS:

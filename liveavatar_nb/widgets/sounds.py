@@ -217,7 +217,11 @@ def endings() -> tuple[str, ...]:
 
 def _with_names(given: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str | None, Any]]:
     if isinstance(given, str | bytes | os.PathLike):
-        raise InvalidArgument("sounds must be a list of sounds.", remedy="sounds=['welcome.wav']", field="sounds")
+        raise InvalidArgument(
+            f"sounds must be a list of sounds, not {type(given).__name__}.",
+            remedy="sounds=['welcome.wav']",
+            field="sounds",
+        )
     if isinstance(given, Mapping):
         return [(str(name), audio) for name, audio in given.items()]
     return [(None, audio) for audio in given]
