@@ -583,7 +583,7 @@ def test_a_recording_that_is_ended_while_a_slow_disk_takes_a_part_stays_ended(fo
             file.write(content)
 
     recording._file = SlowDisk()  # type: ignore[assignment]
-    writing = threading.Thread(target=recording.take, args=[1, base64.b64encode(b"1").decode(), 1])
+    writing = threading.Thread(target=recording.receive, args=[1, base64.b64encode(b"1").decode(), 1])
     writing.start()
     begun.wait(5)
     ending = threading.Thread(target=recording.finish)
