@@ -1,1 +1,1 @@
-"""Widgets: each declares its traits and holds controllers; `link` ties those to its pages."""
+"""The widgets. Each declares its traits and holds controllers, which a `Link` connects to its pages."""

@@ -1,4 +1,4 @@
-"""`Account`: the credits that are left, and the sessions that dead kernels left running."""
+"""`Account`: the remaining credits, and the sessions that dead kernels left running."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ logger = logging.getLogger("liveavatar_nb.widgets")
 
 
 class Account(Controller):
-    """The credits that are left, and the sessions that dead kernels left running.
+    """The remaining credits, and the sessions that dead kernels left running.
 
     Args:
-        link: the tie to the pages.
-        problem: where one of an earlier command is shown.
+        link: the connection to the pages.
+        problem: the problem shown in the page, which a new command clears.
     """
 
     def __init__(self, link: Link, problem: ShownProblem) -> None:
@@ -35,7 +35,7 @@ class Account(Controller):
         await self.look()
 
     async def stop_orphans(self) -> None:
-        """Stop what dead kernels left running."""
+        """Stop the sessions that dead kernels left running."""
         self._problem.clear()
         try:
             await self._link.client.stop_orphans()
@@ -43,33 +43,33 @@ class Account(Controller):
             await self.look()
 
     async def look(self) -> None:
-        """Show the credits and what dead kernels left running, as they are now."""
+        """Update the credits, and the sessions that dead kernels left running."""
         await asyncio.gather(self.look_at_credits(), self.look_for_orphans())
 
     async def look_at_credits(self) -> None:
-        """Show the credits that are left now."""
+        """Update the remaining credits."""
         try:
-            left = await self._link.client.credits()
+            remaining = await self._link.client.credits()
         except LiveAvatarException as failure:
-            logger.warning("the credits cannot be read: %s", failure)
+            logger.warning("cannot read the credits: %s", failure)
             self._link.write(credits_problem=failure.message)
         else:
-            self._link.write(credits=f"{left:.2f}", credits_problem=None)
+            self._link.write(credits=f"{remaining:.2f}", credits_problem=None)
 
     async def look_for_orphans(self) -> None:
-        """Show what dead kernels left running; on a simulator that is nothing."""
+        """Update the sessions that dead kernels left running; a simulator has none."""
         if self._link.client.is_simulated:
             return
         try:
-            found = await self._link.client.orphans()
+            orphans = await self._link.client.orphans()
         except LiveAvatarException as failure:
-            logger.warning("cannot look for sessions that dead kernels left: %s", failure)
+            logger.warning("cannot look for sessions that dead kernels left running: %s", failure)
             return
-        self._link.write(orphans=[orphan_of(session) for session in found])
+        self._link.write(orphans=[orphan_of(session) for session in orphans])
 
 
 def orphan_of(session: OwnedSession) -> dict[str, Any]:
-    """Return what a page shows of a session that a dead kernel left."""
+    """Return the data of a session that a dead kernel left running, as a page shows it."""
     return {
         "id": session.id,
         "mode": session.mode,

@@ -1,4 +1,4 @@
-"""`ControlledWidget`: what all widgets share, and the files of their pages."""
+"""`ControlledWidget`: the base class of all widgets, and the files that their pages load."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from .link import Link
 
 STATIC = Path(__file__).parents[1] / "static"
 
-# hidden by the style sheet that a living widget brings along: it shows where the kernel is gone
+# a live widget's style sheet hides this, so it shows only if the kernel is gone
 HINT = '<div class="lv-hint">Nothing to see above? The kernel that showed it is gone: run this cell again.</div>'
 
 
 def asset(name: str) -> str:
-    """Return the text of a file that the build made.
+    """Return the text of a file from the front-end build.
 
     Raises:
-        ConfigurationError: it is not there.
+        ConfigurationError: the file is missing.
     """
     try:
         return (STATIC / name).read_text("utf-8")
     except FileNotFoundError:
         raise ConfigurationError(
             f"The widgets' script {name} was not built.",
-            remedy="Install the package with pip (also `pip install -e .`): that builds it.",
+            remedy="Install the package with pip, for example `pip install -e .`, to build it.",
         ) from None
 
 
 class ControlledWidget(anywidget.AnyWidget):
     """A widget whose page sends commands, and whose traits only Python writes.
 
-    A subclass declares the traits, and makes the controllers that write them and answer the commands.
+    A subclass declares the traits, and creates the controllers that write them and answer the commands.
 
     Args:
-        link: the tie between the controllers and the pages.
-        controllers: in the order in which they are told what happens.
-        on_failure: shows in the page what went wrong.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        link: the connection between the controllers and the pages.
+        controllers: the widget's parts, in the order in which they are notified.
+        on_failure: shows an error in the page.
+        traits: traits of ipywidgets' DOM widgets, for example `layout`.
 
     Raises:
-        InvalidArgument: a trait has no such name.
+        InvalidArgument: there is no trait of that name.
     """
 
     _css = asset("widgets.css")
@@ -66,24 +66,24 @@ class ControlledWidget(anywidget.AnyWidget):
     ) -> None:
         for name in traits:
             if not self.has_trait(name):
-                near = difflib.get_close_matches(name, self.trait_names(), n=1)
+                matches = difflib.get_close_matches(name, self.trait_names(), n=1)
                 raise InvalidArgument(
                     f"{type(self).__name__} has no trait {name!r}.",
-                    remedy=f"Did you mean {near[0]!r}?" if near else "",
+                    remedy=f"Did you mean {matches[0]!r}?" if matches else "",
                 )
-        # the face, too: as long as a widget is there the client is not let go
+        # keep the `LiveAvatar` as well: its client must live as long as the widget
         self._la, self._link = link.la, link
         self._controllers = controllers
         self._displayed_in: int | None = None
         link.connect(controllers, on_failure)
-        first = {name: value for controller in controllers for name, value in controller.traits().items()}
-        super().__init__(widget_id=channel.join(link), **(first | traits))
+        initial = {name: value for controller in controllers for name, value in controller.traits().items()}
+        super().__init__(widget_id=channel.join(link), **(initial | traits))
         self.on_msg(lambda _widget, content, _buffers: channel.deliver(content))
         self._unwatch = link.client.watch(link.refresh)
         link.begin()
 
     def __repr__(self) -> str:
-        # that of ipywidgets shows every trait
+        # ipywidgets' own shows every trait
         session = self.session
         shown = (
             "nothing yet" if session is None else f"{session.id or 'a session'} {session.avatar.name}, {session.state}"
@@ -92,15 +92,15 @@ class ControlledWidget(anywidget.AnyWidget):
 
     @property
     def session(self) -> Any:
-        """The client's session, the one started last."""
+        """The client's newest session."""
         return self._la.session
 
     def commands(self) -> Mapping[str, Answer]:
-        """Return what the page may ask for, by name, and what answers it: its parameters are the arguments."""
+        """Return the page's commands by name; a function's parameters are the command's arguments."""
         return self._link.commands
 
     def show(self) -> None:
-        """Display it at once, in a cell; as that cell's value it is not displayed a second time."""
+        """Display the widget at once; as the same cell's value it is not displayed again."""
         if is_shown():
             self._ipython_display_()
             self._displayed_in = _running_cell()
@@ -109,7 +109,7 @@ class ControlledWidget(anywidget.AnyWidget):
         displayed_in, self._displayed_in = self._displayed_in, None
         if displayed_in is not None and displayed_in == _running_cell():
             return
-        from IPython.display import display_html, publish_display_data  # noqa: PLC0415 (only where it is displayed)
+        from IPython.display import display_html, publish_display_data  # noqa: PLC0415 (needed only to display)
 
         bundle = self._repr_mimebundle_()
         if bundle is not None:
@@ -119,8 +119,8 @@ class ControlledWidget(anywidget.AnyWidget):
             controller.display()
 
     def close(self) -> None:
-        """Take the widget from the page; a session that it started goes on."""
-        # ipywidgets calls this for a widget, too, that was refused before it was made, or is closed already
+        """Remove the widget from the page; a session that it started keeps running."""
+        # ipywidgets also calls this if the constructor failed, or the widget is closed already
         if self.comm is not None:
             for controller in self._controllers:
                 controller.close()
@@ -130,6 +130,6 @@ class ControlledWidget(anywidget.AnyWidget):
 
 
 def _running_cell() -> int | None:
-    """Return the number of the cell that runs."""
+    """Return the number of the running cell; None outside a notebook."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return getattr(shell, "execution_count", None)

@@ -1,4 +1,4 @@
-"""`Camera`: pictures of what a page shows, asked for by Python or by a click in the page."""
+"""`Camera`: snapshots of what a page shows, requested by Python or by a click in the page."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Camera(Controller):
-    """Takes pictures of what the page shows.
+    """Snapshots of what the page shows.
 
     Args:
-        link: the tie to the pages.
-        requests: what is asked of them.
-        problem: where it is shown why there is no picture.
+        link: the connection to the pages.
+        requests: Python's requests to the pages.
+        problem: shows why there is no picture.
     """
 
     def __init__(self, link: Link, requests: PageRequests, problem: ShownProblem) -> None:
@@ -42,30 +42,33 @@ class Camera(Controller):
         return {"snapshot": self.receive}
 
     def snapshot(self, *, timeout: float = PATIENCE) -> Image:
-        """Take a picture of what the page shows, as a PIL image; see-through where the background was removed.
+        """Take a snapshot of what the page shows.
 
         It waits for a page that shows the view, and for the avatar's video.
 
         Args:
-            timeout: seconds after which it is given up.
+            timeout: how many seconds to wait.
+
+        Returns:
+            A PIL image, transparent where the background was removed.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).
-            ViewError: no session is live, no page shows the view, or it did not answer in time.
+            ViewError: no session is live, no page shows the view, or the page did not answer in time.
 
         Example:
             >>> view = s.view()
             >>> view.snapshot().save("avatar.png")
         """
         image_module()
-        return bridge.call(self._take(patience(timeout), holds_up()), closes=True)
+        return bridge.call(self._snapshot(patience(timeout), holds_up()), closes=True)
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The newest picture, whoever took it; None before the first."""
+        """The newest snapshot, taken by Python or by a click; None before the first."""
         return None if self._last is None else opened(self._last)
 
-    async def _take(self, limit: float, is_held_up: bool) -> Image:
+    async def _snapshot(self, limit: float, is_held_up: bool) -> Image:
         content: bytes = await self._requests.ask("snapshot", uuid.uuid4().hex, limit, is_held_up=is_held_up)
         return await on_own_thread(functools.partial(opened, content))
 
@@ -80,7 +83,7 @@ class Camera(Controller):
         data: str,
         problem: str | None = None,
     ) -> None:
-        """Take in a part of a picture, or why there is none; the page's own button took it if `request` is ""."""
+        """Receive a part of a picture, or an error; `request` is "" after a click in the page."""
         try:
             if problem:
                 raise ViewError(str(problem)[:LONGEST_WORDS])

@@ -1,8 +1,8 @@
-"""The control channel: commands of the page that arrive although a cell is running.
+"""The control channel: the page's commands arrive even while a cell is running.
 
-The page opens a comm to the target registered here. Python never sends on it: the kernel routes a comm's
-messages to the shell that last sent on it, and one that never did is served by a subshell's thread, also
-while a cell computes. Where a host has no such thing the same command comes as an ordinary widget message.
+The page opens a comm to the target registered here. Python never sends on it: the kernel routes a comm's messages to
+the shell that last sent on it, and serves a comm on which nobody sent in a subshell's thread, even while a cell
+computes. If a host has no subshells, the same command arrives as an ordinary widget message.
 """
 
 from __future__ import annotations
@@ -24,17 +24,23 @@ from ..session.attention import Attention, Unknown, attention_here
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 TARGET = "liveavatar_nb.control"
-REMEMBERED = 512  # ids of commands: one that comes a second time, by the other way, is not done again
+REMEMBERED = 512  # command ids: a command that arrives a second time, the other way, is not run again
 LONGEST_PAGE = 64  # characters of a page's id
 
 
 @dataclass(frozen=True)
 class Command:
-    """What a page asks a widget to do.
+    """A page's command to a widget.
 
-    `is_prompt` tells that it came by a way that no running cell holds up; otherwise `attention` tells for how long that
-    way was free. `page` is the browser page that sent it: each has an id of its own, and all of them hear what a widget
-    sends. `tab` stays the same where a page is reloaded; "" where the browser does not tell.
+    Attributes:
+        widget_id: the widget's id.
+        id: the command's own id.
+        name: the command's name.
+        args: its arguments, by name.
+        is_prompt: whether it arrived by the control channel, which a running cell does not delay.
+        page: the id of the browser page that sent it. Every page receives what a widget sends.
+        tab: the id of the browser tab, which survives a reload; "" if the browser gives none.
+        attention: counts the time in which its route was free; `UNKNOWN` if unknown, None if the command is prompt.
     """
 
     widget_id: str
@@ -47,7 +53,7 @@ class Command:
     attention: Attention | Unknown | None = None
 
 
-# each command is answered by a task of its own
+# each command is answered in a task of its own
 _current: ContextVar[Command] = ContextVar("command")
 
 
@@ -57,12 +63,12 @@ def current_command() -> Command:
 
 
 def set_current_command(command: Command) -> None:
-    """Note which command is being answered in this context."""
+    """Set the command that is being answered in this context."""
     _current.set(command)
 
 
 def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
-    """The command in a message that is being heard; None where it is none."""
+    """Return the command in a message that just arrived; None if it is not a command."""
     match data:
         case {"widget": str(widget_id), "id": str(command_id), "command": str(name), "args": dict(args)}:
             page, tab = (str(data.get(name) or "")[:LONGEST_PAGE] for name in ("page", "tab"))
@@ -72,7 +78,7 @@ def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
 
 
 class Channel:
-    """Brings commands to the widgets of this process, each command once."""
+    """Delivers commands to the widgets of this process, each command once."""
 
     def __init__(self) -> None:
         self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
@@ -81,7 +87,7 @@ class Channel:
         self._manager: Any = None
 
     def join(self, receiver: Any) -> str:
-        """A new id, under which `receiver.receive(command)` gets its commands, for as long as it lives."""
+        """Register a receiver, held weakly, and return its new id; its `receive` gets that id's commands."""
         manager = comm.get_comm_manager()
         if self._manager is not manager:
             manager.register_target(TARGET, self._opened)
@@ -91,26 +97,26 @@ class Channel:
         return widget_id
 
     def leave(self, widget_id: str) -> None:
-        """No command for it any more."""
+        """Unregister the receiver with this id."""
         self._receivers.pop(widget_id, None)
 
     def _opened(self, opened: Any, message: Any) -> None:
         def receive(message: Any) -> None:
-            # the main thread runs the cells: what it handles waited for them, or could have
+            # the main thread runs the cells: a message that it handles may have waited for one
             is_prompt = threading.current_thread() is not threading.main_thread()
             self.deliver(message["content"]["data"], is_prompt=is_prompt)
 
         opened.on_msg(receive)
 
     def deliver(self, data: Any, *, is_prompt: bool = False) -> None:
-        """Hands a message's command to its widget, if it is one and new."""
+        """Pass the command in a message on to its widget."""
         command = parse(data, is_prompt=is_prompt)
         if command is None:
-            logger.warning("a message of a page that is no command was ignored")
+            logger.warning("ignored a message from a page that is not a command")
             return
         receiver: Callable[..., Any] | None = getattr(self._receivers.get(command.widget_id), "receive", None)
         if receiver is None:
-            logger.info("a command for a widget that is gone was ignored")
+            logger.info("ignored a command for a widget that is gone")
             return
         with self._lock:
             is_new = command.id not in self._seen

@@ -1,4 +1,4 @@
-"""`Choice`: what the next session is started with, the avatar above all, and the Python that starts it."""
+"""`Choice`: the avatar and the options for the next session, and the Python code that starts it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .link import Link
 from .persona import Persona
 from .settings import StartSettings
 
-ANY_AVATAR = "Silas"  # whom the Python names as long as none is picked
+ANY_AVATAR = "Silas"  # named in the code until an avatar is picked
 
 
 class Choice(Controller):
-    """What the next session is started with: the avatar, which is the trait `avatar`, the settings and the persona.
+    """The avatar (the trait `avatar`), settings and persona for the next session.
 
     Args:
-        link: the tie to the pages.
-        settings: of both modes; the sandbox among them has one avatar alone.
-        persona: of a conversation.
-        trait: by which another avatar is picked.
-        find: returns an avatar's record, if it was read already.
+        link: the connection to the pages.
+        settings: the settings of both modes. In the sandbox there is only one avatar.
+        persona: the persona for a conversation.
+        trait: the name of the trait to set to pick another avatar.
+        find: returns an avatar's record, if it has been read already.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Choice(Controller):
         return {"configure": self.configure}
 
     async def configure(self, **changes: Any) -> None:
-        """Change what the next session is started with; with the sandbox comes its avatar, and goes again."""
+        """Change settings; entering the sandbox picks its avatar, and leaving it restores the previous one."""
         was_sandbox = self._settings.values["is_sandbox"]
         await self._settings.configure(**changes)
         if changes.get("is_sandbox", was_sandbox) == was_sandbox:
@@ -66,10 +66,10 @@ class Choice(Controller):
             self._pick(config.SANDBOX_AVATAR)
 
     def start_arguments(self, avatar_id: str | None) -> tuple[str | Avatar, dict[str, Any]]:
-        """Return the avatar and the options that `start` is called with.
+        """Return the avatar and the options for `start`.
 
         Args:
-            avatar_id: the picked avatar when not given; the sandbox has its own.
+            avatar_id: the avatar's id; the picked one by default. The sandbox ignores it.
 
         Raises:
             InvalidArgument: no avatar is picked.
@@ -79,11 +79,11 @@ class Choice(Controller):
             raise InvalidArgument("No avatar is picked.", remedy="Pick one first.")
         if self._settings.values["is_sandbox"]:
             avatar_id = config.SANDBOX_AVATAR
-        # of a record that was read already nothing has to be looked up
+        # a record that has been read already saves a lookup
         return self._find(avatar_id) or avatar_id, self._persona.start_options()
 
     def show(self) -> None:
-        """Show the avatar's name, and the Python that starts a session with it."""
+        """Update the avatar's name and the code that starts a session with it."""
         self._show_code()
         if self._avatar_id and not self._link.client.is_closed:
             self._link.submit(self._look_up_name(self._avatar_id), "the avatar's name")

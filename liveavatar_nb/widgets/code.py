@@ -1,4 +1,4 @@
-"""The Python that does what was clicked."""
+"""The Python code that does the same as the clicks."""
 
 from __future__ import annotations
 
@@ -9,39 +9,48 @@ from ..session.options import SessionOptions
 
 LONGEST_LINE: Final = 80  # characters of arguments on one line
 IMPORTED: Final = ("LiveAvatar",)
-SAID: Final = ("voice_id", "language", "interactivity_type", "dynamic_variables", "video_quality", "video_encoding")
+SHOWN_OPTIONS: Final = (
+    "voice_id",
+    "language",
+    "interactivity_type",
+    "dynamic_variables",
+    "video_quality",
+    "video_encoding",
+)
 LITE_BODY: Final = ("s.view()", "s.wait_until_ended()")
 FULL_BODY: Final = ("s.view()", 's.ask("What can you show me?")')
 
 
 def as_code(avatar: str, options: Mapping[str, Any], *, simulated: bool, max_minutes: float, context: str = "") -> str:
-    """The Python that starts such a session.
+    """Return the Python code that starts a session with these options.
 
     Args:
-        avatar: its name, or id.
-        options: what `start` is called with.
-        simulated: whether it is started on a simulator.
-        max_minutes: the client's own cap, which need not be said.
-        context: what stands for the context, as Python.
+        avatar: the avatar's name or id.
+        options: the options for `start`.
+        simulated: whether the client uses a simulator.
+        max_minutes: the client's own cap; the code includes only a different one.
+        context: the context as a Python expression.
     """
     defaults = SessionOptions()
     is_conversation = options["mode"] == "FULL"
-    chosen = ["is_sandbox=True"] if options["is_sandbox"] else [repr(avatar)]
+    arguments = ["is_sandbox=True"] if options["is_sandbox"] else [repr(avatar)]
     if is_conversation:
-        chosen.append(f"context={context}" if context else 'mode="FULL"')
-    chosen += [
-        f"{name}={options[name]!r}" for name in SAID if name in options and options[name] != getattr(defaults, name)
+        arguments.append(f"context={context}" if context else 'mode="FULL"')
+    arguments += [
+        f"{name}={options[name]!r}"
+        for name in SHOWN_OPTIONS
+        if name in options and options[name] != getattr(defaults, name)
     ]
     if options["max_minutes"] != max_minutes:
-        chosen.append(f"max_minutes={options['max_minutes']:g}")
+        arguments.append(f"max_minutes={options['max_minutes']:g}")
     imported = [*IMPORTED, *(["NewContext"] if context.startswith("NewContext(") else [])]
-    made = "LiveAvatar.demo()  # LiveAvatar() for the real service" if simulated else "LiveAvatar()"
-    arguments = ", ".join(chosen)
-    if len(arguments) > LONGEST_LINE:
-        arguments = "".join(f"\n    {one}," for one in chosen) + "\n"
+    client = "LiveAvatar.demo()  # LiveAvatar() for the real service" if simulated else "LiveAvatar()"
+    shown = ", ".join(arguments)
+    if len(shown) > LONGEST_LINE:
+        shown = "".join(f"\n    {argument}," for argument in arguments) + "\n"
     body = FULL_BODY if is_conversation else LITE_BODY
     return (
         f"from liveavatar_nb import {', '.join(imported)}\n\n"
-        f"la = {made}\n"
-        f"with la.start({arguments}) as s:  # leaving the block stops it\n" + "".join(f"    {line}\n" for line in body)
+        f"la = {client}\n"
+        f"with la.start({shown}) as s:  # leaving the block stops it\n" + "".join(f"    {line}\n" for line in body)
     )

@@ -15,48 +15,51 @@ Answer = Callable[..., Coroutine[Any, Any, None]]
 
 
 class Controller:
-    """A part of a widget: it keeps some state, writes some traits, and answers some of the page's commands.
+    """A part of a widget that keeps state, writes traits, and answers some of the page's commands.
 
-    The widget tells its controllers what happens, in the order in which it lists them. Each overrides what it needs.
+    The widget calls these methods on each of its controllers, in order. A controller overrides what it needs.
     """
 
     def traits(self) -> dict[str, Any]:
-        """Return the first values of its traits, those that are not the defaults."""
+        """Return the initial values of the traits that do not start with their defaults."""
         return {}
 
     def commands(self) -> Mapping[str, Answer]:
-        """Return the commands that it answers; the parameters of an answer are the command's arguments."""
+        """Return the commands it answers, by name; a function's parameters are the command's arguments."""
         return {}
 
     def commands_without_loop(self) -> Mapping[str, Callable[[], bool]]:
-        """Return what answers a command, on a thread of its own, if the loop does not; False leaves it to the loop."""
+        """Return the commands it can also answer if the loop does not respond, by name.
+
+        Each function runs on a thread of its own, and returns False to leave the command to the loop.
+        """
         return {}
 
     async def load(self) -> None:
-        """Fetch what a new widget shows."""
+        """Fetch the data that a new widget shows."""
 
     async def hear(self, command: Command) -> None:
-        """Note that a page sent this command, which is answered next."""
+        """Note that a page sent a command, before the command is answered."""
 
     def welcome(self, command: Command) -> None:
-        """Note that a page has connected, which is shown next what is true now."""
+        """Note that a page has connected, before `refresh` shows it the present state."""
 
     def refresh(self) -> None:
-        """Show what is true of the client now; called on the loop."""
+        """Show the client's present state; called on the loop."""
 
     def display(self) -> None:
         """Note that the widget is displayed in a cell."""
 
     def close(self) -> None:
-        """Let go of everything: the widget is taken from the page."""
+        """Release everything, because the widget is being closed."""
 
 
 def delegate(name: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Make a controller's method one of the widget that holds it: same parameters, result and docstring.
+    """Return a widget method that calls a controller's, with the same parameters, result and docstring.
 
     Args:
         name: the widget's attribute that holds the controller.
-        method: the controller's.
+        method: the controller's method.
     """
 
     @functools.wraps(method)

@@ -1,4 +1,4 @@
-"""`Elsewhere`: the sessions that other clients of this process have running."""
+"""`Elsewhere`: the running sessions of other clients in this process."""
 
 from __future__ import annotations
 
@@ -12,56 +12,57 @@ from .controller import Answer, Controller
 from .link import Link
 from .problem import ShownProblem
 
-LOOK_INTERVAL: Final = 5.0  # s between two looks, as long as there is such a session
+LOOK_INTERVAL: Final = 5.0  # s between two refreshes, as long as there is such a session
 TAKEN: Final = "no page showed it, and it was stopped from another one"
 
 
 class Elsewhere(Controller):
-    """The sessions that other clients of this process have running.
+    """The running sessions of other clients in this process.
 
     Args:
-        link: the tie to the pages.
-        account: shows the credits after a stop.
-        problem: where one of an earlier command is shown.
+        link: the connection to the pages.
+        account: updates the credits after a stop.
+        problem: the problem shown in the page, which a new command clears.
     """
 
     def __init__(self, link: Link, account: Account, problem: ShownProblem) -> None:
         self._link = link
         self._account = account
         self._problem = problem
-        self._looking: asyncio.TimerHandle | None = None
+        self._next_refresh: asyncio.TimerHandle | None = None
 
     def commands(self) -> Mapping[str, Answer]:
         return {"stop_elsewhere": self.stop_unseen}
 
     async def stop_unseen(self) -> None:
-        """Stop those that no page shows."""
+        """Stop the sessions that no page shows."""
         self._problem.clear()
         try:
-            await self.stop(those=lambda session: not session.is_watched)
+            await self.stop(lambda session: not session.is_watched)
         finally:
             await self._account.look_at_credits()
 
-    async def stop(self, those: Callable[[AsyncSession], bool]) -> None:
-        """Stop those of them."""
+    async def stop(self, is_chosen: Callable[[AsyncSession], bool]) -> None:
+        """Stop the sessions for which `is_chosen` returns True."""
         try:
-            await asyncio.gather(*(one.retire(TAKEN) for one in self._link.client.live_elsewhere if those(one)))
+            sessions = self._link.client.live_elsewhere
+            await asyncio.gather(*(session.retire(TAKEN) for session in sessions if is_chosen(session)))
         finally:
             self.refresh()
 
     def refresh(self) -> None:
-        """Show them now, and again and again as long as there are any."""
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
-        found = self._link.client.live_elsewhere
-        self._link.write(elsewhere=[elsewhere_of(session) for session in found])
-        if found and self._link.is_open and not self._link.client.is_closed:
-            self._looking = asyncio.get_running_loop().call_later(LOOK_INTERVAL, self.refresh)
+        """Show these sessions now, and every few seconds as long as there are any."""
+        if self._next_refresh is not None:
+            self._next_refresh.cancel()
+            self._next_refresh = None
+        sessions = self._link.client.live_elsewhere
+        self._link.write(elsewhere=[elsewhere_of(session) for session in sessions])
+        if sessions and self._link.is_open and not self._link.client.is_closed:
+            self._next_refresh = asyncio.get_running_loop().call_later(LOOK_INTERVAL, self.refresh)
 
 
 def elsewhere_of(session: AsyncSession) -> dict[str, Any]:
-    """Return what a page shows of a session that another client of this process started."""
+    """Return the data of a session of another client in this process, as a page shows it."""
     return {
         "id": session.id or "",
         "avatar_name": session.avatar.name,

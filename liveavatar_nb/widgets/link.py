@@ -1,4 +1,4 @@
-"""`Link`: the tie between a widget's controllers and its pages."""
+"""`Link`: the connection between a widget's controllers and its pages."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Message = tuple[dict[str, Any], list[bytes] | None]
 
 
 class Link:
-    """The tie between a widget's controllers and its pages: traits and messages go out, commands come in.
+    """The connection between a widget's controllers and its pages.
 
-    Traits are written, and messages sent, by one thread, in order. Commands are answered on the managed loop.
+    One thread writes the traits and sends the messages, in order. The pages' commands are answered on the managed loop.
 
     Args:
-        widget: whose traits are written; it need not be initialised yet.
+        widget: the widget; it need not be initialised yet.
         la: the client, a `LiveAvatar`.
 
     Raises:
-        InvalidArgument: `la` is no `LiveAvatar`.
+        InvalidArgument: `la` is not a `LiveAvatar`.
     """
 
     def __init__(self, widget: Any, la: Any) -> None:
@@ -40,7 +40,7 @@ class Link:
         if not isinstance(client, AsyncLiveAvatar):
             raise InvalidArgument(
                 f"A widget needs a LiveAvatar, not {type(la).__name__}.",
-                remedy="Only on its managed loop a click on Stop works while a cell runs.",
+                remedy="Only its managed loop lets Stop work while a cell runs.",
             )
         self.la = la
         self.client = client
@@ -51,16 +51,17 @@ class Link:
         self._answers: dict[str, Answer] = {}
         self._answers_without_loop: dict[str, Callable[[], bool]] = {}
         self._observers: list[tuple[Callable[[], None], tuple[str, ...]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()  # a loop alone does not keep its tasks
+        self._tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
 
     # for the widget
 
     def connect(self, controllers: Sequence[Controller], on_failure: Callable[[BaseException], None]) -> None:
-        """Hand what happens to these controllers.
+        """Connect the controllers.
 
         Args:
-            controllers: in the order in which they are told. If two answer the same command, the later one does.
-            on_failure: shows in the page what went wrong.
+            controllers: the controllers, in the order in which they are notified. If two answer the same command, the
+                later one is called.
+            on_failure: shows an error in the page.
         """
         self._controllers, self._on_failure = controllers, on_failure
         self._answers = {"ready": self._welcome}
@@ -69,18 +70,18 @@ class Link:
             self._answers_without_loop |= controller.commands_without_loop()
 
     def begin(self) -> None:
-        """Start to observe traits and to load: the widget is initialised now."""
+        """Start observing traits and loading data, once the widget is initialised."""
         for callback, names in self._observers:
             self._widget.observe(lambda _change, callback=callback: callback(), names)
-        self.submit(self.reload(), "what it shows")
+        self.submit(self.reload(), "the first load")
 
     @property
     def commands(self) -> Mapping[str, Answer]:
-        """What the page may ask for, by name, and what answers it; its parameters are the command's arguments."""
+        """The page's commands by name; a function's parameters are the command's arguments."""
         return dict(self._answers)
 
     def receive(self, command: Command, *, is_new: bool) -> None:
-        """Take a command in, from whichever thread it comes by; each is acknowledged, and answered once."""
+        """Acknowledge a command, on any thread, and answer it unless it was received before."""
         self.send({"type": "ack", "id": command.id})
         if not is_new:
             return
@@ -90,11 +91,13 @@ class Link:
             return
         try:
             name = f"liveavatar_nb-{command.name}"
-            threading.Thread(target=self._begin_anyway, args=[command, without_loop], name=name, daemon=True).start()
-        except RuntimeError:  # the machine has no more of them
-            self._begin_anyway(command, without_loop)
+            threading.Thread(
+                target=self._begin_despite_loop, args=[command, without_loop], name=name, daemon=True
+            ).start()
+        except RuntimeError:  # the machine has no more threads
+            self._begin_despite_loop(command, without_loop)
 
-    def _begin_anyway(self, command: Command, without_loop: Callable[[], bool]) -> None:
+    def _begin_despite_loop(self, command: Command, without_loop: Callable[[], bool]) -> None:
         if bridge.answers(config.LOOP_LIMIT) or not without_loop():
             self._begin(command)
 
@@ -111,7 +114,7 @@ class Link:
         await answer(**command.args)
 
     async def _welcome(self) -> None:
-        """Show a page that has connected what is true now."""
+        """Show the present state to a page that has connected."""
         for controller in self._controllers:
             controller.welcome(current_command())
         self.refresh()
@@ -120,7 +123,7 @@ class Link:
 
     @property
     def is_open(self) -> bool:
-        """Whether the widget is not closed."""
+        """Whether the widget is still open."""
         return self._widget.comm is not None
 
     def read(self, trait: str) -> Any:
@@ -128,11 +131,11 @@ class Link:
         return getattr(self._widget, trait)
 
     def observe(self, callback: Callable[[], None], *traits: str) -> None:
-        """Call a function whenever one of these traits has changed, once the widget is initialised."""
+        """Call a function whenever one of these traits changes, once the widget is initialised."""
         self._observers.append((callback, traits))
 
     def write(self, **traits: Any) -> None:
-        """Set traits, all in one message, on the one thread that does so; if one is refused, show why."""
+        """Set traits, all in one message, on the writing thread; show an error if a value is refused."""
 
         def write() -> None:
             try:
@@ -145,11 +148,11 @@ class Link:
         worker.post(write)
 
     def send(self, message: dict[str, Any], buffers: list[bytes] | None = None, *, page: str = "") -> None:
-        """Send a message to the pages, or to one of them, after everything that was written and sent before."""
+        """Send a message to every page, or to one, after everything that was written or sent before."""
         self.send_later(lambda: (message | {"page": page} if page else message, buffers))
 
     def send_later(self, make: Callable[[], Message | None]) -> None:
-        """Send what `make` returns when it is this message's turn."""
+        """Send the message that `make` returns, called when its turn comes; None sends nothing."""
 
         def send() -> None:
             made = make()
@@ -160,11 +163,11 @@ class Link:
         worker.post(send)
 
     def submit(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Do some work on the loop; what goes wrong is shown and logged.
+        """Run a coroutine on the loop; show and log its error.
 
         Args:
-            work: a coroutine.
-            what: its name in the log.
+            work: the coroutine.
+            what: its name for the log.
         """
         if self.client.is_closed:
             work.close()
@@ -174,13 +177,13 @@ class Link:
         if not isinstance(loop, ManagedLoop):
             bridge.submit(guarded)
             return
-        # what is begun here ends with the loop, where that is about to go
+        # a task of this loop is cancelled when the loop shuts down
         task = loop.create_task(guarded)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def guard(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Do some work; what goes wrong is shown and logged."""
+        """Run a coroutine; show and log its error."""
         try:
             await work
         except Exception as failure:
@@ -188,16 +191,16 @@ class Link:
             self.show_problem(failure)
 
     def show_problem(self, failure: BaseException) -> None:
-        """Show what went wrong, where this widget shows what no controller of it does."""
+        """Show an error that no controller has shown."""
         self._on_failure(failure)
 
     async def reload(self) -> None:
-        """Fetch anew what the widget shows."""
+        """Fetch the data that the widget shows again."""
         self.refresh()
         for controller in self._controllers:
             await controller.load()
 
     def refresh(self) -> None:
-        """Show what is true of the client now; on the loop."""
+        """Show the client's present state; called on the loop."""
         for controller in self._controllers:
             controller.refresh()

@@ -1,4 +1,4 @@
-"""Browser pages in sessions' rooms: `PageHolder` is in one, `Hearing` hears what is said in a drawn one."""
+"""Browser pages in sessions' rooms: `PageHolder` for a room with media, `Hearing` for a drawn one."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from .status import BEATS, LONGEST_BEAT
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-PAGES: Final = 64  # of one session that are known; who is in the room, or on the way there, goes last
-SILENCE: Final = BEATS * LONGEST_BEAT  # s without a word of a page after which it is taken for gone
+PAGES: Final = 64  # pages kept of one session; those in the room, or about to join, are dropped last
+SILENCE: Final = BEATS * LONGEST_BEAT  # s without a command after which a page counts as gone
 
 GIVEN_AWAY: Final = "It is shown elsewhere now."
 OVER: Final = "The session is over."
-VANISHED: Final = "The page that was in the room does not answer any more."
+VANISHED: Final = "The page in the room does not answer any more."
 
 
-class Teller(Protocol):
-    """A widget, as far as a page in a room needs it."""
+class View(Protocol):
+    """A widget through which a page in a room is reached."""
 
-    def tell_page(self, page: str, message: dict[str, Any]) -> None:
-        """Sends a message to one of the pages that show it."""
+    def send_to_page(self, page: str, message: dict[str, Any]) -> None:
+        """Send a message to one of the pages that show the widget."""
         ...
 
-    def tell_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
-        """Sends what is said to one of them."""
+    def send_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
+        """Send speech to one of these pages; b"" if the avatar falls silent."""
         ...
 
 
 class Silence:
-    """Calls back where a page has not said a word for too long, in time in which it could have been heard.
+    """Calls a function if a page sends nothing for too long while it could have been heard.
 
     Args:
-        callback: what is called.
+        callback: the function to call.
     """
 
     def __init__(self, callback: Callable[[], None]) -> None:
@@ -57,30 +57,30 @@ class Silence:
 
     @property
     def is_long(self) -> bool:
-        """Whether no word came for too long, whatever that means."""
+        """Whether nothing has arrived for too long, for whatever reason."""
         return self._began_at is not None and time.monotonic() - self._began_at > SILENCE
 
     def begin(self, command: Command) -> None:
-        """A word came. Where it is not known what would hold the next one up, its absence means nothing."""
+        """Restart after a command; set no timer if silence proves nothing, because delays are unknown."""
         self.end()
         self._began_at = time.monotonic()
         self._attention = command.attention
         if command.attention is not None:
             self._attended_at = command.attention.seconds
         if command.attention is not UNKNOWN:
-            self._timer = asyncio.get_running_loop().call_later(SILENCE, self._look)
+            self._timer = asyncio.get_running_loop().call_later(SILENCE, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._attention is not None:
             left = SILENCE - (self._attention.seconds - self._attended_at)
             if left > 0:
-                # a cell held up what it may have said
-                self._timer = asyncio.get_running_loop().call_later(max(left, config.ATTENTION_TICK), self._look)
+                # a running cell may have delayed its commands
+                self._timer = asyncio.get_running_loop().call_later(max(left, config.ATTENTION_TICK), self._check)
                 return
         self._callback()
 
     def end(self) -> None:
-        """Nobody waits for a word any more."""
+        """Stop waiting for commands."""
         self._began_at = None
         if self._timer is not None:
             self._timer.cancel()
@@ -88,47 +88,47 @@ class Silence:
 
 
 class PageHolder:
-    """A browser page that is in a session's room, or on its way there.
+    """A browser page that is in a session's room, or about to join it.
 
     Args:
-        page: its id.
-        session: whose room.
-        line: the way into it.
+        page: the page's id.
+        session: the session.
+        line: the session's connection to its room.
     """
 
     kind: HolderKind = "page"
 
     def __init__(self, page: str, session: AsyncSession, line: RoomLine) -> None:
         self.page = page
-        self.could_not = False  # its browser did not reach the room
+        self.was_unreachable = False  # its browser could not reach the room
         self._session = session
         self._line = line
-        self._view: Teller | None = None  # the widget by which it was heard last
+        self._view: View | None = None  # the widget through which it last sent a command
         self._is_prompt = False
         self._is_in = False
         self._is_silent = False
         self._out = asyncio.Event()
-        self._steady = asyncio.Event()  # its connection is not being got back
+        self._steady = asyncio.Event()  # cleared while it reconnects
         self._steady.set()
         self._silence = Silence(self._fall_silent)
         self._answers: dict[str, asyncio.Future[str | None]] = {}
 
     @property
     def is_in(self) -> bool:
-        """Whether it said that it is in the room."""
+        """Whether it has reported that it is in the room."""
         return self._is_in
 
     @property
     def is_there(self) -> bool:
-        """Whether it is in the room or on its way, as far as is known."""
+        """Whether it is in the room or about to join, as far as we know."""
         return not self._out.is_set() and not self._is_silent
 
-    def is_by(self, view: Teller) -> bool:
-        """Whether it was heard last by that widget."""
+    def was_heard_by(self, view: View) -> bool:
+        """Return whether its last command came through this widget."""
         return self._view is view
 
-    async def hear(self, view: Teller, command: Command) -> None:
-        """The page said a word."""
+    async def hear(self, view: View, command: Command) -> None:
+        """Note that the page sent a command; hold the room again if it was taken for gone."""
         self._view, self._is_prompt = view, command.is_prompt
         if self._out.is_set():
             return
@@ -138,25 +138,31 @@ class PageHolder:
             if self._is_in and self._line.holder is None:
                 await self._line.hold(self)
 
-    def approach(self, view: Teller, command: Command) -> None:
-        """The page is about to join."""
+    def approach(self, view: View, command: Command) -> None:
+        """Note that the page is about to join."""
         self._view, self._is_prompt, self._is_silent = view, command.is_prompt, False
         self._out.clear()
         self._silence.begin(command)
 
     async def enter(self) -> None:
-        """The page is in the room."""
+        """Note that the page is in the room."""
         self._out.clear()
-        self._is_in, self.could_not = True, False
+        self._is_in, self.was_unreachable = True, False
         self._steady.set()
         await self._line.hold(self)
 
     def falter(self) -> None:
-        """The page's connection is lost, and being got back."""
+        """Note that the page lost its connection and is reconnecting."""
         self._steady.clear()
 
     def go(self, words: str | None = None, *, is_contested: bool = False, is_put_out: bool = False) -> None:
-        """The page is out of the room, or did not come in; why, where there is something to say."""
+        """Note that the page left the room, or could not join.
+
+        Args:
+            words: the reason to show, if any.
+            is_contested: whether somebody else joined with the session's token.
+            is_put_out: whether it was removed from the room, or the room is gone.
+        """
         self._silence.end()
         self._is_in = False
         self._out.set()
@@ -165,25 +171,25 @@ class PageHolder:
             self._line.tell(words)
         self._line.drop(self, words, is_contested=is_contested, is_put_out=is_put_out)
         for request in list(self._answers):
-            self.sent(request, "it has left the room")
+            self.settle(request, "it has left the room")
 
     async def send(self, payload: bytes) -> None:
-        """Has the page send a packet.
+        """Make the page send a packet.
 
         Raises:
-            HolderLost: it did not, or does not answer.
-            RoomNotHeld: its connection was lost, and is not back within 5 s.
+            HolderLost: the page did not send it, or does not answer.
+            RoomNotHeld: the page lost its connection and has not reconnected within 5 s.
         """
         await self._until_steady()
         if not self._is_in or self._is_silent:
             raise HolderLost(VANISHED)
         request = uuid.uuid4().hex
         answer = self._answers[request] = asyncio.get_running_loop().create_future()
-        told = {"type": "room_send", "session_id": self._line.session_id, "request": request}
-        self._tell({**told, "payload": payload.decode()})
+        message = {"type": "room_send", "session_id": self._line.session_id, "request": request}
+        self._send_to_page({**message, "payload": payload.decode()})
         try:
             if not self._is_prompt:
-                # the answer may wait for the very cell that waits for this
+                # the answer may be stuck behind the cell that is making this call
                 return
             async with asyncio.timeout(config.HOLDER_LIMIT):
                 problem = await answer
@@ -201,45 +207,46 @@ class PageHolder:
         except TimeoutError:
             raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
 
-    def sent(self, request: str, problem: str | None) -> None:
-        """What became of a packet."""
+    def settle(self, request: str, problem: str | None) -> None:
+        """Note that the page has sent a packet, or why it could not."""
         answer = self._answers.get(request)
         if answer is not None and not answer.done():
             answer.set_result(problem)
 
     async def leave(self) -> None:
-        """Has the page leave; returns once it has, or at once where it cannot say so."""
+        """Make the page leave, and wait until it has; do not wait if its answer could be delayed."""
         self._is_in = False
         is_over = self._session.state.is_final or self._session.state is SessionState.STOPPING
         reason = OVER if is_over else GIVEN_AWAY
-        self._tell({"type": "room_leave", "session_id": self._line.session_id, "reason": reason})
+        self._send_to_page({"type": "room_leave", "session_id": self._line.session_id, "reason": reason})
         if self._is_prompt and self.is_there and not is_over:
             await self._out.wait()
         self._silence.end()
         self._out.set()
 
     def forget(self) -> None:
-        """The session is over."""
+        """Stop waiting for the page, because the session is over."""
         self._silence.end()
         self._out.set()
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _send_to_page(self, message: dict[str, Any]) -> None:
         if self._view is not None:
-            self._view.tell_page(self.page, message)
+            self._view.send_to_page(self.page, message)
 
     def _fall_silent(self) -> None:
-        logger.info("session %s: the page that was in its room is silent", self._line.session_id)
+        logger.info("session %s: the page in its room does not answer any more", self._line.session_id)
         self._is_silent = True
         self._line.drop(self, VANISHED)
 
 
 class Hearing:
-    """What is said in a drawn room, on its way to one page: the first that shows it, as long as it does.
+    """The speech in a drawn room, sent to one page.
 
-    Where the absence of a page does not show, the newest.
+    It goes to the first page that shows the session, until that page no longer does. If an absent page would go
+    unnoticed, it goes to the newest page.
 
     Args:
-        line: the session's way into that room.
+        line: the session's connection to the room.
     """
 
     def __init__(self, line: RoomLine) -> None:
@@ -251,8 +258,8 @@ class Hearing:
         self._unsubscribe: Callable[[], None] | None = None
         self._silence = Silence(self.end)
 
-    def hear(self, view: Teller, command: Command) -> None:
-        """A page that shows the session by that widget said a word."""
+    def hear(self, view: View, command: Command) -> None:
+        """Note that a page that shows the session in this widget sent a command."""
         is_other = command.page != self._page
         if is_other and self._page is not None and command.name == "ready" and not self._is_prompt:
             self.end()
@@ -264,19 +271,19 @@ class Hearing:
             self._views.add(view)
             self._silence.begin(command)
 
-    def drop(self, view: Teller) -> None:
-        """The widget is gone."""
+    def drop(self, view: View) -> None:
+        """Forget a widget that is gone."""
         self._views.discard(view)
         if not self._views:
             self.end()
 
     def leave(self, page: str) -> None:
-        """A page does not show it any more."""
+        """Note that a page no longer shows the session."""
         if page == self._page:
             self.end()
 
     def end(self) -> None:
-        """Nobody hears it any more."""
+        """Stop sending the speech."""
         self._silence.end()
         unsubscribe, self._unsubscribe, self._page = self._unsubscribe, None, None
         self._views.clear()
@@ -288,70 +295,70 @@ class Hearing:
         if not pcm:
             message["hush"] = True
         for view in list(self._views):
-            view.tell_sound(self._page or "", message, pcm)
+            view.send_sound(self._page or "", message, pcm)
 
 
 class Pages:
-    """The pages that are in sessions' rooms, or hear drawn ones, whichever widget shows them."""
+    """The pages in sessions' rooms, and those that play the speech of drawn rooms, of all widgets."""
 
     def __init__(self) -> None:
         self._holders: dict[AsyncSession, dict[str, PageHolder]] = {}
         self._hearings: dict[AsyncSession, Hearing] = {}
 
     def holder(self, session: AsyncSession, line: RoomLine, page: str) -> PageHolder:
-        """The page as one that is in that room, or may be."""
+        """Return the holder for a page that is in the room or may join it; create it if necessary."""
         known = self._holders.setdefault(session, {})
         if page not in known:
             if len(known) >= PAGES:
-                # a page's id is what the page says that it is
-                oldest = min(known.values(), key=lambda one: (one.is_in, one.is_there))
+                # the limit, because a page chooses its own id
+                oldest = min(known.values(), key=lambda holder: (holder.is_in, holder.is_there))
                 known.pop(oldest.page).go()
             known[page] = PageHolder(page, session, line)
         return known[page]
 
     def of(self, session: AsyncSession) -> list[PageHolder]:
-        """The pages that are, or were, in a session's room."""
+        """Return the pages that are, or were, in a session's room."""
         return list(self._holders.get(session, {}).values())
 
     def find(self, session_id: str) -> AsyncSession | None:
-        """The session of that id, if a page was in its room."""
+        """Return the session with this id; None if no page has been in its room."""
         return next((session for session in list(self._holders) if session.id == session_id), None)
 
-    async def hear(self, view: Teller, command: Command) -> None:
-        """A page said a word by that widget, to whatever end."""
+    async def hear(self, view: View, command: Command) -> None:
+        """Note that a page sent a command, of whatever kind, through this widget."""
         for holder in self._all(command.page):
             await holder.hear(view, command)
 
-    def sent(self, page: str, request: str, problem: str | None) -> None:
-        """What became of a packet that a page was to send."""
+    def settle(self, page: str, request: str, problem: str | None) -> None:
+        """Note that a page has sent a packet, or why it could not."""
         for holder in self._all(page):
-            holder.sent(request, problem)
+            holder.settle(request, problem)
 
-    def listen(self, session: AsyncSession, line: RoomLine, view: Teller, command: Command) -> None:
-        """A page shows a session whose room is drawn."""
+    def listen(self, session: AsyncSession, line: RoomLine, view: View, command: Command) -> None:
+        """Note that a page shows a session whose room is drawn."""
         hearing = self._hearings.get(session)
         if hearing is None:
             hearing = self._hearings[session] = Hearing(line)
         hearing.hear(view, command)
 
     def unlisten(self, session: AsyncSession, page: str) -> None:
-        """A page does not show that session any more."""
+        """Note that a page no longer shows the session."""
         hearing = self._hearings.get(session)
         if hearing is not None:
             hearing.leave(page)
 
-    def drop(self, view: Teller) -> None:
-        """The widget is gone, and with it the pages that were heard by it alone."""
+    def drop(self, view: View) -> None:
+        """Forget a widget that is gone, and the pages whose last command came through it."""
         for hearing in list(self._hearings.values()):
             hearing.drop(view)
         for known in list(self._holders.values()):
             for holder in list(known.values()):
-                if holder.is_by(view):
+                if holder.was_heard_by(view):
                     holder.go()
 
     def tidy(self) -> None:
-        """Forgets the sessions that are over."""
-        for session in [one for one in {*self._holders, *self._hearings} if one.state.is_final]:
+        """Forget the sessions that are over."""
+        for session in [known for known in {*self._holders, *self._hearings} if known.state.is_final]:
             for holder in self._holders.pop(session, {}).values():
                 holder.forget()
             if (hearing := self._hearings.pop(session, None)) is not None:

@@ -1,4 +1,4 @@
-"""`SessionPanel`: start a session, see how it is and what it costs, stop it."""
+"""`SessionPanel`: start a session, see its state and its cost, and stop it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from .status import ShownSession
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-FOLLOW_INTERVAL: Final = 5.0  # s between two looks at a live session's credits
+FOLLOW_INTERVAL: Final = 5.0  # s between two updates of the credits during a session
 
 
 class SessionPanel(ControlledWidget):
-    """Start and Stop, the session's state, time and cost, and what to do when something is wrong.
+    """Start and Stop, the session's state, time and cost, and help if something goes wrong.
 
-    Set `avatar` (an id), or link it to a picker's `value`. A session that a page has shown is stopped when no page
-    shows it any more for as long as `start` was told by `unwatched`. In a host where a cell holds up the page's words,
-    time beside a running cell does not count.
+    Set `avatar` (an id), or link it to a picker's `value`. A session that a page has shown is stopped when no page has
+    shown it for the seconds that `start` was given as `unwatched`. If the host delays the page's messages while a cell
+    runs, that time does not count.
 
     Args:
         la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        traits: traits of ipywidgets' DOM widgets, for example `layout`.
 
     Example:
         >>> picker, panel = AvatarPicker(la), SessionPanel(la)
@@ -79,15 +79,15 @@ class SessionPanel(ControlledWidget):
 
 
 class Starter(Controller):
-    """Starts a session, follows it, and stops it.
+    """The start, the progress and the stop of a session.
 
     Args:
-        link: the tie to the pages.
-        shown: the session that they show.
-        choice: what the next one is started with.
-        account: shows what is left of the credits.
-        elsewhere: the sessions of other clients; one that lost its page is stopped before the next one starts.
-        problem: where one of an earlier command is shown.
+        link: the connection to the pages.
+        shown: the session that the pages show.
+        choice: the avatar and the options for the next session.
+        account: updates the remaining credits.
+        elsewhere: the sessions of other clients; those that lost their page are stopped before the next one starts.
+        problem: the problem shown in the page, which a new command clears.
     """
 
     def __init__(
@@ -118,25 +118,25 @@ class Starter(Controller):
         return {"start": self.start, "stop": self.stop}
 
     async def start(self, avatar_id: str | None = None) -> None:
-        """Start a session with the picked avatar; first stop those of this process that lost their page."""
+        """Stop the sessions of this process that lost their page, then start one with the picked avatar."""
         avatar, options = self._choice.start_arguments(avatar_id)
         self._problem.clear()
-        await self._elsewhere.stop(those=lambda session: session.unwatched_left is not None)
+        await self._elsewhere.stop(lambda session: session.unwatched_left is not None)
         try:
             await self._link.client.start(avatar, **options)
             await self._shown.beat()
         except SessionEnded:
-            logger.info("the start was ended from the page, or by the service")
+            logger.info("the start was cancelled from the page, or by the service")
         finally:
             await self._account.look()
 
     async def stop(self) -> None:
-        """Stop the session, or the start that is under way."""
+        """Stop the session, or cancel its start."""
         await self._shown.stop()
         await self._account.look_at_credits()
 
     async def hear(self, command: Command) -> None:
-        """Show whether a running cell holds up what the page sends."""
+        """Show whether a running cell delays what the page sends."""
         hearing = "prompt" if command.is_prompt else "unknown" if command.attention is UNKNOWN else "held_up"
         if hearing != self._hearing:
             self._hearing = hearing
@@ -160,7 +160,7 @@ class Starter(Controller):
             self._problem.take_back(StopNotConfirmed)
 
     async def _follow(self) -> None:
-        """Keep time and credits true until the session is over, whichever it is by then."""
+        """Keep time and credits up to date until the newest session is over."""
         client = self._link.client
         while (session := client.session) is not None and not session.state.is_final:
             self._shown.refresh()

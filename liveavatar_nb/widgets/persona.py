@@ -1,4 +1,4 @@
-"""What a conversation is started with: its context, voice and language, picked, read and edited on a page."""
+"""`Persona`: the context, voice and language for a conversation, picked and edited in a page."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .settings import ALWAYS, StartSettings
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-NEW: Final = "new"  # the id, on the page, of the context that is made for the next session
+NEW: Final = "new"  # the id, in the page, of the context that is created for the next session
 LONGEST_CONTEXT_NAME: Final = 200  # characters
 LONGEST_PROMPT: Final = 100_000  # characters
 LONGEST_OPENING: Final = 10_000  # characters
-KEPT_PREVIEWS: Final = 32  # sounds of voices
+KEPT_PREVIEWS: Final = 32  # voice previews
 VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 class Persona(Controller):
-    """The account's contexts, voices and languages, and what a conversation is started with of them.
+    """The account's contexts, voices and languages, and the choice of them for a conversation.
 
     Args:
-        link: the tie to the pages.
-        settings: what the next session is started with.
+        link: the connection to the pages.
+        settings: the settings of the next session.
     """
 
     def __init__(self, link: Link, settings: StartSettings) -> None:
@@ -57,7 +57,7 @@ class Persona(Controller):
         }
 
     async def fetch(self) -> None:
-        """Fetch what a conversation may be started with: the page shows it."""
+        """Fetch the contexts, voices and languages, and show them."""
         if self._state == "loading":
             return
         self._write_persona("loading")
@@ -69,26 +69,27 @@ class Persona(Controller):
                 api.languages.list(),
             )
         except LiveAvatarException as failure:
-            logger.warning("contexts, voices and languages cannot be read: %s", failure.message)
+            logger.warning("cannot read contexts, voices and languages: %s", failure.message)
             self._write_persona("failed", problem_of(failure))
             return
         except BaseException:
             self._write_persona("failed")
             raise
         self._listed = {
-            "contexts": [{"id": one.id, "name": one.name, "is_new": False} for one in contexts],
+            "contexts": [{"id": context.id, "name": context.name, "is_new": False} for context in contexts],
             "voices": [
-                {"id": one.id, "name": one.name, "language": one.language, "gender": one.gender} for one in voices
+                {"id": voice.id, "name": voice.name, "language": voice.language, "gender": voice.gender}
+                for voice in voices
             ],
-            "languages": [{"code": one.code, "name": one.language} for one in languages],
+            "languages": [{"code": language.code, "name": language.language} for language in languages],
         }
         self._write_persona("ready")
 
     async def pick_context(self, context_id: str) -> None:
-        """Pick a context, "" for none, and read it."""
+        """Pick a context ("" for none), fetch it, and show it."""
         context_id = str(context_id)
         if context_id == NEW and self._new is None:
-            raise InvalidArgument("There is no new context.", remedy="Make one first.")
+            raise InvalidArgument("There is no new context.", remedy="Create one first.")
         await self._settings.configure(context_id=context_id)
         self._detail = None
         self._link.write(context=self._new_detail() if context_id == NEW else None)
@@ -97,22 +98,22 @@ class Persona(Controller):
         try:
             detail = await self._link.client.api.contexts.get(context_id)
         except LiveAvatarException:
-            # of a choice that is there already a list tells nobody: this one is to be picked again
+            # a list does not report a choice that is already set: clear it, so that it can be picked again
             if self._settings.values["context_id"] == context_id:
                 self._settings.set(context_id="")
             raise
-        # another one may have been picked meanwhile
+        # another context may have been picked meanwhile
         if self._settings.values["context_id"] == context_id:
             self._write_context(detail)
 
     async def keep_new_context(self, name: str, prompt: str, opening_text: str = "") -> None:
-        """Keep a context that is made when the next session starts, and deleted with it."""
+        """Keep and pick a context that is created when the next session starts, and deleted with it."""
         self._new = _new_context(name, prompt, opening_text)
         self._write_persona(self._state)
         await self.pick_context(NEW)
 
     async def update_context(self, context_id: str, prompt: str, opening_text: str = "") -> None:
-        """Change a context at the service (`PATCH /v1/contexts/{context_id}`), or the new one."""
+        """Change a context of the account (`PATCH /v1/contexts/{context_id}`), or the new one."""
         if context_id == NEW and self._new is not None:
             await self.keep_new_context(self._new.name, prompt, opening_text)
             return
@@ -125,13 +126,13 @@ class Persona(Controller):
             name=before.name,
             prompt=edited.prompt,
             opening_text=edited.opening_text,
-            links=links or None,  # type: ignore[arg-type]  # plain dicts of the shape that is wanted
+            links=links or None,  # type: ignore[arg-type]  # plain dicts of the right shape
         )
         if self._settings.values["context_id"] == context_id:
             self._write_context(detail)
 
     async def send_voice(self, voice_id: str) -> None:
-        """Send how a voice sounds (`GET /v1/voices/{voice_id}/preview`)."""
+        """Send a voice's preview (`GET /v1/voices/{voice_id}/preview`)."""
         voice_id = str(voice_id)
         found = self._previews.get(voice_id)
         if found is None:
@@ -139,49 +140,51 @@ class Persona(Controller):
                 preview = await self._link.client.api.voices.preview(voice_id)
                 found = preview.media_type, preview.audio
             except LiveAvatarException as failure:
-                logger.warning("voice %s cannot be heard: %s", voice_id, failure.message)
-                told = {"type": "voice", "voice_id": voice_id, "media_type": "", "problem": problem_of(failure)}
-                self._link.send(told)
+                logger.warning("cannot fetch the preview of voice %s: %s", voice_id, failure.message)
+                message = {"type": "voice", "voice_id": voice_id, "media_type": "", "problem": problem_of(failure)}
+                self._link.send(message)
                 return
             self._previews[voice_id] = found
         media_type, sound = found
         self._link.send({"type": "voice", "voice_id": voice_id, "media_type": media_type}, [sound])
 
     def start_options(self) -> dict[str, Any]:
-        """Return what `start` is called with, beside the avatar."""
+        """Return the options for `start`."""
         values = self._settings.values
         options = {name: values[name] for name in ALWAYS}
         if options["mode"] == "FULL":
-            fillings, wanted = values["dynamic_variables"], self._wanted
+            given, required = values["dynamic_variables"], self._required_names
             options |= {
                 "context": self._new if values["context_id"] == NEW else values["context_id"] or None,
                 "voice_id": values["voice_id"] or None,
                 "language": values["language"],
                 "interactivity_type": values["interactivity_type"],
                 "dynamic_variables": {
-                    name: filling for name, filling in fillings.items() if wanted is None or name in wanted
+                    name: value for name, value in given.items() if required is None or name in required
                 } or None,
             }  # fmt: skip
         return options
 
     @property
-    def _wanted(self) -> list[str] | None:
-        """The {{names}} of the picked context; None where they are not known."""
+    def _required_names(self) -> list[str] | None:
+        """The {{names}} in the picked context; None if they are unknown."""
         if self._settings.values["context_id"] == NEW and self._new is not None:
             return variables_in(self._new.prompt, self._new.opening_text or "")
         return None if self._detail is None else list(self._detail.required_dynamic_variables)
 
     @property
     def context_code(self) -> str:
-        """The picked context as Python: by its name where no other has it."""
+        """The picked context as a Python expression: its name if that is unique, otherwise its id."""
         context_id: str = self._settings.values["context_id"]
         if context_id == NEW and self._new is not None:
-            given = {"name": self._new.name, "prompt": self._new.prompt, "opening_text": self._new.opening_text}
-            return f"NewContext({', '.join(f'{name}={value!r}' for name, value in given.items() if value is not None)})"
+            fields = {"name": self._new.name, "prompt": self._new.prompt, "opening_text": self._new.opening_text}
+            return (
+                f"NewContext({', '.join(f'{name}={value!r}' for name, value in fields.items() if value is not None)})"
+            )
         if not context_id:
             return ""
-        names = [one["name"] for one in self._listed["contexts"]]
-        name = next((one["name"] for one in self._listed["contexts"] if one["id"] == context_id), None)
+        names = [context["name"] for context in self._listed["contexts"]]
+        name = next((context["name"] for context in self._listed["contexts"] if context["id"] == context_id), None)
         return repr(name if name is not None and names.count(name) == 1 else context_id)
 
     def _write_context(self, detail: ContextDetail) -> None:
@@ -219,19 +222,19 @@ class Persona(Controller):
 
 
 def variables_in(*texts: str) -> list[str]:
-    """The {{names}} in texts, each once."""
+    """Return the {{names}} in some texts, each once."""
     return list(dict.fromkeys(name for text in texts for name in VARIABLE.findall(text)))
 
 
 def _new_context(name: str, prompt: str, opening_text: str) -> NewContext:
     name, prompt, opening_text = str(name).strip(), str(prompt), str(opening_text or "")
-    for what, text, most in (
+    for label, text, most in (
         ("The context's name", name, LONGEST_CONTEXT_NAME),
         ("The prompt", prompt, LONGEST_PROMPT),
         ("The opening", opening_text, LONGEST_OPENING),
     ):
         if len(text) > most:
-            raise InvalidArgument(f"{what} has at most {most} characters, this one {len(text)}.")
+            raise InvalidArgument(f"{label} may have at most {most} characters, not {len(text)}.")
     if not name or not prompt.strip():
-        raise InvalidArgument("A context has a name and a prompt.", remedy="The prompt says who the avatar is.")
+        raise InvalidArgument("A context needs a name and a prompt.", remedy="Write in the prompt who the avatar is.")
     return NewContext(name=name, prompt=prompt, opening_text=opening_text if opening_text.strip() else None)

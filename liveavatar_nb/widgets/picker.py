@@ -19,18 +19,18 @@ from .problem import Problem, problem_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-OFFERED_PICTURES = 60  # pictures of the top of the gallery that are offered unasked
+OFFERED_PICTURES = 60  # pictures at the top of the gallery that are sent without a request
 
 
 class AvatarPicker(ControlledWidget):
-    """Pick an avatar from a gallery with pictures, a search and the keyboard.
+    """A gallery of avatars with pictures, a search and keyboard control, to pick one from.
 
     `value` is the picked avatar's id, "" before the first pick; observe it, or set it. Only avatars that are
     ACTIVE and have not expired can be picked.
 
     Args:
         la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        traits: traits of ipywidgets' DOM widgets, for example `layout`.
 
     Example:
         >>> picker = AvatarPicker(la)
@@ -60,11 +60,11 @@ class AvatarPicker(ControlledWidget):
 
 
 class Gallery(Controller):
-    """The account's avatars, and which one is picked.
+    """The account's avatars, and the picked one.
 
     Args:
-        link: the tie to the pages.
-        picks_first: whether the first avatar that can be used is picked, if none is.
+        link: the connection to the pages.
+        picks_first: whether to pick the first usable avatar if none is picked.
     """
 
     def __init__(self, link: Link, *, picks_first: bool = False) -> None:
@@ -86,23 +86,23 @@ class Gallery(Controller):
         return self.find(self._link.read("value"))
 
     def find(self, avatar_id: str) -> Avatar | None:
-        """Return the record of an avatar; None if the gallery does not have it."""
+        """Return an avatar's record; None if the gallery does not have it."""
         return self._records.get(avatar_id)
 
     def address_of(self, avatar_id: str) -> str | None:
-        """Return where the picture of an avatar is; None if it is not known."""
+        """Return the address of an avatar's picture; None if it is unknown."""
         record = self.find(avatar_id)
         return None if record is None else record.preview_url
 
     def top(self) -> list[str]:
-        """Return the avatars at the top whose pictures only the kernel can reach."""
+        """Return the ids of the avatars at the top whose pictures only the kernel can reach."""
         return [entry["id"] for entry in self._entries if entry["picture"] == {"bytes": True}][:OFFERED_PICTURES]
 
     def check(self, avatar_id: str) -> str:
-        """Return the id of an avatar that can be picked, or "".
+        """Return the id if that avatar can be picked, or if it is "".
 
         Raises:
-            InvalidArgument: it cannot be used, or there is none.
+            InvalidArgument: the avatar cannot be used, or does not exist.
         """
         if avatar_id and self._records:
             record = self.find(avatar_id)
@@ -128,7 +128,7 @@ class Gallery(Controller):
         except ClientClosed:
             return
         except LiveAvatarException as failure:
-            logger.warning("the avatars could not be loaded: %s", failure)
+            logger.warning("cannot load the avatars: %s", failure)
             self._write_catalogue("failed", problem_of(failure))
             return
         own = {record.id for record in mine}
@@ -140,7 +140,7 @@ class Gallery(Controller):
             self._link.write(value=first)
 
     def show_problem(self, failure: BaseException) -> None:
-        """Show what went wrong in the gallery."""
+        """Show an error in the gallery."""
         self._write_catalogue(self._catalogue["state"], problem_of(failure))
 
     def _write_catalogue(self, state: str, problem: Problem | None = None, **traits: Any) -> None:

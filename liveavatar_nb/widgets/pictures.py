@@ -1,4 +1,4 @@
-"""Avatars' pictures for pages: as an address that a page reaches by itself, or as bytes that it asks for."""
+"""`PictureSender`: avatars' pictures for pages, as a public address, or as bytes on request."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ class PictureSender(Controller):
     """Sends the pictures that only the kernel can reach.
 
     Args:
-        link: the tie to the pages.
-        addresses: each returns where the picture of an avatar is, by its id, or None; the first that knows counts.
-        offered: returns the ids of the avatars whose pictures are sent unasked, once the widget is displayed.
+        link: the connection to the pages.
+        addresses: functions that return the address of an avatar's picture by the avatar's id, or None. The first
+            address counts.
+        offered: returns the ids of the avatars whose pictures are sent without a request once the widget is displayed.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class PictureSender(Controller):
             self._link.submit(self._offer(self._offered), "the pictures")
 
     def address_of(self, avatar_id: str) -> str | None:
-        """Return where the picture of an avatar is; None if the widget does not show that avatar."""
+        """Return the address of an avatar's picture; None if the widget does not show the avatar."""
         return next((found for find in self._addresses if (found := find(avatar_id)) is not None), None)
 
     async def send(self, avatar_ids: list[str]) -> None:
@@ -79,7 +80,7 @@ class PictureSender(Controller):
                 try:
                     picture = await self._link.client.api.transport.fetch(url)
                 except LiveAvatarException as failure:
-                    logger.warning("the picture of avatar %s could not be fetched: %s", avatar_id, failure.message)
+                    logger.warning("cannot fetch the picture of avatar %s: %s", avatar_id, failure.message)
                     return
             self._pictures[avatar_id] = picture
         media_type, content = picture
@@ -87,14 +88,14 @@ class PictureSender(Controller):
 
 
 def picture_of(url: str | None) -> dict[str, Any] | None:
-    """Return what a page is told of a picture; None if there is none."""
+    """Return a picture's data for a page; None if there is no picture."""
     if not url:
         return None
     return {"bytes": True} if only_from_here(url) else {"url": url}
 
 
 def only_from_here(url: str) -> bool:
-    """Tell whether an address may mean another machine in the browser than it does in the kernel."""
+    """Return whether an address could mean a different machine in the browser than in the kernel."""
     host = urlsplit(url).hostname or ""
     try:
         return not ipaddress.ip_address(host).is_global

@@ -1,4 +1,4 @@
-"""Errors as a panel shows them: what happened, what to do, and a button where one helps."""
+"""Errors as a page shows them: what happened, what to do, and a button if one helps."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Severity = Literal["error", "warning", "info"]
 
 
 class ShownProblem(Controller):
-    """The one problem that a trait shows, until it is dismissed or something else is tried.
+    """The problem that a trait shows, until it is dismissed or the next command clears it.
 
     Args:
-        link: the tie to the pages.
-        trait: its name.
-        dismissal: the command by which a page says that the problem was read.
-        ignored: a failure that is none here.
+        link: the connection to the pages.
+        trait: the trait's name.
+        dismissal: the command with which a page dismisses the problem.
+        ignored: an error that is not shown.
     """
 
     def __init__(self, link: Link, trait: str, dismissal: str, ignored: type[BaseException] | None = None) -> None:
@@ -38,43 +38,43 @@ class ShownProblem(Controller):
         return {self._dismissal: self.dismiss}
 
     async def dismiss(self) -> None:
-        """Take the problem away: it was read."""
+        """Clear the problem, because the user dismissed it."""
         self.clear()
 
     def show(self, failure: BaseException) -> None:
-        """Show what went wrong."""
+        """Show an error."""
         if self._ignored is None or not isinstance(failure, self._ignored):
             self._kind = type(failure)
             self._link.write(**{self._trait: problem_of(failure)})
 
     def clear(self) -> None:
-        """Show no problem any more."""
+        """Clear the problem."""
         self._kind = None
         self._link.write(**{self._trait: None})
 
     @contextmanager
     def catch(self) -> Iterator[None]:
-        """Show what goes wrong in this block, and nothing that went wrong before."""
+        """Clear the problem, then show an error that this block raises."""
         self.clear()
         try:
             yield
         except Exception as failure:
-            # what a `tts` raises may be anything, and is the user's to mend
+            # a `tts` may raise anything; the user has to fix it
             logger.warning("%s", failure, exc_info=not isinstance(failure, LiveAvatarException))
             self.show(failure)
 
     def take_back(self, kind: type[BaseException]) -> None:
-        """Show no problem of this kind any more."""
+        """Clear the problem if it is of this kind."""
         if self._kind is not None and issubclass(self._kind, kind):
             self.clear()
 
 
 def problem_of(failure: BaseException, severity: Severity = "error") -> Problem:
-    """Return the problem that a page shows for `failure`."""
+    """Return the problem that a page shows for an error."""
     action = None
     if isinstance(failure, CreditsError):
         action = {"label": "Use the sandbox", "command": "configure", "args": {"is_sandbox": True}}
-    elif isinstance(failure, ConcurrencyLimitError) and any(one.whose == "orphan" for one in failure.sessions):
+    elif isinstance(failure, ConcurrencyLimitError) and any(session.whose == "orphan" for session in failure.sessions):
         action = {"label": "Stop what is left over", "command": "stop_orphans", "args": {}}
     return {
         "kind": type(failure).__name__,

@@ -1,4 +1,4 @@
-"""`Recorder`: recordings of what a page shows, asked for by Python or by a click in the page."""
+"""`Recorder`: recordings of what a page shows, requested by Python or by a click in the page."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ logger = logging.getLogger("liveavatar_nb.widgets")
 
 
 class Recorder(Controller):
-    """Records what the page shows.
+    """Recordings of what the page shows.
 
     Args:
-        link: the tie to the pages.
-        requests: what is asked of them.
-        problem: where it is shown why there is no recording.
+        link: the connection to the pages.
+        requests: Python's requests to the pages.
+        problem: shows why there is no recording.
     """
 
     def __init__(self, link: Link, requests: PageRequests, problem: ShownProblem) -> None:
@@ -52,7 +52,7 @@ class Recorder(Controller):
         self._recording: Recording | None = None
         self._is_recorded = asyncio.Event()
         self._filing = asyncio.Lock()
-        self._silence = Silence(self._keep_what_came)
+        self._silence = Silence(self._end_after_silence)
 
     def commands(self) -> Mapping[str, Answer]:
         return {"recording": self.receive, "cancel_recording": self.cancel}
@@ -65,31 +65,33 @@ class Recorder(Controller):
         megabytes: float = RECORDING_MEGABYTES,
         timeout: float = PATIENCE,
     ) -> None:
-        """Begin to record what the page shows, with the avatar's sound; `stop_recording` ends it.
+        """Start recording what the page shows, with the avatar's sound; `stop_recording` ends it.
 
         Args:
-            path: of the file, which must not be there yet; beside the notebook, named by the time, when not given.
-                It ends in `.webm`, or `.mp4` where the browser records that.
-            seconds: after which it ends by itself.
-            megabytes: of 2**20 bytes, after which it ends by itself.
-            timeout: seconds in which the page must have begun.
+            path: the file to write, which must not exist yet; by default a file next to the notebook, named after the
+                current time. It gets the ending `.webm`, or `.mp4` if that is what the browser records.
+            seconds: the length in seconds at which it ends by itself.
+            megabytes: the size in units of 2**20 bytes at which it ends by itself.
+            timeout: how many seconds to wait for the page to start.
 
         Raises:
-            InvalidArgument: a limit or a path that cannot be used.
-            ViewError: no session is live, no page shows the view, one records already, or it cannot record.
+            InvalidArgument: a limit or the path cannot be used.
+            ViewError: no session is live, no page shows the view, a recording is running already, or the page cannot
+                record.
         """
         place = place_of(path)
         work = self._record(place, *limits(seconds, megabytes), patience(timeout), holds_up())
         bridge.call(work, closes=True, undo=self._drop)
 
     def stop_recording(self, *, timeout: float = PATIENCE) -> Path:
-        """End the recording, and return its file's path; one that has ended by itself, too.
+        """End the recording, unless it has ended by itself, and return its file's path.
 
         Args:
-            timeout: seconds in which the page must have sent the rest; after that, what came is the recording.
+            timeout: how many seconds to wait for the page to send the rest; after that, the recording is what has
+                arrived.
 
         Raises:
-            ViewError: none was begun, or nothing came of it.
+            ViewError: no recording was started, or nothing was recorded.
         """
         return bridge.call(self._stop_recording(patience(timeout), holds_up()), closes=True)
 
@@ -103,7 +105,7 @@ class Recorder(Controller):
         seconds: float,
         problem: str | None = None,
     ) -> None:
-        """Take in a part of a recording, or why there is none."""
+        """Receive a part of a recording, or the reason for its absence."""
         request, part, seconds = str(request), int(part), float(seconds)
         async with self._filing:
             recording = self._recording_of(request, part, is_refused=bool(problem))
@@ -112,9 +114,9 @@ class Recorder(Controller):
             try:
                 if problem:
                     raise ViewError(str(problem)[:LONGEST_WORDS])
-                reached = await on_own_thread(functools.partial(recording.take, part, str(data), seconds))
+                reached = await on_own_thread(functools.partial(recording.receive, part, str(data), seconds))
             except (LiveAvatarException, OSError) as failure:
-                self._tell_page(recording)
+                self._stop_page(recording)
                 self._requests.fail(
                     request, failure if isinstance(failure, LiveAvatarException) else not_written(failure)
                 )
@@ -122,15 +124,15 @@ class Recorder(Controller):
                 return
             self._requests.settle(request, None)
             if reached is not None:
-                self._tell_page(recording)
-                self._problem.show(ViewError(f"{reached} It was ended there, and kept."))
+                self._stop_page(recording)
+                self._problem.show(ViewError(f"{reached} It ended there and is saved."))
             if reached is not None or is_last:
                 self._end()
             else:
                 self._silence.begin(current_command())
 
     async def cancel(self, request: str) -> None:
-        """Drop what the page has recorded."""
+        """Discard the recording, because the page cancelled it."""
         async with self._filing:
             recording = self._recording
             if recording is not None and not recording.is_over and recording.request == str(request):
@@ -139,12 +141,12 @@ class Recorder(Controller):
                 await on_own_thread(recording.discard)
                 self._is_recorded.set()
 
-    # what is recorded
+    # the recording
 
     async def _record(self, place: Path | None, seconds: float, size: int, limit: float, is_held_up: bool) -> Recording:
-        self._end_forgotten()
+        self._end_if_silent()
         if self._recording is not None and not self._recording.is_over:
-            raise ViewError("A recording is under way already.", remedy="stop_recording() ends it.")
+            raise ViewError("A recording is under way already.", remedy="End it with stop_recording().")
         request = uuid.uuid4().hex
         recording = self._recording = Recording(None, request, place, seconds, size)
         self._is_recorded = asyncio.Event()
@@ -156,8 +158,8 @@ class Recorder(Controller):
         return recording
 
     async def _drop(self, recording: Recording) -> None:
-        """End it, and keep nothing of it: nobody knows that it was begun."""
-        self._tell_page(recording)
+        """End a recording and discard it, because its caller has left or it failed to start."""
+        self._stop_page(recording)
         recording.discard()
         if self._recording is recording:
             self._recording = None
@@ -166,18 +168,20 @@ class Recorder(Controller):
     async def _stop_recording(self, limit: float, is_held_up: bool) -> Path:
         recording, is_recorded = self._recording, self._is_recorded
         if recording is None:
-            raise ViewError("Nothing is recorded.", remedy="record() begins.")
+            raise ViewError("No recording was started.", remedy="Start one with record().")
         if not recording.is_over:
-            self._tell_page(recording)
+            self._stop_page(recording)
             if is_held_up and not self._requests.is_prompt:
                 raise ViewError(
-                    HELD_UP, remedy="Its end comes after this cell: view.saved['path'] names the file then."
+                    HELD_UP, remedy="The recording ends after this cell. Its file is then in view.saved['path']."
                 )
             try:
                 async with asyncio.timeout(limit):
                     await is_recorded.wait()
             except TimeoutError:
-                logger.warning("the page did not send the rest of a recording within %g s: what came is kept", limit)
+                logger.warning(
+                    "the page did not send the rest of a recording within %g s: the part that arrived is saved", limit
+                )
                 self._end()
         await is_recorded.wait()
         if recording.path is None:
@@ -185,18 +189,18 @@ class Recorder(Controller):
         return recording.path
 
     def _recording_of(self, request: str, part: int, *, is_refused: bool) -> Recording | None:
-        """Return the recording that a part belongs to; a click has begun it where it is the first of one."""
+        """Return the recording that a part belongs to; the first part after a click starts a new one."""
         page, known = current_command().page, self._recording
         if known is not None and known.request == request:
             known.page = known.page or page
             if known.page != page:
                 return None
             if known.is_over:
-                # it was silent for too long, and does not know that it was ended
+                # the page was silent for too long, and does not know that the recording was ended
                 self._send_stop(request, page)
                 return None
             return known
-        self._end_forgotten()
+        self._end_if_silent()
         if known is not None and not known.is_over:
             self._send_stop(request, page)
             self._problem.show(ViewError("A recording is under way already."))
@@ -204,67 +208,67 @@ class Recorder(Controller):
         if part != 0:
             self._send_stop(request, page)
             return None
-        made = Recording(page, request, None, *limits(CLICKED_SECONDS, CLICKED_MEGABYTES))
+        clicked = Recording(page, request, None, *limits(CLICKED_SECONDS, CLICKED_MEGABYTES))
         if not is_refused:
-            self._recording, self._is_recorded = made, asyncio.Event()
-        return made
+            self._recording, self._is_recorded = clicked, asyncio.Event()
+        return clicked
 
     def _end(self) -> None:
-        """Give the file its name, on a thread of its own, for the disk may be slow: what came is kept."""
+        """End the recording and save what has arrived, on a thread of its own: the disk may be slow."""
         recording = self._recording
         self._silence.end()
         if recording is None or recording.is_over:
             return
         recording.cease()
         args = recording, self._is_recorded, asyncio._get_running_loop()
-        # no daemon: the interpreter waits until the file is whole
-        threading.Thread(target=self._file, args=args, name="liveavatar_nb-recording").start()
+        # not a daemon: the interpreter waits until the file is complete
+        threading.Thread(target=self._finish, args=args, name="liveavatar_nb-recording").start()
 
-    def _file(self, recording: Recording, is_recorded: asyncio.Event, loop: asyncio.AbstractEventLoop | None) -> None:
+    def _finish(self, recording: Recording, is_recorded: asyncio.Event, loop: asyncio.AbstractEventLoop | None) -> None:
         try:
-            self._keep(recording)
+            self._save(recording)
         finally:
             if loop is not None:
-                with contextlib.suppress(RuntimeError):  # it is closed: nobody waits
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
                     loop.call_soon_threadsafe(is_recorded.set)
 
-    def _keep(self, recording: Recording) -> None:
-        """Give the file its name, and say so."""
+    def _save(self, recording: Recording) -> None:
+        """Give the file its final name, and show it."""
         try:
             path = recording.finish()
         except OSError as failure:
             self._problem.show(not_written(failure))
         else:
             if path is not None:
-                logger.info("a recording of %.0f s is in %s", recording.seconds, path)
+                logger.info("saved a recording of %.0f s as %s", recording.seconds, path)
                 self._link.write(saved=saved_as("recording", path, recording.seconds, recording.size))
 
-    def _end_forgotten(self) -> None:
-        """End a recording whose page is silent, where that was no sign of its absence as long as nobody asked."""
+    def _end_if_silent(self) -> None:
+        """End the recording if its page has been silent for too long, even if a cell may have delayed it."""
         if self._silence.is_long:
-            self._keep_what_came()
+            self._end_after_silence()
 
-    def _keep_what_came(self) -> None:
-        logger.warning("the page that recorded is silent: what came is kept")
+    def _end_after_silence(self) -> None:
+        logger.warning("the recording page does not answer any more: the part that arrived is saved")
         self._end()
 
     def _send_stop(self, request: str, page: str) -> None:
         """Tell a page to end its recording."""
         self._link.send({"type": "record_stop", "request": request}, page=page)
 
-    def _tell_page(self, recording: Recording) -> None:
+    def _stop_page(self, recording: Recording) -> None:
         self._send_stop(recording.request, recording.page or "")
 
     def refresh(self) -> None:
         if self._link.client.is_closed:
-            # nothing is taken in any more
+            # nothing more can arrive
             self._end()
 
     def close(self) -> None:
         if self._link.client.is_closed:
             self._end()
         else:
-            self._link.submit(self._let_go(), "the recording")
+            self._link.submit(self._release(), "the recording")
 
-    async def _let_go(self) -> None:
+    async def _release(self) -> None:
         self._end()

@@ -1,4 +1,4 @@
-"""What a page takes of the avatar: pictures and recordings, put together from their parts, within limits."""
+"""Pictures and recordings from a page, assembled from their parts, within limits."""
 
 from __future__ import annotations
 
@@ -18,137 +18,140 @@ from ..errors import ConfigurationError, InvalidArgument, ViewError
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-PART_BYTES: Final = 192 * 1024  # of a picture or a recording that come in one message: 256 kB as base64
+PART_BYTES: Final = 192 * 1024  # of a picture or a recording in one message: 256 kB as base64
 PICTURE_LIMIT: Final = 48 * 1024 * 1024  # bytes of one picture
-PICTURES_AT_ONCE: Final = 4  # pictures that arrive at the same time, from several pages
+PICTURES_AT_ONCE: Final = 4  # pictures that can arrive at the same time, from several pages
 LONGEST_SIDE: Final = 8192  # pixels
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 
-RECORDING_SECONDS: Final = 60.0  # of a recording that Python asks for, unless it says otherwise
+RECORDING_SECONDS: Final = 60.0  # of a recording that Python starts, by default
 RECORDING_MEGABYTES: Final = 200.0
-CLICKED_SECONDS: Final = 600.0  # of one that a click in the page begins
+CLICKED_SECONDS: Final = 600.0  # of a recording that a click in the page starts
 CLICKED_MEGABYTES: Final = 200.0
 LONGEST_RECORDING: Final = 4 * 3600.0  # s
 LARGEST_RECORDING: Final = 4000.0  # MB
 MEGABYTE: Final = 2**20
-SLACK: Final = 5.0  # s over its limit in which a page may still send what it has taken
+SLACK: Final = 5.0  # s over its limit in which a page may still send what it has recorded
 NAMES_TRIED: Final = 1000
 
-# what a recording begins with, by the ending of its file
+# a recording's first bytes and their offset, by its file's ending
 KINDS: Final = {".webm": (b"\x1a\x45\xdf\xa3", 0), ".mp4": (b"ftyp", 4)}
 
 
 @dataclass
 class _Arriving:
     parts: int
-    came: list[bytes] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
 
     @property
     def size(self) -> int:
-        return sum(map(len, self.came))
+        return sum(map(len, self.received))
 
 
 class Pictures:
-    """Pictures on their way from pages: each in parts, in order."""
+    """Pictures that are arriving from pages, each in parts, in order."""
 
     def __init__(self) -> None:
         self._arriving: dict[tuple[str, str], _Arriving] = {}
 
     def receive(self, page: str, request: str, part: int, parts: int, data: str) -> bytes | None:
-        """Takes in a part; the whole picture, a PNG file's bytes, once all of it is there.
+        """Receive a part.
 
         Args:
-            page: which page sends it.
-            request: what its parts share.
-            part: which part, from 0 on, one by one.
-            parts: how many there are.
-            data: the part in base64.
+            page: the id of the page that sends it.
+            request: an id that all parts of the picture share.
+            part: the part's number, starting at 0; parts arrive in order.
+            parts: the number of parts.
+            data: the part, in base64.
+
+        Returns:
+            The PNG file's bytes after the last part; None before that.
 
         Raises:
-            InvalidArgument: it is too large, is no picture, or did not arrive whole.
+            InvalidArgument: the picture is too large, is not a picture, or did not arrive complete.
         """
         key = page, request
         try:
-            return self._take_in(key, part, parts, decoded(data))
+            return self._append(key, part, parts, decoded(data))
         except InvalidArgument:
             self._arriving.pop(key, None)
             raise
 
-    def _take_in(self, key: tuple[str, str], part: int, parts: int, content: bytes) -> bytes | None:
+    def _append(self, key: tuple[str, str], part: int, parts: int, content: bytes) -> bytes | None:
         if parts > -(-PICTURE_LIMIT // PART_BYTES):
             raise InvalidArgument(f"The picture has more than {PICTURE_LIMIT // MEGABYTE} MB.")
         if part == 0:
             if not content.startswith(PNG):
-                raise InvalidArgument("What the page sent is no picture.")
+                raise InvalidArgument("The page sent something that is not a picture.")
             self._arriving.pop(key, None)
             while len(self._arriving) >= PICTURES_AT_ONCE:
                 del self._arriving[next(iter(self._arriving))]
             self._arriving[key] = _Arriving(parts)
         arriving = self._arriving.get(key)
-        if arriving is None or part != len(arriving.came) or parts != arriving.parts or not content:
-            raise InvalidArgument("The picture did not arrive whole.", remedy="Take it again.")
-        arriving.came.append(content)
-        if len(arriving.came) < parts:
+        if arriving is None or part != len(arriving.received) or parts != arriving.parts or not content:
+            raise InvalidArgument("The picture did not arrive complete.", remedy="Take it again.")
+        arriving.received.append(content)
+        if len(arriving.received) < parts:
             return None
         del self._arriving[key]
-        return b"".join(arriving.came)
+        return b"".join(arriving.received)
 
 
 def opened(content: bytes) -> Any:
-    """The picture as a PIL image, with what is see-through where the background was removed.
+    """Return a picture as a PIL image, transparent where the background was removed.
 
     Raises:
         ConfigurationError: Pillow is not installed.
-        InvalidArgument: it is no picture that Pillow can read.
+        InvalidArgument: Pillow cannot read the picture.
     """
     image = image_module()
     try:
         picture = image.open(io.BytesIO(content), formats=["PNG"])
         if max(picture.size) > LONGEST_SIDE:
-            raise InvalidArgument(f"The picture is {picture.width} x {picture.height} pixels large.")
+            raise InvalidArgument(f"The picture is too large: {picture.width} x {picture.height} pixels.")
         picture.load()
     except (OSError, SyntaxError, ValueError, image.DecompressionBombError, image.DecompressionBombWarning) as failure:
         if isinstance(failure, InvalidArgument):
             raise
-        raise InvalidArgument("What the page sent is no picture that can be read.") from None
+        raise InvalidArgument("The page sent a picture that cannot be read.") from None
     return picture
 
 
 def image_module() -> Any:
-    """`PIL.Image`.
+    """Return the module `PIL.Image`.
 
     Raises:
-        ConfigurationError: it is not installed.
+        ConfigurationError: Pillow is not installed.
     """
     try:
         from PIL import Image  # noqa: PLC0415 (an extra, imported when first used)
     except ImportError:
         raise ConfigurationError(
-            "A picture in Python needs Pillow, which is not installed.", remedy='pip install "liveavatar-nb[media]"'
+            "A snapshot needs Pillow, which is not installed.", remedy='pip install "liveavatar-nb[media]"'
         ) from None
     return Image
 
 
 def decoded(data: str) -> bytes:
-    """A part's bytes.
+    """Return a part's bytes.
 
     Raises:
-        InvalidArgument: it is no base64, or too large.
+        InvalidArgument: the part is not base64, or is too large.
     """
     try:
         content = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidArgument("A part of what the page sent is no base64.") from None
+        raise InvalidArgument("The page sent a part that is not base64.") from None
     if len(content) > PART_BYTES:
-        raise InvalidArgument(f"A part of what the page sent has more than {PART_BYTES} bytes.")
+        raise InvalidArgument(f"The page sent a part of more than {PART_BYTES} bytes.")
     return content
 
 
 def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
-    """The limits of a recording in seconds and bytes.
+    """Return a recording's limits in seconds and bytes.
 
     Raises:
-        InvalidArgument: one of them is no such limit.
+        InvalidArgument: a limit is not a number in the accepted range.
     """
     for name, given, most in (("seconds", seconds, LONGEST_RECORDING), ("megabytes", megabytes, LARGEST_RECORDING)):
         if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= most:
@@ -157,10 +160,10 @@ def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
 
 
 def place_of(path: Any) -> Path | None:
-    """Where a recording is to be written; None is beside the notebook, under a name of its own.
+    """Return the absolute path of a recording; None for a generated name next to the notebook.
 
     Raises:
-        InvalidArgument: there is a file of that name, no such folder, or it ends as no recording does.
+        InvalidArgument: the file exists, its folder does not, or its ending is not that of a recording.
     """
     if path is None:
         return None
@@ -170,73 +173,75 @@ def place_of(path: Any) -> Path | None:
         raise InvalidArgument(f"path must be a path, not {type(path).__name__}.", field="path") from None
     if not place.name or place.is_dir():
         raise InvalidArgument(
-            f"{place} is a folder.", remedy=f"Give a name in it: {str(place / 'hello.webm')!r}.", field="path"
+            f"{place} is a folder.", remedy=f"Pass a file in it: {str(place / 'hello.webm')!r}.", field="path"
         )
     if not place.parent.is_dir():
-        raise InvalidArgument(f"There is no folder {place.parent}.", remedy="Make it first.", field="path")
+        raise InvalidArgument(f"There is no folder {place.parent}.", remedy="Create it first.", field="path")
     ending = place.suffix
     if ending.lower() not in KINDS and (ending[1:].isalpha() or mimetypes.guess_type(place)[0]):
         raise InvalidArgument(
             f"path must end in {' or '.join(KINDS)}, not in {ending!r}.",
-            remedy=f"Give {place.stem + '.webm'!r}, which becomes an mp4 where the browser records that.",
+            remedy=f"Pass {place.stem + '.webm'!r}; it becomes an .mp4 if that is what the browser records.",
             field="path",
         )
-    for taken in {place, *(_named(place, ending) for ending in KINDS)}:
-        if taken.exists():
+    for candidate in {place, *(_with_ending(place, ending) for ending in KINDS)}:
+        if candidate.exists():
             raise InvalidArgument(
-                f"There is a file {taken} already, and none is overwritten.", remedy="Give another name.", field="path"
+                f"{candidate} exists already, and is not overwritten.", remedy="Pass another name.", field="path"
             )
     return place
 
 
-def _named(place: Path, ending: str) -> Path:
-    """The place with this ending, in place of one that a recording may have; `demo.v2` has none, but a name."""
+def _with_ending(place: Path, ending: str) -> Path:
+    """Return the path with this ending; it replaces a recording's ending, but not others as in `demo.v2`."""
     name = place.stem if place.suffix.lower() in KINDS else place.name
     return place.with_name(f"{name}{ending}")
 
 
 def stamped(ending: str) -> Path:
-    """A path beside the notebook that is named by the time."""
+    """Return a path next to the notebook, named after the current time."""
     return Path.cwd() / f"avatar-{time.strftime('%Y%m%d-%H%M%S')}{ending}"
 
 
 def write_beside(content: bytes, ending: str) -> Path:
-    """Writes a file beside the notebook, named by the time; none is overwritten."""
+    """Write a new file next to the notebook, named after the current time, and return its path."""
     with _new(stamped(ending)) as file:
         file.write(content)
         return Path(file.name)
 
 
 def saved_as(kind: str, path: Path | None, seconds: float | None, size: int) -> dict[str, Any]:
-    """Return what a page is told of what was saved."""
+    """Return the data of a saved picture or recording for a page."""
     return {"kind": kind, "path": None if path is None else str(path), "seconds": seconds, "bytes": size}
 
 
 def not_written(failure: OSError) -> ViewError:
     """Return the error for a file that cannot be written."""
-    return ViewError(f"It cannot be written: {failure.strerror or failure}.", remedy="Make room, or another folder.")
+    return ViewError(
+        f"The file cannot be written: {failure.strerror or failure}.", remedy="Free some space, or use another folder."
+    )
 
 
 def _new(path: Path) -> IO[bytes]:
-    """A new file of that name, or with a number behind it where there is one already."""
-    for at in range(1, NAMES_TRIED):
-        numbered = path if at == 1 else path.with_stem(f"{path.stem}-{at}")
+    """Open a new file with this name, or with a number added if the name is taken."""
+    for number in range(1, NAMES_TRIED):
+        numbered = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
         with contextlib.suppress(FileExistsError):
             return numbered.open("xb")
-    raise FileExistsError(f"There are too many files called like {path}.")
+    raise FileExistsError(f"There are too many files with names like {path}.")
 
 
 class Recording:
-    """A recording that a page makes, as a file that grows by its parts.
+    """A page's recording: a file to which each part is appended.
 
-    It is written beside its place, with `.part` behind its name, and gets its name at its end.
+    Until the end the file has `.part` added to its name.
 
     Args:
-        page: which page makes it; None until its first part tells.
-        request: what its parts share.
-        place: where it goes; beside the notebook, named by the time, where it is None.
-        seconds: how long it may be.
-        size: how many bytes it may have.
+        page: the id of the page that records; None until its first part arrives.
+        request: an id that all parts share.
+        place: the path of the file; None for a file next to the notebook, named after the current time.
+        seconds: the longest length in seconds.
+        size: the largest size in bytes.
     """
 
     def __init__(self, page: str | None, request: str, place: Path | None, seconds: float, size: int) -> None:
@@ -250,31 +255,39 @@ class Recording:
         self._size_limit = size
         self._next = 0
         self._is_over = False
-        self._lock = threading.Lock()  # its parts are written on other threads than the one that ends it
+        self._lock = threading.Lock()  # parts are written on other threads than the one that ends the recording
         self._began_at: float | None = None
         self._file: IO[bytes] | None = None
         self._ending = ".webm"
 
     @property
     def has_begun(self) -> bool:
-        """Whether something of it is written."""
+        """Whether some of it has been written."""
         return self._file is not None
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it is taken in any more: it has its name, or is about to have it, or was given up."""
+        """Whether it accepts no more parts: it has ended, is about to, or was discarded."""
         return self._is_over
 
     def cease(self) -> None:
-        """Takes nothing in any more; what is being written is not waited for, as `finish` and `discard` do."""
+        """Accept no more parts; unlike `finish` and `discard`, do not wait for one that is being written."""
         self._is_over = True
 
-    def take(self, part: int, data: str, seconds: float) -> str | None:
-        """Writes a part; which limit it has reached with that, in words.
+    def receive(self, part: int, data: str, seconds: float) -> str | None:
+        """Write a part to the file.
+
+        Args:
+            part: the part's number, starting at 0; parts arrive in order.
+            data: the part, in base64.
+            seconds: the recording's length so far.
+
+        Returns:
+            A message if the recording has reached a limit; otherwise None.
 
         Raises:
-            InvalidArgument: it is no part of a recording, or not the next one.
-            OSError: it cannot be written.
+            InvalidArgument: it is not a part of a recording, or not the next one.
+            OSError: the file cannot be written.
         """
         content = decoded(data)
         with self._lock:
@@ -282,7 +295,7 @@ class Recording:
 
     def _write(self, part: int, content: bytes, seconds: float) -> str | None:
         if self._is_over or part != self._next:
-            raise InvalidArgument("The recording did not arrive whole.", remedy="What came of it is kept.")
+            raise InvalidArgument("The recording did not arrive complete.", remedy="The part that arrived is saved.")
         if self._size_limit < self.size + len(content):
             return self._reached_size
         if part == 0:
@@ -293,11 +306,11 @@ class Recording:
         self.size += len(content)
         self.seconds = max(self.seconds, min(seconds, self._age))
         if self._age > self._seconds_limit + SLACK:
-            return f"A recording may be {self._seconds_limit:g} s long."
+            return f"A recording may be at most {self._seconds_limit:g} s long."
         return None
 
     def finish(self) -> Path | None:
-        """Gives it its name, which no other file has; None where nothing came of it."""
+        """Give the file its final, unique name and return its path; None if nothing was recorded."""
         file = self._end()
         if file is None:
             return None
@@ -306,14 +319,14 @@ class Recording:
         if not self.size:
             part.unlink(missing_ok=True)
             return None
-        # the name is taken by a file of ours, which the whole then replaces
-        with _new(_named(self._place, self._ending)) as taken:
-            self.path = Path(taken.name)
+        # reserve the name with an empty file, which the recording then replaces
+        with _new(_with_ending(self._place, self._ending)) as reserved:
+            self.path = Path(reserved.name)
         part.replace(self.path)
         return self.path
 
     def discard(self) -> None:
-        """Removes what came of it."""
+        """Remove the file."""
         file = self._end()
         if file is not None:
             file.close()
@@ -330,14 +343,14 @@ class Recording:
 
     @property
     def _reached_size(self) -> str:
-        return f"A recording may have {self._size_limit / MEGABYTE:.3g} MB."
+        return f"A recording may have at most {self._size_limit / MEGABYTE:.3g} MB."
 
     def _begin(self, content: bytes) -> None:
-        found = [ending for ending, (mark, at) in KINDS.items() if content[at:].startswith(mark)]
-        if not found:
-            raise InvalidArgument("What the page sent is no recording.")
-        self._ending = found[0]
+        endings = [ending for ending, (mark, at) in KINDS.items() if content[at:].startswith(mark)]
+        if not endings:
+            raise InvalidArgument("The page sent something that is not a recording.")
+        self._ending = endings[0]
         if (ending := self._place.suffix.lower()) in KINDS and ending != self._ending:
-            logger.info("the browser records %s: the file ends so", self._ending)
-        self._file = _new(_named(self._place, f"{self._ending}.part"))
+            logger.info("the browser records %s: the file gets that ending", self._ending)
+        self._file = _new(_with_ending(self._place, f"{self._ending}.part"))
         self._began_at = time.monotonic()

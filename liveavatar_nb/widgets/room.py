@@ -1,4 +1,4 @@
-"""`RoomAccess`: how a page comes into the room of the session that it shows, and what goes through it."""
+"""`RoomAccess`: lets pages into the room of the session that they show, and passes packets on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .status import ShownSession
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 LIBRARY: Final = "media.js"
-PACKET_LIMIT: Final = 64 * 1024  # characters of one packet; LiveKit itself takes a quarter of that
+PACKET_LIMIT: Final = 64 * 1024  # characters of one packet; LiveKit itself accepts a quarter of that
 LONGEST_TOPIC: Final = 64  # characters
-LONGEST_WORDS: Final = 500  # characters of what a page says of its room
-SOUNDS_WAITING: Final = 50  # pieces of 0.1 s that wait for a busy thread; the oldest go first
+LONGEST_WORDS: Final = 500  # characters of a message from a page
+SOUNDS_WAITING: Final = 50  # pieces of 0.1 s queued for a busy thread; the oldest are dropped first
 
 NOT_LIVE: Final = "The session is not live."
 ELSEWHERE: Final = "It is shown in another window."
@@ -32,19 +32,19 @@ DRAWN: Final = "There is no media server here: the face is drawn in the page."
 
 
 class RoomAccess(Controller):
-    """The way of pages into the room of the session that they show, and what goes through them.
+    """Lets pages into the room of the session that they show, and passes packets on.
 
     Args:
-        link: the tie to the pages.
-        shown: the session that they show.
+        link: the connection to the pages.
+        shown: the session that the pages show.
     """
 
     def __init__(self, link: Link, shown: ShownSession) -> None:
         self._link = link
         self._shown = shown
         self._sounds: deque[Message] = deque(maxlen=SOUNDS_WAITING)
-        self._heard: Command | None = None  # the newest word of a page that is there
-        self._offered: str | None = None  # the session whose room a page was told unasked
+        self._heard: Command | None = None  # the newest command of a page that is still there
+        self._offered: str | None = None  # the session whose room was offered to a page without a request
         self._silence = Silence(self._forget_page)
 
     def commands(self) -> Mapping[str, Answer]:
@@ -57,11 +57,11 @@ class RoomAccess(Controller):
         }
 
     def close(self) -> None:
-        # the page leaves the room where no other widget shows the session
+        # the page leaves the room if no other widget shows the session
         if not self._link.client.is_closed:
-            self._link.submit(self._let_go(), "the room")
+            self._link.submit(self._release(), "the room")
 
-    async def _let_go(self) -> None:
+    async def _release(self) -> None:
         self._forget_page()
         pages.drop(self)
 
@@ -79,12 +79,12 @@ class RoomAccess(Controller):
     # commands
 
     async def send_library(self) -> None:
-        """Send what a page needs to join a room."""
+        """Send the script that a page needs to join a room."""
         content = await on_own_thread(lambda: asset(LIBRARY).encode())
         self._link.send({"type": "library"}, [content], page=current_command().page)
 
     async def join(self, session_id: str, take_over: bool = False) -> None:
-        """Tell a page that wants to be in the room its address and a token, or why it is not to be."""
+        """Send a page the address of the room and a token, or the reason for a refusal."""
         session, command = self._shown.session, current_command()
         line = None if session is None or session.id != session_id or not is_open(session) else session.room
         if session is None or line is None:
@@ -93,23 +93,23 @@ class RoomAccess(Controller):
         if line.kind == "drawn":
             self._answer(command, session_id, reason=line.words or DRAWN)
             return
-        others = [one for one in pages.of(session) if one.page != command.page and one.is_there]
+        others = [other for other in pages.of(session) if other.page != command.page and other.is_there]
         if others and not take_over and not line.is_own:
             self._answer(command, session_id, reason=ELSEWHERE, can_take_over=True)
             return
         holder = pages.holder(session, line, command.page)
         holder.approach(self, command)
-        # who tries again where it could not come in does not throw out who is there
-        if not line.is_own and not holder.could_not:
+        # a page that retries after a failure must not throw out the present holder
+        if not line.is_own and not holder.was_unreachable:
             await line.expect()
-        self._tell_way(line, command)
+        self._send_access(line, command)
 
-    def _tell_way(self, line: RoomLine, command: Command) -> None:
+    def _send_access(self, line: RoomLine, command: Command) -> None:
         token = line.viewer().reveal()
         self._answer(command, line.session_id, url=line.url, token=token, avatar_identity=line.avatar_identity)
 
     async def note_state(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
-        """Note what the page tells of the room that it is in."""
+        """Note a page's state in the room: `joined`, `reconnecting`, `left`, `unreachable` or `replaced`."""
         session = self._find(session_id)
         line = None if session is None else session.room
         page = current_command().page
@@ -129,45 +129,45 @@ class RoomAccess(Controller):
                 line.tell(None)
                 line.see(bool(avatar))
             return
-        known = next((one for one in pages.of(session) if one.page == page), None)
+        known = next((holder for holder in pages.of(session) if holder.page == page), None)
         if known is None:
             return
         if state == "reconnecting" and line.holder is known:
             known.falter()
             line.tell(words or RECONNECTING)
         elif state in ("left", "unreachable", "replaced"):
-            known.could_not = state == "unreachable"
-            # with words it did not leave by itself
+            known.was_unreachable = state == "unreachable"
+            # a page that leaves of its own accord gives no reason
             is_put_out = words is not None and state != "replaced"
             known.go(None if state == "left" else words, is_contested=state == "replaced", is_put_out=is_put_out)
 
     async def receive_packet(self, session_id: str, topic: str, payload: str) -> None:
-        """Take in a data packet that came to the page."""
+        """Handle a data packet that the page received."""
         session = self._find(session_id)
         line = None if session is None else session.room
         if line is None or len(str(topic)) > LONGEST_TOPIC:
             return
         if len(payload) > PACKET_LIMIT:
-            logger.warning("session %s: a packet of more than %d characters was ignored", session_id, PACKET_LIMIT)
+            logger.warning("session %s: ignored a packet of more than %d characters", session_id, PACKET_LIMIT)
             return
-        # in a room of the user's own several may be, each of which hears all of it
+        # several pages may be in the user's own room, and each receives every packet
         if not line.is_own or line.holder is None or getattr(line.holder, "page", None) == current_command().page:
             line.take(str(topic), payload)
 
     async def note_sent(self, request: str, ok: bool, problem: str | None = None) -> None:
-        """Note that the page has sent a packet into the room, or could not."""
-        pages.sent(
+        """Note that the page has sent a packet into the room, or why it could not."""
+        pages.settle(
             current_command().page, str(request), None if ok else str(problem or "it gave no reason")[:LONGEST_WORDS]
         )
 
-    # what goes to pages
+    # messages to pages
 
-    def tell_page(self, page: str, message: dict[str, Any]) -> None:
+    def send_to_page(self, page: str, message: dict[str, Any]) -> None:
         """Send a message to one of the pages that show this widget."""
         self._link.send(message, page=page)
 
-    def tell_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
-        """Send what is said in a drawn room; nothing as it falls silent."""
+    def send_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
+        """Send speech of a drawn room; b"" if the avatar falls silent."""
         if not pcm:
             self._sounds.clear()
         self._sounds.append((message | {"page": page} if page else message, [pcm] if pcm else None))
@@ -181,7 +181,7 @@ class RoomAccess(Controller):
         self._heard = None
 
     def _listen(self) -> None:
-        """Let the page hear a drawn room that it shows."""
+        """Let the page play the speech if it shows a drawn room."""
         session = self._shown.session
         if self._heard is None or session is None or not is_open(session):
             return
@@ -189,9 +189,10 @@ class RoomAccess(Controller):
             pages.listen(session, session.room, self, self._heard)
 
     def _offer(self) -> None:
-        """Tell a page that shows the session from its start the way in, with the news of it: it need not ask.
+        """Offer the room to a page that shows the session from its start, so that it need not ask.
 
-        Not one whose word that it is in might wait for a cell: this process would join meanwhile, and throw it out.
+        A page whose report of having joined could be stuck behind a cell gets no offer: this process would join
+        meanwhile, and throw it out.
         """
         session, command = self._shown.session, self._heard
         if session is None or session.id == self._offered or not is_open(session):
@@ -204,10 +205,10 @@ class RoomAccess(Controller):
         self._offered = session.id
         if line.expect_first():
             pages.holder(session, line, command.page).approach(self, command)
-            self._tell_way(line, command)
+            self._send_access(line, command)
 
     def _find(self, session_id: Any) -> AsyncSession | None:
-        """Return the session of that id: the one shown here, or one whose room a page is in."""
+        """Return the session with this id, if it is shown here or a page is in its room."""
         shown = self._shown.session
         return shown if shown is not None and shown.id == session_id else pages.find(str(session_id))
 
@@ -222,11 +223,11 @@ class RoomAccess(Controller):
         reason: str | None = None,
         can_take_over: bool = False,
     ) -> None:
-        way = {"url": url, "token": token, "avatar_identity": avatar_identity}
-        told = {**way, "reason": reason, "can_take_over": can_take_over}
-        self._link.send({"type": "room", "session_id": str(session_id), **told}, page=command.page)
+        access = {"url": url, "token": token, "avatar_identity": avatar_identity}
+        answer = {**access, "reason": reason, "can_take_over": can_take_over}
+        self._link.send({"type": "room", "session_id": str(session_id), **answer}, page=command.page)
 
 
 def is_open(session: AsyncSession) -> bool:
-    """Tell whether a page can be in its room."""
+    """Return whether a page can be in the session's room."""
     return session.state in (SessionState.CONNECTING, SessionState.CONNECTED)

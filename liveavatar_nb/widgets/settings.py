@@ -1,4 +1,4 @@
-"""What the next session is started with, as it is set on a page."""
+"""`StartSettings`: the settings of the next session, as set in a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .link import Link
 from .problem import ShownProblem
 
 LONGEST_NAME: Final = 200  # characters of an id or a code
-LONGEST_VALUE: Final = 1000  # characters of what a context's {{name}} stands for
+LONGEST_VALUE: Final = 1000  # characters of a value for a context's {{name}}
 MOST_VALUES: Final = 50
 
 CHOICES: Final[dict[str, tuple[Any, ...]]] = {
@@ -24,23 +24,23 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "interactivity_type": get_args(InteractivityType),
 }
 TEXTS: Final = ("context_id", "voice_id", "language")
-# what both modes are started with
+# the settings of both modes
 ALWAYS: Final = ("mode", "is_sandbox", "video_quality", "video_encoding", "max_minutes")
 
 
 class StartSettings(Controller):
-    """What the next session is started with.
+    """The settings of the next session.
 
     Args:
-        link: the tie to the pages.
-        problem: where one of an earlier choice is shown.
+        link: the connection to the pages.
+        problem: the problem shown in the page, which a valid change clears.
     """
 
     def __init__(self, link: Link, problem: ShownProblem) -> None:
         self._link = link
         self._problem = problem
         defaults = SessionOptions()
-        # the page's commands and the loop go by this; the trait only shows it, and is written later
+        # the settings that count; the trait only shows them, and is written later
         self.values: dict[str, Any] = {
             **{name: getattr(defaults, name) for name in CHOICES},
             "max_minutes": link.client.max_minutes,
@@ -54,10 +54,10 @@ class StartSettings(Controller):
         return {"settings": dict(self.values)}
 
     async def configure(self, **changes: Any) -> None:
-        """Change what the next session is started with.
+        """Change settings of the next session.
 
         Raises:
-            InvalidArgument: a setting cannot have such a value, or there is no such setting.
+            InvalidArgument: there is no such setting, or its value is not allowed.
         """
         for name, value in changes.items():
             check_setting(name, value)
@@ -65,21 +65,21 @@ class StartSettings(Controller):
         self._problem.clear()
 
     def set(self, **changes: Any) -> None:
-        """Change some of it, unchecked."""
+        """Change settings without checking them."""
         self.values.update(changes)
         self._link.write(settings=dict(self.values))
 
 
 def check_setting(name: str, value: Any) -> None:
-    """Refuse a value that a setting cannot have.
+    """Check the value of a setting.
 
     Raises:
-        InvalidArgument: it is none, or there is no such setting.
+        InvalidArgument: there is no such setting, or its value is not allowed.
     """
     if name == "max_minutes":
         minutes = value if isinstance(value, int | float) else 0
         if not 0 < minutes <= config.MINUTES_OF_A_DAY:
-            raise InvalidArgument(f"The minutes must be above 0 and at most {config.MINUTES_OF_A_DAY}.")
+            raise InvalidArgument(f"max_minutes must be above 0 and at most {config.MINUTES_OF_A_DAY}, not {value!r}.")
     elif name == "dynamic_variables":
         _check_values(value)
     elif name in TEXTS:
@@ -91,7 +91,7 @@ def check_setting(name: str, value: Any) -> None:
 
 def _check_values(values: Any) -> None:
     if not isinstance(values, dict) or len(values) > MOST_VALUES:
-        raise InvalidArgument(f"A context has at most {MOST_VALUES} names to fill in.")
+        raise InvalidArgument(f"A context may have at most {MOST_VALUES} variables.")
     for name, value in values.items():
         if not isinstance(name, str) or not isinstance(value, str) or len(value) > LONGEST_VALUE:
-            raise InvalidArgument(f"What {name!r} stands for has at most {LONGEST_VALUE} characters.")
+            raise InvalidArgument(f"The value of {name!r} may have at most {LONGEST_VALUE} characters.")

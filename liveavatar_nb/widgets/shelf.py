@@ -17,9 +17,9 @@ class SoundShelf(Controller):
     """The sounds that a page offers, adds and removes.
 
     Args:
-        link: the tie to the pages.
-        problem: where it is shown why a sound was not added.
-        sounds: sounds on offer: paths, bytes of files, or pairs of samples and their rate; a mapping names them.
+        link: the connection to the pages.
+        problem: shows why a sound was not added.
+        sounds: sounds to offer: paths, bytes of files, or (samples, rate) pairs; a mapping names them.
 
     Raises:
         AudioError: one of the sounds cannot be read.
@@ -29,7 +29,7 @@ class SoundShelf(Controller):
         self._link = link
         self._problem = problem
         self._sounds = Sounds(sounds)
-        self._taking_in = asyncio.Lock()
+        self._receiving = asyncio.Lock()
 
     def traits(self) -> dict[str, Any]:
         limits = {"endings": list(endings()), "bytes": DROPPED_LIMIT, "part": PART_BYTES}
@@ -44,30 +44,30 @@ class SoundShelf(Controller):
         }
 
     async def load(self) -> None:
-        # a folder of many sounds holds nothing else up
+        # a folder with many sounds must not delay anything else
         self._link.submit(self.look(), "the sounds")
 
     def close(self) -> None:
         self._sounds.clear()
 
     def find(self, sound_id: str) -> Offer:
-        """Return the sound of that id.
+        """Return the sound with this id.
 
         Raises:
-            InvalidArgument: there is none.
+            InvalidArgument: there is no such sound.
         """
         return self._sounds.find(sound_id)
 
     async def look(self) -> None:
-        """Look at the notebook's folder again: the page shows the sounds."""
+        """Read the notebook's folder again, and show the sounds."""
         await on_own_thread(self._sounds.look)
         self._show()
 
     async def add(self, upload: str, name: str, part: int, parts: int, data: str) -> None:
-        """Take in a part of a file that was dropped on the page."""
+        """Receive a part of a file that was dropped on the page."""
         upload = str(upload)
         is_over = True
-        async with self._taking_in:
+        async with self._receiving:
             try:
                 with self._problem.catch():
                     is_over = await on_own_thread(
@@ -79,11 +79,11 @@ class SoundShelf(Controller):
                     self._link.send({"type": "upload", "upload": upload})
 
     async def cancel_upload(self, upload: str) -> None:
-        """Forget what came of a file: the page sends no more of it."""
-        self._sounds.give_up(str(upload))
+        """Discard an incomplete file, because the page has cancelled it."""
+        self._sounds.cancel_upload(str(upload))
 
     async def remove(self, sound: str) -> None:
-        """Take a dropped sound from the list."""
+        """Remove a dropped sound from the list."""
         self._sounds.remove(str(sound))
         self._problem.clear()
         self._show()

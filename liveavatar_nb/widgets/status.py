@@ -1,4 +1,4 @@
-"""What a page shows of a session, and `ShownSession`: what all widgets that show one can do."""
+"""`ShownSession`: the session that a widget shows, its status for the page, and its stop."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .link import Link
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-LONGEST_BEAT = 10.0  # s between two words of a page that it shows a session
-TABS = 512  # of browsers whose page is remembered, the newest
-BEATS = 3  # of these words before a session is stopped for want of them
+LONGEST_BEAT = 10.0  # s between two beats, with which a page reports that it shows a session
+TABS = 512  # browser tabs whose page is remembered, the newest ones
+BEATS = 3  # beats that a page can miss before a session is stopped
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
-_pages: Newest[str, str] = Newest(TABS)  # the page that a tab shows
+_pages: Newest[str, str] = Newest(TABS)  # the page in each tab
 
 
 class ShownSession(Controller):
-    """The session that the page shows: how it is, who watches it, and its stop.
+    """The session that the page shows: its status, its viewers and its stop.
 
     Args:
-        link: the tie to the pages.
-        session: the one to show; the client's newest, whichever that is, when not given.
+        link: the connection to the pages.
+        session: the session to show; the client's newest by default, even as that changes.
     """
 
     def __init__(self, link: Link, session: AsyncSession | None = None) -> None:
@@ -44,12 +44,12 @@ class ShownSession(Controller):
 
     @property
     def session(self) -> AsyncSession | None:
-        """The session that is shown; None before the first."""
+        """The session to show; None before the first."""
         return self._link.client.session if self._given is None else self._given
 
     @property
     def is_given(self) -> bool:
-        """Whether it is always the same one; then it is shown at once, even if the loop is gone with the client."""
+        """Whether it is always the same session; then it is shown even if the client is closed."""
         return self._given is not None
 
     def traits(self) -> dict[str, Any]:
@@ -60,23 +60,23 @@ class ShownSession(Controller):
         return {"beat": self.beat, "interrupt": self.interrupt, "stop": self.stop}
 
     def commands_without_loop(self) -> Mapping[str, Callable[[], bool]]:
-        # a stop needs nothing else: not the loop, if that does not answer
+        # a stop must work even if the loop does not respond
         return {"stop": self.stop_without_loop}
 
     def welcome(self, command: Command) -> None:
-        """Show on what was started by the page that this tab showed before: that page is gone."""
+        """Take over the sessions of this tab's previous page, which is gone."""
         if command.tab:
             former, _pages[command.tab] = _pages.get(command.tab, command.page), command.page
             if former != command.page:
-                self._succeed(former)
+                self._replace_page(former)
 
-    def _succeed(self, former: str) -> None:
+    def _replace_page(self, former: str) -> None:
         client = self._link.client
         for session in client.live_sessions:
             session.leave(former)
-        left = [session for session in client.live_elsewhere if session.leave(former)]
-        if left and not client.live_sessions:
-            client.take_over(left[-1])
+        abandoned = [session for session in client.live_elsewhere if session.leave(former)]
+        if abandoned and not client.live_sessions:
+            client.take_over(abandoned[-1])
 
     async def beat(self) -> None:
         """Note that a page shows the session."""
@@ -89,13 +89,13 @@ class ShownSession(Controller):
                 shown.beat(command.page, command.attention)
 
     async def interrupt(self) -> None:
-        """Hush the avatar, and drop what waits to be said."""
+        """Silence the avatar, and clear its queue."""
         session = self.session
         if session is not None and session.state is SessionState.CONNECTED:
             await session.interrupt()
 
     async def stop(self) -> None:
-        """Stop the session, or the start that is under way."""
+        """Stop the session, or cancel its start."""
         session, client = self.session, self._link.client
         if session is client.session:
             client.cancel_starts()
@@ -103,15 +103,15 @@ class ShownSession(Controller):
             try:
                 await session.stop()
             finally:
-                # the session's own loop may be dead, and tell nobody
+                # the session's own loop may be dead, and notify nobody
                 self._link.refresh()
 
     def stop_without_loop(self) -> bool:
-        """Stop the session on this thread; False if there is none."""
+        """Stop the session on this thread; return False if there is none."""
         session, client = self.session, self._link.client
         if session is None:
             return False
-        logger.warning("the loop does not answer: session %s is stopped without it", session.id)
+        logger.warning("the loop does not respond: stopping session %s without it", session.id)
         if session is client.session:
             client.cancel_starts()
         if not session.state.is_final:
@@ -129,13 +129,13 @@ class ShownSession(Controller):
 
 
 def status_of(session: AsyncSession) -> dict[str, Any]:
-    """What a page shows of a session; no token and no address is in it."""
-    live = session.state in (SessionState.CONNECTING, SessionState.CONNECTED, SessionState.STOPPING)
+    """Return a session's status for a page, without tokens or addresses."""
+    is_live = session.state in (SessionState.CONNECTING, SessionState.CONNECTED, SessionState.STOPPING)
     timings = session.timings
     state, end_words = session.state, session.end_words
     if state is SessionState.FAILED and session.stop_is_confirmed and _was_only_unconfirmed(session):
         state, end_words = SessionState.ENDED, LATE
-    speaks = session.state is SessionState.CONNECTED
+    can_speak = session.state is SessionState.CONNECTED
     room = session.room
     return {
         "id": session.id or "",
@@ -144,12 +144,12 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
         "mode": session.mode,
         "is_sandbox": session.is_sandbox,
         "state": str(state),
-        "agent_state": str(session.agent_state) if speaks else None,
-        "caption": session.caption if speaks else None,
+        "agent_state": str(session.agent_state) if can_speak else None,
+        "caption": session.caption if can_speak else None,
         "steps": [{"name": name, "words": words, "done": name in timings} for name, words in STEPS.items()],
         "billing": session.is_live and "token" in timings and not session.is_sandbox,
         "elapsed": session.elapsed if "start" in timings else session.since_start_call,
-        "running": live or session.state is SessionState.STARTING,
+        "running": is_live or session.state is SessionState.STARTING,
         "max_seconds": session.max_minutes * 60,
         "cap_at": session.cap_at,
         "credits_per_minute": session.options.credits_per_minute,
@@ -167,7 +167,7 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
 
 
 def room_facts(room: RoomLine) -> dict[str, Any]:
-    """What a page is told of the room before it asks: neither address nor token."""
+    """Return the room's status for a page, without its address and token."""
     return {
         "kind": room.kind,
         "held_by": None if room.holder is None else room.holder.kind,
@@ -178,5 +178,5 @@ def room_facts(room: RoomLine) -> dict[str, Any]:
 
 
 def _was_only_unconfirmed(session: AsyncSession) -> bool:
-    """Whether nothing but its stop went wrong; that error goes with the next stop that is confirmed."""
+    """Return whether the only error was an unconfirmed stop, which a later confirmation resolves."""
     return session.error is None or isinstance(session.error, StopNotConfirmed)

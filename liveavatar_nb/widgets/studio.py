@@ -1,4 +1,4 @@
-"""`Studio`: picker, panel, live view, talk and wire log laid out together."""
+"""`Studio`: picker, panel, live view, talk and wire log in one widget."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 
 class Studio(ControlledWidget):
-    """Pick an avatar, start, see it and talk to it, see what it costs, stop: all of it in the cell's output.
+    """The gallery, the panel, the live view, talk and the wire log, all in one widget.
 
-    `la.studio()` makes it. `value` is the picked avatar's id; `session` the session started last.
+    `la.studio()` creates it. `value` is the picked avatar's id, `session` the newest session.
 
     Args:
         la: the client, a `LiveAvatar`.
-        sounds: sounds on offer, as `Talk` takes them.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        sounds: sounds to offer, as for `Talk`.
+        traits: traits of ipywidgets' DOM widgets, for example `layout`.
 
     Raises:
         AudioError: one of the sounds cannot be read.
@@ -50,11 +50,11 @@ class Studio(ControlledWidget):
 
     _esm = asset("studio.js")
 
-    # of AvatarPicker
+    # the traits of AvatarPicker
     avatars: Any = traitlets.List().tag(sync=True)
     catalogue = traitlets.Dict().tag(sync=True)
     value = traitlets.Unicode().tag(sync=True)
-    # of SessionPanel
+    # the traits of SessionPanel
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)
     avatar = traitlets.Unicode().tag(sync=True)
@@ -70,14 +70,14 @@ class Studio(ControlledWidget):
     elsewhere = traitlets.List(traitlets.Dict()).tag(sync=True)
     hearing = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
-    # of Talk
+    # the traits of Talk
     sounds = traitlets.List(traitlets.Dict()).tag(sync=True)
     sound_limits = traitlets.Dict().tag(sync=True)
     speech = traitlets.List(traitlets.Dict()).tag(sync=True)
     transcript = traitlets.List(traitlets.Dict()).tag(sync=True)
     can_say = traitlets.Bool().tag(sync=True)
     talk_problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
-    # of LiveView
+    # the traits of LiveView
     still = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     saved = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     view_problem = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
@@ -126,7 +126,7 @@ class Studio(ControlledWidget):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The newest picture, whoever took it; None before the first.
+        """The newest snapshot, taken by Python or by a click; None before the first.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).

@@ -1,4 +1,4 @@
-"""`Talk`: what a session can be told: questions, words, sounds, and silence at once."""
+"""`Talk`: ask the avatar, make it speak or play sounds, and interrupt it."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from .problem import ShownProblem, problem_of
 from .shelf import SoundShelf
 from .status import ShownSession
 
-SHOWN_UTTERANCES = 30  # the newest, those that wait among them
-SHOWN_LINES = 200  # the newest of the transcript
-LONGEST_TEXT = 2000  # characters of a text that is said, or asked, by a click
-LONGEST_SHOWN = 500  # characters of an utterance's text that a page shows
+SHOWN_UTTERANCES = 30  # utterances shown, the newest ones, including the queue
+SHOWN_LINES = 200  # lines of the transcript shown, the newest ones
+LONGEST_TEXT = 2000  # characters of a text to say or ask from the page
+LONGEST_SHOWN = 500  # characters of an utterance's text shown in a page
 LONGEST_LINE = 4000  # characters of a line of the transcript
-LINES_INTERVAL = 0.1  # s between two messages with lines that grow
-REMEMBERED = 200  # utterances of which it is known which sound they came from
+LINES_INTERVAL = 0.1  # s between two messages with growing lines
+REMEMBERED = 200  # utterances whose sound is remembered
 
 
 class Talk(ControlledWidget):
-    """Ask, say, play sounds, interrupt; see what is said, what waits, and what was said on both sides.
+    """Controls to ask, speak, play sounds and interrupt, with the queue and the transcript.
 
-    A conversation (FULL) answers what it is asked; LITE plays sounds: of `sounds`, of the notebook's folder, or dropped
-    on the page.
+    In a conversation (FULL) the avatar answers questions. In LITE it plays sounds: from `sounds`, from the notebook's
+    folder, or dropped on the page.
 
     Args:
         la: the client, a `LiveAvatar`.
-        sounds: sounds on offer: paths, bytes of files, or pairs of samples and their rate; a mapping names them.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        sounds: sounds to offer: paths, bytes of files, or (samples, rate) pairs; a mapping names them.
+        traits: traits of ipywidgets' DOM widgets, for example `layout`.
 
     Raises:
         AudioError: one of the sounds cannot be read.
@@ -70,13 +70,13 @@ class Talk(ControlledWidget):
 
 
 class Speech(Controller):
-    """What the avatar is asked and told to say, and what was said on both sides.
+    """Requests for the avatar's speech, and the transcript of both sides.
 
     Args:
-        link: the tie to the pages.
-        shown: the session that they show.
+        link: the connection to the pages.
+        shown: the session that the pages show.
         shelf: the sounds that can be played.
-        problem: where it is shown what went wrong with speech.
+        problem: shows errors of speech.
     """
 
     def __init__(self, link: Link, shown: ShownSession, shelf: SoundShelf, problem: ShownProblem) -> None:
@@ -85,11 +85,11 @@ class Speech(Controller):
         self._shelf = shelf
         self._problem = problem
         self._sound_of: Newest[str, str] = Newest(REMEMBERED)
-        self._told: list[dict[str, Any]] = []
+        self._shown_speech: list[dict[str, Any]] = []
         self._order = asyncio.Lock()
         self._lines_due: asyncio.TimerHandle | None = None
         self._lines_at = 0.0
-        self._asked: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
 
     def traits(self) -> dict[str, Any]:
         return {"can_say": self._link.client.has_tts}
@@ -106,8 +106,8 @@ class Speech(Controller):
         }
 
     async def play(self, sound: str) -> None:
-        """Play a sound, after those that wait."""
-        async with self._asking():
+        """Play a sound, after those in the queue."""
+        async with self._in_order():
             offer = self._shelf.find(str(sound))
             speaker = self._speaker()
             utterance = await speaker.play(offer.audio, rate=offer.rate, name=offer.name, wait=False, progress=False)
@@ -115,20 +115,20 @@ class Speech(Controller):
         self.refresh()
 
     async def say(self, text: str) -> None:
-        """Say a text word for word; in LITE by the client's `tts`."""
-        async with self._asking():
+        """Say a text word for word; in LITE with the client's `tts`."""
+        async with self._in_order():
             text = _checked(text, "say")
             await self._speaker().say(text, wait=False, progress=False)
 
     async def ask(self, text: str) -> None:
-        """Have a text answered."""
-        async with self._asking():
+        """Ask the avatar to answer a text."""
+        async with self._in_order():
             text = _checked(text, "ask")
             await self._speaker().ask(text, wait=False)
 
     async def interrupt(self) -> None:
-        """Hush the avatar, and drop what waits to be said, even what is still being opened."""
-        for task in self._asked:
+        """Silence the avatar, and clear its queue and the sounds still being opened."""
+        for task in self._requests:
             task.cancel()
         self._problem.clear()
         await self._shown.interrupt()
@@ -139,7 +139,7 @@ class Speech(Controller):
             await self._speaker().start_listening()
 
     async def stop_listening(self) -> None:
-        """Show a pose at rest again."""
+        """End the listening pose."""
         with self._problem.catch():
             await self._speaker().stop_listening()
 
@@ -150,16 +150,17 @@ class Speech(Controller):
             await (session.start_push_to_talk() if on else session.stop_push_to_talk())
 
     def welcome(self, command: Command) -> None:
-        # the page counts on from what it is told now
-        self._told = []
+        # the page has no earlier state to advance from
+        self._shown_speech = []
 
     def refresh(self) -> None:
         session = self._shown.session
-        told = [] if session is None else [self._utterance(one) for one in session.utterances[-SHOWN_UTTERANCES:]]
-        # while it talks the page counts on by itself
-        if [one | {"played": 0} for one in told] != [one | {"played": 0} for one in self._told]:
-            self._told = told
-            self._link.write(speech=told)
+        utterances = [] if session is None else session.utterances[-SHOWN_UTTERANCES:]
+        speech = [self._utterance(utterance) for utterance in utterances]
+        # the page advances the time of the current utterance itself
+        if [entry | {"played": 0} for entry in speech] != [entry | {"played": 0} for entry in self._shown_speech]:
+            self._shown_speech = speech
+            self._link.write(speech=speech)
         self._show_lines()
 
     def _speaker(self) -> AsyncSession:
@@ -169,22 +170,22 @@ class Speech(Controller):
         return session
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[None]:
-        """Do what is asked for in order; an interruption ends it."""
+    async def _in_order(self) -> AsyncIterator[None]:
+        """Run requests in order; an interruption cancels them."""
         task = asyncio.current_task()
         assert task is not None
-        self._asked.add(task)
+        self._requests.add(task)
         try:
             with self._problem.catch():
                 async with self._order:
                     yield
         finally:
-            self._asked.discard(task)
+            self._requests.discard(task)
 
     def _show_lines(self) -> None:
-        """Show the transcript; lines that grow are not sent with each of their words."""
+        """Show the transcript; send growing lines at intervals, not after every word."""
         now, loop, is_closed = time.monotonic(), _running_loop(), self._link.client.is_closed
-        # the loop that was to write them may be gone
+        # the loop that was going to write them may be gone
         if self._lines_due is not None and self._lines_due.when() > now and not is_closed:
             return
         if now - self._lines_at < LINES_INTERVAL and loop is not None and not is_closed:
@@ -198,13 +199,13 @@ class Speech(Controller):
         lines = [] if session is None else session.transcript[-SHOWN_LINES:]
         self._link.write(
             transcript=[
-                {"role": one.role, "text": shortened(one.transcript, LONGEST_LINE), "partial": one.partial}
-                for one in lines
+                {"role": line.role, "text": shortened(line.transcript, LONGEST_LINE), "partial": line.partial}
+                for line in lines
             ]
         )
 
     def _utterance(self, utterance: Any) -> dict[str, Any]:
-        """Return what a page shows of one."""
+        """Return an utterance's data for a page."""
         text, error = utterance.text, utterance.error
         return {
             "id": utterance.id,
@@ -220,16 +221,16 @@ class Speech(Controller):
 
 
 def shortened(text: str, most: int = LONGEST_SHOWN) -> str:
-    """Return a text as a page shows it."""
+    """Return a text, shortened for display."""
     return text if len(text) <= most else f"{text[:most].rstrip()}…"
 
 
-def _checked(text: str, what: str) -> str:
+def _checked(text: str, verb: str) -> str:
     text = str(text).strip()
     if not text or len(text) > LONGEST_TEXT:
         raise InvalidArgument(
-            f"A text to {what} has 1 to {LONGEST_TEXT} characters, this one {len(text)}.",
-            remedy=f"Give it in parts, or by s.{what}(text) in a cell.",
+            f"A text to {verb} must have 1 to {LONGEST_TEXT} characters, not {len(text)}.",
+            remedy=f"Split it, or call s.{verb}(text) in a cell.",
         )
     return text
 

@@ -1,4 +1,4 @@
-"""`LiveView`: a session's avatar, live, in the cell."""
+"""`LiveView`: a session's avatar, live in the cell's output."""
 
 from __future__ import annotations
 
@@ -30,23 +30,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-# the simulator's drawings of one face: the mouth from closed to wide open, then the eyes closed
+# the simulator's drawings of a face: the mouth from closed to wide open, then closed eyes
 DRAWINGS: Final = (*(f"mouth={opening}" for opening in range(5)), "eyes=closed")
 
 
 class LiveView(ControlledWidget):
-    """The avatar's video and sound, with captions, volume, fullscreen, snapshot and recording; Stop and Interrupt.
+    """The avatar's video and sound, with captions and controls.
 
-    The page joins the session's room; one page at a time, where LiveAvatar hosts it. Without a media server, on a
-    simulator, it draws the face by itself. After the session it shows how that ended.
+    The controls are Stop, Interrupt, volume, fullscreen, snapshot and recording. The page joins the session's room, one
+    page at a time if LiveAvatar hosts it. On a simulator without a media server, the page draws the face itself. After
+    the session the view shows how it ended.
 
     Args:
         la: the client, a `LiveAvatar`.
-        session: the one to show; the client's newest, whichever that is, when not given.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        session: the session to show; the client's newest by default, even as that changes.
+        traits: traits of ipywidgets' DOM widgets, for example `layout`.
 
     Raises:
-        InvalidArgument: `la` or `session` is none, or they are not of each other.
+        InvalidArgument: `la` is not a client, `session` is not a session, or it is another client's.
 
     Example:
         >>> view = s.view()
@@ -65,9 +66,9 @@ class LiveView(ControlledWidget):
     def __init__(self, la: Any, session: Any = None, **traits: Any) -> None:
         inner = inner_of(session)
         _check(la, session, inner)
-        self._face: Any = session
+        self._given_session: Any = session
         link = Link(self, la)
-        # of a closed client it shows how its session ended
+        # a closed client is no problem: the view shows how its session ended
         problem = ShownProblem(link, "view_problem", "dismiss_view", ignored=ClientClosed)
         shown = ShownSession(link, inner)
         requests = PageRequests(link, shown, problem.show)
@@ -86,7 +87,7 @@ class LiveView(ControlledWidget):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The newest picture, whoever took it; None before the first.
+        """The newest snapshot, taken by Python or by a click; None before the first.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).
@@ -95,17 +96,17 @@ class LiveView(ControlledWidget):
 
     @property
     def session(self) -> Any:
-        """The session that it shows; the client's newest where it was given none."""
-        return self._face if self._face is not None else super().session
+        """The session that it shows; the client's newest by default."""
+        return self._given_session if self._given_session is not None else super().session
 
 
 class Stage(Controller):
-    """The picture of the avatar that is not there yet, or not any more.
+    """The avatar's picture, shown before and after its video.
 
     Args:
-        link: the tie to the pages.
-        shown: the session that they show.
-        picked: returns the avatar that the next session is started with, if one is picked.
+        link: the connection to the pages.
+        shown: the session that the pages show.
+        picked: returns the avatar picked for the next session; None if none is picked.
     """
 
     def __init__(self, link: Link, shown: ShownSession, *, picked: Callable[[], Avatar | None] = lambda: None) -> None:
@@ -120,14 +121,14 @@ class Stage(Controller):
 
     @property
     def avatar(self) -> Avatar | None:
-        """The avatar that is, or would be, on the stage."""
+        """The avatar of the live session, or else the picked one, or else that of the last session."""
         session = self._shown.session
         if session is not None and not session.state.is_final:
             return session.avatar
         return self._picked() or (None if session is None else session.avatar)
 
     def address_of(self, avatar_id: str) -> str | None:
-        """Return where the picture of that avatar is; None if it is another one."""
+        """Return the address of the avatar's picture; None if another avatar is on the stage."""
         avatar = self.avatar
         return avatar.preview_url if avatar is not None and avatar.id == avatar_id else None
 
@@ -140,12 +141,12 @@ class Stage(Controller):
 
 
 class Drawings(Controller):
-    """A simulator's drawings of a face, for a page that moves it by itself.
+    """A simulator's drawings of a face, which the page animates itself.
 
     Args:
-        link: the tie to the pages.
-        shown: the session that they show.
-        pictures: knows where the avatars' pictures are.
+        link: the connection to the pages.
+        shown: the session that the pages show.
+        pictures: provides the addresses of the avatars' pictures.
     """
 
     def __init__(self, link: Link, shown: ShownSession, pictures: PictureSender) -> None:
@@ -158,7 +159,7 @@ class Drawings(Controller):
         return {"face": self.send}
 
     async def send(self, avatar_id: str) -> None:
-        """Send the drawings of an avatar; none if there are none."""
+        """Send an avatar's drawings, or an empty list if it has none."""
         avatar_id = str(avatar_id)
         found = self._known.get(avatar_id)
         if found is None:
@@ -171,41 +172,41 @@ class Drawings(Controller):
     async def _fetch(self, address: str | None) -> tuple[str, list[bytes]]:
         client, session = self._link.client, self._shown.session
         is_drawn = session is not None and session.room is not None and session.room.kind == "drawn"
-        # a service's own pictures have no such drawings
-        is_near = address is not None and urlsplit(address).netloc == urlsplit(client.base_url).netloc
-        if address is None or not is_near or not (client.simulator is not None or is_drawn):
+        # only the simulator has such drawings
+        is_local = address is not None and urlsplit(address).netloc == urlsplit(client.base_url).netloc
+        if address is None or not is_local or not (client.simulator is not None or is_drawn):
             return "", []
         fetch = client.api.transport.fetch
         try:
             fetched = await asyncio.gather(*(fetch(f"{address}?{drawing}") for drawing in DRAWINGS))
         except LiveAvatarException as failure:
-            logger.warning("the drawings of a face could not be fetched: %s", failure.message)
+            logger.warning("cannot fetch the drawings of a face: %s", failure.message)
             return "", []
         return fetched[0][0], [content for _, content in fetched]
 
 
 def _check(la: Any, session: Any, inner: Any) -> None:
-    """Refuse what no view can be made of; what `la` must be else, all widgets know."""
+    """Check the arguments of a view, except for those that all widgets check."""
     if isinstance(la, AsyncSession) or isinstance(inner_of(la), AsyncSession):
         raise InvalidArgument(
             f"A LiveView needs a LiveAvatar first, not {type(la).__name__}.",
-            remedy="LiveView(la, s) shows the session s of the client la; s.view() does so at once.",
+            remedy="Call LiveView(la, s), or s.view().",
             field="la",
         )
     if session is None:
         return
     if not isinstance(inner, AsyncSession):
         raise InvalidArgument(
-            f"session must be one that LiveAvatar.start() made, not {type(session).__name__}.",
-            remedy="Leave it out for the client's newest.",
+            f"session must come from LiveAvatar.start(), not {type(session).__name__}.",
+            remedy="Leave it out to show the client's newest session.",
             field="session",
         )
     if isinstance(la, Face) and holder_of(session) not in (None, la):
         raise InvalidArgument(
-            "The session is of another client.", remedy="Give the client whose start() made it.", field="session"
+            "The session belongs to another client.", remedy="Pass the client that started it.", field="session"
         )
 
 
 def still_of(avatar: Avatar) -> dict[str, Any]:
-    """Return what a page shows of an avatar that is not there yet, or not any more."""
+    """Return the data of an avatar's picture, which a page shows before and after its video."""
     return {"avatar_id": avatar.id, "name": avatar.name, "picture": picture_of(avatar.preview_url)}

@@ -1,4 +1,4 @@
-"""`WireLog`: what goes over the wire, as it goes, with filter, copy and save."""
+"""`WireLog`: the traffic with the service, live, with filter, copy and save."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from .controller import Answer, Controller
 from .link import Link
 from .problem import problem_of
 
-PUSH_INTERVAL = 0.25  # s between two messages with what is new
+PUSH_INTERVAL = 0.25  # s between two messages with new rows
 ROWS_A_MESSAGE = 250
-WATCHED = 30.0  # s that a page is told of what is new after it asked last; it asks every 10 s
+WATCHED = 30.0  # s for which new rows are sent after a page's request; it asks every 10 s
 FORMATS = ("har", "jsonl")
 
 
 class WireLog(ControlledWidget):
-    """One timeline of REST and WebSocket: time, direction, name, status, duration; payload, curl and Python of each.
+    """A timeline of the REST and WebSocket traffic.
 
-    `la.wire` is the same as data. The rows go to the page only while it shows them, and into no saved notebook.
+    Each row has a time, direction, name, status and duration, and its payload, curl command and Python code. Rows are
+    sent only while a page shows them, and are not saved in the notebook. `la.wire` has the same as data.
 
     Args:
         la: the client, a `LiveAvatar`.
-        traits: of ipywidgets' DOM widgets, `layout` for one.
+        traits: traits of ipywidgets' DOM widgets, for example `layout`.
 
     Example:
         >>> WireLog(la)
@@ -45,16 +46,16 @@ class WireLog(ControlledWidget):
 
 
 class WireFeed(Controller):
-    """The rows of the log, for as long as a page looks at them.
+    """The log's rows, sent for as long as a page shows them.
 
     Args:
-        link: the tie to the pages.
+        link: the connection to the pages.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._asked_at = 0.0
-        self._sent = 0  # the newest change that was told
+        self._sent = 0  # the newest change that was sent
         self._pushing: asyncio.Task[None] | None = None
         self._has_news = False
         self._unwatch: Callable[[], None] | None = None
@@ -67,7 +68,7 @@ class WireFeed(Controller):
         self._end_watch()
 
     async def send_news(self, since: int) -> None:
-        """Send a page that shows the log what came after the change `since`, and from now on what is new."""
+        """Send the rows after the change `since`, and new rows from now on."""
         self._asked_at = time.monotonic()
         self._loop = asyncio.get_running_loop()
         if self._unwatch is None:
@@ -75,23 +76,23 @@ class WireFeed(Controller):
         await self._send_rows(int(since))
 
     async def save(self, form: str) -> None:
-        """Write the log into a file beside the notebook."""
+        """Save the log to a file next to the notebook."""
         if form not in FORMATS:
-            raise InvalidArgument(f"A wire log is saved as {' or '.join(FORMATS)}, not as {form!r}.")
+            raise InvalidArgument(f"A wire log can be saved as {' or '.join(FORMATS)}, not as {form!r}.")
         path = Path.cwd() / f"wire-{time.strftime('%Y%m%d-%H%M%S')}.{form}"
         try:
             await on_own_thread(lambda: self._link.client.wire.save(path))
         except (LiveAvatarException, OSError) as failure:
-            told: dict[str, Any] = {"problem": problem_of(failure)}
+            result: dict[str, Any] = {"problem": problem_of(failure)}
         else:
-            told = {"path": str(path)}
-        self._link.send({"type": "wire_saved", **told})
+            result = {"path": str(path)}
+        self._link.send({"type": "wire_saved", **result})
 
     def _on_change(self) -> None:
-        """Note that something went over the wire; on whichever thread."""
+        """Note that the log has changed; called on any thread."""
         if not self._has_news and self._loop is not None:
             self._has_news = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is watching
                 self._loop.call_soon_threadsafe(self._push_soon)
 
     def _push_soon(self) -> None:
@@ -107,24 +108,25 @@ class WireFeed(Controller):
             await asyncio.sleep(PUSH_INTERVAL)
 
     def _end_watch(self) -> None:
-        end, self._unwatch = self._unwatch, None
+        unwatch, self._unwatch = self._unwatch, None
         self._has_news = False
-        if end is not None:
-            end()
+        if unwatch is not None:
+            unwatch()
 
     async def _send_rows(self, since: int) -> None:
         wire, more = self._link.client.wire, True
         while more:
-            # making texts of many payloads takes a while, in which the loop sends sound
+            # rendering many payloads takes a while, and the loop must go on sending sound
             rows, since = await on_own_thread(functools.partial(wire.rows, since, ROWS_A_MESSAGE))
             more = len(rows) >= ROWS_A_MESSAGE
             self._link.send({"type": "wire", "rows": rows})
         self._sent = max(self._sent, since)
         timings = [
-            {"step": one.step, "count": one.count, "p50": one.p50, "p95": one.p95} for one in self._link.client.timings
+            {"step": timing.step, "count": timing.count, "p50": timing.p50, "p95": timing.p95}
+            for timing in self._link.client.timings
         ]
         self._link.send({"type": "wire_state", "change": since, "timings": timings, "dropped": wire.dropped})
 
     def show_problem(self, failure: BaseException) -> None:
-        """Show what went wrong with it."""
+        """Show an error of the log."""
         self._link.send({"type": "wire_saved", "problem": problem_of(failure)})

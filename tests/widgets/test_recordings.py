@@ -221,11 +221,11 @@ def wait_until_there_are(count: int, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ({"data": base64.b64encode(b"<svg>").decode()}, "no picture"),
-        ({"data": "no base64!"}, "no base64"),
+        ({"data": base64.b64encode(b"<svg>").decode()}, "not a picture"),
+        ({"data": "no base64!"}, "not base64"),
         ({"data": base64.b64encode(bytes(PART_BYTES + 1)).decode()}, "more than"),
         ({"data": base64.b64encode(png()[:9]).decode(), "parts": 10**6}, "more than 48 MB"),
-        ({"data": base64.b64encode(png()[:9]).decode(), "part": 1, "parts": 2}, "did not arrive whole"),
+        ({"data": base64.b64encode(png()[:9]).decode(), "part": 1, "parts": 2}, "did not arrive complete"),
         ({"data": "", "problem": "The video is not there yet."}, "not there yet"),
     ],
 )
@@ -245,7 +245,7 @@ def test_a_picture_that_pillow_cannot_read_is_said(
 ) -> None:
     waiting = aside(view.snapshot)
     take(tab, png()[:300], tab.hears("snapshot")["request"])
-    with pytest.raises(InvalidArgument, match="no picture that can be read"):
+    with pytest.raises(InvalidArgument, match="a picture that cannot be read"):
         waiting.result(10)
 
 
@@ -283,7 +283,7 @@ def test_pictures_of_several_pages_do_not_mix() -> None:
     assert pictures.receive("tab-2", "r", 1, 2, halves[1]) == content
     for at in range(9):
         pictures.receive("tab-3", f"r-{at}", 0, 2, halves[0])
-    with pytest.raises(InvalidArgument, match="whole"):
+    with pytest.raises(InvalidArgument, match="complete"):
         pictures.receive("tab-1", "r", 1, 2, halves[1])
 
 
@@ -373,7 +373,7 @@ def test_a_name_keeps_what_is_no_ending(
     assert [one.name for one in folder.iterdir()] == [f"{named}.part"]
     part(tab, tab.heard("record")[-1]["request"], 1, b"", is_last=True)
     assert view.stop_recording() == folder / named
-    with pytest.raises(InvalidArgument, match="none is overwritten"):
+    with pytest.raises(InvalidArgument, match="is not overwritten"):
         view.record(folder / given)
 
 
@@ -399,7 +399,7 @@ def test_a_slow_disk_holds_up_who_waits_for_the_file_and_nobody_else(
 @pytest.mark.parametrize("made", ["hello.webm", "hello.mp4"])
 def test_no_file_is_written_over(view: LiveView, tab: Page, folder: Path, made: str) -> None:
     (folder / made).write_text("mine")
-    with pytest.raises(InvalidArgument, match="none is overwritten"):
+    with pytest.raises(InvalidArgument, match="is not overwritten"):
         view.record("hello.webm")
     assert not tab.heard("record")
     assert (folder / made).read_text() == "mine"
@@ -407,7 +407,7 @@ def test_no_file_is_written_over(view: LiveView, tab: Page, folder: Path, made: 
 
 def test_a_name_that_was_taken_meanwhile_gets_a_number(folder: Path) -> None:
     recording = Recording("tab-1", "r", folder / "hello.webm", 60, 2**20)
-    recording.take(0, base64.b64encode(WEBM).decode(), 1)
+    recording.receive(0, base64.b64encode(WEBM).decode(), 1)
     (folder / "hello.webm").write_text("mine")
     assert recording.finish() == folder / "hello-2.webm"
     assert (folder / "hello.webm").read_text() == "mine"
@@ -423,7 +423,7 @@ def test_a_name_that_was_taken_meanwhile_gets_a_number(folder: Path) -> None:
         ({"path": "."}, "is a folder"),
         ({"path": "nowhere/hello.webm"}, "There is no folder"),
         ({"path": 3}, "path must be a path"),
-        ({"path": "hello.txt"}, r"path must end in .webm or .mp4, not in '.txt'. Give 'hello.webm'"),
+        ({"path": "hello.txt"}, r"path must end in .webm or .mp4, not in '.txt'. Pass 'hello.webm'"),
         ({"path": "hello.Mov"}, "not in '.Mov'"),
         ({"path": "hello.mp3"}, "not in '.mp3'"),
     ],
@@ -442,7 +442,7 @@ def test_a_page_that_cannot_record_says_why(
     tab.say("recording", request=request, part=0, data="", is_last=True, seconds=0, problem="This browser cannot.")
     with pytest.raises(ViewError, match="This browser cannot"):
         begun.result(10)
-    with pytest.raises(ViewError, match="Nothing is recorded"):
+    with pytest.raises(ViewError, match="No recording was started"):
         view.stop_recording()
     assert not list(folder.iterdir())
     tab.say("recording", request="mine", part=0, data="", is_last=True, seconds=0, problem="No video.")
@@ -470,8 +470,8 @@ def test_the_limit_of_length_is_kept_here_too(folder: Path, monkeypatch: pytest.
     monkeypatch.setattr(time, "monotonic", lambda: next(now))
     recording = Recording("tab-1", "r", None, 10, 2**20)
     data = base64.b64encode(WEBM).decode()
-    assert recording.take(0, data, 1) is None
-    assert recording.take(1, data, 99) == "A recording may be 10 s long."
+    assert recording.receive(0, data, 1) is None
+    assert recording.receive(1, data, 99) == "A recording may be at most 10 s long."
     monkeypatch.undo()
     assert recording.finish() is not None
 
@@ -481,13 +481,13 @@ def test_parts_that_are_missing_end_it_and_what_came_is_kept(view: LiveView, tab
     part(tab, "mine", 2, b"late")
     wait_for(lambda: view.saved and view.view_problem)
     assert Path(view.saved["path"]).read_bytes() == WEBM
-    assert "did not arrive whole" in view.view_problem["detail"]
+    assert "did not arrive complete" in view.view_problem["detail"]
 
 
 def test_what_is_no_recording_leaves_no_file(view: LiveView, tab: Page, folder: Path) -> None:
     part(tab, "mine", 0, b"#!/bin/sh")
     wait_for(lambda: view.view_problem)
-    assert "no recording" in view.view_problem["detail"]
+    assert "not a recording" in view.view_problem["detail"]
     part(tab, "../../x", 3, b"from the middle")
     assert tab.hears("record_stop", 2)["request"] == "../../x"
     assert not list(folder.iterdir())
@@ -569,7 +569,7 @@ def test_a_part_of_wrong_types_is_the_beginning_of_nothing(view: LiveView, tab: 
 
 def test_a_recording_that_is_ended_while_a_slow_disk_takes_a_part_stays_ended(folder: Path) -> None:
     recording = Recording("tab-1", "r", None, 60, 2**20)
-    recording.take(0, base64.b64encode(WEBM).decode(), 1)
+    recording.receive(0, base64.b64encode(WEBM).decode(), 1)
     file: Any = recording._file
     begun, go_on = threading.Event(), threading.Event()
 
@@ -583,7 +583,7 @@ def test_a_recording_that_is_ended_while_a_slow_disk_takes_a_part_stays_ended(fo
             file.write(content)
 
     recording._file = SlowDisk()  # type: ignore[assignment]
-    writing = threading.Thread(target=recording.take, args=[1, base64.b64encode(b"1").decode(), 1])
+    writing = threading.Thread(target=recording.receive, args=[1, base64.b64encode(b"1").decode(), 1])
     writing.start()
     begun.wait(5)
     ending = threading.Thread(target=recording.finish)

@@ -486,10 +486,10 @@ def test_a_view_says_what_is_wrong_with_what_it_is_given(
     la: LiveAvatar, session: Session, simulator: Simulator
 ) -> None:
     wrong: list[tuple[Any, Any, str, str]] = [
-        (session, None, "la", r"a LiveAvatar first, not Session.*s\.view\(\) does so at once"),
+        (session, None, "la", r"a LiveAvatar first, not Session.*s\.view\(\)"),
         (session._inner, None, "la", "a LiveAvatar first, not AsyncSession"),
-        (la, session._inner, "session", r"LiveAvatar\.start\(\) made, not AsyncSession"),
-        (la, la, "session", "made, not LiveAvatar"),
+        (la, session._inner, "session", r"from LiveAvatar\.start\(\), not AsyncSession"),
+        (la, la, "session", r"start\(\), not LiveAvatar"),
     ]
     for client, shown, field, told in wrong:
         with pytest.raises(InvalidArgument, match=told) as caught:
@@ -498,7 +498,7 @@ def test_a_view_says_what_is_wrong_with_what_it_is_given(
     with pytest.raises(InvalidArgument, match=r"not AsyncLiveAvatar.*managed loop"):
         LiveView(la._inner, session)
     with LiveAvatar(simulator.api_key, api_url=simulator.url) as other:
-        with pytest.raises(InvalidArgument, match="of another client"):
+        with pytest.raises(InvalidArgument, match="belongs to another client"):
             LiveView(other, session)
         LiveView(la, la.session).close()
 
@@ -568,9 +568,9 @@ def test_what_waits_for_a_busy_thread_is_limited_and_gives_way_to_silence(
     for is_hushed, count in ((False, SOUNDS_WAITING), (True, 1)):
         worker.post(hold)
         for number in range(SOUNDS_WAITING + 2):
-            controller_of(view, RoomAccess).tell_sound("tab-1", told, bytes([number, 0]))
+            controller_of(view, RoomAccess).send_sound("tab-1", told, bytes([number, 0]))
         if is_hushed:
-            controller_of(view, RoomAccess).tell_sound("tab-1", {**told, "hush": True}, b"")
+            controller_of(view, RoomAccess).send_sound("tab-1", {**told, "hush": True}, b"")
         go_on.set()
         done = threading.Event()
         worker.post(done.set)

@@ -1,4 +1,4 @@
-/** What Python and the page say to each other. All traits are written by Python; the page only sends commands. */
+/** The contract between Python and the page. Only Python writes the traits; the page only sends commands. */
 
 /** An object without fields. */
 export type Nothing = Record<string, never>;
@@ -6,19 +6,19 @@ export type Nothing = Record<string, never>;
 export interface Avatar {
   id: string;
   name: string;
-  /** "VIDEO", "IMAGE", or a kind that a newer service has. */
+  /** "VIDEO", "IMAGE", or a type that a newer service adds. */
   type: string;
-  /** "ACTIVE", "INIT", "DEPLOYING", "FAILED", or one that a newer service has. */
+  /** "ACTIVE", "INIT", "DEPLOYING", "FAILED", or a status that a newer service adds. */
   status: string;
   mine: boolean;
   sandbox: boolean;
   is_expired: boolean;
   picture: Picture | null;
-  /** Why it failed, where it did. */
+  /** The reason if it failed. */
   error_message: string | null;
 }
 
-/** An address that the page can reach, or bytes that it asks for with the command `pictures`. */
+/** An address that the page can reach, or bytes that it requests with the command `pictures`. */
 export type Picture = { url: string } | { bytes: true };
 
 export interface Problem {
@@ -30,7 +30,7 @@ export interface Problem {
   action: Action | null;
 }
 
-/** What helps, as a button that sends a command. */
+/** A remedy, as a button that sends a command. */
 export type Action = { label: string } & (
   | { command: "configure"; args: { is_sandbox: boolean } }
   | { command: "stop_orphans"; args: Nothing }
@@ -59,54 +59,54 @@ export interface Session {
   state: SessionState;
   steps: { name: string; words: string; done: boolean }[];
   billing: boolean;
-  /** Seconds, as of the moment this record was sent; the page counts on while `running`. */
+  /** Seconds at the moment this record was sent; the page goes on counting while `running`. */
   elapsed: number;
   running: boolean;
-  /** Seconds after which the service ends it. */
+  /** Seconds after which the service ends the session. */
   max_seconds: number;
-  /** When that is, in seconds since the epoch; null before the start. */
+  /** That moment, in seconds since the epoch; null before the start. */
   cap_at: number | null;
   credits_per_minute: number;
   credits_used: number | null;
-  /** Seconds since the last keep-alive, as of the moment this record was sent. */
+  /** Seconds since the last keep-alive at the moment this record was sent. */
   keep_alive_age: number | null;
-  /** Three keep-alives in a row did not arrive. */
+  /** Whether three keep-alives in a row have failed. */
   degraded: boolean;
-  /** Seconds after which a page that shows it is to say so again; null where it need not. */
+  /** The interval in seconds at which a page reports that it shows the session; null if it need not. */
   beat_every: number | null;
-  /** Seconds until it is stopped because no page shows it; null where that is no matter. */
+  /** Seconds until it is stopped because no page shows it; null if that will not happen. */
   unwatched_left: number | null;
-  /** What the avatar does; null where that is not known, or it is not there. */
+  /** The avatar's activity; null if it is unknown, or the avatar is not there. */
   agent_state: AgentState | null;
-  /** The words that are being said. */
+  /** The words being spoken. */
   caption: string | null;
   end_words: string | null;
-  /** The service confirmed that nothing is running. */
+  /** Whether the service has confirmed that nothing is running. */
   confirmed: boolean;
-  /** null until the start call answered. */
+  /** null until the start call has been answered. */
   room: RoomFacts | null;
-  /** What it can be told now. */
+  /** What can be sent to it now. */
   can: Abilities;
-  /** The user's microphone is heard speaking (FULL). */
+  /** Whether the user is speaking into the microphone (FULL). */
   user_speaking: boolean;
 }
 
-/** `thinking`: it was asked something and has not begun to answer (FULL). */
+/** `thinking`: it was asked something and has not started to answer (FULL). */
 export type AgentState = "idle" | "listening" | "thinking" | "talking";
 
 /**
- * The room that the avatar is in. `livekit`: the page joins it, with an address and a token that it asks for by the
- * command `join`. `drawn`: there is no media server; the page draws the face by itself.
+ * The avatar's room. `livekit`: the page joins it, with an address and a token that it requests with the command
+ * `join`. `drawn`: there is no media server, and the page draws the face itself.
  */
 export interface RoomFacts {
   kind: "livekit" | "drawn";
-  /** Who is in it for this session: a page, the kernel's process, or nobody. */
+  /** The session's participant in the room: a page, the kernel's process, or nobody. */
   held_by: "page" | "process" | null;
-  /** The avatar's video was seen by who holds it. */
+  /** Whether that participant has seen the avatar's video. */
   avatar: boolean;
-  /** The user's own room: any number may watch, each with a token of its own. */
+  /** Whether it is the user's own room: any number of viewers may join, each with its own token. */
   is_own: boolean;
-  /** What is to be said of it, as why it cannot be reached. */
+  /** A message about the room, for example why it cannot be reached. */
   words: string | null;
 }
 
@@ -116,9 +116,9 @@ export interface Abilities {
   ask: boolean;
   interrupt: boolean;
   listen: boolean;
-  /** The user's turn is told by a button (interactivity PUSH_TO_TALK). */
+  /** Whether a button marks the user's turn (interactivity PUSH_TO_TALK). */
   push_to_talk: boolean;
-  /** A microphone of the page is heard by the avatar. */
+  /** Whether the avatar can hear the page's microphone. */
   microphone: boolean;
 }
 
@@ -127,14 +127,14 @@ export interface Sound {
   id: string;
   name: string;
   origin: "given" | "dropped" | "folder" | "tone";
-  /** Its length, where that is known. */
+  /** Its length in seconds; null if it is unknown. */
   seconds: number | null;
 }
 
 export interface SoundLimits {
-  /** Endings of the files that can be read. */
+  /** Endings of the files that Python can read. */
   endings: string[];
-  /** Of one dropped file, and of the parts that it is sent in. */
+  /** The largest size in bytes of a dropped file, and of the parts in which it is sent. */
   bytes: number;
   part: number;
 }
@@ -143,16 +143,16 @@ export type UtteranceState = "queued" | "sending" | "talking" | "ended" | "inter
 
 export interface Utterance {
   id: string;
-  /** The sound that it came from, where a click had it said. */
+  /** The sound it came from, if a click played one. */
   sound: string | null;
   name: string;
   text: string | null;
   state: UtteranceState;
-  /** Seconds; null while its length is not known. */
+  /** Its length in seconds; null while it is unknown. */
   total: number | null;
-  /** Seconds said, as of the moment this record was sent; the page counts on while it talks. */
+  /** Seconds spoken at the moment this record was sent; the page goes on counting while the avatar talks. */
   played: number;
-  /** What was amiss with the sound. */
+  /** Warnings about the sound. */
   notes: string[];
   problem: Problem | null;
 }
@@ -161,11 +161,11 @@ export interface Line {
   /** "avatar" or "user". */
   role: string;
   text: string;
-  /** More of it may come. */
+  /** Whether more of the line may come. */
   partial: boolean;
 }
 
-/** One message on the wire; one that comes again with the same `seq` replaces the first. */
+/** A message on the wire; a later row with the same `seq` replaces the earlier one. */
 export interface WireRow {
   seq: number;
   change: number;
@@ -174,7 +174,7 @@ export interface WireRow {
   kind: "rest" | "websocket" | "data";
   direction: "sent" | "received";
   name: string;
-  /** The status, or what else there is to say in a word. */
+  /** The status, or another short note. */
   note: string;
   ms: number | null;
   size: number | null;
@@ -184,7 +184,7 @@ export interface WireRow {
   session_id: string | null;
 }
 
-/** Over several sessions; seconds. */
+/** Statistics over several sessions, in seconds. */
 export interface Timing {
   step: string;
   count: number;
@@ -192,22 +192,22 @@ export interface Timing {
   p95: number;
 }
 
-/** A session that a dead kernel left, and that runs on. */
+/** A session that a dead kernel left running. */
 export interface Orphan {
   id: string;
   mode: string;
   /** Seconds since the epoch. */
   started: number;
-  /** How long it ran when it was found. */
+  /** For how long it had been running when it was found. */
   minutes: number;
   words: string;
 }
 
-/** A session that another client of the same process started, and that runs. */
+/** A running session of another client in the same process. */
 export interface Elsewhere {
   id: string;
   avatar_name: string;
-  /** How long it ran when it was looked at. */
+  /** For how long it had been running at the last refresh. */
   minutes: number;
   is_watched: boolean;
   /** Seconds until it is stopped because no page shows it. */
@@ -215,8 +215,8 @@ export interface Elsewhere {
 }
 
 /**
- * Whether Python misses this page when it is closed. prompt: always; held_up: a running cell holds up the page's words;
- * unknown: it does not know what does. Empty: not heard yet.
+ * Whether Python notices that this page was closed. prompt: always; held_up: not while a cell runs, which delays the
+ * page's messages; unknown: the delays are unknown. Empty: nothing heard yet.
  */
 export type HearingWay = "" | "prompt" | "held_up" | "unknown";
 
@@ -228,17 +228,17 @@ export interface Settings {
   video_quality: "very_high" | "high" | "medium" | "low";
   video_encoding: "VP8" | "H264";
   max_minutes: number;
-  /** FULL. Empty where none is picked. */
+  /** FULL. Empty if none is picked. */
   context_id: string;
   /** FULL. Empty for the avatar's own. */
   voice_id: string;
   language: string;
   interactivity_type: "CONVERSATIONAL" | "PUSH_TO_TALK";
-  /** FULL: what the context's {{names}} stand for. */
+  /** FULL: the values for the context's {{names}}. */
   dynamic_variables: Record<string, string>;
 }
 
-/** What a conversation can be started with; asked for by the command `persona`. */
+/** The choices for a conversation; requested with the command `persona`. */
 export interface Persona {
   state: "none" | "loading" | "ready" | "failed";
   problem: Problem | null;
@@ -250,17 +250,17 @@ export interface Persona {
 export interface ContextName {
   id: string;
   name: string;
-  /** Made for the next session, and deleted with it. */
+  /** Whether it is created for the next session, and deleted with it. */
   is_new: boolean;
 }
 
-/** The picked context in full; null while it is read, or none is picked. */
+/** The picked context in full; null while it is loading, or if none is picked. */
 export interface ContextDetail {
   id: string;
   name: string;
   prompt: string;
   opening_text: string;
-  /** {{names}} that must be filled in. */
+  /** The {{names}} that need a value. */
   variables: string[];
 }
 
@@ -279,81 +279,81 @@ export interface Still {
 
 export interface Saved {
   kind: "snapshot" | "recording";
-  /** Beside the notebook; null for a snapshot that went to Python alone. */
+  /** A path next to the notebook; null for a snapshot that went only to Python. */
   path: string | null;
-  /** Seconds and bytes of a recording. */
+  /** The length of a recording in seconds, and its size in bytes. */
   seconds: number | null;
   bytes: number | null;
 }
 
-/** What a page tells of the room that it is in, by the command `room`. */
+/** A page's state in the room, sent with the command `room`. */
 export interface RoomNews {
   session_id: string;
   state: "joining" | "joined" | "reconnecting" | "left" | "unreachable" | "replaced";
-  /** In words, where there is something to say. */
+  /** The reason to show, if any. */
   reason: string | null;
-  /** The avatar's video track is there. */
+  /** Whether the avatar's video track is there. */
   avatar: boolean;
 }
 
 /**
- * Answers the command `join {session_id, take_over}`; a page that shows a session from its start is sent it unasked.
- * `url` is null where the page is not to join: then `reason` says why. With `can_take_over` another page has the room,
- * and `join` with `take_over: true` takes its place.
+ * The answer to the command `join {session_id, take_over}`; a page that shows a session from its start gets it without
+ * asking. `url` is null if the page must not join; then `reason` says why. With `can_take_over` another page has the
+ * room, and `join` with `take_over: true` takes its place.
  */
 export interface RoomAnswer {
   type: "room";
   session_id: string;
   url: string | null;
   token: string | null;
-  /** Who the avatar is in the room; null where there is no `url`. */
+  /** The avatar's identity in the room; null if there is no `url`. */
   avatar_identity: string | null;
   reason: string | null;
   can_take_over: boolean;
 }
 
 /**
- * Python's custom messages; a picture comes with one buffer. One with a `page` is for that page alone: `room`,
- * `room_send`, `room_leave`, `snapshot`, `record`, `record_stop` and `sound` have it; the link drops those of others.
+ * Python's custom messages; a picture has one buffer. A message with a `page` is for that page alone: `room`,
+ * `room_send`, `room_leave`, `snapshot`, `record`, `record_stop` and `sound` have one. The link drops those for others.
  */
 export type Message = { page?: string } & Sent;
 
 type Sent =
   | { type: "ack"; id: string }
   | { type: "picture"; avatar_id: string; media_type: string }
-  /** Python is done with an upload, well or not. */
+  /** Python has finished with an upload, successfully or not. */
   | { type: "upload"; upload: string }
   | { type: "wire"; rows: WireRow[] }
-  /** It comes after the rows up to this change. */
+  /** Sent after the rows up to this change. */
   | { type: "wire_state"; change: number; timings: Timing[]; dropped: number }
   | { type: "wire_saved"; path?: string; problem?: Problem }
   | RoomAnswer
-  /** To be sent into the room (topic `agent-control`); answered by the command `room_sent`. */
+  /** A packet to send into the room (topic `agent-control`); answered by the command `room_sent`. */
   | { type: "room_send"; session_id: string; request: string; payload: string }
-  /** Leave the room: another holder takes over, or the session is over. */
+  /** Leave the room, because another participant takes over or the session is over. */
   | { type: "room_leave"; session_id: string; reason: string }
-  /** Take a picture of what is shown; answered by the command `snapshot`. */
+  /** Take a snapshot; answered by the command `snapshot`. */
   | { type: "snapshot"; request: string }
-  /** Begin a recording; its parts come by the command `recording`. */
+  /** Start a recording; its parts are sent with the command `recording`. */
   | { type: "record"; request: string; seconds: number; bytes: number }
   | { type: "record_stop"; request: string }
-  /** livekit-client and what uses it: the text of an ES module, in one buffer; answers the command `library`. */
+  /** livekit-client and the code that uses it, as an ES module's text in one buffer; answers `library`. */
   | { type: "library" }
-  /** Pictures of a drawn face, one a buffer: the mouth from closed to wide open, then the eyes closed; or none. */
+  /** Pictures of a drawn face, one per buffer: the mouth from closed to wide open, then closed eyes; or none. */
   | { type: "face"; avatar_id: string; media_type: string }
-  /** What the avatar says in a drawn room: raw PCM, 16-bit, mono, 24,000 Hz, in one buffer; `hush`: forget the rest. */
+  /** Speech in a drawn room: raw PCM, 16-bit, mono, 24,000 Hz, in one buffer; `hush`: drop what is queued. */
   | { type: "sound"; session_id: string; hush?: boolean }
-  /** A voice's sound, in one buffer. */
+  /** A voice's preview, in one buffer. */
   | { type: "voice"; voice_id: string; media_type: string; problem?: Problem };
 
-/** What Python shows of itself, by the name of the trait. */
+/** Python's traits, by name. */
 export interface Traits {
   widget_id: string;
   avatars: Avatar[];
   catalogue: Catalogue;
-  /** The picked avatar's id, in a widget that has the gallery. */
+  /** The picked avatar's id, in a widget with a gallery. */
   value: string;
-  /** The id of the avatar that the next session is started with. */
+  /** The id of the avatar for the next session. */
   avatar: string;
   avatar_name: string;
   simulated: boolean;
@@ -375,19 +375,19 @@ export interface Traits {
   /** Oldest first. */
   speech: Utterance[];
   transcript: Line[];
-  /** The client has a `tts`. */
+  /** Whether the client has a `tts`. */
   can_say: boolean;
   talk_problem: Problem | null;
-  /** The still of the avatar that is, or would be, on the stage. */
+  /** The still of the avatar on the stage, or of the one that would be. */
   still: Still | null;
   view_problem: Problem | null;
-  /** What was saved last, for its words: a snapshot or a recording. */
+  /** The snapshot or recording saved last. */
   saved: Saved | null;
 }
 
 export type TraitName = keyof Traits;
 
-/** The traits of each widget, beside `widget_id`. */
+/** The traits of each widget, besides `widget_id`. */
 export const PICKER_TRAITS = ["avatars", "catalogue", "value"] as const satisfies TraitName[];
 export const PANEL_TRAITS = [
   "avatar",

@@ -1,4 +1,4 @@
-/** Sentences and numbers as people read them. Pure. */
+/** Sentences and numbers for people to read. Pure. */
 import type { Avatar, HearingWay, Mode, Session, Settings, Utterance } from "./contract";
 import { CREDITS_PER_MINUTE, SANDBOX_SECONDS } from "./limits";
 
@@ -20,7 +20,7 @@ export function limit(seconds: number): string {
   return seconds >= 60 && seconds % 60 === 0 ? plural(seconds / 60, "minute") : duration(seconds);
 }
 
-/** Trailing zeros say nothing: 4.10 -> "4.1", 2 -> "2". */
+/** Without trailing zeros: 4.10 -> "4.1", 2 -> "2". */
 export function amount(credits: number): string {
   return credits.toFixed(2).replace(/\.?0+$/, "");
 }
@@ -39,7 +39,7 @@ export function isPickable(avatar: Avatar): boolean {
   return avatar.status === "ACTIVE" && !avatar.is_expired;
 }
 
-/** Why an avatar cannot be picked; empty where it can. */
+/** Why an avatar cannot be picked; empty if it can. */
 export function whyNot(avatar: Avatar): string {
   if (avatar.is_expired) return "expired";
   if (avatar.status === "ACTIVE") return "";
@@ -60,7 +60,7 @@ export function price(settings: Settings): string {
   return `${rate(settings.mode)}, ${plural(settings.max_minutes, "minute")} at most`;
 }
 
-/** What happens to a session whose page is closed, where that is not noticed at once; empty where it is, or costs nothing. */
+/** What happens to a session whose page is closed; empty if that is noticed at once, or costs nothing. */
 export function closingWords(hearing: HearingWay, settings: Settings): string {
   const latest = `after ${plural(settings.max_minutes, "minute")} at the latest`;
   if (settings.is_sandbox) return "";
@@ -89,7 +89,7 @@ export function fold(text: string): string {
     .toLowerCase();
 }
 
-/** A moment of today by this page's clock: "14:32:10". */
+/** A time of day in the page's time zone: "14:32:10". */
 export function timeOfDay(epochSeconds: number): string {
   return new Date(epochSeconds * 1000).toLocaleTimeString("en-GB");
 }
@@ -100,7 +100,7 @@ export interface Ended {
   calm: boolean;
 }
 
-/** The note for a session that is over; `told`: why it failed stands beside it. */
+/** The note for a session that is over; `told`: the reason for its failure is shown beside it. */
 export function ended(session: Session, told = false): Ended {
   const failed = session.state === "failed";
   const reason = session.end_words ? `: ${session.end_words}` : "";
@@ -120,7 +120,7 @@ export function creditWords(credits: number): string {
   return `${amount(credits)} credit${credits === 1 ? "" : "s"}`;
 }
 
-/** Of the session's sound: it is being said, or waits. */
+/** Whether an utterance is being spoken, or waiting. */
 export function isActive(utterance: Utterance): boolean {
   return utterance.state === "queued" || utterance.state === "sending" || utterance.state === "talking";
 }

@@ -10,20 +10,20 @@ interface Props {
   picked: boolean;
   tabbable: boolean;
   usable: boolean;
-  /** Counted from 0, among how many. */
+  /** The card's position, counted from 0, and the number of cards. */
   index: number;
   total: number;
-  /** Of the grid, counted from 1; undefined before it was measured. */
+  /** The place in the grid, counted from 1; undefined until the grid is measured. */
   row: number | undefined;
   column: number | undefined;
-  /** The picture's blob: address: named here so that its coming draws this card anew, and no other. */
+  /** The picture's blob: address; a prop, so that its arrival redraws only this card. */
   address: string | undefined;
   pictures: PictureSource;
   onClick: (avatar: Avatar) => void;
 }
 
 export class Card extends Component<Props> {
-  // Of many cards one that stays the same is not drawn again. What a click does never changes.
+  // Among many cards, redraw only those that changed. The click handler never does.
   override shouldComponentUpdate(next: Props): boolean {
     const { avatar, picked, tabbable, usable, index, total, row, column, address } = this.props;
     return (

@@ -1,10 +1,10 @@
-/** One of a few: native radio buttons, so that keyboard and screen reader need nothing from us. */
+/** A choice of a few options, as native radio buttons: keyboard and screen readers work without our help. */
 import { useId } from "./hooks";
 
 export interface Option<T extends string> {
   value: T;
   label: string;
-  /** Why it cannot be chosen. */
+  /** The reason if it cannot be chosen. */
   blocked?: string;
 }
 

@@ -1,7 +1,7 @@
-/** Copies text; false where the host allows neither way. */
+/** Copies text; returns false if the host allows neither way. */
 export async function copyText(text: string): Promise<boolean> {
   try {
-    // Missing on pages that are no secure context, refused in frames without the permission.
+    // missing on pages without a secure context, refused in frames without the permission
     await navigator.clipboard.writeText(text);
     return true;
   } catch {

@@ -1,4 +1,4 @@
-/** Start on the left, Stop on the right, never in the same place: a double click on Start cannot hit Stop. */
+/** Start on the left and Stop on the right, so that a double click on Start cannot hit Stop. */
 import { Check, Circle, LoaderCircle, OctagonPause, Play, Square } from "lucide-preact";
 import type { Session } from "../contract";
 import { beganAt, elapsedAt, isEnding, isUnconfirmed, type PanelState, type Speaking } from "../state/state";
@@ -48,7 +48,7 @@ function Meter({ session, state }: { session: Session; state: PanelState }) {
   );
 }
 
-/** Always there to be clicked: what speaks at this moment the page may not know yet. */
+/** Always enabled: the page may not know yet that the avatar has started to speak. */
 export function InterruptButton({ speaking, onClick }: { speaking: Speaking; onClick: () => void }) {
   return (
     <button
@@ -69,7 +69,7 @@ interface Props {
   onStart: () => void;
   onStop: () => void;
   onInterrupt: () => void;
-  /** Shows where what blocks the start is mended. */
+  /** Shows the place where the user can fix what blocks the start. */
   onMend: (where: "avatar" | "settings") => void;
 }
 

@@ -1,4 +1,4 @@
-/** Copies a text by a click, and shows it where the host does not let a page copy. */
+/** A button that copies a text, or shows it if the host does not allow copying. */
 import { Check, Copy } from "lucide-preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { copyText } from "./clipboard";
@@ -9,7 +9,7 @@ const COPIED_MS = 2000;
 interface Copying {
   text: string;
   state: "no" | "yes" | "by hand";
-  /** The text is shown. */
+  /** Whether the text is shown. */
   isShown: boolean;
   start: () => void;
   show: (isShown: boolean) => void;

@@ -1,4 +1,4 @@
-/** A face that the page draws by itself: its mouth follows what is said, or moves while it is said to talk. */
+/** A face that the page draws itself: the mouth follows the sound, or just moves while the avatar talks. */
 import { useEffect, useRef } from "preact/hooks";
 import { facePictures, type FacePictures } from "../room/faces";
 import type { Link } from "../link/link";
@@ -7,9 +7,9 @@ import { hue } from "./face";
 
 const WIDTH = 1280;
 const HEIGHT = 720;
-/** Frames a second of a moving mouth. */
+/** Frames per second of a moving mouth. */
 const RATE = 25;
-/** Between two blinks, and how long one takes, in milliseconds. */
+/** The time between two blinks and the length of one, in milliseconds. */
 const BLINK_EVERY_MS = 4200;
 const BLINK_MS = 130;
 
@@ -18,10 +18,10 @@ interface Props {
   link: Link;
   avatarId: string;
   name: string;
-  /** The simulator has pictures of its people. */
+  /** Whether the simulator has drawings of this avatar. */
   hasPictures: boolean;
   isTalking: boolean;
-  /** Once it is drawn, and with null when it is gone. */
+  /** Called with the canvas once it is drawn, and with null when it is gone. */
   onCanvas: (canvas: HTMLCanvasElement | null) => void;
 }
 
@@ -89,7 +89,7 @@ class Drawing {
     if (now - this.frameAt >= 900 / RATE) {
       this.frameAt = now;
       const target = this.isMoving ? this.target(now) : 0;
-      // It opens at once and closes as lips do.
+      // it opens at once and closes gradually, as lips do
       this.opening = Math.max(target, this.opening * 0.6);
       if (this.opening < 0.02) this.opening = 0;
       this.draw();
@@ -97,7 +97,7 @@ class Drawing {
     if (this.isMoving || this.opening > 0) this.frame = requestAnimationFrame(this.onFrame);
   };
 
-  /** By its sound where that is here, and else as somebody who talks. */
+  /** The mouth's opening: from the sound if the page has it, otherwise made up. */
   private target(now: number): number {
     if (this.room.isSounding) return this.room.loudness();
     if (this.room.kind === "drawn" && this.room.canPlayAudio) return 0;
@@ -129,7 +129,7 @@ class Drawing {
   }
 }
 
-/** Somebody of whom there is no drawing: head and shoulders in one hue. */
+/** A face without drawings: head and shoulders in one hue. */
 function bust(pen: CanvasRenderingContext2D, tint: number, opening: number, closed: boolean): void {
   const shade = (saturation: number, light: number): string => `hsl(${tint} ${saturation}% ${light}%)`;
   const ground = pen.createRadialGradient(640, 250, 60, 640, 330, 820);

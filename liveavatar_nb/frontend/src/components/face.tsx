@@ -1,4 +1,4 @@
-/** An avatar's picture; its initials on a colour of its own until there is one. */
+/** An avatar's picture, or its initials on a colour of its own until there is one. */
 import { useEffect, useState } from "preact/hooks";
 import type { Picture } from "../contract";
 
@@ -14,7 +14,7 @@ interface Props {
   pictures: PictureSource;
 }
 
-/** A hue that stays with the name: FNV-1a, since names that are alike should not look alike. */
+/** A hue derived from the name with FNV-1a, so that similar names get different hues. */
 export function hue(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
@@ -27,7 +27,7 @@ function initials(name: string): string {
   return letters.map((word) => Array.from(word ?? "")[0] ?? "").join("").toUpperCase();
 }
 
-/** The address to show; null where there is none yet or none that is safe to load. */
+/** The address to show; null if there is none yet, or if it is not safe to load. */
 export function addressOf(avatarId: string, picture: Picture | null, pictures: PictureSource): string | null {
   if (!picture) return null;
   if ("url" in picture) return /^https?:/i.test(picture.url) ? picture.url : null;

@@ -1,4 +1,4 @@
-/** The head and the foot of the panel and the studio. */
+/** The header and footer of the panel and the studio. */
 import { FlaskConical } from "lucide-preact";
 import type { Session } from "../contract";
 import type { PanelState } from "../state/state";

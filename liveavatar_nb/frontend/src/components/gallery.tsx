@@ -1,4 +1,4 @@
-/** A searchable gallery of avatars: a list box in which arrows move and Enter picks. */
+/** A searchable gallery of avatars: a list box with arrow keys to move and Enter to pick. */
 import { RotateCcw, Search } from "lucide-preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Avatar, Catalogue } from "../contract";
@@ -18,16 +18,16 @@ const SCOPES = [
 ] as const;
 
 const SKELETONS = 9;
-/** So few cards need no scrolling frame where the page is narrow. */
+/** On a narrow page, up to this many cards need no scrolling frame. */
 const FEW = 3;
 
 interface Props {
   avatars: readonly Avatar[];
   catalogue: Catalogue;
   value: string;
-  /** Only avatars that the sandbox takes. */
+  /** Whether to show only avatars of the sandbox. */
   sandbox: boolean;
-  /** False where no kernel would hear a click. */
+  /** False if no kernel would receive a click. */
   usable: boolean;
   pictures: PictureSource;
   onPick: (avatarId: string) => void;
@@ -56,7 +56,7 @@ export function Gallery(props: Props) {
   const loading = catalogue.state === "loading" && avatars.length === 0;
   const failed = catalogue.state === "failed";
 
-  // The one card that Tab reaches: where the arrows left off, else the picked one, else the first.
+  // the card that Tab reaches: the last one moved to, or else the picked one, or else the first
   const indexOf = (id: string): number => shown.findIndex((avatar) => avatar.id === id);
   const at = [indexOf(active), indexOf(value), 0].find((index) => index !== -1) ?? 0;
 
@@ -92,7 +92,7 @@ export function Gallery(props: Props) {
     event.preventDefault();
   };
 
-  // The card that Tab reaches is always there: what has the focus must not go, and one card has to be measured.
+  // The card that Tab reaches is always rendered: the focus must not vanish, and one card has to be measured.
   const drawn = shown.flatMap((avatar, index) => {
     const row = Math.floor(index / grid.columns);
     return index === at || (row >= grid.first && row < grid.end) ? [{ avatar, index, row }] : [];

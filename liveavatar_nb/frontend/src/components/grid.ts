@@ -1,22 +1,22 @@
-/** Which rows of a grid that scrolls are in sight: of a thousand cards only theirs are in the page. */
+/** A virtual grid: of a thousand cards, only those in the visible rows are in the page. */
 import type { RefObject } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
-/** A card is at least so wide, in pixels. */
+/** The minimum width of a card, in pixels. */
 const CARD_PX = 94;
-/** Between the cards and around them; as in the style sheet. */
+/** The gap between cards and around them, as in the style sheet. */
 const GAP_PX = 9;
 const EDGE_PX = 4;
-/** Rows are drawn, and their pictures asked for, so far above and below what is in sight. */
+/** How far above and below the visible part rows are rendered and their pictures requested. */
 const AHEAD_PX = 240;
-/** A card that is brought into sight has so much above it. */
+/** The space above a card that is scrolled into view. */
 const ABOVE_PX = 8;
 
 interface Shape {
   columns: number;
-  /** Of a card; 0 before it was measured. */
+  /** The height of a card; 0 until it is measured. */
   height: number;
-  /** Rows from `first` until `end`, which is not in it, are drawn. */
+  /** The rendered rows: from `first` up to, but not including, `end`. */
   first: number;
   end: number;
 }
@@ -24,18 +24,18 @@ interface Shape {
 const UNMEASURED: Shape = { columns: 1, height: 0, first: 0, end: 0 };
 
 export interface Grid extends Shape {
-  /** Of the element that holds the cards. */
+  /** The style of the element that holds the cards. */
   style: Record<string, string>;
   onScroll: () => void;
-  /** Scrolls the frame, and nothing around it, where the card is not in sight. */
+  /** Scrolls the frame, and nothing around it, until the card is visible. */
   reveal: (index: number) => void;
 }
 
-/** `frame` scrolls and holds `count` cards; where there are none it need not be there. */
+/** `frame` scrolls and holds `count` cards; it may be missing if there are none. */
 export function useGrid(frame: RefObject<HTMLElement>, count: number): Grid {
   const [shape, setShape] = useState(UNMEASURED);
   const { columns, height } = shape;
-  /** The first card in sight: it stays there when the columns become more or fewer. */
+  /** The first visible card, which stays in view when the number of columns changes. */
   const anchor = useRef(0);
 
   const measure = (): void => {
@@ -44,7 +44,7 @@ export function useGrid(frame: RefObject<HTMLElement>, count: number): Grid {
     if (!box || !card || card.offsetHeight === 0) return;
     const width = box.clientWidth - 2 * EDGE_PX;
     const columns = Math.max(1, Math.floor((width + GAP_PX) / (CARD_PX + GAP_PX)));
-    // Its picture is a square, and what is under it has one height whatever the columns.
+    // the picture is square, and the text below it has the same height for any number of columns
     const under = card.offsetHeight - card.offsetWidth;
     const height = Math.round((width - (columns - 1) * GAP_PX) / columns) + under;
     const pitch = height + GAP_PX;
@@ -87,7 +87,7 @@ export function useGrid(frame: RefObject<HTMLElement>, count: number): Grid {
 
   const rows = Math.ceil(count / columns);
   const style: Record<string, string> = { gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` };
-  // Where all are drawn the rows have their own heights: with ours a scroll bar could come and go for ever.
+  // If all rows are rendered, they keep their own heights: with ours a scroll bar could come and go for ever.
   if (height > 0 && (shape.first > 0 || shape.end < rows)) style["gridTemplateRows"] = `repeat(${rows}, ${height}px)`;
   return { ...shape, style, onScroll, reveal };
 }

@@ -1,11 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 
-/** A timer may fire a little before its time: a clock that is drawn then would still show the second before. */
+/** A timer may fire a little early, and a clock drawn then would still show the previous second. */
 const EARLY_MS = 2;
 
 /**
- * performance.now(), drawn anew while `active`: every `everyMs` milliseconds, counted from `since`, so that what
- * counts whole seconds from there is drawn when it changes, and no more often.
+ * Returns performance.now(), and redraws every `everyMs` milliseconds while `active`. The intervals count from `since`,
+ * so that a clock of whole seconds since then is redrawn exactly when it changes.
  */
 export function useNow(active: boolean, everyMs: number, since = 0): number {
   const [now, setNow] = useState(() => performance.now());
@@ -24,7 +24,7 @@ export function useNow(active: boolean, everyMs: number, since = 0): number {
   return active ? Math.max(now, performance.now()) : now;
 }
 
-/** A name that no other widget of the page has: Preact's own count from the start in each. */
+/** An id unique on the page; Preact's own ids start over in each widget. */
 export function useId(): string {
   const [id] = useState(() => `lv-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`);
   return id;

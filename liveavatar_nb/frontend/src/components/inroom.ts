@@ -1,12 +1,12 @@
-/** A component's part in the room of the session that its widget shows. */
+/** Hooks for a component that uses the room of the session its widget shows. */
 import { useEffect, useReducer, useState } from "preact/hooks";
 import type { Link } from "../link/link";
 import { isInRoom, loadLibrary, type Room, watchRoom } from "../room/room";
 
-/** Where the page hears nothing more of the session, it has no business in the room. */
+/** A page that gets no more news of the session must not stay in the room. */
 const DEAF = new Set(["gone", "lost", "saved"]);
 
-/** null while the session is not in its room. The component is drawn anew as the room changes. */
+/** Returns null while the session has no room. Redraws the component when the room changes. */
 export function useRoom(link: Link): Room | null {
   const [room, setRoom] = useState<Room | null>(null);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
@@ -14,7 +14,7 @@ export function useRoom(link: Link): Room | null {
   const shown = isInRoom(session) && !DEAF.has(link.phase) ? session : null;
   const id = shown?.id;
   const kind = shown?.room.kind;
-  // What joins is fetched before there is a room, which waits for nothing then. A simulator may never have one.
+  // fetch the library before there is a room, to save time then; a simulator may never have one
   const hasRoom = session?.state === "connecting" && session.room?.kind === "livekit";
   const isExpected = link.phase === "live" && (hasRoom || !link.get("simulated"));
   useEffect(() => {

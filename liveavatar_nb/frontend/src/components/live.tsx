@@ -1,4 +1,4 @@
-/** The moving picture of a session and what is to be said of it. */
+/** A session's moving picture, and messages about it. */
 import { LoaderCircle, MonitorUp, Volume2 } from "lucide-preact";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -7,14 +7,14 @@ import { Note } from "./note";
 
 interface VideoProps {
   track: MediaStreamTrack;
-  /** With its first frame, and with null when it is gone. */
+  /** Called with its first frame, and with null when it is gone. */
   onPicture: (video: HTMLVideoElement | null) => void;
 }
 
-/** Events that tell of a frame where the browser does not tell of each (Firefox before 132). */
+/** Events that imply a frame, for browsers that do not report each one (Firefox before 132). */
 const FRAME_EVENTS = ["loadeddata", "timeupdate"] as const;
 
-/** Calls `came` once, with the first frame, unless the returned function is called before. */
+/** Calls `came` once, with the first frame, unless the returned function is called first. */
 function onFirstFrame(video: HTMLVideoElement, came: () => void): () => void {
   if (typeof video.requestVideoFrameCallback === "function") {
     const id = video.requestVideoFrameCallback(came);
@@ -22,7 +22,7 @@ function onFirstFrame(video: HTMLVideoElement, came: () => void): () => void {
   }
   const end = (): void => FRAME_EVENTS.forEach((name) => video.removeEventListener(name, look));
   const look = (): void => {
-    // The video of before has its events on the way still.
+    // events of the previous video may still arrive
     if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || video.videoWidth === 0) return;
     end();
     came();
@@ -31,7 +31,7 @@ function onFirstFrame(video: HTMLVideoElement, came: () => void): () => void {
   return end;
 }
 
-/** Without its sound, which the room plays once for all views. */
+/** The video without sound, which the room plays once for all views. */
 export function LiveVideo({ track, onPicture }: VideoProps) {
   const video = useRef<HTMLVideoElement>(null);
   const [isTall, setTall] = useState(false);
@@ -73,7 +73,7 @@ interface SayingProps {
   onWatch?: (() => void) | undefined;
 }
 
-/** Words over the stage. */
+/** A message over the stage. */
 function Saying({ isBusy = false, title, detail, onWatch }: SayingProps) {
   return (
     <div class="lv-saying" role="status">
@@ -91,7 +91,7 @@ function Saying({ isBusy = false, title, detail, onWatch }: SayingProps) {
   );
 }
 
-/** How the page stands to the room; nothing where all is well. */
+/** The page's trouble with the room; nothing if all is well. */
 export function RoomSaying({ room, hasPicture }: { room: Room; hasPicture: boolean }): ComponentChildren {
   const { state, reason, avatar } = room.news;
   if (room.kind === "drawn") return null;
@@ -113,7 +113,7 @@ export function RoomSaying({ room, hasPicture }: { room: Room; hasPicture: boole
   }
 }
 
-/** Under the picture, whose face is drawn: why, and a way to try again. */
+/** Below a drawn face: the reason why it is drawn, and a button to try again. */
 export function UnreachableNote({ room }: { room: Room }) {
   const { state, reason } = room.news;
   if (state !== "unreachable") return null;
@@ -127,7 +127,7 @@ export function UnreachableNote({ room }: { room: Room }) {
   );
 }
 
-/** Over the picture while the browser holds sound back. */
+/** Over the picture while the browser blocks sound. */
 export function EnableSound({ room }: { room: Room }) {
   return (
     <button type="button" class="lv-glass lv-enable" onClick={() => void room.startAudio()}>

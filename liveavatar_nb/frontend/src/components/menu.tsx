@@ -2,17 +2,17 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-/** Distances in pixels: from the button, from the edges of the window; and the dialog's own width. */
+/** In pixels: the distances from the button and from the window's edges, and the dialog's width. */
 const OFF_BUTTON = 6;
 const OFF_EDGE = 8;
 const WIDTH = 300;
-/** With so much room below, the picture above stays in sight. */
+/** If there is this much room below, the dialog opens there and the picture above stays visible. */
 const ENOUGH = 330;
 
 interface Props {
   label: string;
   icon: ComponentChildren;
-  /** Something in it is switched on. */
+  /** Whether something in the dialog is switched on. */
   isOn?: boolean;
   disabled?: boolean;
   children: (close: () => void) => ComponentChildren;
@@ -23,9 +23,9 @@ export function Menu({ label, icon, isOn = false, disabled = false, children, on
   const button = useRef<HTMLButtonElement>(null);
   const dialog = useRef<HTMLDivElement>(null);
   const [isOpen, setOpen] = useState(false);
-  // Before it can be clicked.
+  // before it can be clicked
   useLayoutEffect(() => {
-    // By elements, not by ids: each widget counts its ids from the start.
+    // by elements, not by ids, because ids start over in each widget
     if (button.current) button.current.popoverTargetElement = dialog.current;
   }, []);
   useEffect(() => {
@@ -75,7 +75,7 @@ export function Menu({ label, icon, isOn = false, disabled = false, children, on
   );
 }
 
-/** Below the button, or where there is more room. */
+/** Places the dialog below the button, or where there is more room. */
 function put(dialog: HTMLElement, button: DOMRect): void {
   const width = Math.min(WIDTH, innerWidth - 2 * OFF_EDGE);
   const left = Math.max(OFF_EDGE, Math.min(button.right - width, innerWidth - width - OFF_EDGE));

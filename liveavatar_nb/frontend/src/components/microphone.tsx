@@ -1,4 +1,4 @@
-/** The user's microphone in a conversation: on and muted by a click, or heard while a button or a key is held. */
+/** The user's microphone in a conversation: a mute button, or push to talk by a button or a key. */
 import { ChevronUp, LoaderCircle, Mic, MicOff } from "lucide-preact";
 import { useEffect, useReducer, useRef } from "preact/hooks";
 import type { Abilities } from "../contract";
@@ -9,14 +9,14 @@ import { useId } from "./hooks";
 import { Menu } from "./menu";
 import { Note } from "./note";
 
-/** The level is drawn so often, in milliseconds: enough to be seen moving, at little cost. */
+/** The interval for drawing the level, in milliseconds: short enough to see it move, at little cost. */
 const LEVEL_MS = 66;
 
 interface Props {
   room: SharedRoom;
   link: Link;
   can: Abilities;
-  /** Words beside the icon, where there is room for them. */
+  /** Whether there is room for text beside the icon. */
   wide?: boolean;
 }
 
@@ -34,7 +34,7 @@ function useLine(room: SharedRoom): Line {
   return line;
 }
 
-/** Nothing where the avatar hears no microphone of this page. */
+/** Renders nothing if the avatar cannot hear a microphone of this page. */
 export function Microphone(props: Props) {
   const { can, room } = props;
   return can.microphone && room.handle ? <Live {...props} /> : null;
@@ -51,7 +51,7 @@ function Live({ room, link, can, wide = false }: Props) {
         ) : (
           <ToggleButton line={line} wide={wide} />
         )}
-        {/* Its place is kept, so that nothing jumps. */}
+        {/* its place is reserved, so that nothing jumps */}
         {line.state === "off" || line.state === "opening" ? null : <Level line={line} />}
         {line.devices.length > 0 ? <Devices line={line} /> : null}
       </span>
@@ -68,7 +68,7 @@ const TOGGLE: Record<MicrophoneState, string> = {
   muted: "Unmute the microphone",
   on: "Mute the microphone",
 };
-/** Of each a part, so that what is read is also what is said to it. */
+/** The visible labels. Each is part of the accessible name, so that voice control finds the button. */
 const SHORT: Record<MicrophoneState, string> = {
   off: "Turn on the microphone",
   opening: "The browser asks",
@@ -99,7 +99,7 @@ function ToggleButton({ line, wide }: { line: Line; wide: boolean }) {
   );
 }
 
-/** Heard while it is held, and the avatar is told when a turn begins and ends. */
+/** A button that turns the microphone on while held, and reports the begin and end of the turn. */
 function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolean }) {
   const button = useRef<HTMLButtonElement>(null);
   const isHeld = useRef(false);
@@ -120,7 +120,7 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
   useEffect(() => {
     const release = (): void => void hold(false);
     const stage = button.current?.closest<HTMLElement>(".lv-stage");
-    // Space is also held on the stage itself, which has the focus when it was clicked.
+    // Space also works on the stage itself, which has the focus after a click
     const onKey = (event: KeyboardEvent): void => {
       if (event.key !== " " || (event.target !== stage && event.target !== button.current)) return;
       event.preventDefault();
@@ -129,7 +129,7 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
     const own = stage ?? button.current;
     own?.addEventListener("keydown", onKey);
     own?.addEventListener("keyup", onKey);
-    // A release that nobody sees: the focus, the window or the page went.
+    // a release that we cannot see, because the focus, the window or the page went away
     own?.addEventListener("focusout", release);
     window.addEventListener("blur", release);
     document.addEventListener("visibilitychange", release);
@@ -159,7 +159,7 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
       onPointerCancel={() => void hold(false)}
       onLostPointerCapture={() => void hold(false)}
       onClick={(event) => {
-        // By Enter or a screen reader, which cannot hold.
+        // a click by Enter or a screen reader, which cannot hold a button
         if (event.detail === 0) void hold(!isHeld.current);
       }}
       onContextMenu={(event) => event.preventDefault()}
@@ -220,7 +220,7 @@ function Devices({ line }: { line: Line }) {
   );
 }
 
-/** That the avatar hears it; in sight also while the controls are put away. */
+/** Shows that the avatar hears the microphone, even while the controls are hidden. */
 export function MicrophoneMark({ room, can }: { room: SharedRoom; can: Abilities }) {
   return can.microphone && room.handle ? <OnMark room={room} /> : null;
 }
@@ -235,7 +235,7 @@ function OnMark({ room }: { room: SharedRoom }) {
   );
 }
 
-/** Over the stage: why there is no microphone, and what to do. */
+/** A message over the stage: why there is no microphone, and what to do. */
 export function MicrophoneNote({ room, can }: { room: SharedRoom; can: Abilities }) {
   return can.microphone && room.handle ? <ProblemNote room={room} /> : null;
 }

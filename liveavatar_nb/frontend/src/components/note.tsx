@@ -1,4 +1,4 @@
-/** A note under the controls: what happened, what to do about it, and a way to do it. */
+/** A note under the controls: what happened, what to do about it, and a button to do it. */
 import { CircleCheck, Info, TriangleAlert, X } from "lucide-preact";
 import type { ComponentChildren } from "preact";
 
@@ -12,7 +12,7 @@ interface Props {
   detail?: string | undefined;
   remedy?: string | undefined;
   action?: { label: string; onClick: () => void; busy?: boolean } | undefined;
-  /** What it says ticks: it is not read out anew with each second. */
+  /** Whether its text counts seconds; then screen readers do not read it out again each second. */
   ticking?: boolean;
   onDismiss?: (() => void) | undefined;
   children?: ComponentChildren;

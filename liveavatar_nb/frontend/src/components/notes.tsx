@@ -1,4 +1,4 @@
-/** All notes that apply, the most pressing first. */
+/** All notes that apply, the most urgent first. */
 import type { Session } from "../contract";
 import { IDLE_LIMIT } from "../limits";
 import type { Send } from "../link/commands";
@@ -10,7 +10,7 @@ import { Note } from "./note";
 interface Props {
   state: PanelState;
   onCommand: Send;
-  /** The problem was read. */
+  /** Called when the user dismisses the problem. */
   onDismiss: () => void;
 }
 
@@ -117,7 +117,7 @@ function UnwatchedNote({ state }: { state: PanelState }) {
   );
 }
 
-/** Over here, but perhaps not at the service. */
+/** The session is over here, but perhaps not at the service. */
 function UnconfirmedNote({ session, why }: { session: Session; why: string }) {
   const latest = session.cap_at === null ? clock(session.max_seconds) : timeOfDay(session.cap_at);
   return (
@@ -132,7 +132,7 @@ function UnconfirmedNote({ session, why }: { session: Session; why: string }) {
 
 function OrphansNote({ state, onStop }: { state: PanelState; onStop: () => void }) {
   const { orphans, orphansStopping } = state;
-  // A start that failed for them offers the same.
+  // a start that failed because of them offers the same button
   if (orphans.length === 0 || state.problem?.action?.command === "stop_orphans") return null;
   const one = orphans.length === 1;
   const longest = Math.max(...orphans.map((orphan) => orphan.minutes));
@@ -148,7 +148,7 @@ function OrphansNote({ state, onStop }: { state: PanelState; onStop: () => void 
   );
 }
 
-/** What a page that was reloaded had started, where the host then runs the notebook anew; or what others did. */
+/** Sessions that a page started before the host ran the notebook again on a reload, or that others started. */
 function ElsewhereNote({ state, onStop }: { state: PanelState; onStop: () => void }) {
   const { elsewhere, elsewhereStopping } = state;
   if (elsewhere.length === 0) return null;
@@ -181,9 +181,9 @@ function ElsewhereNote({ state, onStop }: { state: PanelState; onStop: () => voi
 export function Notes({ state, onCommand, onDismiss }: Props) {
   const { session, status } = state;
   const unsure = (status === "ended" || status === "failed") && isUnconfirmed(session) ? session : null;
-  // One note is enough for a stop that was not confirmed.
+  // one note is enough for an unconfirmed stop
   const problem = unsure && state.problem?.kind === "StopNotConfirmed" ? null : state.problem;
-  // Where a problem says why, the end need not say it again.
+  // if a problem gives the reason, the end need not repeat it
   const told = problem !== null && status === "failed";
   const isOver = session !== null && (status === "ended" || status === "failed") && !unsure;
   const over = isOver ? ended(session, told) : null;
@@ -241,7 +241,7 @@ export function Notes({ state, onCommand, onDismiss }: Props) {
   );
 }
 
-/** The state in words for screen readers, without the numbers that tick. */
+/** The state in words for screen readers, without the running numbers. */
 export function Announcer({ state }: { state: PanelState }) {
   const { session, status } = state;
   const name = session?.avatar_name ?? state.avatarName;

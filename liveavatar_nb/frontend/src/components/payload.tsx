@@ -1,4 +1,4 @@
-/** One message of the wire log, opened. */
+/** The details of one message of the wire log. */
 import { X } from "lucide-preact";
 import { megabytes } from "../words";
 import type { KeptRow } from "../link/wirerows";

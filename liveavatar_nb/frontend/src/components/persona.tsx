@@ -1,4 +1,4 @@
-/** Who the avatar is in a conversation: its context with prompt and opening, its voice, its language. */
+/** The avatar's persona in a conversation: its context with prompt and opening, its voice and its language. */
 import { LoaderCircle, Pencil, Plus, Search, Square, Volume2 } from "lucide-preact";
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
@@ -13,7 +13,7 @@ import { useId } from "./hooks";
 import { Note } from "./note";
 import { Pick, Typed } from "./row";
 
-/** So many voices are listed; the rest is found by the search. */
+/** The most voices that are listed; the search finds the rest. */
 const SHOWN_VOICES = 60;
 
 const TURNS = [
@@ -26,14 +26,14 @@ const PASSING = "Made at the start, deleted with the session.";
 export interface PersonaProps {
   settings: Settings;
   persona: Persona;
-  /** The picked context in full; null while it is read. */
+  /** The picked context in full; null while it is loading. */
   context: ContextDetail | null;
   drafts: Drafts;
   previews: Previews;
-  /** Commands whose answer is yet to come. */
+  /** Commands still waiting for their answer. */
   isMaking: boolean;
   isSaving: boolean;
-  /** The avatar is a picture, and has no voice of its own. */
+  /** Whether the avatar is a picture, without a voice of its own. */
   needsVoice: boolean;
   usable: boolean;
   onCommand: Send;
@@ -175,7 +175,7 @@ function Context(props: PersonaProps) {
   const names = persona.contexts;
   const isNew = names.find((one) => one.id === settings.context_id)?.is_new ?? false;
   const isKnown = names.some((one) => one.id === settings.context_id);
-  // What was made is picked: the form has done its work.
+  // the new context is picked: the form is done
   const isMade = fresh !== null && isNew && context?.name === fresh.name.trim() && context.prompt === fresh.prompt;
   useEffect(() => {
     if (isMade) drafts.writeFresh(null);
@@ -314,7 +314,7 @@ function PreviewButton({ voice, previews, disabled }: { voice: Voice; previews: 
   );
 }
 
-/** "en-US" and "English": the language's name where it is known. */
+/** "en-US" as "English": the language's name if it is known. */
 function languageWords(code: string, persona: Persona): string {
   const known = persona.languages.find((one) => one.code.toLowerCase() === code.toLowerCase());
   return known?.name ?? code;

@@ -1,4 +1,4 @@
-/** The state as a pill: a dot and words. */
+/** The state as a pill: a dot and a label. */
 import { isRunning, isUnconfirmed, type PanelState } from "../state/state";
 import { useNow } from "./hooks";
 
@@ -12,7 +12,7 @@ const WORDS: Record<PanelState["status"], string> = {
   gone: "Ended",
 };
 
-/** Nobody can say whether what ran still runs: no red dot for it. */
+/** Whether the session still runs is unknown, so its dot is not red. */
 const UNSURE = new Set(["lost", "saved", "interrupted"]);
 
 export function Pill({ state }: { state: PanelState }) {

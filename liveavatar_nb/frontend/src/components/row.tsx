@@ -1,9 +1,9 @@
-/** A setting: its name, a word on what it does, and what it is set by. */
+/** A row of the settings: a name, a short explanation, and the control. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useId } from "./hooks";
 
-/** What is typed goes to Python when it stands still for so long, in milliseconds, and when the field is left. */
+/** Typed text is sent to Python after this pause, in milliseconds, and when the field loses the focus. */
 const STILL_MS = 400;
 
 interface RowProps {
@@ -59,7 +59,7 @@ interface TypedProps {
   onCommit: (value: string) => void;
 }
 
-/** A text whose own characters stand in the field while it is typed, whatever Python says meanwhile. */
+/** A text field that keeps what the user types, whatever Python sends meanwhile. */
 export function Typed({ label, value, longest, disabled, invalid, placeholder, onCommit }: TypedProps) {
   const [typed, setTyped] = useState<string | null>(null);
   const latest = useRef({ typed, value, onCommit });

@@ -1,21 +1,21 @@
-/** Rows of the wire log in a window: of ten thousand only those in sight are in the page. */
+/** A virtual list of the wire log's rows: of ten thousand, only the visible ones are in the page. */
 import { ArrowDown, ArrowUp } from "lucide-preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { milliseconds, offset } from "../words";
 import type { KeptRow } from "../link/wirerows";
 import { useId } from "./hooks";
 
-/** As in the style sheet. */
+/** The height of a row, as in the style sheet. */
 const ROW_PX = 26;
-/** Rows above and below those in sight. */
+/** Rows rendered above and below the visible ones. */
 const SPARE = 8;
-/** So near the end it is followed. */
+/** Within this distance of the end, the list follows new rows. */
 const NEAR_PX = 4;
 const PAGE_ROWS = 10;
 
 interface Props {
   rows: readonly KeptRow[];
-  /** Seconds since the epoch that count as 0:00. */
+  /** The moment shown as 0:00, in seconds since the epoch. */
   since: number;
   picked: number | null;
   onPick: (seq: number | null) => void;
@@ -23,7 +23,7 @@ interface Props {
 
 function isBad(row: KeptRow): boolean {
   if (row.kind !== "rest") return row.name === "error";
-  // Without an answer the note says why, or that it is under way.
+  // without an answer, the note gives the reason, or says that the request is under way
   return /^[45]\d\d$/.test(row.note) || !/^(\d+|under way|)$/.test(row.note);
 }
 

@@ -1,11 +1,11 @@
-/** A text for the avatar: to answer, or to say word for word. */
+/** A text for the avatar to answer, or to say word for word. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { LONGEST_TEXT } from "../limits";
 import type { Drafts } from "../link/drafts";
 import type { TalkState } from "../state/state";
 import { useId } from "./hooks";
 
-/** The field grows with its text, up to so many pixels. */
+/** The field grows with its text, up to this height in pixels. */
 const TALLEST = 132;
 
 interface Props {
@@ -19,7 +19,7 @@ interface FieldProps {
   hint: string | undefined;
   disabled: boolean;
   drafts: Drafts;
-  /** Enter; `withModifier`: with Ctrl or Cmd. */
+  /** Called on Enter; `withModifier`: with Ctrl or Cmd. */
   onEnter: (withModifier: boolean) => void;
 }
 
@@ -29,7 +29,7 @@ function Field({ label, placeholder, hint, disabled, drafts, onEnter }: FieldPro
     const element = area.current;
     if (!element) return;
     element.style.height = "auto";
-    // Its border is no part of scrollHeight.
+    // scrollHeight does not include the border
     const border = element.offsetHeight - element.clientHeight;
     element.style.height = `${Math.min(element.scrollHeight + border, TALLEST)}px`;
   }, [drafts.text]);
@@ -46,7 +46,7 @@ function Field({ label, placeholder, hint, disabled, drafts, onEnter }: FieldPro
       autocomplete="off"
       onInput={(event) => drafts.write(event.currentTarget.value)}
       onKeyDown={(event) => {
-        // While an input method composes, Enter is its own.
+        // while an input method is composing, Enter belongs to it
         if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
         event.preventDefault();
         onEnter(event.ctrlKey || event.metaKey);
@@ -59,7 +59,7 @@ function Conversation({ state, drafts }: Props) {
   const hint = useId();
   const { speaking, isSending } = state;
   const { can, isOpen } = speaking;
-  // Before a session both are shown: what the next one can do.
+  // before a session both are shown, as a preview of the next one
   const isLive = state.status === "live";
   const asks = !isLive || can.ask;
   const says = !isLive || can.say;

@@ -1,4 +1,4 @@
-/** What the next start asks for. */
+/** The settings of the next session. */
 import { useState } from "preact/hooks";
 import type { Mode, Settings } from "../contract";
 import { rate, sandboxLife } from "../words";
@@ -26,7 +26,7 @@ const QUALITIES: Record<Settings["video_quality"], string> = {
 const ENCODINGS: Record<Settings["video_encoding"], string> = { H264: "H.264", VP8: "VP8" };
 
 interface Props extends PersonaProps {
-  /** Name of the avatar that the sandbox takes, where it is known. */
+  /** The name of the sandbox's avatar, if it is known. */
   sandboxAvatar: string | undefined;
   running: boolean;
 }
@@ -38,7 +38,7 @@ interface MinutesProps {
   onChange: (minutes: number) => void;
 }
 
-/** What is typed stays until it is done, whatever is drawn anew meanwhile. */
+/** What the user types stays until it is committed, even if the field is redrawn. */
 function Minutes({ id, value, disabled, onChange }: MinutesProps) {
   const [typed, setTyped] = useState<string | null>(null);
   return (

@@ -1,4 +1,4 @@
-/** Sounds to play: a list, a button and a place to drop files. */
+/** Sounds to play: a list, a button and a drop area. */
 import { AudioLines, FileUp, ListEnd, Play, Plus, X } from "lucide-preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Sound, Utterance } from "../contract";
@@ -14,7 +14,7 @@ interface Props {
   onCommand: Send;
 }
 
-/** How much of an utterance was said, as a bar. */
+/** A bar that shows how much of an utterance has been said. */
 export function Track({ utterance, state }: { utterance: Utterance; state: TalkState }) {
   const now = useNow(state.ticking && utterance.state === "talking", 200);
   const said = saidOf(utterance, state, now);
@@ -107,14 +107,14 @@ function UploadRow({ upload, onCancel }: { upload: Upload; onCancel: () => void 
   );
 }
 
-/** Whether files are being dragged over an element, and what to listen to for it. */
+/** Whether files are being dragged over an element, and the listeners that find out. */
 function useDrop(isOpen: boolean, onFiles: (files: File[]) => void) {
   const [isOver, setOver] = useState(false);
   const carriesFiles = (event: DragEvent): boolean =>
     isOpen && Array.from(event.dataTransfer?.types ?? []).includes("Files");
   const onDragOver = (event: DragEvent): void => {
     if (!carriesFiles(event)) return;
-    // Hosts open a dropped file, or the browser does.
+    // otherwise the host or the browser would open the dropped file
     event.preventDefault();
     event.stopPropagation();
     setOver(true);

@@ -1,4 +1,4 @@
-/** The avatar, live or as a still, the words that it says, and what there is to do with its picture. */
+/** The avatar, live or as a still, with captions and controls. */
 import { FlaskConical, MonitorOff, UserRound } from "lucide-preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Picture } from "../contract";
@@ -15,7 +15,7 @@ import { Pill } from "./pill";
 import { RecordingMark, ToolNews, ViewTools } from "./tools";
 import { QualityMark, ViewBar } from "./viewbar";
 
-/** The controls are put away when nobody moved for so long. */
+/** The controls are hidden after this time without a movement. */
 const REST_MS = 2600;
 
 interface Props {
@@ -40,7 +40,7 @@ function useFullScreen(stage: { current: HTMLElement | null }): [boolean, () => 
   return [isFull, toggle];
 }
 
-/** Whether the controls are out: while the pointer moves over the stage. */
+/** Whether the controls are visible: while the pointer moves over the stage. */
 function useAwake(): [boolean, () => void, () => void] {
   const [isAwake, setAwake] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout>>();
@@ -57,7 +57,7 @@ function useAwake(): [boolean, () => void, () => void] {
   return [isAwake, wake, rest];
 }
 
-/** A canvas of a tool's making in the place of the picture. */
+/** A tool's canvas, shown in place of the picture. */
 function Replaced({ canvas }: { canvas: HTMLCanvasElement }) {
   const home = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -67,7 +67,7 @@ function Replaced({ canvas }: { canvas: HTMLCanvasElement }) {
   return <div class="lv-replaced" ref={home} />;
 }
 
-/** Why what is seen is no video; null where it is, or nothing is seen. */
+/** The reason if no video is shown; null if there is one, or nothing is shown. */
 function drawnWords(room: Room | null, words: string | null | undefined): string | null {
   if (room?.kind !== "drawn") return null;
   return words || "Simulated: there is no media server, so this page draws the face.";

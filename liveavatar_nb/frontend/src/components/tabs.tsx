@@ -1,4 +1,4 @@
-/** Tabs of the side panel: each click stands, until another task begins that has a tab of its own. */
+/** Tabs of the side panel. A click stays in force until a task begins that has a tab of its own. */
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useId } from "./hooks";
@@ -11,11 +11,11 @@ interface Tab {
 interface Props {
   label: string;
   tabs: readonly Tab[];
-  /** The tab that comes up by itself when this changes, unless one was chosen in the same `chapter`. */
+  /** The tab to open automatically when this changes, unless the user chose one in the same `chapter`. */
   wanted: number;
-  /** What is going on; a tab that was chosen before it began no longer stands in the way. */
+  /** The current task; a tab chosen before it began no longer prevents automatic changes. */
   chapter: number;
-  /** A tab that was asked for elsewhere on the page: it comes up as if clicked, each time this is another object. */
+  /** A tab requested elsewhere on the page: it opens as if clicked whenever this is a new object. */
   asked?: { tab: number } | undefined;
 }
 

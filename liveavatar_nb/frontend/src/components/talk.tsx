@@ -1,4 +1,4 @@
-/** What a session can say: what is being said, what waits, sounds to play, words to say, what was said. */
+/** Speech of a session: the current utterance, the queue, sounds to play, text to say, and the transcript. */
 import { AudioLines, CornerDownRight, Ear, MessagesSquare, Mic, UserRound } from "lucide-preact";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
@@ -19,7 +19,7 @@ interface Props {
   state: TalkState;
   drafts: Drafts;
   uploads: Uploads;
-  /** The microphone, where the session hears one. */
+  /** The microphone, if the session hears one. */
   microphone?: ComponentChildren;
   onCommand: Send;
 }
@@ -28,7 +28,7 @@ export function nameOf(utterance: Utterance): string {
   return utterance.text && utterance.sound === null ? `“${utterance.text}”` : utterance.name;
 }
 
-/** "0:08 of 0:14"; of a stream "0:08". */
+/** "0:08 of 0:14"; for a stream "0:08". */
 export function Progress({ utterance, state }: { utterance: Utterance; state: TalkState }) {
   const now = useNow(state.ticking && utterance.state === "talking", 200);
   const said = clock(saidOf(utterance, state, now));
@@ -112,7 +112,7 @@ function What({ state }: { state: TalkState }) {
   );
 }
 
-/** So many of those that wait are named. */
+/** How many utterances of the queue are named. */
 const NAMED = 2;
 
 function Queue({ queue }: { queue: readonly Utterance[] }) {
@@ -135,7 +135,7 @@ function Queue({ queue }: { queue: readonly Utterance[] }) {
   );
 }
 
-/** What a screen reader hears: each thing that is said, and how it ended. */
+/** For screen readers: each utterance, and how it ended. */
 function Spoken({ state }: { state: TalkState }) {
   const { current, queue, last } = state;
   const waiting = queue.length > 0 ? `, ${plural(queue.length, "sound")} after it` : "";
@@ -151,7 +151,7 @@ function Spoken({ state }: { state: TalkState }) {
   );
 }
 
-/** The last utterance failed, or there was something amiss with its sound; until the next one, or a click. */
+/** Shows that the last utterance failed or had a faulty sound, until the next one or a click. */
 function LastNote({ state }: { state: TalkState }) {
   const [read, setRead] = useState("");
   const { last, current } = state;
@@ -212,7 +212,7 @@ function calmWords({ status, session, isConversation }: TalkState): string {
     : "Once a session is live, the avatar says what you play here.";
 }
 
-/** A conversation before its first word. */
+/** A conversation before its first line. */
 function Silence({ state }: { state: TalkState }) {
   const name = state.session?.avatar_name ?? "the avatar";
   const { can } = state.speaking;
@@ -238,7 +238,7 @@ function Silence({ state }: { state: TalkState }) {
   );
 }
 
-/** What waits and is not yet among the bubbles, as a question is. */
+/** Queued utterances that are not bubbles yet; a question is one at once. */
 function unseen({ queue, transcript }: TalkState): readonly Utterance[] {
   return queue.filter((one) => !transcript.some((line) => line.role === "user" && line.text === one.text));
 }
@@ -255,7 +255,7 @@ function Now({ state, onCommand }: Pick<Props, "state" | "onCommand">) {
           <InterruptButton speaking={speaking} onClick={() => onCommand("interrupt", {})} />
         ) : null}
       </div>
-      {/* In a conversation the words themselves are below, as a bubble. */}
+      {/* in a conversation the text itself is below, as a bubble */}
       {isConversation ? null : <What state={state} />}
       <Queue queue={isConversation ? unseen(state) : state.queue} />
     </div>

@@ -1,4 +1,4 @@
-/** What is done with the picture: its background taken out, a snapshot, a recording. */
+/** Tools for the picture: removing its background, a snapshot, a recording. */
 import { Camera, CircleDot, Pipette, Square, Trash, Wallpaper } from "lucide-preact";
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import type { Saved } from "../contract";
@@ -15,7 +15,7 @@ import { Choice } from "./choice";
 import { useNow } from "./hooks";
 import { Menu } from "./menu";
 
-/** News of what was saved is shown for so long. */
+/** How long a message about a saved file is shown. */
 const NEWS_MS = 8000;
 
 function useDesk(link: Link): Desk {
@@ -30,11 +30,11 @@ interface Props {
   link: Link;
   /** null before the first frame. */
   picture: Picturing | null;
-  /** Shows a canvas in the place of the picture; null: the picture again. It is laid out by the stage. */
+  /** Shows a canvas in place of the picture, laid out by the stage; null shows the picture again. */
   onReplace: (canvas: HTMLCanvasElement | null) => void;
 }
 
-/** The buttons of the tools, for the bar of a stage that shows a picture. */
+/** The tools' buttons, for the bar of a stage that shows a picture. */
 export function ViewTools({ room, link, picture, onReplace }: Props) {
   const desk = useDesk(link);
   const replace = useRef(onReplace);
@@ -247,7 +247,7 @@ function KeyForm({ stand: { backdrop }, keyed, disabled, onPick }: KeyProps) {
   );
 }
 
-/** That it records, for how long and how much; always in sight. */
+/** Shows that a recording is running, with its length and size; always visible. */
 export function RecordingMark({ link }: { link: Link }) {
   const { recorder } = useDesk(link);
   const isRecording = recorder.state === "recording";
@@ -284,7 +284,7 @@ function savedWords({ kind, path, seconds, bytes }: Saved): string {
   return `${what} saved: ${path.split(/[\\/]/).at(-1)}${more ? ` (${more})` : ""}`;
 }
 
-/** What became of the last snapshot or recording, for a while. */
+/** The result of the last snapshot or recording, shown for a while. */
 export function ToolNews({ link }: { link: Link }) {
   const desk = useDesk(link);
   const saved = link.get("saved");

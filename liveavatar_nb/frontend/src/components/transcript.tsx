@@ -1,17 +1,17 @@
-/** What both sides said: bubbles, the newest at the bottom, where it stays unless the reader scrolled up. */
+/** The transcript of both sides as bubbles, newest at the bottom; it follows the end unless scrolled up. */
 import { ArrowDown, Mic } from "lucide-preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Line } from "../contract";
 import type { TalkState } from "../state/state";
 
-/** So near to the end, in pixels, the reader follows it. */
+/** Within this distance of the end, in pixels, the transcript follows it. */
 const NEAR = 24;
 
 function isSame(one: Line | undefined, other: Line | undefined): boolean {
   return one?.role === other?.role && one?.text === other?.text;
 }
 
-/** The number of the first line: only so many of the newest are told, and a line keeps its number as older ones go. */
+/** The number of the first line. Only the newest lines are sent, and each keeps its number as older ones go. */
 function useFirst(lines: readonly Line[]): number {
   const known = useRef({ lines, first: 0 });
   const { lines: before, first } = known.current;
@@ -26,7 +26,7 @@ function useFirst(lines: readonly Line[]): number {
 function Bubble({ line, name }: { line: Line; name: string }) {
   const isUser = line.role === "user";
   return (
-    // A partial line is read out once it is complete.
+    // a partial line is read out once it is complete
     <p
       class={`lv-bubble${isUser ? " lv-bubble-user" : ""}${line.partial ? " lv-bubble-partial" : ""}`}
       aria-busy={line.partial ? true : undefined}

@@ -1,4 +1,4 @@
-/** The controls over the picture, as players have them. */
+/** The controls over the picture, as in a video player. */
 import {
   Captions,
   CaptionsOff,

@@ -1,4 +1,4 @@
-/** The wire log: timings, a filter, rows that follow the end, and the payload of the one that was picked. */
+/** The wire log: timings, a filter, rows that follow the end, and the payload of the picked row. */
 import { Save, Search } from "lucide-preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Timing } from "../contract";

@@ -1,7 +1,7 @@
 /**
- * The control channel: a comm that the page opens and on which Python never sends, so that its messages
- * reach a subshell's thread while a cell runs. One for each kernel connection, however many widgets and
- * views use it: each model has its own instance of this script, so it is kept at a global symbol.
+ * The control channel: a comm that the page opens and on which Python never sends, so that its messages reach a
+ * subshell's thread while a cell runs. There is one for each kernel connection, for all widgets and views. It is kept
+ * under a global symbol, because each model has its own instance of this script.
  */
 import { type Kernel, type KernelComm, isPast } from "./kernel";
 import { shared } from "../shared";
@@ -9,7 +9,7 @@ import { shared } from "../shared";
 const channels = shared("channels", () => new Map<string, ControlChannel>());
 
 const TARGET = "liveavatar_nb.control";
-/** How long a kernel may take to say what it is and to start the subshell, in milliseconds. */
+/** How long to wait for a kernel's description and its subshell, in milliseconds. */
 const SUBSHELL_LIMIT_MS = 1500;
 
 function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
@@ -40,7 +40,7 @@ export class ControlChannel {
     kernel.connectionStatusChanged.connect(this.onConnection);
   }
 
-  /** The channel of a kernel connection, counted: give it back with `release`. */
+  /** Returns the channel of a kernel connection and counts its users; `release` gives it back. */
   static acquire(kernel: Kernel): ControlChannel {
     const key = `${kernel.id}/${kernel.clientId}`;
     let channel = channels.get(key);
@@ -61,7 +61,7 @@ export class ControlChannel {
     this.drop(true);
   }
 
-  /** Sends one message; false where that could not be done, and the ordinary way must be taken. */
+  /** Sends a message; returns false if that is impossible, and an ordinary message must be sent. */
   async send(data: object): Promise<boolean> {
     try {
       const comm = await (this.opening ??= this.open());
@@ -70,7 +70,7 @@ export class ControlChannel {
         return true;
       }
     } catch {
-      // The kernel or the comm is gone; the caller has another way, and the next message opens a new comm.
+      // The kernel or the comm is gone. The caller sends an ordinary message, and the next call opens a new comm.
     }
     this.drop(false);
     return false;
@@ -81,8 +81,8 @@ export class ControlChannel {
     if (kernel.isDisposed || isPast(kernel.status)) return null;
     const comm = kernel.createComm(TARGET);
     comm.onClose = () => this.drop(false);
-    // An opening sent before the subshell runs would wait behind the running cell, and the messages that
-    // follow on the subshell would overtake it and be lost.
+    // Before the subshell runs, an opening would wait behind the running cell, and the later messages on the
+    // subshell would overtake it and be lost.
     if (kernel.info) await within(kernel.info, SUBSHELL_LIMIT_MS);
     if (kernel.supportsSubshells && comm.subshellStarted) {
       if (!(await within(comm.subshellStarted, SUBSHELL_LIMIT_MS))) {

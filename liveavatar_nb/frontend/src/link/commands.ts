@@ -1,16 +1,16 @@
-/** What a page asks of Python: one table, which `tests/contract/test_page_contract.py` holds against Python's own. */
+/** The page's commands to Python, which `tests/contract/test_page_contract.py` compares with Python's own. */
 import type { Nothing, RoomNews, Settings, TraitName } from "../contract";
 
-/** The commands by name, each with the arguments that go with it. */
+/** The commands by name, each with its arguments. */
 export interface Commands {
   add_sound: { upload: string; name: string; part: number; parts: number; data: string };
   ask: { text: string };
-  /** This page shows the running session. */
+  /** Reports that this page shows the running session. */
   beat: Nothing;
   cancel_recording: { request: string };
   cancel_upload: { upload: string };
   configure: Partial<Settings>;
-  /** A packet came to the room that this page is in. */
+  /** A packet arrived in the room that this page is in. */
   data: { session_id: string; topic: string; payload: string };
   dismiss: Nothing;
   dismiss_talk: Nothing;
@@ -27,15 +27,15 @@ export interface Commands {
   persona: Nothing;
   pick: { avatar_id: string };
   pick_context: { context_id: string };
-  /** Answered by a message `picture` for each that there is. */
+  /** Answered by a message `picture` for each picture that exists. */
   pictures: { avatar_ids: string[] };
   play: { sound: string };
   push_to_talk: { on: boolean };
-  /** A view asks for what is true now. */
+  /** A view asks for the present state. */
   ready: Nothing;
-  /** These pictures came. */
+  /** Reports that these pictures have arrived. */
   received: { avatar_ids: string[] };
-  /** A part of a recording, or why there is none. */
+  /** A part of a recording, or the reason for its absence. */
   recording: {
     request: string;
     part: number;
@@ -51,7 +51,7 @@ export interface Commands {
   room_sent: { request: string; ok: boolean; problem: string | null };
   save_wire: { form: "har" | "jsonl" };
   say: { text: string };
-  /** A part of a picture, or why there is none. `request`: Python's; empty for the page's own button. */
+  /** A part of a picture, or the reason for its absence. `request` is Python's; empty for the page's own button. */
   snapshot: {
     request: string;
     width: number;
@@ -61,7 +61,7 @@ export interface Commands {
     data: string;
     problem: string | null;
   };
-  /** The notebook's folder is to be looked at again. */
+  /** Reads the notebook's folder again. */
   sounds: Nothing;
   start: { avatar_id: string };
   stop: Nothing;
@@ -71,30 +71,31 @@ export interface Commands {
   update_context: { context_id: string; prompt: string; opening_text: string };
   /** Answered by the message `voice`. */
   voice: { voice_id: string };
-  /** The wire log is looked at. Answered by the messages `wire` and `wire_state`. */
+  /** Reports that the wire log is shown. Answered by the messages `wire` and `wire_state`. */
   wire: { since: number };
 }
 
 export type CommandName = keyof Commands;
 export type Send = <Name extends CommandName>(command: Name, args: Commands[Name]) => void;
-/** Whether it was acknowledged. */
+/** Sends a command; resolves to whether it was acknowledged. */
 export type Ask = <Name extends CommandName>(command: Name, args: Commands[Name]) => Promise<boolean>;
 
-/** A command on its way. */
+/** A command being sent. */
 export interface Command<Name extends CommandName = CommandName> {
   widget: string;
   id: string;
-  /** Which page (browser tab) it comes from: a kernel's messages reach all of them. */
+  /** The id of the page (browser tab) that sends it; a kernel's messages reach every page. */
   page: string;
-  /** Stays the same where the page is reloaded; empty where the browser keeps nothing for it. */
+  /** Survives a reload of the page; empty if the browser stores nothing for it. */
   tab: string;
   command: Name;
   args: Commands[Name];
 }
 
 /**
- * Clicks, which a person waits for: each with the traits whose change answers it. Start, Stop and Interrupt need a
- * closer look; `save_wire` is answered by the message `wire_saved`. The other commands are the page's own business.
+ * The clicks whose answer a person waits for, each with the traits whose change is the answer. Start, Stop and
+ * Interrupt are checked in more detail; `save_wire` is answered by the message `wire_saved`. The page sends all other
+ * commands by itself.
  */
 export const CLICKS: { readonly [Name in CommandName]?: readonly TraitName[] } = {
   ask: ["speech", "transcript", "talk_problem", "problem"],

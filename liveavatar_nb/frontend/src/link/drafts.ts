@@ -1,8 +1,8 @@
-/** What was typed and is not sent or saved yet: it outlives the tab, the view and the cell's output. */
+/** Typed text that is not sent or saved yet. It outlives the tab, the view and the cell's output. */
 import type { ContextDetail, Line, Problem, Utterance } from "../contract";
 import type { Ask } from "./commands";
 
-/** A problem that is told so long after a text was sent, in milliseconds, is another matter. */
+/** A problem that appears this long after a text was sent, in milliseconds, has another cause. */
 const DOUBT_MS = 15_000;
 
 export interface Edit {
@@ -17,10 +17,10 @@ export interface Fresh extends Edit {
 export class Drafts {
   /** The text to say or to ask. */
   text = "";
-  /** The context that is being made for the next session; null where none is. */
+  /** The context being written for the next session; null if there is none. */
   fresh: Fresh | null = null;
   private readonly edits = new Map<string, Edit>();
-  /** What was sent last, while it may still come back. */
+  /** The text sent last, while it may still be refused. */
   private sent: { text: string; at: number } | null = null;
 
   constructor(
@@ -33,7 +33,7 @@ export class Drafts {
     this.changed();
   }
 
-  /** Sends the text; one that Python does not take comes back. */
+  /** Sends the text; if Python refuses it, it returns to the field. */
   send(command: "say" | "ask"): void {
     const text = this.text.trim();
     this.sent = { text, at: performance.now() };
@@ -44,13 +44,13 @@ export class Drafts {
     this.changed();
   }
 
-  /** Python told of a problem with speech: what was just sent is not said. */
+  /** Python reported a problem with speech, so a text that was just sent is not spoken. */
   onProblem(problem: Problem | null): void {
     const { sent } = this;
     if (problem && sent && performance.now() - sent.at < DOUBT_MS) this.takeBack(sent.text);
   }
 
-  /** What is said, or was. */
+  /** The current or past utterances. */
   onSpeech(speech: readonly Utterance[], transcript: readonly Line[]): void {
     const text = this.sent?.text;
     if (speech.some((one) => one.text === text) || transcript.some((one) => one.text === text)) this.sent = null;
@@ -82,7 +82,7 @@ export class Drafts {
     this.changed();
   }
 
-  /** Python has the context as it was sent: what was typed since is still unsaved. */
+  /** Python has the context as it was sent; changes since then are still unsaved. */
   saved(contextId: string, sent: Edit): void {
     const edit = this.edits.get(contextId);
     if (edit?.prompt === sent.prompt && edit.opening_text === sent.opening_text) this.edits.delete(contextId);

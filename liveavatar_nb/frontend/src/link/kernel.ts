@@ -10,7 +10,7 @@ export interface Signal<T> {
 
 export interface KernelComm {
   readonly isDisposed: boolean;
-  /** Settles once the comm's subshell runs; stays open for ever where the kernel has none. */
+  /** Resolves once the comm's subshell runs; never if the kernel has none. */
   readonly subshellStarted?: Promise<void>;
   onClose?: (message: unknown) => void;
   open(data: object): unknown;
@@ -33,7 +33,7 @@ export interface Kernel {
   createComm(target: string): KernelComm;
 }
 
-/** The kernel behind a widget manager, or null where the host shows none. */
+/** Returns the kernel behind a widget manager; null if the host exposes none. */
 export function kernelOf(manager: unknown): Kernel | null {
   try {
     const kernel = (manager as { kernel?: Kernel | null } | null)?.kernel;
@@ -46,7 +46,7 @@ export function kernelOf(manager: unknown): Kernel | null {
 
 const PAST = new Set(["restarting", "autorestarting", "terminating", "dead"]);
 
-/** Whether a kernel status means that the Python which made the widget is gone. */
+/** Whether a kernel status means that the Python process that made the widget is gone. */
 export function isPast(status: string): boolean {
   return PAST.has(status);
 }

@@ -1,6 +1,6 @@
 /**
- * The tie between one model and the Python behind it: sends commands by the best way there is, counts
- * their acknowledgements, and knows whether anybody is there at all.
+ * The connection between a model and the Python behind it: sends commands by the best available route, tracks their
+ * acknowledgements, and knows whether Python still answers.
  */
 import type { AnyModel } from "@anywidget/types";
 import { ControlChannel } from "./channel";
@@ -15,27 +15,27 @@ import { Uploads } from "./uploads";
 import { isActive } from "../words";
 import { WireRows } from "./wirerows";
 
-/** An ordinary message that is not acknowledged by then waits for a running cell. */
+/** An ordinary message without an acknowledgement by then is waiting for a running cell. */
 export const ORDINARY_ACK_MS = 500;
-/** A message on the control channel that is not acknowledged by then goes the ordinary way as well. */
+/** A control message without an acknowledgement by then is sent as an ordinary message as well. */
 export const CONTROL_ACK_MS = 2000;
-/** Silence of a kernel that has nothing else to do, after which it no longer knows this widget. */
+/** An idle kernel that is silent for this long no longer knows this widget. */
 export const SILENCE_MS = 10_000;
 /**
- * How often it is looked whether a running session is due to hear that a page shows it, and how a silent kernel is: two
- * idle looks in a row are a verdict.
+ * The interval for checking whether a beat of a running session is due, and whether a silent kernel is idle. Two idle
+ * checks in a row mean that it no longer knows the widget.
  */
 const LOOK_MS = 1000;
 /** An acknowledged click that changes nothing keeps its button busy for this long. */
 const GRACE_MS = 3000;
-/** Where the host tells nothing of its kernel, a running session that is silent so long is asked after. */
+/** If the host does not expose its kernel, Python is asked after a running session is silent for this long. */
 const PULSE_MS = 20_000;
-/** A word that a page shows a session is said anew where it was not heard for so many times its interval. */
+/** A beat is sent again if it is not acknowledged within this many intervals. */
 const BEAT_PATIENCE = 2;
 
 /**
- * connecting: nothing heard yet; live: heard; interrupted: the way to the kernel is down for now;
- * lost: the kernel is there and does not know this widget; gone: the kernel that made it is no more;
+ * connecting: no answer yet; live: Python has answered; interrupted: the connection to the kernel is down for now;
+ * lost: the kernel is there but does not know this widget; gone: the kernel that made it no longer exists;
  * saved: a page without any kernel.
  */
 export type Phase = "connecting" | "live" | "interrupted" | "lost" | "gone" | "saved";
@@ -50,38 +50,38 @@ type Hearer = (message: Message, buffers: readonly (DataView | ArrayBuffer)[]) =
 
 interface Flight<Name extends CommandName = CommandName> extends Command<Name> {
   acked: boolean;
-  /** Unacknowledged on the ordinary way: it waits for the running cell. */
+  /** Not acknowledged as an ordinary message: it is waiting for the running cell. */
   waiting: boolean;
   timers: Set<ReturnType<typeof setTimeout>>;
   sessionId: string | undefined;
   problem: unknown;
-  /** Called once: whether it was acknowledged, or nobody is there to do so. */
+  /** Called once, with whether it was acknowledged; false if nobody is there to do so. */
   onSettled: ((acked: boolean) => void) | undefined;
 }
 
 function newId(): string {
-  // crypto.randomUUID is missing on pages that are no secure context (a hub by http).
+  // crypto.randomUUID is missing on pages without a secure context (a hub over http)
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** Who is told what goes over the links of a page, whichever of its widgets they are of. */
+/** Observes the links of all widgets on a page. */
 export interface Observer {
-  /** An interruption of the session is about to be sent. */
+  /** Called before an interruption of the session is sent. */
   onInterrupt(sessionId: string): void;
-  /** The session's record changed. */
+  /** Called when the session's record has changed. */
   onSession(session: Session): void;
-  /** Python said something to this page, by the model of `link`. */
+  /** Called with a message from Python to this page, through the model of `link`. */
   onMessage(message: Message, buffers: readonly (DataView | ArrayBuffer)[], link: Link): void;
 }
 
 export const observers = shared("observers", () => new Set<Observer>());
 
-/** This browser page, whichever widget of it sends. */
+/** The id of this browser page, shared by its widgets. */
 const PAGE = shared("page", newId);
 
-/** This tab of the browser: a page that is reloaded finds its name again. */
+/** Returns the id of this browser tab, which survives a reload. */
 function tabId(): string {
   const key = "liveavatar_nb.tab";
   try {
@@ -89,11 +89,11 @@ function tabId(): string {
     sessionStorage.setItem(key, known);
     return known;
   } catch {
-    return ""; // a page that may keep nothing
+    return ""; // a page that may not store anything
   }
 }
 
-/** Exports by nbconvert and Sphinx keep the widgets' state in the page itself, and have no kernel. */
+/** Whether this is an export by nbconvert or Sphinx, with the widgets' state in the page and without a kernel. */
 function isSavedPage(): boolean {
   return document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
 }
@@ -104,18 +104,18 @@ function wordOf({ widget, id, page, tab, command, args }: Flight): Command {
 
 export class Link {
   phase: Phase = "connecting";
-  /** Whether the kernel behind this widget was restarted, as against shut down or lost. */
+  /** Whether the kernel behind this widget was restarted, rather than shut down or lost. */
   restarted = false;
   readonly pictures: Pictures;
   readonly uploads: Uploads;
   readonly wire: WireRows;
   readonly drafts: Drafts;
   readonly previews: Previews;
-  /** performance.now() at which the session's record came. */
+  /** performance.now() when the session's record arrived. */
   sessionAt = performance.now();
-  /** performance.now() at which the utterances came. */
+  /** performance.now() when the utterances arrived. */
   speechAt = performance.now();
-  /** performance.now() at which this page first saw the session being started, or its click. */
+  /** performance.now() when this page first saw the session starting, or the click on Start. */
   startingAt: number | null = null;
   private readonly kernel: Kernel | null;
   private readonly listeners = new Set<() => void>();
@@ -155,7 +155,7 @@ export class Link {
       () => this.notify(),
     );
     this.kernel = kernelOf(model.widget_manager);
-    // By name: marimo's models know no event for all changes together.
+    // by name, because marimo's models have no event for all changes together
     for (const trait of traits) {
       const slot = (): void => this.onChange(trait);
       model.on(`change:${trait}`, slot);
@@ -163,7 +163,7 @@ export class Link {
     }
     model.on("msg:custom", this.onMessage);
     model.on("comm:close", this.onCommDead);
-    // The mark is set before this script runs, so its change always means that the comm is dead.
+    // the mark is set before this script runs, so a change always means that the comm is dead
     model.on("comm_live_update", this.onCommDead);
     this.kernel?.statusChanged.connect(this.onStatus);
     this.kernel?.connectionStatusChanged.connect(this.onConnection);
@@ -190,17 +190,17 @@ export class Link {
     this.pictures.close();
   }
 
-  /** A trait that this widget has. */
+  /** Returns a trait that this widget has. */
   get<Name extends TraitName>(trait: Name): Traits[Name] {
     return this.model.get(trait) as Traits[Name];
   }
 
-  /** A trait that this widget may have. */
+  /** Returns a trait that this widget may have. */
   find<Name extends TraitName>(trait: Name): Traits[Name] | undefined {
     return this.get(trait);
   }
 
-  /** A view is shown: `changed` is called after each change until the returned function is. */
+  /** Attaches a view: `changed` is called after each change until the returned function is called. */
   attach(changed: () => void): () => void {
     this.listeners.add(changed);
     if (this.listeners.size === 1) {
@@ -220,39 +220,39 @@ export class Link {
   }
 
   /**
-   * `slot` is told of each of Python's messages that is for this page, until the returned function is called;
-   * `onGone`: none comes any more.
+   * Calls `slot` with each message from Python to this page, until the returned function is called. Calls `onGone` when
+   * there will be no more messages.
    */
   hear(slot: Hearer, onGone: () => void = () => undefined): () => void {
     this.hearers.set(slot, onGone);
     return () => this.hearers.delete(slot);
   }
 
-  /** The way to Python is open, as far as this page can tell. */
+  /** Whether Python can be reached, as far as this page can tell. */
   get usable(): boolean {
     if (this.isClosed) return false;
     return this.phase === "live" || this.phase === "connecting";
   }
 
-  /** Clocks may run: Python was heard and nothing says that it is gone. */
+  /** Whether clocks may run: Python has answered, and nothing indicates that it is gone. */
   get ticking(): boolean {
     return this.phase === "live";
   }
 
-  /** A click waits for the cell that runs. */
+  /** Whether a click is waiting for the running cell. */
   get waiting(): boolean {
     for (const flight of this.flights.values()) if (flight.waiting && flight.command in CLICKS) return true;
     return false;
   }
 
-  /** The newest click of this name that Python has not answered by a change yet. */
+  /** The newest click of this name that Python has not answered with a change yet. */
   flight<Name extends CommandName>(command: Name): Pick<Flight<Name>, "args" | "waiting"> | null {
     let found: Flight<Name> | null = null;
     for (const flight of this.flights.values()) if (flight.command === command) found = flight as Flight<Name>;
     return found;
   }
 
-  /** Sends a command; whether it was acknowledged, or nobody is there to do so. */
+  /** Sends a command; resolves to whether it was acknowledged, false if nobody is there to do so. */
   request<Name extends CommandName>(command: Name, args: Commands[Name]): Promise<boolean> {
     return new Promise((resolve) => this.send(command, args, resolve));
   }
@@ -287,14 +287,14 @@ export class Link {
   }
 
   /**
-   * Says that a page shows the running session, by whichever way there is: Python knows what may hold that up. Also on
-   * each word of Python's, for a browser slows the timers of a page that nobody looks at. Beside a busy kernel few wait.
+   * Reports that a page shows the running session, by any route: Python knows what may delay it. Runs on each message
+   * from Python as well, because browsers slow the timers of hidden pages. Few reports queue up at a busy kernel.
    */
   private beat(): void {
     const session = this.find("status");
     const isDown = this.phase === "lost" || (this.phase === "interrupted" && this.kernel !== null);
-    // A model without a view shows nothing. It has no channel either: its word would have Python take this page for one
-    // that is heard only between cells.
+    // A model without a view shows nothing. It has no channel either, so a beat would make Python believe that it hears
+    // this page only between cells.
     if (this.listeners.size === 0 || !session?.running || session.beat_every === null || isDown) {
       this.beatAt = -Infinity;
       return;
@@ -323,7 +323,7 @@ export class Link {
     });
   }
 
-  /** Runs `action` unless the flight was acknowledged before. */
+  /** Runs `action` after a delay unless the flight is acknowledged first. */
   private after(flight: Flight, delayMs: number, action: () => void): void {
     const timer = setTimeout(() => {
       flight.timers.delete(timer);
@@ -332,7 +332,7 @@ export class Link {
     flight.timers.add(timer);
   }
 
-  /** Nothing came back. A kernel that is busy may still answer; one that idles has forgotten the widget. */
+  /** Handles a missing answer: a busy kernel may still answer, an idle one does not know the widget any more. */
   private judge(flight: Flight, idleLooks: number): void {
     if (this.kernel) {
       const idle = this.kernel.status === "idle" && this.kernel.connectionStatus === "connected";
@@ -351,7 +351,7 @@ export class Link {
     }
   }
 
-  /** Seconds-old silence while nothing was ever heard: the words for a page that may have no kernel. */
+  /** Whether nothing has been heard for seconds since the start, so that the page may have no kernel. */
   get unanswered(): boolean {
     if (this.phase !== "connecting") return false;
     for (const flight of this.flights.values()) {
@@ -376,7 +376,7 @@ export class Link {
   private heard(): void {
     this.heardAt = performance.now();
     if (this.phase === "connecting" || this.phase === "lost") this.phase = "live";
-    // Where the host shows a connection, only its signal lifts the interruption.
+    // if the host exposes a connection, only its signal ends the interruption
     if (this.phase === "interrupted" && !this.kernel) this.phase = "live";
   }
 
@@ -505,7 +505,7 @@ export class Link {
       if (this.phase === "live") this.phase = "interrupted";
     } else if (this.wasDown) {
       this.wasDown = false;
-      // Whether Python still knows this widget shows by its acknowledgement.
+      // the acknowledgement shows whether Python still knows this widget
       this.phase = "connecting";
       this.send("ready", {});
       this.pictures.askAgain();

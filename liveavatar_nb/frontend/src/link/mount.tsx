@@ -1,16 +1,16 @@
-/** From a component to what anywidget loads: { initialize, render }. */
+/** Turns a component into the { initialize, render } that anywidget loads. */
 import type { AnyModel, Initialize, Render } from "@anywidget/types";
 import { type ComponentType, render as renderInto } from "preact";
 import { useLayoutEffect, useReducer } from "preact/hooks";
 import type { TraitName } from "../contract";
 import { Link } from "./link";
 
-/** Views of one model share its link, and with it pictures, clicks under way and what is known of the kernel. */
+/** Views of one model share its link, and so its pictures, pending clicks and knowledge of the kernel. */
 const links = new Map<string, Link>();
 
 function Root({ link, View }: { link: Link; View: ComponentType<{ link: Link }> }) {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
-  // Before the effects of what it shows, which ask for things: what has no channel yet waits for a running cell.
+  // Runs before the children's effects, which send requests: without a channel those wait for a running cell.
   useLayoutEffect(() => link.attach(() => redraw(undefined)), [link]);
   return <View link={link} />;
 }
@@ -29,8 +29,8 @@ function open(model: AnyModel, traits: readonly TraitName[], signal: AbortSignal
 /**
  * The default export of a widget's module.
  *
- * JupyterLab takes keys for its own shortcuts unless an element says otherwise by `data-lm-suppress-shortcuts`;
- * other hosts listen further up, so key events end at our root.
+ * JupyterLab uses keys for its own shortcuts unless an element has `data-lm-suppress-shortcuts`. Other hosts listen
+ * further up, so key events end at our root.
  */
 export function widget(View: ComponentType<{ link: Link }>, traits: readonly TraitName[]) {
   const initialize: Initialize = ({ model, signal }) => {

@@ -1,4 +1,4 @@
-/** Bytes on their way to Python, as text in parts. */
+/** Splits bytes for Python into parts of text. */
 
 export interface Part {
   part: number;
@@ -7,7 +7,7 @@ export interface Part {
   data: string;
 }
 
-/** A blob part by part, each read when it is asked for; an empty one has one empty part. */
+/** Yields a blob's parts, each read on demand; an empty blob has one empty part. */
 export async function* inParts(blob: Blob, size: number): AsyncGenerator<Part> {
   const parts = Math.max(1, Math.ceil(blob.size / size));
   for (let part = 0; part < parts; part += 1) {
@@ -16,7 +16,7 @@ export async function* inParts(blob: Blob, size: number): AsyncGenerator<Part> {
   }
 }
 
-/** Of so many bytes a text is made at a time: a call takes only so many arguments. */
+/** How many bytes are converted per call, because a call accepts only so many arguments. */
 const STRETCH = 0x8000;
 
 export function base64(bytes: Uint8Array): string {

@@ -1,10 +1,10 @@
-/** Pictures that only the kernel can reach: asked for in batches, kept as blob: addresses, shared by all views. */
+/** Pictures that only the kernel can reach: requested in batches, kept as blob: addresses, shared by all views. */
 import type { Send } from "./commands";
 
-/** Cards come into sight one by one while someone scrolls; one message asks for those of this time. */
+/** Scrolling reveals cards one by one; one message requests all pictures of this interval. */
 const BATCH_MS = 60;
 const BATCH_SIZE = 24;
-/** After this an asked-for picture that did not come may be asked for again. */
+/** After this time, a picture that has not arrived may be requested again. */
 const PATIENCE_MS = 10_000;
 
 interface Kept {
@@ -36,7 +36,7 @@ export class Pictures {
     this.schedule();
   }
 
-  /** Asks again for what was asked for and has not come: the connection was lost meanwhile. */
+  /** Requests missing pictures again, after the connection was lost. */
   askAgain(): void {
     for (const avatarId of this.askedAt.keys()) if (!this.kept.has(avatarId)) this.wanted.add(avatarId);
     if (this.wanted.size) this.schedule();
@@ -49,7 +49,7 @@ export class Pictures {
     const before = this.kept.get(avatarId);
     if (before && before.bytes === bytes.byteLength && before.mediaType === mediaType) return;
     if (before) URL.revokeObjectURL(before.url);
-    // Only ever shown by <img>, in which a drawing's scripts do not run.
+    // only ever shown in an <img>, where an SVG's scripts do not run
     const url = URL.createObjectURL(new Blob([bytes as BlobPart], { type: mediaType }));
     this.kept.set(avatarId, { url, mediaType, bytes: bytes.byteLength });
     this.changed();

@@ -1,14 +1,14 @@
-/** A voice to listen to: asked for by a click, one at a time, and forgotten when it was heard. */
+/** Voice previews: requested by a click, one at a time, and discarded after playing. */
 import type { Problem } from "../contract";
 import type { Ask } from "./commands";
 
-/** A preview that has not come by then does not come, in milliseconds. */
+/** How long to wait for a preview, in milliseconds. */
 const LIMIT_MS = 20_000;
 
 export class Previews {
   voiceId: string | null = null;
   state: "none" | "loading" | "playing" = "none";
-  /** Why the voice that was asked for last is not heard. */
+  /** Why the voice requested last cannot be heard. */
   problem: string | null = null;
   private sound: HTMLAudioElement | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;

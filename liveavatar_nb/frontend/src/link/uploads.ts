@@ -1,4 +1,4 @@
-/** Files on their way to Python: one after the other, in parts, each sent once the one before was acknowledged. */
+/** File uploads to Python: one after the other, in parts, each sent after the previous one was acknowledged. */
 import type { SoundLimits } from "../contract";
 import type { Ask } from "./commands";
 import { inParts, type Part } from "./parts";
@@ -8,7 +8,7 @@ export interface Upload {
   id: string;
   name: string;
   size: number;
-  /** Bytes that Python has. */
+  /** Bytes that Python has received. */
   sent: number;
 }
 
@@ -21,7 +21,7 @@ export interface Refusal {
 let count = 0;
 
 export class Uploads {
-  /** Why files were not sent at all, or not to the end. */
+  /** Why files were not sent, or not completely. */
   refusal: Refusal | null = null;
   private waiting: { upload: Upload; file: File }[] = [];
   private isSending = false;
@@ -58,7 +58,7 @@ export class Uploads {
     void this.ask("cancel_upload", { upload: id });
   }
 
-  /** Python has all of it, or wants no more. */
+  /** Python has received all of it, or refuses the rest. */
   over(id: string): void {
     this.forget(id);
   }

@@ -1,22 +1,22 @@
-/** The rows of the wire log that this page has; Python sends what is new while they are looked at. */
+/** This page's rows of the wire log; Python sends new ones while they are shown. */
 import type { Problem, Timing, WireRow } from "../contract";
 import { WATCHED, WIRE_ENTRIES } from "../limits";
 import type { Send } from "./commands";
 
 const ASK_MS = (WATCHED / 3) * 1000;
 
-/** A row, and all that a search looks through. */
+/** A row, and the text to search in. */
 export interface KeptRow extends WireRow {
   haystack: string;
 }
 
 export class WireRows {
-  /** By `seq`, oldest first. Another array after each change. */
+  /** Sorted by `seq`, oldest first. A new array after each change. */
   rows: readonly KeptRow[] = [];
   timings: readonly Timing[] = [];
   /** Rows that Python no longer has. */
   dropped = 0;
-  /** Whether Python answered at all. */
+  /** Whether Python has answered at all. */
   isKnown = false;
   savedPath: string | null = null;
   problem: Problem | null = null;
@@ -29,7 +29,7 @@ export class WireRows {
     private readonly changed: () => void,
   ) {}
 
-  /** The log is looked at, until the returned function is called. */
+  /** Keeps the log up to date until the returned function is called. */
   look(): () => void {
     this.lookers += 1;
     if (this.lookers === 1) {

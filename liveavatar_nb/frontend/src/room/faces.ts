@@ -1,10 +1,10 @@
-/** The pictures of drawn faces, asked for by the command `face`. */
+/** The pictures of drawn faces, requested with the command `face`. */
 import type { Link } from "../link/link";
 
-/** How long Python may take to draw them, in milliseconds. */
+/** How long to wait for Python to draw them, in milliseconds. */
 const LIMIT_MS = 10_000;
 
-/** The mouth from closed to wide open, then the eyes closed; empty where there are none. */
+/** The mouth from closed to wide open, then closed eyes; empty if there are none. */
 export type FacePictures = readonly HTMLImageElement[];
 
 const kept = new WeakMap<Link, Map<string, Promise<FacePictures>>>();
@@ -15,7 +15,7 @@ export function facePictures(link: Link, avatarId: string): Promise<FacePictures
   let face = faces.get(avatarId);
   if (!face) {
     faces.set(avatarId, (face = ask(link, avatarId)));
-    // What did not come is asked for again by the next face.
+    // the next face requests missing pictures again
     void face.then(({ length }) => length > 0 || faces.delete(avatarId));
   }
   return face;

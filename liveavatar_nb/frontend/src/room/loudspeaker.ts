@@ -1,19 +1,19 @@
-/** What the avatar says, to this page's ears: a track of a room, or PCM of a drawn one; one graph for both. */
+/** Plays the avatar's speech: a track of a room, or PCM of a drawn one, through the same graph. */
 import { SAMPLE_RATE } from "../limits";
 import { shared } from "../shared";
 
-/** By sample rate; 0 is the device's own. */
+/** Audio contexts by sample rate; 0 is the device's own rate. */
 const graphs = shared("sound", () => new Map<number, { context: AudioContext; users: number }>());
 
-/** What comes is played so much later, in seconds: the next piece is there before this one is over. */
+/** The delay before playing, in seconds, so that the next piece arrives before this one ends. */
 const LEAD_S = 0.06;
-/** More than that waiting is not sound in real time: it is dropped, in seconds. */
+/** The longest queue in seconds; more is not real-time sound, and is dropped. */
 const QUEUE_LIMIT_S = 10;
-/** Longest time of a change of the volume, in seconds: none at all would click. */
+/** The duration of a volume change, in seconds; an instant change would click. */
 const FADE_S = 0.01;
-/** RMS of loud speech; a mouth is open at that. */
+/** The RMS of loud speech, at which the mouth is wide open. */
 const LOUD_RMS = 0.16;
-/** What a browser takes for a person's leave to make sound. */
+/** Events that a browser accepts as permission to play sound. */
 const GESTURES = ["pointerup", "keydown"];
 
 function acquire(rate: number): AudioContext {
@@ -42,7 +42,7 @@ export class Loudspeaker {
   private readonly analyser: AnalyserNode;
   private readonly window: Float32Array<ArrayBuffer>;
   private source: MediaStreamAudioSourceNode | null = null;
-  /** Chromium lets a room's sound into a graph only while an element plays it. */
+  /** Chromium passes a room's sound into a graph only while an element plays it. */
   private readonly sink = new Audio();
   private outlet: MediaStreamAudioDestinationNode | null = null;
   private pieces = new Set<AudioBufferSourceNode>();
@@ -79,22 +79,22 @@ export class Loudspeaker {
     release(this.rate);
   }
 
-  /** The browser lets sound out. */
+  /** Whether the browser allows sound. */
   get isOpen(): boolean {
     return this.context.state === "running";
   }
 
-  /** PCM is being played, or about to be. */
+  /** Whether PCM is playing, or about to. */
   get isPlaying(): boolean {
     return this.pieces.size > 0;
   }
 
-  /** What PCM makes, as a track for a recording. */
+  /** The sound of the PCM, as a track for a recording. */
   get track(): MediaStreamTrack | null {
     return this.outlet?.stream.getAudioTracks()[0] ?? null;
   }
 
-  /** Settles at once where the browser allows it, and else with the click that does. */
+  /** Resolves at once if the browser allows sound, otherwise with the click that allows it. */
   async start(): Promise<void> {
     if (this.context.state !== "closed") await this.context.resume().catch(() => undefined);
   }
@@ -117,11 +117,11 @@ export class Loudspeaker {
     this.source.connect(this.analyser);
   }
 
-  /** 16-bit PCM, which is played behind what came before. */
+  /** Queues 16-bit PCM for playing. */
   push(bytes: DataView | ArrayBuffer): void {
     const view = bytes instanceof DataView ? bytes : new DataView(bytes);
     const length = view.byteLength >> 1;
-    // A graph that stands still would keep all of it, and say it later.
+    // a suspended graph would keep all of it, and play it later
     if (!this.isOpen || length === 0) return;
     const { context } = this;
     const from = Math.max(this.nextAt, context.currentTime + LEAD_S);
@@ -142,7 +142,7 @@ export class Loudspeaker {
     if (this.pieces.size === 1) this.changed();
   }
 
-  /** What waits to be played is not. */
+  /** Drops the sound in the queue. */
   forget(): void {
     for (const piece of this.pieces) {
       piece.onended = null;
@@ -153,7 +153,7 @@ export class Loudspeaker {
     this.nextAt = 0;
   }
 
-  /** From 0 to 1, before the volume. */
+  /** The loudness from 0 to 1, before the volume. */
   loudness(): number {
     if (!this.isOpen) return 0;
     this.analyser.getFloatTimeDomainData(this.window);
@@ -162,7 +162,7 @@ export class Loudspeaker {
     return Math.min(1, Math.sqrt(sum / this.window.length) / LOUD_RMS);
   }
 
-  /** Any click on the page is a leave for sound. */
+  /** Any click on the page allows sound. */
   private readonly onGesture = (): void => {
     if (!this.isOpen) void this.start();
   };

@@ -1,10 +1,10 @@
-/** The user's microphone in an avatar's room: opened by a click, heard while it is on, given back when it is not used. */
+/** The user's microphone in an avatar's room: opened by a click, heard while it is on, and released when unused. */
 import type { RoomHandle, SharedRoom } from "./media/types";
 import { shared } from "../shared";
 
 const microphones = shared("microphones", () => new WeakMap<SharedRoom, Microphone>());
 
-/** off: none is open; opening: the browser asks; muted: what it hears goes nowhere; on: the avatar hears it. */
+/** off: none is open; opening: the browser is asking; muted: it is open but not sent; on: the avatar hears it. */
 export type MicrophoneState = "off" | "opening" | "muted" | "on";
 
 export interface Device {
@@ -19,16 +19,16 @@ export interface MicrophoneProblem {
   remedy: string;
 }
 
-/** A muted microphone is given back after so long, and the browser's mark of it goes. */
+/** A muted microphone is released after this time, and the browser's indicator disappears. */
 const RELEASE_MS = 60_000;
-/** Samples that the level is worked out from: 11 ms at 48 kHz. */
+/** The number of samples for computing the level: 11 ms at 48 kHz. */
 const LEVEL_SAMPLES = 512;
-/** Below this it is silence, in dBFS; the level counts from there to full scale. */
+/** The level of silence, in dBFS; the meter goes from there to full scale. */
 const SILENCE_DB = -60;
 
 const TYPE = "Type what you want to say, or";
 
-/** Why no microphone can be had here, whatever the user does; null where it can be asked for. */
+/** Why no microphone is possible here, whatever the user does; null if the browser can be asked for one. */
 export function hindrance(): MicrophoneProblem | null {
   if (location.protocol === "vscode-webview:") {
     return {
@@ -78,17 +78,17 @@ function problemOf(error: unknown): MicrophoneProblem {
 export class Microphone {
   state: MicrophoneState = "off";
   problem: MicrophoneProblem | null = null;
-  /** Where it was asked for last, and so where a problem is told. */
+  /** Where the microphone was last requested, and so where a problem is shown. */
   place: Place = "stage";
-  /** Known by name once one was opened. */
+  /** The devices, whose names are known once one was opened. */
   devices: readonly Device[] = [];
-  /** The one that is open, or was last. */
+  /** The device that is open, or was last. */
   deviceId: string | null = null;
   private readonly slots = new Set<() => void>();
   private users = 0;
-  /** It is to be heard as soon as it is open. */
+  /** Whether it should be unmuted as soon as it is open. */
   private isWanted = false;
-  /** Counts the tries to open it: what an older one brings is not used any more. */
+  /** Counts the attempts to open it, so that results of older attempts are ignored. */
   private tries = 0;
   private track: MediaStreamTrack | null = null;
   private handle: RoomHandle | null = null;
@@ -100,7 +100,7 @@ export class Microphone {
 
   private constructor(private readonly room: SharedRoom) {}
 
-  /** The one of a room, whichever widget asks. */
+  /** Returns the microphone of a room, shared by its widgets. */
   static of(room: SharedRoom): Microphone {
     let microphone = microphones.get(room);
     if (!microphone) microphones.set(room, (microphone = new Microphone(room)));
@@ -112,7 +112,7 @@ export class Microphone {
     return () => this.slots.delete(slot);
   }
 
-  /** A view shows it; it is closed when the last one is gone, by calling what is returned. */
+  /** Attaches a view; the returned function detaches it, and the last one closes the microphone. */
   attach(): () => void {
     this.users += 1;
     if (this.users === 1) {
@@ -128,7 +128,7 @@ export class Microphone {
     };
   }
 
-  /** What it hears, 0 to 1. */
+  /** The level, from 0 to 1. */
   level(): number {
     if (!this.analyser || this.state !== "on") return 0;
     this.analyser.getFloatTimeDomainData(this.samples);
@@ -136,7 +136,7 @@ export class Microphone {
     return Math.max(0, Math.min(1, 1 - (10 * Math.log10(power + 1e-12)) / SILENCE_DB));
   }
 
-  /** Heard or not; it is opened for it. Whether it is as wanted. */
+  /** Turns it on or off, and opens it if necessary; resolves to whether that succeeded. */
   async listen(isWanted: boolean, place = this.place): Promise<boolean> {
     this.isWanted = isWanted;
     this.place = place;
@@ -145,14 +145,14 @@ export class Microphone {
     return (this.state === "on") === isWanted;
   }
 
-  /** Takes another device, which is heard if the one before was. */
+  /** Switches to another device, which is unmuted if the previous one was. */
   async choose(deviceId: string): Promise<void> {
     this.deviceId = deviceId;
     if (this.state !== "off") await this.open(deviceId);
     this.settle();
   }
 
-  /** Gives it back: the browser's mark of it goes. */
+  /** Releases it, so that the browser's indicator disappears. */
   close(): void {
     this.tries += 1;
     this.isWanted = false;
@@ -184,7 +184,7 @@ export class Microphone {
         return;
       }
       this.drop();
-      // Nothing is heard before it is wanted.
+      // stay muted until it is wanted
       track.enabled = false;
       this.track = track;
       track.onended = () => this.onUnplugged(track);
@@ -200,7 +200,7 @@ export class Microphone {
     void this.onDevices();
   }
 
-  /** Brings the track to what is wanted. */
+  /** Publishes, unpublishes or mutes the track as wanted. */
   private settle(): void {
     const { track } = this;
     if (track && this.state !== "opening") {
@@ -246,7 +246,7 @@ export class Microphone {
     this.notify();
   }
 
-  /** The room went, or came back anew. */
+  /** Called when the room is gone, or was joined again. */
   private readonly onRoom = (): void => {
     const { handle, news } = this.room;
     if (this.state === "off") return;
@@ -269,7 +269,7 @@ export class Microphone {
   }
 }
 
-/** A device that is not there any more gives way to the system's own choice. */
+/** Replaces a device that is gone with the system's default. */
 async function ask(deviceId: string | null): Promise<MediaStream> {
   const wishes = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
   const { mediaDevices } = navigator;

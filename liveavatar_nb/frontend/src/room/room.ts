@@ -1,6 +1,6 @@
 /**
- * The rooms that this page is in: one for each session, however many views of however many widgets show it. The
- * widget that joined speaks for the page; where it goes, another's takes over.
+ * The rooms that this page is in: one for each session, shared by all views and widgets. The widget that joined speaks
+ * for the page; when it goes, another one takes over.
  */
 import type { Message, RoomAnswer, RoomFacts, RoomNews, Session } from "../contract";
 import { HOLDER_LIMIT } from "../limits";
@@ -9,21 +9,21 @@ import { Loudspeaker } from "./loudspeaker";
 import type { MediaLibrary, Quality, RoomHandle, SharedRoom } from "./media/types";
 import { shared } from "../shared";
 
-/** A page that is not in the room by then shows the drawn face, and goes on trying. */
+/** After this time without joining, the page shows the drawn face and keeps trying. */
 const PATIENCE_MS = 3000;
-/** How long Python may take to answer, and media.js to come. */
+/** How long to wait for Python's answer, and for media.js. */
 const ANSWER_LIMIT_MS = 15_000;
-/** A room that could not be reached is tried again after this, without a word. */
+/** The delay before silently retrying a room that could not be reached. */
 const RETRY_MS = 30_000;
-/** A cell that is run again takes its view away and brings the next: the room is kept for that long. */
+/** How long the room is kept without a view: running a cell again removes its view before it adds the next. */
 const GRACE_MS = 2000;
-/** An interruption that changes nothing silences the page for that long. */
+/** How long an interruption silences the page if nothing changes. */
 const HUSH_LIMIT_MS = 2000;
-/** What was on its way to the page when the avatar fell silent. */
+/** How long sound can still arrive after the avatar fell silent. */
 const HUSH_TAIL_MS = 300;
-/** Sound that may still be blocked is no matter: a graph takes a moment to begin. */
+/** Blocked sound is not reported before this: a graph takes a moment to start. */
 const SOUND_START_MS = 400;
-/** A way in that is older is asked for anew: Python may not expect this page any more when it comes. */
+/** An older offer is requested again, because Python may not expect this page any more when it joins. */
 const OFFER_MS = (HOLDER_LIMIT - 2) * 1000;
 
 type Words = { reason: string | null; canTakeOver?: boolean };
@@ -34,17 +34,17 @@ export class Room implements SharedRoom {
   volume = 1;
   muted = false;
   hushed = false;
-  /** Another window has the room, or had its place taken: `join(true)` takes it back. */
+  /** Whether `join(true)` can take the room from another window. */
   canTakeOver = false;
   readonly stream = new MediaStream();
   private readonly speaker: Loudspeaker;
   private readonly views = new Map<Link, number>();
-  /** Who speaks for this page. */
+  /** The widget that speaks for this page. */
   private voice: Link | null = null;
   private readonly slots = new Set<() => void>();
   private told = "";
   private attempt = 0;
-  /** The room's address and token are awaited. */
+  /** Whether the page is waiting for the room's address and token. */
   private isAsking = false;
   private takeOver = false;
   private isQuiet = false;
@@ -71,7 +71,7 @@ export class Room implements SharedRoom {
     window.addEventListener("pageshow", this.onPageShow);
   }
 
-  /** A view of `link` shows the session, until the returned function is called. */
+  /** Attaches a view of `link`, until the returned function is called. */
   watch(link: Link): () => void {
     clearTimeout(this.closing);
     this.views.set(link, (this.views.get(link) ?? 0) + 1);
@@ -93,7 +93,7 @@ export class Room implements SharedRoom {
     return this.speaker.isOpen || !this.soundIsLate;
   }
 
-  /** Sound of a drawn room is played, or about to be: `loudness` tells of it. */
+  /** Whether sound of a drawn room is playing, or about to; then `loudness` follows it. */
   get isSounding(): boolean {
     return this.speaker.isPlaying;
   }
@@ -138,7 +138,7 @@ export class Room implements SharedRoom {
     return () => this.slots.delete(slot);
   }
 
-  /** The session's record changed. */
+  /** Called when the session's record has changed. */
   follow(session: Session): void {
     const { agent_state: state } = session;
     if (this.hushed && state !== this.agentState) {
@@ -148,7 +148,7 @@ export class Room implements SharedRoom {
     this.agentState = state;
   }
 
-  /** What Python says of rooms, by the model of `link`. */
+  /** Handles Python's messages about rooms, through the model of `link`. */
   receive(message: Message, buffers: readonly (DataView | ArrayBuffer)[], link: Link): void {
     switch (message.type) {
       case "room":
@@ -158,11 +158,11 @@ export class Room implements SharedRoom {
         void this.sendFor(link, message.request, message.payload);
         break;
       case "room_leave":
-        // By the widget that Python heard last, which need not be the one that speaks.
+        // answer through the widget that Python heard last, which need not be the one that speaks
         this.leave("left", { reason: message.reason, canTakeOver: true });
         break;
       case "sound":
-        // Each widget that shows the session is sent it.
+        // Python sends it to each widget that shows the session
         if (link !== this.voice || this.kind !== "drawn") break;
         if (message.hush) this.speaker.forget();
         else if (buffers[0] && !this.hushed) this.speaker.push(buffers[0]);
@@ -191,12 +191,12 @@ export class Room implements SharedRoom {
   private speakBy(link: Link): void {
     this.voice = link;
     this.told = "";
-    // Its Python was not asked for the room, or the one that was is gone.
+    // its Python was not asked for the room, or the widget that asked is gone
     if (this.isAsking) this.ask();
     else if (this.news.state !== "joining") this.tell();
   }
 
-  /** Asks for the room's address and token. */
+  /** Requests the room's address and token. */
   private ask(): void {
     this.attempt += 1;
     const { attempt } = this;
@@ -242,7 +242,7 @@ export class Room implements SharedRoom {
     });
   }
 
-  /** Asked for by who speaks for the page; where that widget goes meanwhile, by another. */
+  /** Fetches media.js through the speaking widget; if that one goes meanwhile, through another. */
   private async library(): Promise<MediaLibrary> {
     for (;;) {
       const link = [this.voice, ...this.views.keys()].find((one) => one?.usable) ?? null;
@@ -282,7 +282,7 @@ export class Room implements SharedRoom {
     }
   }
 
-  /** The room cannot be had now: it is tried again after a while. */
+  /** Handles a failure to join: retries after a while. */
   private fail(reason: string | null): void {
     this.drop();
     this.say("unreachable", { reason });
@@ -296,7 +296,7 @@ export class Room implements SharedRoom {
     }, RETRY_MS);
   }
 
-  /** Out of the room, and not in again by itself. */
+  /** Leaves the room for good, without retrying. */
   private leave(state: "left" | "replaced", words: Words): void {
     this.drop();
     this.say(state, words);
@@ -374,7 +374,7 @@ export class Room implements SharedRoom {
     for (const slot of [...this.slots]) slot();
   }
 
-  /** Another page may hear the drawn room now. */
+  /** Lets another page play the drawn room's sound. */
   private endHearing(): void {
     if (this.kind === "drawn") this.voice?.send("room", { ...this.news, state: "left" });
   }
@@ -387,7 +387,7 @@ export class Room implements SharedRoom {
     this.say("left", { reason: null });
   };
 
-  /** Back from the browser's memory of pages. */
+  /** Called when the browser restores the page from its back/forward cache. */
   private readonly onPageShow = (event: PageTransitionEvent): void => {
     if (event.persisted && this.views.size > 0) this.join();
   };
@@ -397,8 +397,8 @@ export class Room implements SharedRoom {
 class Rooms implements Observer {
   private readonly all = new Map<string, Room>();
   /**
-   * The way into a new session's room, which Python tells by itself who shows the session from its start: a round trip
-   * less. It comes with the news of the session, before anything here could have asked.
+   * The address of a new session's room, which Python offers to pages that show the session from its start, to save a
+   * round trip. It arrives with the first record of the session, before anything here could ask.
    */
   private offer: { answer: RoomAnswer; at: number } | null = null;
 
@@ -406,7 +406,7 @@ class Rooms implements Observer {
     return this.all.size;
   }
 
-  /** The room of a session, which is made where there is none yet. */
+  /** Returns the room of a session; creates it if necessary. */
   of(sessionId: string, kind: RoomFacts["kind"]): Room {
     let room = this.all.get(sessionId);
     if (!room) this.all.set(sessionId, (room = new Room(sessionId, kind)));
@@ -450,16 +450,16 @@ const rooms = shared("rooms", () => {
   return made;
 });
 
-/** The room of a session that is connected, as this page shares it. */
+/** Returns this page's shared room of a connected session. */
 export function watchRoom(link: Link, sessionId: string, kind: RoomFacts["kind"]): { room: Room; over: () => void } {
   const room = rooms.of(sessionId, kind);
   return { room, over: room.watch(link) };
 }
 
-/** The room is there before the avatar is. */
+/** The states in which the session has a room; it exists before the avatar joins. */
 const IN_ROOM = new Set<Session["state"]>(["connecting", "connected", "stopping"]);
 
-/** A session is in its room, and a page can be. */
+/** Whether the session is in its room, so that a page can join. */
 export function isInRoom(session: Session | null | undefined): session is Session & { room: RoomFacts } {
   return session?.room != null && IN_ROOM.has(session.state);
 }
@@ -471,7 +471,7 @@ function shows(link: Link, sessionId: string): boolean {
 
 const media = shared("media", () => ({ library: null as Promise<MediaLibrary> | null }));
 
-/** media.js, asked for once a page; where it did not come to one widget, the next that waits for it asks. */
+/** Loads media.js, once per page; if one widget does not receive it, the next one that waits asks again. */
 export async function loadLibrary(link: Link | null): Promise<MediaLibrary> {
   for (;;) {
     const isAsked = media.library !== null;

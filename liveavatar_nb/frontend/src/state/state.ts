@@ -1,4 +1,4 @@
-/** What the panel and the studio show, worked out of the traits and the clicks under way. Pure. */
+/** The state that the panel and the studio show, derived from the traits and pending clicks. Pure. */
 import type {
   Abilities,
   AgentState,
@@ -33,19 +33,19 @@ const NOTHING: Abilities = {
   microphone: false,
 };
 
-/** What is known of the speech of a session. */
+/** The state of a session's speech. */
 export interface Speaking {
-  /** null where it is not known, or the avatar is not there. */
+  /** null if it is unknown, or the avatar is not there. */
   agent: AgentState | null;
   caption: string | null;
-  /** An interruption was clicked: what was said is over, here at once. */
+  /** Interrupt was clicked: the speech ends here at once. */
   isHushed: boolean;
   hushWaiting: boolean;
-  /** It is live, and the way to it is open. */
+  /** Whether the session is live and can be reached. */
   isOpen: boolean;
-  /** What it can be told; nothing where it is not live. */
+  /** What can be sent to it; nothing if it is not live. */
   can: Abilities;
-  /** The user's microphone is heard speaking. */
+  /** Whether the user is speaking into the microphone. */
   isUserSpeaking: boolean;
 }
 
@@ -57,7 +57,7 @@ export interface PanelState {
   service: string;
   session: Session | null;
   status: Status;
-  /** performance.now() at which the session's record came, and at which the start began. */
+  /** performance.now() when the session's record arrived, and when the start began. */
   sessionAt: number;
   startingAt: number | null;
   ticking: boolean;
@@ -71,7 +71,7 @@ export interface PanelState {
   creditsProblem: string | null;
   settings: Settings;
   persona: Persona;
-  /** The picked context in full; null while it is read, or none is picked. */
+  /** The picked context in full; null while it is loading, or if none is picked. */
   context: ContextDetail | null;
   problem: Problem | null;
   orphans: readonly Orphan[];
@@ -80,13 +80,13 @@ export interface PanelState {
   elsewhereStopping: boolean;
   hearing: HearingWay;
   code: string;
-  /** Why Start cannot be clicked; null where it can. */
+  /** Why Start cannot be clicked; null if it can. */
   startBlocked: Blocked | null;
-  /** The picked context was edited and not saved: the next session would not have it. */
+  /** Whether the picked context has unsaved edits, which the next session would not have. */
   isUnsaved: boolean;
 }
 
-/** Why Start cannot be clicked, and where that is mended. */
+/** Why Start cannot be clicked, and where to fix that. */
 export interface Blocked {
   words: string;
   where: "avatar" | "settings" | null;
@@ -111,17 +111,17 @@ function statusOf(link: Link, session: Session | null): Status {
   return status;
 }
 
-/** It is over here, but the service has not said so: it may still run, and be billed. */
+/** Whether it is over here but not confirmed by the service, so that it may still run and be billed. */
 export function isUnconfirmed(session: Session | null): session is Session {
   return session !== null && !session.confirmed && (session.state === "ended" || session.state === "failed");
 }
 
-/** Something is started, or on its way there or back. */
+/** Whether a session is starting, live or stopping. */
 export function isRunning(status: Status): boolean {
   return status === "starting" || status === "live" || status === "stopping";
 }
 
-/** Why nothing can be started just now; empty where something can. */
+/** Why nothing can be started now; empty if a start is possible. */
 export function blockedBy(link: Link): string {
   switch (link.phase) {
     case "gone":
@@ -136,7 +136,7 @@ export function blockedBy(link: Link): string {
   }
 }
 
-/** The picked avatar's id: the click that is under way, else what Python says. */
+/** The picked avatar's id: from a pending click, or else from Python. */
 export function pickedId(link: Link, trait: "avatar" | "value"): string {
   const clicked = link.flight("pick")?.args.avatar_id;
   return clicked ?? link.get(trait);
@@ -186,7 +186,7 @@ export function panelState(link: Link, avatars: readonly Avatar[]): PanelState {
   };
 }
 
-/** What the form of a conversation is given. */
+/** The data for the form of a conversation. */
 export function personaOf(link: Link, { settings, persona, context }: PanelState) {
   return {
     settings,
@@ -199,7 +199,7 @@ export function personaOf(link: Link, { settings, persona, context }: PanelState
   };
 }
 
-/** What the next start asks for, with the clicks under way. */
+/** The settings of the next session, including pending clicks. */
 export function settingsOf(link: Link): Settings {
   const picked = link.flight("pick_context")?.args.context_id;
   return {
@@ -242,23 +242,23 @@ export interface TalkState {
   limits: SoundLimits;
   uploads: readonly Upload[];
   refusal: Refusal | null;
-  /** What is being said, or about to be; null where nothing is. */
+  /** The current utterance, or the one about to start; null if there is none. */
   current: Utterance | null;
-  /** What waits behind it. */
+  /** The utterances waiting behind it. */
   queue: readonly Utterance[];
-  /** What was over last. */
+  /** The utterance that ended last. */
   last: Utterance | null;
-  /** performance.now() at which Python told of them. */
+  /** performance.now() when Python sent them. */
   speechAt: number;
   transcript: readonly Line[];
-  /** A conversation, live or to come; else sounds are played. */
+  /** Whether it is a conversation, live or next; otherwise it plays sounds. */
   isConversation: boolean;
-  /** Without it the field only says what it takes. */
+  /** Whether text can be spoken; if not, the field says what that needs. */
   canSay: boolean;
   problem: Problem | null;
   /** The sound whose Play was clicked, until Python answers. */
   asked: string | null;
-  /** A text is on its way to Python. */
+  /** Whether a text is being sent to Python. */
   isSending: boolean;
 }
 
@@ -273,7 +273,7 @@ export function talkState(link: Link): TalkState {
   const current =
     active.find((one) => one.state === "talking") ?? active.find((one) => one.state === "sending") ?? null;
   const asked = link.flight("play")?.args.sound;
-  // Talk alone has no settings: then the last session says what the next will be.
+  // a widget without settings, as Talk, goes by the last session
   const next = link.find("settings") ? settingsOf(link).mode : session?.mode;
   const isThere = isRunning(status) || status === "gone";
   const isConversation = (isThere && session ? session.mode : next) === "FULL";
@@ -300,7 +300,7 @@ export function talkState(link: Link): TalkState {
   };
 }
 
-/** Seconds of an utterance that were said, counted on from Python's last word while it talks. */
+/** Seconds of an utterance spoken so far; while it talks, counted from Python's last message. */
 export function saidOf(utterance: Utterance, state: Pick<TalkState, "speechAt" | "ticking">, now: number): number {
   const since = utterance.state === "talking" && state.ticking ? Math.max(0, now - state.speechAt) / 1000 : 0;
   return Math.min(utterance.played + since, utterance.total ?? Infinity);
@@ -322,7 +322,7 @@ function avatarBlocked(
   return null;
 }
 
-/** A conversation without a context never answers, and an image avatar without a voice has none. */
+/** A conversation without a context never answers, and an image avatar needs a picked voice. */
 function personaBlocked(
   known: Avatar | undefined,
   settings: Settings,
@@ -337,7 +337,7 @@ function personaBlocked(
   return null;
 }
 
-/** Seconds since the session started, counted on from Python's last word while it runs. */
+/** Seconds since the session started; while it runs, counted from Python's last message. */
 export function elapsedAt(state: Pick<PanelState, "session" | "sessionAt" | "ticking">, now: number): number {
   const { session, sessionAt, ticking } = state;
   if (!session) return 0;
@@ -347,30 +347,30 @@ export function elapsedAt(state: Pick<PanelState, "session" | "sessionAt" | "tic
     : session.elapsed + since;
 }
 
-/** performance.now() at which it began; with each whole second since then its clock changes. */
+/** performance.now() when it began; its clock changes with each whole second since then. */
 export function beganAt({ session, sessionAt }: Pick<PanelState, "session" | "sessionAt">): number {
   return sessionAt - (session?.elapsed ?? 0) * 1000;
 }
 
-/** Seconds since Python's last word, counted while it is heard. */
+/** Seconds since Python's last message, counted while Python answers. */
 function sinceWord(state: PanelState, now: number): number {
   return state.ticking ? Math.max(0, now - state.sessionAt) / 1000 : 0;
 }
 
-/** Seconds until the service ends a session that it no longer hears of; null where it hears of it. */
+/** Seconds until the service ends a session without keep-alives; null if they arrive. */
 export function deafLeft(state: PanelState, now: number): number | null {
   const { session } = state;
   if (!session?.degraded || session.keep_alive_age === null) return null;
   return Math.max(0, IDLE_LIMIT - session.keep_alive_age - sinceWord(state, now));
 }
 
-/** Seconds until the session is stopped because no page shows it; null where that is no matter. */
+/** Seconds until the session is stopped because no page shows it; null if that will not happen. */
 export function unwatchedLeft(state: PanelState, now: number): number | null {
   const left = state.session?.unwatched_left ?? null;
   return left === null ? null : Math.max(0, left - sinceWord(state, now));
 }
 
-/** A warning is due for the last minute; of a session as short as a sandbox's, for the last quarter. */
+/** Whether to warn: in the last minute, or in the last quarter of a session as short as a sandbox's. */
 const WARNING_S = 60;
 
 export function isEnding(session: Session, elapsed: number): boolean {

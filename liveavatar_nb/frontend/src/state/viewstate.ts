@@ -1,4 +1,4 @@
-/** What LiveView shows: a panel's state as far as its traits go. Pure. */
+/** The state that LiveView shows: a panel's state, as far as its traits allow. Pure. */
 import type { Link } from "../link/link";
 import { type PanelState, panelState } from "./state";
 
@@ -14,7 +14,7 @@ export function viewState(link: Link): PanelState {
     credits: null,
     creditsProblem: null,
     code: "",
-    // What it starts is not its own business.
+    // a view starts nothing
     startBlocked: { words: "", where: null },
   };
 }

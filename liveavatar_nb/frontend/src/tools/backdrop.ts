@@ -1,17 +1,17 @@
-/** What is behind the avatar: as it came, or the key's colour taken out and something else put there. */
+/** The avatar's background: the original, or one that replaces the key colour. */
 import type { Picturing } from "../room/media/types";
 import { type Behind, type Key, Keyer, NoWebGL } from "./chroma";
 import { type Colour, fromHex, GREEN, groundOf } from "./colours";
 
 export type BackdropKind = "original" | "nothing" | "colour" | "picture";
 
-/** A picture that is put behind is kept no larger than this, in pixels. */
+/** The largest size of a background picture, in pixels. */
 const PICTURE_WIDTH = 1920;
-/** Of a canvas no frames are told: it is drawn so often, in milliseconds; also of a video in a hidden page. */
+/** The drawing interval in milliseconds for canvases, and for videos of hidden pages: they report no frames. */
 const CANVAS_FRAME_MS = 40;
-/** The corners are looked at in a picture of this size. */
+/** The size of the picture in which the corners are sampled. */
 const SMALL = { width: 64, height: 36 };
-/** Left, top, width and height in the small picture: above and beside a head there is nothing but the ground. */
+/** Left, top, width and height in that picture: above and beside a head there is only background. */
 const PATCHES: readonly [number, number, number, number][] = [
   [1, 1, 8, 6],
   [55, 1, 8, 6],
@@ -19,23 +19,23 @@ const PATCHES: readonly [number, number, number, number][] = [
   [58, 12, 5, 6],
 ];
 
-/** What the user wants to see; all views of a widget share it, and it outlives each of them. */
+/** The user's choices; all views of a widget share them, and they outlive each view. */
 export class Look {
   kind: BackdropKind = "original";
   key: Key = { colour: GREEN, similarity: 0.35, smoothness: 0.4, spill: 0.8 };
-  /** The key's colour was found in the video, or chosen. */
+  /** Whether the key colour was found in the video, or chosen. */
   isKeyKnown = false;
-  /** Of the kind `colour`. */
+  /** The background of kind `colour`. */
   colour = "#1f2540";
-  /** Of the kind `picture`. */
+  /** The background of kind `picture`. */
   picture: HTMLCanvasElement | null = null;
   pictureName = "";
-  /** Why there is no key, or what became of the last wish. */
+  /** Why there is no key, or the result of the last action. */
   words: string | null = null;
 }
 
 export class Backdrop {
-  /** Frames drawn since the key was switched on. */
+  /** The number of frames drawn since the key was switched on. */
   frames = 0;
   private source: Picturing | null = null;
   private keyer: Keyer | null = null;
@@ -47,7 +47,7 @@ export class Backdrop {
     this.follow();
   });
 
-  /** `changed` is called when `look` was changed here: then each view that shares it is to `refresh`. */
+  /** `changed` is called when `look` was changed here; then each view that shares it has to `refresh`. */
   constructor(
     readonly look: Look,
     private readonly onReplace: (canvas: HTMLCanvasElement | null) => void,
@@ -56,7 +56,7 @@ export class Backdrop {
     document.addEventListener("visibilitychange", this.follow);
   }
 
-  /** The canvas with what is shown; null where that is the picture itself. */
+  /** The canvas that is shown; null if the picture itself is. */
   get canvas(): HTMLCanvasElement | null {
     return this.keyer && this.source ? this.keyer.canvas : null;
   }
@@ -74,7 +74,7 @@ export class Backdrop {
     this.refresh();
   }
 
-  /** Shows what `look` says. */
+  /** Applies `look`. */
   refresh(): void {
     if (this.look.kind === "original" || !this.source) this.drop();
     else if (!this.keyer) this.begin();
@@ -93,7 +93,7 @@ export class Backdrop {
     this.wish({ kind: "colour", colour });
   }
 
-  /** Puts a picture's file behind; it stays in this page. */
+  /** Sets a picture file as the background; it stays in this page. */
   async setPicture(file: File): Promise<void> {
     try {
       const read = await createImageBitmap(file);
@@ -109,14 +109,14 @@ export class Backdrop {
     }
   }
 
-  /** Takes the colour on which the corners agree. */
+  /** Sets the key to the colour on which the corners agree. */
   keyFromCorners(): void {
     const found = this.cornerColour();
     if (found) this.tune({ colour: found });
     else this.wish({ words: "The corners show no plain colour: pick the background in the video." });
   }
 
-  /** Takes the colour at a point of the picture, given as shares of its width and height. */
+  /** Sets the key to the colour at a point, given as fractions of the picture's width and height. */
   keyFrom(x: number, y: number): void {
     const left = Math.min(SMALL.width - 1, Math.floor(x * SMALL.width));
     const top = Math.min(SMALL.height - 1, Math.floor(y * SMALL.height));
@@ -124,7 +124,7 @@ export class Backdrop {
     if (pixel) this.tune({ colour: mean(pixel) });
   }
 
-  /** Frames are drawn, seen or not, until the returned function is called: a recording needs them. */
+  /** Draws frames even if nobody sees them, for a recording, until the returned function is called. */
   keep(): () => void {
     this.keepers += 1;
     this.follow();
@@ -185,7 +185,7 @@ export class Backdrop {
     this.keyer = null;
   }
 
-  /** Draws each frame of the picture, as long as somebody sees it. */
+  /** Draws each frame of the picture as long as it is visible. */
   private readonly follow = (): void => {
     this.cancel?.();
     this.cancel = null;
@@ -219,7 +219,7 @@ export class Backdrop {
   }
 }
 
-/** In pixels; 0 before the first frame. */
+/** The picture's size in pixels; 0 before the first frame. */
 export function sizeOf(source: Picturing): { width: number; height: number } {
   if (source instanceof HTMLVideoElement) return { width: source.videoWidth, height: source.videoHeight };
   return { width: source.width, height: source.height };

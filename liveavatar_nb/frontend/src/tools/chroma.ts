@@ -1,18 +1,18 @@
-/** A chroma key in WebGL: what is near one colour gives way to what is behind it. */
+/** A chroma key in WebGL: replaces pixels near the key colour with the background. */
 import type { Colour } from "./colours";
 
-/** Shares of the way from the key's colour to grey, so that they mean the same for a pale key and a strong one. */
+/** Values are fractions of the distance from the key to grey, so that they suit pale and strong keys alike. */
 export interface Key {
   colour: Colour;
-  /** What is nearer than this is gone. */
+  /** Pixels nearer than this are removed. */
   similarity: number;
-  /** From there on it comes back over so much. */
+  /** The width of the soft edge beyond that. */
   smoothness: number;
-  /** How much of the key's shine is taken off what stays, 0 to 1. */
+  /** How much of the key's colour cast is removed from the rest, 0 to 1. */
   spill: number;
 }
 
-/** null: nothing, it is transparent. */
+/** The background; null is transparent. */
 export type Behind = Colour | HTMLCanvasElement | null;
 
 const VERTEX = `#version 300 es
@@ -22,8 +22,8 @@ void main() {
   gl_Position = vec4(at * 2.0 - 1.0, 0.0, 1.0);
 }`;
 
-// What is like the key by itself goes, and so does what is like it with the pixels around, which takes noise out. Of a
-// pixel that goes in part the key's share is taken off, and from the rest its shine.
+// Removes pixels that match the key, by themselves or averaged with their neighbours, which suppresses noise. Subtracts
+// the key from partly removed pixels, and its colour cast from the rest.
 const FRAGMENT = `#version 300 es
 precision highp float;
 in vec2 at;
@@ -71,18 +71,18 @@ export class Keyer {
   private places!: Places;
   private shownPicture: HTMLCanvasElement | null = null;
 
-  /** Raises NoWebGL. */
+  /** Throws NoWebGL. */
   constructor() {
     const gl = this.canvas.getContext("webgl2", { antialias: false, depth: false });
     if (!gl) throw new NoWebGL();
     this.gl = gl;
-    // A lost context may come back, if its loss is not let pass.
+    // a lost context can be restored only if the default is prevented
     this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     this.canvas.addEventListener("webglcontextrestored", () => this.build());
     this.build();
   }
 
-  /** Draws one frame of so many pixels. */
+  /** Draws a frame of this size in pixels. */
   draw(frame: TexImageSource, width: number, height: number, key: Key, behind: Behind): void {
     const { gl, places, canvas } = this;
     if (gl.isContextLost()) return;
@@ -104,11 +104,11 @@ export class Keyer {
   }
 
   close(): void {
-    // Of these contexts a browser has only a few.
+    // a browser allows only a few such contexts
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
-  /** The picture fills the frame; what sticks out is cut off on both sides alike. */
+  /** Scales the picture to fill the frame, cropped equally on both sides. */
   private usePicture(picture: HTMLCanvasElement, aspect: number): void {
     const { gl, places } = this;
     if (this.shownPicture !== picture) {

@@ -1,9 +1,9 @@
-/** Colours as the key sees them: how blue and how red, whatever the light. Pure. */
+/** Colours for the key: how blue and how red, regardless of brightness. Pure. */
 
 /** Red, green and blue, 0 to 1. */
 export type Colour = readonly [number, number, number];
 
-/** The green of studios, where no better is known. */
+/** A green screen's green, the default. */
 export const GREEN: Colour = [0, 0.69, 0.25];
 
 export function fromHex(hex: string): Colour {
@@ -23,11 +23,11 @@ export function chroma([red, green, blue]: Colour): readonly [number, number] {
   ];
 }
 
-/** A ground is at least so colourful, and patches of it differ at most by so much, in chroma. */
+/** The least chroma of a background, and the largest chroma difference between its patches. */
 const COLOURFUL = 0.08;
 const ALIKE = 0.08;
 
-/** The colour on which at least half of the patches agree; null where they show no plain, colourful ground. */
+/** The colour on which at least half of the patches agree; null if there is no plain, colourful background. */
 export function groundOf(patches: readonly Colour[]): Colour | null {
   const coloured = patches.filter((patch) => Math.hypot(...chroma(patch)) >= COLOURFUL);
   let best: Colour[] = [];

@@ -1,4 +1,4 @@
-/** The tools of one widget on this page: what its views share, and who of them answers Python. */
+/** The tools of a widget on this page: the state that its views share, and which view answers Python. */
 import type { Message, Session } from "../contract";
 import type { Link } from "../link/link";
 import type { Picturing, SharedRoom } from "../room/media/types";
@@ -14,9 +14,9 @@ export interface Stand {
   picture: Picturing | null;
 }
 
-/** Where Python asks for a picture that is not there, in words. */
+/** The answer if Python requests a picture and there is none. */
 const NO_PICTURE = "The page shows no video of the avatar yet.";
-/** Python may ask while the picture is on its way: so long it is waited for, and looked so often. */
+/** How long to wait for a picture that Python requested early, and how often to check. */
 const PICTURE_LIMIT_MS = 8000;
 const LOOK_MS = 50;
 
@@ -25,15 +25,15 @@ const desks = new WeakMap<Link, Desk>();
 export class Desk {
   readonly recorder: Recorder;
   readonly look = new Look();
-  /** A snapshot is on its way to Python. */
+  /** Whether a snapshot is being sent to Python. */
   isTaking = false;
   /** Why the last snapshot did not arrive. */
   words: string | null = null;
   private readonly stands: Stand[] = [];
   private readonly slots = new Set<() => void>();
-  /** Recordings that wait for a picture. */
+  /** Requested recordings that wait for a picture. */
   private readonly wanted = new Set<string>();
-  /** The view whose canvas is recorded. */
+  /** The view whose canvas is being recorded. */
   private recorded: Stand | null = null;
   private count = 0;
 
@@ -51,12 +51,12 @@ export class Desk {
     return desk;
   }
 
-  /** A view has come, until the returned function is called. */
+  /** Attaches a view, until the returned function is called. */
   attach(stand: Stand): () => void {
     this.stands.push(stand);
     return () => {
       this.stands.splice(this.stands.indexOf(stand), 1);
-      // The room's own video goes on in another view; a canvas goes with its own.
+      // the room's own video goes on in another view, but a canvas disappears with its view
       if (this.stands.length === 0 || stand === this.recorded) {
         this.recorder.stop("The video ended: what was recorded was kept.");
       }
@@ -68,13 +68,13 @@ export class Desk {
     return () => this.slots.delete(slot);
   }
 
-  /** What all views share was changed by one of them. */
+  /** Called when a view has changed the shared state. */
   readonly changed = (): void => {
     for (const { backdrop } of this.stands) backdrop.refresh();
     this.notify();
   };
 
-  /** `request`: Python's; empty for the page's own button. */
+  /** Takes a snapshot. `request` is Python's; empty for the page's own button. */
   async snapshot(stand: Stand | null, request = ""): Promise<void> {
     const taken = stand?.picture ? await takeSnapshot(stand.picture, stand.backdrop) : null;
     if (!taken) {
@@ -98,7 +98,7 @@ export class Desk {
     void this.recorder.start(id, limits, source);
   }
 
-  /** The session went on to another state: with its end a recording ends. */
+  /** Called when the session's state has changed; its end ends a recording. */
   follow(session: Session | null): void {
     if (this.recorder.state === "recording" && (session === null || session.state !== "connected")) {
       this.recorder.stop("The session ended: what was recorded was kept.");
@@ -119,7 +119,7 @@ export class Desk {
     }
   }
 
-  /** A page that shows nothing keeps still: another may show it. */
+  /** Records once there is a picture. A page that shows nothing does not answer, because another page may. */
   private async recordLater(message: Extract<Message, { type: "record" }>): Promise<void> {
     this.wanted.add(message.request);
     const stand = this.showing() ?? (await this.awaited());

@@ -1,7 +1,7 @@
-/** The sound of a room as one track that stays, while the room's own tracks come and go. */
+/** A room's sound as one permanent track, while the room's own tracks come and go. */
 import type { SharedRoom } from "../room/media/types";
 
-/** A browser that lets no sound be made without a click leaves the mixer asleep: it is waited for so long. */
+/** How long to wait for the mixer: a browser that allows no sound without a click keeps it suspended. */
 const WAKE_MS = 300;
 
 export class Mixer {
@@ -12,7 +12,7 @@ export class Mixer {
 
   constructor(private readonly room: SharedRoom) {}
 
-  /** The track; where the browser does not let us mix, the room's own of this moment, if there is one. */
+  /** Returns the track; if the browser does not allow mixing, the room's current track, if any. */
   async open(): Promise<MediaStreamTrack | null> {
     const context = new AudioContext();
     const awake = context.resume().catch(() => undefined);
@@ -23,7 +23,7 @@ export class Mixer {
     }
     this.context = context;
     this.output = context.createMediaStreamDestination();
-    // A recorder waits for the first of each track: where the room has no sound, for silence.
+    // a recorder waits for the first data of each track: without sound in the room it needs silence
     const silence = new ConstantSourceNode(context, { offset: 0 });
     silence.connect(this.output);
     silence.start();

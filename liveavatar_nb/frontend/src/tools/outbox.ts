@@ -1,18 +1,18 @@
-/** What is recorded, on its way to Python: parts in order, each sent once the one before was acknowledged. */
+/** Sends a recording to Python: parts in order, each after the previous one was acknowledged. */
 import { PART_BYTES } from "../limits";
 import { base64 } from "../link/parts";
 
 export interface Outgoing {
   part: number;
-  /** Base64; empty where nothing is left but the end. */
+  /** Base64; empty if only the end is left to report. */
   data: string;
   is_last: boolean;
 }
 
 export class Outbox {
-  /** Bytes that Python has not got yet. */
+  /** Bytes that Python has not received yet. */
   backlog = 0;
-  /** Whether Python has all of it. */
+  /** Resolves to whether Python has received all of it. */
   readonly done: Promise<boolean>;
   private waiting: Blob[] = [];
   private isClosed = false;
@@ -29,13 +29,13 @@ export class Outbox {
     this.wake();
   }
 
-  /** Nothing more comes. */
+  /** Marks the end: no more data will be added. */
   close(): void {
     this.isClosed = true;
     this.wake();
   }
 
-  /** Nothing more is sent. */
+  /** Stops sending. */
   drop(): void {
     this.isDropped = true;
     this.waiting = [];

@@ -1,16 +1,16 @@
-/** A point of the picture on the stage, picked by a click. */
+/** Lets the user pick a point of the picture on the stage by a click. */
 import type { Picturing } from "../room/media/types";
 import { sizeOf } from "./backdrop";
 
-/** Shares of the picture's width and height. */
+/** Fractions of the picture's width and height. */
 export interface Point {
   x: number;
   y: number;
 }
 
 /**
- * The next click on `shown`, which has the picture in it, tells a point; Escape and a click elsewhere none.
- * `picked` is called once; the returned function ends it without a word.
+ * Waits for a click on `shown`, the element with the picture, and calls `picked` once with its point, or with null
+ * after Escape or a click elsewhere. The returned function cancels it without a call.
  */
 export function pickPoint(shown: HTMLElement, picture: Picturing, picked: (point: Point | null) => void): () => void {
   const end = (): void => {
@@ -19,7 +19,7 @@ export function pickPoint(shown: HTMLElement, picture: Picturing, picked: (point
     document.removeEventListener("keydown", onKey, { capture: true });
     shown.classList.remove("lv-picking");
   };
-  // What lies over the picture, as a play button, is not to hear of it.
+  // elements over the picture, such as a play button, must not receive the click
   const onPress = (event: PointerEvent): void => {
     if (pointOf(event, shown, picture)) event.stopPropagation();
   };
@@ -46,7 +46,7 @@ export function pickPoint(shown: HTMLElement, picture: Picturing, picked: (point
   return end;
 }
 
-/** Where an event lies in the picture, as the style sheet fits it into the element; null beside it. */
+/** An event's point in the picture, as the style sheet fits it into the element; null outside the picture. */
 function pointOf(event: MouseEvent, shown: HTMLElement, picture: Picturing): Point | null {
   const box = shown.getBoundingClientRect();
   const { width, height } = sizeOf(picture);

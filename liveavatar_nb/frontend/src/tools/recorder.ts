@@ -1,4 +1,4 @@
-/** Records what is on the stage, with the avatar's sound, and hands it to Python while it runs. */
+/** Records the stage with the avatar's sound, and sends it to Python while recording. */
 import type { SharedRoom } from "../room/media/types";
 import { CLICKED_MEGABYTES, CLICKED_SECONDS } from "../limits";
 import type { Ask } from "../link/commands";
@@ -7,42 +7,42 @@ import { Mixer } from "./mixer";
 import { Outbox } from "./outbox";
 
 export interface RecordLimits {
-  /** Of its length and its size. */
+  /** Limits of a recording's length in seconds, and of its size. */
   seconds: number;
   bytes: number;
 }
 
-/** What the page's own button records at most. */
+/** The limits for the page's own button. */
 export const BUTTON_LIMITS: RecordLimits = { seconds: CLICKED_SECONDS, bytes: CLICKED_MEGABYTES * 2 ** 20 };
 /** Ten minutes of both are 188 MB. */
 const VIDEO_BITS_PER_S = 2_500_000;
 const AUDIO_BITS_PER_S = 128_000;
-/** The browser hands out what it has recorded so often, in milliseconds. */
+/** The interval at which the browser delivers recorded data, in milliseconds. */
 const SLICE_MS = 1000;
-/** What Python has not taken in yet may have so many bytes, then it ends. */
+/** The recording ends if Python is more than this many bytes behind. */
 const BACKLOG_BYTES = 32e6;
-/** Frames a second of a canvas. */
+/** Frames per second of a canvas. */
 const CANVAS_RATE = 25;
-/** The first that the browser knows: VP8 costs the least, Safari had only the last for long. */
+/** Formats by preference: VP8 takes the least computing, and older Safari has only the last. */
 const MEDIA_TYPES = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"];
 
 export interface RecordSource {
   room: SharedRoom;
-  /** What is shown in the place of the room's video; null: the room's own track. */
+  /** The canvas shown in place of the room's video; null for the room's own track. */
   canvas: HTMLCanvasElement | null;
-  /** Keeps the canvas drawn, until the returned function is called. */
+  /** Keeps drawing the canvas until the returned function is called. */
   keep: () => () => void;
 }
 
-/** One recording, from its first frame until Python has it all. */
+/** A recording, from its first frame until Python has received it all. */
 class Take {
   bytes = 0;
   isCancelled = false;
-  /** Its length; null while it runs. */
+  /** Its length in seconds; null while it runs. */
   seconds: number | null = null;
   readonly since = performance.now();
   readonly outbox: Outbox;
-  /** The largest slice: the next may be as large. */
+  /** The size of the largest slice so far; the next one may be as large. */
   private slice = 0;
   private isFull = false;
   private readonly timer: ReturnType<typeof setTimeout>;
@@ -65,7 +65,7 @@ class Take {
     media.ondataavailable = ({ data }) => this.receive(data);
     media.onerror = () => this.stop("The browser broke it off: what was recorded was kept.");
     media.onstop = () => {
-      // It also stops by itself, when its tracks ended.
+      // it also stops by itself when its tracks end
       this.over("The video ended: what was recorded was kept.");
       this.outbox.close();
       this.release();
@@ -97,7 +97,7 @@ class Take {
 
   private receive(data: Blob): void {
     const { bytes } = this.limits;
-    // With its tail left out it still plays; with a hole it would not.
+    // a recording without its tail still plays, but one with a hole would not
     if (this.isFull || this.bytes + data.size > bytes) {
       this.isFull = true;
       this.stop(`It was ended at its limit of ${megabytes(bytes)}, and kept.`);
@@ -115,10 +115,10 @@ class Take {
 
 export class Recorder {
   state: "idle" | "starting" | "recording" | "saving" = "idle";
-  /** Why the last one ended, or did not begin, where nobody asked for that. */
+  /** Why the last recording ended or failed to start, if nobody asked for that. */
   words: string | null = null;
   private take: Take | null = null;
-  /** The request that is about to begin, as long as it is wanted. */
+  /** The request about to start, as long as it is wanted. */
   private awaited: string | null = null;
 
   constructor(
@@ -130,12 +130,12 @@ export class Recorder {
     return this.take?.bytes ?? 0;
   }
 
-  /** Seconds at a moment of performance.now(). */
+  /** The length in seconds at a given performance.now(). */
   secondsAt(now: number): number {
     return this.take?.secondsAt(now) ?? 0;
   }
 
-  /** Begins; `request` names it to Python, which is also told what hinders it. */
+  /** Starts a recording; `request` identifies it to Python, which also receives any failure. */
   async start(request: string, limits: RecordLimits, source: RecordSource | null): Promise<void> {
     if (this.state !== "idle") {
       this.refuse(request, "A recording runs already.");
@@ -184,18 +184,18 @@ export class Recorder {
     this.changed();
   }
 
-  /** Ends it, and sends what is left. `words`: why, where nobody asked for it. */
+  /** Ends the recording and sends the rest. `words`: the reason, if nobody asked for the end. */
   stop(words: string | null = null): void {
     this.awaited = null;
     this.take?.stop(words);
   }
 
-  /** As `stop`, where it is the one of this request. */
+  /** Stops the recording of this request. */
   stopOf(request: string): void {
     if (this.take?.request === request || this.awaited === request) this.stop();
   }
 
-  /** Ends it; nothing of it is kept. */
+  /** Ends the recording and discards it. */
   cancel(): void {
     const { take } = this;
     if (!take) return;
@@ -232,10 +232,10 @@ export class Recorder {
   }
 }
 
-/** Whether what is recorded is still on the stage. */
+/** Whether the recorded picture is still on the stage. */
 function isThereOf({ room, canvas }: RecordSource, video: MediaStreamTrack): () => boolean {
   if (room.kind === "drawn") return () => true;
-  // The face is drawn as long as the room is out of reach.
+  // the face is drawn as long as the room cannot be reached
   if (room.news.state === "unreachable") return () => room.news.state === "unreachable";
   return () =>
     (room.news.state === "joined" || room.news.state === "reconnecting") &&

@@ -1,4 +1,4 @@
-/** A canvas that changes only now and then, drawn over and over: a recorder hears of no frame otherwise. */
+/** Redraws a canvas that changes rarely, so that a recorder keeps getting frames. */
 
 const FRAME_MS = 40;
 

@@ -1,4 +1,4 @@
-/** A picture of what is on the stage, as PNG, and its way to Python. */
+/** Takes a picture of the stage, as PNG, and sends it to Python. */
 import type { Link } from "../link/link";
 import type { Picturing } from "../room/media/types";
 import { type Backdrop, sizeOf } from "./backdrop";
@@ -11,20 +11,20 @@ export interface Snapshot {
   height: number;
 }
 
-/** At the picture's own size; where a key has nothing behind it, with alpha. null: there is no picture yet. */
+/** Takes a PNG at the picture's own size, transparent if the key has no background; null without a picture. */
 export async function takeSnapshot(picture: Picturing, backdrop: Backdrop): Promise<Snapshot | null> {
   const { width, height } = sizeOf(picture);
   if (width === 0 || height === 0) return null;
   const keyed = backdrop.canvas;
   const canvas = keyed ?? Object.assign(document.createElement("canvas"), { width, height });
-  // A WebGL canvas has a picture only until the browser has composed it: it is drawn and read in one go.
+  // a WebGL canvas keeps its picture only until the browser composes it, so draw and read it in one go
   if (keyed) backdrop.redraw();
   else canvas.getContext("2d")?.drawImage(picture, 0, 0);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
   return blob && { blob, width, height };
 }
 
-/** `request`: Python's, or empty where the page's own button took it. Whether Python has all of it. */
+/** Sends it; `request` is Python's, or empty for the page's own button. Resolves to whether Python got it all. */
 export async function sendSnapshot(link: Link, request: string, { blob, width, height }: Snapshot): Promise<boolean> {
   for await (const part of inParts(blob, PART_BYTES)) {
     if (!(await link.request("snapshot", { request, width, height, ...part, problem: null }))) return false;

@@ -1,4 +1,4 @@
-/** The page of Studio: gallery, stage, panel, talk and wire in one frame. */
+/** The page of Studio: gallery, stage, panel, talk and wire log in one frame. */
 import { useRef, useState } from "preact/hooks";
 import { Controls } from "../components/controls";
 import { Foot, Head } from "../components/frame";
@@ -35,7 +35,7 @@ const AVATAR = 0;
 const TALK = 1;
 const SETTINGS = 2;
 
-/** Counts the starts that this page saw. */
+/** The number of starts that this page has seen. */
 function useChapter(running: boolean): number {
   const chapter = useRef({ count: 0, running });
   if (running && !chapter.current.running) chapter.current.count += 1;
@@ -43,12 +43,12 @@ function useChapter(running: boolean): number {
   return chapter.current.count;
 }
 
-/** The Talk tab is the one to see: something is said, or was, and can be read. */
+/** Whether to show the Talk tab: during a session, and afterwards if there is a transcript. */
 function talksNow(status: Status, { transcript }: TalkState): boolean {
   return status === "live" || status === "stopping" || (status !== "starting" && transcript.length > 0);
 }
 
-/** On its own, so that what goes on in the room draws nothing else anew. */
+/** A component of its own, so that changes in the room redraw nothing else. */
 function InTalk({ link, can }: { link: Link; can: Abilities }) {
   const room = useRoom(link);
   return room ? <Microphone room={room} link={link} can={can} wide /> : null;
@@ -63,7 +63,7 @@ function Studio({ link }: { link: Link }) {
   const chapter = useChapter(running);
   const onCommand: Send = (command, args) => link.send(command, args);
   const usable = blockedBy(link) === "";
-  // While a session runs its avatar stands on the stage, whatever is picked for the next one.
+  // while a session runs, the stage shows its avatar, not the one picked for the next session
   const onStage = running && session && session.state !== "ended" && session.state !== "failed"
     ? { id: session.avatar_id, name: session.avatar_name }
     : { id: state.avatarId, name: state.avatarName };

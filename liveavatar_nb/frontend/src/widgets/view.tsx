@@ -9,7 +9,7 @@ import { widget } from "../link/mount";
 import { isRunning, isUnconfirmed } from "../state/state";
 import { viewState } from "../state/viewstate";
 
-/** Nothing is shown, and nothing was. */
+/** Shown if there is no session, and was none. */
 function NoSession({ link }: { link: Link }) {
   const state = viewState(link);
   return (

@@ -1,12 +1,12 @@
 /**
- * What livekit-client gets for the browser's own WebSocket and fetch (see build.mjs), so that its token is in no
- * address that fails: those are written to the browser's console.
+ * Replaces the browser's WebSocket and fetch for livekit-client (see build.mjs). It keeps the token out of addresses,
+ * because the browser writes addresses that fail to its console.
  */
 import { answers } from "./reach";
 
 type On = ((event: Event) => void) | null;
 
-/** A WebSocket that is opened once its host has answered; an attempt to join a host that is gone is none. */
+/** A WebSocket that opens once its host has answered, so that nothing is sent to a host that is gone. */
 class DiscreetSocket extends EventTarget {
   static readonly CLOSED = globalThis.WebSocket.CLOSED;
   binaryType: BinaryType = "blob";
@@ -59,7 +59,7 @@ class DiscreetSocket extends EventTarget {
     socket.onclose = ({ code, reason, wasClean }) => this.tell(new CloseEvent("close", { code, reason, wasClean }));
   }
 
-  /** As a WebSocket that could not connect. */
+  /** Behaves like a WebSocket that could not connect. */
   private giveUp(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -73,7 +73,7 @@ class DiscreetSocket extends EventTarget {
   }
 }
 
-/** With the token in a header. */
+/** A fetch with the token in a header. */
 function fetchDiscreetly(address: string | URL, init: RequestInit = {}): Promise<Response> {
   const url = new URL(address);
   const token = url.searchParams.get("access_token");

@@ -1,6 +1,6 @@
 /**
- * media.js: livekit-client and what uses it, a module of its own, since a page that shows no room needs none of it.
- * Python hands it out by the command `library`.
+ * media.js: livekit-client and the code that uses it, in a separate module, because a page without a room does not need
+ * it. Python sends it in answer to the command `library`.
  */
 import {
   ConnectionError,
@@ -21,16 +21,16 @@ import type { RoomNews } from "../../contract";
 import { answers } from "./reach";
 import type { MediaLibrary, Quality, RoomHandle } from "./types";
 
-// Its words have addresses and tokens in them. By the default level, since a level that is set is kept in the
+// Its log lines contain addresses and tokens. Change the default level, because a level that is set stays in the
 // browser's storage.
 for (const name of Object.values(LoggerNames)) getLogger(name).setDefaultLevel(LogLevel.silent);
 
-/** Who the avatar is in a room that LiveAvatar hosts. */
+/** The avatar's identity in a room that LiveAvatar hosts. */
 const HOSTED_AVATAR = "heygen";
 const CONTROL_TOPIC = "agent-control";
-/** Of each step of joining. */
+/** The time limit for each step of joining, in milliseconds. */
 const STEP_LIMIT_MS = 15_000;
-/** Waits between attempts of a connection that was lost; together about half a minute. */
+/** Delays between attempts to reconnect; about half a minute in total. */
 const RETRIES_MS = [0, 300, 600, 1000, 2000, 3000, 4000, 5000, 5000, 5000, 5000];
 
 const QUALITY: Record<ConnectionQuality, Quality> = {
@@ -79,7 +79,7 @@ class Joined implements RoomHandle {
     await this.room.localParticipant.publishData(bytes, { reliable: true, topic: CONTROL_TOPIC });
   }
 
-  /** One at a time: a track that is taken back while it is being published is taken back after that. */
+  /** Publishes and unpublishes one at a time: a track withdrawn while being published is unpublished afterwards. */
   publishMicrophone(track: MediaStreamTrack | null): Promise<void> {
     const turn = this.publishing.then(() => this.putMicrophone(track));
     this.publishing = turn.catch(() => undefined);
@@ -171,7 +171,7 @@ class Joined implements RoomHandle {
   }
 
   private onDisconnected(reason: DisconnectReason | undefined): void {
-    // What fails while it joins is told by the join itself.
+    // the join itself reports failures while joining
     if (this.isLeaving || this.state === "joining") return;
     switch (reason) {
       case DisconnectReason.DUPLICATE_IDENTITY:
@@ -198,7 +198,7 @@ class Joined implements RoomHandle {
       : unreachableWords(this.address);
   }
 
-  /** Looks who is the avatar, and at its tracks. */
+  /** Finds the avatar and its tracks. */
   private look(): void {
     const avatar = this.avatar();
     this.video = trackOf(avatar, Track.Kind.Video);
@@ -206,7 +206,10 @@ class Joined implements RoomHandle {
     this.notify();
   }
 
-  /** Where the service hosts the room, a new name would do no harm. In the user's own room others show video, too. */
+  /**
+   * Returns the avatar. In a hosted room that is anyone with video, in case the service changes the identity. In the
+   * user's own room others may show video, too.
+   */
   private avatar(): RemoteParticipant | undefined {
     const { remoteParticipants: others } = this.room;
     const named = others.get(this.avatarIdentity);
@@ -240,13 +243,13 @@ function unreachableWords(address: string): string {
   if (location.protocol === "https:" && address.startsWith("ws:")) {
     return `This page came by https, so the browser may not open the room at ${host}, which has none.`;
   }
-  // Browsers let a page reach a nearer network than its own only where it is secure.
+  // browsers let only secure pages reach a network that is more private than the page's own
   return isSecureContext
     ? `This browser cannot reach the room at ${host}: it is in another network, or behind a firewall.`
     : `This browser cannot reach the room at ${host}: it is in another network, behind a firewall, or kept from this page, which came without https.`;
 }
 
-// A browser's first connection takes longer than its others, which is over before a room is to be joined.
+// a browser's first connection takes longer than later ones, so make it before a room has to be joined
 if ("RTCPeerConnection" in globalThis) new RTCPeerConnection().close();
 
 const library: MediaLibrary = {

@@ -1,14 +1,14 @@
 /**
- * Whether a room can be reached. A browser writes the address of what fails to its console, and livekit-client has the
- * token in its addresses: so it is first asked without.
+ * Checks whether a room can be reached. A browser writes the address of a failed request to its console, and
+ * livekit-client has the token in its addresses, so the host is tried first without it.
  */
 
-/** An address that does not answer by then, in milliseconds, is out of reach. */
+/** How long to wait for an answer, in milliseconds. */
 const PROBE_LIMIT_MS = 3000;
-/** Who has answered is not asked again for so long. */
+/** A host that has answered is not checked again for this long. */
 const FRESH_MS = 1000;
 
-/** When each host answered last. */
+/** When each host last answered. */
 const answeredAt = new Map<string, number>();
 
 export async function answers(address: string | URL): Promise<boolean> {
