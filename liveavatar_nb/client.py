@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 
 from . import config
 from .concurrency.clock import CLOCK, Clock
+from .concurrency.loops import run
 from .concurrency.threads import THREAD_NAME, on_own_loop, on_own_thread
 from .concurrency.weak import nothing, weakly
 from .config import Masked
@@ -726,7 +727,7 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
         await asyncio.gather(*(session.stop() for session in live), return_exceptions=True)
 
     with contextlib.suppress(RuntimeError):  # the interpreter is exiting, which stops them
-        threading.Thread(target=lambda: asyncio.run(stop()), name=THREAD_NAME, daemon=True).start()
+        threading.Thread(target=run, args=[stop], name=THREAD_NAME, daemon=True).start()
 
 
 def started_simulator(options: dict[str, Any]) -> Simulator:

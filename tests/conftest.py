@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -186,6 +187,16 @@ def _left(before: dict[str, dict[Any, str]]) -> list[str]:
     ]
 
 
+def _holders(left: list[str]) -> list[str]:
+    """Say which asyncio transports hold the sockets that are left, and on what loop: where to look for the leak."""
+    numbers = {line.split()[1].rstrip(":") for line in left if line.startswith("file ")}
+    return [
+        f"{transport!r} for {transport.get_protocol()!r} on {getattr(transport, '_loop', None)!r}"
+        for transport in gc.get_objects()
+        if isinstance(transport, asyncio.Transport) and str(getattr(transport, "_sock_fd", "")) in numbers
+    ]
+
+
 @pytest.fixture(autouse=True, scope="module")
 def a_journal_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The tests of a module write no record among the user's own, nor among those of others."""
@@ -211,7 +222,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
             break
         gc.collect()
         time.sleep(0.05)
-    assert not left, f"left behind: {left}"
+    assert not left, f"left behind: {left}, {_holders(left)}"
     assert not bridge.is_running, "the managed loop is left behind"
     assert not len(leftovers), "a session is left behind"
 

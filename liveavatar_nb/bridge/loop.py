@@ -15,11 +15,10 @@ import contextlib
 import logging
 import os
 import threading
-import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, overload
 
-from ..concurrency.loops import Farewell
+from ..concurrency.loops import EndingLoop
 from ..errors import ClientClosed, LiveAvatarException, calling_context
 from .nested import run_nested
 
@@ -37,25 +36,12 @@ THREAD_NAME = "liveavatar_nb-loop"
 LOOP_CLOSED = "The managed loop was closed during the call."
 
 
-class ManagedLoop(asyncio.SelectorEventLoop):
+class ManagedLoop(EndingLoop):
     """The managed loop's own class, not shared with the kernel's loop: nest_asyncio patches the class."""
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: set[_Wait] = set()
-        self.is_going = False  # shutting down: it ends its tasks, and accepts no more
-        self._farewells: list[weakref.WeakMethod[Farewell]] = []
-
-    def at_end(self, farewell: Farewell) -> None:
-        """Call and await a method when the loop ends, for example to close the loop's connections."""
-        self._farewells = [known for known in self._farewells if known() is not None]
-        self._farewells.append(weakref.WeakMethod(farewell))
-
-    async def say_farewell(self) -> None:
-        """Call and await the methods passed to `at_end`."""
-        for known in self._farewells:
-            if (farewell := known()) is not None:
-                await farewell()
 
 
 class LoopSilent(Exception):
@@ -429,7 +415,7 @@ def _drain(loop: ManagedLoop) -> None:
             task.cancel()
         _run_to_end(loop, asyncio.wait(tasks, timeout=deadline - loop.time()))
     # a connection that does not close must not keep the loop alive
-    _run_to_end(loop, asyncio.wait_for(loop.say_farewell(), SHUTDOWN_LIMIT))
+    _run_to_end(loop, asyncio.wait_for(loop.close_connections(), SHUTDOWN_LIMIT))
     _run_to_end(loop, loop.shutdown_asyncgens())
     _run_to_end(loop, loop.shutdown_default_executor())
 

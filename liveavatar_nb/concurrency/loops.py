@@ -1,23 +1,55 @@
-"""`EndingLoop`: an event loop that tells of its end, as the managed one of the sync API does."""
+"""`EndingLoop`: an event loop of our own, which closes its connections before it ends."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, TypeVar
 
-Farewell = Callable[[], Coroutine[Any, Any, None]]
+T = TypeVar("T")
+
+Closer = Callable[[], Coroutine[Any, Any, None]]
 
 
-@runtime_checkable
-class EndingLoop(Protocol):
-    """A loop that tells of its end; an event loop of somebody else's does not.
+class EndingLoop(asyncio.SelectorEventLoop):
+    """An event loop on which objects can register to be closed when it ends.
+
+    An event loop of the user's cannot do that, so there it is the user who has to close them.
 
     Attributes:
-        is_going: whether it is ending its tasks, and takes no others.
+        is_going: Whether the loop is shutting down: it ends its tasks and accepts no more.
     """
 
-    is_going: bool
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_going = False
+        self._closers: list[weakref.WeakMethod[Closer]] = []
 
-    def at_end(self, farewell: Farewell) -> None:
-        """Call and await a method when the loop ends: what holds connections of it closes them."""
-        ...
+    def at_end(self, close: Closer) -> None:
+        """Register a method to be awaited on the loop before it ends. The loop keeps no object alive for this."""
+        self._closers = [known for known in self._closers if known() not in (None, close)]
+        self._closers.append(weakref.WeakMethod(close))
+
+    async def close_connections(self) -> None:
+        """Await the registered methods, all of them, even if some fail."""
+        for known in self._closers:
+            if (close := known()) is not None:
+                with contextlib.suppress(Exception):  # a broken connection must not keep the others open
+                    await close()
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run the coroutine that `work` returns on a new loop, as `asyncio.run` does, and close the loop's connections."""
+
+    async def run_and_close() -> T:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, EndingLoop)
+        try:
+            return await work()
+        finally:
+            await loop.close_connections()
+
+    with asyncio.Runner(loop_factory=EndingLoop) as runner:
+        return runner.run(run_and_close())

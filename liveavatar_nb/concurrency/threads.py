@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from .loops import run
+
 T = TypeVar("T")
 
 THREAD_NAME = "liveavatar_nb-work"
@@ -66,7 +68,7 @@ def on_own_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     The loop runs on another thread, because the caller's thread may run a loop already.
     """
     with ThreadPoolExecutor(1, THREAD_NAME) as pool:
-        return pool.submit(lambda: asyncio.run(work())).result()
+        return pool.submit(run, work).result()
 
 
 async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable[[], None]) -> AsyncGenerator[T, None]:

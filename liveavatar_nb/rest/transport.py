@@ -10,7 +10,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -122,8 +122,9 @@ class Transport:
         self.wire = Wire()
         self._policy = Policy.of(options)
         self._lent = http_client
-        self._own: dict[str, httpx.AsyncClient] = {}  # by the beginning of the URLs they call
-        self._owner = (0, 0)
+        self._own: dict[asyncio.AbstractEventLoop, dict[str, httpx.AsyncClient]] = {}  # by loop, then by base URL
+        self._process = os.getpid()
+        self._closing: set[asyncio.Future[None]] = set()
 
     def _client(self, url: str, safety: Safety = Safety.REPEATABLE) -> httpx.AsyncClient:
         """Return the client for URLs that begin with `url`."""
@@ -136,15 +137,25 @@ class Transport:
         # a call that must not be sent twice gets a new connection, since a pooled one may already be dead
         if safety is Safety.ONCE:
             return self._new_client(url)
-        # a client belongs to one loop, and a forked child must not touch the sockets that it shares with its parent
-        owner = (os.getpid(), id(asyncio.get_running_loop()))
-        if self._owner != owner:
-            self._own, self._owner = {}, owner
-        if url not in self._own:
-            if not self._own and isinstance(loop := asyncio.get_running_loop(), EndingLoop):
+        own = self._clients_of_loop()
+        if url not in own:
+            own[url] = self._new_client(url)
+        return own[url]
+
+    def _clients_of_loop(self) -> dict[str, httpx.AsyncClient]:
+        """Return our own clients on the running loop: the connections of a client work on one loop only."""
+        if self._process != os.getpid():
+            # a forked child must not touch the sockets that it shares with its parent
+            self._own, self._process = {}, os.getpid()
+        loop = asyncio.get_running_loop()
+        if loop not in self._own:
+            for other in list(self._own):
+                if other.is_closed():
+                    self._own.pop(other, None)
+            self._own[loop] = {}
+            if isinstance(loop, EndingLoop):
                 loop.at_end(self._close_own)
-            self._own[url] = self._new_client(url)
-        return self._own[url]
+        return self._own[loop]
 
     def _new_client(self, url: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(**self.network.for_http(url), headers=HEADERS)
@@ -168,14 +179,13 @@ class Transport:
         return self.network.caveat
 
     async def aclose(self) -> None:
-        """Close the HTTP clients created here; the caller's own stays open."""
+        """Close the HTTP clients created on this loop; the caller's own stays open."""
         self.closed = True
         await self._close_own()
 
     async def _close_own(self) -> None:
-        own, self._own = self._own, {}
-        if self._owner == (os.getpid(), id(asyncio.get_running_loop())):
-            for client in own.values():
+        if self._process == os.getpid():
+            for client in self._own.pop(asyncio.get_running_loop(), {}).values():
                 await client.aclose()
 
     async def send(self, call: Call) -> dict[str, Any]:
@@ -267,7 +277,7 @@ class Transport:
         try:
             async with asyncio.timeout(self._policy.attempt_limit):
                 response = await client.send(request, auth=auth, stream=True, follow_redirects=False)
-                _protect_close(response)
+                _protect_close(response, self._closing)
                 try:
                     exchange.status = response.status_code
                     exchange.request_id = response.headers.get("x-request-id")
@@ -288,7 +298,7 @@ class Transport:
             failure = _no_answer(error, str(call))
         finally:
             exchange.seconds = time.perf_counter() - began
-            if client not in (*self._own.values(), self._lent):
+            if call.safety is Safety.ONCE and client is not self._lent:
                 await client.aclose()
             if self.closed:
                 await self._close_own()
@@ -319,7 +329,7 @@ class Transport:
             request = client.build_request("GET", url, headers={"accept": "*/*"}, timeout=config.READ_TIMEOUT)
             async with asyncio.timeout(config.TOTAL_TIMEOUT):
                 response = await client.send(request, auth=None, stream=True, follow_redirects=False)
-                _protect_close(response)
+                _protect_close(response, self._closing)
                 try:
                     body = await _read(response, config.PICTURE_LIMIT)
                 finally:
@@ -342,10 +352,9 @@ class _WholeClose(httpx.AsyncByteStream):
     the pool as if it were in use: a socket for each, until there is none left.
     """
 
-    _closing: ClassVar[set[asyncio.Future[None]]] = set()  # a loop holds its tasks weakly
-
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, closing: set[asyncio.Future[None]]) -> None:
         self._stream = stream
+        self._closing = closing  # holds the tasks, of which a loop has weak references only
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._stream:
@@ -358,9 +367,9 @@ class _WholeClose(httpx.AsyncByteStream):
         await asyncio.shield(closing)
 
 
-def _protect_close(response: httpx.Response) -> None:
+def _protect_close(response: httpx.Response, closing: set[asyncio.Future[None]]) -> None:
     if isinstance(response.stream, httpx.AsyncByteStream) and not isinstance(response.stream, httpx.ByteStream):
-        response.stream = _WholeClose(response.stream)
+        response.stream = _WholeClose(response.stream, closing)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

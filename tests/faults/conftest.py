@@ -143,14 +143,14 @@ def retries(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
 
 
 @pytest.fixture
-def refused() -> Callable[[Awaitable[Any], type[E]], Awaitable[E]]:
-    """Awaits a call that fails, and gives its error: of exactly that class, with a remedy, and without the canary."""
+def refused() -> Callable[..., Awaitable[Any]]:
+    """Awaits a call that fails, and gives its error: of exactly one of these classes, and without the canary."""
 
-    async def refused(call: Awaitable[Any], kind: type[E]) -> E:
+    async def refused(call: Awaitable[Any], *kinds: type[LiveAvatarException]) -> LiveAvatarException:
         with pytest.raises(LiveAvatarException) as caught:
             await call
         error = caught.value
-        assert type(error) is kind
+        assert type(error) in kinds
         assert error.message.endswith(".")
         assert CANARY not in shown(error)
         assert error.__suppress_context__ or error.__context__ is None

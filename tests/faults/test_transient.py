@@ -199,11 +199,12 @@ async def test_a_stop_in_an_outage(
     made = await api.sessions.create_token(avatar_id=silas)
     await api.sessions.start(made.session_id, made.session_token)
     simulator.faults.add("stop", "status", status=503, code=4999, times=None)
-    # by then a pause is far longer than an attempt, so that the limit hardly ever comes in the middle of one
     monkeypatch.setattr(config, "STOP_LIMIT", 1.9)
     async with client(simulator.url, timeout=1.0) as impatient:
-        error = await refused(impatient.sessions.stop(made.session_id), APIStatusError)
-    assert error.status_code == 503
+        # the limit is reached in a pause or, on a busy machine, in the middle of an attempt
+        error = await refused(impatient.sessions.stop(made.session_id), APIStatusError, APITimeoutError)
+    if isinstance(error, APIStatusError):
+        assert error.status_code == 503
     assert sum(request["path"].endswith("/stop") for request in simulator.requests()) > 3
     simulator.faults.clear()
     await api.sessions.stop(made.session_id)

@@ -123,7 +123,7 @@ async def test_a_client_that_is_handed_in_stays_open(simulator: Simulator) -> No
 
 async def test_a_client_of_our_own_is_closed(api: LiveAvatarAPI) -> None:
     await api.credits.get()
-    (own,) = api.transport._own.values()
+    ((own,),) = (clients.values() for clients in api.transport._own.values())
     await api.aclose()
     assert own.is_closed
     with pytest.raises(LiveAvatarException, match="closed"):

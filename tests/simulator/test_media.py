@@ -99,7 +99,9 @@ def changes(pictures: npt.NDArray[np.uint8], likes: list[npt.NDArray[np.uint8]])
 
 def whereabouts(heard: npt.NDArray[np.int16], sent: npt.NDArray[np.int16]) -> list[int]:
     """Where pieces of a sound are in another, in samples, for those that are: nearly all, if it was heard well."""
-    found = []
+    found: list[int] = []
+    if len(heard) < PIECE:
+        return found
     for begin in range(0, len(sent) - PIECE, PIECE):
         piece = sent[begin : begin + PIECE].astype(float)
         length = 1 << (len(heard) + PIECE).bit_length()

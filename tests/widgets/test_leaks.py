@@ -189,8 +189,6 @@ def test_three_missed_keep_alives_are_a_flag_that_goes(
         wait_for(lambda: not timed.status["degraded"])
 
 
-# beside a busy machine the loop, once it is let go, may end before it has closed its last connection
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_stop_works_where_the_loop_does_not_answer(
     panel: SessionPanel, la: LiveAvatar, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
