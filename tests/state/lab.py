@@ -33,6 +33,7 @@ from liveavatar_nb.sync.session import Session
 
 from ..faults.canary import CANARY, KEY
 from ..faults.manual import ManualClock
+from .proxy import Proxy
 
 LATEST = 0.03  # s after which a late call is applied at the latest
 LONGEST_DELAY = 0.02  # s that a call is held up
@@ -307,13 +308,17 @@ class Lab:
         avatar: what is started.
         guard: stands where the process's own does.
         clock: the clients' and the guard's.
+        proxy: for clients that reach the service through it.
     """
 
-    def __init__(self, simulator: Simulator, avatar: Avatar, guard: HandGuard, clock: ManualClock) -> None:
+    def __init__(
+        self, simulator: Simulator, avatar: Avatar, guard: HandGuard, clock: ManualClock, proxy: Proxy
+    ) -> None:
         self.simulator = simulator
         self.avatar = avatar
         self.guard = guard
         self.clock = clock
+        self.proxy = proxy
         self.loop = asyncio.new_event_loop()
         self._threads = ThreadPoolExecutor(8)
         self.loop.set_default_executor(self._threads)
@@ -339,13 +344,15 @@ class Lab:
             self._under_way = LONGEST_DELAY + LATEST + 0.01
         self.simulator.faults.add(operation, kind, times=times, **parameters)
 
-    def connect(self, *, sync: bool, lent: bool = False) -> None:
-        """Add a client, async ones also with an HTTP client of the caller's."""
+    def connect(self, *, sync: bool, lent: bool = False, proxied: bool = False) -> None:
+        """Add a client, async ones also with an HTTP client of the caller's, others also with a proxy."""
         if len([party for party in self.parties if not party.is_gone]) >= 4:
             return
         is_sync = sync and not self.is_async
         lent_client = httpx.AsyncClient(trust_env=False) if lent and not is_sync else None
         options: dict[str, Any] = {"api_url": self.simulator.url, "clock": self.clock, "http_client": lent_client}
+        if proxied and lent_client is None:
+            options["proxy"] = self.proxy.url
         face = LiveAvatar(KEY, **options) if is_sync else None
         inner = AsyncLiveAvatar(KEY, **options) if face is None else face._inner
         inner.api.transport._policy = Policy(3, config.RETRY_BASE, None)
@@ -513,6 +520,14 @@ class Lab:
             with contextlib.suppress(RuntimeError):
                 bridge.loop.call_soon_threadsafe(bridge.loop.stop)
 
+    def break_proxy(self) -> None:
+        """The proxy cuts all its connections, and those that come."""
+        self.proxy.break_down()
+
+    def mend_proxy(self) -> None:
+        """The proxy works again."""
+        self.proxy.work()
+
     def turn(self, seconds: float) -> None:
         """Lets the loop work for a while."""
         self.loop.run_until_complete(self._turn(seconds))
@@ -526,6 +541,7 @@ class Lab:
             ending: `close` the clients; `look`: let the looks come first; `exit` or `kill` of the process.
         """
         self.simulator.faults.clear()
+        self.proxy.work()
         before = {name: getattr(config, name) for name in SETTLED}
         for name, seconds in SETTLED.items():
             setattr(config, name, seconds)

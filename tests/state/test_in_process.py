@@ -31,6 +31,7 @@ from liveavatar_nb.protection.running import leftovers
 from ..faults.canary import KEY
 from ..faults.manual import ManualClock
 from .lab import LIMITS, SETTLED, GuardTime, HandGuard, Lab, Listener, fault
+from .proxy import Proxy
 
 STEPS = int(os.environ.get("LIVEAVATAR_NB_TEST_STEPS", "10000"))
 SEED = int(os.environ.get("LIVEAVATAR_NB_TEST_SEED", "20261124"))
@@ -38,6 +39,7 @@ STEPS_OF_A_RUN = 100
 RUNS_OF_A_SIMULATOR = 10
 
 whoever = st.integers(0, 11)
+endings = st.sampled_from(["close", "close", "look", "look", "exit", "kill"])
 choices = st.fixed_dictionaries(
     {"max_minutes": st.sampled_from([None, 1, 5]), "unwatched": st.sampled_from([None, 60.0])}
 )
@@ -51,6 +53,7 @@ class Stage:
     avatar: Avatar
     guard: HandGuard
     clock: ManualClock
+    proxy: Proxy
     listener: Listener
     runs = 0
     steps = 0
@@ -81,25 +84,40 @@ class Sessions(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lab = Lab(Stage.set(), Stage.avatar, Stage.guard, Stage.clock)
+        self.lab = Lab(Stage.set(), Stage.avatar, Stage.guard, Stage.clock, Stage.proxy)
         self.ending = "close"
 
     def does(self, what: str) -> None:
         Stage.steps += 1
         self.lab.steps.append(what)
 
-    @initialize(ending=st.sampled_from(["close", "close", "look", "look", "exit", "kill"]), sync=st.booleans())
-    def begin(self, ending: str, sync: bool) -> None:
+    @initialize(
+        ending=st.sampled_from(["close", "close", "look", "look", "exit", "kill"]),
+        sync=st.booleans(),
+        proxied=st.booleans(),
+    )
+    def begin(self, ending: str, sync: bool, proxied: bool) -> None:
         self.ending = ending
         # a thread cannot be killed: what dies has its sessions on a loop that stands still
         self.lab.is_async = ending == "kill"
-        self.lab.connect(sync=sync)
+        self.lab.connect(sync=sync, proxied=proxied)
         self.lab.connect(sync=not sync)
 
-    @rule(sync=st.booleans(), lent=st.booleans())
-    def connect(self, sync: bool, lent: bool) -> None:
-        self.does(f"connect(sync={sync}, lent={lent})")
-        self.lab.connect(sync=sync, lent=lent)
+    @rule(sync=st.booleans(), way=st.sampled_from(["", "lent", "proxied"]))
+    def connect(self, sync: bool, way: str) -> None:
+        self.does(f"connect(sync={sync}, {way or 'direct'})")
+        self.lab.connect(sync=sync, lent=way == "lent", proxied=way == "proxied")
+
+    @rule(pause=moment)
+    def break_proxy(self, pause: float) -> None:
+        self.does(f"break_proxy(); turn({pause})")
+        self.lab.break_proxy()
+        self.lab.turn(pause)
+
+    @rule()
+    def mend_proxy(self) -> None:
+        self.does("mend_proxy()")
+        self.lab.mend_proxy()
 
     @rule(which=whoever, pause=moment)
     def close_lent(self, which: int, pause: float) -> None:
@@ -226,7 +244,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Stag
     """A clock and a guard by hand, short limits, a log that is heard, and a journal of its own."""
     for name, value in LIMITS.items():
         monkeypatch.setattr(config, name, value)
-    Stage.clock, Stage.listener = ManualClock(), Listener()
+    Stage.clock, Stage.listener, Stage.proxy = ManualClock(), Listener(), Proxy()
     Stage.guard = HandGuard(Stage.clock)
     monkeypatch.setattr("liveavatar_nb.protection.running.guard", Stage.guard)
     monkeypatch.setattr(guard_process, "time", GuardTime(Stage.clock))
@@ -248,6 +266,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Stag
         logger.setLevel(level)
         logger.propagate = True
     Stage.clear()
+    Stage.proxy.close()
     gc.collect()
     assert not len(leftovers)
     assert not list(journal.folder.glob("*"))
@@ -289,5 +308,6 @@ def test_sessions(stage: type[Stage], capsys: pytest.CaptureFixture[str]) -> Non
         with capsys.disabled():
             print(
                 f"\nseed {SEED}: {stage.steps} steps in {stage.runs} runs, {seconds:.1f} s, "
-                f"{1000 * seconds / stage.steps:.1f} ms a step, {stage.settling:.1f} s of it to settle"
+                f"{1000 * seconds / stage.steps:.1f} ms a step, {stage.settling:.1f} s of it to settle; "
+                f"{stage.proxy.connections} connections through the proxy"
             )
