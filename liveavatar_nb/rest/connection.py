@@ -10,7 +10,7 @@ import httpx
 from ..config import Masked
 
 # a logger for websockets, which at DEBUG would log every frame, and the URL and headers, tokens included;
-# it isn't registered by its name, so nobody can turn it on
+# this logger isn't registered under its name, so nobody can turn it on
 SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (deliberate, see above)
 
 

@@ -36,7 +36,7 @@ async def _stop(client: AsyncLiveAvatar, session: AsyncSession) -> None:
 
 
 def _session(inner: AsyncSession) -> Session:
-    """Wrap a session for the sync API; the wrapper is imported only when needed, because that takes time."""
+    """Wrap a session for the sync API; the wrapper is imported only here, because importing it takes time."""
     from .session import Session  # noqa: PLC0415
 
     return Session(inner)
@@ -141,7 +141,7 @@ class LiveAvatar(Face):
             raise
 
     def close(self) -> None:
-        """Stop this client's sessions, and close it and its simulator. Calling it twice is fine.
+        """Stop this client's sessions, then close it and its simulator. Calling this twice is fine.
 
         Raises:
             StopNotConfirmed: a stop was not confirmed; the client stays open, so that you can try again.

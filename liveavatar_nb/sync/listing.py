@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class Rows(Generic[R]):
-    """A list from the service, for `for`, `len` and lookup by index or name. It fetches each page only once.
+    """A list from the service, with iteration, `len` and lookup by index or name. Each page is fetched only once.
 
     `rows["Silas"]` is the item with that name or id. A notebook displays the first page.
 

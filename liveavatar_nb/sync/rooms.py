@@ -71,7 +71,7 @@ class Room(Face):
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
     def __enter__(self) -> Self:
-        # never cancelled, so that we know what was created; after an interrupt nobody has the room, so it is removed
+        # opening is never cancelled, so that we know what was created; an interrupt then removes the unclaimed room
         bridge.call(self._inner.open(), closes=True, undo=lambda _: self._inner.aclose(), is_whole=True)
         return self
 
@@ -79,10 +79,11 @@ class Room(Face):
         self.close()
 
     def close(self) -> None:
-        """Remove the room and everybody in it, if it was made here. Calling it twice is fine.
+        """Remove the room and everybody in it, if it was created here. Calling this twice is fine.
 
-        Sessions in it go on, and are billed, until you stop them; a warning names them. If the server does not
-        answer, that is a warning as well: the room goes away by itself some time after the last participant left.
+        Sessions in the room continue, and are billed, until you stop them; a warning names them. You also get a
+        warning if the server does not respond; it then removes the room by itself some time after the last
+        participant has left.
         """
         bridge.call(self._inner.aclose(), closes=True)
 

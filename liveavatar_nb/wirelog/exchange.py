@@ -121,7 +121,7 @@ class Exchange:
 
     @property
     def direction(self) -> Literal["sent"]:
-        """The direction: always `sent`, since requests are only made by us."""
+        """The direction: always `sent`, since only the client makes requests."""
         return "sent"
 
     @property
