@@ -37,7 +37,7 @@ def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
     try:
         return loop.run_until_complete(work)
     finally:
-        # the loop's current iteration began before the patch and expects the handles it counted, which are now used up
+        # the loop's current iteration has counted its handles; the nested run may have used them, so replace these
         while len(ready) < counted:
             loop.call_soon(_nothing)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["rest", "websocket", "data"]
 
-SHOWN: Final = 50  # maximum number of a log's entries to show in a notebook, the latest ones
+SHOWN: Final = 50  # maximum number of entries that a notebook shows, counted back from the latest
 ROW_TEXT: Final = 4_000  # maximum characters of a payload in a row sent to a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
 # matches all but the first 8 digits of an id, since a table has no room for whole ids
