@@ -1,4 +1,4 @@
-"""What passes by itself: rate limits, 5xx, an outage. How often, and how long, a call is tried."""
+"""Temporary failures (rate limits, 5xx, outages): how often and for how long a call is retried."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_rate_limit(api: LiveAvatarAPI, simulator: Simulator, arrived: A
 
 async def test_a_rate_limit_until_a_date(raw: Any) -> None:
     """row 13: a date, which counts from the answer's own date."""
-    hour_ago = time.time() - 3600  # the clock of one of the two machines is an hour wrong
+    hour_ago = time.time() - 3600  # one of the two machines' clocks is an hour off
     headers = [f"Retry-After: {formatdate(hour_ago + 1, usegmt=True)}", f"Date: {formatdate(hour_ago, usegmt=True)}"]
     async with raw(answer("429 Too Many Requests", b"", *headers), envelope()) as server, client(server.url) as api:
         began = time.monotonic()
@@ -199,7 +199,7 @@ async def test_a_stop_in_an_outage(
     made = await api.sessions.create_token(avatar_id=silas)
     await api.sessions.start(made.session_id, made.session_token)
     simulator.faults.add("stop", "status", status=503, code=4999, times=None)
-    # by then a pause is far longer than an attempt, so that the limit hardly ever comes in the middle of one
+    # by then pauses are far longer than attempts, so that the limit rarely falls into an attempt
     monkeypatch.setattr(config, "STOP_LIMIT", 1.9)
     async with client(simulator.url, timeout=1.0) as impatient:
         error = await refused(impatient.sessions.stop(made.session_id), APIStatusError)
