@@ -91,7 +91,7 @@ class Policy:
         if not all(isinstance(value, int | float) for value in given) or options.timeout <= 0:
             raise ConfigurationError(
                 "conn_options is invalid.",
-                remedy="Set max_retry (attempts), retry_interval (seconds) and timeout (seconds, above 0) to numbers.",
+                remedy="Its max_retry, retry_interval and timeout must be numbers, and timeout must be above 0 s.",
             )
         return cls(max(1, int(options.max_retry)), max(0.0, options.retry_interval), options.timeout)
 

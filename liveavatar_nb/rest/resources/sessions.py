@@ -160,7 +160,7 @@ class Sessions(Resource):
         if mode == "FULL" and avatar_persona is None:
             raise InvalidArgument(
                 "A FULL session needs avatar_persona.",
-                remedy='Pass it, e.g. avatar_persona={"context_id": context.id}.',
+                remedy='Pass e.g. avatar_persona={"context_id": context.id}.',
                 field="avatar_persona",
             )
         if mode == "FULL" and not (avatar_persona or {}).get("context_id"):
