@@ -43,32 +43,31 @@ def _session(inner: AsyncSession) -> Session:
 
 
 class LiveAvatar(Face):
-    """The service's client for code without `await`; create one per account.
+    """The client for the service, for code without `await`; use one per account.
 
-    Leaving a `with` block stops the client's sessions and closes it. Keep-alives continue while a cell is running.
+    Leaving a `with` block stops the client's sessions and closes the client. Keep-alives go on while a cell computes.
 
     Args:
-        api_key: the account's key; None or "" uses `LIVEAVATAR_API_KEY`, or else the first key that
-            `config.find_key` finds.
+        api_key: the account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
         api_url: the service's address.
         http_client: your own `httpx.AsyncClient` for REST calls, used only on the managed loop; you must close it
-            yourself. `proxy` and `verify` still apply to all other connections.
-        proxy: the proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or the same with `https`
-            or `socks5`. None uses the environment's proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`),
-            but never for this machine's own addresses.
-        verify: which certificate authorities to trust for all these connections. True trusts certifi's, or those in
-            `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. You can also pass a path, an `ssl.SSLContext`, or False to trust
-            any certificate.
-        max_minutes: minutes after which the service ends a session by itself, unless `start` sets another limit; 10 by
-            default, or the plan's limit if that is lower.
-        tts: the voice of `say` in LITE: a sync or async function that turns text into anything that `play` accepts, or
-            a generator of such pieces. Pair raw samples with their rate: `(samples, 24000)`.
-        allow_unjournaled: whether to start a session even if it cannot be recorded in the journal, or guarded. If the
-            kernel then dies, only the session's cap ends it.
-        clock: the clock to use; the machine's clock by default.
+            yourself. `proxy` and `verify` still apply to WebSockets and the guard.
+        proxy: the proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
+            work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
+            never apply to this machine's own addresses.
+        verify: which certificates to trust for all of these. True trusts certifi's authorities, or those in
+            `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
+            trusts any certificate, and an `ssl.SSLContext` decides for itself.
+        max_minutes: minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
+            or the plan's limit if that is lower.
+        tts: a function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
+            yields it in parts; it may be async. Raw samples need their rate: `(samples, 24000)`.
+        allow_unjournaled: whether a session may start even if it cannot be recorded in the journal or guarded. If the
+            kernel then dies, the session runs until its cap, `max_minutes`.
+        clock: the clock to use; the machine's own by default.
 
     Raises:
-        ConfigurationError: there is no key, `api_url` is not a valid address, or `proxy` or `verify` cannot be used.
+        ConfigurationError: no key was found, or `api_url`, `proxy` or `verify` is invalid.
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
 
     Example:
@@ -212,10 +211,10 @@ def _let_go_of(known: Callable[[], AsyncLiveAvatar | None]) -> None:
 
 
 def _let_go(inner: AsyncLiveAvatar) -> None:
-    """Stop the sessions of a client that is no longer reachable, so that none is billed unseen.
+    """Stop the sessions of a client that is no longer referenced, so that none is billed unnoticed.
 
-    The garbage collector may call this on any thread, even one that holds the bridge's lock, so all this does is
-    start a thread.
+    The garbage collector may call this on any thread, even one that holds the bridge's lock. So this only starts a
+    thread.
     """
 
     inner.on_drop = stop_behind
