@@ -144,7 +144,7 @@ def retries(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
 
 @pytest.fixture
 def refused() -> Callable[[Awaitable[Any], type[E]], Awaitable[E]]:
-    """A function that awaits a failing call and returns its error, checking its exact class and for the canary."""
+    """Awaits a call that fails, and gives its error: of exactly that class, with a remedy, and without the canary."""
 
     async def refused(call: Awaitable[Any], kind: type[E]) -> E:
         with pytest.raises(LiveAvatarException) as caught:

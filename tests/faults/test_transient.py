@@ -199,7 +199,7 @@ async def test_a_stop_in_an_outage(
     made = await api.sessions.create_token(avatar_id=silas)
     await api.sessions.start(made.session_id, made.session_token)
     simulator.faults.add("stop", "status", status=503, code=4999, times=None)
-    # by then pauses are far longer than attempts, so that the limit rarely falls into an attempt
+    # by then a pause is far longer than an attempt, so that the limit hardly ever comes in the middle of one
     monkeypatch.setattr(config, "STOP_LIMIT", 1.9)
     async with client(simulator.url, timeout=1.0) as impatient:
         error = await refused(impatient.sessions.stop(made.session_id), APIStatusError)
