@@ -1,4 +1,4 @@
-"""Shared by all connections to the service: adding the credential to requests, and a silent logger."""
+"""Shared by all connections to the service: the credential of a request, and a silent logger."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import httpx
 
 from ..config import Masked
 
-# a logger for websockets, which at DEBUG would log every frame, and the URL and headers, tokens included;
-# this logger isn't registered under its name, so nobody can turn it on
+# websockets gets this logger because, at DEBUG, it logs every frame, and the URL and headers, tokens included.
+# The logger isn't registered under its name, so nobody can turn it on.
 SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (deliberate, see above)
 
 

@@ -37,7 +37,7 @@ def envelope(
         keep: Called with the decoded response, whatever its status, or with None if it isn't JSON.
 
     Raises:
-        APIStatusError: The service answered with an error.
+        APIStatusError: The service responded with an error.
         APIResponseError: The response isn't an envelope, or it is a redirect.
     """
     if status == 204 and not body:

@@ -144,7 +144,7 @@ class Network:
 
     @property
     def caveat(self) -> str:
-        """An explanation, for an error, of what can't be passed to another process; empty if everything can."""
+        """An error text about what can't be passed to another process; empty if everything can."""
         if not isinstance(self.verify, ssl.SSLContext):
             return ""
         return "verify is an ssl.SSLContext, and only the authorities that it lists can be passed to another process"

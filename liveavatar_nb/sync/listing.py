@@ -51,7 +51,7 @@ class Rows(Generic[R]):
             self._shown = len(self._seen)
 
     async def _read_on(self) -> None:
-        # pages are stored on the loop, one at a time: an interrupted wait loses none, and two threads fetch none twice
+        # pages are stored on the loop, one at a time: an interrupted wait loses none, and threads never fetch one twice
         async with self._reading:
             self._seen += await self._cursor.turn()
 

@@ -131,7 +131,7 @@ class Exchange:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The JSON of the request and of the response, as far as there is any, with secrets masked."""
+        """The JSON of the request and of the response, if any, with secrets masked."""
         both = {"sent": replaced(self.body, lambda name, secret: MASK), "answer": self.answer}
         return {name: data for name, data in both.items() if data is not None}
 
