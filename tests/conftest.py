@@ -1,4 +1,4 @@
-"""What every test shares: a simulator, a client on it, and the check that nothing is left behind."""
+"""Fixtures for all tests: a simulator, clients of it, and a check that no test leaves anything behind."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserType
 
 heed_signals()
-os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what is printed goes by it
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and it changes the width of printed output
 
-SETTLE_LIMIT = 15.0  # s that threads, processes and sockets have to go after a test
-# Files that take longest begin first, so that no worker is left alone with one of them at the end; those that compute
-# and those that wait by turns.
+SETTLE_LIMIT = 15.0  # seconds for threads, processes and sockets to disappear after a test
+# The slowest files start first, so that no worker is left alone with one of them at the end. Files that compute
+# alternate with files that wait.
 LONGEST = (
     "hosts/test_closed_pages.py",
     "frontend/test_view.py",
@@ -67,7 +67,7 @@ LONGEST = (
 REQUIRED = os.environ.get("LIVEAVATAR_NB_TEST_REQUIRE", "").split(",")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
-    # without the zygote the browser itself reaps its renderers, at once and not after 2 s
+    # without the zygote, the browser itself reaps its renderers, immediately instead of after 2 s
     "--no-zygote",
     "--no-first-run",
     "--disable-background-networking",
@@ -77,14 +77,14 @@ CHROMIUM_FLAGS = [
 
 
 def missing(what: str, remedy: str) -> NoReturn:
-    """Skips a test for want of `what`, or fails it where the environment says that it must be there."""
+    """Skip a test because `what` is missing, or fail it if the environment says that `what` is required."""
     if what in REQUIRED:
         pytest.fail(f"{what} is missing: {remedy}", pytrace=False)
     pytest.skip(f"{what} is missing: {remedy}")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: most tests wait, for a clock or another process."""
+    """Return one more than the number of cores, since most tests wait for a clock or another process."""
     return (os.cpu_count() or 1) + 1
 
 
@@ -96,15 +96,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """What was imported until here stays: a collection that looks at it again takes 0.3 s, and finds nothing."""
+    """Freeze everything imported so far: scanning it takes the garbage collector 0.3 s each time, and frees nothing."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium; for one module, since no async test can run while Playwright's own loop does."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (most tests do without)
+    """Debian's Chromium, for one module only, since no async test can run while Playwright's own loop is running."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (most tests don't need it)
 
     executable = shutil.which("chromium")
     if executable is None:
@@ -114,9 +114,9 @@ def chromium() -> Iterator[Browser]:
 
 
 def launched(kind: BrowserType, executable: str, *flags: str) -> Iterator[Browser]:
-    """A browser with these flags besides our own."""
+    """Launch a browser with these flags in addition to the default ones; close it when the generator resumes."""
     browser = kind.launch(executable_path=executable, args=[*CHROMIUM_FLAGS, *flags])
-    # its helper processes start with the first page: they are the browser's, and no test's
+    # open a page now to start the helper processes, so that they are attributed to the browser and not to a test
     page = browser.new_page()
     page.goto("data:text/html,<p>warm")
     page.screenshot()
@@ -126,14 +126,14 @@ def launched(kind: BrowserType, executable: str, *flags: str) -> Iterator[Browse
 
 
 def another(chromium: Browser, *flags: str) -> Iterator[Browser]:
-    """One more of the kind of `chromium`, with these flags besides our own."""
+    """Launch another browser of the same type as `chromium`, with these flags in addition to the default ones."""
     executable = shutil.which("chromium")
     assert executable is not None
     yield from launched(chromium.browser_type, executable, *flags)
 
 
 def _datagram_sockets() -> set[str]:
-    """Those of UDP: nothing here opens one but LiveKit's library."""
+    """Return the open UDP sockets; only LiveKit's library opens any."""
     lines = [line for name in ("udp", "udp6") for line in Path("/proc/self/net", name).read_text().splitlines()[1:]]
     return {f"socket:[{line.split()[9]}]" for line in lines}
 
@@ -147,8 +147,8 @@ def _open_files() -> dict[str, str]:
             continue
     if not found or "livekit.rtc" not in sys.modules:
         return found
-    # it opens these for threads of its own, when it likes, and keeps those of a room for 5 s more; a loop of ours that
-    # is left has a socket of another kind, too
+    # LiveKit's library opens files of these kinds for its own threads at any time, and keeps a room's for 5 s more.
+    # One of our loops, if it were left behind, would still be noticed by its socket, which is of another kind.
     datagrams = _datagram_sockets()
     return {
         name: told
@@ -166,12 +166,12 @@ def _command(process: psutil.Process) -> str:
 
 def _processes() -> dict[int, str]:
     commands = {child.pid: _command(child) for child in psutil.Process().children(recursive=True)}
-    # a browser that serves all tests has helpers that come and go as it likes
+    # the helpers of the browser that serves all tests come and go at any time
     return {pid: told for pid, told in commands.items() if "chromium --type=" not in told and told != "just ended"}
 
 
 def _state() -> dict[str, dict[Any, str]]:
-    # a thread that Python did not start is a library's own, which called back by it
+    # a thread that Python did not start belongs to a library, which used it for a callback
     own = [thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)]
     threads = {thread.ident: thread.name for thread in own}
     return {"thread": threads, "process": _processes(), "file": _open_files()}
@@ -199,11 +199,11 @@ def _holders(left: list[str]) -> list[str]:
 
 @pytest.fixture(autouse=True, scope="module")
 def a_journal_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The tests of a module write no record among the user's own, nor among those of others."""
+    """Give each module its own journal, apart from the user's and from those of other modules."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
-    # what insists on the sessions of simulators that are gone would do so until their cap
+    # a guard would keep trying to stop sessions of simulators that are gone, until the sessions' cap
     for process in psutil.process_iter(["cmdline"]):
         if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.protection.guard", str(os.getpid())]:
             process.kill()
@@ -211,10 +211,10 @@ def a_journal_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No thread, task, process, open file, socket, session or level of the log outlives the test that made it."""
+    """Check that no thread, process, open file, socket, session or changed log level outlives the test."""
     before, level = _state(), logging.getLogger().level
     yield
-    assert logging.getLogger().level == level, "the level of the root logger is left changed"
+    assert logging.getLogger().level == level, "the test changed the level of the root logger"
     deadline = time.monotonic() + SETTLE_LIMIT
     while True:
         left = _left(before)
@@ -229,7 +229,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """A simulator of the test's own; at the end nothing on it is billed."""
+    """A simulator for one test; at the end, check that nothing on it is billed."""
     with Simulator() as running:
         yield running
         billed = running.billed()
@@ -238,13 +238,13 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def la(simulator: Simulator) -> Iterator[LiveAvatar]:
-    """A client of the simulator, sync."""
+    """A sync client of the simulator."""
     with LiveAvatar(simulator.api_key, api_url=simulator.url) as client:
         yield client
 
 
 @pytest.fixture
 async def client(simulator: Simulator) -> AsyncIterator[AsyncLiveAvatar]:
-    """A client of the simulator, async."""
+    """An async client of the simulator."""
     async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client:
         yield client

@@ -1,7 +1,7 @@
-"""LiveKit's own clients, in a process of their own: what their library opens, and closes when it likes, is no test's.
+"""LiveKit's own clients in a separate process, so that what their library opens isn't attributed to a test.
 
-A `Crowd` is told what to do over a pipe, a line of JSON for each order and each answer; this file is also what the
-process runs.
+A `Crowd` sends its process commands over a pipe, with one line of JSON per command and per reply. The process runs
+this same file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from livekit import rtc
 
 
 class Visitor:
-    """A client in a room, as the test sees it; `with` has it leave."""
+    """A handle on a client in a room; at the end of a `with` block, the client leaves."""
 
     def __init__(self, crowd: Crowd, number: int) -> None:
         self._crowd, self._number = crowd, number
@@ -31,38 +31,38 @@ class Visitor:
 
     @property
     def room(self) -> str:
-        """The name of the room."""
+        """The room's name."""
         return str(self._ask("state")["room"])
 
     @property
     def is_in(self) -> bool:
-        """Whether it is connected, or tries to be again."""
+        """Whether the client is connected, or reconnecting."""
         return bool(self._ask("state")["is_in"])
 
     @property
     def sees(self) -> list[list[str]]:
-        """Whose tracks it gets, and of which kind."""
+        """The tracks that it receives, each as its sender's identity and its kind."""
         return list(self._ask("state")["sees"])
 
     @property
     def heard(self) -> list[str]:
-        """The packets that came."""
+        """The text of each packet received so far."""
         return list(self._ask("state")["heard"])
 
     def show(self) -> None:
-        """Its camera shows a grey square of 64 pixels from now on."""
+        """Start a camera that shows a grey square of 64 by 64 pixels."""
         self._ask("show")
 
     def speak(self) -> str:
-        """Turns on a microphone; gives what was said against it, nothing where it is on."""
+        """Turn on a microphone; return the server's reason for refusing it, or "" if it is on."""
         return str(self._ask("speak"))
 
     def send(self, text: str, topic: str = "") -> None:
-        """Sends a packet to all who are there."""
+        """Send a packet to everybody in the room."""
         self._ask("send", text=text, topic=topic)
 
     def leave(self) -> None:
-        """Leaves the room; twice is fine."""
+        """Leave the room. Calling this twice is fine."""
         self._ask("leave")
 
     def _ask(self, order: str, **more: Any) -> Any:
@@ -70,15 +70,15 @@ class Visitor:
 
 
 class Crowd:
-    """The process with the clients."""
+    """The process that runs the clients."""
 
     def __init__(self) -> None:
-        # -P: this folder has a module `livekit` of its own
+        # -P, because this folder has its own module `livekit`, which would hide the package
         command = [sys.executable, "-P", __file__]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def join(self, url: str, token: str) -> Visitor:
-        """A client in a room; raises `ConnectionError` where it does not get in."""
+        """Join a room with a new client; raise `ConnectionError` if it isn't let in."""
         return Visitor(self, int(self.ask("join", url=url, token=token)))
 
     def ask(self, order: str, **more: Any) -> Any:
@@ -98,7 +98,7 @@ class Crowd:
 
 @pytest.fixture(scope="module")
 def crowd() -> Iterator[Crowd]:
-    """Clients for a module of tests."""
+    """A crowd for one module of tests."""
     found = Crowd()
     try:
         yield found
@@ -107,7 +107,7 @@ def crowd() -> Iterator[Crowd]:
 
 
 class _Client:
-    """A client in a room, in the process."""
+    """A client in a room, inside the process."""
 
     def __init__(self) -> None:
         self._room = rtc.Room()

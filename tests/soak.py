@@ -1,8 +1,8 @@
-"""`python -m tests.soak`: sessions of both modes, several at once, for minutes; what grows, lags or stays billed.
+"""`python -m tests.soak`: runs several sessions of both modes at a time for minutes, and reports leaks and failures.
 
-A client with its guard and journal is one process, the simulator another, whose ledger judges at the end. Memory,
-descriptors and threads of all three are looked at all the time; how fast they grow is told by least squares, once
-things are warm. Exit code 1 where something hung, stayed billed, or went wrong in a way that is no error of ours.
+The client, its guard and the simulator are three processes; the simulator's ledger is checked at the end. The memory,
+descriptors and threads of all three are sampled throughout, and their growth after a warm-up is estimated by least
+squares. The exit code is 1 if something hung, stayed billed, or raised anything but a LiveAvatarException.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ from .state.lab import FAULTS, OPERATIONS, SOCKET_FAULTS
 from .waiting import until
 
 MODES = ("LITE", "FULL", "FULL")
-HANG = 20.0  # s without an answer of the simulator, or for a session to be stopped
-LONGEST = 1.5  # s that a session lives
-LAST_WORDS = 0.1  # s from the last words to the stop, at most
-FAULT_PAUSE = 1.0  # s between two faults, on average
-CLEAR_CHANCE = 0.1  # that what is switched on is switched off again, in place of another fault
-KNOWN_WORDS = ("Hello.", "How are you today?", "One, two, three.")  # their sound is kept, others' is made
-LONGEST_SOUND = 48_000  # bytes of one sound in LITE: a second
-WARM = 0.25  # the part of the time that no slope counts
+HANG = 20.0  # seconds after which an unanswered request or a stop counts as hung
+LONGEST = 1.5  # maximum seconds that a session lives
+LAST_WORDS = 0.1  # maximum seconds from the last words to the stop
+FAULT_PAUSE = 1.0  # average seconds between two faults
+CLEAR_CHANCE = 0.1  # probability of clearing all faults instead of adding one
+KNOWN_WORDS = ("Hello.", "How are you today?", "One, two, three.")  # their sound is cached; other texts' is generated
+LONGEST_SOUND = 48_000  # maximum bytes of a sound in LITE: one second
+WARM = 0.25  # fraction of the time that is left out of the slopes as warm-up
 MB = 1024 * 1024
-# a busy machine must not be taken for a fault
+# high enough that a busy machine isn't mistaken for a fault
 LIMITS: dict[str, Any] = {**worker.LIMITS, "STOP_LIMIT": 5.0, "READ_TIMEOUT": 3.0, "TOTAL_TIMEOUT": 4.0}
 ROOM_FAULTS: list[tuple[str, dict[str, Any]]] = [("twice", {}), ("swap", {}), ("close", {"code": 1006})]
 PROMPT = "You are the guide. The museum is open until six."
@@ -59,7 +59,7 @@ PROMPT = "You are the guide. The museum is open until six."
 
 @dataclass(frozen=True)
 class Sample:
-    """What one process holds at a moment."""
+    """What a process uses at one moment."""
 
     minute: float
     memory: float  # MB
@@ -68,7 +68,7 @@ class Sample:
 
 
 def slope(samples: list[Sample], what: str) -> float:
-    """How much more of it there is every minute, by least squares."""
+    """Return by how much an attribute of the samples grows per minute, by least squares."""
     points = [(one.minute, float(getattr(one, what))) for one in samples]
     middle = sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
     spread = sum((x - middle[0]) ** 2 for x, _ in points)
@@ -76,11 +76,11 @@ def slope(samples: list[Sample], what: str) -> float:
 
 
 class Watch(threading.Thread):
-    """Looks at the processes, and whether the simulator answers; on a thread of its own, whatever the loop does.
+    """Samples the processes, and checks that the simulator responds, on a thread that doesn't depend on the loop.
 
     Args:
-        simulator: it is killed where it hangs, so that whoever waits for it goes on.
-        interval: seconds between two looks.
+        simulator: the simulator; it is killed if it hangs, so that nobody waits for it forever.
+        interval: seconds between two samples.
     """
 
     def __init__(self, simulator: Simulator, interval: float) -> None:
@@ -105,7 +105,7 @@ class Watch(threading.Thread):
             self._look()
 
     def end(self) -> None:
-        """Looks no more."""
+        """Stop sampling."""
         self._end.set()
         self.join()
 
@@ -129,7 +129,7 @@ class Watch(threading.Thread):
 
 
 def _guard() -> psutil.Process | None:
-    """This process's."""
+    """Return this process's guard, or None if it has none."""
     for process in psutil.process_iter(["cmdline"]):
         if (process.info["cmdline"] or [])[-2:] == ["liveavatar_nb.protection.guard", str(os.getpid())]:
             return process
@@ -138,26 +138,28 @@ def _guard() -> psutil.Process | None:
 
 @dataclass
 class Report:
-    """What came of it."""
+    """The results of a run."""
 
-    cycles: int = 0  # sessions that were asked for
-    sessions: int = 0  # that were started
-    faults: int = 0  # that were switched on
-    errors: dict[str, int] = field(default_factory=dict)  # ours, which faults and ends bring
-    findings: list[str] = field(default_factory=list)  # what must not be
-    lag: float = 0.0  # s that the client's loop was late at most
-    longest_answer: float = 0.0  # s that the simulator took at most
+    cycles: int = 0  # sessions that the run tried to start
+    sessions: int = 0  # sessions that were started
+    faults: int = 0  # faults that were added
+    errors: dict[str, int] = field(
+        default_factory=dict
+    )  # LiveAvatarExceptions by name; faults and stops may cause them
+    findings: list[str] = field(default_factory=list)  # descriptions of what must not happen
+    lag: float = 0.0  # maximum delay of the client's loop, in seconds
+    longest_answer: float = 0.0  # maximum response time of the simulator, in seconds
     samples: dict[str, list[Sample]] = field(default_factory=dict)
 
     def note(self, failure: BaseException) -> None:
-        """An error of ours is counted, any other one is a finding."""
+        """Count an error; one that isn't a LiveAvatarException is also a finding."""
         if not isinstance(failure, LiveAvatarException):
             self.findings.append(f"raised: {failure!r}")
         name = type(failure).__name__
         self.errors[name] = self.errors.get(name, 0) + 1
 
     def warm(self, name: str) -> list[Sample]:
-        """A process's samples, without those of the beginning."""
+        """Return a process's samples, without those of the warm-up."""
         found = self.samples[name]
         return [one for one in found if one.minute >= WARM * found[-1].minute] if found else []
 
@@ -165,7 +167,7 @@ class Report:
         errors = ", ".join(f"{name} {count}" for name, count in sorted(self.errors.items())) or "none"
         lines = [
             f"{self.cycles} cycles, {self.sessions} sessions, {self.faults} faults; errors: {errors}",
-            f"late at most: the client's loop {self.lag:.2f} s, an answer of the simulator {self.longest_answer:.2f} s",
+            f"maximum delay of the client's loop {self.lag:.2f} s, of a response {self.longest_answer:.2f} s",
             f"{'':10}{'MB':>8}{'MB/min':>10}{'fds':>8}{'fds/min':>10}{'threads':>9}{'threads/min':>13}",
         ]
         for name in self.samples:
@@ -179,13 +181,13 @@ class Report:
 
 
 class Soak:
-    """One run.
+    """One run of the soak test.
 
     Args:
-        simulator: judges by its ledger.
-        client: has the sessions.
-        seed: of all that is done at random.
-        watch: looks at the processes.
+        simulator: the simulator, whose faults are switched on and off.
+        client: the client that starts the sessions.
+        seed: the seed of all random choices.
+        watch: samples the processes.
     """
 
     def __init__(self, simulator: Simulator, client: AsyncLiveAvatar, seed: int, watch: Watch) -> None:
@@ -198,7 +200,7 @@ class Soak:
         self._context: str
 
     async def prepare(self) -> None:
-        """Has what sessions need ready."""
+        """Prepare what the sessions need: the guard, an avatar and a context."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, told: self._find(f"{told['message']}: {told.get('exception')!r}"))
         await self._client.expect_start()
@@ -208,7 +210,7 @@ class Soak:
     async def run(
         self, *, cycles: int | None, minutes: float | None, at_once: int, faults: bool, modes: Sequence[str]
     ) -> None:
-        """Goes on for so many cycles, or minutes."""
+        """Run for the given number of cycles or minutes."""
         self._modes = modes
         end = None if minutes is None else time.monotonic() + minutes * 60
         beside = [asyncio.create_task(self._measure_lag())]
@@ -232,7 +234,7 @@ class Soak:
             await self._cycle(self._random.choice(self._modes))
 
     async def _cycle(self, mode: str) -> None:
-        """One session, stopped at some moment."""
+        """Start one session, use it, and stop it after a random time."""
         guide = self._random.choice((self._context, NewContext("Guide", PROMPT, "Welcome!")))
         context = guide if mode == "FULL" else None
         try:
@@ -248,7 +250,7 @@ class Soak:
             await asyncio.sleep(self._random.uniform(0, 0.4))
             if self._random.random() < 0.1:
                 self._random.choice(work).cancel()
-        # the last words are often cut short, also while their sound is made
+        # the stop often cuts the last words short, even while their sound is being generated
         work.append(asyncio.create_task(self._act(session)))
         await asyncio.sleep(self._random.uniform(0, LAST_WORDS))
         try:
@@ -257,20 +259,20 @@ class Soak:
         except LiveAvatarException as failure:
             self.report.note(failure)
         except TimeoutError:
-            self._find(f"the stop of a {mode} session hangs")
+            self._find(f"stopping a {mode} session hangs")
         if not work:
             return
         done, hang = await asyncio.wait(work, timeout=HANG)
         for task in hang:
             task.cancel()
         if hang:
-            self._find(f"{len(hang)} of what was said in a {mode} session hang")
+            self._find(f"{len(hang)} calls in a {mode} session hang")
         for task in done:
             if not task.cancelled() and (raised := task.exception()) is not None:
                 self.report.note(raised)
 
     async def _act(self, session: AsyncSession) -> None:
-        """Says or asks something, or hushes it."""
+        """Say, ask or play something, or interrupt it."""
         chance, replace = self._random.random(), self._random.random() < 0.2
         new = f"This is number {self._random.randrange(10**6)}."
         words = self._random.choice(KNOWN_WORDS) if self._random.random() < 0.5 else new
@@ -285,7 +287,7 @@ class Soak:
             await session.ask(words, replace=replace)
 
     async def _go_wrong(self) -> None:
-        """Switches faults on and off."""
+        """Switch faults on and off."""
         while True:
             await asyncio.sleep(self._random.uniform(0, 2 * FAULT_PAUSE))
             if self._random.random() < CLEAR_CHANCE:
@@ -305,7 +307,7 @@ class Soak:
 
 
 def fill(simulator: Simulator) -> None:
-    """Brings what the simulator keeps of what is over to its bounds: what grows from there on has none."""
+    """Fill the simulator's bounded histories, so that anything that still grows afterwards is unbounded."""
     key = {"X-API-KEY": KEY, "Content-Type": "application/json"}
     connection = http.client.HTTPConnection(urlsplit(simulator.url).netloc, timeout=HANG)
 
@@ -326,14 +328,14 @@ def fill(simulator: Simulator) -> None:
         socket.send(json.dumps({"type": "agent.interrupt"}))
         for _ in range(KEPT_FRAMES):
             socket.send('{"type": "session.keep_alive"}')
-    connection.close()  # the server has ended it meanwhile
+    connection.close()  # the server has closed it by now
     call("POST", "/v1/sessions/stop", {"session_id": token["session_id"]})
     connection.close()
 
 
 @contextlib.contextmanager
 def short_limits() -> Iterator[None]:
-    """The client waits for what does not come, and tries again, in moments."""
+    """Shorten the client's time limits and retry delays inside the block."""
     before = {name: getattr(config, name) for name in LIMITS}
     try:
         for name, value in LIMITS.items():
@@ -355,17 +357,17 @@ async def soak(
     seed: int = 1,
     interval: float = 2.0,
 ) -> Report:
-    """Has sessions started, talked with and stopped.
+    """Start sessions, talk in them and stop them.
 
     Args:
-        cycles: how many, together.
-        minutes: for how long, where no number is given.
-        at_once: how many live at the same time.
-        faults: whether the service fails at times.
-        modes: one of them is taken by chance for each session.
-        filled: whether what the simulator keeps is at its bounds before it begins.
-        seed: of all that is done at random.
-        interval: seconds between two looks at the processes.
+        cycles: total number of sessions.
+        minutes: how long to run, if `cycles` is None.
+        at_once: number of sessions that run at the same time.
+        faults: whether to add random faults to the simulator.
+        modes: the modes to choose from at random for each session.
+        filled: whether to fill the simulator's histories before the first session.
+        seed: the seed of all random choices.
+        interval: seconds between two samples of the processes.
     """
     options: dict[str, Any] = {"credits": 10**9, "concurrency": 100, "rate_limit": None, "connect_delay": 0.02}
     with Simulator(api_key=KEY, **options) as simulator:
@@ -390,30 +392,28 @@ async def soak(
         if watch.has_hung:
             report.findings.append(f"the simulator hung: no answer for {HANG:g} s")
             if (guard := _guard()) is not None:
-                guard.kill()  # it would go on to stop what is gone with the simulator
+                guard.kill()  # it would keep trying to stop sessions that are gone with the simulator
             return report
-        with contextlib.suppress(TimeoutError):  # what the guard still looks for
+        with contextlib.suppress(TimeoutError):  # sessions that the guard is still looking for
             await until(lambda: not simulator.billed(), HANG)
         report.findings += [f"billed: {entry.session_id}" for entry in simulator.billed()]
         report.findings += [f"started twice: {entry.session_id}" for entry in simulator.ledger() if entry.starts > 1]
-        report.findings += [
-            f"of the simulator: {told}" for told in simulator.warnings() if "bug in the simulator" in told
-        ]
+        report.findings += [f"simulator: {told}" for told in simulator.warnings() if "bug in the simulator" in told]
     return report
 
 
 def main() -> None:
-    """By the command line's arguments."""
+    """Run with the command line's arguments."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--cycles", type=int, help="so many sessions, in place of minutes")
+    parser.add_argument("--cycles", type=int, help="run this many sessions, instead of for some minutes")
     parser.add_argument("--at-once", type=int, default=3)
-    parser.add_argument("--faults", action="store_true", help="the service fails at times")
-    parser.add_argument("--filled", action="store_true", help="the simulator has seen as much as it keeps")
-    parser.add_argument("--mode", choices=("LITE", "FULL"), help="of this mode only")
+    parser.add_argument("--faults", action="store_true", help="add random faults to the simulator")
+    parser.add_argument("--filled", action="store_true", help="fill the simulator's histories first")
+    parser.add_argument("--mode", choices=("LITE", "FULL"), help="start only sessions of this mode")
     parser.add_argument("--seed", type=int, default=1)
     told = parser.parse_args()
-    logging.getLogger("liveavatar_nb").addHandler(logging.NullHandler())  # a failure that is meant is no news
+    logging.getLogger("liveavatar_nb").addHandler(logging.NullHandler())  # expected failures are not worth printing
     with tempfile.TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state
         began = time.monotonic()

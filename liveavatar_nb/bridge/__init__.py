@@ -1,1 +1,1 @@
-"""The managed event loop, and the calls of sync code into it."""
+"""The managed event loop, and how sync code calls into it."""

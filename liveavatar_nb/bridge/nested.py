@@ -1,7 +1,7 @@
-"""Calls made on the loop's own thread, from inside an async handler: the only use of nest_asyncio.
+"""Runs sync calls made on the loop's own thread, from inside an async handler; only these need nest_asyncio.
 
-nest_asyncio is archived and fails on Python 3.14. Its successor, nest_asyncio2, is used if it is installed: always on
-3.14, and on older versions if ipykernel is recent.
+nest_asyncio is archived and fails on Python 3.14. Its successor, nest_asyncio2, is used if it is installed, which it
+always is on 3.14, and on older versions if ipykernel is recent.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, TypeVar
 
 R = TypeVar("R")
 
-_MARKS = ("_nest_patched", "_nest_asyncio2")  # how the two packages recognise a patched asyncio
+_MARKS = ("_nest_patched", "_nest_asyncio2")  # attributes by which the two packages recognise that asyncio is patched
 
 
 def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
     """Run `work` on a loop that is already running, from the loop's own thread.
 
     Args:
-        loop: the loop; no other loop may share its class, because nest_asyncio patches the class.
+        loop: the running loop. It must not share its class with other loops, because nest_asyncio patches the class.
         work: a coroutine.
     """
     if "_nest_patched" not in vars(type(loop)):
-        # only a re-entrant call needs it
+        # imported here, because only a nested call needs it
         try:
             import nest_asyncio2 as nest_asyncio  # noqa: PLC0415
         except ImportError:
@@ -37,7 +37,7 @@ def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
     try:
         return loop.run_until_complete(work)
     finally:
-        # a turn that began before the patch still expects as many handles as it counted; the nested run used them up
+        # the loop's current iteration has counted its handles; the nested run may have used them, so replace these
         while len(ready) < counted:
             loop.call_soon(_nothing)
 
@@ -47,12 +47,12 @@ def _nothing() -> None:
 
 
 class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
-    """Restore what nest_asyncio replaces besides the loop's class: names of asyncio that all loops share.
+    """Restores what nest_asyncio replaces besides the loop's class: names in asyncio that all loops share.
 
     It replaces `run` for the whole process, and before Python 3.14 also `Task`, `Future` and `get_event_loop`. It also
     makes the policy patch the class of every loop created later, which would include the kernel's. A nested run of
-    our loop needs none of that. The patch's marks are hidden meanwhile, so that it makes no difference whether the
-    user has applied it, or which of the two packages.
+    our loop needs none of that. Inside the block, the patch's marks are hidden, so that it makes no difference
+    whether the user has applied a patch, or from which of the two packages.
     """
 
     def __init__(self) -> None:

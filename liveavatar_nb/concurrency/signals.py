@@ -1,4 +1,4 @@
-"""The signals that ask a command to end."""
+"""Handles the signals that ask a command to end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 def handle_signals(*names: str, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
     """Call `handler` on these signals inside the block.
 
-    If SIGHUP is ignored already, it stays ignored: under nohup, a command must outlive its terminal.
+    If SIGHUP is already ignored, it stays ignored: under nohup, a command must outlive its terminal.
 
     Args:
-        names: names of signals; those that this system lacks are skipped.
+        names: the signals' names; those that this system lacks are skipped.
         handler: called in the main thread with the signal's number and the interrupted frame.
     """
     numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]

@@ -7,6 +7,6 @@ from typing import Any
 
 
 def unheard(task: asyncio.Task[Any]) -> None:
-    """Mark a task's failure as seen, in case nobody awaits it; use it as a done callback."""
+    """Mark a task's exception as retrieved, in case nobody awaits the task; use this as a done callback."""
     if not task.cancelled():
         task.exception()

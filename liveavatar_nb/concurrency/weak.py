@@ -11,11 +11,11 @@ R = TypeVar("R")
 
 
 def weakly(method: Callable[P, R], gone: Callable[[], R]) -> Callable[P, R]:
-    """Make a callback that calls a method as long as its object is alive.
+    """Return a callback that calls a method as long as the method's object is alive.
 
     Args:
         method: a bound method.
-        gone: returns the result if the object is gone.
+        gone: called instead once the object is gone; returns the result.
     """
     known = WeakMethod(method)
 
@@ -31,9 +31,9 @@ def nothing() -> None:
 
 
 async def nothing_more() -> None:
-    """Do nothing, for a callback that is awaited: the object is gone."""
+    """Do nothing, as an async callback: the object is gone."""
 
 
 async def is_gone() -> bool:
-    """Return True, for an awaited callback that asks whether the object is done: it is gone, so it is."""
+    """Return True, as an async callback that asks whether the object is done: it is gone, so nothing is left to do."""
     return True

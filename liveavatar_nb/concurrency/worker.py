@@ -1,4 +1,4 @@
-"""Jobs that run one after the other, on a thread that exists only while there are any."""
+"""Runs jobs one after the other, on a thread that exists only while there are jobs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from collections.abc import Callable
 logger = logging.getLogger("liveavatar_nb.worker")
 
 THREAD_NAME = "liveavatar_nb-worker"
-LINGER = 0.2  # s for which the thread waits for more jobs before it ends
+LINGER = 0.2  # seconds for which the thread waits for more jobs before it ends
 
 
 class Worker:
     """A queue of jobs that run in order on a separate thread.
 
-    A user's callback, such as an observer of a widget's trait or an event handler, would hold up keep-alives on the
-    loop, and the main thread may be busy with a cell.
+    It is for users' callbacks, such as event handlers and observers of a widget's traits. On the loop, they would hold
+    up keep-alives, and the main thread may be busy with a cell.
 
     Args:
-        limit: how many jobs may wait; beyond that the oldest is dropped, which is logged. None sets no limit.
+        limit: maximum number of waiting jobs; beyond that, the oldest is dropped, and the first drop is logged. None
+            sets no limit.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -37,14 +38,16 @@ class Worker:
         self._dropped = 0
 
     def post(self, job: Callable[[], None]) -> None:
-        """Run a job on the thread; an exception is logged."""
+        """Queue a job to run on the thread; if it raises an exception, that is logged."""
         with self._change:
             self._jobs.append(job)
             if self._limit is not None and len(self._jobs) > self._limit:
                 self._jobs.popleft()
                 self._dropped += 1
                 if self._dropped == 1:
-                    logger.warning("a handler is too slow: more than %d events wait, dropping the oldest", self._limit)
+                    logger.warning(
+                        "a handler is too slow: over %d events are waiting; dropping the oldest", self._limit
+                    )
             if self._busy:
                 self._change.notify()
                 return
@@ -62,7 +65,7 @@ class Worker:
                 job = self._jobs.popleft()
             try:
                 job()
-            except BaseException:  # a handler that exits must end neither the thread nor the jobs after it
+            except BaseException:  # even a handler that raises SystemExit must not end the thread or the jobs after it
                 logger.exception("a job on a worker thread failed")
 
 
@@ -76,4 +79,4 @@ def _reset_all() -> None:
 
 os.register_at_fork(after_in_child=_reset_all)
 
-worker = Worker()  # shared: writes traits and sends messages to pages
+worker = Worker()  # the shared worker, which writes traits and sends messages to pages

@@ -1,1 +1,1 @@
-"""The records that the service returns and the bodies of requests, by subject."""
+"""The records that the service returns, and the types of request bodies, by subject."""

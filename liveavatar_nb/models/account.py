@@ -10,7 +10,7 @@ from .. import html
 from ..config import CREDITS_PER_MINUTE
 from .base import Record
 
-LARGEST_EXPONENT: Final = 30  # a larger number of credits isn't plausible
+LARGEST_EXPONENT: Final = 30  # a power of ten; more credits than this aren't plausible
 
 
 class Language(Record):
@@ -42,7 +42,7 @@ class Credits(Record):
 
 
 class Embed(Record):
-    """An avatar for a web page (schema `Embed`; `POST /v2/embeddings`)."""
+    """An avatar to embed in a web page (schema `Embed`; `POST /v2/embeddings`)."""
 
     embed_id: str
     url: str
@@ -51,14 +51,14 @@ class Embed(Record):
 
 
 class Secret(Record):
-    """A secret stored by the service under a name (schema `Secret`); its value never comes back."""
+    """A secret stored by the service under a name (schema `Secret`); its value is never returned."""
 
     id: str
     secret_name: str
 
 
 class SecretListItem(Record):
-    """A secret in a list (schema `SecretListItem`)."""
+    """A secret, as it appears in a list (schema `SecretListItem`)."""
 
     _columns: ClassVar = ("secret_name", "secret_type", "created_at", "id")
 
@@ -69,7 +69,7 @@ class SecretListItem(Record):
 
 
 class LlmConfigListItem(Record):
-    """Your own language model in a list (schema `LlmConfigListItem`)."""
+    """Your own language model, as it appears in a list (schema `LlmConfigListItem`)."""
 
     _columns: ClassVar = ("display_name", "model_name", "secret_id", "id")
 
@@ -96,7 +96,7 @@ class LlmConfig(Record):
 
 
 class Memory(Record):
-    """What the service remembers of a session (schema `Memory`)."""
+    """What the service remembers from a session (schema `Memory`)."""
 
     id: str
     memory_type: str
@@ -105,7 +105,7 @@ class Memory(Record):
 
 
 class MemoryListItem(Record):
-    """A memory in a list (schema `MemoryListItem`)."""
+    """A memory, as it appears in a list (schema `MemoryListItem`)."""
 
     _columns: ClassVar = ("memory_content_preview", "memory_type", "updated_at", "id")
 
@@ -117,7 +117,7 @@ class MemoryListItem(Record):
 
 
 class MemoryEpisode(Record):
-    """One session's part of a memory (schema `MemoryEpisode`)."""
+    """The part of a memory that comes from one session (schema `MemoryEpisode`)."""
 
     session_id: str
     sequence_num: int

@@ -1,4 +1,4 @@
-"""Avatar records."""
+"""Records of avatars and their voices' names."""
 
 from __future__ import annotations
 

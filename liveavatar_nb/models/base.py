@@ -1,7 +1,7 @@
-"""`Record`, the base class of what the service returns, and the decoding of responses into records.
+"""`Record`, the base class of all data that the service returns, and functions that decode responses into records.
 
 Fields added by a newer service are kept and can be read like any other. Enum values are plain text, so that a new
-one isn't an error. If a required field is missing or has the wrong type, a `SchemaError` names its path.
+value isn't an error. If a required field is missing or has the wrong type, a `SchemaError` names its path.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ R = TypeVar("R")
 class Record(msgspec.Struct, kw_only=True, dict=True):
     """The base class of all records.
 
-    Fields are attributes and keys (`avatar.name`, `avatar["name"]`). So are the fields in `extra`, which the contract
-    doesn't define.
+    Fields can be read as attributes and as keys (`avatar.name`, `avatar["name"]`). That includes the fields in `extra`,
+    which the contract doesn't define.
     """
 
-    # the columns of a table of such records; all fields if empty
+    # the columns to show in a table of these records; all fields if empty
     _columns: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -98,7 +98,7 @@ class Record(msgspec.Struct, kw_only=True, dict=True):
         return html.card(type(self).__name__, self._shown(self.keys()))
 
     def _shown(self, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """Yield names and values with secrets masked."""
+        """Yield the names and values of fields, with secrets masked."""
         for name in names:
             value = self[name]
             yield name, replaced({name: value}, lambda name, secret: MASK)[name]
@@ -151,7 +151,7 @@ class Records(list[R], Generic[R]):
 
 
 def list_html(records: Sequence[Any], total: int) -> str | None:
-    """Return a list of records as HTML, or None if it isn't a list of one kind of record."""
+    """Return a list of records as HTML, or None if the records are of different kinds."""
     kinds = {type(record) for record in records}
     if len(kinds) != 1 or not issubclass(kind := kinds.pop(), Record):
         return None if records else html.note("Nothing here.")
@@ -172,7 +172,7 @@ def decode(kind: type[R], data: Any, call: str) -> R:
     record, problem = _convert(kind, data, "$")
     if problem is not None:
         del data  # keep tokens out of tracebacks that print local variables
-        raise SchemaError(f"{call} answered in an unknown format: {problem}.")
+        raise SchemaError(f"The response to {call} has an unknown format: {problem}.")
     _keep_unknown(record, data)
     return cast(R, record)
 
@@ -192,14 +192,14 @@ def decode_all(kind: type[R], data: Any, call: str, path: str) -> Records[R]:
     found, problem = _convert(list[kind], data, path)  # type: ignore[valid-type]
     if problem is not None:
         del data
-        raise SchemaError(f"{call} answered in an unknown format: {problem}.")
+        raise SchemaError(f"The response to {call} has an unknown format: {problem}.")
     for record, sent in zip(found, data, strict=True):
         _keep_unknown(record, sent)
     return Records(found)
 
 
 def _convert(kind: Any, data: Any, path: str) -> tuple[Any, str | None]:
-    """Return the data as records, or what is wrong with it."""
+    """Convert the data to records; return them and None, or None and a description of the problem."""
     try:
         return msgspec.convert(data, kind, strict=True), None
     except msgspec.ValidationError as error:
@@ -214,7 +214,7 @@ UNCHANGED: Any = object()
 
 
 def _with_ints(data: Any) -> Any:
-    """Return the data with whole floats such as 60.0 as ints, since JSON has only one kind of number."""
+    """Convert whole floats such as 60.0 in the data to ints, since JSON has only one kind of number."""
     changed = False
 
     def convert(value: Any) -> Any:
@@ -232,14 +232,14 @@ def _with_ints(data: Any) -> Any:
 
 @functools.cache
 def _layout(kind: type) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the names of a record's fields, and of those that hold records."""
+    """Return the names of all fields of a record, and of those fields that hold records."""
     names = frozenset(kind.__struct_fields__)  # type: ignore[attr-defined]
     hints = msgspec.structs.fields(kind)
     return names, tuple(field.name for field in hints if "Struct" in repr(msgspec.inspect.type_info(field.type)))
 
 
 def _keep_unknown(record: Any, sent: Any) -> None:
-    """Keep fields that the contract doesn't define, in nested records as well."""
+    """Keep fields that the contract doesn't define, including those of nested records."""
     if not isinstance(record, Record):
         return
     names, nested = _layout(type(record))

@@ -12,7 +12,7 @@ from .base import Record
 
 
 class Context(Record):
-    """A context in a list (schema `Context`): what an avatar knows and how it behaves."""
+    """A context, as it appears in a list (schema `Context`): what an avatar knows and how it behaves."""
 
     _columns: ClassVar = ("name", "updated_at", "id")
 
@@ -33,7 +33,7 @@ class ContextLink(Record):
 class ContextDetail(Record):
     """A context with its prompt (schema `ContextDetail`).
 
-    `required_dynamic_variables` are the names that a session must provide values for.
+    `required_dynamic_variables` lists the names that a session must provide values for.
     """
 
     id: str
@@ -53,11 +53,11 @@ class ContextDetail(Record):
 
 @dataclass(frozen=True)
 class NewContext:
-    """A context that `start` creates for one session (`POST /v1/contexts`) and deletes after it.
+    """A context that `start` creates for one session (`POST /v1/contexts`) and deletes afterwards.
 
     Attributes:
         name: The context's name.
-        prompt: What the avatar knows and how it behaves; `dynamic_variables` fill in its `{{names}}`.
+        prompt: What the avatar knows and how it behaves; `dynamic_variables` supplies the values for its `{{names}}`.
         opening_text: What the avatar says first, or None for nothing.
         links: Web pages to use, e.g. `[{"url": "https://example.org", "faq": None}]`.
 
@@ -77,5 +77,5 @@ class NewContext:
         check(self.links, list[Any] | None, "links")
 
 
-# a dataclass generates its own `__init__`, so it is wrapped here
+# a dataclass generates its `__init__`, so it can only be wrapped here, after the class
 NewContext.__init__ = strict(NewContext.__init__)  # type: ignore[method-assign]

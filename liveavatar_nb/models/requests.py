@@ -1,9 +1,9 @@
-"""The values and nested objects of the contract's request bodies, as plain dicts with typed keys.
+"""The types of values and nested objects in the contract's request bodies; objects are plain dicts with typed keys.
 
-The types contain the contract's enums and ranges; `validation` checks them before anything is sent.
+The types include the contract's enums and ranges; `validation` checks values against them before anything is sent.
 """
 
-# no `from __future__ import annotations` here: with it, TypedDict doesn't see `Required`
+# `from __future__ import annotations` is left out, because it keeps TypedDict from seeing `Required`
 from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict
 
 from msgspec import Meta
@@ -36,7 +36,7 @@ else:
 
 
 class VideoSettings(TypedDict, total=False):
-    """The avatar's video (schema `VideoSettings`). Defaults to `high` and `H264`."""
+    """The quality and encoding of the avatar's video (schema `VideoSettings`). Defaults to `high` and `H264`."""
 
     quality: VideoQuality
     encoding: VideoEncoding
@@ -73,7 +73,7 @@ class STTConfig(TypedDict):
 class AvatarPersona(TypedDict, total=False):
     """The avatar's voice, context and language in a conversation (schema `AvatarPersona`).
 
-    Without `voice_id` the avatar uses its own voice. Without `context_id` it never answers, and no error says so.
+    Without `voice_id` the avatar uses its own voice. Without `context_id` it never answers, and no error is reported.
     `language` is a code such as `en`, the default.
     """
 
@@ -85,7 +85,7 @@ class AvatarPersona(TypedDict, total=False):
 
 
 class MemoryRef(TypedDict, total=False):
-    """What a conversation remembers (schema `MemoryRef`)."""
+    """The previous session or the memory that a conversation remembers (schema `MemoryRef`)."""
 
     prev_session_id: Id | None
     session_memory_id: Id | None
@@ -143,7 +143,7 @@ class GeminiRealtimeConfig(TypedDict, total=False):
 
 
 class ContextLinkIn(TypedDict, total=False):
-    """A web page that a context uses (schema `ContextLinkIn`); `id` refers to one the context already has."""
+    """A web page that a context uses (schema `ContextLinkIn`); `id` refers to a page that the context already has."""
 
     url: Required[str]
     faq: Required[str | None]

@@ -28,7 +28,7 @@ END_WORDS: Final = {
 
 
 class SessionRecord(Record):
-    """A session in the service's list (schemas `ActiveSession`, `HistoricSession`).
+    """A session, as listed by the service (schemas `ActiveSession`, `HistoricSession`).
 
     `duration` is in seconds, `credits_consumed` in credits. `end_at` and `end_reason` are None until the session ends.
     """
@@ -46,7 +46,7 @@ class SessionRecord(Record):
 
     @property
     def is_active(self) -> bool:
-        """Whether the session is running, and so being billed."""
+        """Whether the session is running, and therefore being billed."""
         return self.end_at is None and self.end_reason is None
 
     @property
@@ -143,7 +143,7 @@ class TranscriptLine(Record):
 class Transcript(Record):
     """What was said in a session (schema `Transcript`; `GET /v1/sessions/{session_id}/transcript`).
 
-    While the session is active, pass `next_timestamp` as the next call's `start_timestamp` to read on.
+    While the session is active, pass `next_timestamp` as the next call's `start_timestamp` to get further lines.
     """
 
     session_active: bool

@@ -10,11 +10,11 @@ from .base import Record
 
 R = TypeVar("R", bound=Record)
 
-Columns = Mapping[str, Callable[[R], Any]]  # a table's headings, and what returns the value below each
+Columns = Mapping[str, Callable[[R], Any]]  # a table's headings, each with a function that returns a record's value
 
 
 def table(columns: Columns[R], records: Sequence[R], total: int) -> html.Markup:
-    """Return records as a table with the given columns, plus one for each field in `extra`."""
+    """Return records as a table with the given columns, plus a column for each field in `extra`."""
     added = dict.fromkeys(name for record in records for name in record.extra)
 
     def row(record: R) -> list[Any]:

@@ -30,7 +30,7 @@ class Voice(Record):
 
     @property
     def preview(self) -> VoicePreview | None:
-        """The preview, if a list of voices fetched it to show it; else call `voices.preview(voice.id)`."""
+        """The preview, if it was fetched to display a list of voices; otherwise call `voices.preview(voice.id)`."""
         fetched: VoicePreview | None = self.__dict__.get("_fetched")
         return fetched
 
@@ -59,7 +59,7 @@ class BoundVoice(Record):
 
 
 class VoicePreview(Record):
-    """A sample of a voice (schema `VoicePreview`); a notebook shows it as a player."""
+    """A sample of a voice (schema `VoicePreview`), shown as a player in a notebook."""
 
     audio_base64: str
 

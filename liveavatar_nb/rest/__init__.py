@@ -1,1 +1,1 @@
-"""The REST API: one method per operation of the contract, and the transport that sends them."""
+"""The REST API: one method per operation in the contract, and the transport that sends the calls."""

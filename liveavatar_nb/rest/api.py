@@ -38,17 +38,18 @@ class LiveAvatarAPI:
     `contexts`, `languages`, `credits`, `embeddings`, `secrets`, `llm_configurations`, `memory`.
 
     Args:
-        api_key: The account's key. None or "" uses `LIVEAVATAR_API_KEY`, or the first other source that
+        api_key: The account's key. None or "" uses `LIVEAVATAR_API_KEY`, or else the first key that
             `config.find_key` finds.
         api_url: The service's URL.
-        conn_options: Attempts per call, base delay in seconds, and time limit of one attempt in seconds; our
-            `APIConnectOptions` or the LiveKit plugin's.
-        session: Your own `httpx.AsyncClient`; it is not closed here.
+        conn_options: The number of attempts per call, the base delay and the time limit of one attempt, both in
+            seconds. Pass our `APIConnectOptions` or the LiveKit plugin's.
+        session: Your own `httpx.AsyncClient`; you must close it yourself.
         proxy: The proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or the same with `https`
-            or `socks5`. None uses the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), which
-            never applies to this machine's own addresses.
-        verify: The certificate authorities to trust for all of these. True uses `SSL_CERT_FILE` or `SSL_CERT_DIR` if
-            set, else certifi. It can also be a path, an `ssl.SSLContext`, or False to trust any certificate.
+            or `socks5`. None uses the environment's proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`),
+            but never for this machine's own addresses.
+        verify: The certificate authorities to trust for all these connections. True uses `SSL_CERT_FILE` or
+            `SSL_CERT_DIR` if set, otherwise certifi. It can also be a path, an `ssl.SSLContext`, or False to trust any
+            certificate.
 
     Raises:
         ConfigurationError: There is no key, or `api_url`, `proxy` or `verify` is invalid.
@@ -91,7 +92,7 @@ class LiveAvatarAPI:
 
     @property
     def last(self) -> Exchange | None:
-        """The last request and its response; `api.last.curl()` and `api.last.python()` show it as code."""
+        """The last request and its response; `api.last.curl()` and `api.last.python()` return the request as code."""
         return self.transport.last
 
     async def aclose(self) -> None:
@@ -116,11 +117,11 @@ class LiveAvatarAPI:
                 and can_publish_data.
             room: The room; only its `name` is used.
             avatar_id: The avatar's id.
-            is_sandbox: Whether to use the sandbox: free, one minute, and only the sandbox avatar.
-            video_quality: Sent as `video_settings.quality`.
+            is_sandbox: Whether to use the sandbox, which is free but limited to one minute and the sandbox avatar.
+            video_quality: The video's quality, sent as `video_settings.quality`.
 
         Returns:
-            The envelope `{"code", "data": {"session_id", "session_token"}, "message"}`.
+            The response's envelope: `{"code", "data": {"session_id", "session_token"}, "message"}`.
 
         Raises:
             InvalidArgument: A required argument is missing; nothing was sent.
@@ -130,7 +131,7 @@ class LiveAvatarAPI:
             "livekit_url": livekit_url,
             "livekit_client_token": masked_text(livekit_token),
         }
-        del livekit_token  # keep it out of tracebacks that print local variables
+        del livekit_token  # keep the token out of tracebacks that print local variables
         body: dict[str, Any] = {
             "mode": "LITE",
             "avatar_id": check(avatar_id, str, "avatar_id"),
@@ -151,13 +152,13 @@ class LiveAvatarAPI:
             session_token: The token from `create_streaming_session`.
 
         Returns:
-            The envelope.
+            The response's envelope.
 
         Raises:
-            StartOutcomeUnknown: The session may be billed; stop it by its id.
+            StartOutcomeUnknown: The session may be running and billed; stop it by its id.
         """
         token = as_token(session_token)
-        del session_token  # keep it out of tracebacks that print local variables
+        del session_token  # keep the token out of tracebacks that print local variables
         return await self.sessions.send_start(session_id, token)
 
     async def stop_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class LiveAvatarAPI:
             session_token: The token from `create_streaming_session`.
 
         Returns:
-            The envelope.
+            The response's envelope.
         """
         body = {"session_id": session_id, "reason": "USER_DISCONNECTED"}
         token = as_token(session_token)

@@ -1,4 +1,4 @@
-"""What every connection to the service uses: the credential, and a silent logger."""
+"""Shared by all connections to the service: the credential of a request, and a silent logger."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import httpx
 
 from ..config import Masked
 
-# the logger for websockets, which at DEBUG would log every frame, and the URL and headers with their tokens. It isn't
-# registered under a name, so nobody can turn it on
-SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (as said)
+# websockets gets this logger because, at DEBUG, it logs every frame, and the URL and headers, tokens included.
+# The logger isn't registered under its name, so nobody can turn it on.
+SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (deliberate, see above)
 
 
 class Signed(httpx.Auth):

@@ -13,7 +13,7 @@ from ..errors import APIResponseError, status_error
 from ..masking import without_secrets
 from .retry import retry_after
 
-# the envelope's `code`: the live service sends 1000, and the others have been seen before
+# the envelope's `code` on success: the live service sends 1000; the others have been seen in the past
 SUCCESS_CODES: Final = frozenset({1000, 100, 200})
 
 
@@ -33,11 +33,11 @@ def envelope(
         headers: The response's headers.
         body: The response's body, decompressed.
         call: The call's name, for the error.
-        hide: Removes the secrets from what an error keeps.
-        keep: Receives the decoded response whatever its status, or None if it isn't JSON.
+        hide: Masks the secrets in the response data that an error keeps.
+        keep: Called with the decoded response, whatever its status, or with None if it isn't JSON.
 
     Raises:
-        APIStatusError: The service answered with an error.
+        APIStatusError: The service responded with an error.
         APIResponseError: The response isn't an envelope, or it is a redirect.
     """
     if status == 204 and not body:
@@ -52,10 +52,10 @@ def envelope(
     failure: APIResponseError
     if 300 <= status < 400:
         failure = APIResponseError(
-            f"{call} answered with a redirect ({status}), which is not followed.", remedy="Check the api_url."
+            f"{call} was redirected ({status}); redirects are not followed.", remedy="Check the api_url."
         )
     elif is_success and not is_envelope:
-        failure = APIResponseError(f"{call} answered {status} without an envelope.")
+        failure = APIResponseError(f"The response to {call} ({status}) came without an envelope.")
     else:
         seconds = retry_after(headers.get("retry-after"), headers.get("date"), time.time())
         try:

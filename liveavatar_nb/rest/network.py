@@ -21,7 +21,7 @@ from ..errors import ConfigurationError
 
 Verify: TypeAlias = bool | str | os.PathLike[str] | ssl.SSLContext
 
-PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # defaults by the proxy's scheme
+PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # default ports by the proxy's scheme
 PORTS: Final = {"http": 80, "https": 443}
 PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket is routed by the scheme of its handshake
 LOOPBACK: Final = ("localhost", "127.0.0.0/8", "::1")
@@ -35,11 +35,11 @@ class Network:
     environment once; the environment isn't read again afterwards.
 
     Args:
-        proxies: Proxies by the scheme of the URLs they are for: `http`, `https`, or `all` for the rest. Each proxy's
+        proxies: Proxies by the URL scheme that they apply to: `http`, `https`, or `all` for the rest. Each proxy's
             `source` names the variable or argument it came from.
-        exempt: Hosts to reach without a proxy, in the forms of `NO_PROXY`.
+        exempt: Hosts to reach without a proxy, in the syntax of `NO_PROXY`.
         verify: True trusts certifi's authorities, False trusts any certificate, a path trusts the authorities in that
-            file or folder, and an `ssl.SSLContext` decides for itself.
+            file or folder, and an `ssl.SSLContext` is used unchanged.
         verify_source: The variable or argument that `verify` came from.
     """
 
@@ -50,22 +50,22 @@ class Network:
 
     @classmethod
     def of(cls, proxy: str | httpx.URL | Masked | None = None, verify: Verify = True) -> Self:
-        """Create a network from the user's arguments, with httpx's meaning, and the environment.
+        """Create a network from the environment and the user's arguments, which mean the same as in httpx.
 
         Args:
-            proxy: The proxy for every URL. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which
-                never apply to this machine's own addresses.
+            proxy: The proxy for every URL. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, but
+                never for this machine's own addresses.
             verify: As for `Network`; True uses `SSL_CERT_FILE` or `SSL_CERT_DIR` if they are set.
 
         Raises:
-            ConfigurationError: `proxy` or `verify` is invalid. The environment's values are only checked when needed.
+            ConfigurationError: `proxy` or `verify` is invalid. Values from the environment are checked when used.
         """
         is_address = isinstance(proxy, str | httpx.URL | Masked)
         text = proxy.reveal() if isinstance(proxy, Masked) else str(proxy)
         given = None if proxy is None else Masked(text, "proxy")
-        del proxy, text  # keep its password out of tracebacks that print local variables
+        del proxy, text  # keep the proxy's password out of tracebacks that print local variables
         if given is not None and not is_address:
-            raise ConfigurationError("proxy must be a URL as text.", remedy="It should look like http://host:port.")
+            raise ConfigurationError("proxy must be a URL string.", remedy="It should look like http://host:port.")
         trusted, source = _trust(verify)
         proxies, exempt = _read_environment() if given is None else ((("all", _normalize_proxy(given)),), ())
         network = cls(proxies, exempt, trusted, source)
@@ -80,7 +80,7 @@ class Network:
             url: An http, https, ws or wss URL.
 
         Raises:
-            ConfigurationError: The environment's proxy for it is invalid.
+            ConfigurationError: The environment's proxy for this URL is invalid.
         """
         parts = urlsplit(url)
         proxies = dict(self.proxies)
@@ -91,10 +91,10 @@ class Network:
 
     @functools.cached_property
     def tls(self) -> ssl.SSLContext:
-        """The TLS context that certificates are checked with.
+        """The TLS context used to check certificates.
 
         Raises:
-            ConfigurationError: The authorities can't be read.
+            ConfigurationError: The certificate authorities can't be read.
         """
         if isinstance(self.verify, ssl.SSLContext):
             return self.verify
@@ -106,7 +106,7 @@ class Network:
             why = failure.strerror or type(failure).__name__
         raise ConfigurationError(
             f"The certificates in {self.verify_source} can't be read ({why}).",
-            remedy=f"Set {self.verify_source} to a PEM file of certificates, or to a folder of them.",
+            remedy=f"Set {self.verify_source} to a PEM file of certificates, or to a folder of such files.",
         )
 
     def for_http(self, url: str) -> dict[str, Any]:
@@ -119,14 +119,14 @@ class Network:
         is_tls_proxy = proxy is not None and proxy.reveal().startswith("https:")
         proxy_tls = self.tls if is_tls_proxy else None
         return {
-            # reading certificates is slow and plain http needs none, so there it trusts nobody
+            # reading certificates is slow and plain http needs none, so its context trusts nobody
             "verify": self.tls if is_tls_proxy or _scheme(urlsplit(url)) == "https" else _new_context(),
             "proxy": None if proxy is None else httpx.Proxy(proxy.reveal(), ssl_context=proxy_tls),
             "trust_env": False,
         }
 
     def for_websocket(self, url: str) -> dict[str, Any]:
-        """Return the options of `websockets.connect` for a URL.
+        """Return the options to pass to `websockets.connect` for a URL.
 
         Raises:
             ConfigurationError: The proxy or the certificates are invalid.
@@ -144,16 +144,16 @@ class Network:
 
     @property
     def caveat(self) -> str:
-        """What can't be passed on to another process, in words for an error; empty if everything can."""
+        """An error text about what can't be passed to another process; empty if everything can."""
         if not isinstance(self.verify, ssl.SSLContext):
             return ""
         return "verify is an ssl.SSLContext, and only the authorities that it lists can be passed to another process"
 
     def told(self) -> dict[str, Any]:
-        """Return the network as plain JSON for another of our processes, including passwords.
+        """Return the network as plain JSON, passwords included, for another of our processes.
 
-        An `ssl.SSLContext` is passed on with its authorities and its strictness, but without client certificates
-        and without what it takes from the system's own store, since neither can be read: see `caveat`.
+        An `ssl.SSLContext` is reduced to its listed authorities and its verification settings. Client certificates
+        and authorities from the system's own store are lost, since they can't be read (see `caveat`).
         """
         verify: Any = self.verify
         if isinstance(verify, ssl.SSLContext):
@@ -172,7 +172,7 @@ class Network:
 
     @classmethod
     def from_told(cls, told: dict[str, Any]) -> Self:
-        """Create a network from what `told` returned."""
+        """Create a network from the JSON that `told` returned."""
         verify = told["verify"]
         if isinstance(verify, dict):
             authorities = b"".join(base64.b64decode(der) for der in verify["authorities"])
@@ -190,7 +190,7 @@ def shown(url: str, schemes: Any = tuple(PROXY_PORTS)) -> str | None:
 
     Args:
         url: The URL.
-        schemes: The schemes it may have.
+        schemes: The allowed schemes.
     """
     try:
         parts = urlsplit(url)
@@ -212,9 +212,9 @@ def _read_environment() -> tuple[tuple[tuple[str, Masked], ...], tuple[str, ...]
 
 
 def _trust(verify: Any) -> tuple[Any, str]:
-    """Return what to trust and where that came from.
+    """Return the value of `verify` to use, and the variable or argument it came from.
 
-    Paths become absolute, since another process may run in another folder.
+    Paths are made absolute, since another process may run in another folder.
     """
     if verify is True:
         for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
@@ -240,7 +240,7 @@ def _load_authorities(path: str) -> ssl.SSLContext:
 def _new_context(mode: ssl.VerifyMode = ssl.CERT_REQUIRED, *, check_hostname: bool = True) -> ssl.SSLContext:
     """Return a TLS context that doesn't trust any authority yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # the mode can't be changed while it is on
+    context.check_hostname = False  # verify_mode can't be changed while this is on
     context.verify_mode = mode
     context.check_hostname = check_hostname
     return context
@@ -250,7 +250,7 @@ def _normalize_proxy(proxy: Masked) -> Masked:
     """Return a proxy's URL in the form that all our libraries understand.
 
     Raises:
-        ConfigurationError: It is invalid, or needs a package that is not installed.
+        ConfigurationError: The URL is invalid, or needs a package that is not installed.
     """
     address = _normalize(proxy.reveal())
     if address is None:
@@ -263,7 +263,7 @@ def _normalize_proxy(proxy: Masked) -> Masked:
 
 
 def _normalize(proxy: str) -> str | None:
-    """Return the URL as `scheme://user:password@host:port`, or None if it is invalid."""
+    """Return a proxy's URL as `scheme://user:password@host:port`, or None if it is invalid."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         port = PROXY_PORTS[parts.scheme] if parts.port is None else parts.port
@@ -316,5 +316,5 @@ def _scheme(parts: SplitResult) -> str:
 
 
 def _host(parts: SplitResult) -> str:
-    """Return the host as it is written in a URL."""
+    """Return the host as written in a URL: an IPv6 address in brackets."""
     return f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""

@@ -1,4 +1,4 @@
-"""Builds the method for a REST operation from a declaration of it.
+"""Builds the method for a REST operation from its declaration.
 
     @operation("PATCH /v1/voices/{voice_id}")
     def update(self, voice_id: str, *, name: Name64) -> type[Voice]:
@@ -6,7 +6,7 @@
         return Voice
 
 The signature has the contract's names, types, ranges and defaults. Parameters named in the path's braces go into
-the path, and the rest into the query (GET) or the body. The declared function runs after the checks, to check what
+the path, and the rest into the query (GET) or the body. The declared function runs after these checks, to check what
 types can't express, and returns the record's class. `listing` declares a list in the same way.
 """
 
@@ -48,7 +48,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Owner = TypeVar("Owner", bound="Resource")
 
 IN_BRACES: Final = re.compile(r"{(\w+)}")
-CREDENTIAL: Final = "credential"  # marks the parameter that signs the call instead of being sent
+CREDENTIAL: Final = "credential"  # marks the parameter that the call is signed with, which isn't sent
 UNSENT: Final = "unsent"  # marks a parameter that the method needs but doesn't send
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ UnsentId = Annotated[str, UNSENT]
 
 
 class Resource:
-    """The base class of groups of operations.
+    """The base class for groups of operations.
 
     Args:
         transport: Sends the calls.
     """
 
-    # fetches what the records of a list need to be shown, if anything
+    # fetches whatever else is needed to display the records of a list, e.g. pictures; None if nothing is
     _dress: Callable[[Any], Awaitable[None]] | None = None
 
     def __init__(self, transport: Transport) -> None:
@@ -82,7 +82,7 @@ class Operation:
     Args:
         route: Method and path, e.g. `GET /v1/voices/{voice_id}`.
         declared: The declaring function.
-        safety: What sending it twice would do. Defaults to REPEATABLE for GET, and ONCE for others.
+        safety: The effect of sending the call twice. Defaults to REPEATABLE for GET, otherwise to ONCE.
         signed: Whether the call needs a credential.
     """
 
@@ -102,13 +102,13 @@ class Operation:
 
     @functools.cached_property
     def kinds(self) -> dict[str, Any]:
-        """The types of the parameters by name; read at the first call, because that is slow."""
+        """The parameters' types by name; resolved at the first call, because that is slow."""
         hints = get_type_hints(self._declared, include_extras=True)
         return {name: hints[name] for name in list(self.signature.parameters)[1:]}
 
     @property
     def sent(self) -> dict[str, Any]:
-        """The types of the parameters that are sent."""
+        """The types of the parameters that are sent, by name."""
         return {name: kind for name, kind in self.kinds.items() if not {CREDENTIAL, UNSENT} & _marks(kind)}
 
     def prepare(self, owner: Resource, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, Any]:
@@ -165,7 +165,7 @@ def operation(
 
     Args:
         route: The contract's method and path.
-        safety: What sending it twice would do. Defaults to REPEATABLE for GET, and ONCE for others.
+        safety: The effect of sending the call twice. Defaults to REPEATABLE for GET, otherwise to ONCE.
         signed: Whether the call needs a credential.
     """
 
@@ -176,7 +176,7 @@ def operation(
 
         @functools.wraps(declared)
         def method(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-            # not awaited here: a waiting frame would keep its arguments, and tracebacks could show them
+            # nothing is awaited here: a waiting frame would keep its arguments, and tracebacks could show them
             try:
                 call, kind = built.prepare(self, args, kwargs)
             except (InvalidArgument, LiveAvatarWarning) as failure:
@@ -213,7 +213,7 @@ def listing(
 
 
 def _with_declaration(method: F, built: Operation, result: str = "{}") -> F:
-    """Give `method` the signature that users see, and a reference to its declaration."""
+    """Give `method` the signature shown to users, and a reference to its declaration."""
     kind = str(built.signature.return_annotation).removeprefix("type[").removesuffix("]")
     shown: Any = method
     shown.__signature__ = built.signature.replace(return_annotation=result.format(kind))
@@ -239,7 +239,7 @@ def _page_source(transport: Transport, call: Call, kind: Any) -> Callable[[int],
         page_call = call
         if is_paged:
             page_call = Call(call.method, call.path, signed=call.signed, query={**(call.query or {}), "page": number})
-        # don't name the response: that keeps its content out of tracebacks that print local variables
+        # not assigning the response to a variable keeps its content out of tracebacks that print local variables
         return _page(kind, (await transport.send(page_call))["data"], str(call), is_paged=is_paged)
 
     return fetch
@@ -251,10 +251,10 @@ def _page(kind: Any, data: Any, call: str, *, is_paged: bool) -> Page[Any]:
             items: Records[Any] = decode_all(kind, data, call, "$")
             return Page(items, len(items), has_next=False)
         if not isinstance(data, dict):
-            raise SchemaError(f"{call} answered in an unknown format: Expected `object` - at `$`.")
+            raise SchemaError(f"The response to {call} has an unknown format: Expected `object` - at `$`.")
         count = data.get("count")
         if type(count) is not int or not 0 <= count <= sys.maxsize:
-            raise SchemaError(f"{call} answered in an unknown format: Expected `int` >= 0 - at `$.count`.")
+            raise SchemaError(f"The response to {call} has an unknown format: Expected `int` >= 0 - at `$.count`.")
         return Page(decode_all(kind, data.get("results"), call, "$.results"), count, bool(data.get("next")))
     except SchemaError as failure:
         del data
@@ -273,19 +273,19 @@ def as_token(token: Any) -> Masked:
     """Wrap a session's token in `Masked`.
 
     Raises:
-        InvalidArgument: It can't be a token.
+        InvalidArgument: The value can't be a token.
     """
     masked = token if isinstance(token, Masked) else Masked(token.strip() if isinstance(token, str) else "")
     del token
     if not masked.reveal() or not masked.fits_a_header:
         raise InvalidArgument(
-            "session_token is not a token.", remedy="Pass the text that create_token returned.", field="session_token"
+            "session_token is not a token.", remedy="Pass the token that create_token returned.", field="session_token"
         )
     return Masked(masked.reveal(), "of a session")
 
 
 def _check_id(value: Any, name: str) -> str:
-    """Return an id for a path, in which it must be a single segment."""
+    """Check that an id can be a single segment of a path, and return it."""
     text: str = check(value, str, name)
     if text.strip(". ") and "/" not in text and text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""The service's lists, which come in pages and are fetched only as far as they are read."""
+"""The service's lists: they come in pages, and each page is fetched only when it is reached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 Source = Callable[[int], Awaitable["Page[T]"]]
 Dress = Callable[[Sequence[T]], Awaitable[None]]
 
-FEW: Final = 5  # the most names to list in an error
+FEW: Final = 5  # maximum number of names to list in an error
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Cursor(Generic[T]):
 
     Args:
         sources: For each list, a function that fetches a page by its number.
-        keep: Which items to keep.
+        keep: Returns whether to keep an item; None keeps all.
         first: The number of the first page to fetch.
     """
 
@@ -71,7 +71,7 @@ class Cursor(Generic[T]):
         return page.items if self._keep is None else Records(item for item in page.items if self._keep(item))
 
     async def count(self) -> int | None:
-        """Return the number of items by the service's own count, or None if only reading them all can tell."""
+        """Return the number of items as counted by the service, or None if they must all be read to be counted."""
         if self._keep is not None or self._first != 1:
             return None
         return sum([(await self._first_page(at)).count for at in range(len(self._sources))])
@@ -87,14 +87,14 @@ class Listing(Generic[T]):
     """One of the service's lists.
 
     `async for` iterates over all pages and fetches each when it is reached. `await` returns all items, and
-    `await listing.page(n)` those of one page; both are lists with `to_pandas()` that a notebook shows as a table.
+    `await listing.page(n)` those of one page. Both results are lists with `to_pandas()`, shown as tables in a notebook.
 
     Args:
-        sources: For each of the service's lists, a function that fetches a page by its number (from 1); their items
-            follow one another.
-        keep: Which items to keep. Defaults to all.
+        sources: For each of the service's lists, a function that fetches a page by its number (from 1). The lists are
+            read one after the other.
+        keep: Returns whether to keep an item. Defaults to keeping all.
         first: The number of the first page to fetch.
-        dress: Fetches what the items need to be shown, e.g. pictures.
+        dress: Fetches whatever else is needed to display the items, e.g. pictures.
     """
 
     def __init__(
@@ -111,13 +111,13 @@ class Listing(Generic[T]):
 
     @classmethod
     def chain(cls, *listings: Listing[T], keep: Callable[[T], bool] | None = None) -> Listing[T]:
-        """Return a listing of the items of several listings, one after the other."""
+        """Join several listings into one, which reads them one after the other."""
         return cls(
             *(source for listing in listings for source in listing._sources), keep=keep, dress=listings[0]._dress
         )
 
     def map(self, change: Callable[[Sequence[T]], Awaitable[list[T]]]) -> Listing[T]:
-        """Return the same list with the items of each page replaced by what `change` returns."""
+        """Return the same listing with each page's items replaced by the result of `change`."""
 
         def changed(source: Source[T]) -> Source[T]:
             async def turn(number: int) -> Page[T]:
@@ -129,7 +129,7 @@ class Listing(Generic[T]):
         return Listing(*map(changed, self._sources), keep=self._keep, first=self._first, dress=self._dress)
 
     def cursor(self) -> Cursor[T]:
-        """Return a position before the first page."""
+        """Return a cursor that starts before the first page."""
         return Cursor(self._sources, self._keep, self._first)
 
     async def __aiter__(self) -> AsyncIterator[T]:
@@ -146,7 +146,7 @@ class Listing(Generic[T]):
         return Records([item async for item in self])
 
     async def page(self, number: int = 1) -> Records[T]:
-        """Return the items of one page of the service's list (or of each, if there are several).
+        """Return the items of one page (of each of the service's lists, if there are several).
 
         Args:
             number: The page's number, from 1.
@@ -157,12 +157,12 @@ class Listing(Generic[T]):
         return Records(item for page in pages for item in page.items if self._keep is None or self._keep(item))
 
     async def count(self) -> int:
-        """Return the number of items by the service's own count, or by reading them all if there is a filter."""
+        """Return the number of items: as counted by the service, or, if there is a filter, by reading them all."""
         counted = await self.cursor().count()
         return len(await self.all()) if counted is None else counted
 
     async def dress(self, items: Sequence[T]) -> None:
-        """Fetch what these items need to be shown."""
+        """Fetch whatever else is needed to display these items."""
         if self._dress is not None:
             await self._dress(items)
 
@@ -171,16 +171,16 @@ class Listing(Generic[T]):
 
 
 def pick(sought: str, items: Sequence[T], kinds: str, *, field: str | None = None) -> T:
-    """Return the item with an id or name: first by id, then by exact name, then by name ignoring case.
+    """Find an item by its id, else by its exact name, else by its name ignoring case.
 
     Args:
         sought: The id or name.
         items: The items to search.
-        kinds: What the items are, in the plural, for the error.
-        field: The argument that holds the id or name.
+        kinds: A plural noun for the items, e.g. `avatars`, for the error.
+        field: The name of the argument that holds the id or name, for the error.
 
     Raises:
-        InvalidArgument: No item matches, or several have the name.
+        InvalidArgument: No item matches, or several have this name.
     """
     folded = sought.casefold()
     tests: list[Callable[[T], bool]] = [

@@ -20,21 +20,21 @@ from ..errors import (
 )
 
 TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
-WAITING_STATUSES: Final = frozenset({429, 503})  # whose `Retry-After` is respected
-# close codes after which a WebSocket is reopened: the server is going away, the connection was cut (1005 and 1006 are
-# never on the wire), an internal error, a restart, try again later
+WAITING_STATUSES: Final = frozenset({429, 503})  # statuses whose `Retry-After` header is respected
+# close codes after which a WebSocket is reopened, in order: the server is going away; the connection was cut, which
+# the client itself reports as 1005 or 1006; internal error; restart; try again later
 RECONNECT_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013})
 HANDSHAKE_STATUSES: Final = frozenset({500, 502, 503, 504})
 SECONDS: Final = re.compile(r"\d{1,18}(\.\d+)?")
 
 
 class Safety(Enum):
-    """What sending a call twice would do."""
+    """The effect of sending a call twice."""
 
-    REPEATABLE = "repeatable"  # harmless to repeat: a GET, a token
-    ONCE = "once"  # may have a cost if repeated: a start, a change
-    INSISTENT = "insistent"  # must arrive: a stop
-    TICK = "tick"  # replaced by the next one: a keep-alive
+    REPEATABLE = "repeatable"  # harmless to repeat, e.g. a GET or the creation of a token
+    ONCE = "once"  # may cost something if repeated, e.g. a start or an update
+    INSISTENT = "insistent"  # must arrive, e.g. a stop
+    TICK = "tick"  # not worth repeating, since another follows soon, e.g. a keep-alive
 
     @property
     def limit(self) -> float:
@@ -75,7 +75,7 @@ class Policy:
     Args:
         attempts: The maximum number of attempts per call, including the first.
         base: The longest delay before the second attempt, in seconds; it doubles with each further attempt.
-        attempt_limit: The time limit of one attempt from first to last byte, in seconds; None for no separate limit.
+        attempt_limit: The time limit of one attempt, first byte to last, in seconds; None for no separate limit.
     """
 
     attempts: int = config.MAX_ATTEMPTS
@@ -91,7 +91,7 @@ class Policy:
         if not all(isinstance(value, int | float) for value in given) or options.timeout <= 0:
             raise ConfigurationError(
                 "conn_options is invalid.",
-                remedy="Set max_retry to a number of attempts, retry_interval to seconds, timeout to seconds above 0.",
+                remedy="Its max_retry, retry_interval and timeout must be numbers, and timeout must be above 0 s.",
             )
         return cls(max(1, int(options.max_retry)), max(0.0, options.retry_interval), options.timeout)
 
@@ -103,10 +103,10 @@ class Policy:
         """Return the seconds to wait before retrying a call, or None if it shouldn't be retried.
 
         Args:
-            failure: How the attempt failed.
-            safety: What sending the call twice would do.
+            failure: The error that the attempt failed with.
+            safety: The effect of sending the call twice.
             attempt: The attempt's number, from 1.
-            time_left: The seconds left until the call's limit.
+            time_left: The seconds left of the call's time limit.
         """
         if attempt >= self.attempts and safety is not Safety.INSISTENT:
             return None
@@ -122,7 +122,7 @@ class Policy:
 
 
 def again(failure: LiveAvatarException, safety: Safety) -> bool:
-    """Return whether a call that failed like this may be retried."""
+    """Return whether a call that failed with this error may be retried."""
     if safety is Safety.TICK or isinstance(failure, ClientClosed):
         return False
     if safety is Safety.INSISTENT:
@@ -142,7 +142,7 @@ def may_reconnect(close_code: int | None) -> bool:
 
 
 def is_worth_a_handshake(status: int) -> bool:
-    """Return whether to retry a WebSocket's handshake that was answered with this HTTP status."""
+    """Return whether to retry a WebSocket handshake that failed with this HTTP status."""
     return status in HANDSHAKE_STATUSES
 
 
@@ -152,12 +152,13 @@ def delay(attempt: int, base: float) -> float:
 
 
 def retry_after(value: str | None, date: str | None, now: float) -> float | None:
-    """Return the seconds that a `Retry-After` header asks to wait, or None if it can't be parsed.
+    """Return the seconds to wait according to a `Retry-After` header, or None if it can't be parsed.
 
     Args:
-        value: The header: seconds or a date.
-        date: The response's `Date`, which a date is relative to, since this machine's clock may be wrong.
-        now: Seconds since the epoch, used if the response has no `Date`.
+        value: The header's value: a number of seconds, or a date.
+        date: The response's `Date` header, from which the wait until a date is counted, since this machine's clock may
+            be wrong.
+        now: This machine's time in seconds since the epoch, used if the response has no `Date`.
     """
     value = (value or "").strip()
     if SECONDS.fullmatch(value):

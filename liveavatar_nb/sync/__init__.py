@@ -1,1 +1,1 @@
-"""The sync API: each method wraps an async one, and runs it on the managed loop."""
+"""The sync API: each method runs the async method of the same name on the managed loop."""

@@ -1,4 +1,4 @@
-"""The REST operations without `await`, as `la.api`: the resources and methods of the async API."""
+"""The REST operations without `await`, as `la.api`, with the same resources and methods as the async API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..rest.operation import Resource
 from ..rest.resources import account, avatars, contexts, sessions, voices
 from .listing import blocking_rows
 
-# these undo what was created or started if an interrupt kept it from the caller; other methods hold and cost nothing
+# these undo a creation or a start whose result an interrupt kept from the caller; other methods need no undoing
 
 
 async def _delete(resource: Any, created: Any) -> None:
@@ -32,11 +32,11 @@ async def _stop_streaming(api: LiveAvatarAPI, envelope: dict[str, Any]) -> None:
 
 
 class ResourceFace(Face):
-    """The base of the sync resources, which group operations.
+    """The base class of the sync resources, each a group of operations.
 
     Args:
         inner: the async resource.
-        holder: the client, which stays alive as long as this object.
+        holder: the client, which is kept alive as long as this object.
     """
 
     def __init__(self, inner: Resource, holder: Face) -> None:
@@ -107,7 +107,7 @@ class Embeddings(ResourceFace):
 
 
 class Secrets(ResourceFace):
-    """`/v1/secrets`: keys of other services, stored write-only: no call returns a value."""
+    """`/v1/secrets`: API keys for other services. Their values can be written but never read."""
 
     list = blocking_rows(account.Secrets.list)
     create = blocking(account.Secrets.create, undo=_delete, is_whole=True)
@@ -125,7 +125,7 @@ class LlmConfigurations(ResourceFace):
 
 
 class Memories(ResourceFace):
-    """`/v1/memory`: what avatars remember of conversations."""
+    """`/v1/memory`: what avatars remember from conversations."""
 
     list = blocking_rows(account.Memories.list)
     get = blocking(account.Memories.get)
@@ -134,13 +134,13 @@ class Memories(ResourceFace):
 
 
 class API(Face):
-    """The REST API without `await`: one method for each operation, grouped as in the contract.
+    """The REST API without `await`: one method per operation, grouped as in the contract.
 
     It sends what you pass and offers no protection: if you start a session here, you must stop it yourself.
 
     Args:
         inner: the async API.
-        holder: the client, which stays alive as long as this object.
+        holder: the client, which is kept alive as long as this object.
     """
 
     def __init__(self, inner: LiveAvatarAPI, holder: Face) -> None:

@@ -1,4 +1,4 @@
-"""`LiveAvatar`: the same names as the async client, without `await`."""
+"""`LiveAvatar`: the sync client, with the same names as the async one."""
 
 from __future__ import annotations
 
@@ -36,37 +36,38 @@ async def _stop(client: AsyncLiveAvatar, session: AsyncSession) -> None:
 
 
 def _session(inner: AsyncSession) -> Session:
-    """Wrap a session for the sync API; import the wrapper only for the first session, as it takes time."""
+    """Wrap a session for the sync API; the wrapper is imported only here, because importing it takes time."""
     from .session import Session  # noqa: PLC0415
 
     return Session(inner)
 
 
 class LiveAvatar(Face):
-    """The client of the service for code without `await`; use one for each account.
+    """The client for the service, for code without `await`; use one per account.
 
-    Leaving a `with` block stops its sessions and closes it. Keep-alives go on while a cell computes.
+    Leaving a `with` block stops the client's sessions and closes the client. Keep-alives go on while a cell computes.
 
     Args:
-        api_key: the account's key; None or "" uses `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
+        api_key: the account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
         api_url: the service's address.
         http_client: your own `httpx.AsyncClient` for REST calls, used only on the managed loop; you must close it
-            yourself. `proxy` and `verify` still apply to the rest.
-        proxy: the proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or with `https` or
-            `socks5`. None uses the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), which never
-            apply to this machine's own addresses.
-        verify: which certificates to trust, for all of these. True trusts certifi's, or `SSL_CERT_FILE` or
-            `SSL_CERT_DIR` if set. You can also pass a path, an `ssl.SSLContext`, or False to trust anything.
-        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; 10 by
-            default, or the plan's limit if that is lower.
-        tts: lets `say` speak in LITE: a function, plain or async, from text to anything that `play` accepts, or a
-            generator of it. Raw samples come in a pair with their rate: `(samples, 24000)`.
-        allow_unjournaled: whether to start even if a session cannot be recorded in the journal, or guarded. Then only
-            its cap ends a session whose kernel died.
+            yourself. `proxy` and `verify` still apply to WebSockets and the guard.
+        proxy: the proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
+            work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
+            never apply to this machine's own addresses.
+        verify: which certificates to trust for all of these. True trusts certifi's authorities, or those in
+            `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
+            trusts any certificate, and an `ssl.SSLContext` decides for itself.
+        max_minutes: minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
+            or the plan's limit if that is lower.
+        tts: a function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
+            yields it in parts; it may be async. Raw samples need their rate: `(samples, 24000)`.
+        allow_unjournaled: whether a session may start even if it cannot be recorded in the journal or guarded. If the
+            kernel then dies, the session runs until its cap, `max_minutes`.
         clock: the clock to use; the machine's own by default.
 
     Raises:
-        ConfigurationError: there is no key, `api_url` is not a valid address, or `proxy` or `verify` cannot be used.
+        ConfigurationError: no key was found, or `api_url`, `proxy` or `verify` is invalid.
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
 
     Example:
@@ -104,7 +105,7 @@ class LiveAvatar(Face):
         )
         bridge.retain()
         self._inner.on_drop = _let_go
-        # if a user's handler refers to this object, both go at once, and `on_drop` of the inner client does it
+        # if a user's handler refers to this object, both clients are collected together, and `on_drop` does the work
         self._release = weakref.finalize(self, _let_go_of, weakref.ref(self._inner))
         self._release.atexit = False
 
@@ -133,13 +134,13 @@ class LiveAvatar(Face):
         try:
             self.close()
         except KeyboardInterrupt:
-            # the interrupt may have come before the loop got the call
+            # the interrupt may have arrived before the call reached the loop
             if not self.is_closed:
                 bridge.submit(self._inner.stop_sessions())
             raise
 
     def close(self) -> None:
-        """Stop this client's sessions, and close it and its simulator. Calling it twice is fine.
+        """Stop this client's sessions, then close it and its simulator. Calling this twice is fine.
 
         Raises:
             StopNotConfirmed: a stop was not confirmed; the client stays open, so that you can try again.
@@ -190,14 +191,14 @@ class LiveAvatar(Face):
     stop_sessions = blocking(AsyncLiveAvatar.stop_sessions, otherwise=AsyncLiveAvatar.stop_without_loop)
 
     def studio(self, sounds: Iterable[Any] | Mapping[str, Any] = ()) -> Studio:
-        """Create a studio: pick an avatar, start it, let it talk, watch its status and cost, stop it.
+        """Create a studio, in which you pick an avatar, start it, let it talk, watch its status and cost, and stop it.
 
         Args:
-            sounds: sounds to offer: paths, bytes of files, or pairs of samples and their rate; a mapping names them.
-                The sounds in the notebook's folder are always offered.
+            sounds: the audio to offer: paths, file contents as bytes, or pairs of samples and their rate. Pass a
+                mapping to name them. The audio files in the notebook's folder are always offered.
 
         Raises:
-            AudioError: one of the sounds cannot be read.
+            AudioError: one of `sounds` cannot be read.
         """
         from ..widgets.studio import Studio  # noqa: PLC0415 (ipywidgets is imported when first used)
 
@@ -210,7 +211,7 @@ def _let_go_of(known: Callable[[], AsyncLiveAvatar | None]) -> None:
 
 
 def _let_go(inner: AsyncLiveAvatar) -> None:
-    """Stop the sessions of a client that nobody can reach any more, so that none is billed unseen.
+    """Stop the sessions of a client that is no longer referenced, so that none is billed unnoticed.
 
     The garbage collector may call this on any thread, even one that holds the bridge's lock. So this only starts a
     thread.
@@ -222,11 +223,11 @@ def _let_go(inner: AsyncLiveAvatar) -> None:
         try:
             bridge.call(inner.aclose())
         except Exception:
-            logger.exception("a dropped client could not stop its sessions; they are tried again at interpreter exit")
+            logger.exception("a dropped client could not stop its sessions; this is retried at interpreter exit")
         finally:
             bridge.release()
 
     try:
         threading.Thread(target=close, name="liveavatar_nb-let-go", daemon=True).start()
-    except RuntimeError:  # the machine is out of threads
+    except RuntimeError:  # the machine cannot start any more threads
         inner.leave_to_guard()

@@ -1,4 +1,4 @@
-"""`Rows`: a `Listing` without `await`, which reads pages only as far as they are needed."""
+"""`Rows`: a `Listing` without `await`, which fetches each page only when it is needed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ..rest.pagination import Listing, name_of, pick
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN_AT_LEAST = 20  # items to show, if a short list is followed by another
+SHOWN_AT_LEAST = 20  # minimum number of items to show, if another list follows
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Rows(Generic[R]):
-    """A list from the service. It supports `for`, `len`, indexes and names, and reads every page once.
+    """A list from the service, with iteration, `len` and lookup by index or name. Each page is fetched only once.
 
     `rows["Silas"]` is the item with that name or id. A notebook displays the first page.
 
     Args:
         listing: the async list.
-        kind: what the items are, in the plural.
-        holder: the client, which stays alive as long as this object.
+        kind: a plural noun for the items, e.g. `avatars`.
+        holder: the client, which is kept alive as long as this object.
     """
 
     def __init__(self, listing: Listing[R], kind: str, holder: Face | None = None) -> None:
@@ -51,12 +51,12 @@ class Rows(Generic[R]):
             self._shown = len(self._seen)
 
     async def _read_on(self) -> None:
-        # stored on the loop, one page at a time: an interrupted wait loses no page, and two threads read none twice
+        # pages are stored on the loop, one at a time: an interrupted wait loses none, and threads never fetch one twice
         async with self._reading:
             self._seen += await self._cursor.turn()
 
     def _look(self) -> Records[R]:
-        """Return the items to show: the first page, and after a short list the next list as well."""
+        """Return the items to show: the first page, and also the next list's if the first list is short."""
         while not self._shown and not self._cursor.is_at_end:
             self._turn()
         return self._seen[: self._shown or None]
@@ -68,11 +68,11 @@ class Rows(Generic[R]):
         return self._seen[:]
 
     def page(self, number: int = 1) -> Records[R]:
-        """Return the items of one page; the first is 1."""
+        """Return the items of one page; the first page is number 1."""
         return bridge.call(self._listing.page(number), closes=True)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return all items as a table, with a row for each item and a column for each field.
+        """Return all items as a DataFrame, with a row per item and a column per field.
 
         Raises:
             ConfigurationError: pandas is not installed.
@@ -80,7 +80,7 @@ class Rows(Generic[R]):
         return self.all().to_pandas()
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Return all items as plain data, ready for JSON."""
+        """Return all items as plain, JSON-serializable data."""
         return self.all().to_dict()
 
     def __iter__(self) -> Iterator[R]:
@@ -130,7 +130,7 @@ class Rows(Generic[R]):
         try:
             shown = self._look()
         except LiveAvatarException:
-            # a notebook asks for the HTML next, which would show the same error again
+            # a notebook calls `_repr_html_` next, which would show the same error again
             self._has_failed = True
             raise
         hidden = len(self) - len(shown)

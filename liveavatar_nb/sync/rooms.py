@@ -1,4 +1,4 @@
-"""`Room`: the same names as the async room's, without `await`."""
+"""`Room`: the sync room, with the same names as the async one."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ..validation import masked_text, strict
 class Room(Face):
     """Your own LiveKit room, for cells without `await`.
 
-    The room is made when it is first needed, unless one of that name exists. Leaving a `with` block removes it, if it
-    was made here; so does `close`. An abandoned room goes away by itself.
+    The room is created when it is first needed, unless one with that name exists. If it was created here, `close` or
+    leaving a `with` block removes it. The server removes an abandoned room by itself.
 
     Args:
         url: the LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None and "" use
-            `LIVEKIT_URL`. LiveAvatar must be able to reach it, too.
+            `LIVEKIT_URL`. LiveAvatar must be able to reach the server, too.
         api_key: the server's key; None and "" use `LIVEKIT_API_KEY`.
         api_secret: the key's secret; None and "" use `LIVEKIT_API_SECRET`.
         name: the room's name, at most 256 characters; a unique one by default.
-        empty_timeout: how long the room stays when nobody is in it, in seconds.
-        max_participants: how many may be there at once, including the avatar; 0 means no limit.
+        empty_timeout: seconds for which the server keeps the room while nobody is in it.
+        max_participants: maximum number of participants at a time, including the avatar; 0 means no limit.
 
     Raises:
         ConfigurationError: something is missing, or `url` is not a valid address.
-        InvalidArgument: no room can have this name, time or number.
+        InvalidArgument: `name`, `empty_timeout` or `max_participants` is invalid.
 
     Example:
         >>> with Room.from_env() as room, la.start("Silas", room=room):
@@ -71,7 +71,7 @@ class Room(Face):
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
     def __enter__(self) -> Self:
-        # not cancelled, so that we know what was made; an interrupt leaves the room to nobody, so it is undone
+        # opening is never cancelled, so that we know what was created; an interrupt then removes the unclaimed room
         bridge.call(self._inner.open(), closes=True, undo=lambda _: self._inner.aclose(), is_whole=True)
         return self
 
@@ -79,10 +79,11 @@ class Room(Face):
         self.close()
 
     def close(self) -> None:
-        """Remove the room and everybody in it, if it was made here. Calling it twice is fine.
+        """Remove the room and everybody in it, if it was created here. Calling this twice is fine.
 
-        Sessions in it go on, and are billed, until you stop them; a warning names them. If the server does not
-        answer, that is a warning as well: the room goes away by itself some time after the last participant left.
+        Sessions in the room continue, and are billed, until you stop them; a warning names them. You also get a
+        warning if the server does not respond; it then removes the room by itself some time after the last
+        participant has left.
         """
         bridge.call(self._inner.aclose(), closes=True)
 

@@ -1,4 +1,4 @@
-"""`Session` and `Utterance`: the same names as in the async API, without `await`."""
+"""`Session` and `Utterance`: the sync classes, with the same names as in the async API."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ class Session(Face):
     """A session with an avatar, returned by `LiveAvatar.start`.
 
     Leaving a `with` block stops it. You can call `stop()` in any state, and more than once. As the last line of a
-    cell it displays itself: the avatar's live video, its status and a Stop button.
+    cell, the session displays itself: the avatar's live video, its status and a Stop button.
     """
 
     def __init__(self, inner: AsyncSession) -> None:
         self._inner = inner
 
     def view(self, **traits: Any) -> LiveView:
-        """Show the avatar's video and sound in the cell at once.
+        """Show the avatar's video, with sound, in the cell's output immediately.
 
-        To put it into your own layout, or to show it later, make a `LiveView(la, s)`.
+        To put the view into your own layout, or to show it later, create a `LiveView(la, s)`.
 
         Args:
             traits: traits of ipywidgets' DOM widgets, such as `layout`.
@@ -79,7 +79,7 @@ class Session(Face):
 
     def _ipython_display_(self) -> None:
         if not is_shown():
-            # IPython then shows its repr
+            # IPython then shows the repr instead
             raise NotImplementedError
         self._make_view()._ipython_display_()
 
@@ -91,7 +91,7 @@ class Session(Face):
             try:
                 self.stop()
             except KeyboardInterrupt:
-                # the interrupt may have come before the loop got the call
+                # the interrupt may have arrived before the call reached the loop
                 bridge.submit(self._inner.stop())
                 raise
 

@@ -45,7 +45,7 @@ class Exchange:
 
     Attributes:
         method: GET, POST...
-        url: The URL with its query.
+        url: The URL, including its query.
         auth: `key` (header `X-API-KEY`), `bearer` (a session's token) or None.
         body: The JSON that was sent, with secrets masked; None if there was none.
         started_at: When the request began, in seconds since the epoch.
@@ -93,7 +93,7 @@ class Exchange:
 
     @property
     def session_id(self) -> str | None:
-        """The id of the session that made the call or that it is about; None if there is no such session."""
+        """The id of the session that made the call, or that the call is about; None if there is no such session."""
         if self.label is not None and self.label.id is not None:
             return self.label.id
         if (in_path := SESSION_PATH.search(self.url)) is not None:
@@ -106,7 +106,7 @@ class Exchange:
 
     @property
     def kept_size(self) -> int:
-        """Its approximate size in memory, in bytes."""
+        """The entry's approximate size in memory, in bytes."""
         return self.sent_size + len(self._answer or b"")
 
     @property
@@ -121,7 +121,7 @@ class Exchange:
 
     @property
     def direction(self) -> Literal["sent"]:
-        """The direction: always `sent`, since we make the requests."""
+        """The direction: always `sent`, since only the client makes requests."""
         return "sent"
 
     @property
@@ -131,7 +131,7 @@ class Exchange:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The JSON that was sent and answered, if any, with secrets masked."""
+        """The JSON of the request and of the response, if any, with secrets masked."""
         both = {"sent": replaced(self.body, lambda name, secret: MASK), "answer": self.answer}
         return {name: data for name, data in both.items() if data is not None}
 
@@ -155,7 +155,7 @@ class Exchange:
         }
 
     def curl(self) -> str:
-        """Return the request as a curl command, with environment variables for secrets."""
+        """Return the request as a curl command, with environment variables in place of secrets."""
         import shlex  # noqa: PLC0415 (rarely needed)
 
         parts = [f"curl --request {self.method} {shlex.quote(self.url)}"]
@@ -165,13 +165,13 @@ class Exchange:
             parts.append('--header "Authorization: Bearer $SESSION_TOKEN"')
         if self.body is not None:
             parts.append("--header 'Content-Type: application/json'")
-            # marks survive JSON and shell quoting unchanged, and then become variables outside the quotes
+            # marks pass through JSON and shell quoting unchanged, and are then replaced by variables outside the quotes
             text = json.dumps(replaced(self.body, _mark), ensure_ascii=False)
             parts.append(f"--data {_MARK.sub(_unquoted_variable, shlex.quote(text))}")
         return " \\\n  ".join(parts)
 
     def python(self) -> str:
-        """Return the request as a Python program that uses httpx, with environment variables for secrets."""
+        """Return the request as a Python program that uses httpx, with environment variables in place of secrets."""
         import pprint  # noqa: PLC0415 (rarely needed)
 
         headers = {
@@ -196,7 +196,7 @@ class Exchange:
         return f"<Exchange {self.method} {self.url}: {self.status or 'no answer'}{took}>"
 
 
-# a user's text never contains this
+# random, so that no user's text contains it
 _NONCE: Final = uuid.uuid4().hex
 _MARK: Final = re.compile(f"{_NONCE}([A-Z0-9_]+);")
 

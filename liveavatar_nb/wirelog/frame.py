@@ -15,7 +15,7 @@ Channel = Literal["websocket", "data"]
 Direction = Literal["sent", "received"]
 
 NO_EVENT: Final = "(no event)"
-SOUND: Final = re.compile(r"([\d,]+) bytes")  # in the description that replaces an `agent.speak`'s sound
+SOUND: Final = re.compile(r"([\d,]+) bytes")  # the size, in the description that replaces the audio of an `agent.speak`
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Frame:
 
         Args:
             at, session_id, channel, direction, type, size: As for the attributes.
-            payload: The event's other fields, with a description in place of sound. If the frame isn't an event, its
-                text or bytes; of bytes, only the count is kept.
+            payload: The event's other fields, with audio replaced by a description. If the frame isn't an event, its
+                text or bytes; for bytes, only their number is kept.
             secrets: The session's secrets, which the frame may quote.
         """
         if isinstance(payload, bytes):
@@ -68,17 +68,17 @@ class Frame:
 
     @property
     def payload(self) -> Any:
-        """The event's other fields, or the frame's text; secrets are masked, and large ones are cut."""
+        """The event's other fields, or the frame's text, with secrets masked; a large payload is cut."""
         return msgspec.json.decode(self._payload)
 
     @property
     def kept_size(self) -> int:
-        """Its approximate size in memory, in bytes."""
+        """The entry's approximate size in memory, in bytes."""
         return len(self._payload)
 
     @property
     def kind(self) -> Channel:
-        """The kind of entry: its channel."""
+        """The kind of entry, which is its channel."""
         return self.channel
 
     @property
@@ -91,7 +91,7 @@ class Frame:
         return None
 
     def python(self) -> str | None:
-        """Return a Python program that resends the frame, with silence as its sound.
+        """Return a Python program that resends the frame, with silence in place of its audio.
 
         Returns:
             The program, or None if the frame wasn't sent over the WebSocket.
@@ -105,7 +105,7 @@ class Frame:
         if sound is not None:
             imports.insert(0, "base64")
             silence = f"base64.b64encode(bytes({sound[1].replace(',', '_')})).decode()"
-            lines.append(f'    "audio": {silence},  # silence: the sound is not in the log')
+            lines.append(f'    "audio": {silence},  # silence: the log does not contain the audio')
         return (
             "".join(f"import {name}\n" for name in imports)
             + "\nfrom websockets.sync.client import connect\n\nframe = {\n"
@@ -129,7 +129,7 @@ class Frame:
 
 
 def _decode(text: str) -> Any:
-    """Decode a text as JSON, so that field names can reveal secrets; return it unchanged if it isn't JSON."""
+    """Decode JSON, so that secrets can be recognised by their fields' names; return other text unchanged."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

@@ -14,13 +14,13 @@ from ..masking import MASK
 from .exchange import Exchange
 from .frame import Frame
 
-SOCKET_URL: Final = "wss://masked.invalid/"  # the real URL of a WebSocket contains a token
+SOCKET_URL: Final = "wss://masked.invalid/"  # a WebSocket's real URL contains a token
 UNKNOWN: Final = -1  # HAR's value for an unknown size or time
 TEXT, BINARY = 1, 2  # a frame's opcode
 
 
 def har(entries: Sequence[Exchange | Frame]) -> dict[str, Any]:
-    """Return the log as HAR: an entry per request, and one for all frames of a session, as Chromium does.
+    """Return the log as HAR: one entry per request, and one per session for all its frames, as Chromium does.
 
     Args:
         entries: The log's entries, in the order in which they began.

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["rest", "websocket", "data"]
 
-SHOWN: Final = 50  # entries that a notebook shows of a log, the last
-ROW_TEXT: Final = 4_000  # characters of a payload in a row for a page
+SHOWN: Final = 50  # maximum number of entries that a notebook shows, counted back from the latest
+ROW_TEXT: Final = 4_000  # maximum characters of a payload in a row sent to a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
-# a table has no room for whole ids
+# matches all but the first 8 digits of an id, since a table has no room for whole ids
 REST_OF_ID: Final = re.compile(r"(?<=\b[0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 UNDER_WAY: Final = "under way"
@@ -37,9 +37,9 @@ UNDER_WAY: Final = "under way"
 class Wire(Sequence[Entry]):
     """A log of requests (`Exchange`) and frames (`Frame`), in the order in which they began.
 
-    It keeps the last 10,000 entries, with at most 4 MiB of payload. Payloads of more than 16 KiB are cut, and the
-    texts in them to 4,000 characters; each cut is marked. Secrets are masked before anything is kept.
-    `filter` and `of` return live views of the same log; a slice is a snapshot.
+    It keeps the last 10,000 entries, with at most 4 MiB of payload. A payload of more than 16 KiB is cut to about
+    that size, and each string in it to 4,000 characters; every cut is marked. Secrets are masked before anything is
+    kept. `filter` and `of` return live views of the same log; a slice is a snapshot.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Wire(Sequence[Entry]):
     # writing
 
     def add(self, exchange: Exchange) -> Callable[[], None]:
-        """Log a request that begins; call the returned function once it was answered or has failed."""
+        """Log a request at its beginning; call the returned function when it has been answered or has failed."""
         line = self._timeline.add(exchange)
         return lambda: self._timeline.changed(line)
 
@@ -72,7 +72,7 @@ class Wire(Sequence[Entry]):
         Args:
             session_id: The session's id.
             type: The event's type.
-            payload: The event's other fields, with a description in place of sound.
+            payload: The event's other fields, with audio replaced by a description.
             size: The size on the wire in bytes.
             channel: `websocket` or `data`.
         """
@@ -119,11 +119,11 @@ class Wire(Sequence[Entry]):
         self._timeline.add(frame)
 
     def hide(self, session_id: str, secrets: Iterable[str]) -> None:
-        """Register a session's secrets, so that frames which quote them are masked.
+        """Register a session's secrets, so that they are masked in its frames.
 
         Args:
             session_id: The session's id.
-            secrets: Tokens and URLs; the values in a URL's query count as secrets, too.
+            secrets: Tokens and URLs; the values in a URL's query also count as secrets.
         """
         self._timeline.hide(session_id, secrets)
 
@@ -181,7 +181,7 @@ class Wire(Sequence[Entry]):
         Args:
             text: Text in the name, URL, status, error or payload, ignoring case.
             kind: `rest`, `websocket` or `data`.
-            direction: `sent` (requests are) or `received`.
+            direction: `sent` (as every request is) or `received`.
             session: A session's id.
 
         Raises:
@@ -205,26 +205,26 @@ class Wire(Sequence[Entry]):
         return self._view(lambda: [line for line in self._lines() if fits(line.entry)])
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call a function after every change of the log, on the thread that made it.
+        """Call a function after every change to the log, on the thread that made the change.
 
         Returns:
-            A function that ends the calls.
+            A function that stops these calls.
         """
         return self._timeline.watch(callback)
 
     def rows(self, since: int = 0, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
-        """Return the rows for a page that changed after `since`.
+        """Return the rows that changed after `since`, to be shown on a page.
 
         Args:
-            since: The number returned with the previous rows; 0 for all.
-            most: The maximum number of rows. If as many are returned, there may be more; ask again with the returned
-                number.
+            since: The number returned with the previous rows; 0 for all rows.
+            most: The maximum number of rows. If this many are returned, there may be more; call again with the
+                returned number.
 
         Returns:
-            The rows in the order of `seq`, which identifies a row: it replaces an earlier row with the same `seq`.
-            With them, the number of the newest change among them.
+            The rows in the order of `seq`, and the number of the newest change among them. A row replaces any earlier
+            row with the same `seq`.
         """
-        # read this first, so that later changes are found the next time
+        # read this first, so that changes made from here on are found the next time
         newest = self._timeline.changes
         changed = [(line.change, line) for line in self._lines()]
         found = [(change, line) for change, line in changed if since < change <= newest]
@@ -269,14 +269,14 @@ class Wire(Sequence[Entry]):
         """Save the log to a file atomically.
 
         Args:
-            path: A path that ends in `.har` (HAR 1.2, for browsers' developer tools) or `.jsonl` (a line of JSON per
-                entry).
+            path: A path with the extension `.har` (HAR 1.2, for browsers' developer tools) or `.jsonl` (a line of JSON
+                per entry).
 
         Returns:
             The file's absolute path.
 
         Raises:
-            InvalidArgument: The path has another ending.
+            InvalidArgument: The path has another extension.
             OSError: The file can't be written.
         """
         target = Path(path).expanduser().absolute()
@@ -347,7 +347,7 @@ def _ms(entry: Entry) -> float | None:
 
 
 def _note(entry: Entry) -> str:
-    """Return a request's status, or what went wrong."""
+    """Return a request's status, or what went wrong; empty for a frame."""
     if isinstance(entry, Frame):
         return ""
     if entry.status is not None:

@@ -1,4 +1,4 @@
-"""The entries of a wire log in the order in which they began: bounded and thread-safe."""
+"""A bounded, thread-safe store of a wire log's entries, in the order in which they began."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger("liveavatar_nb.wire")
 
 Entry = Exchange | Frame
 
-SHORTEST_IN_QUERY: Final = 12  # characters: shorter values in a query aren't secrets
+SHORTEST_IN_QUERY: Final = 12  # minimum characters of a secret in a URL's query
 
 
 @dataclass(eq=False, slots=True)
@@ -30,9 +30,9 @@ class Line:
 
     Attributes:
         entry: The entry.
-        seq: The entry's sequence number, which only grows.
-        change: The number of its last change.
-        size: The bytes counted for it.
+        seq: The entry's sequence number, which increases with each entry.
+        change: The number of the entry's last change.
+        size: The entry's size, as counted towards the log's limit, in bytes.
     """
 
     entry: Entry
@@ -42,7 +42,7 @@ class Line:
 
 
 class Timeline:
-    """The lines of a log, and the known secrets of its sessions."""
+    """The lines of a log, and its sessions' known secrets."""
 
     def __init__(self) -> None:
         self.lines: deque[Line] = deque()
@@ -56,7 +56,7 @@ class Timeline:
         _timelines.add(self)
 
     def unlock(self) -> None:
-        """Create a new lock, since in a forked child nobody releases the parent's."""
+        """Create a new lock; in a forked child, nobody would release the parent's."""
         self._lock = threading.Lock()
 
     def snapshot(self) -> list[Line]:
@@ -88,7 +88,7 @@ class Timeline:
         self._notify()
 
     def hide(self, session_id: str, secrets: Iterable[str]) -> None:
-        """Register more secrets of a session."""
+        """Add to a session's known secrets."""
         found = {value for secret in secrets for value in (secret, *_query_values(secret))}
         with self._lock:
             self._hidden[session_id] = (*self._hidden.get(session_id, ()), *map(Masked, found))
@@ -96,7 +96,7 @@ class Timeline:
                 del self._hidden[next(iter(self._hidden))]
 
     def secrets(self, session_id: str) -> list[str]:
-        """Return the known secrets of a session."""
+        """Return a session's known secrets."""
         return [secret.reveal() for secret in self._hidden.get(session_id, ())]
 
     def _count(self, grown: int) -> None:
@@ -107,7 +107,7 @@ class Timeline:
             self.dropped += 1
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call a function after every change; return a function that ends the calls."""
+        """Call a function after every change; return a function that stops these calls."""
 
         def watcher() -> None:
             callback()
@@ -125,7 +125,7 @@ class Timeline:
             try:
                 watcher()
             except Exception:
-                logger.exception("a callback of the wire log failed")
+                logger.exception("a wire log callback failed")
 
 
 def _query_values(address: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Secrets that are made up, and all the places where an error could show one."""
+"""Made-up secrets, and a search of all the places where an error could show one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ KEY = f"{CANARY}-key"
 
 
 def shown(failure: BaseException) -> str:
-    """All that a traceback with local variables can show, in words, by rich and by the repr of every local."""
+    """Return all text that a traceback with local variables can show: by rich, and by the repr of every local."""
     out = io.StringIO()
-    # the test's own frame, which is the outermost, knows the canary of course
+    # skip the outermost frame, the test's own, since the test knows the canary
     ours = failure.__traceback__.tb_next if failure.__traceback__ else None
     console = Console(file=out, width=400)
-    # without the source beside the locals, whose colours cost most of the time
+    # without the source beside the locals, since highlighting it takes most of the time
     trace = Traceback.extract(type(failure), failure, ours, show_locals=True)
     for stack in trace.stacks:
         console.print(stack.exc_value)
@@ -32,8 +32,8 @@ def shown(failure: BaseException) -> str:
 
 
 def safely(value: Any) -> str:
-    """Its repr."""
+    """Return the repr of a value, or of the exception that its repr raises."""
     try:
         return repr(value)
-    except Exception as failure:  # noqa: BLE001 (an object that is half made)
+    except Exception as failure:  # noqa: BLE001 (a half-initialised object may raise anything)
         return repr(failure)

@@ -1,4 +1,4 @@
-"""The fault matrix over real sockets: a simulator whose key is a canary, a client of it, and servers that misbehave."""
+"""Fixtures of the fault matrix, over real sockets: a simulator with a canary as its key, a client, and bad servers."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 def client(url: str, *, max_retry: int = 3, retry_interval: float = 0.01, timeout: float = 5.0) -> LiveAvatarAPI:
-    """A client that does not wait long between two attempts."""
+    """Create a client that retries after a short wait."""
     return LiveAvatarAPI(KEY, api_url=url, conn_options=APIConnectOptions(max_retry, retry_interval, timeout))
 
 
 def envelope(data: Any = '{"credits_left": "7"}', *headers: str) -> bytes:
-    """An answer of the service that is right."""
+    """Return a valid HTTP response of the service, with `data` in its envelope."""
     body = f'{{"code": 1000, "data": {data}, "message": null}}'.encode()
     return answer("200 OK", body, "Content-Type: application/json", *headers)
 
 
 def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
-    """An answer as it goes over the wire."""
+    """Return an HTTP response as the bytes on the wire."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
 @dataclass
 class RawServer:
-    """A server that answers with bytes, whatever they are: `script` has one answer for each request.
+    """A server that sends arbitrary bytes: `script` holds one response per request.
 
-    After an answer of None, and where the script is at its end, the connection is cut.
+    If a response is None, or the script is used up, it cuts the connection.
     """
 
     script: list[bytes | None]
@@ -89,12 +89,12 @@ class RawServer:
             for task in self._talks:
                 task.cancel()
             await asyncio.gather(*self._talks, return_exceptions=True)
-            await asyncio.sleep(0)  # the transports close in the loop's next turn
+            await asyncio.sleep(0)  # the transports close in the loop's next iteration
 
 
 @pytest.fixture
 def raw() -> Callable[..., contextlib.AbstractAsyncContextManager[RawServer]]:
-    """Makes servers that answer with given bytes."""
+    """A function that creates servers which respond with the given bytes."""
 
     def serve(
         *script: bytes | None, tls: ssl.SSLContext | None = None
@@ -106,7 +106,7 @@ def raw() -> Callable[..., contextlib.AbstractAsyncContextManager[RawServer]]:
 
 @pytest.fixture(autouse=True)
 def no_canary_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """With every logger on DEBUG, no log holds the key."""
+    """Check that no log record contains the key, with every logger at DEBUG."""
     with caplog.at_level(logging.DEBUG):
         yield
         for when in ("setup", "call"):
@@ -116,7 +116,7 @@ def no_canary_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """A simulator of the test's own, whose key is a canary; at the end nothing on it is billed."""
+    """A simulator for one test, with a canary as its key; at the end, check that nothing on it is billed."""
     with Simulator(api_key=KEY) as running:
         yield running
         billed = running.billed()
@@ -132,13 +132,13 @@ async def api(simulator: Simulator) -> AsyncIterator[LiveAvatarAPI]:
 
 @pytest.fixture
 def arrived(simulator: Simulator) -> Callable[[], list[str]]:
-    """What arrived at the simulator, as `METHOD path`."""
+    """A function that returns the requests that arrived at the simulator, as `METHOD path`."""
     return lambda: [f"{request['method']} {request['path']}" for request in simulator.requests()]
 
 
 @pytest.fixture
 def retries(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
-    """How often the log says that a call is tried again."""
+    """A function that returns how often the log mentions a retry."""
     return lambda: sum("retrying in" in record.getMessage() for record in caplog.records)
 
 

@@ -1,4 +1,4 @@
-"""A client's clocks by hand."""
+"""A clock that tests move by hand."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import time
 from liveavatar_nb import config
 from liveavatar_nb.concurrency.clock import Clock
 
-SETTLE_LIMIT = 20.0  # s until what a moved clock woke must be asleep again, or done
+SETTLE_LIMIT = 20.0  # seconds for the tasks that a move wakes to sleep again or finish
 
 
 class ManualClock(Clock):
-    """Stands still until it is moved; who sleeps by it, on whichever loop, wakes at that."""
+    """A clock that stands still until it is moved, which wakes the tasks that sleep by it, on any loop."""
 
     def __init__(self) -> None:
         self._monotonic = 1000.0
@@ -30,7 +30,7 @@ class ManualClock(Clock):
 
     @property
     def sleepers(self) -> int:
-        """How many tasks sleep by it."""
+        """The number of tasks that sleep by this clock."""
         return len(self._sleepers)
 
     async def sleep(self, seconds: float) -> None:
@@ -48,7 +48,7 @@ class ManualClock(Clock):
                 self._sleepers.pop(woken, None)
 
     def move(self, seconds: float, *, wall: float | None = None) -> None:
-        """Moves both clocks ahead, or the wall's by another time than the one that never jumps."""
+        """Move both clocks ahead; `wall` moves the wall clock by a different time than the monotonic one."""
         with self._lock:
             self._monotonic += seconds
             self._wall += seconds if wall is None else wall
@@ -62,20 +62,20 @@ class ManualClock(Clock):
                 loop.call_soon_threadsafe(_wake, sleeper)
 
     async def settle(self) -> None:
-        """Returns once all that was woken sleeps again, or is done."""
+        """Wait until every woken task sleeps again or is done."""
         async with asyncio.timeout(SETTLE_LIMIT):
             while any(not task.done() for task in list(self._woken)):  # noqa: ASYNC110 (they may be on another loop)
                 await asyncio.sleep(0.001)
         self._woken.clear()
 
     def forget(self) -> None:
-        """Lets go of all that slept by it: their loops are gone."""
+        """Forget all sleeping tasks, because their loops are gone."""
         with self._lock:
             self._sleepers.clear()
             self._woken.clear()
 
     async def go_on(self, seconds: float) -> None:
-        """Passes the time as a machine does that is awake: in steps no longer than a session's pulse."""
+        """Let time pass as on a machine that is awake: in steps no longer than a session's pulse."""
         end = self._monotonic + seconds
         while self._monotonic < end:
             self.move(min(config.PULSE, end - self._monotonic))

@@ -1,7 +1,7 @@
-"""200 sessions of one account are stopped, half of the stops answered 404, while others of the account end.
+"""Stops 200 sessions of an account, half of the stops answered with 404, while other sessions of the account end.
 
-Their list is read in pages, and shifts meanwhile: a session that slips between two pages is not among those that were
-read, and runs all the same. By hand: `python -m tests.faults.paging [how many]`; the simulator's ledger judges.
+The list of sessions is read in pages, and shifts during the reading. A session that slips between two pages isn't seen
+although it is running. Run by hand with `python -m tests.faults.paging [number]`; the simulator's ledger is checked.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from liveavatar_nb.protection.journal import Journal, journal
 
 ALL = 200
 CAP = 3600.0  # s
-SPEED = 10.0  # simulated seconds in a real one, once the stops have begun
+SPEED = 10.0  # simulated seconds per real second, once the stops have begun
 STARTS_AT_ONCE = 5
 STOPS_AT_ONCE = 20
-BLOCKING_LIMIT = 60.0  # s for all the stops without a loop
+BLOCKING_LIMIT = 60.0  # seconds for all stops without a loop
 Way = Callable[[AsyncLiveAvatar, Simulator, list[str]], Awaitable[set[str]]]
 
 
 @dataclass
 class Outcome:
-    """What came of the stops that went one way.
+    """The outcome of stopping the sessions in one way.
 
     Attributes:
-        way: which.
-        ids: of all that were to be stopped.
-        confirmed: those that were said to be stopped.
-        lost: those of them that are billed.
-        unwritten: those that are billed, and of which no record tells any more.
-        took: seconds.
+        way: the name of the way.
+        ids: the ids of all sessions to stop.
+        confirmed: the ids of sessions that were reported as stopped.
+        lost: the ids among `confirmed` that are still billed.
+        unwritten: the ids of sessions that are still billed but no longer have a record.
+        took: the duration in seconds.
     """
 
     way: str
@@ -55,20 +55,21 @@ class Outcome:
 
     def __str__(self) -> str:
         return (
-            f"{self.way}: of {len(self.ids)} sessions {len(self.confirmed)} were said to be stopped in {self.took:.1f} "
-            f"s; of these {len(self.lost)} were billed on; {len(self.unwritten)} were billed without a record"
+            f"{self.way}: {len(self.confirmed)} of {len(self.ids)} sessions were reported as stopped "
+            f"in {self.took:.1f} s; {len(self.lost)} of these were still billed; {len(self.unwritten)} were billed "
+            "without a record"
         )
 
 
 async def begin(client: AsyncLiveAvatar, avatar: str, cap: float) -> str:
-    """A session that no journal knows."""
+    """Start a session that isn't in any journal, and return its id."""
     made = await client.api.sessions.create_token(avatar_id=avatar, mode="LITE", max_session_duration=int(cap))
     await client.api.sessions.start(made.session_id, made.session_token)
     return made.session_id
 
 
 def leave(ids: Iterable[str], client: AsyncLiveAvatar) -> None:
-    """Writes them down as sessions of a kernel that died."""
+    """Record the sessions in the journal as those of a dead kernel."""
     dead = Journal(journal.folder)
     for one in ids:
         dead.add(one, client.base_url, client.api.transport.key, CAP)
@@ -100,7 +101,7 @@ async def as_orphans(client: AsyncLiveAvatar, simulator: Simulator, ids: list[st
 
 
 async def without_loop(client: AsyncLiveAvatar, simulator: Simulator, ids: list[str]) -> set[str]:
-    """As the guard does it, each on a thread."""
+    """Stop the sessions as the guard does, on eight threads."""
     confirmed = set()
 
     def stop(share: list[str]) -> None:
@@ -118,7 +119,7 @@ async def without_loop(client: AsyncLiveAvatar, simulator: Simulator, ids: list[
 
 
 async def run(name: str, way: Way, count: int) -> Outcome:
-    """Stops so many sessions in one way, while as many others end, one after the other."""
+    """Stop `count` sessions in one way, while as many others end one after the other."""
     with Simulator(
         concurrency=4 * count, credits=10**9, idle_limit=10**6, max_session_seconds=86_400, connect_delay=0,
         speed=0, rate_limit=None,
@@ -130,7 +131,7 @@ async def run(name: str, way: Way, count: int) -> Outcome:
         async def bounded(make: Callable[[], Awaitable[str | None]]) -> str:
             async with limit:
                 while True:
-                    # on a busy machine one may not come up in time
+                    # on a busy machine, a session may not start in time
                     with contextlib.suppress(LiveAvatarException):
                         return str(await make())
 
@@ -141,7 +142,7 @@ async def run(name: str, way: Way, count: int) -> Outcome:
         ids = list(await asyncio.gather(*(bounded(first) for _ in range(count))))
         if way is as_orphans:
             leave(ids, client)
-        # they are the newer ones, and so the earlier ones in the list
+        # the others are newer, and therefore come first in the list
         await asyncio.gather(
             *(bounded(functools.partial(begin, client, avatar, 2 + index // 4)) for index in range(count))
         )
@@ -157,7 +158,7 @@ async def run(name: str, way: Way, count: int) -> Outcome:
         outcome.lost = outcome.confirmed & billed
         if way is not without_loop:
             outcome.unwritten = {one for one in billed if not (journal.folder / f"{one}.json").exists()}
-        # the simulator goes, and all that is left with it
+        # the simulator ends, and all remaining sessions with it
         for session in client.live_sessions:
             session.lifecycle.forget()
         await client.aclose()
@@ -168,12 +169,12 @@ WAYS: dict[str, Way] = {"s.stop()": by_session, "stop_orphans()": as_orphans, "w
 
 
 async def outcomes(count: int = ALL) -> list[Outcome]:
-    """What came of so many, each way."""
+    """Return the outcome of each way, for `count` sessions."""
     return [await run(name, way, count) for name, way in WAYS.items()]
 
 
 def main() -> None:
-    """Prints it; the exit code tells whether one was lost."""
+    """Print the outcomes; exit with code 1 if a session was lost."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder
         logging.disable()  # each refused stop is logged

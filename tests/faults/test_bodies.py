@@ -1,4 +1,4 @@
-"""Answers that are cut, wrong, huge or endless."""
+"""Responses whose bodies are cut off, wrong, huge or endless."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ MEGABYTE = 1024 * 1024
 
 
 def memory() -> int:
-    """The most that this process ever held, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

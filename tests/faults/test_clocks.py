@@ -1,4 +1,4 @@
-"""Clocks that jump, and machines that sleep: the client's clocks by hand, then a real process that is held."""
+"""Clocks that jump, and machines that sleep: with clocks moved by hand, then with a real process that is suspended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOUR = 3600.0
 
 
 async def started(simulator: Simulator, clock: ManualClock, mode: str) -> tuple[AsyncLiveAvatar, AsyncSession]:
-    """A client that lives by the clock, and a session of it; it needs no guard."""
+    """Start a session on a client that uses the given clock and needs no guard; return both."""
     client = AsyncLiveAvatar(KEY, api_url=simulator.url, clock=clock, max_minutes=10)
     client.is_simulated = True
     context = None
@@ -32,7 +32,7 @@ async def started(simulator: Simulator, clock: ManualClock, mode: str) -> tuple[
 
 
 def asked_of(arrived: Any, session: AsyncSession) -> list[str]:
-    """What was asked about a session that runs, in order."""
+    """Return the requests about a running session, in order, in words."""
     wanted = {f"GET /v1/sessions/{session.id}": "how it is", "POST /v1/sessions/keep-alive": "keep-alive"}
     return [wanted[call] for call in arrived() if call in wanted]
 
@@ -69,7 +69,7 @@ async def test_a_sleep_that_the_session_outlived(simulator: Simulator, arrived: 
         assert session.state is SessionState.CONNECTED
         assert 199 <= session.elapsed <= 210
         assert 390 <= session.time_left <= 401
-        # and from here on as ever
+        # from here on as usual
         await clock.go_on(60)
         assert asked_of(arrived, session) == ["how it is", "keep-alive", "keep-alive"]
 

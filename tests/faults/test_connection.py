@@ -1,4 +1,4 @@
-"""Where no answer comes: no name, no certificate, no connection, one that is dead already."""
+"""Calls that get no response: unknown host, bad certificate, refused, cut or dead connections."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tick(api: LiveAvatarAPI) -> Any:
     return api.sessions.keep_alive("id")
 
 
-# what is tried again where it surely never left, and what is not
+# calls, and how often each is retried if it was certainly never sent
 UNSENT = [pytest.param(get, 2, id="GET"), pytest.param(post, 2, id="POST"), pytest.param(tick, 0, id="keep-alive")]
 
 
@@ -115,7 +115,7 @@ def trustme_date(days: float) -> Any:
 
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a listener whose queue is full: the kernel drops what else would connect."""
+    """The address of a listener whose queue is full, so that the kernel drops any further connection."""
     monkeypatch.setattr(config, "CONNECT_TIMEOUT", 0.2)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())

@@ -1,4 +1,4 @@
-"""What nobody can reach is not billed: dropped clients, whatever a handler holds, and loops that are closed."""
+"""Nothing unreachable stays billed: dropped clients, whatever their handlers hold, and closed loops."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from liveavatar_nb.protection.running import leftovers
 from ..waiting import until
 from .canary import KEY
 
-LIMIT = 15.0  # s; on a free machine it takes a tenth of one
+LIMIT = 15.0  # seconds; an idle machine takes a tenth of a second
 
 
 def collected(simulator: Simulator) -> None:
-    """Returns once nothing is billed any more."""
+    """Collect garbage until nothing is billed, and no session is left."""
     deadline = time.monotonic() + LIMIT
     while simulator.billed():
-        assert time.monotonic() < deadline, "it is billed on"
+        assert time.monotonic() < deadline, "it is still billed"
         gc.collect()
         time.sleep(0.05)
     while len(leftovers):
-        assert time.monotonic() < deadline, "it is not forgotten"
+        assert time.monotonic() < deadline, "it was not forgotten"
         time.sleep(0.05)
 
 

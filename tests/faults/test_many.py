@@ -1,4 +1,4 @@
-"""Hundreds of stops at once: all succeed, and one that does not is told in a line."""
+"""Hundreds of simultaneous stops: all succeed, and a stop that fails is reported in one line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def lab(simulator: Simulator) -> AsyncIterator[AsyncLiveAvatar]:
 
 
 async def billings(client: AsyncLiveAvatar, count: int) -> list[Billing]:
-    """So many sessions that may be billed, as their clients know them."""
+    """Start `count` sessions and return them as their client keeps them: as sessions that may be billed."""
     avatar = next(one.id for one in await client.api.avatars.public() if one.name == "Silas")
     dependencies = Dependencies(client.api, lambda: None, is_simulated=True)
     limit = asyncio.Semaphore(STARTS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Stops that are refused while others end: a session that slips between two pages of the list is not over."""
+"""Refused stops while other sessions end: a session that slips between two pages of the list isn't taken as over."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def record(session_id: str = OURS, **more: Any) -> dict[str, Any]:
 
 
 def page(*ids: str, more: bool = False) -> bytes:
-    """A page of the list of active sessions."""
+    """Return a response with one page of the list of active sessions."""
     told = {"count": 9, "next": "there" if more else None, "previous": None, "results": [record(one) for one in ids]}
     return envelope(json.dumps(told))
 
 
 ENDED = envelope(json.dumps(record(end_at="2026-01-01T00:01:00Z", end_reason="USER_CLOSED")))
 RUNS = envelope(json.dumps(record(duration=7)))
-NEW = envelope(json.dumps(record()))  # nobody can tell whether it was started
+NEW = envelope(json.dumps(record()))  # it is unknown whether this one was started
 
 FOUND = {
     "its record says that it ended": ([ENDED], True),
@@ -58,12 +58,12 @@ FOUND = {
     "no record, and the list shows it": ([REFUSED, page(OURS)], False),
     "no record, and the list does not change": ([REFUSED, page(*OTHERS), page(*OTHERS)], True),
     "never started, and the list does not change": ([NEW, page(), page()], True),
-    # the first of the others ended between the two pages
+    # the first of the other sessions ended between the two pages
     "it slipped between two pages": (
         [REFUSED, page(*OTHERS[:2], more=True), page(OTHERS[2]), page(OTHERS[1], OURS)],
         False,
     ),
-    # one more came before the second page, and one ended before the third
+    # another session started before the second page, and one ended before the third
     "it slipped, and another one came twice": (
         [REFUSED, *[page(OTHERS[0], more=True), page(OTHERS[0])] * 2, page(OTHERS[0], OURS)],
         False,

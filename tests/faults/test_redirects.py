@@ -1,4 +1,4 @@
-"""A redirect is not followed: whoever it names would get the key."""
+"""Redirects are not followed, since their target would receive the key."""
 
 from __future__ import annotations
 

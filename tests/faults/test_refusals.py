@@ -1,4 +1,4 @@
-"""Where the service says no: each refusal is its own error, raised at once, with what to do."""
+"""Refusals by the service: each raises its own error immediately, with a remedy."""
 
 from __future__ import annotations
 

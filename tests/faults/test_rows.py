@@ -1,6 +1,6 @@
-"""The fault matrix: what can go wrong, what is expected, and proof that each row has a test.
+"""The fault matrix: what can go wrong, what is expected, and a check that each row has a test.
 
-`row N` in a test's docstring is a row of `ROWS`. A number is never used again; those that are missing have no test yet.
+`row N` in a test's docstring refers to a row of `ROWS`. Numbers are never reused; a missing number has no test yet.
 """
 
 from __future__ import annotations
@@ -95,14 +95,14 @@ NAMED = {
 
 
 def docstrings(path: Path) -> dict[str, str]:
-    """The docstrings of a file's tests, by their names."""
+    """Return the docstrings of a file's tests by the tests' names."""
     nodes = ast.walk(ast.parse(path.read_text()))
     tests = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return {node.name: ast.get_docstring(node) or "" for node in tests if node.name.startswith("test_")}
 
 
 def cited(place: Path) -> set[int]:
-    """The rows that the tests of a file, or of a folder, cite."""
+    """Return the rows that the tests in a file or a folder refer to."""
     files = place.glob("test_*.py") if place.is_dir() else [place]
     texts = [text for file in files for text in docstrings(file).values()]
     return {int(row) for text in texts for row in re.findall(r"\brow (\d+)", text)}

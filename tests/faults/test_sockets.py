@@ -1,4 +1,4 @@
-"""The WebSocket of a session that is cut, stalls, lies and babbles: what is said fails alone, or the session ends."""
+"""A session's WebSocket is cut, stalls, or sends nonsense: only the utterance fails, or the session ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def noise(seconds: float, seed: int = 0) -> Any:
 
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """One that speaks five times as fast; a client of it tries again at once."""
+    """A simulator that speaks five times as fast; clients reconnect almost immediately."""
     monkeypatch.setattr(config, "RETRY_BASE", 0.02)
     monkeypatch.setattr(config, "SOCKET_CLOSE_TIMEOUT", 0.1)
     with Simulator(api_key=KEY, speed=5, connect_delay=0.01, rate_limit=None, idle_limit=5000) as running:
@@ -46,7 +46,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 async def session(
     simulator: Simulator, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[AsyncSession]:
-    """One whose sound is sent so many seconds ahead as its parameter says."""
+    """A session that sends audio as many seconds ahead as the fixture's parameter says."""
     monkeypatch.setattr(config, "SPEECH_LEAD", getattr(request, "param", config.SPEECH_LEAD))
     async with AsyncLiveAvatar(KEY, api_url=simulator.url) as client, await client.start("Silas") as session:
         yield session
@@ -199,7 +199,7 @@ async def test_a_half_open_socket_is_noticed_also_where_much_waits_to_be_sent(
         assert line is not None
         line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         simulator.faults.add("socket", "stall")
-        # together less than the buffer holds, also where all of it is written before the first ping
+        # together less than the buffer holds, even if all of it is written before the first ping
         speaking = await session.play(noise(60), rate=RATE, wait=False)
         await until(lambda: line.transport.get_write_buffer_size() > 1_000_000)
         await asyncio.wait_for(session.interrupt(), 1)
@@ -285,7 +285,7 @@ def test_a_session_whose_socket_is_lost_as_its_loop_ends_is_stopped_by_the_guard
     assert not simulator.billed()
     assert session.state == "failed"
     assert session.id is not None
-    # this process remembers it up to its end, for the guard may have been killed
+    # this process remembers the session until it exits, since the guard may have been killed
     assert session.id in leftovers
     leftovers.discard(session.id)
 

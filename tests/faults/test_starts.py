@@ -1,4 +1,4 @@
-"""Starts and stops that fail on the way: nothing stays billed, and no start is sent twice."""
+"""Starts and stops whose calls fail: nothing stays billed, and no start is sent twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from liveavatar_nb.protection.running import leftovers
 from .canary import CANARY, KEY, shown
 from .manual import ManualClock
 
-LIMIT = 20.0  # s for what must come
+LIMIT = 20.0  # seconds for an expected condition to become true
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def lab(simulator: Simulator, clock: ManualClock) -> AsyncIterator[AsyncLiveAvatar]:
-    """A client that lives by the clock, and needs no guard."""
+    """A client that uses the manual clock and needs no guard."""
     async with AsyncLiveAvatar(KEY, api_url=simulator.url, clock=clock) as client:
         client.is_simulated = True
         yield client
@@ -54,7 +54,7 @@ main()
 
 @pytest.fixture
 def quick_guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
-    """A guard that looks for a start of unknown outcome for 1.5 s, and not for a minute; tells whether it lives."""
+    """Make guards look for an unknown start for only 1.5 s; return a function that tells whether one is alive."""
     (tmp_path / "quick_guard.py").write_text(QUICK)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("liveavatar_nb.protection.guard.handle.MODULE", "quick_guard")
@@ -84,9 +84,9 @@ def state_of(session: AsyncSession) -> SessionState:
 
 
 async def failed(client: AsyncLiveAvatar, clock: ManualClock) -> StartOutcomeUnknown:
-    """The error of a start whose outcome is unknown, after the look that it waits for."""
+    """Start a session whose outcome is unknown, and return the error that follows the first look."""
     starting = asyncio.create_task(client.start("Silas"))
-    # the start's own look, and the looks behind it
+    # the look that the start waits for, and the later looks in the background
     await until(lambda: clock.sleepers == 2 or starting.done())
     assert not starting.done()
     clock.move(config.UNKNOWN_LOOKS[0])
@@ -152,14 +152,14 @@ async def test_a_start_that_is_applied_after_its_stop(
     assert error.confirmed_stopped
     assert lab.session is not None
     assert lab.session.is_pursued
-    # after the stop, by the start itself, and behind it
+    # after the stop, by the start itself, and in the background
     assert looks() == 3
     await until(simulator.billed)
     await clock.go_on(7.9)
     assert looks() == 3
     simulator.faults.add("stop", "status", status=500, times=None)
     await clock.go_on(0.1)
-    # the stop was refused, and the record looked at again
+    # the stop was refused, and the record was read again
     assert looks() == 5
     assert simulator.billed()
     assert lab.session.is_live
@@ -282,7 +282,7 @@ async def test_what_comes_during_a_start(simulator: Simulator, arrived: Any, *, 
     assert [entry.starts for entry in simulator.ledger()] == ([0] if stage == "token" else [1])
 
 
-# the connections of a loop that died cannot be closed, only dropped
+# the connections of a dead loop cannot be closed, only dropped
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_loop_of_a_live_session_is_dead(la: LiveAvatar, simulator: Simulator) -> None:
     """row 46: somebody stopped it from within."""

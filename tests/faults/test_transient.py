@@ -1,4 +1,4 @@
-"""What passes by itself: rate limits, 5xx, an outage. How often, and how long, a call is tried."""
+"""Temporary failures (rate limits, 5xx, outages): how often and for how long a call is retried."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_rate_limit(api: LiveAvatarAPI, simulator: Simulator, arrived: A
 
 async def test_a_rate_limit_until_a_date(raw: Any) -> None:
     """row 13: a date, which counts from the answer's own date."""
-    hour_ago = time.time() - 3600  # the clock of one of the two machines is an hour wrong
+    hour_ago = time.time() - 3600  # one of the two machines' clocks is an hour off
     headers = [f"Retry-After: {formatdate(hour_ago + 1, usegmt=True)}", f"Date: {formatdate(hour_ago, usegmt=True)}"]
     async with raw(answer("429 Too Many Requests", b"", *headers), envelope()) as server, client(server.url) as api:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The way to the service (row 59): proxies, authorities and addresses, the same for REST, WebSocket and stops."""
+"""The way to the service (row 59): REST, WebSocket and stops use the same proxies, authorities and addresses."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from liveavatar_nb.protocol.websocket import WebSocket
 from liveavatar_nb.rest.network import Network
 from liveavatar_nb.session import lifecycle
 
-SERVICE, SOCKET = "service.test", "socket.test"  # they resolve nowhere: only the proxy knows them
+SERVICE, SOCKET = "service.test", "socket.test"  # only the proxy can resolve these names
 HOST = re.compile(rb"(?i)(\r\nhost: )[a-z]+\.test(\r\n)")
 
 
 @dataclass
 class Net:
-    """A network that is left by one proxy only, behind which a service stands, by TLS, with a host for WebSockets."""
+    """A network whose only way out is a proxy; behind it, a REST host and a WebSocket host serve over TLS."""
 
     port: int
     bundle: Path
-    doors: dict[str, int] = field(default_factory=dict)  # the port of each host's TLS
+    doors: dict[str, int] = field(default_factory=dict)  # each host's TLS port
     refused: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     proxy: str = ""
@@ -44,7 +44,7 @@ class Net:
     talks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """The proxy: knows CONNECT, and no more."""
+        """Act as the proxy, which only supports CONNECT."""
         async with self._talk(writer):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             host = head.split(" ")[1].partition(":")[0]
@@ -57,7 +57,7 @@ class Net:
             await self._join(reader, writer, self.doors[host])
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A host: what comes by TLS goes to the simulator, which goes by its own name."""
+        """Act as a host: forward what arrives over TLS to the simulator, unchanged."""
         async with self._talk(writer):
             await self._join(reader, writer, self.port)
 
@@ -90,12 +90,12 @@ class Net:
         for task in self.talks:
             task.cancel()
         await asyncio.gather(*self.talks, return_exceptions=True)
-        await asyncio.sleep(0)  # the transports close in the loop's next turn
+        await asyncio.sleep(0)  # the transports close in the loop's next iteration
 
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy and no certificate of the environment this runs in."""
+    """Remove the proxies and certificates of the surrounding environment."""
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -103,7 +103,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def socket_authority() -> trustme.CA | None:
-    """Who vouches for the WebSocket's host, where that is somebody else."""
+    """The authority that signs the WebSocket host's certificate; None for the same as the REST host's."""
     return None
 
 
@@ -136,7 +136,7 @@ async def net(
 
 
 def lead_sockets_to(monkeypatch: pytest.MonkeyPatch, port: int, host: str) -> None:
-    """The simulator's WebSockets are at another host."""
+    """Redirect connections to the simulator's WebSockets to another host."""
 
     def moved(url: Masked, *rest: Any) -> WebSocket:
         return WebSocket(Masked(url.reveal().replace(f"ws://127.0.0.1:{port}", host)), *rest)
@@ -224,12 +224,12 @@ def test_what_was_given_and_cannot_work_is_told_as_the_client_is_made(wrong: dic
         AsyncLiveAvatar("key", **wrong)
 
 
-# An address that is dead
+# A dead address
 
 
 @pytest.fixture
 def dual(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of the simulator by a name whose first address, by IPv6, does not answer at all."""
+    """A URL of the simulator whose host name resolves first to an IPv6 address that never responds."""
     port = int(simulator.url.rpartition(":")[2])
     with contextlib.ExitStack() as stack:
         try:
@@ -237,7 +237,7 @@ def dual(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
             dead.bind(("::1", port))
         except OSError:
             pytest.skip("this machine has no IPv6")
-        # where nobody accepts, what comes after the first is neither taken nor refused
+        # if nobody accepts, connections after the first are neither accepted nor refused
         dead.listen(0)
         for _ in range(8):
             caller = stack.enter_context(socket.socket(socket.AF_INET6))

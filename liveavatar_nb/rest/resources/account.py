@@ -24,7 +24,7 @@ from ..operation import Resource, listing, operation
 
 
 class AccountCredits(Resource):
-    """`/v1/users/credits`."""
+    """`/v1/users/credits`: the account's remaining credits."""
 
     @operation("GET /v1/users/credits")
     def get(self) -> type[Credits]:
@@ -33,7 +33,7 @@ class AccountCredits(Resource):
 
 
 class Languages(Resource):
-    """`/v1/languages`."""
+    """`/v1/languages`: the languages that avatars speak."""
 
     @listing("GET /v1/languages", signed=False)
     def list(self) -> type[Language]:
@@ -42,7 +42,7 @@ class Languages(Resource):
 
 
 class Embeddings(Resource):
-    """`/v2/embeddings`."""
+    """`/v2/embeddings`: avatars to embed in web pages."""
 
     @operation("POST /v2/embeddings")
     def create(
@@ -57,23 +57,23 @@ class Embeddings(Resource):
         is_sandbox: bool = False,
         orientation: Orientation = "horizontal",
     ) -> type[Embed]:
-        """Create an avatar for a web page (`POST /v2/embeddings`).
+        """Create an avatar to embed in a web page (`POST /v2/embeddings`).
 
         Args:
             avatar_id: The avatar's id.
-            context_id: The id of the context, i.e. what the avatar knows.
+            context_id: The id of the context, which holds what the avatar knows.
             voice_id: The voice's id. Defaults to the avatar's own voice.
             type: `DEFAULT` or `WIDGET`.
             max_session_duration: The maximum length of a conversation, in seconds.
             default_language: A language code of at most 5 characters, e.g. `en`.
-            is_sandbox: Whether to use the sandbox: free, one minute, and only the sandbox avatar.
+            is_sandbox: Whether to use the sandbox, which is free but limited to one minute and the sandbox avatar.
             orientation: `horizontal` or `vertical`.
         """
         return Embed
 
 
 class Secrets(Resource):
-    """`/v1/secrets`: API keys of other services, stored by this one. Values can be written but never read."""
+    """`/v1/secrets`: API keys for other services. Their values can be written but never read."""
 
     @listing("GET /v1/secrets")
     def list(self) -> type[SecretListItem]:
@@ -86,7 +86,7 @@ class Secrets(Resource):
 
         Args:
             secret_name: The secret's name, 1 to 255 characters.
-            secret_value: The secret itself, best as `Masked(...)` so that no cell shows it.
+            secret_value: The secret itself, preferably as `Masked(...)` so that no cell shows it.
             secret_type: `OPENAI_API_KEY`, `ELEVENLABS_API_KEY` or `GEMINI_API_KEY`.
         """
         return Secret
@@ -154,7 +154,7 @@ class LlmConfigurations(Resource):
 
 
 class Memories(Resource):
-    """`/v1/memory`: what the service remembers of conversations."""
+    """`/v1/memory`: what the service remembers from conversations."""
 
     @listing("GET /v1/memory")
     def list(
@@ -167,7 +167,7 @@ class Memories(Resource):
         """List the account's memories (`GET /v1/memory`).
 
         Args:
-            type: Only memories of this type; the contract only has `session`.
+            type: Return only memories of this type; the contract only defines `session`.
             page: The first page to fetch, from 1.
             page_size: The number of items per page, 1 to 100.
         """
@@ -180,11 +180,11 @@ class Memories(Resource):
 
     @operation("POST /v1/memory")
     def create(self, *, session_id: Id, memory_type: Literal["session"] = "session") -> type[Memory]:
-        """Create a memory of a session (`POST /v1/memory`).
+        """Create a memory from a session (`POST /v1/memory`).
 
         Args:
             session_id: The session's id.
-            memory_type: The memory's type; the contract only has `session`.
+            memory_type: The memory's type; the contract only defines `session`.
         """
         return Memory
 

@@ -69,7 +69,7 @@ class Avatars(Resource):
         return NoneType
 
     async def _dress(self, avatars: Sequence[Avatar]) -> None:
-        """Fetch the pictures that only this machine can reach, since the page may be on another one."""
+        """Fetch the pictures that only this machine can reach, because the page may be open on another machine."""
 
         async def fetch(avatar: Avatar, address: str) -> None:
             with contextlib.suppress(LiveAvatarException):

@@ -41,7 +41,7 @@ class Contexts(Resource):
 
         Args:
             name: The context's name.
-            prompt: What the avatar knows and how it behaves; each session fills in its `{{names}}`.
+            prompt: What the avatar knows and how it behaves; each session supplies the values for its `{{names}}`.
             opening_text: What the avatar says first, or None for nothing.
             links: Web pages to use, e.g. `[{"url": "https://example.org", "faq": None}]`.
         """
@@ -57,14 +57,14 @@ class Contexts(Resource):
         opening_text: str | None,
         links: builtins.list[ContextLinkIn] | None = None,
     ) -> type[ContextDetail]:
-        """Update a context (`PATCH /v1/contexts/{context_id}`); the service needs all of its fields.
+        """Update a context (`PATCH /v1/contexts/{context_id}`); all of its fields must be passed.
 
         Args:
             context_id: The context's id.
             name: The context's name.
             prompt: What the avatar knows and how it behaves.
             opening_text: What the avatar says first, or None for nothing.
-            links: Web pages to use; pass the `id` of those that the context already has.
+            links: Web pages to use; include the `id` of each page that the context already has.
         """
         return ContextDetail
 

@@ -52,7 +52,7 @@ ONLY_LITE = (
 def tells_unknown(
     method: Callable[Concatenate[Sessions, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[Sessions, P], Coroutine[Any, Any, R]]:
-    """Wrap a start so that it raises `StartOutcomeUnknown` if its outcome is unknown."""
+    """Wrap a start method so that it raises `StartOutcomeUnknown` if the session may have started despite a failure."""
 
     @functools.wraps(method)
     async def start(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -90,10 +90,10 @@ class Sessions(Resource):
         """List the account's sessions (`GET /v1/sessions`).
 
         Args:
-            type: `active` for those that are running and being billed, `historic` for those that ended.
+            type: `active` for sessions that are running and being billed, `historic` for those that have ended.
             page: The first page to fetch, from 1.
             page_size: The number of items per page, 1 to 100.
-            avatar_id, embed_id, context_id: Only sessions with this avatar, embed or context.
+            avatar_id, embed_id, context_id: Return only sessions with this avatar, embed or context.
         """
         return SessionRecord
 
@@ -122,22 +122,22 @@ class Sessions(Resource):
         openai_realtime_config: OpenAIRealtimeConfig | None = None,
         gemini_realtime_config: GeminiRealtimeConfig | None = None,
     ) -> type[SessionToken]:
-        """Create a session that can be started (`POST /v1/sessions/token`); nothing is billed yet.
+        """Create a session, ready to be started (`POST /v1/sessions/token`); nothing is billed yet.
 
-        Nested objects are dicts with the contract's fields; `liveavatar_nb.models.requests` has their types.
+        Nested objects are dicts with the contract's fields; `liveavatar_nb.models.requests` defines their types.
 
         Args:
             avatar_id: The avatar's id; in the sandbox it must be dd73ea75-1218-4ef3-92ce-606d5f7fbc0a.
             mode: `LITE` (you provide the audio) or `FULL` (a conversation; 2 credits per minute instead of 1).
-            is_sandbox: Whether to use the sandbox: free, one minute, and only the sandbox avatar.
+            is_sandbox: Whether to use the sandbox, which is free but limited to one minute and the sandbox avatar.
             video_settings: `quality` (very_high, high, medium or low; default high) and `encoding` (VP8 or H264;
                 default H264).
-            max_session_duration: The seconds until the service ends the session, at most the plan's limit.
+            max_session_duration: The seconds after which the service ends the session; at most the plan's limit.
             avatar_persona: FULL only, and required there: `context_id`, `voice_id`, `language`, `voice_settings`,
                 `stt_config`.
             interactivity_type: FULL only: `CONVERSATIONAL` (the service's default) or `PUSH_TO_TALK`.
             llm_configuration_id: FULL only: the id of your own language model.
-            dynamic_variables: FULL only: values for the context's `{{names}}`; at most 50, of up to 1,000 characters.
+            dynamic_variables: FULL only: values for the context's `{{names}}`; at most 50, each up to 1,000 characters.
             memory: FULL only: `prev_session_id`, `session_memory_id`.
             livekit_config: LITE only: your own LiveKit room.
             agora_config: LITE only: your own Agora channel.
@@ -160,7 +160,7 @@ class Sessions(Resource):
         if mode == "FULL" and avatar_persona is None:
             raise InvalidArgument(
                 "A FULL session needs avatar_persona.",
-                remedy='Pass it, e.g. avatar_persona={"context_id": context.id}.',
+                remedy='Pass e.g. avatar_persona={"context_id": context.id}.',
                 field="avatar_persona",
             )
         if mode == "FULL" and not (avatar_persona or {}).get("context_id"):
@@ -184,7 +184,7 @@ class Sessions(Resource):
             session_token: The token from `create_token`.
 
         Raises:
-            StartOutcomeUnknown: The session may be billed; stop it by its id.
+            StartOutcomeUnknown: The session may be running and billed; stop it by its id.
         """
         return StartedSession
 
@@ -199,12 +199,12 @@ class Sessions(Resource):
     ) -> type[None]:
         """Stop a session (`POST /v1/sessions/stop`); billing ends.
 
-        The call is retried for up to 10 s until it is answered. If the token is rejected, the API key signs instead.
+        The call is retried for up to 10 s, until the service responds. If the token is rejected, the API key is used.
 
         Args:
             session_id: The session's id; optional if its token is given.
             reason: One of the contract's end reasons.
-            session_token: The session's own token; without it, the API key signs.
+            session_token: The session's own token; without it, the API key is used.
         """
         _require_one_of(session_id, session_token)
         return NoneType
@@ -213,11 +213,11 @@ class Sessions(Resource):
     def keep_alive(self, session_id: str | None = None, *, session_token: Credential | None = None) -> type[None]:
         """Reset a session's idle timer (`POST /v1/sessions/keep-alive`).
 
-        A session ends after 5 minutes without a keep-alive. The call isn't retried, since the next one replaces it.
+        A session ends after 5 minutes without a keep-alive. The call isn't retried, since the next one follows soon.
 
         Args:
             session_id: The session's id; optional if its token is given.
-            session_token: The session's own token; without it, the API key signs.
+            session_token: The session's own token; without it, the API key is used.
         """
         _require_one_of(session_id, session_token)
         return NoneType
@@ -230,8 +230,8 @@ class Sessions(Resource):
 
         Args:
             session_id: The session's id.
-            start_timestamp: Only lines from this time on, in the unit of their `absolute_timestamp`.
-            end_timestamp: Only lines up to this time.
+            start_timestamp: Return only lines from this time on, in the unit of `absolute_timestamp`.
+            end_timestamp: Return only lines up to this time.
         """
         return Transcript
 

@@ -42,7 +42,7 @@ class Voices(Resource):
 
     @operation("GET /v1/voices/{voice_id}/preview")
     def preview(self, voice_id: str) -> type[VoicePreview]:
-        """Return a sample of a voice (`GET /v1/voices/{voice_id}/preview`); a notebook shows it as a player."""
+        """Return a sample of a voice (`GET /v1/voices/{voice_id}/preview`), shown as a player in a notebook."""
         return VoicePreview
 
     @operation("POST /v1/voices/third_party")
@@ -50,9 +50,9 @@ class Voices(Resource):
         """Add a third-party voice to the account (`POST /v1/voices/third_party`).
 
         Args:
-            provider_voice_id: The voice's id at the provider.
+            provider_voice_id: The provider's id for the voice.
             secret_id: The id of the provider's key, from `secrets.create`.
-            name: The name to give it here.
+            name: The name to give the voice in this account.
         """
         return BoundVoice
 
@@ -72,7 +72,7 @@ class Voices(Resource):
         return NoneType
 
     async def _dress(self, voices: Sequence[Voice]) -> None:
-        """Fetch the previews, a few at a time."""
+        """Fetch the voices' previews, a few at a time."""
         slots = asyncio.Semaphore(DRESS_AT_ONCE)
 
         async def fetch(voice: Voice) -> None:
