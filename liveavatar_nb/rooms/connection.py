@@ -114,10 +114,10 @@ class RoomLine:
         self._expected_until = 0.0
         self._is_contested = False  # whether somebody else joined with the token
         self._is_closed = False
-        self._is_met = False  # whether the avatar has been there, or was waited for long enough
+        self._is_met = False  # whether the avatar has been seen, or waited for long enough
         self._opening: asyncio.Task[Holder] | None = None
         self._joined_at = 0.0  # when this process last joined
-        self._cuts = 0  # how many times in a row it was removed soon after joining
+        self._cuts = 0  # how many times in a row this process was removed soon after joining
         self._pauses_until = 0.0
         self._attending: asyncio.Task[None] | None = None
         self._handing_over = asyncio.Lock()
@@ -137,7 +137,7 @@ class RoomLine:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the user's own room, which any number of viewers may join."""
+        """Whether the room is the user's own, which any number of viewers may join."""
         return self._mint is not None
 
     @property
@@ -193,8 +193,8 @@ class RoomLine:
         Args:
             holder: the holder.
             words: the reason to show, if any.
-            is_contested: whether somebody else joined with the session's token, in which case this process joins again
-                only after `join_again`.
+            is_contested: whether somebody else joined with the session's token, in which case this process must not
+                join again unasked.
             is_put_out: whether the room is gone or the holder was removed from it, but not by us or by somebody who
                 joined with the token.
         """
@@ -219,7 +219,10 @@ class RoomLine:
         self._changed()
 
     def need(self) -> None:
-        """Keep this process in the room, if it can join, whenever no page is, because it has listeners."""
+        """Keep this process in the room, if it can join, whenever no page is there.
+
+        Called when something in this process listens to the room.
+        """
         if self._attending is None and self._opener is not None and not self._is_closed:
             self._attending = asyncio.create_task(self._attend(), name="liveavatar_nb room")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-# failures are reported in the room's messages, so the library must not print its own by default
+# failures are reported as the room's messages; the library must not print its own if logging is not set up
 logging.getLogger("livekit").addHandler(logging.NullHandler())
 
 
@@ -76,7 +76,7 @@ class Headless:
             if holder._joined.done():
                 failure = holder._joined.result()
         finally:
-            # even if this is cancelled: otherwise the thread would keep running unnoticed
+            # leave even if the join was cancelled: otherwise the thread would keep running unnoticed
             if failure is not None:
                 await holder._depart()
         if failure is not None:
@@ -129,7 +129,7 @@ class Headless:
             await asyncio.wait([self._staying])
 
     async def _depart(self) -> None:
-        """Leave the room after any join in progress, waiting up to `LEAVE_LIMIT` seconds."""
+        """Leave the room after any join in progress; wait up to `LEAVE_LIMIT` seconds for this."""
         self._give_up()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(config.LEAVE_LIMIT):

@@ -55,7 +55,7 @@ class LiveKitServer:
 
     def __init__(self, url: str | None, api_key: str | Masked | None, api_secret: str | Masked | None) -> None:
         given = {"url": url, "api_key": masked_text(api_key), "api_secret": masked_text(api_secret)}
-        del api_key, api_secret  # keep them out of tracebacks that show local variables
+        del api_key, api_secret  # keep the credentials out of tracebacks that show local variables
         found = {field: _found(given[field], field) for field in ENVIRONMENT}
         if missing := [field for field, value in found.items() if not value.reveal()]:
             raise _not_set_up(missing)
@@ -70,12 +70,12 @@ class LiveKitServer:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the server."""
         return config.is_loopback(urlsplit(self.url).hostname)
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether its address uses `wss`."""
+        """Whether the server's address uses `wss`."""
         return self.url.startswith("wss")
 
     def token(self, room: str, identity: str, minutes: float, grants: dict[str, Any]) -> Masked:
@@ -180,7 +180,7 @@ def _address(url: str) -> str:
     """Return the server's address in the form that clients use.
 
     Raises:
-        ConfigurationError: it is not a valid address, or it contains credentials.
+        ConfigurationError: `url` is not a valid address, or it contains credentials.
     """
     address = url.rstrip("/")
     try:
@@ -196,7 +196,7 @@ def _address(url: str) -> str:
     if parts.username is not None or parts.password is not None:
         del url, address, parts
         raise ConfigurationError(
-            "The LiveKit server's url contains a user name or a password, which guests and logs would show.",
+            "The LiveKit server's url contains a user name or a password, which guests would see and logs would show.",
             remedy="Leave them out: the server uses a key and a secret.",
         )
     scheme = SCHEMES[parts.scheme]

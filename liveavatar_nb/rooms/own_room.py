@@ -81,7 +81,7 @@ class AsyncRoom:
         empty_timeout: float = config.ROOM_EMPTY_TIMEOUT,
         max_participants: int = config.ROOM_PARTICIPANTS,
     ) -> None:
-        # keep them out of tracebacks that show local variables
+        # keep the credentials out of tracebacks that show local variables
         api_key, api_secret = masked_text(api_key), masked_text(api_secret)
         self._server = LiveKitServer(url, api_key, api_secret)
         self._has_name_of_its_own = name is None
@@ -200,7 +200,7 @@ class AsyncRoom:
 
         Args:
             identity: the avatar's identity in the room.
-            minutes: how long the token can be used to join; once in, the avatar can stay.
+            minutes: how many minutes the token can be used to join; once in, the avatar can stay.
 
         Returns:
             The token, masked; `.reveal()` returns its text.
@@ -215,8 +215,8 @@ class AsyncRoom:
         Args:
             identity: the guest's identity in the room; a unique one by default. A guest who joins displaces any
                 guest with the same identity.
-            minutes: how long the token can be used to join, at most a day; once in, the guest can stay until
-                removed or until the room is removed.
+            minutes: how many minutes the token can be used to join, at most a day; once in, the guest can stay until
+                they are removed or the room is gone.
         """
         identity = f"guest-{secrets.token_hex(3)}" if identity is None else identity
         return self._token(identity, "guest", minutes, SEES).reveal()
@@ -250,7 +250,7 @@ class AsyncRoom:
         request = ListParticipantsRequest(room=self._name)
         try:
             answer = await self._server.ask("list the participants", lambda rooms: rooms.list_participants(request))
-        except NotFoundError:  # some servers respond with this if the room is gone
+        except NotFoundError:  # how some servers report that the room is gone
             return Records()
         found = [participant(info, self._roles.get(info.identity)) for info in answer.participants]
         return Records(sorted(found, key=lambda record: record.joined_at))
@@ -339,7 +339,7 @@ class AsyncRoom:
         return identity
 
     def let_in(self, identity: str, session: Tenant) -> None:
-        """Record which session's avatar has an identity."""
+        """Record which session's avatar uses an identity."""
         self._tenants = [(tenant, known) for tenant, known in self._tenants if tenant != identity]
         self._tenants.append((identity, session))
 
@@ -360,14 +360,14 @@ class AsyncRoom:
         from livekit.api import DeleteRoomRequest  # noqa: PLC0415
 
         there = await self._sid() if self._made else None
-        # a room with the same name that somebody else created later is theirs
+        # a room with the same name that somebody else created later is not ours to remove
         if there is not None and (there == self._made or self._has_name_of_its_own):
             gone = DeleteRoomRequest(room=self._name)
             with contextlib.suppress(NotFoundError):
                 await self._server.ask("remove the room", lambda rooms: rooms.delete_room(gone))
 
     async def _sid(self) -> str | None:
-        """Return the server's id of the room; None if the room does not exist."""
+        """Return the server's id for the room; None if the room does not exist."""
         from livekit.api import ListRoomsRequest  # noqa: PLC0415
 
         answer = await self._server.ask(
@@ -384,7 +384,7 @@ def awaited(room: OwnRoom) -> AsyncRoom:
     """Return the `AsyncRoom` behind a `Room`, or the `AsyncRoom` itself.
 
     Raises:
-        InvalidArgument: it is neither.
+        InvalidArgument: `room` is neither.
     """
     found = getattr(room, "_inner", room)
     if not isinstance(found, AsyncRoom):

@@ -1,4 +1,4 @@
-"""Records of a LiveKit room: its participants, their tracks, and their joining and leaving."""
+"""Records of a LiveKit room: its participants, their tracks, and their arrivals and departures."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Participant(Record):
 
 
 class RoomChange(Record):
-    """A participant's joining or leaving; `what` is `joined` or `left`, `seen_at` when it was noticed."""
+    """A participant's arrival or departure; `what` is `joined` or `left`, `seen_at` when it was noticed."""
 
     _columns: ClassVar = ("what", "participant", "seen_at")
 
@@ -76,7 +76,7 @@ class RoomChange(Record):
 
 
 class Watch:
-    """An iterator over participants joining and leaving; unlike a generator, it can change loops.
+    """An iterator over arrivals and departures; unlike a generator, it can continue on another loop.
 
     Args:
         look: returns the current participants.

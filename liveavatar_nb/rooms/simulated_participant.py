@@ -71,7 +71,7 @@ class DrawnLine:
             async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
                 await holder._joined.wait()
         except BaseException as failure:
-            # it may have joined just as this was cancelled, and nothing else would close it
+            # the line may have opened just as the call was cancelled, and nothing else would close it
             await holder.leave()
             if isinstance(failure, TimeoutError):
                 raise _unreachable(line, "nobody answered") from None

@@ -19,7 +19,7 @@ from .link import Link
 
 STATIC = Path(__file__).parents[1] / "static"
 
-# a live widget's style sheet hides this, so it shows only if the kernel is gone
+# a live widget's style sheet hides this hint, so it is visible only if the kernel is gone
 HINT = '<div class="lv-hint">Nothing to see above? The kernel that showed it is gone: run this cell again.</div>'
 
 
@@ -96,7 +96,10 @@ class ControlledWidget(anywidget.AnyWidget):
         return self._la.session
 
     def commands(self) -> Mapping[str, Answer]:
-        """Return the function for each of the page's commands; its parameters are the command's arguments."""
+        """Return the functions that answer the page's commands, by command name.
+
+        A function's parameters are the command's arguments.
+        """
         return self._link.commands
 
     def show(self) -> None:
@@ -120,7 +123,7 @@ class ControlledWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Remove the widget from the page; any session it started keeps running."""
-        # ipywidgets also calls this if the constructor failed or the widget is already closed
+        # ipywidgets also calls `close` if the constructor failed or the widget is already closed
         if self.comm is not None:
             for controller in self._controllers:
                 controller.close()

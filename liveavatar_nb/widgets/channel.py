@@ -38,9 +38,9 @@ class Command:
         name: the command's name.
         args: its arguments, by name.
         is_prompt: whether it arrived on the control channel, which a running cell does not delay.
-        page: the id of the browser page that sent it; replies carry it, because every page receives them.
+        page: the id of the browser page that sent it. Replies carry this id, because every page receives them.
         tab: the id of the browser tab, which survives a reload; "" if the browser provides none.
-        attention: counts the time in which no cell blocked its route; `UNKNOWN` if unknown, None if `is_prompt`.
+        attention: counts the time in which its route was free; `UNKNOWN` if that is unknown, None if `is_prompt`.
     """
 
     widget_id: str

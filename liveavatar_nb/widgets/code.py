@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..session.options import SessionOptions
 
-LONGEST_LINE: Final = 80  # maximum characters in the arguments if they are on one line
+LONGEST_LINE: Final = 80  # maximum characters in the arguments before they are split over several lines
 IMPORTED: Final = ("LiveAvatar",)
 SHOWN_OPTIONS: Final = (
     "voice_id",

@@ -25,11 +25,14 @@ class Controller:
         return {}
 
     def commands(self) -> Mapping[str, Answer]:
-        """Return the function for each command it answers; its parameters are the command's arguments."""
+        """Return the functions that answer commands, by command name.
+
+        A function's parameters are the command's arguments.
+        """
         return {}
 
     def commands_without_loop(self) -> Mapping[str, Callable[[], bool]]:
-        """Return the function for each command that can also be answered while the loop does not respond.
+        """Return the functions that answer commands while the loop does not respond, by command name.
 
         Each function runs on its own thread, and returns False to leave the command to the loop.
         """
@@ -42,7 +45,7 @@ class Controller:
         """React to a page's command before it is answered."""
 
     def welcome(self, command: Command) -> None:
-        """React to a new page before `refresh` shows it the current state."""
+        """React to a page that has just connected, before `refresh` shows it the current state."""
 
     def refresh(self) -> None:
         """Show the client's current state; called on the loop."""

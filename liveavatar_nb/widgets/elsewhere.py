@@ -17,7 +17,7 @@ TAKEN: Final = "no page showed it, and it was stopped from another one"
 
 
 class Elsewhere(Controller):
-    """Shows the running sessions of other clients in this process, and stops them.
+    """Shows the running sessions of other clients in this process, and can stop them.
 
     Args:
         link: the connection to the pages.

@@ -77,7 +77,10 @@ class Link:
 
     @property
     def commands(self) -> Mapping[str, Answer]:
-        """The function for each of the page's commands; its parameters are the command's arguments."""
+        """The functions that answer the page's commands, by command name.
+
+        A function's parameters are the command's arguments.
+        """
         return dict(self._answers)
 
     def receive(self, command: Command, *, is_new: bool) -> None:
@@ -167,7 +170,7 @@ class Link:
 
         Args:
             work: the coroutine.
-            what: what it does, as named in the log.
+            what: a name for the coroutine in the log.
         """
         if self.client.is_closed:
             work.close()

@@ -62,7 +62,7 @@ class PageRequests(Controller):
 
         Args:
             kind: the message's type.
-            request: the request's id, which `settle` or `fail` is called with.
+            request: the request's id, which is later passed to `settle` or `fail`.
             limit: the maximum number of seconds to wait for the response.
             is_held_up: whether the caller blocks the kernel from receiving ordinary widget messages.
             details: the message's other fields.

@@ -44,7 +44,7 @@ class View(Protocol):
 class Silence:
     """Calls a function if a page sends nothing for too long.
 
-    Time in which a running cell held up the page's messages does not count.
+    Time during which a running cell held up the page's messages does not count.
 
     Args:
         callback: the function to call.
@@ -102,31 +102,31 @@ class PageHolder:
 
     def __init__(self, page: str, session: AsyncSession, line: RoomLine) -> None:
         self.page = page
-        self.was_unreachable = False  # whether its browser failed to reach the room
+        self.was_unreachable = False  # whether the page's browser failed to reach the room
         self._session = session
         self._line = line
-        self._view: View | None = None  # the widget through which it last sent a command
+        self._view: View | None = None  # the widget through which the page last sent a command
         self._is_prompt = False
         self._is_in = False
         self._is_silent = False
         self._out = asyncio.Event()
-        self._steady = asyncio.Event()  # cleared while it reconnects
+        self._steady = asyncio.Event()  # cleared while the page reconnects
         self._steady.set()
         self._silence = Silence(self._fall_silent)
         self._answers: dict[str, asyncio.Future[str | None]] = {}
 
     @property
     def is_in(self) -> bool:
-        """Whether it has reported that it is in the room."""
+        """Whether the page has reported that it is in the room."""
         return self._is_in
 
     @property
     def is_there(self) -> bool:
-        """Whether it is, as far as is known, in the room or about to join."""
+        """Whether the page is in the room or about to join, as far as is known."""
         return not self._out.is_set() and not self._is_silent
 
     def was_heard_by(self, view: View) -> bool:
-        """Return whether its last command came through this widget."""
+        """Return whether the page's last command came through this widget."""
         return self._view is view
 
     async def hear(self, view: View, command: Command) -> None:
@@ -200,7 +200,7 @@ class PageHolder:
         finally:
             del self._answers[request]
         if problem is not None:
-            raise HolderLost(f"The page could not send it: {problem}")
+            raise HolderLost(f"The page could not send the packet: {problem}")
 
     async def _until_steady(self) -> None:
         try:
@@ -216,7 +216,7 @@ class PageHolder:
             answer.set_result(problem)
 
     async def leave(self) -> None:
-        """Make the page leave and wait until it has, unless its reply could be delayed."""
+        """Make the page leave; wait until it has left, unless its reply could be delayed."""
         self._is_in = False
         is_over = self._session.state.is_final or self._session.state is SessionState.STOPPING
         reason = OVER if is_over else GIVEN_AWAY

@@ -28,7 +28,7 @@ VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 class Persona(Controller):
-    """Lists the account's contexts, voices and languages, and keeps the choice for a conversation.
+    """Lists the account's contexts, voices and languages, and keeps those chosen for a conversation.
 
     Args:
         link: the connection to the pages.
@@ -98,7 +98,7 @@ class Persona(Controller):
         try:
             detail = await self._link.client.api.contexts.get(context_id)
         except LiveAvatarException:
-            # the page does not report picking the entry that is already selected: clear it, to allow another try
+            # picking an entry that is already selected is not reported, so deselect it to allow another try
             if self._settings.values["context_id"] == context_id:
                 self._settings.set(context_id="")
             raise
@@ -113,7 +113,7 @@ class Persona(Controller):
         await self.pick_context(NEW)
 
     async def update_context(self, context_id: str, prompt: str, opening_text: str = "") -> None:
-        """Update one of the account's contexts (`PATCH /v1/contexts/{context_id}`), or the new one."""
+        """Update one of the account's contexts (`PATCH /v1/contexts/{context_id}`), or the new context."""
         if context_id == NEW and self._new is not None:
             await self.keep_new_context(self._new.name, prompt, opening_text)
             return

@@ -19,7 +19,7 @@ from .problem import Problem, problem_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-OFFERED_PICTURES = 60  # number of pictures, from the top of the gallery, that are sent without a request
+OFFERED_PICTURES = 60  # number of pictures at the top of the gallery that are sent without a request
 
 
 class AvatarPicker(ControlledWidget):
@@ -99,7 +99,7 @@ class Gallery(Controller):
         return [entry["id"] for entry in self._entries if entry["picture"] == {"bytes": True}][:OFFERED_PICTURES]
 
     def check(self, avatar_id: str) -> str:
-        """Return the id if that avatar can be picked, or if it is "".
+        """Return the id if it is "" or the avatar can be picked.
 
         Raises:
             InvalidArgument: the avatar cannot be used, or does not exist.

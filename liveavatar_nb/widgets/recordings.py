@@ -49,7 +49,7 @@ class _Arriving:
 
 
 class Pictures:
-    """Receives pictures from pages, each in several parts, in order."""
+    """Receives pictures that pages send in several parts, in order."""
 
     def __init__(self) -> None:
         self._arriving: dict[tuple[str, str], _Arriving] = {}
@@ -193,7 +193,7 @@ def place_of(path: Any) -> Path | None:
 
 
 def _with_ending(place: Path, ending: str) -> Path:
-    """Return the path with this extension, replacing `.webm` or `.mp4` but nothing else, as in `demo.v2`."""
+    """Return the path with this extension, replacing only `.webm` or `.mp4`: `demo.v2` keeps its `.v2`."""
     name = place.stem if place.suffix.lower() in KINDS else place.name
     return place.with_name(f"{name}{ending}")
 
@@ -255,19 +255,19 @@ class Recording:
         self._size_limit = size
         self._next = 0
         self._is_over = False
-        self._lock = threading.Lock()  # the threads that write parts are not the one that ends the recording
+        self._lock = threading.Lock()  # a recording may be ended on one thread while another is writing a part
         self._began_at: float | None = None
         self._file: IO[bytes] | None = None
         self._ending = ".webm"
 
     @property
     def has_begun(self) -> bool:
-        """Whether any of it has been written."""
+        """Whether any of the recording has been written."""
         return self._file is not None
 
     @property
     def is_over(self) -> bool:
-        """Whether it accepts no more parts: it has ended, is about to, or was discarded."""
+        """Whether the recording accepts no more parts: it has ended, is about to end, or was discarded."""
         return self._is_over
 
     def cease(self) -> None:
@@ -295,7 +295,7 @@ class Recording:
 
     def _write(self, part: int, content: bytes, seconds: float) -> str | None:
         if self._is_over or part != self._next:
-            raise InvalidArgument("The recording is incomplete.", remedy="What arrived of it is saved.")
+            raise InvalidArgument("The recording is incomplete.", remedy="Everything that arrived is saved.")
         if self._size_limit < self.size + len(content):
             return self._reached_size
         if part == 0:

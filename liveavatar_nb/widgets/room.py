@@ -24,7 +24,7 @@ LIBRARY: Final = "media.js"
 PACKET_LIMIT: Final = 64 * 1024  # maximum characters in a packet; LiveKit itself accepts a quarter of that
 LONGEST_TOPIC: Final = 64  # maximum characters in a packet's topic
 LONGEST_WORDS: Final = 500  # maximum characters in a reason or error text from a page
-SOUNDS_WAITING: Final = 50  # maximum number of 0.1 s pieces of speech queued for a busy thread; the oldest are dropped
+SOUNDS_WAITING: Final = 50  # maximum number of queued 0.1 s pieces of speech; the oldest are dropped first
 
 NOT_LIVE: Final = "The session is not live."
 ELSEWHERE: Final = "It is shown in another window."
@@ -109,7 +109,10 @@ class RoomAccess(Controller):
         self._answer(command, line.session_id, url=line.url, token=token, avatar_identity=line.avatar_identity)
 
     async def note_state(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
-        """Handle a page's state in the room: `joined`, `reconnecting`, `left`, `unreachable` or `replaced`."""
+        """Handle a change of a page's state in the room.
+
+        The states are `joined`, `reconnecting`, `left`, `unreachable` and `replaced`.
+        """
         session = self._find(session_id)
         line = None if session is None else session.room
         page = current_command().page
@@ -229,5 +232,5 @@ class RoomAccess(Controller):
 
 
 def is_open(session: AsyncSession) -> bool:
-    """Return whether the session is in a state in which a page can be in its room."""
+    """Return whether the session's state allows a page to be in its room."""
     return session.state in (SessionState.CONNECTING, SessionState.CONNECTED)

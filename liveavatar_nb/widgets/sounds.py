@@ -77,7 +77,7 @@ class Sounds:
     """The sounds that `Talk` offers; safe to use from several threads.
 
     Args:
-        given: paths, contents of files, or (samples, rate) pairs; a mapping adds names.
+        given: paths, contents of files, or (samples, rate) pairs; a mapping gives them names.
 
     Raises:
         AudioError: one of the sounds cannot be read.
@@ -266,7 +266,7 @@ def _length(path: Path) -> float | None:
 
 
 def _refuse_early(head: bytes, name: str) -> None:
-    """Raise an error if a file's first part shows that it cannot be read here as a sound."""
+    """Raise an error if a file's first part shows that it is not a sound that can be read here."""
     kind = kind_of(head, may_be_raw=False)
     if kind is None or kind.format is None or (kind.format != "wav" and endings() == ENDINGS):
         _read_beginning(head, name)

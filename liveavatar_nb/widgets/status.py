@@ -103,7 +103,7 @@ class ShownSession(Controller):
             try:
                 await session.stop()
             finally:
-                # the session's own loop may be dead, so that nothing else reports the change
+                # the session's own loop may be dead, so nothing else may report the change
                 self._link.refresh()
 
     def stop_without_loop(self) -> bool:

@@ -24,7 +24,7 @@ from .status import ShownSession
 
 SHOWN_UTTERANCES = 30  # maximum number of utterances shown, including the queue; the newest are shown
 SHOWN_LINES = 200  # maximum number of transcript lines shown; the newest are shown
-LONGEST_TEXT = 2000  # maximum characters in text to say or ask from the page
+LONGEST_TEXT = 2000  # maximum characters in a `say` or `ask` request from the page
 LONGEST_SHOWN = 500  # maximum characters of an utterance's text shown on a page
 LONGEST_LINE = 4000  # maximum characters in a transcript line
 LINES_INTERVAL = 0.1  # minimum seconds between messages with lines that are still growing
@@ -39,7 +39,7 @@ class Talk(ControlledWidget):
 
     Args:
         la: the client, a `LiveAvatar`.
-        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; a mapping adds names.
+        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; a mapping gives them names.
         traits: any other ipywidgets traits, such as `layout`.
 
     Raises:
@@ -183,7 +183,7 @@ class Speech(Controller):
             self._requests.discard(task)
 
     def _show_lines(self) -> None:
-        """Show the transcript; send growing lines at intervals, not after every word."""
+        """Show the transcript; send lines that are still growing at intervals, not word by word."""
         now, loop, is_closed = time.monotonic(), _running_loop(), self._link.client.is_closed
         # the loop that was going to write the lines may be gone
         if self._lines_due is not None and self._lines_due.when() > now and not is_closed:

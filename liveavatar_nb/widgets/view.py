@@ -197,7 +197,7 @@ def _check(la: Any, session: Any, inner: Any) -> None:
         return
     if not isinstance(inner, AsyncSession):
         raise InvalidArgument(
-            f"session must be a session from LiveAvatar.start(), not {type(session).__name__}.",
+            f"session must be a Session from LiveAvatar.start(), not {type(session).__name__}.",
             remedy="Leave it out to show the client's newest session.",
             field="session",
         )
