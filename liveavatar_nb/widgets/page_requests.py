@@ -107,7 +107,7 @@ class PageRequests(Controller):
             answer.set_exception(failure)
 
     def _find_page(self, session: AsyncSession) -> Command | None:
-        """Return the latest command from a page that shows the view, preferably the page in the room."""
+        """Return the latest command from a page that shows the view, preferably from the one in the room."""
         now = time.monotonic()
         present = [
             (at, command) for at, command in self._commands.values() if not command.is_prompt or now - at < SILENCE

@@ -143,7 +143,7 @@ def decoded(data: str) -> bytes:
     except (binascii.Error, ValueError):
         raise InvalidArgument("The page sent a part that is not base64.") from None
     if len(content) > PART_BYTES:
-        raise InvalidArgument(f"The page sent a part of more than {PART_BYTES} bytes.")
+        raise InvalidArgument(f"The page sent a part larger than {PART_BYTES} bytes.")
     return content
 
 

@@ -19,7 +19,7 @@ class SoundShelf(Controller):
     Args:
         link: the connection to the pages.
         problem: shows why a sound was not added.
-        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; a mapping gives them names.
+        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
 
     Raises:
         AudioError: one of the sounds cannot be read.

@@ -77,7 +77,7 @@ class Sounds:
     """The sounds that `Talk` offers; safe to use from several threads.
 
     Args:
-        given: paths, contents of files, or (samples, rate) pairs; a mapping gives them names.
+        given: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
 
     Raises:
         AudioError: one of the sounds cannot be read.

@@ -39,7 +39,7 @@ class Talk(ControlledWidget):
 
     Args:
         la: the client, a `LiveAvatar`.
-        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; a mapping gives them names.
+        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
         traits: any other ipywidgets traits, such as `layout`.
 
     Raises:

@@ -223,7 +223,7 @@ def wait_until_there_are(count: int, folder: Path) -> None:
     [
         ({"data": base64.b64encode(b"<svg>").decode()}, "not a picture"),
         ({"data": "no base64!"}, "not base64"),
-        ({"data": base64.b64encode(bytes(PART_BYTES + 1)).decode()}, "more than"),
+        ({"data": base64.b64encode(bytes(PART_BYTES + 1)).decode()}, "larger than"),
         ({"data": base64.b64encode(png()[:9]).decode(), "parts": 10**6}, "larger than 48 MB"),
         ({"data": base64.b64encode(png()[:9]).decode(), "part": 1, "parts": 2}, "is incomplete"),
         ({"data": "", "problem": "The video is not there yet."}, "not there yet"),
