@@ -1,1 +1,1 @@
-"""A session's LiveKit room, who represents this process in it, and rooms of the user's own."""
+"""LiveKit rooms: a session's room, this process as a participant in it, and the user's own rooms."""

@@ -21,7 +21,7 @@ from ..wirelog.log import Wire
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-DRAWN_PATH = "/_simulator/room/"  # part of the address of a room without a media server
+DRAWN_PATH = "/_simulator/room/"  # part of the address of every room without a media server
 
 HOSTED_AVATAR = "heygen"  # the avatar's identity in a room that LiveAvatar hosts
 
@@ -39,11 +39,11 @@ class HolderLost(LiveAvatarException):
 
 
 class Holder(Protocol):
-    """A participant that is in a session's room for it."""
+    """A participant that is in a room on behalf of a session."""
 
     @property
     def kind(self) -> HolderKind:
-        """`page`, or `process` for this process."""
+        """`page` for a browser page, `process` for this process."""
         ...
 
     async def send(self, payload: bytes) -> None:
@@ -51,12 +51,12 @@ class Holder(Protocol):
 
         Raises:
             HolderLost: the holder is not in the room; nothing was sent.
-            RoomNotHeld: the holder is disconnected for the moment, and stays; nothing was sent.
+            RoomNotHeld: the holder is temporarily disconnected but keeps the room; nothing was sent.
         """
         ...
 
     async def leave(self) -> None:
-        """Leave the room, and return once that is done."""
+        """Leave the room, and wait until that is done."""
         ...
 
 
@@ -66,20 +66,21 @@ Opener = Callable[["RoomLine"], Awaitable[Holder]]
 class RoomLine:
     """A session's connection to its room. Use it only on the session's loop.
 
-    A room that LiveAvatar hosts has a single token, and whoever joins with it throws out the previous participant. So
-    there is one holder at a time, and it leaves before the next one joins. In the user's own room every participant
-    has a token of its own, and there may be any number of them.
+    A room that LiveAvatar hosts has a single token, and anyone who joins with it displaces the previous participant.
+    So there is only one holder at a time, and it leaves before the next one joins. In the user's own room, each
+    participant has its own token, and any number of participants can join.
 
     Args:
         url: the room's address.
         token: the token from the start call.
         session_id: the session's id.
-        wire: the log of all that is sent and received.
+        wire: the log of everything sent and received.
         receive: called with each event.
-        on_change: called when something that is shown has changed.
-        on_loss: called if a holder was put out of the room or the avatar left it, as when the session ends.
-        opener: makes this process join; None if it cannot.
-        mint: makes a token for one more viewer, in the user's own room.
+        on_change: called when something that pages show has changed.
+        on_loss: called if a holder was removed from the room or the avatar left it, which may mean that the session
+            has ended.
+        opener: makes this process join the room; None if it cannot.
+        mint: makes a token for another viewer of the user's own room; None for a hosted room.
         avatar_identity: the avatar's identity in the room.
     """
 
@@ -101,8 +102,8 @@ class RoomLine:
         self.token = token
         self.session_id = session_id
         self.avatar_identity = avatar_identity
-        self.has_avatar = False  # the holder has seen the avatar's video
-        self.words: str | None = None  # a message about the room to show
+        self.has_avatar = False  # whether the holder sees the avatar's video
+        self.words: str | None = None  # the message to show about the room
         self._wire = wire
         self._receive = receive
         self._on_change = on_change
@@ -111,12 +112,12 @@ class RoomLine:
         self._mint = mint
         self._holders: list[Holder] = []
         self._expected_until = 0.0
-        self._is_contested = False  # somebody else joined with the token
+        self._is_contested = False  # whether somebody else joined with the token
         self._is_closed = False
-        self._is_met = False  # the avatar was there, or we waited for it long enough
+        self._is_met = False  # whether the avatar has been seen, or waited for long enough
         self._opening: asyncio.Task[Holder] | None = None
         self._joined_at = 0.0  # when this process last joined
-        self._cuts = 0  # how often in a row it was thrown out soon after joining
+        self._cuts = 0  # how many times in a row this process was removed soon after joining
         self._pauses_until = 0.0
         self._attending: asyncio.Task[None] | None = None
         self._handing_over = asyncio.Lock()
@@ -131,12 +132,12 @@ class RoomLine:
 
     @property
     def kind(self) -> Literal["livekit", "drawn"]:
-        """`livekit`, or `drawn` if the simulator has no media server: pages then draw the face."""
+        """`livekit`, or `drawn` if the simulator has no media server and pages draw the face."""
         return "drawn" if DRAWN_PATH in self.url else "livekit"
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the user's own room, which any number of viewers may join."""
+        """Whether the room is the user's own, which any number of viewers may join."""
         return self._mint is not None
 
     @property
@@ -150,13 +151,13 @@ class RoomLine:
         return bool(self._holders) or self._is_expected or (self._opener is not None and not self._is_contested)
 
     def viewer(self) -> Masked:
-        """Return the token for a page that joins; in the user's own room a new one each time."""
+        """Return a token with which a page can join; in the user's own room, a new one each time."""
         return self.token if self._mint is None else self._mint()
 
     # holders
 
     async def expect(self) -> None:
-        """Expect a page to join: the present holder leaves, and commands wait 5 s for the page."""
+        """Expect a page to join: the current holder leaves, and commands wait up to 5 s for the page."""
         async with self._handing_over:
             self._expected_until = time.monotonic() + config.HOLDER_LIMIT
             self._is_contested = False
@@ -164,7 +165,7 @@ class RoomLine:
         self._changed()
 
     def expect_first(self) -> bool:
-        """Expect a page, without waiting, if nobody holds the room or is joining; return whether so."""
+        """If nobody holds or is joining the room, expect a page to join; return whether a page is expected."""
         is_free = not (self._holders or self._attending or self._opening or self._handing_over.locked())
         if is_free:
             self._expected_until = time.monotonic() + config.HOLDER_LIMIT
@@ -172,7 +173,7 @@ class RoomLine:
         return is_free
 
     async def hold(self, holder: Holder) -> None:
-        """Register a holder that is in the room; the previous one has left, or leaves now."""
+        """Register a holder that is in the room; if the previous one is still there, make it leave."""
         async with self._handing_over:
             if holder in self._holders:
                 return
@@ -192,9 +193,10 @@ class RoomLine:
         Args:
             holder: the holder.
             words: the reason to show, if any.
-            is_contested: whether somebody else joined with the session's token; this process must not fight over it.
-            is_put_out: whether the room is gone or the holder was removed from it, neither by us nor by somebody
-                who joined with the token.
+            is_contested: whether somebody else joined with the session's token, in which case this process must not
+                join again unasked.
+            is_put_out: whether the room is gone or the holder was removed from it, but not by us or by somebody who
+                joined with the token.
         """
         if holder not in self._holders:
             return
@@ -212,17 +214,20 @@ class RoomLine:
             self._on_loss()
 
     def join_again(self) -> None:
-        """Let this process join again, even if that throws out somebody else who joined with the token."""
+        """Let this process join again, even if that displaces somebody else who joined with the token."""
         self._is_contested = False
         self._changed()
 
     def need(self) -> None:
-        """Keep this process in the room, if it can join, whenever no page is: somebody is listening here."""
+        """Keep this process in the room, if it can join, whenever no page is there.
+
+        Called when something in this process listens to the room.
+        """
         if self._attending is None and self._opener is not None and not self._is_closed:
             self._attending = asyncio.create_task(self._attend(), name="liveavatar_nb room")
 
     async def reach(self) -> Holder:
-        """Return the holder; if there is none, this process joins.
+        """Return the holder; if there is none, make this process join.
 
         Raises:
             RoomNotHeld: this process cannot join.
@@ -235,13 +240,13 @@ class RoomLine:
             await asyncio.wait([opening])
             if not opening.cancelled():
                 return opening.result()
-            # cancelled: a page is about to join, or the session is over
+            # the attempt was cancelled: a page is about to join, or the session is over
             if self._is_closed:
                 raise self._nobody()
         return self.holder
 
     def end(self) -> None:
-        """Note that the session is over, and refuse any further holder."""
+        """Record that the session is over, and accept no more holders."""
         self._is_closed = self._is_met = True
         if self._attending is not None:
             self._attending.cancel()
@@ -259,14 +264,14 @@ class RoomLine:
     # packets
 
     async def send(self, command: Command, begin: Callable[[], bool] = lambda: True) -> None:
-        """Send a command through the holder, one at a time.
+        """Send a command through the holder; commands are sent one at a time.
 
         The first commands wait up to 10 s for the avatar, because a room keeps no packets for those who join later.
-        An interruption does not wait.
+        Interruptions do not wait.
 
         Args:
             command: the command to send.
-            begin: called when the command's turn comes; returns whether to send it at all.
+            begin: called when the command's turn comes; returns whether the command is still to be sent.
 
         Raises:
             RoomNotHeld: there is no holder, and this process cannot join.
@@ -306,7 +311,7 @@ class RoomLine:
             self._receive(event)
 
     def see(self, is_there: bool) -> None:
-        """Note whether the holder sees the avatar's video."""
+        """Record whether the holder sees the avatar's video."""
         if self.has_avatar is not is_there and not self._is_closed:
             self.has_avatar = is_there
             self._is_met = self._is_met or is_there
@@ -344,7 +349,7 @@ class RoomLine:
         """Call `callback` with the avatar's speech in a drawn room, in real time.
 
         Args:
-            callback: receives raw PCM: 16-bit, mono, 24,000 Hz; b"" if the avatar falls silent at once.
+            callback: receives raw PCM: 16-bit, mono, 24,000 Hz; b"" if the avatar is silenced.
 
         Returns:
             A function that removes the callback.
@@ -381,7 +386,7 @@ class RoomLine:
                 await self._news.wait()
 
     async def _clear(self) -> None:
-        """Cancel a join in progress and, in a hosted room, make the present holder leave."""
+        """Cancel any join in progress and, in a hosted room, make the current holder leave."""
         if self._opening is not None and not self._opening.done():
             self._opening.cancel()
             await asyncio.wait([self._opening])
@@ -402,16 +407,16 @@ class RoomLine:
         self._is_met = True
 
     def _open(self) -> asyncio.Task[Holder]:
-        """Start joining with this process; all callers share one attempt."""
+        """Start making this process join; all callers share the same attempt."""
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._join(), name="liveavatar_nb room joining")
-            self._opening.add_done_callback(unheard)  # the session may end meanwhile, and then nobody awaits it
+            self._opening.add_done_callback(unheard)  # if the session ends first, nobody awaits this task
         return self._opening
 
     async def _join(self) -> Holder:
         async with self._handing_over:
-            pass  # whoever is joining at this moment goes first
-        # pause before rejoining a room that keeps throwing this process out
+            pass  # anyone who is already joining goes first
+        # pause before rejoining a room from which this process keeps being removed
         await asyncio.sleep(self._pauses_until - time.monotonic())
         if self.holder is not None:
             return self.holder
@@ -446,13 +451,13 @@ class RoomLine:
             return RoomNotHeld(
                 self.words or "Somebody else is in the session's room with its token.",
                 session_id=self.session_id,
-                remedy="Close it there, or call view() or wait_for_avatar() to join again, which throws the other out.",
+                remedy="Leave the room there, or call view() or wait_for_avatar() to join again in their place.",
             )
         return RoomNotHeld(session_id=self.session_id)
 
 
 async def _leave(holder: Holder) -> None:
-    """Make a holder leave; one that does not answer counts as gone."""
+    """Make a holder leave; a holder that does not respond counts as gone."""
     with contextlib.suppress(HolderLost, TimeoutError):
         async with asyncio.timeout(config.LEAVE_LIMIT):
             await holder.leave()

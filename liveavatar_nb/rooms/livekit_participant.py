@@ -1,4 +1,4 @@
-"""`Headless`: this process as a participant of a session's LiveKit room; needs the extra `media`."""
+"""`Headless`: this process as a participant in a session's LiveKit room; needs the extra `media`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-# failures show up in the room's messages: if logging is not configured, the library must not print its own
+# failures are reported as the room's messages; the library must not print its own if logging is not set up
 logging.getLogger("livekit").addHandler(logging.NullHandler())
 
 
@@ -35,12 +35,12 @@ def is_installed() -> bool:
 
 
 class Headless:
-    """This process as a participant of a room.
+    """This process as a participant in a room.
 
-    It watches for the avatar and carries packets, but receives no video or sound.
+    It watches for the avatar and relays packets, but receives no video or sound.
 
     LiveKit's library ends the whole process if the loop that awaits a join is gone when the join completes. So the
-    room has its own thread and loop, which last until it is left, whatever happens to the session's loop.
+    room has its own thread and loop, which last until the room is left, whatever happens to the session's loop.
 
     Args:
         line: the session's connection to the room.
@@ -51,9 +51,9 @@ class Headless:
     def __init__(self, line: RoomLine) -> None:
         self._line = line
         self._loop = asyncio.get_running_loop()
-        self._joined: asyncio.Future[str | None] = self._loop.create_future()  # what went wrong; None if nothing did
+        self._joined: asyncio.Future[str | None] = self._loop.create_future()  # the error message, or None for success
         self._left = asyncio.Event()
-        self._steady = asyncio.Event()  # connected, and not reconnecting
+        self._steady = asyncio.Event()  # cleared while reconnecting
         self._steady.set()
         self._staying: asyncio.Task[None] | None = None
         self._unwanted: Future[None] = Future()  # done once this process must leave the room
@@ -65,7 +65,7 @@ class Headless:
         """Join the room.
 
         Raises:
-            RoomNotHeld: the room cannot be reached, or does not accept the token.
+            RoomNotHeld: the room cannot be reached, or rejects the token.
         """
         holder = cls(line)
         access = line.url, line.viewer()
@@ -76,7 +76,7 @@ class Headless:
             if holder._joined.done():
                 failure = holder._joined.result()
         finally:
-            # even if this is cancelled: the thread would go on unseen
+            # leave even if the join was cancelled: otherwise the thread would keep running unnoticed
             if failure is not None:
                 await holder._depart()
         if failure is not None:
@@ -93,7 +93,7 @@ class Headless:
             await self._left.wait()
         finally:
             try:
-                # even if the loop is ending and cancels this
+                # leave the room even if the loop is ending and cancels this task
                 await self._depart()
             finally:
                 self._line.drop(self)
@@ -103,7 +103,7 @@ class Headless:
 
         Raises:
             HolderLost: this process is not in the room.
-            RoomNotHeld: the connection was lost, and did not come back within 5 s.
+            RoomNotHeld: the connection was lost and not restored within 5 s.
         """
         failure: asyncio.Future[str | None] = self._loop.create_future()
         try:
@@ -123,20 +123,20 @@ class Headless:
             raise HolderLost
 
     async def leave(self) -> None:
-        """Leave the room, and return once that is done."""
+        """Leave the room, and wait until that is done."""
         await self._depart()
         if self._staying is not None:
             await asyncio.wait([self._staying])
 
     async def _depart(self) -> None:
-        """Leave the room, after any join in progress, and wait for that up to `LEAVE_LIMIT` seconds."""
+        """Leave the room after any join in progress; wait up to `LEAVE_LIMIT` seconds for this."""
         self._give_up()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(config.LEAVE_LIMIT):
                 await self._left.wait()
 
     def _give_up(self) -> None:
-        """Mark the room as one to leave, from any thread."""
+        """Request that the room be left; can be called from any thread."""
         with contextlib.suppress(InvalidStateError):
             self._unwanted.set_result(None)
 
@@ -157,7 +157,7 @@ class Headless:
     # on the room's own thread
 
     def _call(self, function: Callable[..., object], *args: Any) -> None:
-        """Call a function on the session's loop; if that has ended, leave the room."""
+        """Call a function on the session's loop; if that loop has ended, leave the room."""
         try:
             self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:
@@ -172,7 +172,7 @@ class Headless:
             runner.run(self._visit(url, token))
 
     async def _visit(self, url: str, token: Masked) -> None:
-        """Join the room, stay until told to leave, and leave it."""
+        """Join the room, stay until `_give_up` is called, and leave."""
         try:
             from livekit import rtc  # noqa: PLC0415 (heavy, and only in the extra `media`)
 
@@ -232,6 +232,6 @@ def _settle(future: asyncio.Future[str | None], why: str | None) -> None:
 
 
 def _words(failure: BaseException) -> str:
-    """Return the library's message of a failure, but no address: its query would hold the token."""
+    """Return the library's error message, or the error's type if the message would reveal the token."""
     message = str(getattr(failure, "message", failure)).strip()
     return type(failure).__name__ if not message or "access_token" in message else message

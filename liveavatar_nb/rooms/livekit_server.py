@@ -45,9 +45,9 @@ class LiveKitServer:
     """A LiveKit server, with its key and secret.
 
     Args:
-        url: its address (`wss`, `ws`, `https` or `http`); None and "" use `LIVEKIT_URL`.
-        api_key: its key; None and "" use `LIVEKIT_API_KEY`.
-        api_secret: its secret; None and "" use `LIVEKIT_API_SECRET`.
+        url: its address (`wss`, `ws`, `https` or `http`); None or "" means `LIVEKIT_URL`.
+        api_key: its key; None or "" means `LIVEKIT_API_KEY`.
+        api_secret: its secret; None or "" means `LIVEKIT_API_SECRET`.
 
     Raises:
         ConfigurationError: something is missing, or `url` is not a valid address.
@@ -55,7 +55,7 @@ class LiveKitServer:
 
     def __init__(self, url: str | None, api_key: str | Masked | None, api_secret: str | Masked | None) -> None:
         given = {"url": url, "api_key": masked_text(api_key), "api_secret": masked_text(api_secret)}
-        del api_key, api_secret  # keep them out of tracebacks that show local variables
+        del api_key, api_secret  # keep the credentials out of tracebacks that show local variables
         found = {field: _found(given[field], field) for field in ENVIRONMENT}
         if missing := [field for field, value in found.items() if not value.reveal()]:
             raise _not_set_up(missing)
@@ -65,17 +65,17 @@ class LiveKitServer:
 
     def __repr__(self) -> str:
         if not hasattr(self, "_key"):
-            return "<LiveKitServer, refused>"  # for tracebacks that show local variables
+            return "<LiveKitServer, refused>"  # shown in tracebacks that include local variables
         return f"<LiveKitServer {self.url}, key {self._key.source}>"
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the server."""
         return config.is_loopback(urlsplit(self.url).hostname)
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether its address is a `wss` one."""
+        """Whether the server's address uses `wss`."""
         return self.url.startswith("wss")
 
     def token(self, room: str, identity: str, minutes: float, grants: dict[str, Any]) -> Masked:
@@ -84,7 +84,7 @@ class LiveKitServer:
         Args:
             room: the room's name.
             identity: the participant's identity.
-            minutes: how long the token can be used to join.
+            minutes: how many minutes the token can be used to join.
             grants: further permissions, such as `can_publish`.
         """
         from livekit.api import AccessToken, VideoGrants  # noqa: PLC0415 (only users with a room of their own need it)
@@ -95,16 +95,16 @@ class LiveKitServer:
         return Masked(maker.to_jwt(), f"a token of room {room!r} for {identity!r}")
 
     async def ask(self, purpose: str, request: Callable[[RoomService], Awaitable[R]]) -> R:
-        """Call the room service on a new connection: a room belongs to no loop, and nothing stays open.
+        """Call the room service on a new connection, so that rooms work on any loop and nothing stays open.
 
         Args:
-            purpose: what the request does, in words, for an error.
-            request: sends it.
+            purpose: what the request does, for error messages, such as "remove the room".
+            request: sends the request.
 
         Raises:
             AuthenticationError: the server does not know the key, or the secret does not match it.
-            APIConnectionError: the server does not answer.
-            APIResponseError: the server refuses, or is not a LiveKit server.
+            APIConnectionError: the server does not respond.
+            APIResponseError: the server refuses the request, or is not a LiveKit server.
             ConfigurationError: the environment's proxy or certificates cannot be used.
         """
         import aiohttp  # noqa: PLC0415 (as livekit)
@@ -139,7 +139,7 @@ class LiveKitServer:
         raise failure from None
 
     def _session(self) -> aiohttp.ClientSession:
-        """Make an HTTP session with this package's proxies and certificates; aiohttp would use no proxy."""
+        """Make an HTTP session with this package's proxy and certificates; by default, aiohttp uses no proxy."""
         import aiohttp  # noqa: PLC0415 (as livekit)
 
         tls, proxy = self._network.for_http(self.url)["verify"], self._network.proxy(self.url)
@@ -153,7 +153,7 @@ class LiveKitServer:
 
 
 def _found(given: Any, field: str) -> Masked:
-    """Return the given value, or the environment's; an empty text if there is neither."""
+    """Return the given value or the environment's; an empty string if there is neither."""
     if given is not None and not isinstance(given, str | Masked):
         raise ConfigurationError(f"{field} must be text, not {type(given).__name__}.")
     text = given.reveal() if isinstance(given, Masked) else given or ""
@@ -168,10 +168,10 @@ def _not_set_up(missing: Sequence[str]) -> ConfigurationError:
     names = ", ".join(name for name, _ in variables)
     looks = "; ".join(f"{name}={example}" for name, example in variables)
     return ConfigurationError(
-        f"Your own room needs {names}, and {'they are' if len(missing) > 1 else 'it is'} neither set nor passed.",
+        f"Your own room needs {names}, but {'they are' if len(missing) > 1 else 'it is'} neither set nor passed.",
         remedy=(
-            f"Set them as in {looks}. LiveKit Cloud lists them in a project's settings; your own server has them in "
-            "its configuration, under `keys`."
+            f"Set them like this: {looks}. LiveKit Cloud lists them in a project's settings; your own server has them "
+            "in its configuration, under `keys`."
         ),
     )
 
@@ -180,7 +180,7 @@ def _address(url: str) -> str:
     """Return the server's address in the form that clients use.
 
     Raises:
-        ConfigurationError: it is not a valid address, or it holds credentials.
+        ConfigurationError: `url` is not a valid address, or it contains credentials.
     """
     address = url.rstrip("/")
     try:
@@ -196,7 +196,7 @@ def _address(url: str) -> str:
     if parts.username is not None or parts.password is not None:
         del url, address, parts
         raise ConfigurationError(
-            "The LiveKit server's url contains a user or a password, which guests and logs would see.",
+            "The LiveKit server's url contains a user name or a password, which guests would see and logs would show.",
             remedy="Leave them out: the server uses a key and a secret.",
         )
     scheme = SCHEMES[parts.scheme]
@@ -206,7 +206,7 @@ def _address(url: str) -> str:
 
 
 def _refusal(refused: TwirpError, server: str, purpose: str, source: str) -> LiveAvatarException:
-    """Return the error for a server's refusal."""
+    """Return the error to raise if a server refuses a request."""
     status, message = refused.status, refused.message.removeprefix("twirp error unknown: ")
     why = f": {message}" if message else ""
     if status == 401:
@@ -217,7 +217,7 @@ def _refusal(refused: TwirpError, server: str, purpose: str, source: str) -> Liv
         )
     if status == 404 and refused.code == "not_found":
         return NotFoundError(
-            f"{server} could not {purpose}{why}.", status_code=status, remedy="participants() lists who is there."
+            f"{server} could not {purpose}{why}.", status_code=status, remedy="participants() lists those present."
         )
     remedy = "Is it a LiveKit server?" if refused.code == "unknown" and status < 500 else None
     return APIStatusError(f"{server} could not {purpose} ({status}){why}.", status_code=status, remedy=remedy)

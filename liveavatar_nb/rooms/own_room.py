@@ -1,4 +1,4 @@
-"""Your own LiveKit room: make it, remove it, and get tokens for the avatar and the viewers.
+"""Your own LiveKit room: create it, remove it, and get tokens for the avatar and the viewers.
 
 The avatar joins it instead of a room that LiveAvatar hosts (schema `LiveKitConfig`). Any number of people can then
 watch, with this package, LiveKit's own Meet page or any other LiveKit client.
@@ -25,7 +25,7 @@ from .participants import Participant, RoomChange, Watch, participant
 MEET: Final = "https://meet.livekit.io/custom"
 AVATAR: Final = "avatar"  # the avatar's identity, unless another avatar in the room has it
 SEES: Final = {"can_publish": False, "can_subscribe": True, "can_publish_data": False}
-# the service requires all three of the avatar's token: without can_publish_data the start call answers 500
+# the avatar's token needs all three: without can_publish_data, the start call fails with status 500
 ACTS: Final = {"can_publish": True, "can_subscribe": True, "can_publish_data": True}
 
 
@@ -40,29 +40,29 @@ class Tenant(Protocol):
 
 
 class OwnRoom(Protocol):
-    """What `start` needs of an `AsyncRoom` or a `Room`."""
+    """The part of `AsyncRoom` and `Room` that `start` needs."""
 
     def guest_token(self, identity: str | None = None, minutes: float = ...) -> str: ...
 
 
 class AsyncRoom:
-    """Your own LiveKit room, async.
+    """Your own LiveKit room (async API).
 
-    The room is made when it is first needed, unless one of that name exists. Leaving an `async with` block removes
-    it, if it was made here. An abandoned room goes away by itself.
+    The room is created when it is first needed, unless one with that name exists. Leaving an `async with` block
+    removes the room if this object created it. An abandoned room goes away by itself.
 
     Args:
-        url: the LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None and "" use
-            `LIVEKIT_URL`. LiveAvatar must be able to reach it, too.
-        api_key: the server's key; None and "" use `LIVEKIT_API_KEY`.
-        api_secret: the key's secret; None and "" use `LIVEKIT_API_SECRET`.
+        url: the LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None or "" means
+            `LIVEKIT_URL`. LiveAvatar must be able to reach the server, too.
+        api_key: the server's key; None or "" means `LIVEKIT_API_KEY`.
+        api_secret: the key's secret; None or "" means `LIVEKIT_API_SECRET`.
         name: the room's name, at most 256 characters; a unique one by default.
-        empty_timeout: how long the room stays when nobody is in it, in seconds.
-        max_participants: how many may be there at once, including the avatar; 0 means no limit.
+        empty_timeout: how many seconds the room stays when nobody is in it.
+        max_participants: how many participants the room can hold, including the avatar; 0 means no limit.
 
     Raises:
         ConfigurationError: something is missing, or `url` is not a valid address.
-        InvalidArgument: no room can have this name, time or number.
+        InvalidArgument: `name`, `empty_timeout` or `max_participants` is not valid.
 
     Example:
         >>> async with AsyncRoom.from_env() as room, AsyncLiveAvatar() as la:
@@ -81,7 +81,7 @@ class AsyncRoom:
         empty_timeout: float = config.ROOM_EMPTY_TIMEOUT,
         max_participants: int = config.ROOM_PARTICIPANTS,
     ) -> None:
-        # keep them out of tracebacks that show local variables
+        # keep the credentials out of tracebacks that show local variables
         api_key, api_secret = masked_text(api_key), masked_text(api_secret)
         self._server = LiveKitServer(url, api_key, api_secret)
         self._has_name_of_its_own = name is None
@@ -94,7 +94,7 @@ class AsyncRoom:
         self._max_participants = max_participants
         self._roles: dict[str, str] = {}
         self._tenants: list[tuple[str, Tenant]] = []
-        self._made: str | None = None  # the sid of the room, if it was made here
+        self._made: str | None = None  # the room's sid, if this object created the room
         self._is_closed = False
 
     @classmethod
@@ -117,7 +117,7 @@ class AsyncRoom:
 
     def __repr__(self) -> str:
         if not hasattr(self, "_is_closed"):
-            return f"<{type(self).__name__}, refused>"  # for tracebacks that show local variables
+            return f"<{type(self).__name__}, refused>"  # shown in tracebacks that include local variables
         state = ", closed" if self._is_closed else ""
         return f"<{type(self).__name__} {self._name!r} on {self._server.url}{state}>"
 
@@ -140,22 +140,22 @@ class AsyncRoom:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach the server; the service cannot."""
+        """Whether only this machine can reach the server, which means that the service cannot."""
         return self._server.is_local
 
     @property
     def is_closed(self) -> bool:
-        """Whether the room was closed."""
+        """Whether the room has been closed."""
         return self._is_closed
 
     async def open(self) -> None:
-        """Make the room, unless one of that name exists.
+        """Create the room, unless one with that name exists.
 
-        Calling it twice is fine. `start` and `with` call it, too.
+        Calling it twice is fine. `start` and `with` also call it.
 
         Raises:
             AuthenticationError: the server does not know the key, or the secret does not match it.
-            APIConnectionError: the server does not answer.
+            APIConnectionError: the server does not respond.
         """
         self._refuse_if_closed()
         from livekit.api import CreateRoomRequest  # noqa: PLC0415 (only users with a room of their own need it)
@@ -167,13 +167,13 @@ class AsyncRoom:
             max_participants=self._max_participants,
         )
         if await self._sid() is None:
-            self._made = (await self._server.ask("make the room", lambda rooms: rooms.create_room(request))).sid
+            self._made = (await self._server.ask("create the room", lambda rooms: rooms.create_room(request))).sid
 
     async def aclose(self) -> None:
-        """Remove the room and everybody in it, if it was made here. Calling it twice is fine.
+        """Remove the room and everybody in it, if this object created it. Calling it twice is fine.
 
-        Sessions in it go on, and are billed, until you stop them; a warning names them. If the server does not
-        answer, that is a warning as well: the room goes away by itself some time after the last participant left.
+        Sessions in it keep running, and are billed, until you stop them; a warning names them. If the server does not
+        respond, you also get only a warning: the room goes away by itself some time after the last participant left.
         """
         if self._is_closed:
             return
@@ -196,27 +196,27 @@ class AsyncRoom:
     def avatar_token(self, identity: str = AVATAR, minutes: float = config.ROOM_TOKEN_MINUTES) -> Masked:
         """Make a token with which an avatar can join, be seen and heard, and send data.
 
-        `start` makes its own.
+        `start` makes its own token.
 
         Args:
             identity: the avatar's identity in the room.
-            minutes: how long the token can be used to join; once in, the avatar can stay.
+            minutes: how many minutes the token can be used to join; once in, the avatar can stay.
 
         Returns:
-            The token, masked; `.reveal()` gives its text.
+            The token, masked; `.reveal()` returns its text.
         """
         return self._token(identity, AVATAR, minutes, ACTS)
 
     def guest_token(self, identity: str | None = None, minutes: float = config.ROOM_TOKEN_MINUTES) -> str:
         """Make a token with which a guest can watch and listen, and nothing more.
 
-        It works in any LiveKit client, with `url`. Hand it on freely, but mind that whoever has it can watch.
+        The token works in any LiveKit client, together with `url`. Anyone who has it can watch.
 
         Args:
-            identity: the guest's identity in the room; a unique one by default. Two guests with the same identity
-                throw each other out.
-            minutes: how long the token can be used to join, at most a day; once in, the guest can stay until
-                `remove` or the room's end.
+            identity: the guest's identity in the room; a unique one by default. A guest who joins displaces any
+                guest with the same identity.
+            minutes: how many minutes the token can be used to join, at most a day; once in, the guest can stay until
+                they are removed or the room is gone.
         """
         identity = f"guest-{secrets.token_hex(3)}" if identity is None else identity
         return self._token(identity, "guest", minutes, SEES).reveal()
@@ -224,14 +224,14 @@ class AsyncRoom:
     def guest_link(self, identity: str | None = None, minutes: float = config.ROOM_TOKEN_MINUTES) -> str:
         """Make a link to LiveKit's own Meet page, where a guest can watch and listen.
 
-        The link contains the token, so whoever has it can watch: do not leave it in a notebook that you share. The
-        page asks for camera and microphone; guests can refuse, since they may not use them anyway.
+        The link contains the token, so anyone who has it can watch: do not leave it in a notebook that you share. The
+        page asks for the camera and microphone; guests can refuse, because they cannot use them here anyway.
 
         Args:
             identity, minutes: as for `guest_token`.
         """
         if not (self._server.is_encrypted or self._server.is_local):
-            warn(f"LiveKit's Meet page is an https page, so browsers let it reach wss only, not {self._server.url}.")
+            warn(f"LiveKit's Meet page is an https page, so browsers let it use only wss, not {self._server.url}.")
         return f"{MEET}?liveKitUrl={quote(self._server.url, safe='')}&token={self.guest_token(identity, minutes)}"
 
     def viewer(self) -> Masked:
@@ -239,7 +239,7 @@ class AsyncRoom:
         return self._token(f"page-{secrets.token_hex(4)}", "page", config.ROOM_TOKEN_MINUTES, SEES)
 
     async def participants(self) -> Records[Participant]:
-        """Return the participants, in the order in which they joined.
+        """Return the participants in the order in which they joined.
 
         Raises:
             AuthenticationError, APIConnectionError: as for `open`.
@@ -250,7 +250,7 @@ class AsyncRoom:
         request = ListParticipantsRequest(room=self._name)
         try:
             answer = await self._server.ask("list the participants", lambda rooms: rooms.list_participants(request))
-        except NotFoundError:  # some servers answer this for a room that is gone
+        except NotFoundError:  # how some servers report that the room is gone
             return Records()
         found = [participant(info, self._roles.get(info.identity)) for info in answer.participants]
         return Records(sorted(found, key=lambda record: record.joined_at))
@@ -260,7 +260,7 @@ class AsyncRoom:
         identity: str = AVATAR,
         timeout: float | None = 30.0,  # noqa: ASYNC109 (the sync API has it, too)
     ) -> Participant:
-        """Wait for a participant; the server is asked every second.
+        """Wait for a participant, polling the server once a second.
 
         Args:
             identity: the participant's identity.
@@ -292,9 +292,9 @@ class AsyncRoom:
             raise TimeoutError(f"{identity!r} did not join within {timeout:g} s. In the room: {names}.") from None
 
     def watch(self, timeout: float | None = None) -> AsyncIterator[RoomChange]:
-        """Watch participants join and leave, starting with those who are there.
+        """Watch participants join and leave, starting with those who are already there.
 
-        The server is asked every second, so somebody who stays for less may be missed.
+        The server is polled once a second, so anybody who stays for less than that may be missed.
 
         Args:
             timeout: how many seconds to watch; None watches until the room is closed.
@@ -306,15 +306,15 @@ class AsyncRoom:
     async def remove(self, identity: str) -> None:
         """Remove a participant from the room.
 
-        Their token still works until it expires. Removing an avatar stops its session, too, which would be billed and
-        show nothing.
+        Their token still works until it expires. Removing an avatar also stops its session, which would otherwise be
+        billed and show nothing.
 
         Args:
             identity: the participant's identity.
 
         Raises:
-            NotFoundError: nobody with that identity is there.
-            StopNotConfirmed: the avatar was removed, but the service did not confirm its session's stop.
+            NotFoundError: nobody with that identity is in the room.
+            StopNotConfirmed: the avatar was removed, but the service did not confirm that its session stopped.
         """
         self._refuse_if_closed()
         from livekit.api import RoomParticipantIdentity  # noqa: PLC0415
@@ -326,11 +326,11 @@ class AsyncRoom:
                 await session.retire(f"its avatar was removed from the room {self._name!r}")
 
     async def admit(self) -> str:
-        """Make the room, unless it exists, and find a free identity for one more avatar in it."""
+        """Create the room, unless it exists, and return a free identity for another avatar in it."""
         await self.open()
         there = {participant.identity for participant in await self.participants()}
         ours = {identity: session.is_live for identity, session in self._tenants}
-        # an avatar whose session was stopped may still be on its way out
+        # the avatar of a stopped session may still be there, but its identity counts as free
         taken = {identity for identity in there | ours.keys() if ours.get(identity, True)}
         number, identity = 1, AVATAR
         while identity in taken:
@@ -339,7 +339,7 @@ class AsyncRoom:
         return identity
 
     def let_in(self, identity: str, session: Tenant) -> None:
-        """Note which session's avatar has an identity."""
+        """Record which session's avatar uses an identity."""
         self._tenants = [(tenant, known) for tenant, known in self._tenants if tenant != identity]
         self._tenants.append((identity, session))
 
@@ -349,7 +349,7 @@ class AsyncRoom:
         identity = _label(identity, "identity")
         if role != AVATAR and AVATAR in (identity, self._roles.get(identity)):
             raise InvalidArgument(
-                f"{identity!r} is the avatar's identity, and a guest with it would throw the avatar out.",
+                f"{identity!r} is the avatar's identity, and a guest with that identity would displace the avatar.",
                 remedy="Choose another identity.",
                 field="identity",
             )
@@ -360,14 +360,14 @@ class AsyncRoom:
         from livekit.api import DeleteRoomRequest  # noqa: PLC0415
 
         there = await self._sid() if self._made else None
-        # a room that somebody else made later with the same name is theirs
+        # a room with the same name that somebody else created later is not ours to remove
         if there is not None and (there == self._made or self._has_name_of_its_own):
             gone = DeleteRoomRequest(room=self._name)
             with contextlib.suppress(NotFoundError):
                 await self._server.ask("remove the room", lambda rooms: rooms.delete_room(gone))
 
     async def _sid(self) -> str | None:
-        """Return the server's id of the room; None if the room does not exist."""
+        """Return the server's id for the room; None if the room does not exist."""
         from livekit.api import ListRoomsRequest  # noqa: PLC0415
 
         answer = await self._server.ask(
@@ -384,7 +384,7 @@ def awaited(room: OwnRoom) -> AsyncRoom:
     """Return the `AsyncRoom` behind a `Room`, or the `AsyncRoom` itself.
 
     Raises:
-        InvalidArgument: it is neither.
+        InvalidArgument: `room` is neither.
     """
     found = getattr(room, "_inner", room)
     if not isinstance(found, AsyncRoom):
@@ -397,7 +397,7 @@ def awaited(room: OwnRoom) -> AsyncRoom:
 
 
 def _label(text: Any, field: str) -> str:
-    """Return a room's name or a participant's identity, if it is a valid one."""
+    """Return a room's name or a participant's identity if it is valid."""
     if not isinstance(text, str) or not text.strip() or len(text) > config.ROOM_NAME_LIMIT or not text.isprintable():
         raise InvalidArgument(
             f"{field} must be one line of 1 to {config.ROOM_NAME_LIMIT} characters, not {text!r:.80}.",
@@ -410,4 +410,4 @@ def _positive(number: Any, field: str, unit: str, most: float = math.inf) -> flo
     if type(number) in (int, float) and 0 < number < math.inf and number <= most:
         return float(number)
     at_most = "" if most == math.inf else f" and at most {most:g}"
-    raise InvalidArgument(f"{field} must be {unit} above 0{at_most}, not {number!r}.", field=field)
+    raise InvalidArgument(f"{field} must be a number of {unit} above 0{at_most}, not {number!r}.", field=field)

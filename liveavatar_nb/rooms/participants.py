@@ -1,4 +1,4 @@
-"""Records of a LiveKit room: its participants, their tracks, and who joins and leaves."""
+"""Records of a LiveKit room: its participants, their tracks, and their arrivals and departures."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class RoomTrack(Record):
     """A track that a participant publishes.
 
-    `kind` is `video`, `audio` or `data`; `source` is for example `camera`, `microphone` or `screen_share`. `width` and
-    `height` are in pixels, 0 for audio.
+    `kind` is `video`, `audio` or `data`; `source` is, for example, `camera`, `microphone` or `screen_share`.
+    `width` and `height` are in pixels, 0 for audio.
     """
 
     sid: str
@@ -37,11 +37,11 @@ class RoomTrack(Record):
 
 
 class Participant(Record):
-    """A participant of a room.
+    """A participant in a room.
 
-    `role` is the role for which the participant's token was made here: `avatar`, `guest` or `page` (this process has
-    that one, too); None if the token was made elsewhere. `kind` is LiveKit's: `standard`, `agent`, `ingress`, `egress`
-    or `sip`. `state` is `joining`, `joined` or `active`.
+    `role` is the role for which the participant's token was made here: `avatar`, `guest` or `page` (which this process
+    also uses); None if the token was made elsewhere. `kind` is LiveKit's: `standard`, `agent`, `ingress`, `egress` or
+    `sip`. `state` is `joining`, `joined` or `active`.
     """
 
     sid: str
@@ -63,7 +63,7 @@ class Participant(Record):
 
 
 class RoomChange(Record):
-    """A participant that joined or left; `what` is `joined` or `left`, `seen_at` the time it was noticed."""
+    """A participant's arrival or departure; `what` is `joined` or `left`, `seen_at` when it was noticed."""
 
     _columns: ClassVar = ("what", "participant", "seen_at")
 
@@ -76,10 +76,10 @@ class RoomChange(Record):
 
 
 class Watch:
-    """An iterator over who joins and leaves. Unlike a generator, it can continue on another loop.
+    """An iterator over arrivals and departures; unlike a generator, it can continue on another loop.
 
     Args:
-        look: returns the present participants.
+        look: returns the current participants.
         is_over: returns whether there is nothing left to watch.
         timeout: how many seconds to watch; None watches forever.
     """
@@ -110,7 +110,7 @@ class Watch:
         return self._news.popleft()
 
     def _compare(self, found: Sequence[Participant]) -> None:
-        # by the server's ids: somebody who left and came back at once has a new one
+        # compare the server's ids: somebody who left and came straight back has a new one
         now, there = datetime.now(UTC), {participant.sid: participant for participant in found}
         self._has_looked = True
         left = [participant for sid, participant in self._there.items() if sid not in there]
@@ -151,7 +151,7 @@ def _track(info: TrackInfo) -> RoomTrack:
 
 
 def _word(kinds: Any, value: int) -> str:
-    """Return an enum value as a word; a value of a newer server as its number."""
+    """Return an enum value's name in lower case, or its number if the name is unknown."""
     try:
         name: str = kinds.Name(value)
     except ValueError:

@@ -48,7 +48,7 @@ class DrawnLine:
         """Open the line.
 
         Raises:
-            RoomNotHeld: it cannot be opened.
+            RoomNotHeld: the line cannot be opened.
         """
         from websockets.asyncio.client import connect  # noqa: PLC0415 (only a client that starts a session needs it)
         from websockets.exceptions import WebSocketException  # noqa: PLC0415
@@ -71,7 +71,7 @@ class DrawnLine:
             async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
                 await holder._joined.wait()
         except BaseException as failure:
-            # it may have joined at the very moment of a cancellation, and nobody else would close it
+            # the line may have opened just as the call was cancelled, and nothing else would close it
             await holder.leave()
             if isinstance(failure, TimeoutError):
                 raise _unreachable(line, "nobody answered") from None
@@ -112,7 +112,7 @@ class DrawnLine:
                     if count % FRAMES_IN_A_TURN == 0:
                         await asyncio.sleep(0)  # let other tasks run during a burst
         finally:
-            # even if the loop is ending and cancels this
+            # close the line even if the loop is ending and cancels this task
             await self._socket.close()
             is_replaced = self._socket.close_code == REPLACED_CODE
             words = REPLACED if is_replaced else CUT

@@ -1,1 +1,1 @@
-"""The widgets. Each declares its traits and holds controllers, which a `Link` connects to its pages."""
+"""The widgets: each declares traits and holds controllers, which a `Link` connects to the pages."""

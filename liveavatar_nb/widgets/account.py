@@ -1,4 +1,4 @@
-"""`Account`: the remaining credits, and the sessions that dead kernels left running."""
+"""`Account`: the remaining credits, and the sessions left running by dead kernels."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ logger = logging.getLogger("liveavatar_nb.widgets")
 
 
 class Account(Controller):
-    """The remaining credits, and the sessions that dead kernels left running.
+    """Shows the remaining credits, and the sessions left running by dead kernels.
 
     Args:
         link: the connection to the pages.
-        problem: the problem shown in the page, which a new command clears.
+        problem: the problem shown on the page, cleared by a new command.
     """
 
     def __init__(self, link: Link, problem: ShownProblem) -> None:
@@ -35,7 +35,7 @@ class Account(Controller):
         await self.look()
 
     async def stop_orphans(self) -> None:
-        """Stop the sessions that dead kernels left running."""
+        """Stop the sessions left running by dead kernels."""
         self._problem.clear()
         try:
             await self._link.client.stop_orphans()
@@ -43,7 +43,7 @@ class Account(Controller):
             await self.look()
 
     async def look(self) -> None:
-        """Update the credits, and the sessions that dead kernels left running."""
+        """Update the credits and the list of sessions left running by dead kernels."""
         await asyncio.gather(self.look_at_credits(), self.look_for_orphans())
 
     async def look_at_credits(self) -> None:
@@ -57,19 +57,19 @@ class Account(Controller):
             self._link.write(credits=f"{remaining:.2f}", credits_problem=None)
 
     async def look_for_orphans(self) -> None:
-        """Update the sessions that dead kernels left running; a simulator has none."""
+        """Update the list of sessions left running by dead kernels; a simulator has none."""
         if self._link.client.is_simulated:
             return
         try:
             orphans = await self._link.client.orphans()
         except LiveAvatarException as failure:
-            logger.warning("cannot look for sessions that dead kernels left running: %s", failure)
+            logger.warning("cannot check for sessions left running by dead kernels: %s", failure)
             return
         self._link.write(orphans=[orphan_of(session) for session in orphans])
 
 
 def orphan_of(session: OwnedSession) -> dict[str, Any]:
-    """Return the data of a session that a dead kernel left running, as a page shows it."""
+    """Return what a page shows about a session left running by a dead kernel."""
     return {
         "id": session.id,
         "mode": session.mode,

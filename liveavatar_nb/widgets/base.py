@@ -19,7 +19,7 @@ from .link import Link
 
 STATIC = Path(__file__).parents[1] / "static"
 
-# a live widget's style sheet hides this, so it shows only if the kernel is gone
+# a live widget's style sheet hides this hint, so it is visible only if the kernel is gone
 HINT = '<div class="lv-hint">Nothing to see above? The kernel that showed it is gone: run this cell again.</div>'
 
 
@@ -33,24 +33,24 @@ def asset(name: str) -> str:
         return (STATIC / name).read_text("utf-8")
     except FileNotFoundError:
         raise ConfigurationError(
-            f"The widgets' script {name} was not built.",
+            f"The widget script {name} has not been built.",
             remedy="Install the package with pip, for example `pip install -e .`, to build it.",
         ) from None
 
 
 class ControlledWidget(anywidget.AnyWidget):
-    """A widget whose page sends commands, and whose traits only Python writes.
+    """A widget whose page sends commands and whose traits are written only by Python.
 
-    A subclass declares the traits, and creates the controllers that write them and answer the commands.
+    A subclass declares the traits and creates the controllers, which write the traits and answer the commands.
 
     Args:
         link: the connection between the controllers and the pages.
         controllers: the widget's parts, in the order in which they are notified.
-        on_failure: shows an error in the page.
-        traits: traits of ipywidgets' DOM widgets, for example `layout`.
+        on_failure: shows an error on the page.
+        traits: any other ipywidgets traits, such as `layout`.
 
     Raises:
-        InvalidArgument: there is no trait of that name.
+        InvalidArgument: the widget has no trait of that name.
     """
 
     _css = asset("widgets.css")
@@ -71,7 +71,7 @@ class ControlledWidget(anywidget.AnyWidget):
                     f"{type(self).__name__} has no trait {name!r}.",
                     remedy=f"Did you mean {matches[0]!r}?" if matches else "",
                 )
-        # keep the `LiveAvatar` as well: its client must live as long as the widget
+        # keep a reference to the `LiveAvatar`, too: its client must live as long as the widget
         self._la, self._link = link.la, link
         self._controllers = controllers
         self._displayed_in: int | None = None
@@ -83,7 +83,7 @@ class ControlledWidget(anywidget.AnyWidget):
         link.begin()
 
     def __repr__(self) -> str:
-        # ipywidgets' own shows every trait
+        # the `__repr__` of ipywidgets shows every trait
         session = self.session
         shown = (
             "nothing yet" if session is None else f"{session.id or 'a session'} {session.avatar.name}, {session.state}"
@@ -96,11 +96,14 @@ class ControlledWidget(anywidget.AnyWidget):
         return self._la.session
 
     def commands(self) -> Mapping[str, Answer]:
-        """Return the page's commands by name; a function's parameters are the command's arguments."""
+        """Return the functions that answer the page's commands, by command name.
+
+        A function's parameters are the command's arguments.
+        """
         return self._link.commands
 
     def show(self) -> None:
-        """Display the widget at once; as the same cell's value it is not displayed again."""
+        """Display the widget immediately; if it is also the cell's value, it is not displayed twice."""
         if is_shown():
             self._ipython_display_()
             self._displayed_in = _running_cell()
@@ -119,8 +122,8 @@ class ControlledWidget(anywidget.AnyWidget):
             controller.display()
 
     def close(self) -> None:
-        """Remove the widget from the page; a session that it started keeps running."""
-        # ipywidgets also calls this if the constructor failed, or the widget is closed already
+        """Remove the widget from the page; any session it started keeps running."""
+        # ipywidgets also calls `close` if the constructor failed or the widget is already closed
         if self.comm is not None:
             for controller in self._controllers:
                 controller.close()

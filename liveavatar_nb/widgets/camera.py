@@ -1,4 +1,4 @@
-"""`Camera`: snapshots of what a page shows, requested by Python or by a click in the page."""
+"""`Camera`: snapshots of what a page shows, requested from Python or by a click on the page."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Camera(Controller):
-    """Snapshots of what the page shows.
+    """Takes snapshots of what the page shows.
 
     Args:
         link: the connection to the pages.
-        requests: Python's requests to the pages.
-        problem: shows why there is no picture.
+        requests: sends Python's requests to the pages.
+        problem: shows why a snapshot failed.
     """
 
     def __init__(self, link: Link, requests: PageRequests, problem: ShownProblem) -> None:
@@ -44,17 +44,17 @@ class Camera(Controller):
     def snapshot(self, *, timeout: float = PATIENCE) -> Image:
         """Take a snapshot of what the page shows.
 
-        It waits for a page that shows the view, and for the avatar's video.
+        Waits until a page shows the view and the avatar's video has started.
 
         Args:
-            timeout: how many seconds to wait.
+            timeout: the maximum number of seconds to wait.
 
         Returns:
             A PIL image, transparent where the background was removed.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).
-            ViewError: no session is live, no page shows the view, or the page did not answer in time.
+            ViewError: no session is live, no page shows the view, or the page did not respond in time.
 
         Example:
             >>> view = s.view()
@@ -65,7 +65,7 @@ class Camera(Controller):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The newest snapshot, taken by Python or by a click; None before the first."""
+        """The latest snapshot, taken from Python or by a click; None before the first."""
         return None if self._last is None else opened(self._last)
 
     async def _snapshot(self, limit: float, is_held_up: bool) -> Image:
@@ -83,7 +83,7 @@ class Camera(Controller):
         data: str,
         problem: str | None = None,
     ) -> None:
-        """Receive a part of a picture, or an error; `request` is "" after a click in the page."""
+        """Receive part of a picture, or an error; `request` is "" if a click on the page requested it."""
         try:
             if problem:
                 raise ViewError(str(problem)[:LONGEST_WORDS])

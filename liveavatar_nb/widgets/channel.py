@@ -1,8 +1,8 @@
-"""The control channel: the page's commands arrive even while a cell is running.
+"""The control channel, on which the page's commands arrive even while a cell is running.
 
-The page opens a comm to the target registered here. Python never sends on it: the kernel routes a comm's messages to
-the shell that last sent on it, and serves a comm on which nobody sent in a subshell's thread, even while a cell
-computes. If a host has no subshells, the same command arrives as an ordinary widget message.
+The page opens a comm to the target registered here. Python never sends anything on that comm: the kernel routes a
+comm's messages to the shell that last sent on it. If no shell ever has, a subshell's thread receives the messages, even
+while a cell is running. If a host has no subshells, the same command arrives as an ordinary widget message.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ..session.attention import Attention, Unknown, attention_here
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 TARGET = "liveavatar_nb.control"
-REMEMBERED = 512  # command ids: a command that arrives a second time, the other way, is not run again
-LONGEST_PAGE = 64  # characters of a page's id
+REMEMBERED = 512  # command ids remembered, so that a command that arrives by both routes runs only once
+LONGEST_PAGE = 64  # maximum characters in a page's id
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Command:
         id: the command's own id.
         name: the command's name.
         args: its arguments, by name.
-        is_prompt: whether it arrived by the control channel, which a running cell does not delay.
-        page: the id of the browser page that sent it. Every page receives what a widget sends.
-        tab: the id of the browser tab, which survives a reload; "" if the browser gives none.
-        attention: counts the time in which its route was free; `UNKNOWN` if unknown, None if the command is prompt.
+        is_prompt: whether it arrived on the control channel, which a running cell does not delay.
+        page: the id of the browser page that sent it. Replies carry this id, because every page receives them.
+        tab: the id of the browser tab, which survives a reload; "" if the browser provides none.
+        attention: counts the time in which its route was free; `UNKNOWN` if that is unknown, None if `is_prompt`.
     """
 
     widget_id: str
@@ -53,7 +53,7 @@ class Command:
     attention: Attention | Unknown | None = None
 
 
-# each command is answered in a task of its own
+# each command is answered in its own task
 _current: ContextVar[Command] = ContextVar("command")
 
 
@@ -68,7 +68,7 @@ def set_current_command(command: Command) -> None:
 
 
 def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
-    """Return the command in a message that just arrived; None if it is not a command."""
+    """Return the command in a message that has just arrived; None if the message is not a command."""
     match data:
         case {"widget": str(widget_id), "id": str(command_id), "command": str(name), "args": dict(args)}:
             page, tab = (str(data.get(name) or "")[:LONGEST_PAGE] for name in ("page", "tab"))
@@ -78,7 +78,7 @@ def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
 
 
 class Channel:
-    """Delivers commands to the widgets of this process, each command once."""
+    """Delivers each command once to its widget in this process."""
 
     def __init__(self) -> None:
         self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
@@ -87,7 +87,10 @@ class Channel:
         self._manager: Any = None
 
     def join(self, receiver: Any) -> str:
-        """Register a receiver, held weakly, and return its new id; its `receive` gets that id's commands."""
+        """Register a receiver, without keeping it alive, and return its new id.
+
+        The receiver's `receive` method is called with each command for that id.
+        """
         manager = comm.get_comm_manager()
         if self._manager is not manager:
             manager.register_target(TARGET, self._opened)
@@ -102,17 +105,17 @@ class Channel:
 
     def _opened(self, opened: Any, message: Any) -> None:
         def receive(message: Any) -> None:
-            # the main thread runs the cells: a message that it handles may have waited for one
+            # the main thread runs the cells, so a message it handles may have had to wait for a cell
             is_prompt = threading.current_thread() is not threading.main_thread()
             self.deliver(message["content"]["data"], is_prompt=is_prompt)
 
         opened.on_msg(receive)
 
     def deliver(self, data: Any, *, is_prompt: bool = False) -> None:
-        """Pass the command in a message on to its widget."""
+        """Deliver the command in a message to its widget."""
         command = parse(data, is_prompt=is_prompt)
         if command is None:
-            logger.warning("ignored a message from a page that is not a command")
+            logger.warning("ignored a page's message because it is not a command")
             return
         receiver: Callable[..., Any] | None = getattr(self._receivers.get(command.widget_id), "receive", None)
         if receiver is None:

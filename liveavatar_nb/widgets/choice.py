@@ -14,7 +14,7 @@ from .link import Link
 from .persona import Persona
 from .settings import StartSettings
 
-ANY_AVATAR = "Silas"  # named in the code until an avatar is picked
+ANY_AVATAR = "Silas"  # the name shown in the code until an avatar is picked
 
 
 class Choice(Controller):
@@ -22,10 +22,10 @@ class Choice(Controller):
 
     Args:
         link: the connection to the pages.
-        settings: the settings of both modes. In the sandbox there is only one avatar.
+        settings: the settings of the next session. The sandbox has only one avatar.
         persona: the persona for a conversation.
-        trait: the name of the trait to set to pick another avatar.
-        find: returns an avatar's record, if it has been read already.
+        trait: the name of the trait to set when another avatar is picked.
+        find: returns an avatar's record if it is already loaded, otherwise None.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Choice(Controller):
         """Return the avatar and the options for `start`.
 
         Args:
-            avatar_id: the avatar's id; the picked one by default. The sandbox ignores it.
+            avatar_id: the avatar's id; by default, the picked avatar's. Ignored in the sandbox.
 
         Raises:
             InvalidArgument: no avatar is picked.
@@ -79,7 +79,7 @@ class Choice(Controller):
             raise InvalidArgument("No avatar is picked.", remedy="Pick one first.")
         if self._settings.values["is_sandbox"]:
             avatar_id = config.SANDBOX_AVATAR
-        # a record that has been read already saves a lookup
+        # a record that is already loaded saves a lookup
         return self._find(avatar_id) or avatar_id, self._persona.start_options()
 
     def show(self) -> None:

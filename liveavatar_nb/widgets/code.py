@@ -1,4 +1,4 @@
-"""The Python code that does the same as the clicks."""
+"""Python code equivalent to the user's clicks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..session.options import SessionOptions
 
-LONGEST_LINE: Final = 80  # characters of arguments on one line
+LONGEST_LINE: Final = 80  # maximum characters in the arguments before they are split over several lines
 IMPORTED: Final = ("LiveAvatar",)
 SHOWN_OPTIONS: Final = (
     "voice_id",
@@ -28,8 +28,8 @@ def as_code(avatar: str, options: Mapping[str, Any], *, simulated: bool, max_min
         avatar: the avatar's name or id.
         options: the options for `start`.
         simulated: whether the client uses a simulator.
-        max_minutes: the client's own cap; the code includes only a different one.
-        context: the context as a Python expression.
+        max_minutes: the client's own cap; the code sets `max_minutes` only if the option differs from it.
+        context: the context as a Python expression; "" for none.
     """
     defaults = SessionOptions()
     is_conversation = options["mode"] == "FULL"

@@ -17,45 +17,48 @@ Answer = Callable[..., Coroutine[Any, Any, None]]
 class Controller:
     """A part of a widget that keeps state, writes traits, and answers some of the page's commands.
 
-    The widget calls these methods on each of its controllers, in order. A controller overrides what it needs.
+    The widget calls these methods on each of its controllers, in order. A controller overrides those it needs.
     """
 
     def traits(self) -> dict[str, Any]:
-        """Return the initial values of the traits that do not start with their defaults."""
+        """Return initial values for the traits that do not start with their defaults."""
         return {}
 
     def commands(self) -> Mapping[str, Answer]:
-        """Return the commands it answers, by name; a function's parameters are the command's arguments."""
+        """Return the functions that answer commands, by command name.
+
+        A function's parameters are the command's arguments.
+        """
         return {}
 
     def commands_without_loop(self) -> Mapping[str, Callable[[], bool]]:
-        """Return the commands it can also answer if the loop does not respond, by name.
+        """Return the functions that answer commands while the loop does not respond, by command name.
 
-        Each function runs on a thread of its own, and returns False to leave the command to the loop.
+        Each function runs on its own thread, and returns False to leave the command to the loop.
         """
         return {}
 
     async def load(self) -> None:
-        """Fetch the data that a new widget shows."""
+        """Fetch the data that the widget shows."""
 
     async def hear(self, command: Command) -> None:
-        """Note that a page sent a command, before the command is answered."""
+        """React to a page's command before it is answered."""
 
     def welcome(self, command: Command) -> None:
-        """Note that a page has connected, before `refresh` shows it the present state."""
+        """React to a page that has just connected, before `refresh` shows it the current state."""
 
     def refresh(self) -> None:
-        """Show the client's present state; called on the loop."""
+        """Show the client's current state; called on the loop."""
 
     def display(self) -> None:
-        """Note that the widget is displayed in a cell."""
+        """React to the widget being displayed in a cell."""
 
     def close(self) -> None:
-        """Release everything, because the widget is being closed."""
+        """Release all resources when the widget is closed."""
 
 
 def delegate(name: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Return a widget method that calls a controller's, with the same parameters, result and docstring.
+    """Return a widget method that calls a controller's method and has its signature and docstring.
 
     Args:
         name: the widget's attribute that holds the controller.

@@ -12,17 +12,17 @@ from .controller import Answer, Controller
 from .link import Link
 from .problem import ShownProblem
 
-LOOK_INTERVAL: Final = 5.0  # s between two refreshes, as long as there is such a session
+LOOK_INTERVAL: Final = 5.0  # seconds between refreshes while another client has a running session
 TAKEN: Final = "no page showed it, and it was stopped from another one"
 
 
 class Elsewhere(Controller):
-    """The running sessions of other clients in this process.
+    """Shows the running sessions of other clients in this process, and can stop them.
 
     Args:
         link: the connection to the pages.
-        account: updates the credits after a stop.
-        problem: the problem shown in the page, which a new command clears.
+        account: updates the credits after sessions have been stopped.
+        problem: the problem shown on the page, cleared by a new command.
     """
 
     def __init__(self, link: Link, account: Account, problem: ShownProblem) -> None:
@@ -35,7 +35,7 @@ class Elsewhere(Controller):
         return {"stop_elsewhere": self.stop_unseen}
 
     async def stop_unseen(self) -> None:
-        """Stop the sessions that no page shows."""
+        """Stop other clients' sessions that no page shows."""
         self._problem.clear()
         try:
             await self.stop(lambda session: not session.is_watched)
@@ -43,7 +43,7 @@ class Elsewhere(Controller):
             await self._account.look_at_credits()
 
     async def stop(self, is_chosen: Callable[[AsyncSession], bool]) -> None:
-        """Stop the sessions for which `is_chosen` returns True."""
+        """Stop other clients' sessions for which `is_chosen` returns True."""
         try:
             sessions = self._link.client.live_elsewhere
             await asyncio.gather(*(session.retire(TAKEN) for session in sessions if is_chosen(session)))
@@ -51,7 +51,7 @@ class Elsewhere(Controller):
             self.refresh()
 
     def refresh(self) -> None:
-        """Show these sessions now, and every few seconds as long as there are any."""
+        """Show other clients' sessions now, and again every few seconds while there are any."""
         if self._next_refresh is not None:
             self._next_refresh.cancel()
             self._next_refresh = None
@@ -62,7 +62,7 @@ class Elsewhere(Controller):
 
 
 def elsewhere_of(session: AsyncSession) -> dict[str, Any]:
-    """Return the data of a session of another client in this process, as a page shows it."""
+    """Return what a page shows about another client's session."""
     return {
         "id": session.id or "",
         "avatar_name": session.avatar.name,

@@ -51,7 +51,7 @@ class Link:
         self._answers: dict[str, Answer] = {}
         self._answers_without_loop: dict[str, Callable[[], bool]] = {}
         self._observers: list[tuple[Callable[[], None], tuple[str, ...]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
+        self._tasks: set[asyncio.Task[None]] = set()  # a loop keeps only weak references to its tasks
 
     # for the widget
 
@@ -61,7 +61,7 @@ class Link:
         Args:
             controllers: the controllers, in the order in which they are notified. If two answer the same command, the
                 later one is called.
-            on_failure: shows an error in the page.
+            on_failure: shows an error on the page.
         """
         self._controllers, self._on_failure = controllers, on_failure
         self._answers = {"ready": self._welcome}
@@ -70,18 +70,21 @@ class Link:
             self._answers_without_loop |= controller.commands_without_loop()
 
     def begin(self) -> None:
-        """Start observing traits and loading data, once the widget is initialised."""
+        """Start observing traits and loading data; called once the widget is initialised."""
         for callback, names in self._observers:
             self._widget.observe(lambda _change, callback=callback: callback(), names)
         self.submit(self.reload(), "the first load")
 
     @property
     def commands(self) -> Mapping[str, Answer]:
-        """The page's commands by name; a function's parameters are the command's arguments."""
+        """The functions that answer the page's commands, by command name.
+
+        A function's parameters are the command's arguments.
+        """
         return dict(self._answers)
 
     def receive(self, command: Command, *, is_new: bool) -> None:
-        """Acknowledge a command, on any thread, and answer it unless it was received before."""
+        """Acknowledge a command and, unless it was received before, answer it; called on any thread."""
         self.send({"type": "ack", "id": command.id})
         if not is_new:
             return
@@ -94,7 +97,7 @@ class Link:
             threading.Thread(
                 target=self._begin_despite_loop, args=[command, without_loop], name=name, daemon=True
             ).start()
-        except RuntimeError:  # the machine has no more threads
+        except RuntimeError:  # no more threads can be started
             self._begin_despite_loop(command, without_loop)
 
     def _begin_despite_loop(self, command: Command, without_loop: Callable[[], bool]) -> None:
@@ -110,11 +113,11 @@ class Link:
             await controller.hear(command)
         answer = self._answers.get(command.name)
         if answer is None:
-            raise InvalidArgument(f"The page sent a command that {self._kind} does not have: {command.name}.")
+            raise InvalidArgument(f"The page sent a command that {self._kind} does not support: {command.name}.")
         await answer(**command.args)
 
     async def _welcome(self) -> None:
-        """Show the present state to a page that has connected."""
+        """Show the current state to a page that has just connected."""
         for controller in self._controllers:
             controller.welcome(current_command())
         self.refresh()
@@ -135,7 +138,7 @@ class Link:
         self._observers.append((callback, traits))
 
     def write(self, **traits: Any) -> None:
-        """Set traits, all in one message, on the writing thread; show an error if a value is refused."""
+        """Set traits on the writing thread, all in one message; show an error if a value is rejected."""
 
         def write() -> None:
             try:
@@ -148,11 +151,11 @@ class Link:
         worker.post(write)
 
     def send(self, message: dict[str, Any], buffers: list[bytes] | None = None, *, page: str = "") -> None:
-        """Send a message to every page, or to one, after everything that was written or sent before."""
+        """Send a message to all pages, or to one, after everything written or sent earlier."""
         self.send_later(lambda: (message | {"page": page} if page else message, buffers))
 
     def send_later(self, make: Callable[[], Message | None]) -> None:
-        """Send the message that `make` returns, called when its turn comes; None sends nothing."""
+        """Queue a message that `make` creates when its turn comes; if `make` returns None, send nothing."""
 
         def send() -> None:
             made = make()
@@ -163,11 +166,11 @@ class Link:
         worker.post(send)
 
     def submit(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Run a coroutine on the loop; show and log its error.
+        """Run a coroutine on the loop; show and log any error.
 
         Args:
             work: the coroutine.
-            what: its name for the log.
+            what: a name for the coroutine in the log.
         """
         if self.client.is_closed:
             work.close()
@@ -177,13 +180,13 @@ class Link:
         if not isinstance(loop, ManagedLoop):
             bridge.submit(guarded)
             return
-        # a task of this loop is cancelled when the loop shuts down
+        # a task on this loop is cancelled when the loop shuts down
         task = loop.create_task(guarded)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def guard(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Run a coroutine; show and log its error."""
+        """Run a coroutine; show and log any error."""
         try:
             await work
         except Exception as failure:
@@ -195,12 +198,12 @@ class Link:
         self._on_failure(failure)
 
     async def reload(self) -> None:
-        """Fetch the data that the widget shows again."""
+        """Fetch the widget's data again."""
         self.refresh()
         for controller in self._controllers:
             await controller.load()
 
     def refresh(self) -> None:
-        """Show the client's present state; called on the loop."""
+        """Show the client's current state; called on the loop."""
         for controller in self._controllers:
             controller.refresh()

@@ -1,4 +1,4 @@
-"""`PageRequests`: Python's requests to the page that shows a view, and the page's answers."""
+"""`PageRequests`: Python's requests to the page that shows a view, and the page's responses."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from .pages import SILENCE
 from .room import is_open
 from .status import ShownSession
 
-PAGES: Final = 16  # pages whose newest command is kept
-PATIENCE: Final = 10.0  # s to wait for a page, unless the caller says otherwise
+PAGES: Final = 16  # maximum number of pages whose latest command is kept
+PATIENCE: Final = 10.0  # default seconds to wait for a page
 HELD_UP: Final = "This host delivers the page's messages only when the cell has ended."
 
 
 class PageRequests(Controller):
-    """Python's requests to the page that shows a view, and the page's answers.
+    """Sends Python's requests to the page that shows a view, and receives the page's responses.
 
     Args:
         link: the connection to the pages.
         shown: the session that the pages show.
-        on_failure: shows an error of a request that a click in the page began.
+        on_failure: shows the error of a request that was started by a click on the page.
     """
 
     def __init__(self, link: Link, shown: ShownSession, on_failure: Callable[[BaseException], None]) -> None:
         self._link = link
         self._shown = shown
         self._on_failure = on_failure
-        self._commands: dict[str, tuple[float, Command]] = {}  # each page's newest command, and when it arrived
+        self._commands: dict[str, tuple[float, Command]] = {}  # each page's latest command, with its time of arrival
         self._is_prompt = False
         self._news = asyncio.Event()
         self._open: dict[str, asyncio.Future[Any]] = {}
 
     @property
     def is_prompt(self) -> bool:
-        """Whether the newest command arrived by the control channel, which a running cell does not delay."""
+        """Whether the latest command came through the control channel, which a running cell does not delay."""
         return self._is_prompt
 
     async def hear(self, command: Command) -> None:
@@ -58,20 +58,20 @@ class PageRequests(Controller):
         self._news.set()
 
     async def ask(self, kind: str, request: str, limit: float, *, is_held_up: bool, **details: Any) -> Any:
-        """Send a request to the page that shows the view, once there is one and it has video.
+        """Send a request to the page that shows the view, as soon as there is one and it has video.
 
         Args:
             kind: the message's type.
-            request: the request's id, which `settle` or `fail` answers.
-            limit: how many seconds to wait for the answer.
+            request: the request's id, which is later passed to `settle` or `fail`.
+            limit: the maximum number of seconds to wait for the response.
             is_held_up: whether the caller blocks the kernel from receiving ordinary widget messages.
-            details: the rest of the message.
+            details: the message's other fields.
 
         Returns:
             The result passed to `settle`.
 
         Raises:
-            ViewError: no session is live, no page shows the view, or the page did not answer in time.
+            ViewError: no session is live, no page shows the view, or the page did not respond in time.
         """
         session = self._shown.session
         if session is None or not is_open(session):
@@ -93,13 +93,13 @@ class PageRequests(Controller):
             del self._open[request]
 
     def settle(self, request: str, result: Any) -> None:
-        """Pass the result on to the caller; nobody waits if a click in the page began it."""
+        """Return a request's result to its caller; a request started by a click has no caller."""
         answer = self._open.get(request)
         if answer is not None and not answer.done():
             answer.set_result(result)
 
     def fail(self, request: str, failure: LiveAvatarException) -> None:
-        """Raise the error in the caller, or show it if a click in the page began the request."""
+        """Raise an error in the request's caller, or show it if a click on the page started the request."""
         answer = self._open.get(request)
         if answer is None:
             self._on_failure(failure)
@@ -107,7 +107,7 @@ class PageRequests(Controller):
             answer.set_exception(failure)
 
     def _find_page(self, session: AsyncSession) -> Command | None:
-        """Return the newest command of the page that shows the view; prefer the page in the session's room."""
+        """Return the latest command from a page that shows the view, preferably from the one in the room."""
         now = time.monotonic()
         present = [
             (at, command) for at, command in self._commands.values() if not command.is_prompt or now - at < SILENCE
@@ -126,18 +126,18 @@ class PageRequests(Controller):
         command = self._find_page(session)
         if command is None:
             return ViewError(
-                f"No page that shows this view answered within {limit:g} s.",
+                f"No page that shows this view responded within {limit:g} s.",
                 remedy="Display it first. If the page has to wait for the cell, click the button in the view.",
             )
         if not _is_seen(session):
             return ViewError(
                 "The avatar's video has not started yet.", remedy="Allow more time, for example timeout=30."
             )
-        return ViewError(f"The page did not answer within {limit:g} s.", remedy="Click the button in the view.")
+        return ViewError(f"The page did not respond within {limit:g} s.", remedy="Click the button in the view.")
 
 
 def _is_seen(session: AsyncSession) -> bool:
-    """Return whether the page shows a picture of the avatar."""
+    """Return whether the page shows the avatar, as video or as a drawing."""
     line = session.room
     return line is not None and (line.kind == "drawn" or (line.has_avatar and _is_page(line)))
 
@@ -147,13 +147,13 @@ def _is_page(line: RoomLine) -> bool:
 
 
 def patience(timeout: Any) -> float:
-    """Return the timeout in seconds.
+    """Return the timeout in seconds as a float.
 
     Raises:
-        InvalidArgument: it is not a number above 0.
+        InvalidArgument: the timeout is not a number above 0.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-        raise InvalidArgument(f"timeout must be seconds above 0, not {timeout!r}.", field="timeout")
+        raise InvalidArgument(f"timeout must be a number of seconds above 0, not {timeout!r}.", field="timeout")
     return float(timeout)
 
 

@@ -1,4 +1,4 @@
-"""Browser pages in sessions' rooms: `PageHolder` for a room with media, `Hearing` for a drawn one."""
+"""Browser pages in sessions' rooms: `PageHolder` for a room with media, `Hearing` for a drawn room."""
 
 from __future__ import annotations
 
@@ -21,28 +21,30 @@ from .status import BEATS, LONGEST_BEAT
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-PAGES: Final = 64  # pages kept of one session; those in the room, or about to join, are dropped last
-SILENCE: Final = BEATS * LONGEST_BEAT  # s without a command after which a page counts as gone
+PAGES: Final = 64  # maximum number of pages kept per session; those in the room or about to join are dropped last
+SILENCE: Final = BEATS * LONGEST_BEAT  # seconds without a command after which a page counts as gone
 
 GIVEN_AWAY: Final = "It is shown elsewhere now."
 OVER: Final = "The session is over."
-VANISHED: Final = "The page in the room does not answer any more."
+VANISHED: Final = "The page in the room has stopped responding."
 
 
 class View(Protocol):
-    """A widget through which a page in a room is reached."""
+    """A widget that can send messages to a page in a room."""
 
     def send_to_page(self, page: str, message: dict[str, Any]) -> None:
         """Send a message to one of the pages that show the widget."""
         ...
 
     def send_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
-        """Send speech to one of these pages; b"" if the avatar falls silent."""
+        """Send speech to one of the pages that show the widget; b"" if the avatar falls silent."""
         ...
 
 
 class Silence:
-    """Calls a function if a page sends nothing for too long while it could have been heard.
+    """Calls a function if a page sends nothing for too long.
+
+    Time during which a running cell held up the page's messages does not count.
 
     Args:
         callback: the function to call.
@@ -57,11 +59,11 @@ class Silence:
 
     @property
     def is_long(self) -> bool:
-        """Whether nothing has arrived for too long, for whatever reason."""
+        """Whether nothing has arrived for too long, whatever the reason."""
         return self._began_at is not None and time.monotonic() - self._began_at > SILENCE
 
     def begin(self, command: Command) -> None:
-        """Restart after a command; set no timer if silence proves nothing, because delays are unknown."""
+        """Start again after a command; set no timer if delays are unknown, as silence then proves nothing."""
         self.end()
         self._began_at = time.monotonic()
         self._attention = command.attention
@@ -74,7 +76,7 @@ class Silence:
         if self._attention is not None:
             left = SILENCE - (self._attention.seconds - self._attended_at)
             if left > 0:
-                # a running cell may have delayed its commands
+                # a running cell may have delayed the page's commands
                 self._timer = asyncio.get_running_loop().call_later(max(left, config.ATTENTION_TICK), self._check)
                 return
         self._callback()
@@ -100,35 +102,35 @@ class PageHolder:
 
     def __init__(self, page: str, session: AsyncSession, line: RoomLine) -> None:
         self.page = page
-        self.was_unreachable = False  # its browser could not reach the room
+        self.was_unreachable = False  # whether the page's browser failed to reach the room
         self._session = session
         self._line = line
-        self._view: View | None = None  # the widget through which it last sent a command
+        self._view: View | None = None  # the widget through which the page last sent a command
         self._is_prompt = False
         self._is_in = False
         self._is_silent = False
         self._out = asyncio.Event()
-        self._steady = asyncio.Event()  # cleared while it reconnects
+        self._steady = asyncio.Event()  # cleared while the page reconnects
         self._steady.set()
         self._silence = Silence(self._fall_silent)
         self._answers: dict[str, asyncio.Future[str | None]] = {}
 
     @property
     def is_in(self) -> bool:
-        """Whether it has reported that it is in the room."""
+        """Whether the page has reported that it is in the room."""
         return self._is_in
 
     @property
     def is_there(self) -> bool:
-        """Whether it is in the room or about to join, as far as we know."""
+        """Whether the page is in the room or about to join, as far as is known."""
         return not self._out.is_set() and not self._is_silent
 
     def was_heard_by(self, view: View) -> bool:
-        """Return whether its last command came through this widget."""
+        """Return whether the page's last command came through this widget."""
         return self._view is view
 
     async def hear(self, view: View, command: Command) -> None:
-        """Note that the page sent a command; hold the room again if it was taken for gone."""
+        """Handle a command from the page; let it hold the room again if it was thought to be gone."""
         self._view, self._is_prompt = view, command.is_prompt
         if self._out.is_set():
             return
@@ -139,29 +141,29 @@ class PageHolder:
                 await self._line.hold(self)
 
     def approach(self, view: View, command: Command) -> None:
-        """Note that the page is about to join."""
+        """Record that the page is about to join."""
         self._view, self._is_prompt, self._is_silent = view, command.is_prompt, False
         self._out.clear()
         self._silence.begin(command)
 
     async def enter(self) -> None:
-        """Note that the page is in the room."""
+        """Record that the page has joined the room, and let it hold the room."""
         self._out.clear()
         self._is_in, self.was_unreachable = True, False
         self._steady.set()
         await self._line.hold(self)
 
     def falter(self) -> None:
-        """Note that the page lost its connection and is reconnecting."""
+        """Record that the page has lost its connection and is reconnecting."""
         self._steady.clear()
 
     def go(self, words: str | None = None, *, is_contested: bool = False, is_put_out: bool = False) -> None:
-        """Note that the page left the room, or could not join.
+        """Record that the page has left the room, or could not join it.
 
         Args:
             words: the reason to show, if any.
             is_contested: whether somebody else joined with the session's token.
-            is_put_out: whether it was removed from the room, or the room is gone.
+            is_put_out: whether the page was removed from the room, or the room is gone.
         """
         self._silence.end()
         self._is_in = False
@@ -177,8 +179,8 @@ class PageHolder:
         """Make the page send a packet.
 
         Raises:
-            HolderLost: the page did not send it, or does not answer.
-            RoomNotHeld: the page lost its connection and has not reconnected within 5 s.
+            HolderLost: the page could not send the packet, or does not respond.
+            RoomNotHeld: the page lost its connection and did not reconnect within 5 s.
         """
         await self._until_steady()
         if not self._is_in or self._is_silent:
@@ -189,7 +191,7 @@ class PageHolder:
         self._send_to_page({**message, "payload": payload.decode()})
         try:
             if not self._is_prompt:
-                # the answer may be stuck behind the cell that is making this call
+                # the page's reply may be stuck behind the very cell that is making this call
                 return
             async with asyncio.timeout(config.HOLDER_LIMIT):
                 problem = await answer
@@ -198,7 +200,7 @@ class PageHolder:
         finally:
             del self._answers[request]
         if problem is not None:
-            raise HolderLost(f"The page could not send it: {problem}")
+            raise HolderLost(f"The page could not send the packet: {problem}")
 
     async def _until_steady(self) -> None:
         try:
@@ -208,13 +210,13 @@ class PageHolder:
             raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
 
     def settle(self, request: str, problem: str | None) -> None:
-        """Note that the page has sent a packet, or why it could not."""
+        """Record that the page has sent a packet, or why it could not."""
         answer = self._answers.get(request)
         if answer is not None and not answer.done():
             answer.set_result(problem)
 
     async def leave(self) -> None:
-        """Make the page leave, and wait until it has; do not wait if its answer could be delayed."""
+        """Make the page leave; wait until it has left, unless its reply could be delayed."""
         self._is_in = False
         is_over = self._session.state.is_final or self._session.state is SessionState.STOPPING
         reason = OVER if is_over else GIVEN_AWAY
@@ -234,16 +236,16 @@ class PageHolder:
             self._view.send_to_page(self.page, message)
 
     def _fall_silent(self) -> None:
-        logger.info("session %s: the page in its room does not answer any more", self._line.session_id)
+        logger.info("session %s: the page in its room has stopped responding", self._line.session_id)
         self._is_silent = True
         self._line.drop(self, VANISHED)
 
 
 class Hearing:
-    """The speech in a drawn room, sent to one page.
+    """Sends the speech in a drawn room to one page.
 
-    It goes to the first page that shows the session, until that page no longer does. If an absent page would go
-    unnoticed, it goes to the newest page.
+    The speech goes to the first page that shows the session, for as long as that page does. If the loss of that page
+    could go unnoticed, the speech goes to the newest page instead.
 
     Args:
         line: the session's connection to the room.
@@ -259,7 +261,7 @@ class Hearing:
         self._silence = Silence(self.end)
 
     def hear(self, view: View, command: Command) -> None:
-        """Note that a page that shows the session in this widget sent a command."""
+        """Handle a command from a page that shows the session in this widget."""
         is_other = command.page != self._page
         if is_other and self._page is not None and command.name == "ready" and not self._is_prompt:
             self.end()
@@ -278,7 +280,7 @@ class Hearing:
             self.end()
 
     def leave(self, page: str) -> None:
-        """Note that a page no longer shows the session."""
+        """Record that a page no longer shows the session."""
         if page == self._page:
             self.end()
 
@@ -299,7 +301,7 @@ class Hearing:
 
 
 class Pages:
-    """The pages in sessions' rooms, and those that play the speech of drawn rooms, of all widgets."""
+    """All widgets' pages that are in a session's room or play a drawn room's speech."""
 
     def __init__(self) -> None:
         self._holders: dict[AsyncSession, dict[str, PageHolder]] = {}
@@ -310,7 +312,7 @@ class Pages:
         known = self._holders.setdefault(session, {})
         if page not in known:
             if len(known) >= PAGES:
-                # the limit, because a page chooses its own id
+                # a limit is needed because each page chooses its own id
                 oldest = min(known.values(), key=lambda holder: (holder.is_in, holder.is_there))
                 known.pop(oldest.page).go()
             known[page] = PageHolder(page, session, line)
@@ -325,24 +327,24 @@ class Pages:
         return next((session for session in list(self._holders) if session.id == session_id), None)
 
     async def hear(self, view: View, command: Command) -> None:
-        """Note that a page sent a command, of whatever kind, through this widget."""
+        """Handle any kind of command that a page sent through this widget."""
         for holder in self._all(command.page):
             await holder.hear(view, command)
 
     def settle(self, page: str, request: str, problem: str | None) -> None:
-        """Note that a page has sent a packet, or why it could not."""
+        """Record that a page has sent a packet, or why it could not."""
         for holder in self._all(page):
             holder.settle(request, problem)
 
     def listen(self, session: AsyncSession, line: RoomLine, view: View, command: Command) -> None:
-        """Note that a page shows a session whose room is drawn."""
+        """Handle a command from a page that shows a session with a drawn room."""
         hearing = self._hearings.get(session)
         if hearing is None:
             hearing = self._hearings[session] = Hearing(line)
         hearing.hear(view, command)
 
     def unlisten(self, session: AsyncSession, page: str) -> None:
-        """Note that a page no longer shows the session."""
+        """Record that a page no longer shows the session."""
         hearing = self._hearings.get(session)
         if hearing is not None:
             hearing.leave(page)

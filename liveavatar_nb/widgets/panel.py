@@ -1,4 +1,4 @@
-"""`SessionPanel`: start a session, see its state and its cost, and stop it."""
+"""`SessionPanel`: starts a session, shows its state and cost, and stops it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from .status import ShownSession
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-FOLLOW_INTERVAL: Final = 5.0  # s between two updates of the credits during a session
+FOLLOW_INTERVAL: Final = 5.0  # seconds between updates of the credits during a session
 
 
 class SessionPanel(ControlledWidget):
-    """Start and Stop, the session's state, time and cost, and help if something goes wrong.
+    """Start and Stop buttons, the session's state, time and cost, and help if something goes wrong.
 
-    Set `avatar` (an id), or link it to a picker's `value`. A session that a page has shown is stopped when no page has
-    shown it for the seconds that `start` was given as `unwatched`. If the host delays the page's messages while a cell
-    runs, that time does not count.
+    Set `avatar` (an id), or link it to a picker's `value`. Once a page has shown a session, the session is stopped if
+    no page shows it for the number of seconds passed to `start` as `unwatched`. If the host delays the page's messages
+    while a cell runs, that time does not count.
 
     Args:
         la: the client, a `LiveAvatar`.
-        traits: traits of ipywidgets' DOM widgets, for example `layout`.
+        traits: any other ipywidgets traits, such as `layout`.
 
     Example:
         >>> picker, panel = AvatarPicker(la), SessionPanel(la)
@@ -79,15 +79,15 @@ class SessionPanel(ControlledWidget):
 
 
 class Starter(Controller):
-    """The start, the progress and the stop of a session.
+    """Starts a session, shows its progress and stops it.
 
     Args:
         link: the connection to the pages.
         shown: the session that the pages show.
         choice: the avatar and the options for the next session.
         account: updates the remaining credits.
-        elsewhere: the sessions of other clients; those that lost their page are stopped before the next one starts.
-        problem: the problem shown in the page, which a new command clears.
+        elsewhere: stops other clients' sessions that have lost their page, before a new session starts.
+        problem: the problem shown on the page, cleared by a new command.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Starter(Controller):
         return {"start": self.start, "stop": self.stop}
 
     async def start(self, avatar_id: str | None = None) -> None:
-        """Stop the sessions of this process that lost their page, then start one with the picked avatar."""
+        """Stop other clients' sessions that have lost their page, then start one with the picked avatar."""
         avatar, options = self._choice.start_arguments(avatar_id)
         self._problem.clear()
         await self._elsewhere.stop(lambda session: session.unwatched_left is not None)
@@ -126,7 +126,7 @@ class Starter(Controller):
             await self._link.client.start(avatar, **options)
             await self._shown.beat()
         except SessionEnded:
-            logger.info("the start was cancelled from the page, or by the service")
+            logger.info("the start was cancelled by the page or the service")
         finally:
             await self._account.look()
 
@@ -136,7 +136,7 @@ class Starter(Controller):
         await self._account.look_at_credits()
 
     async def hear(self, command: Command) -> None:
-        """Show whether a running cell delays what the page sends."""
+        """Show whether a running cell delays the page's commands."""
         hearing = "prompt" if command.is_prompt else "unknown" if command.attention is UNKNOWN else "held_up"
         if hearing != self._hearing:
             self._hearing = hearing
@@ -160,7 +160,7 @@ class Starter(Controller):
             self._problem.take_back(StopNotConfirmed)
 
     async def _follow(self) -> None:
-        """Keep time and credits up to date until the newest session is over."""
+        """Keep the time and the credits up to date until the newest session is over."""
         client = self._link.client
         while (session := client.session) is not None and not session.state.is_final:
             self._shown.refresh()

@@ -1,4 +1,4 @@
-"""`Persona`: the context, voice and language for a conversation, picked and edited in a page."""
+"""`Persona`: the context, voice and language for a conversation, picked and edited on a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .settings import ALWAYS, StartSettings
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-NEW: Final = "new"  # the id, in the page, of the context that is created for the next session
+NEW: Final = "new"  # the page's id for the context that will be created for the next session
 LONGEST_CONTEXT_NAME: Final = 200  # characters
 LONGEST_PROMPT: Final = 100_000  # characters
 LONGEST_OPENING: Final = 10_000  # characters
@@ -28,7 +28,7 @@ VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 class Persona(Controller):
-    """The account's contexts, voices and languages, and the choice of them for a conversation.
+    """Lists the account's contexts, voices and languages, and keeps those chosen for a conversation.
 
     Args:
         link: the connection to the pages.
@@ -98,22 +98,22 @@ class Persona(Controller):
         try:
             detail = await self._link.client.api.contexts.get(context_id)
         except LiveAvatarException:
-            # a list does not report a choice that is already set: clear it, so that it can be picked again
+            # picking an entry that is already selected is not reported, so deselect it to allow another try
             if self._settings.values["context_id"] == context_id:
                 self._settings.set(context_id="")
             raise
-        # another context may have been picked meanwhile
+        # another context may have been picked in the meantime
         if self._settings.values["context_id"] == context_id:
             self._write_context(detail)
 
     async def keep_new_context(self, name: str, prompt: str, opening_text: str = "") -> None:
-        """Keep and pick a context that is created when the next session starts, and deleted with it."""
+        """Keep and pick a new context, created when the next session starts and deleted when it ends."""
         self._new = _new_context(name, prompt, opening_text)
         self._write_persona(self._state)
         await self.pick_context(NEW)
 
     async def update_context(self, context_id: str, prompt: str, opening_text: str = "") -> None:
-        """Change a context of the account (`PATCH /v1/contexts/{context_id}`), or the new one."""
+        """Update one of the account's contexts (`PATCH /v1/contexts/{context_id}`), or the new context."""
         if context_id == NEW and self._new is not None:
             await self.keep_new_context(self._new.name, prompt, opening_text)
             return
@@ -167,7 +167,7 @@ class Persona(Controller):
 
     @property
     def _required_names(self) -> list[str] | None:
-        """The {{names}} in the picked context; None if they are unknown."""
+        """The names of the `{{variables}}` in the picked context; None if unknown."""
         if self._settings.values["context_id"] == NEW and self._new is not None:
             return variables_in(self._new.prompt, self._new.opening_text or "")
         return None if self._detail is None else list(self._detail.required_dynamic_variables)
@@ -222,7 +222,7 @@ class Persona(Controller):
 
 
 def variables_in(*texts: str) -> list[str]:
-    """Return the {{names}} in some texts, each once."""
+    """Return the names of the `{{variables}}` in these texts, without duplicates."""
     return list(dict.fromkeys(name for text in texts for name in VARIABLE.findall(text)))
 
 
@@ -236,5 +236,5 @@ def _new_context(name: str, prompt: str, opening_text: str) -> NewContext:
         if len(text) > most:
             raise InvalidArgument(f"{label} may have at most {most} characters, not {len(text)}.")
     if not name or not prompt.strip():
-        raise InvalidArgument("A context needs a name and a prompt.", remedy="Write in the prompt who the avatar is.")
+        raise InvalidArgument("A context needs a name and a prompt.", remedy="Say in the prompt who the avatar is.")
     return NewContext(name=name, prompt=prompt, opening_text=opening_text if opening_text.strip() else None)

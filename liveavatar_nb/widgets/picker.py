@@ -19,18 +19,18 @@ from .problem import Problem, problem_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-OFFERED_PICTURES = 60  # pictures at the top of the gallery that are sent without a request
+OFFERED_PICTURES = 60  # number of pictures at the top of the gallery that are sent without a request
 
 
 class AvatarPicker(ControlledWidget):
-    """A gallery of avatars with pictures, a search and keyboard control, to pick one from.
+    """A gallery for picking an avatar, with pictures, search and keyboard control.
 
-    `value` is the picked avatar's id, "" before the first pick; observe it, or set it. Only avatars that are
+    `value` is the picked avatar's id ("" before the first pick); you can observe it or set it. Only avatars that are
     ACTIVE and have not expired can be picked.
 
     Args:
         la: the client, a `LiveAvatar`.
-        traits: traits of ipywidgets' DOM widgets, for example `layout`.
+        traits: any other ipywidgets traits, such as `layout`.
 
     Example:
         >>> picker = AvatarPicker(la)
@@ -86,7 +86,7 @@ class Gallery(Controller):
         return self.find(self._link.read("value"))
 
     def find(self, avatar_id: str) -> Avatar | None:
-        """Return an avatar's record; None if the gallery does not have it."""
+        """Return an avatar's record; None if the avatar is not in the gallery."""
         return self._records.get(avatar_id)
 
     def address_of(self, avatar_id: str) -> str | None:
@@ -95,11 +95,11 @@ class Gallery(Controller):
         return None if record is None else record.preview_url
 
     def top(self) -> list[str]:
-        """Return the ids of the avatars at the top whose pictures only the kernel can reach."""
+        """Return the ids of the first avatars whose pictures only the kernel can reach."""
         return [entry["id"] for entry in self._entries if entry["picture"] == {"bytes": True}][:OFFERED_PICTURES]
 
     def check(self, avatar_id: str) -> str:
-        """Return the id if that avatar can be picked, or if it is "".
+        """Return the id if it is "" or the avatar can be picked.
 
         Raises:
             InvalidArgument: the avatar cannot be used, or does not exist.

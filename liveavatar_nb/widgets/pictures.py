@@ -1,4 +1,4 @@
-"""`PictureSender`: avatars' pictures for pages, as a public address, or as bytes on request."""
+"""`PictureSender`: provides avatars' pictures to pages, as public addresses or as bytes on request."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .link import Link
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 FETCHES_AT_ONCE = 8
-OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # s: a page without the control channel cannot ask while a cell runs
+OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between offers: some pages cannot send requests while a cell runs
 
 
 class PictureSender(Controller):
-    """Sends the pictures that only the kernel can reach.
+    """Sends pages the pictures that only the kernel can reach.
 
     Args:
         link: the connection to the pages.
-        addresses: functions that return the address of an avatar's picture by the avatar's id, or None. The first
-            address counts.
+        addresses: functions that take an avatar's id and return the address of its picture, or None. The first address
+            found is used.
         offered: returns the ids of the avatars whose pictures are sent without a request once the widget is displayed.
     """
 
@@ -58,7 +58,7 @@ class PictureSender(Controller):
         await asyncio.gather(*(self._send_picture(avatar_id) for avatar_id in map(str, avatar_ids)))
 
     async def note_received(self, avatar_ids: list[str]) -> None:
-        """Note that the page has these pictures."""
+        """Record that the page has received these pictures."""
         self._received.update(map(str, avatar_ids))
 
     async def _offer(self, offered: Callable[[], Iterable[str]]) -> None:
@@ -88,14 +88,14 @@ class PictureSender(Controller):
 
 
 def picture_of(url: str | None) -> dict[str, Any] | None:
-    """Return a picture's data for a page; None if there is no picture."""
+    """Return what a page needs to show a picture; None if there is no picture."""
     if not url:
         return None
     return {"bytes": True} if only_from_here(url) else {"url": url}
 
 
 def only_from_here(url: str) -> bool:
-    """Return whether an address could mean a different machine in the browser than in the kernel."""
+    """Return whether an address may refer to a different machine in the browser than in the kernel."""
     host = urlsplit(url).hostname or ""
     try:
         return not ipaddress.ip_address(host).is_global

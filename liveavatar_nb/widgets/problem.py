@@ -18,13 +18,13 @@ Severity = Literal["error", "warning", "info"]
 
 
 class ShownProblem(Controller):
-    """The problem that a trait shows, until it is dismissed or the next command clears it.
+    """A problem shown through a trait until it is dismissed or the next command clears it.
 
     Args:
         link: the connection to the pages.
         trait: the trait's name.
         dismissal: the command with which a page dismisses the problem.
-        ignored: an error that is not shown.
+        ignored: a class of errors that are not shown.
     """
 
     def __init__(self, link: Link, trait: str, dismissal: str, ignored: type[BaseException] | None = None) -> None:
@@ -38,7 +38,7 @@ class ShownProblem(Controller):
         return {self._dismissal: self.dismiss}
 
     async def dismiss(self) -> None:
-        """Clear the problem, because the user dismissed it."""
+        """Clear the problem because the user dismissed it."""
         self.clear()
 
     def show(self, failure: BaseException) -> None:
@@ -54,12 +54,12 @@ class ShownProblem(Controller):
 
     @contextmanager
     def catch(self) -> Iterator[None]:
-        """Clear the problem, then show an error that this block raises."""
+        """Clear the problem, then show any error raised in this block."""
         self.clear()
         try:
             yield
         except Exception as failure:
-            # a `tts` may raise anything; the user has to fix it
+            # the user's `tts` may raise anything, and only the user can fix that
             logger.warning("%s", failure, exc_info=not isinstance(failure, LiveAvatarException))
             self.show(failure)
 

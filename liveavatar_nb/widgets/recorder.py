@@ -1,4 +1,4 @@
-"""`Recorder`: recordings of what a page shows, requested by Python or by a click in the page."""
+"""`Recorder`: recordings of what a page shows, requested from Python or by a click on the page."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ logger = logging.getLogger("liveavatar_nb.widgets")
 
 
 class Recorder(Controller):
-    """Recordings of what the page shows.
+    """Records what the page shows.
 
     Args:
         link: the connection to the pages.
-        requests: Python's requests to the pages.
-        problem: shows why there is no recording.
+        requests: sends Python's requests to the pages.
+        problem: shows why a recording failed.
     """
 
     def __init__(self, link: Link, requests: PageRequests, problem: ShownProblem) -> None:
@@ -69,14 +69,14 @@ class Recorder(Controller):
 
         Args:
             path: the file to write, which must not exist yet; by default a file next to the notebook, named after the
-                current time. It gets the ending `.webm`, or `.mp4` if that is what the browser records.
-            seconds: the length in seconds at which it ends by itself.
-            megabytes: the size in units of 2**20 bytes at which it ends by itself.
-            timeout: how many seconds to wait for the page to start.
+                current time. It gets the extension `.webm`, or `.mp4` if the browser records in that format.
+            seconds: the length in seconds at which the recording stops automatically.
+            megabytes: the size, in units of 2**20 bytes, at which the recording stops automatically.
+            timeout: the maximum number of seconds to wait for the page to start recording.
 
         Raises:
-            InvalidArgument: a limit or the path cannot be used.
-            ViewError: no session is live, no page shows the view, a recording is running already, or the page cannot
+            InvalidArgument: a limit or the path is invalid.
+            ViewError: no session is live, no page shows the view, a recording is already running, or the page cannot
                 record.
         """
         place = place_of(path)
@@ -84,11 +84,11 @@ class Recorder(Controller):
         bridge.call(work, closes=True, undo=self._drop)
 
     def stop_recording(self, *, timeout: float = PATIENCE) -> Path:
-        """End the recording, unless it has ended by itself, and return its file's path.
+        """Stop the recording, unless it has already stopped, and return the path of its file.
 
         Args:
-            timeout: how many seconds to wait for the page to send the rest; after that, the recording is what has
-                arrived.
+            timeout: the maximum number of seconds to wait for the page to send the rest. After that, the recording
+                consists of what has arrived.
 
         Raises:
             ViewError: no recording was started, or nothing was recorded.
@@ -105,7 +105,7 @@ class Recorder(Controller):
         seconds: float,
         problem: str | None = None,
     ) -> None:
-        """Receive a part of a recording, or the reason for its absence."""
+        """Receive part of a recording, or the reason why there is none."""
         request, part, seconds = str(request), int(part), float(seconds)
         async with self._filing:
             recording = self._recording_of(request, part, is_refused=bool(problem))
@@ -125,14 +125,14 @@ class Recorder(Controller):
             self._requests.settle(request, None)
             if reached is not None:
                 self._stop_page(recording)
-                self._problem.show(ViewError(f"{reached} It ended there and is saved."))
+                self._problem.show(ViewError(f"{reached} It stopped there and was saved."))
             if reached is not None or is_last:
                 self._end()
             else:
                 self._silence.begin(current_command())
 
     async def cancel(self, request: str) -> None:
-        """Discard the recording, because the page cancelled it."""
+        """Discard the recording because the page cancelled it."""
         async with self._filing:
             recording = self._recording
             if recording is not None and not recording.is_over and recording.request == str(request):
@@ -146,7 +146,7 @@ class Recorder(Controller):
     async def _record(self, place: Path | None, seconds: float, size: int, limit: float, is_held_up: bool) -> Recording:
         self._end_if_silent()
         if self._recording is not None and not self._recording.is_over:
-            raise ViewError("A recording is under way already.", remedy="End it with stop_recording().")
+            raise ViewError("A recording is already running.", remedy="End it with stop_recording().")
         request = uuid.uuid4().hex
         recording = self._recording = Recording(None, request, place, seconds, size)
         self._is_recorded = asyncio.Event()
@@ -158,7 +158,7 @@ class Recorder(Controller):
         return recording
 
     async def _drop(self, recording: Recording) -> None:
-        """End a recording and discard it, because its caller has left or it failed to start."""
+        """Stop and discard a recording that failed to start or whose caller is gone."""
         self._stop_page(recording)
         recording.discard()
         if self._recording is recording:
@@ -173,15 +173,13 @@ class Recorder(Controller):
             self._stop_page(recording)
             if is_held_up and not self._requests.is_prompt:
                 raise ViewError(
-                    HELD_UP, remedy="The recording ends after this cell. Its file is then in view.saved['path']."
+                    HELD_UP, remedy="The recording ends after this cell. Its path is then in view.saved['path']."
                 )
             try:
                 async with asyncio.timeout(limit):
                     await is_recorded.wait()
             except TimeoutError:
-                logger.warning(
-                    "the page did not send the rest of a recording within %g s: the part that arrived is saved", limit
-                )
+                logger.warning("the page did not send the rest of a recording within %g s: saving what arrived", limit)
                 self._end()
         await is_recorded.wait()
         if recording.path is None:
@@ -196,14 +194,14 @@ class Recorder(Controller):
             if known.page != page:
                 return None
             if known.is_over:
-                # the page was silent for too long, and does not know that the recording was ended
+                # the page was silent for too long and does not know that its recording was stopped
                 self._send_stop(request, page)
                 return None
             return known
         self._end_if_silent()
         if known is not None and not known.is_over:
             self._send_stop(request, page)
-            self._problem.show(ViewError("A recording is under way already."))
+            self._problem.show(ViewError("A recording is already running."))
             return None
         if part != 0:
             self._send_stop(request, page)
@@ -214,14 +212,14 @@ class Recorder(Controller):
         return clicked
 
     def _end(self) -> None:
-        """End the recording and save what has arrived, on a thread of its own: the disk may be slow."""
+        """Stop the recording and save what has arrived, on a new thread because the disk may be slow."""
         recording = self._recording
         self._silence.end()
         if recording is None or recording.is_over:
             return
         recording.cease()
         args = recording, self._is_recorded, asyncio._get_running_loop()
-        # not a daemon: the interpreter waits until the file is complete
+        # not a daemon thread: the interpreter must wait until the file is complete
         threading.Thread(target=self._finish, args=args, name="liveavatar_nb-recording").start()
 
     def _finish(self, recording: Recording, is_recorded: asyncio.Event, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -229,11 +227,11 @@ class Recorder(Controller):
             self._save(recording)
         finally:
             if loop is not None:
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
+                with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody is waiting
                     loop.call_soon_threadsafe(is_recorded.set)
 
     def _save(self, recording: Recording) -> None:
-        """Give the file its final name, and show it."""
+        """Give the file its final name, and show it on the page."""
         try:
             path = recording.finish()
         except OSError as failure:
@@ -244,16 +242,16 @@ class Recorder(Controller):
                 self._link.write(saved=saved_as("recording", path, recording.seconds, recording.size))
 
     def _end_if_silent(self) -> None:
-        """End the recording if its page has been silent for too long, even if a cell may have delayed it."""
+        """Stop the recording if its page has been silent for too long, even if a cell may be the reason."""
         if self._silence.is_long:
             self._end_after_silence()
 
     def _end_after_silence(self) -> None:
-        logger.warning("the recording page does not answer any more: the part that arrived is saved")
+        logger.warning("the page that is recording has stopped responding: saving what arrived")
         self._end()
 
     def _send_stop(self, request: str, page: str) -> None:
-        """Tell a page to end its recording."""
+        """Tell a page to stop recording."""
         self._link.send({"type": "record_stop", "request": request}, page=page)
 
     def _stop_page(self, recording: Recording) -> None:

@@ -1,4 +1,4 @@
-"""Pictures and recordings from a page, assembled from their parts, within limits."""
+"""Assembles pictures and recordings from the parts that a page sends, within limits."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ..errors import ConfigurationError, InvalidArgument, ViewError
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-PART_BYTES: Final = 192 * 1024  # of a picture or a recording in one message: 256 kB as base64
-PICTURE_LIMIT: Final = 48 * 1024 * 1024  # bytes of one picture
-PICTURES_AT_ONCE: Final = 4  # pictures that can arrive at the same time, from several pages
-LONGEST_SIDE: Final = 8192  # pixels
+PART_BYTES: Final = 192 * 1024  # maximum bytes of picture or recording data per message (256 kB as base64)
+PICTURE_LIMIT: Final = 48 * 1024 * 1024  # maximum bytes of a picture
+PICTURES_AT_ONCE: Final = 4  # maximum number of pictures that can arrive at the same time, from several pages
+LONGEST_SIDE: Final = 8192  # maximum pixels per side of a picture
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 
-RECORDING_SECONDS: Final = 60.0  # of a recording that Python starts, by default
+RECORDING_SECONDS: Final = 60.0  # default length limit of a recording started from Python
 RECORDING_MEGABYTES: Final = 200.0
-CLICKED_SECONDS: Final = 600.0  # of a recording that a click in the page starts
+CLICKED_SECONDS: Final = 600.0  # length limit of a recording started by a click on the page
 CLICKED_MEGABYTES: Final = 200.0
-LONGEST_RECORDING: Final = 4 * 3600.0  # s
+LONGEST_RECORDING: Final = 4 * 3600.0  # seconds
 LARGEST_RECORDING: Final = 4000.0  # MB
 MEGABYTE: Final = 2**20
-SLACK: Final = 5.0  # s over its limit in which a page may still send what it has recorded
+SLACK: Final = 5.0  # seconds past the limit during which a page may still send what it has recorded
 NAMES_TRIED: Final = 1000
 
-# a recording's first bytes and their offset, by its file's ending
+# the bytes that identify a recording's format, and their offset, by file extension
 KINDS: Final = {".webm": (b"\x1a\x45\xdf\xa3", 0), ".mp4": (b"ftyp", 4)}
 
 
@@ -49,13 +49,13 @@ class _Arriving:
 
 
 class Pictures:
-    """Pictures that are arriving from pages, each in parts, in order."""
+    """Receives pictures that pages send in several parts, in order."""
 
     def __init__(self) -> None:
         self._arriving: dict[tuple[str, str], _Arriving] = {}
 
     def receive(self, page: str, request: str, part: int, parts: int, data: str) -> bytes | None:
-        """Receive a part.
+        """Receive a part of a picture.
 
         Args:
             page: the id of the page that sends it.
@@ -68,7 +68,7 @@ class Pictures:
             The PNG file's bytes after the last part; None before that.
 
         Raises:
-            InvalidArgument: the picture is too large, is not a picture, or did not arrive complete.
+            InvalidArgument: the picture is too large, is not a picture, or is incomplete.
         """
         key = page, request
         try:
@@ -79,7 +79,7 @@ class Pictures:
 
     def _append(self, key: tuple[str, str], part: int, parts: int, content: bytes) -> bytes | None:
         if parts > -(-PICTURE_LIMIT // PART_BYTES):
-            raise InvalidArgument(f"The picture has more than {PICTURE_LIMIT // MEGABYTE} MB.")
+            raise InvalidArgument(f"The picture is larger than {PICTURE_LIMIT // MEGABYTE} MB.")
         if part == 0:
             if not content.startswith(PNG):
                 raise InvalidArgument("The page sent something that is not a picture.")
@@ -89,7 +89,7 @@ class Pictures:
             self._arriving[key] = _Arriving(parts)
         arriving = self._arriving.get(key)
         if arriving is None or part != len(arriving.received) or parts != arriving.parts or not content:
-            raise InvalidArgument("The picture did not arrive complete.", remedy="Take it again.")
+            raise InvalidArgument("The picture is incomplete.", remedy="Take it again.")
         arriving.received.append(content)
         if len(arriving.received) < parts:
             return None
@@ -133,7 +133,7 @@ def image_module() -> Any:
 
 
 def decoded(data: str) -> bytes:
-    """Return a part's bytes.
+    """Decode a part from base64.
 
     Raises:
         InvalidArgument: the part is not base64, or is too large.
@@ -143,7 +143,7 @@ def decoded(data: str) -> bytes:
     except (binascii.Error, ValueError):
         raise InvalidArgument("The page sent a part that is not base64.") from None
     if len(content) > PART_BYTES:
-        raise InvalidArgument(f"The page sent a part of more than {PART_BYTES} bytes.")
+        raise InvalidArgument(f"The page sent a part larger than {PART_BYTES} bytes.")
     return content
 
 
@@ -160,17 +160,17 @@ def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
 
 
 def place_of(path: Any) -> Path | None:
-    """Return the absolute path of a recording; None for a generated name next to the notebook.
+    """Return the absolute path for a recording; None if its name is to be generated.
 
     Raises:
-        InvalidArgument: the file exists, its folder does not, or its ending is not that of a recording.
+        InvalidArgument: the file exists, its folder does not, or its extension is not a recording's.
     """
     if path is None:
         return None
     try:
         place = Path(path).expanduser().absolute()
     except TypeError:
-        raise InvalidArgument(f"path must be a path, not {type(path).__name__}.", field="path") from None
+        raise InvalidArgument(f"path must be a str or a Path, not {type(path).__name__}.", field="path") from None
     if not place.name or place.is_dir():
         raise InvalidArgument(
             f"{place} is a folder.", remedy=f"Pass a file in it: {str(place / 'hello.webm')!r}.", field="path"
@@ -187,13 +187,13 @@ def place_of(path: Any) -> Path | None:
     for candidate in {place, *(_with_ending(place, ending) for ending in KINDS)}:
         if candidate.exists():
             raise InvalidArgument(
-                f"{candidate} exists already, and is not overwritten.", remedy="Pass another name.", field="path"
+                f"{candidate} already exists and is not overwritten.", remedy="Pass another name.", field="path"
             )
     return place
 
 
 def _with_ending(place: Path, ending: str) -> Path:
-    """Return the path with this ending; it replaces a recording's ending, but not others as in `demo.v2`."""
+    """Return the path with this extension, replacing only `.webm` or `.mp4`: `demo.v2` keeps its `.v2`."""
     name = place.stem if place.suffix.lower() in KINDS else place.name
     return place.with_name(f"{name}{ending}")
 
@@ -211,7 +211,7 @@ def write_beside(content: bytes, ending: str) -> Path:
 
 
 def saved_as(kind: str, path: Path | None, seconds: float | None, size: int) -> dict[str, Any]:
-    """Return the data of a saved picture or recording for a page."""
+    """Return what a page shows about a saved picture or recording."""
     return {"kind": kind, "path": None if path is None else str(path), "seconds": seconds, "bytes": size}
 
 
@@ -234,14 +234,14 @@ def _new(path: Path) -> IO[bytes]:
 class Recording:
     """A page's recording: a file to which each part is appended.
 
-    Until the end the file has `.part` added to its name.
+    Until the recording ends, `.part` is appended to the file's name.
 
     Args:
-        page: the id of the page that records; None until its first part arrives.
+        page: the id of the page that is recording; None until its first part arrives.
         request: an id that all parts share.
         place: the path of the file; None for a file next to the notebook, named after the current time.
-        seconds: the longest length in seconds.
-        size: the largest size in bytes.
+        seconds: the maximum length in seconds.
+        size: the maximum size in bytes.
     """
 
     def __init__(self, page: str | None, request: str, place: Path | None, seconds: float, size: int) -> None:
@@ -255,23 +255,23 @@ class Recording:
         self._size_limit = size
         self._next = 0
         self._is_over = False
-        self._lock = threading.Lock()  # parts are written on other threads than the one that ends the recording
+        self._lock = threading.Lock()  # a recording may be ended on one thread while another is writing a part
         self._began_at: float | None = None
         self._file: IO[bytes] | None = None
         self._ending = ".webm"
 
     @property
     def has_begun(self) -> bool:
-        """Whether some of it has been written."""
+        """Whether any of the recording has been written."""
         return self._file is not None
 
     @property
     def is_over(self) -> bool:
-        """Whether it accepts no more parts: it has ended, is about to, or was discarded."""
+        """Whether the recording accepts no more parts: it has ended, is about to end, or was discarded."""
         return self._is_over
 
     def cease(self) -> None:
-        """Accept no more parts; unlike `finish` and `discard`, do not wait for one that is being written."""
+        """Accept no more parts; unlike `finish` and `discard`, do not wait for a part that is being written."""
         self._is_over = True
 
     def receive(self, part: int, data: str, seconds: float) -> str | None:
@@ -286,7 +286,7 @@ class Recording:
             A message if the recording has reached a limit; otherwise None.
 
         Raises:
-            InvalidArgument: it is not a part of a recording, or not the next one.
+            InvalidArgument: the data is not part of a recording, or is not the next part.
             OSError: the file cannot be written.
         """
         content = decoded(data)
@@ -295,7 +295,7 @@ class Recording:
 
     def _write(self, part: int, content: bytes, seconds: float) -> str | None:
         if self._is_over or part != self._next:
-            raise InvalidArgument("The recording did not arrive complete.", remedy="The part that arrived is saved.")
+            raise InvalidArgument("The recording is incomplete.", remedy="Everything that arrived is saved.")
         if self._size_limit < self.size + len(content):
             return self._reached_size
         if part == 0:
@@ -351,6 +351,6 @@ class Recording:
             raise InvalidArgument("The page sent something that is not a recording.")
         self._ending = endings[0]
         if (ending := self._place.suffix.lower()) in KINDS and ending != self._ending:
-            logger.info("the browser records %s: the file gets that ending", self._ending)
+            logger.info("the browser records %s, so the file gets that extension", self._ending)
         self._file = _new(_with_ending(self._place, f"{self._ending}.part"))
         self._began_at = time.monotonic()

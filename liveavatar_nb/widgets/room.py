@@ -1,4 +1,4 @@
-"""`RoomAccess`: lets pages into the room of the session that they show, and passes packets on."""
+"""`RoomAccess`: lets pages into the room of the session they show, and forwards packets."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .status import ShownSession
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 LIBRARY: Final = "media.js"
-PACKET_LIMIT: Final = 64 * 1024  # characters of one packet; LiveKit itself accepts a quarter of that
-LONGEST_TOPIC: Final = 64  # characters
-LONGEST_WORDS: Final = 500  # characters of a message from a page
-SOUNDS_WAITING: Final = 50  # pieces of 0.1 s queued for a busy thread; the oldest are dropped first
+PACKET_LIMIT: Final = 64 * 1024  # maximum characters in a packet; LiveKit itself accepts a quarter of that
+LONGEST_TOPIC: Final = 64  # maximum characters in a packet's topic
+LONGEST_WORDS: Final = 500  # maximum characters in a reason or error text from a page
+SOUNDS_WAITING: Final = 50  # maximum number of queued 0.1 s pieces of speech; the oldest are dropped first
 
 NOT_LIVE: Final = "The session is not live."
 ELSEWHERE: Final = "It is shown in another window."
@@ -32,7 +32,7 @@ DRAWN: Final = "There is no media server here: the face is drawn in the page."
 
 
 class RoomAccess(Controller):
-    """Lets pages into the room of the session that they show, and passes packets on.
+    """Lets pages into the room of the session they show, and forwards packets.
 
     Args:
         link: the connection to the pages.
@@ -43,8 +43,8 @@ class RoomAccess(Controller):
         self._link = link
         self._shown = shown
         self._sounds: deque[Message] = deque(maxlen=SOUNDS_WAITING)
-        self._heard: Command | None = None  # the newest command of a page that is still there
-        self._offered: str | None = None  # the session whose room was offered to a page without a request
+        self._heard: Command | None = None  # the latest command from a page that is still there
+        self._offered: str | None = None  # the id of the session whose room was offered to a page without a request
         self._silence = Silence(self._forget_page)
 
     def commands(self) -> Mapping[str, Answer]:
@@ -84,7 +84,7 @@ class RoomAccess(Controller):
         self._link.send({"type": "library"}, [content], page=current_command().page)
 
     async def join(self, session_id: str, take_over: bool = False) -> None:
-        """Send a page the address of the room and a token, or the reason for a refusal."""
+        """Send a page the room's address and a token, or the reason why it is refused."""
         session, command = self._shown.session, current_command()
         line = None if session is None or session.id != session_id or not is_open(session) else session.room
         if session is None or line is None:
@@ -99,7 +99,7 @@ class RoomAccess(Controller):
             return
         holder = pages.holder(session, line, command.page)
         holder.approach(self, command)
-        # a page that retries after a failure must not throw out the present holder
+        # a page that retries after a failure must not displace the current holder
         if not line.is_own and not holder.was_unreachable:
             await line.expect()
         self._send_access(line, command)
@@ -109,7 +109,10 @@ class RoomAccess(Controller):
         self._answer(command, line.session_id, url=line.url, token=token, avatar_identity=line.avatar_identity)
 
     async def note_state(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
-        """Note a page's state in the room: `joined`, `reconnecting`, `left`, `unreachable` or `replaced`."""
+        """Handle a change of a page's state in the room.
+
+        The states are `joined`, `reconnecting`, `left`, `unreachable` and `replaced`.
+        """
         session = self._find(session_id)
         line = None if session is None else session.room
         page = current_command().page
@@ -155,7 +158,7 @@ class RoomAccess(Controller):
             line.take(str(topic), payload)
 
     async def note_sent(self, request: str, ok: bool, problem: str | None = None) -> None:
-        """Note that the page has sent a packet into the room, or why it could not."""
+        """Record that the page has sent a packet to the room, or why it could not."""
         pages.settle(
             current_command().page, str(request), None if ok else str(problem or "it gave no reason")[:LONGEST_WORDS]
         )
@@ -167,7 +170,7 @@ class RoomAccess(Controller):
         self._link.send(message, page=page)
 
     def send_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
-        """Send speech of a drawn room; b"" if the avatar falls silent."""
+        """Send the speech in a drawn room to a page; b"" if the avatar falls silent."""
         if not pcm:
             self._sounds.clear()
         self._sounds.append((message | {"page": page} if page else message, [pcm] if pcm else None))
@@ -189,10 +192,10 @@ class RoomAccess(Controller):
             pages.listen(session, session.room, self, self._heard)
 
     def _offer(self) -> None:
-        """Offer the room to a page that shows the session from its start, so that it need not ask.
+        """Offer the room to a page that has shown the session from the start, so that it need not ask.
 
-        A page whose report of having joined could be stuck behind a cell gets no offer: this process would join
-        meanwhile, and throw it out.
+        A page gets no offer if its report of having joined could be stuck behind a running cell: this process would
+        then join, too, and displace the page.
         """
         session, command = self._shown.session, self._heard
         if session is None or session.id == self._offered or not is_open(session):
@@ -229,5 +232,5 @@ class RoomAccess(Controller):
 
 
 def is_open(session: AsyncSession) -> bool:
-    """Return whether a page can be in the session's room."""
+    """Return whether the session's state allows a page to be in its room."""
     return session.state in (SessionState.CONNECTING, SessionState.CONNECTED)

@@ -1,4 +1,4 @@
-"""`StartSettings`: the settings of the next session, as set in a page."""
+"""`StartSettings`: the settings of the next session, as set on a page."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .controller import Controller
 from .link import Link
 from .problem import ShownProblem
 
-LONGEST_NAME: Final = 200  # characters of an id or a code
-LONGEST_VALUE: Final = 1000  # characters of a value for a context's {{name}}
+LONGEST_NAME: Final = 200  # maximum characters in an id or a language code
+LONGEST_VALUE: Final = 1000  # maximum characters in the value of a context's {{variable}}
 MOST_VALUES: Final = 50
 
 CHOICES: Final[dict[str, tuple[Any, ...]]] = {
@@ -24,7 +24,7 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "interactivity_type": get_args(InteractivityType),
 }
 TEXTS: Final = ("context_id", "voice_id", "language")
-# the settings of both modes
+# the settings that apply in both modes
 ALWAYS: Final = ("mode", "is_sandbox", "video_quality", "video_encoding", "max_minutes")
 
 
@@ -33,14 +33,14 @@ class StartSettings(Controller):
 
     Args:
         link: the connection to the pages.
-        problem: the problem shown in the page, which a valid change clears.
+        problem: the problem shown on the page, cleared by a valid change.
     """
 
     def __init__(self, link: Link, problem: ShownProblem) -> None:
         self._link = link
         self._problem = problem
         defaults = SessionOptions()
-        # the settings that count; the trait only shows them, and is written later
+        # the authoritative settings; the trait only shows them and is written later
         self.values: dict[str, Any] = {
             **{name: getattr(defaults, name) for name in CHOICES},
             "max_minutes": link.client.max_minutes,
@@ -84,7 +84,7 @@ def check_setting(name: str, value: Any) -> None:
         _check_values(value)
     elif name in TEXTS:
         if not isinstance(value, str) or len(value) > LONGEST_NAME or (name == "language" and not value):
-            raise InvalidArgument(f"{name} must be text of at most {LONGEST_NAME} characters.")
+            raise InvalidArgument(f"{name} must be a string of at most {LONGEST_NAME} characters.")
     elif value not in CHOICES.get(name, ()):
         raise InvalidArgument(f"{name} cannot be {value!r}.")
 

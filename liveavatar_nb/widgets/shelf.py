@@ -1,4 +1,4 @@
-"""`SoundShelf`: the sounds that a page offers, adds and removes."""
+"""`SoundShelf`: keeps the list of sounds that a page offers, and lets the user change it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .sounds import DROPPED_LIMIT, PART_BYTES, Offer, Sounds, endings
 
 
 class SoundShelf(Controller):
-    """The sounds that a page offers, adds and removes.
+    """Keeps the list of sounds that a page offers, and lets the user change it.
 
     Args:
         link: the connection to the pages.
         problem: shows why a sound was not added.
-        sounds: sounds to offer: paths, bytes of files, or (samples, rate) pairs; a mapping names them.
+        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
 
     Raises:
         AudioError: one of the sounds cannot be read.
@@ -59,12 +59,12 @@ class SoundShelf(Controller):
         return self._sounds.find(sound_id)
 
     async def look(self) -> None:
-        """Read the notebook's folder again, and show the sounds."""
+        """Read the notebook's folder again and show the sounds."""
         await on_own_thread(self._sounds.look)
         self._show()
 
     async def add(self, upload: str, name: str, part: int, parts: int, data: str) -> None:
-        """Receive a part of a file that was dropped on the page."""
+        """Receive part of a file that was dropped on the page."""
         upload = str(upload)
         is_over = True
         async with self._receiving:
@@ -79,7 +79,7 @@ class SoundShelf(Controller):
                     self._link.send({"type": "upload", "upload": upload})
 
     async def cancel_upload(self, upload: str) -> None:
-        """Discard an incomplete file, because the page has cancelled it."""
+        """Discard an incomplete file because the page cancelled its upload."""
         self._sounds.cancel_upload(str(upload))
 
     async def remove(self, sound: str) -> None:

@@ -1,4 +1,4 @@
-"""`Sounds`: the sounds that `Talk` offers: given, found in the notebook's folder, or dropped."""
+"""`Sounds`: the sounds that `Talk` offers: from the caller, the notebook's folder, or the page."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from ..audio import SAMPLE_RATE, open_sound
 from ..audio.kinds import kind_of
 from ..errors import AudioError, InvalidArgument, LiveAvatarException
 
-FOLDER_LIMIT: Final = 50  # sounds offered from the notebook's folder, the newest ones
-PART_BYTES: Final = 384 * 1024  # of a dropped sound in one message
-DROPPED_LIMIT: Final = 50 * 1024 * 1024  # bytes of one dropped sound
-ALL_DROPPED_LIMIT: Final = 200 * 1024 * 1024  # bytes of all dropped sounds
-UPLOAD_PATIENCE: Final = 60.0  # s without a new part after which an upload is abandoned
-LONGEST_NAME: Final = 120  # characters of a sound's name
+FOLDER_LIMIT: Final = 50  # maximum number of sounds offered from the notebook's folder; the newest are chosen
+PART_BYTES: Final = 384 * 1024  # maximum bytes of a dropped sound per message
+DROPPED_LIMIT: Final = 50 * 1024 * 1024  # maximum bytes of a dropped sound
+ALL_DROPPED_LIMIT: Final = 200 * 1024 * 1024  # maximum bytes of all dropped sounds together
+UPLOAD_PATIENCE: Final = 60.0  # seconds without a new part after which an upload is abandoned
+LONGEST_NAME: Final = 120  # maximum characters in a sound's name
 TONE_SECONDS: Final = 2.0
 TONE_PITCHES: Final = (440.0, 660.0)  # Hz
-TONE_FADE: Final = 0.05  # s
-TONE_LEVEL: Final = 0.25  # of full scale
+TONE_FADE: Final = 0.05  # seconds
+TONE_LEVEL: Final = 0.25  # fraction of full scale
 
 ENDINGS: Final = (".wav",)
 CODED_ENDINGS: Final = (".mp3", ".ogg", ".flac", ".m4a")  # decoded by PyAV
@@ -77,7 +77,7 @@ class Sounds:
     """The sounds that `Talk` offers; safe to use from several threads.
 
     Args:
-        given: paths, bytes of files, or (samples, rate) pairs; a mapping names them.
+        given: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
 
     Raises:
         AudioError: one of the sounds cannot be read.
@@ -106,7 +106,7 @@ class Sounds:
         for offer in self:
             if offer.id == sound_id:
                 return offer
-        raise InvalidArgument("That sound is not on offer any more.", remedy="Add it again.")
+        raise InvalidArgument("That sound is no longer available.", remedy="Add it again.")
 
     def look(self) -> None:
         """Read the notebook's folder again."""
@@ -124,7 +124,7 @@ class Sounds:
             self._folder, self._seen = found, seen
 
     def receive(self, upload: str, name: str, part: int, parts: int, data: str) -> bool:
-        """Receive a part of a dropped sound.
+        """Receive part of a dropped sound.
 
         Args:
             upload: an id that all parts of the sound share.
@@ -137,8 +137,8 @@ class Sounds:
             Whether the sound is complete.
 
         Raises:
-            AudioError: the file is not a sound, or cannot be read here.
-            InvalidArgument: the file is too large, or did not arrive complete.
+            AudioError: the file is not a sound, or is in a format that cannot be read here.
+            InvalidArgument: the file is too large or incomplete.
         """
         name = name.replace("\\", "/").rpartition("/")[2][:LONGEST_NAME] or "sound"
         try:
@@ -155,7 +155,7 @@ class Sounds:
         return True
 
     def cancel_upload(self, upload: str) -> None:
-        """Discard what has arrived of an upload."""
+        """Discard the parts of an upload that have arrived."""
         with self._lock:
             self._uploads.pop(upload, None)
 
@@ -171,7 +171,7 @@ class Sounds:
             self._uploads.clear()
 
     def _append(self, upload: str, name: str, part: int, parts: int, data: str) -> bytes | None:
-        """Append a part; return the whole file after the last one, otherwise None."""
+        """Append a part; return the whole file after the last part, otherwise None."""
         if parts > -(-DROPPED_LIMIT // PART_BYTES):
             raise InvalidArgument(
                 f"{name} is too large: a dropped sound may have at most {DROPPED_LIMIT // 2**20} MB.",
@@ -194,15 +194,15 @@ class Sounds:
                 self._uploads[upload] = _Upload(parts)
             under_way = self._uploads.get(upload)
             if under_way is None:
-                # it was refused while this part was on its way
+                # the upload was refused while this part was on its way
                 return None
             if not 0 < len(content) <= PART_BYTES or part != len(under_way.received) or parts != under_way.parts:
-                raise InvalidArgument(f"{name} did not arrive complete.", remedy="Add it again.")
+                raise InvalidArgument(f"{name} is incomplete.", remedy="Add it again.")
             kept = sum(offer.size for offer in self._dropped.values())
             kept += sum(known.size for known in self._uploads.values())
             if kept + len(content) > ALL_DROPPED_LIMIT:
                 raise InvalidArgument(
-                    f"There is no room for {name}: dropped sounds may have {ALL_DROPPED_LIMIT // 2**20} MB in total.",
+                    f"There is no room for {name}: dropped sounds may use {ALL_DROPPED_LIMIT // 2**20} MB in total.",
                     remedy="Remove one from the list, or put this one next to the notebook.",
                 )
             under_way.received.append(content)
@@ -211,7 +211,7 @@ class Sounds:
 
 
 def endings() -> tuple[str, ...]:
-    """Return the endings of the files that can be read here."""
+    """Return the extensions of the sound files that can be read here."""
     return ENDINGS + (CODED_ENDINGS if importlib.util.find_spec("av") is not None else ())
 
 
@@ -230,12 +230,12 @@ def _with_names(given: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str | No
 def _offer(audio: Any, name: str | None) -> Offer:
     if isinstance(audio, Iterator | AsyncIterator) or hasattr(audio, "read"):
         raise InvalidArgument(
-            f"A sound on offer must be readable again, and a {type(audio).__name__} can be read only once.",
-            remedy="Pass a path, the bytes of a file, or (samples, rate).",
+            f"A sound must be readable more than once, but a {type(audio).__name__} can be read only once.",
+            remedy="Pass a path, the contents of a file as bytes, or (samples, rate).",
             field="sounds",
         )
     if isinstance(audio, str | os.PathLike):
-        # absolute, because the notebook may change its folder
+        # absolute, because the notebook may change its working directory
         audio = Path(audio).expanduser().absolute() if "://" not in str(audio) else audio
     with contextlib.closing(open_sound(audio)) as sound:
         return Offer(uuid.uuid4().hex, (name or sound.name)[:LONGEST_NAME], "given", audio, None, sound.seconds)
@@ -266,14 +266,14 @@ def _length(path: Path) -> float | None:
 
 
 def _refuse_early(head: bytes, name: str) -> None:
-    """Check by its first part that a file is a sound that can be read here."""
+    """Raise an error if a file's first part shows that it is not a sound that can be read here."""
     kind = kind_of(head, may_be_raw=False)
     if kind is None or kind.format is None or (kind.format != "wav" and endings() == ENDINGS):
         _read_beginning(head, name)
 
 
 def _read_beginning(content: bytes, name: str) -> float | None:
-    """Read the first second of a dropped file; return its length in seconds, None if it is unknown."""
+    """Read the first second of a dropped file; return the file's length in seconds, None if unknown."""
     try:
         with contextlib.closing(open_sound(io.BytesIO(content))) as sound:
             next(iter(sound.pcm()), b"")

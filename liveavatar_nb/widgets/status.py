@@ -1,4 +1,4 @@
-"""`ShownSession`: the session that a widget shows, its status for the page, and its stop."""
+"""`ShownSession`: the session that a widget shows, with the commands that affect it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .link import Link
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-LONGEST_BEAT = 10.0  # s between two beats, with which a page reports that it shows a session
-TABS = 512  # browser tabs whose page is remembered, the newest ones
-BEATS = 3  # beats that a page can miss before a session is stopped
+LONGEST_BEAT = 10.0  # maximum seconds between the beats by which a page reports that it shows a session
+TABS = 512  # maximum number of tabs whose page is remembered; the oldest are dropped first
+BEATS = 3  # number of beats that a page can miss before a session is stopped
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
-_pages: Newest[str, str] = Newest(TABS)  # the page in each tab
+_pages: Newest[str, str] = Newest(TABS)  # the current page in each browser tab
 
 
 class ShownSession(Controller):
-    """The session that the page shows: its status, its viewers and its stop.
+    """The session that the page shows: reports its status, tracks its viewers and stops it.
 
     Args:
         link: the connection to the pages.
-        session: the session to show; the client's newest by default, even as that changes.
+        session: the session to show; by default, always the client's newest.
     """
 
     def __init__(self, link: Link, session: AsyncSession | None = None) -> None:
@@ -44,12 +44,12 @@ class ShownSession(Controller):
 
     @property
     def session(self) -> AsyncSession | None:
-        """The session to show; None before the first."""
+        """The session to show; None if there has been none yet."""
         return self._link.client.session if self._given is None else self._given
 
     @property
     def is_given(self) -> bool:
-        """Whether it is always the same session; then it is shown even if the client is closed."""
+        """Whether the session is fixed, in which case it is shown even if the client is closed."""
         return self._given is not None
 
     def traits(self) -> dict[str, Any]:
@@ -60,11 +60,11 @@ class ShownSession(Controller):
         return {"beat": self.beat, "interrupt": self.interrupt, "stop": self.stop}
 
     def commands_without_loop(self) -> Mapping[str, Callable[[], bool]]:
-        # a stop must work even if the loop does not respond
+        # stopping must work even if the loop does not respond
         return {"stop": self.stop_without_loop}
 
     def welcome(self, command: Command) -> None:
-        """Take over the sessions of this tab's previous page, which is gone."""
+        """Take over the sessions of the tab's previous page, which is gone."""
         if command.tab:
             former, _pages[command.tab] = _pages.get(command.tab, command.page), command.page
             if former != command.page:
@@ -79,7 +79,7 @@ class ShownSession(Controller):
             client.take_over(abandoned[-1])
 
     async def beat(self) -> None:
-        """Note that a page shows the session."""
+        """Record that a page shows the session."""
         session, command = self.session, current_command()
         if session is None:
             return
@@ -89,13 +89,13 @@ class ShownSession(Controller):
                 shown.beat(command.page, command.attention)
 
     async def interrupt(self) -> None:
-        """Silence the avatar, and clear its queue."""
+        """Silence the avatar and clear its queue."""
         session = self.session
         if session is not None and session.state is SessionState.CONNECTED:
             await session.interrupt()
 
     async def stop(self) -> None:
-        """Stop the session, or cancel its start."""
+        """Stop the session or cancel its start."""
         session, client = self.session, self._link.client
         if session is client.session:
             client.cancel_starts()
@@ -103,7 +103,7 @@ class ShownSession(Controller):
             try:
                 await session.stop()
             finally:
-                # the session's own loop may be dead, and notify nobody
+                # the session's own loop may be dead, so nothing else may report the change
                 self._link.refresh()
 
     def stop_without_loop(self) -> bool:

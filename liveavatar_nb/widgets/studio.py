@@ -1,4 +1,4 @@
-"""`Studio`: picker, panel, live view, talk and wire log in one widget."""
+"""`Studio`: the picker, panel, live view, talk controls and wire log in one widget."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 
 class Studio(ControlledWidget):
-    """The gallery, the panel, the live view, talk and the wire log, all in one widget.
+    """The gallery, session panel, live view, talk controls and wire log, all in one widget.
 
-    `la.studio()` creates it. `value` is the picked avatar's id, `session` the newest session.
+    Create it with `la.studio()`. `value` is the picked avatar's id; `session` is the newest session.
 
     Args:
         la: the client, a `LiveAvatar`.
-        sounds: sounds to offer, as for `Talk`.
-        traits: traits of ipywidgets' DOM widgets, for example `layout`.
+        sounds: the sounds to offer, as for `Talk`.
+        traits: any other ipywidgets traits, such as `layout`.
 
     Raises:
         AudioError: one of the sounds cannot be read.
@@ -126,7 +126,7 @@ class Studio(ControlledWidget):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The newest snapshot, taken by Python or by a click; None before the first.
+        """The latest snapshot, taken from Python or by a click; None before the first.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).

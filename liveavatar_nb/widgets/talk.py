@@ -1,4 +1,4 @@
-"""`Talk`: ask the avatar, make it speak or play sounds, and interrupt it."""
+"""`Talk`: ask the avatar questions, make it speak or play sounds, and interrupt it."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from .problem import ShownProblem, problem_of
 from .shelf import SoundShelf
 from .status import ShownSession
 
-SHOWN_UTTERANCES = 30  # utterances shown, the newest ones, including the queue
-SHOWN_LINES = 200  # lines of the transcript shown, the newest ones
-LONGEST_TEXT = 2000  # characters of a text to say or ask from the page
-LONGEST_SHOWN = 500  # characters of an utterance's text shown in a page
-LONGEST_LINE = 4000  # characters of a line of the transcript
-LINES_INTERVAL = 0.1  # s between two messages with growing lines
-REMEMBERED = 200  # utterances whose sound is remembered
+SHOWN_UTTERANCES = 30  # maximum number of utterances shown, including the queue; the newest are shown
+SHOWN_LINES = 200  # maximum number of transcript lines shown; the newest are shown
+LONGEST_TEXT = 2000  # maximum characters in a `say` or `ask` request from the page
+LONGEST_SHOWN = 500  # maximum characters of an utterance's text shown on a page
+LONGEST_LINE = 4000  # maximum characters in a transcript line
+LINES_INTERVAL = 0.1  # minimum seconds between messages with lines that are still growing
+REMEMBERED = 200  # maximum number of utterances whose sound is remembered
 
 
 class Talk(ControlledWidget):
-    """Controls to ask, speak, play sounds and interrupt, with the queue and the transcript.
+    """Controls for asking, speaking, playing sounds and interrupting, with the queue and transcript.
 
-    In a conversation (FULL) the avatar answers questions. In LITE it plays sounds: from `sounds`, from the notebook's
-    folder, or dropped on the page.
+    In a conversation (FULL), the avatar answers questions. In LITE mode, it plays sounds: those in `sounds`, those in
+    the notebook's folder, and those dropped on the page.
 
     Args:
         la: the client, a `LiveAvatar`.
-        sounds: sounds to offer: paths, bytes of files, or (samples, rate) pairs; a mapping names them.
-        traits: traits of ipywidgets' DOM widgets, for example `layout`.
+        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
+        traits: any other ipywidgets traits, such as `layout`.
 
     Raises:
         AudioError: one of the sounds cannot be read.
@@ -70,13 +70,13 @@ class Talk(ControlledWidget):
 
 
 class Speech(Controller):
-    """Requests for the avatar's speech, and the transcript of both sides.
+    """Handles requests for the avatar's speech, and shows the transcript of both sides.
 
     Args:
         link: the connection to the pages.
         shown: the session that the pages show.
         shelf: the sounds that can be played.
-        problem: shows errors of speech.
+        problem: shows errors in requests for speech.
     """
 
     def __init__(self, link: Link, shown: ShownSession, shelf: SoundShelf, problem: ShownProblem) -> None:
@@ -106,7 +106,7 @@ class Speech(Controller):
         }
 
     async def play(self, sound: str) -> None:
-        """Play a sound, after those in the queue."""
+        """Add a sound to the queue."""
         async with self._in_order():
             offer = self._shelf.find(str(sound))
             speaker = self._speaker()
@@ -115,19 +115,19 @@ class Speech(Controller):
         self.refresh()
 
     async def say(self, text: str) -> None:
-        """Say a text word for word; in LITE with the client's `tts`."""
+        """Say text word for word; in LITE mode, with the client's `tts`."""
         async with self._in_order():
             text = _checked(text, "say")
             await self._speaker().say(text, wait=False, progress=False)
 
     async def ask(self, text: str) -> None:
-        """Ask the avatar to answer a text."""
+        """Send the avatar text to answer."""
         async with self._in_order():
             text = _checked(text, "ask")
             await self._speaker().ask(text, wait=False)
 
     async def interrupt(self) -> None:
-        """Silence the avatar, and clear its queue and the sounds still being opened."""
+        """Silence the avatar, clear its queue and cancel requests in progress."""
         for task in self._requests:
             task.cancel()
         self._problem.clear()
@@ -144,13 +144,13 @@ class Speech(Controller):
             await self._speaker().stop_listening()
 
     async def push_to_talk(self, on: bool) -> None:
-        """Begin the user's turn, or end it."""
+        """Begin or end the user's turn."""
         with self._problem.catch():
             session = self._speaker()
             await (session.start_push_to_talk() if on else session.stop_push_to_talk())
 
     def welcome(self, command: Command) -> None:
-        # the page has no earlier state to advance from
+        # the new page has no earlier state to advance from
         self._shown_speech = []
 
     def refresh(self) -> None:
@@ -183,9 +183,9 @@ class Speech(Controller):
             self._requests.discard(task)
 
     def _show_lines(self) -> None:
-        """Show the transcript; send growing lines at intervals, not after every word."""
+        """Show the transcript; send lines that are still growing at intervals, not word by word."""
         now, loop, is_closed = time.monotonic(), _running_loop(), self._link.client.is_closed
-        # the loop that was going to write them may be gone
+        # the loop that was going to write the lines may be gone
         if self._lines_due is not None and self._lines_due.when() > now and not is_closed:
             return
         if now - self._lines_at < LINES_INTERVAL and loop is not None and not is_closed:
@@ -205,7 +205,7 @@ class Speech(Controller):
         )
 
     def _utterance(self, utterance: Any) -> dict[str, Any]:
-        """Return an utterance's data for a page."""
+        """Return what a page shows about an utterance."""
         text, error = utterance.text, utterance.error
         return {
             "id": utterance.id,
@@ -221,7 +221,7 @@ class Speech(Controller):
 
 
 def shortened(text: str, most: int = LONGEST_SHOWN) -> str:
-    """Return a text, shortened for display."""
+    """Shorten text for display."""
     return text if len(text) <= most else f"{text[:most].rstrip()}…"
 
 
@@ -229,7 +229,7 @@ def _checked(text: str, verb: str) -> str:
     text = str(text).strip()
     if not text or len(text) > LONGEST_TEXT:
         raise InvalidArgument(
-            f"A text to {verb} must have 1 to {LONGEST_TEXT} characters, not {len(text)}.",
+            f"Text to {verb} must have 1 to {LONGEST_TEXT} characters, not {len(text)}.",
             remedy=f"Split it, or call s.{verb}(text) in a cell.",
         )
     return text

@@ -39,15 +39,15 @@ class LiveView(ControlledWidget):
 
     The controls are Stop, Interrupt, volume, fullscreen, snapshot and recording. The page joins the session's room, one
     page at a time if LiveAvatar hosts it. On a simulator without a media server, the page draws the face itself. After
-    the session the view shows how it ended.
+    the session, the view shows how it ended.
 
     Args:
         la: the client, a `LiveAvatar`.
-        session: the session to show; the client's newest by default, even as that changes.
-        traits: traits of ipywidgets' DOM widgets, for example `layout`.
+        session: the session to show; by default, always the client's newest.
+        traits: any other ipywidgets traits, such as `layout`.
 
     Raises:
-        InvalidArgument: `la` is not a client, `session` is not a session, or it is another client's.
+        InvalidArgument: `la` is not a client, `session` is not a session, or `session` belongs to another client.
 
     Example:
         >>> view = s.view()
@@ -87,7 +87,7 @@ class LiveView(ControlledWidget):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The newest snapshot, taken by Python or by a click; None before the first.
+        """The latest snapshot, taken from Python or by a click; None before the first.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).
@@ -96,7 +96,7 @@ class LiveView(ControlledWidget):
 
     @property
     def session(self) -> Any:
-        """The session that it shows; the client's newest by default."""
+        """The session that the view shows; by default, the client's newest."""
         return self._given_session if self._given_session is not None else super().session
 
 
@@ -121,14 +121,14 @@ class Stage(Controller):
 
     @property
     def avatar(self) -> Avatar | None:
-        """The avatar of the live session, or else the picked one, or else that of the last session."""
+        """The live session's avatar, or else the picked one, or else the last session's."""
         session = self._shown.session
         if session is not None and not session.state.is_final:
             return session.avatar
         return self._picked() or (None if session is None else session.avatar)
 
     def address_of(self, avatar_id: str) -> str | None:
-        """Return the address of the avatar's picture; None if another avatar is on the stage."""
+        """Return the address of the avatar's picture; None if a different avatar is shown."""
         avatar = self.avatar
         return avatar.preview_url if avatar is not None and avatar.id == avatar_id else None
 
@@ -141,7 +141,7 @@ class Stage(Controller):
 
 
 class Drawings(Controller):
-    """A simulator's drawings of a face, which the page animates itself.
+    """Sends a simulator's drawings of a face, which the page animates itself.
 
     Args:
         link: the connection to the pages.
@@ -186,10 +186,10 @@ class Drawings(Controller):
 
 
 def _check(la: Any, session: Any, inner: Any) -> None:
-    """Check the arguments of a view, except for those that all widgets check."""
+    """Check a view's arguments, except for those that all widgets check."""
     if isinstance(la, AsyncSession) or isinstance(inner_of(la), AsyncSession):
         raise InvalidArgument(
-            f"A LiveView needs a LiveAvatar first, not {type(la).__name__}.",
+            f"A LiveView needs a LiveAvatar as its first argument, not {type(la).__name__}.",
             remedy="Call LiveView(la, s), or s.view().",
             field="la",
         )
@@ -197,7 +197,7 @@ def _check(la: Any, session: Any, inner: Any) -> None:
         return
     if not isinstance(inner, AsyncSession):
         raise InvalidArgument(
-            f"session must come from LiveAvatar.start(), not {type(session).__name__}.",
+            f"session must be a Session from LiveAvatar.start(), not {type(session).__name__}.",
             remedy="Leave it out to show the client's newest session.",
             field="session",
         )
@@ -208,5 +208,5 @@ def _check(la: Any, session: Any, inner: Any) -> None:
 
 
 def still_of(avatar: Avatar) -> dict[str, Any]:
-    """Return the data of an avatar's picture, which a page shows before and after its video."""
+    """Return what a page needs to show an avatar's picture before and after its video."""
     return {"avatar_id": avatar.id, "name": avatar.name, "picture": picture_of(avatar.preview_url)}

@@ -1,4 +1,4 @@
-"""`WireLog`: the traffic with the service, live, with filter, copy and save."""
+"""`WireLog`: a live log of the traffic with the service, with filter, copy and save."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .controller import Answer, Controller
 from .link import Link
 from .problem import problem_of
 
-PUSH_INTERVAL = 0.25  # s between two messages with new rows
+PUSH_INTERVAL = 0.25  # seconds between messages with new rows
 ROWS_A_MESSAGE = 250
-WATCHED = 30.0  # s for which new rows are sent after a page's request; it asks every 10 s
+WATCHED = 30.0  # seconds for which new rows are sent after a page's request, which it repeats every 10 s
 FORMATS = ("har", "jsonl")
 
 
@@ -27,11 +27,12 @@ class WireLog(ControlledWidget):
     """A timeline of the REST and WebSocket traffic.
 
     Each row has a time, direction, name, status and duration, and its payload, curl command and Python code. Rows are
-    sent only while a page shows them, and are not saved in the notebook. `la.wire` has the same as data.
+    sent only while a page shows them, and are not saved in the notebook. The same information is available
+    as data in `la.wire`.
 
     Args:
         la: the client, a `LiveAvatar`.
-        traits: traits of ipywidgets' DOM widgets, for example `layout`.
+        traits: any other ipywidgets traits, such as `layout`.
 
     Example:
         >>> WireLog(la)
@@ -46,7 +47,7 @@ class WireLog(ControlledWidget):
 
 
 class WireFeed(Controller):
-    """The log's rows, sent for as long as a page shows them.
+    """Sends the log's rows for as long as a page shows them.
 
     Args:
         link: the connection to the pages.
@@ -55,7 +56,7 @@ class WireFeed(Controller):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._asked_at = 0.0
-        self._sent = 0  # the newest change that was sent
+        self._sent = 0  # the number of the latest change that was sent
         self._pushing: asyncio.Task[None] | None = None
         self._has_news = False
         self._unwatch: Callable[[], None] | None = None
@@ -68,7 +69,7 @@ class WireFeed(Controller):
         self._end_watch()
 
     async def send_news(self, since: int) -> None:
-        """Send the rows after the change `since`, and new rows from now on."""
+        """Send the rows that changed after change number `since`, and new rows from now on."""
         self._asked_at = time.monotonic()
         self._loop = asyncio.get_running_loop()
         if self._unwatch is None:
@@ -89,10 +90,10 @@ class WireFeed(Controller):
         self._link.send({"type": "wire_saved", **result})
 
     def _on_change(self) -> None:
-        """Note that the log has changed; called on any thread."""
+        """Handle a change of the log; called on any thread."""
         if not self._has_news and self._loop is not None:
             self._has_news = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is watching
+            with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody is watching
                 self._loop.call_soon_threadsafe(self._push_soon)
 
     def _push_soon(self) -> None:
@@ -116,7 +117,7 @@ class WireFeed(Controller):
     async def _send_rows(self, since: int) -> None:
         wire, more = self._link.client.wire, True
         while more:
-            # rendering many payloads takes a while, and the loop must go on sending sound
+            # rendering many payloads takes a while, and the loop must keep sending sound
             rows, since = await on_own_thread(functools.partial(wire.rows, since, ROWS_A_MESSAGE))
             more = len(rows) >= ROWS_A_MESSAGE
             self._link.send({"type": "wire", "rows": rows})
@@ -128,5 +129,5 @@ class WireFeed(Controller):
         self._link.send({"type": "wire_state", "change": since, "timings": timings, "dropped": wire.dropped})
 
     def show_problem(self, failure: BaseException) -> None:
-        """Show an error of the log."""
+        """Show an error in the log."""
         self._link.send({"type": "wire_saved", "problem": problem_of(failure)})

@@ -148,7 +148,7 @@ def test_a_dropped_file_arrives_in_parts_and_is_whole() -> None:
     assert (dropped.origin, dropped.name, dropped.seconds, dropped.audio) == ("dropped", "talk.wav", 20, content)
     sounds.remove(dropped.id)
     assert offered(sounds) == [("tone", "Test tone")]
-    with pytest.raises(InvalidArgument, match="not on offer any more"):
+    with pytest.raises(InvalidArgument, match="no longer available"):
         sounds.find(dropped.id)
 
 

@@ -139,8 +139,8 @@ def test_say_speaks_by_the_clients_own_voice_with_caption_and_transcript(talk: T
         ("say", {"text": " "}, "1 to 2000 characters"),
         ("say", {"text": "x" * 2001}, "1 to 2000 characters"),
         ("say", {"text": "fail"}, "no such voice"),
-        ("play", {"sound": "no such"}, "not on offer"),
-        ("no_such", {}, "does not have: no_such"),
+        ("play", {"sound": "no such"}, "no longer available"),
+        ("no_such", {}, "does not support: no_such"),
     ],
 )
 def test_what_cannot_be_said_is_told_in_words(talk: Talk, name: str, args: dict[str, Any], words: str) -> None:

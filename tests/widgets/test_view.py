@@ -203,7 +203,7 @@ def test_a_page_that_vanished_is_dropped_and_comes_back(
     first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
     enter(first, roomed)
     wait_for(lambda: held_by(view) is None)
-    assert "does not answer" in view.status["room"]["words"]
+    assert "has stopped responding" in view.status["room"]["words"]
     first.say("beat")
     wait_for(lambda: held_by(view) == "page")
     wait_for(lambda: held_by(view) is None)
@@ -337,7 +337,7 @@ def test_a_page_that_does_not_answer_has_lost_the_room(
     monkeypatch.setattr(limits, "HOLDER_LIMIT", 0.1)
     page = Page(view, wire, "tab-1")
     enter(page, roomed)
-    with pytest.raises(HolderLost, match="does not answer"):
+    with pytest.raises(HolderLost, match="has stopped responding"):
         bridge.call(speak(roomed, b"{}"))
 
 
@@ -486,8 +486,8 @@ def test_a_view_says_what_is_wrong_with_what_it_is_given(
     la: LiveAvatar, session: Session, simulator: Simulator
 ) -> None:
     wrong: list[tuple[Any, Any, str, str]] = [
-        (session, None, "la", r"a LiveAvatar first, not Session.*s\.view\(\)"),
-        (session._inner, None, "la", "a LiveAvatar first, not AsyncSession"),
+        (session, None, "la", r"a LiveAvatar as its first argument, not Session.*s\.view\(\)"),
+        (session._inner, None, "la", "a LiveAvatar as its first argument, not AsyncSession"),
         (la, session._inner, "session", r"from LiveAvatar\.start\(\), not AsyncSession"),
         (la, la, "session", r"start\(\), not LiveAvatar"),
     ]
