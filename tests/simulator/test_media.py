@@ -319,7 +319,7 @@ async def test_connected_waits_for_the_avatar(livekit_server: LiveKitServer, cal
 
 @pytest.mark.parametrize(
     ("changed", "why"),
-    [({"url": "ws://127.0.0.1:9"}, "does not answer"), ({"api_secret": "secret-canary" * 4}, "refused")],
+    [({"url": "ws://127.0.0.1:9"}, "does not respond"), ({"api_secret": "secret-canary" * 4}, "refused")],
 )
 def test_where_the_server_is_no_help_the_line_is(
     livekit_server: LiveKitServer, calling: Any, changed: dict[str, str], why: str

@@ -43,9 +43,9 @@ class Voices:
         self._private: dict[str, Voice] = {}
 
     def list(self, voice_type: str | None = None) -> Iterator[Voice]:
-        """Yield the voices of this type (``public`` or ``private``), or all.
+        """Yield the voices of this type (``public`` or ``private``), or all voices if None.
 
-        The account's own come first, newest first.
+        The account's own voices come first, newest first.
         """
         if voice_type != "public":
             yield from reversed(self._private.values())
@@ -53,7 +53,7 @@ class Voices:
             yield from PUBLIC.values()
 
     def get(self, voice_id: str | None) -> Voice | None:
-        """Return the voice with this id, whatever its case, or None."""
+        """Return the voice with this id, ignoring case, or None."""
         key = (voice_id or "").lower()
         return self._private.get(key) or PUBLIC.get(key)
 
