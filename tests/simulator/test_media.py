@@ -296,7 +296,7 @@ def test_a_token_that_is_not_enough(
     response = caller.start(made["session_token"])
     assert response.status_code == 500
     assert why not in response.text
-    assert caller.simulator.warnings() == [f"the start call answered 500: livekit_client_token {why}"]
+    assert caller.simulator.warnings() == [f"the start call returned 500: livekit_client_token {why}"]
     assert not caller.simulator.billed()
     assert caller.entry(made["session_id"]).starts == 1
 
