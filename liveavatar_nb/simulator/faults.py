@@ -71,7 +71,7 @@ REST_KINDS: Final = tuple(kind for kind in KINDS if kind not in OF_SOCKETS_ONLY)
 
 @dataclass(slots=True)
 class Fault:
-    """A fault of one kind, which happens to the next `times` calls of an operation.
+    """A fault of one kind, which affects the next `times` calls to an operation.
 
     See `Faults.add` for the operations and kinds.
 

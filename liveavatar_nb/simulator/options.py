@@ -145,7 +145,7 @@ def number(name: str, value: object, *, low: float, high: float = math.inf) -> f
 
     Raises:
         TypeError: The value is not a number; the message names the option.
-        ValueError: The value is not finite, or not from `low` to `high`.
+        ValueError: The value is not finite, or not between `low` and `high`.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
@@ -174,7 +174,7 @@ def whole(name: str, value: object, *, low: int, high: int | None = None) -> Non
 
     Raises:
         TypeError: The value is not a whole number; the message names the option.
-        ValueError: The value is not from `low` to `high`.
+        ValueError: The value is not between `low` and `high`.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
@@ -200,7 +200,7 @@ def _origins(value: object) -> tuple[str, ...]:
         raise TypeError(f"allow_origins must be a list of origins, not {type(value).__name__}")
     for origin in value:
         if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
-            raise ValueError(f"allow_origins: {origin!r} is not an origin. Write it like https://example.org")
+            raise ValueError(f"allow_origins: {origin!r} is not an origin. An origin looks like https://example.org")
     return tuple(value)
 
 

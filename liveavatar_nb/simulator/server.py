@@ -48,7 +48,7 @@ def serve(
     The arguments not listed here are those of `Simulator`.
 
     Args:
-        host: 127.0.0.1 or localhost; no other, because a simulator is for this machine only.
+        host: ``127.0.0.1`` or ``localhost``, because a simulator serves this machine only.
         on_ready: Called once with the URL and the API key, when the server is ready for requests.
 
     Raises:
@@ -127,7 +127,7 @@ def run(
 
 
 def _listener(port: int) -> socket.socket:
-    # with an explicit protocol asyncio sets TCP_NODELAY, which saves 40 ms a call; `socket.create_server` passes none
+    # with an explicit protocol, asyncio sets TCP_NODELAY, saving 40 ms a call; `socket.create_server` passes none
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

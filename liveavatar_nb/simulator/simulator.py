@@ -72,7 +72,7 @@ class Faults:
         self._admin = admin
 
     def add(self, operation: str, kind: str, *, times: int | None = 1, **parameters: Any) -> None:
-        """Make the next `times` calls of an operation go wrong.
+        """Make the next `times` calls to an operation go wrong.
 
         If an operation has several faults, they happen in the order they were added, each until it is used up. A
         ``delay`` can be combined with any other fault.
@@ -123,7 +123,7 @@ class Faults:
 
         Args:
             operation: An operation (``token start stop keep_alive sessions session transcript events credits``), a
-                resource, for all of its operations (``avatars voices contexts languages embeddings secrets
+                resource, meaning all of its operations (``avatars voices contexts languages embeddings secrets
                 llm_configurations memory``), an operationId from the contract such as
                 ``get_v1_voices_voice_id_preview``, ``any`` for every REST operation, ``socket`` for the WebSocket, or
                 ``room`` for the events of a conversation.
@@ -355,7 +355,7 @@ class _Admin:
         """Run one of the commands in `admin` and return its result.
 
         Raises:
-            SimulatorError: The simulator has ended, did not answer, or refused the command.
+            SimulatorError: The simulator has ended, did not respond, or refused the command.
         """
         import http.client  # noqa: PLC0415 (slower to import than the rest of this module)
 
@@ -372,7 +372,7 @@ class _Admin:
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.child.check(ENDING_LIMIT)
-            raise SimulatorError(f"The simulator did not answer: {error}") from None
+            raise SimulatorError(f"The simulator did not respond: {error}") from None
         finally:
             connection.close()
         if response.status != 200:

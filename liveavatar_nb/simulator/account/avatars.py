@@ -48,7 +48,7 @@ class Avatar:
 
 
 class Catalogue:
-    """All avatars, by id and in list order.
+    """All avatars, which can be listed or looked up by id.
 
     Args:
         public: How many public avatars to offer; None for only the featured ones.
@@ -69,7 +69,7 @@ class Catalogue:
         return self._public.get(avatar_id.lower()) or self._mine.get(avatar_id.lower())
 
     def change(self, avatar: Avatar) -> None:
-        """Update one of the account's own avatars, which is found by its id."""
+        """Replace the account's own avatar that has the same id as this one."""
         self._mine[avatar.id] = avatar
 
     def delete(self, avatar: Avatar) -> None:
@@ -145,7 +145,7 @@ def _mine() -> tuple[Avatar, ...]:
     )
 
 
-# the name of each public avatar, and of its voice
+# the name of each public avatar, with the name of its voice
 PUBLIC: Final = {
     "Silas": "Edwin",
     "Ann": "Clara",

@@ -249,7 +249,7 @@ class Account:
             refusal: An error to raise if every other check passes; None for no such error.
 
         Raises:
-            Refused: The session was already started or stopped, too many are running, or credits are too low.
+            Refused: The session was already started or stopped, too many are running, or there are too few credits.
         """
         self.settle(now)
         session.starts += 1

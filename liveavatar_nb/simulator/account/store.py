@@ -1,4 +1,4 @@
-"""Resources that the account can create and delete, by id."""
+"""Resources that the account can create and delete, stored by id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Store(Generic[Resource]):
     """Resources of one kind; iterates from newest to oldest, as the service lists them.
 
     Args:
-        noun: The word for such a resource in the message of a 404.
+        noun: The word for one of these resources, for use in 404 messages.
     """
 
     def __init__(self, noun: str) -> None:

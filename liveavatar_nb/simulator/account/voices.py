@@ -85,7 +85,7 @@ PUBLIC: Final = {
     voice.id: voice
     for voice in (
         _public("Clara", "English", "female", "Warm and unhurried", "warm", "conversational"),
-        _public("Edwin", "English", "male", "Calm, made for long texts", "calm", "narration"),
+        _public("Edwin", "English", "male", "Calm, good for long texts", "calm", "narration"),
         _public("Harriet", "English", "female", "Clear, with a teacher's patience", "clear", "teaching"),
         _public("Miles", "English", "male", "Friendly and quick", "friendly", "conversational"),
         _public("Lotte", "German", "female", "Bright and friendly", "bright", "conversational"),

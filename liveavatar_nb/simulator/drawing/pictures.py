@@ -39,7 +39,7 @@ def draw(look: Look, name: str, *, mouth: int | None = None, eyes_closed: bool =
     Args:
         look: The traits to draw.
         name: The title.
-        mouth: How far the mouth is open, 0 to `MOUTHS` - 1; None for the smile or laugh of the gallery.
+        mouth: How far the mouth is open, 0 to `MOUTHS` - 1; None for the look's own smile or laugh.
         eyes_closed: Whether to draw the eyes closed.
         part: The part of the picture to show, in pixels of the whole picture.
     """

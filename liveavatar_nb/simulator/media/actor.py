@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 FRAMES_A_SECOND: Final = 25
 QUEUE_MS: Final = 200  # how much audio LiveKit's library may buffer; the stage delivers audio in real time
-LEAST_LEAD: Final = 0.02  # minimum seconds between handing over a piece of audio and hearing it
-JOIN_LIMIT: Final = 60.0  # seconds to keep trying to join or rejoin
+LEAST_LEAD: Final = 0.02  # minimum delay in seconds from handing over a piece of audio to hearing it
+JOIN_LIMIT: Final = 60.0  # maximum seconds to keep trying to join or rejoin
 JOIN_INTERVAL: Final = 1.0  # seconds between attempts to join
-CONNECT_LIMIT: Final = 5.0  # seconds for one attempt
+CONNECT_LIMIT: Final = 5.0  # maximum seconds for one attempt
 MOST_PACKETS: Final = 1000  # maximum packets queued while the avatar is not in the room; any more are lost
-FLUSH_LIMIT: Final = 1.0  # seconds to send the last packets
-LAST_WORDS: Final = 0.25  # seconds to wait until the last packet has surely left; deleting the room would drop it
+FLUSH_LIMIT: Final = 1.0  # maximum seconds to send the last packets
+LAST_WORDS: Final = 0.25  # seconds to wait for the last packet to leave, because deleting the room would drop it
 LONGEST_REASON: Final = 200  # characters
 
 
@@ -80,7 +80,7 @@ class Actor:
         self._expression = Expression(room.name)
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MOST_PACKETS)
         self._there = asyncio.Event()
-        self._listening: dict[str, asyncio.Task[None]] = {}  # by the track's id
+        self._listening: dict[str, asyncio.Task[None]] = {}  # tasks that listen to microphones, by track id
         self._room: rtc.Room | None = None  # the room that was joined most recently
         self._sound: rtc.AudioSource | None = None
         self._heard_until = 0.0
@@ -200,7 +200,7 @@ class Actor:
         try:
             await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            # the library keeps connecting, so leave the room once it has joined
+            # the library goes on connecting in the background, so leave the room once it has joined
             with contextlib.suppress(rtc.ConnectError):
                 await connecting
                 await room.disconnect()
@@ -296,7 +296,7 @@ class Actor:
             rtc.DisconnectReason.ROOM_DELETED: "the avatar's room was deleted",
         }
         if reason in final:
-            self._owner.warn(f"{final[reason]}, so the avatar will not rejoin it")
+            self._owner.warn(f"{final[reason]}, so the avatar will not rejoin")
         return reason not in final
 
     def _describe(self, error: Exception) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SIZES: Final = {"very_high": (1920, 1080), "high": (1280, 720), "medium": (854, 480), "low": (640, 360)}
 STRIP: Final = 24  # how many of the drawing's 720 rows to paint at a time; each strip holds the GIL for 10 to 20 ms
-OPENINGS: Final = (-45.0, -34.0, -26.0, -19.0)  # dBFS levels, at each of which the mouth opens one step wider
+OPENINGS: Final = (-45.0, -34.0, -26.0, -19.0)  # dBFS thresholds; at each one, the mouth opens one step wider
 KEPT_FACES: Final = 2
 ExpressionKey = tuple[int, bool]  # how far the mouth is open, and whether the eyes are closed
 BLINK: Final = 0.12  # seconds

@@ -57,7 +57,7 @@ class Server:
         """Start the server if it is not running, and wait until it responds; its port stays the same.
 
         Raises:
-            ServerFailed: The server did not start, or not in time.
+            ServerFailed: The server did not start, or took too long.
         """
         async with self._starting:
             if self.is_running:

@@ -25,7 +25,7 @@ from .validation import Invalid, parse
 SUCCESS: Final = 1000
 NO_CONTENT: Final = 204
 TEMPORARY_REDIRECT: Final = 307
-LARGEST_NOTED: Final = 64 * 1024  # bytes; larger bodies are not recorded
+LARGEST_NOTED: Final = 64 * 1024  # maximum bytes; larger bodies are not recorded
 
 # strong references, because the event loop keeps only weak ones to its tasks
 _late_calls: Final[set[asyncio.Task[None]]] = set()
@@ -100,7 +100,7 @@ async def _apply_late(operation: Operation, function: Function, call: Call, seco
         with contextlib.suppress(Refused):
             session = call.bearer()
             if session.started_at is None:
-                # as if this start had still been in transit when the stop found nothing running
+                # act as if the start had arrived after a stop that found nothing running
                 session.ended_at = session.end_reason = None
     await _apply(function, call)
 

@@ -10,7 +10,7 @@ WINDOW_SECONDS: Final = 1
 
 
 class RateLimit:
-    """A counter of requests in fixed windows of one real second, as the service has.
+    """A counter of requests in fixed windows of one real second, like the real service's.
 
     Args:
         limit: Maximum requests per window; None for no limit.

@@ -87,7 +87,7 @@ def get_llm_configuration(call: Call) -> Answer:
 
 
 def update_llm_configuration(call: Call) -> Answer:
-    """Change an LLM configuration; absent and null fields stay as they are, but null removes the base URL."""
+    """Change an LLM configuration; absent and null fields stay as they are, but a null `base_url` removes it."""
     call.require_key()
     body = call.checked_body(rules.llm_configuration_patch)
     config = call.service.llm_configurations.find(call.path_parameter("config_id"))

@@ -39,7 +39,7 @@ def ensure(check: Check, value: Any, where: Location) -> None:
 
 
 def text(*, choices: tuple[str, ...] = (), shortest: int = 0, longest: int | None = None) -> Check:
-    """Return a check for a string of `shortest` to `longest` characters, and one of `choices` if there are any."""
+    """Return a check for a string of `shortest` to `longest` characters, restricted to `choices` if given."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, str):
@@ -68,7 +68,7 @@ def boolean(value: Any, where: Location) -> Iterator[Problem]:
 
 def integer(value: Any, where: Location) -> Iterator[Problem]:
     """Check for a whole number."""
-    # JSON has one kind of number, so 60.0 is whole
+    # JSON has only one kind of number, so 60.0 counts as whole
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         yield problem(where, "Input should be a valid integer", "int_type")
 
