@@ -185,7 +185,7 @@ class Switchboard:
 
 
 def _unknown(noun: str, name: object, known: Collection[str], *, shown: Collection[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 (only needed for a mistake)
+    from difflib import get_close_matches  # noqa: PLC0415 (only needed after a mistake)
 
     matches = get_close_matches(str(name), known, n=1)
     hint = f"Did you mean {matches[0]!r}? " if matches else ""

@@ -48,7 +48,7 @@ GUIDE_TALK: Final[tuple[Said, ...]] = (
         "There is a lantern kit to fold from paper, and a picture book about the night sky for early readers.",
     ),
     ("user", 75, "The lantern kit sounds nice."),
-    ("avatar", 79, "You find it on the shelf beside the door. It takes about half an hour to make."),
+    ("avatar", 79, "You will find it on the shelf beside the door. It takes about half an hour to make."),
     ("user", 96, "Thank you, that helped a lot."),
 )
 DESK_TALK: Final[tuple[Said, ...]] = (
@@ -56,7 +56,7 @@ DESK_TALK: Final[tuple[Said, ...]] = (
     ("user", 9, "Are you open on Mondays?"),
     ("avatar", 13, "On Mondays we are closed. From Tuesday to Sunday we are open from 10:00 to 18:00."),
     ("user", 27, "And what does a ticket cost for a family?"),
-    ("avatar", 32, "The family ticket is 22 euros, for two adults and up to three children. Under 12 they enter free."),
+    ("avatar", 32, "The family ticket is 22 euros, for two adults and up to three children. Under 12s get in free."),
     ("user", 47, "Great, see you on Sunday then."),
 )
 

@@ -15,7 +15,7 @@ COMMON: Final = WORD.findall(
     "about also been could does from have here into just like more much only other over should some such than that "
     "their them then there these they this those very want were what when where which will with would your"
 )
-SENTENCE_END: Final = re.compile(r"(?<=[.!?。！？])\s*(?=\S)|\s*\n+\s*")  # noqa: RUF001 (the stops of Chinese and Japanese)
+SENTENCE_END: Final = re.compile(r"(?<=[.!?。！？])\s*(?=\S)|\s*\n+\s*")  # noqa: RUF001 (Chinese and Japanese full stops)
 GREETING: Final = re.compile(r"\W*(hello|hi|hey|good (morning|day|afternoon|evening))\b", re.IGNORECASE)
 THANKS: Final = re.compile(r"\b(thanks|thank you)\b", re.IGNORECASE)
 FAREWELL: Final = re.compile(r"\W*(bye|goodbye|good night|see you)\b", re.IGNORECASE)

@@ -27,7 +27,7 @@ class Cues:
         if not self._stage.has_sound:
             return
         if self._size + len(pcm) > MOST_HELD:
-            self._stage.warn("more than ten minutes of audio are waiting: the rest is dropped")
+            self._stage.warn("more than ten minutes of audio is waiting: the rest is dropped")
             return
         self._held.setdefault(utterance, bytearray()).extend(pcm)
         self._size += len(pcm)

@@ -36,7 +36,7 @@ class _Recording:
         return size
 
     def to_heard(self) -> Heard:
-        """Return the recording in the form that the simulator's owner gets."""
+        """Return the recording as the record that the simulator's owner receives."""
         return Heard(
             session_id=self.session_id,
             event_id=self.utterance.event_id,

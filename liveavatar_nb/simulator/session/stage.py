@@ -107,7 +107,7 @@ class Stage:
         if not self.has_sound:
             return
         if len(self._waiting) + len(pcm) > MOST_WAITING:
-            self.warn("more than ten minutes of audio are waiting to be spoken: the rest is dropped")
+            self.warn("more than ten minutes of audio is waiting to be spoken: the rest is dropped")
             return
         self._waiting += pcm
         self._has_sound.set()

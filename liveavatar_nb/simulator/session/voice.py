@@ -29,7 +29,7 @@ ESPEAK_NAMES: Final = {"zh": "cmn", "no": "nb", "en": "en-us", "fr": "fr-fr"}
 ESPEAK_VARIANTS: Final = {"female": "+f3", "male": "+m3"}
 FALL_BACK: Final = "en"
 
-# for the babble
+# how the babble sounds
 PITCHES: Final = {"female": 205.0, "male": 118.0}  # hertz
 MIDDLE_PITCH: Final = 160.0  # hertz
 SYLLABLE: Final = re.compile(r"[^\W\d_]{1,3}|\d", re.UNICODE)
