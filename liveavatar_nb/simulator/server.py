@@ -43,7 +43,7 @@ def serve(
     api_key: str | None = None,
     on_ready: Callable[[str, str], None] | None = None,
 ) -> None:
-    """Serve in the foreground until Ctrl-C or SIGTERM; print nothing.
+    """Serve in the foreground until Ctrl-C or SIGTERM, without printing anything.
 
     The arguments not listed here are those of `Simulator`.
 

@@ -99,7 +99,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            # Ctrl-C in the terminal must not reach the server, because the avatars leave their rooms first
+            # Ctrl-C in the terminal must not reach the server, because the avatars must leave their rooms first
             start_new_session=True,
         )
 

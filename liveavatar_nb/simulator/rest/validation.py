@@ -88,7 +88,7 @@ def number(low: float, high: float) -> Check:
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
             yield problem(where, "Input should be a valid number", "float_type")
         elif not low <= value <= high:
-            yield problem(where, f"Input should be {low} to {high}", "number_range")
+            yield problem(where, f"Input should be between {low} and {high}", "number_range")
 
     return check
 

@@ -21,8 +21,8 @@ from .websocket import ABNORMAL, REFUSED, REPLACED
 
 PREFIX: Final = "/_simulator/room/"
 TOPIC: Final = "line"  # the topic of messages about the connection itself
-MOST_UNSENT: Final = 1_000  # once this many frames wait for a client, it is cut off
-LATEST_SOUND: Final = 10  # once this many frames wait, audio is skipped, because it would be a second late
+MOST_UNSENT: Final = 1_000  # once this many frames are waiting for a client, it is cut off
+LATEST_SOUND: Final = 10  # once this many frames are waiting, audio is skipped, because it would be a second late
 
 
 async def connect(websocket: WebSocket) -> None:

@@ -36,7 +36,7 @@ class _Recording:
         return size
 
     def to_heard(self) -> Heard:
-        """Return the recording as the record that the simulator's owner receives."""
+        """Return the recording in its public form."""
         return Heard(
             session_id=self.session_id,
             event_id=self.utterance.event_id,
