@@ -20,7 +20,7 @@ from .service import Service
 
 BACKLOG: Final = 2048
 SHUTDOWN_SECONDS: Final = 1
-LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # bytes; above the limit for commands, which the session itself enforces
+LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # maximum bytes; above the limit for commands, which the session enforces
 HOSTS: Final = ("127.0.0.1", "localhost")
 
 

@@ -170,7 +170,7 @@ class Record:
 
 
 def parse(text: bytes | str) -> Any:
-    """Parse strict JSON, without NaN and Infinity.
+    """Parse strict JSON, without NaN or Infinity.
 
     Raises:
         Invalid: The text is not strict JSON (422).
