@@ -1,6 +1,6 @@
-"""A LiveAvatar that runs on this machine: no key, no account, nothing billed.
+"""A LiveAvatar service that runs on this machine: no key, no account, nothing billed.
 
-It imports nothing else from this project, and shares no parser or model with the client.
+This package imports nothing else from the project, and shares no parsers or models with the client.
 """
 
 from .options import LiveKit

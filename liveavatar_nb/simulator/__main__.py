@@ -1,6 +1,6 @@
-"""The child process: reads its settings from standard input, serves, and exits with its parent.
+"""The simulator's child process: it reads its settings from standard input, serves, and exits with its parent.
 
-It is started by its file's path. The parent sends its own import path over the pipe, and the child appends it to
+The parent runs this file by its path, and sends its own import path over the pipe. The child appends that to
 `sys.path`, so that no file in the notebook's folder can shadow a module.
 """
 
@@ -19,7 +19,7 @@ PARENT_CHECK_SECONDS = 0.5
 def exit_with(parent: int, cleanups: list[Callable[[], None]]) -> None:
     """Exit this process when its standard input closes or its parent dies.
 
-    The parent's death is watched as well because a forked child of the parent may keep the pipe open.
+    The parent process is checked too, because a forked child of the parent may keep the pipe open.
 
     Args:
         parent: The parent's process id.
@@ -46,9 +46,9 @@ def exit_with(parent: int, cleanups: list[Callable[[], None]]) -> None:
 
 
 def report_ready(url: str, api_key: str) -> None:
-    """Send the URL to the parent over standard output, then point standard output at the null device."""
+    """Send the URL to the parent over standard output, then redirect standard output to the null device."""
     os.write(1, f"READY {url}\n".encode())
-    # the parent reads no further
+    # the parent stops reading here
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
@@ -74,7 +74,7 @@ def main() -> None:
     exit_with(settings["parent"], cleanups)
     sys.path += [folder for folder in settings["path"] if folder not in sys.path]
     import_own_package()
-    from liveavatar_nb.simulator.options import Options  # noqa: PLC0415 (on the path only now)
+    from liveavatar_nb.simulator.options import Options  # noqa: PLC0415 (importable only now)
     from liveavatar_nb.simulator.server import run  # noqa: PLC0415
     from liveavatar_nb.simulator.service import Service  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ def main() -> None:
     try:
         run(options, settings["api_key"], settings["admin_token"], report_ready, on_made)
     except OSError as error:
-        sys.exit(f"Port {options.port} of 127.0.0.1: {error.strerror}")
+        sys.exit(f"Cannot listen on port {options.port} of 127.0.0.1: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The commands of the simulator's owner: the ledger, the clock, the faults, and what has arrived."""
+"""Commands for the simulator's owner: the ledger, the clock, the faults, and records of what clients sent."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def frames(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def advance(service: Service, arguments: dict[str, Any]) -> None:
-    service.now()  # settle what is due before the clock changes, and again afterwards
+    service.now()  # end the sessions that are due, both before and after the clock moves
     seconds = number("seconds", arguments.get("seconds"), low=0, high=LONGEST_ADVANCE)
     service.clock.advance(seconds)
     for stage in service.stages.values():

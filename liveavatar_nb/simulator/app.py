@@ -1,4 +1,4 @@
-"""The web application: its routes, behind a gate that checks Host and Origin."""
+"""The web application: its routes, behind a gate that checks the Host and Origin headers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def build(service: Service) -> Starlette:
 
 
 async def picture(request: Request) -> Response:
-    """Answer with an avatar's drawing, as SVG."""
+    """Return an avatar's drawing as SVG."""
     service: Service = request.app.state.service
     avatar = service.catalogue.get(request.path_params["avatar_id"])
     if avatar is None:
@@ -72,7 +72,7 @@ async def picture(request: Request) -> Response:
     query = request.query_params
     mouth = query.get("mouth")
     if mouth not in (None, *map(str, range(MOUTHS))) or query.get("eyes", "open") not in ("open", "closed"):
-        return failure(400, f"mouth must be 0 to {MOUTHS - 1}, eyes must be open or closed")
+        return failure(400, f"mouth must be 0 to {MOUTHS - 1}, and eyes must be open or closed")
     headers = {
         "Cache-Control": f"max-age={PICTURE_SECONDS}",
         "X-Content-Type-Options": "nosniff",
@@ -84,7 +84,7 @@ async def picture(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """Answer that the simulator is up."""
+    """Report that the simulator is up."""
     return answer(200, {"status": "ok"})
 
 
@@ -98,10 +98,10 @@ async def _server_error(request: Request, error: Exception) -> Response:
 
 
 class Gate:
-    """Middleware that refuses forged hosts and unknown origins, records requests, and adds headers to answers.
+    """Middleware that rejects forged hosts and unknown origins, records requests, and adds response headers.
 
-    A page of any site can send requests to loopback, from its own origin or through a name that resolves to 127.0.0.1.
-    So both headers must be exactly what a program on this machine or a page in `allow_origins` would send.
+    Any website can send requests to this machine, from its own origin or through a name that resolves to 127.0.0.1.
+    So the Host and Origin headers must be exactly what a local program, or a page from `allow_origins`, would send.
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -133,7 +133,7 @@ class Gate:
         if len(headers.getlist("origin")) > 1 or (
             origin is not None and origin not in self._own_origins and origin not in self._allowed_origins
         ):
-            return "Pages from this origin are not allowed. Add it to allow_origins"
+            return "Pages from this origin are not allowed. Add the origin to allow_origins"
         return None
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, message: str) -> None:

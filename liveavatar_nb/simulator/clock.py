@@ -1,4 +1,4 @@
-"""The simulator's clock: whole microseconds, any speed, and movable by hand."""
+"""The simulator's clock, which runs at any speed and can be moved by hand."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ MINUTE: Final = 60 * SECOND
 
 
 class Clock:
-    """Simulated time since the epoch, in whole microseconds so that a minute is exactly a minute.
+    """Simulated time since the epoch, in whole microseconds, so that a minute is exactly a minute.
 
-    It follows the monotonic clock, so it does not jump with the wall clock.
+    It follows the monotonic clock, so it does not jump when the wall clock is changed.
 
     Args:
         speed: Simulated seconds per real second.
 
     Attributes:
-        version: A counter of the calls to `poke`.
+        version: How many times `poke` has been called.
     """
 
     def __init__(self, speed: float) -> None:
@@ -41,32 +41,32 @@ class Clock:
         return self._simulated + int((time.monotonic() - self._real) * self._speed * SECOND)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward at once."""
+        """Move the clock forward by `seconds` of simulated time."""
         self._simulated += round(seconds * SECOND)
         self.poke()
 
     def set_speed(self, speed: float) -> None:
-        """Change the speed from now on; 0 stops the clock."""
+        """Change the clock's speed from now on; 0 stops it."""
         real = time.monotonic()
         self._simulated += int((real - self._real) * self._speed * SECOND)
         self._real, self._speed = real, speed
         self.poke()
 
     def poke(self) -> None:
-        """Wake every task that pauses on the clock, because something it depends on may have changed."""
+        """Wake every task that is waiting in `pause`, because something it depends on may have changed."""
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def pause(self, moment: int | None, *, seen: int, limit: float | None = None) -> None:
-        """Wait until a simulated time, for `limit` real seconds, or until a poke after version `seen`.
+        """Wait until a simulated time, a poke or a time limit, whichever comes first.
 
         It always yields to the event loop: otherwise a task that pauses and pokes in a loop would starve the others.
 
         Args:
-            moment: The simulated time to wake at, in microseconds; None for no such time.
-            seen: The `version` the caller has seen.
-            limit: The longest wait, in real seconds; None for no limit.
+            moment: The simulated time to wake at, in microseconds; None to wait only for a poke or the limit.
+            seen: The `version` that the caller has seen; a poke after it ends the wait.
+            limit: The maximum wait, in real seconds; None for no limit.
         """
         if self.version != seen:
             await asyncio.sleep(0)

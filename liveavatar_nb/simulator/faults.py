@@ -1,4 +1,7 @@
-"""The switchboard of faults: what goes wrong, where, and how often. Parent and child share its tables."""
+"""The faults that the simulator can inject: what goes wrong, where, and how often.
+
+The parent and the child process share these tables.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ ANY: Final = "any"
 SHORT_NAMES: Final = tuple(dict.fromkeys(operation.name for operation in OPERATIONS))
 NAMES: Final = (*SHORT_NAMES, SOCKET, ROOM, ANY, *(operation.id for operation in OPERATIONS))
 LARGEST_BODY: Final = 1024.0  # megabytes
-LARGEST_SENT: Final = 64.0  # megabytes, for one frame
+LARGEST_SENT: Final = 64.0  # megabytes in one frame
 REFUSALS: Final = (400, 599)
 
-# kind: its parameters and their types
+# the parameters of each kind of fault, with their types
 KINDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "status": {
         "status": (int,),
@@ -68,9 +71,9 @@ REST_KINDS: Final = tuple(kind for kind in KINDS if kind not in OF_SOCKETS_ONLY)
 
 @dataclass(slots=True)
 class Fault:
-    """One thing that goes wrong: `kind`, for an operation, `times` times.
+    """A fault of one kind, which affects the next `times` calls to an operation.
 
-    `Faults.add` documents the operations and kinds.
+    See `Faults.add` for the operations and kinds.
 
     Raises:
         ValueError: The operation or kind does not exist, or a value is out of range; the message names it.
@@ -90,7 +93,7 @@ class Fault:
         allowed = {SOCKET: SOCKET_KINDS, ROOM: ROOM_KINDS}.get(self.operation, REST_KINDS)
         if self.kind not in allowed:
             raise ValueError(
-                f"Operation {self.operation!r} has no fault of kind {self.kind!r}. It has {', '.join(allowed)}"
+                f"Operation {self.operation!r} has no fault of kind {self.kind!r}. Use one of {', '.join(allowed)}"
             )
         if self.times is not None:
             whole("times", self.times, low=1)
@@ -99,7 +102,7 @@ class Fault:
             if name not in known:
                 raise TypeError(f"{self.kind} takes {', '.join(known) or 'no parameters'}, not {name}")
             if isinstance(value, bool) or not isinstance(value, known[name]):
-                raise TypeError(f"{name} of {self.kind} must be {known[name][-1].__name__}, not {value!r}")
+                raise TypeError(f"{self.kind}: {name} must be of type {known[name][-1].__name__}, not {value!r}")
         for name in REQUIRED.get(self.kind, ()):
             if name not in self.parameters:
                 raise TypeError(f"{self.kind} needs {name}")
@@ -115,17 +118,17 @@ class Fault:
 
     def _check_frame(self) -> None:
         if len(self.parameters) != 1:
-            raise TypeError("send takes exactly one of text, data and megabytes")
+            raise TypeError("send takes exactly one of text, data or megabytes")
         if self.times is None:
-            raise ValueError("send cannot repeat forever. Give it a number of times")
+            raise ValueError("send cannot repeat forever. Set times to a number")
         try:
             base64.b64decode(self.parameters.get("data", ""), validate=True)
         except binascii.Error:
-            raise ValueError("data of send must be base64") from None
+            raise ValueError("send: data must be base64") from None
         try:
             self.parameters.get("text", "").encode()
         except UnicodeEncodeError:
-            raise ValueError("text of send must be Unicode without lone surrogates") from None
+            raise ValueError("send: text must not contain lone surrogates") from None
 
     def __str__(self) -> str:
         frequency = "always" if self.times is None else f"{self.times} time{'s' if self.times > 1 else ''}"
@@ -138,33 +141,33 @@ class Fault:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fault:
-        """Return the fault that `to_json` described."""
+        """Restore a fault from the result of `to_json`."""
         return cls(**data)
 
 
 class Switchboard:
-    """The faults still to happen, in the order they were added."""
+    """The pending faults, in the order they were added."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Add a fault behind the others."""
+        """Append a fault to the pending ones."""
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Remove all faults."""
+        """Remove all pending faults."""
         self._faults.clear()
 
     def list(self) -> list[Fault]:
-        """Return the faults, in order."""
+        """Return the pending faults, in order."""
         return list(self._faults)
 
     def take(self, names: Collection[str], *kinds: str, **parameters: Any) -> Fault | None:
-        """Use up one occurrence of the next matching fault, and return it.
+        """Return the first matching fault, and use up one of its occurrences.
 
         Args:
-            names: The names of the operation, of which the fault's must be one.
+            names: The operation's names; the fault must be for one of them.
             kinds: The kinds to match.
             parameters: Parameters that the fault must have.
 
@@ -182,9 +185,9 @@ class Switchboard:
 
 
 def _unknown(noun: str, name: object, known: Collection[str], *, shown: Collection[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 (only needed for a mistake)
+    from difflib import get_close_matches  # noqa: PLC0415 (only needed after a mistake)
 
     matches = get_close_matches(str(name), known, n=1)
-    hint = f"did you mean {matches[0]!r}? " if matches else ""
-    ids = ", or an operationId of the contract" if noun == "operation" else ""
-    return f"There is no {noun} {name!r}: {hint}Use one of {', '.join(shown)}{ids}"
+    hint = f"Did you mean {matches[0]!r}? " if matches else ""
+    ids = ", or an operationId from the contract" if noun == "operation" else ""
+    return f"There is no {noun} {name!r}. {hint}Use one of {', '.join(shown)}{ids}"

@@ -1,4 +1,4 @@
-"""The options of a simulator, checked before any process is started."""
+"""A simulator's options, checked before any process is started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HIGHEST_PORT: Final = 65_535
 MOST_AVATARS: Final = 100_000
 MOST_CREDITS: Final = 10**12
 HIGHEST_SPEED: Final = 1_000_000.0
-LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds; `datetime` ends with the year 9999
+LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds, because `datetime` ends with the year 9999
 IDLE_LIMIT: Final = 300.0  # seconds
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
@@ -26,10 +26,10 @@ HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
 
 @dataclass(frozen=True, slots=True)
 class LiveKit:
-    """A LiveKit server and the credentials that sign tokens for its rooms; the repr hides key and secret.
+    """A LiveKit server and the credentials for signing its room tokens; the repr hides the key and secret.
 
     Raises:
-        ValueError: A field is not valid; the message names it and shows neither key nor secret.
+        ValueError: A field is invalid; the message names it, but shows neither the key nor the secret.
         TypeError: A field is not a string.
     """
 
@@ -46,22 +46,22 @@ class LiveKit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of one simulator.
+    """The options for one simulator.
 
     Args:
         speed: Simulated seconds per real second; at 0 the clock stands still until it is moved by hand.
         credits: The account's initial balance.
         port: The port to listen on; 0 for any free one.
-        avatars: How many public avatars; None for the 16 drawn ones.
-        concurrency: How many sessions may run at once.
-        idle_limit: Simulated seconds without speech or keep-alive before a session ends.
-        max_session_seconds: The plan's limit for one session, and its default.
+        avatars: How many public avatars there are; None for the 16 featured ones.
+        concurrency: How many sessions may run at the same time.
+        idle_limit: Simulated seconds without speech or a keep-alive before a session ends.
+        max_session_seconds: The plan's maximum session length, in simulated seconds, which is also the default.
         allow_origins: Origins of pages that may call the simulator, such as ``https://example.org``.
         connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected``.
         history: Whether the account begins with a few past sessions, contexts and the like.
-        rate_limit: Requests per real second for each credential and endpoint; None for no limit.
-        spelling: Which events report that the avatar speaks, as in `Simulator`.
-        livekit: Where the avatar is seen and heard, as in `Simulator`.
+        rate_limit: Maximum requests per real second for each credential and endpoint; None for no limit.
+        spelling: Which events report that the avatar is speaking; see `Simulator`.
+        livekit: Where the avatar can be seen and heard; see `Simulator`.
 
     Raises:
         ValueError: A value is out of range; the message names the option.
@@ -84,12 +84,12 @@ class Options:
 
     @classmethod
     def of(cls, *, credits: object, allow_origins: object, livekit: object = None, **others: Any) -> Options:  # noqa: A002 (the name of the option)
-        """Return the options from a user's arguments.
+        """Create the options from a user's arguments.
 
         Args:
             credits: A Decimal, int or str.
             allow_origins: A list, tuple or set of origins.
-            livekit: ``"auto"``, a `LiveKit` or its fields in a mapping, or None.
+            livekit: ``"auto"``, a `LiveKit`, a mapping of its fields, or None.
             others: The other options, by name.
         """
         return cls(
@@ -124,16 +124,19 @@ class Options:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
-        """Return the options that `to_json` described."""
+        """Restore the options from the result of `to_json`."""
         return cls.of(**data)
 
 
 def named_livekit(environment: Mapping[str, str]) -> LiveKit | None:
-    """Return the server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, if they are all set."""
+    """Return the server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET.
+
+    Return None unless all three are set and valid.
+    """
     values = [environment.get(f"LIVEKIT_{name}", "").strip() for name in ("URL", "API_KEY", "API_SECRET")]
     try:
         return LiveKit(*values)
-    except ValueError:  # empty or not valid
+    except ValueError:  # empty or invalid
         return None
 
 
@@ -141,8 +144,8 @@ def number(name: str, value: object, *, low: float, high: float = math.inf) -> f
     """Return `value` as a float.
 
     Raises:
-        TypeError: It is not a number; the message names the option.
-        ValueError: It is not finite, or not from `low` to `high`.
+        TypeError: The value is not a number; the message names the option.
+        ValueError: The value is not finite, or not between `low` and `high`.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
@@ -153,14 +156,14 @@ def number(name: str, value: object, *, low: float, high: float = math.inf) -> f
 
 
 def header_safe(name: str, value: object) -> str:
-    """Return `value` if it can be sent in a header; no error shows it.
+    """Return `value` if it can be sent in an HTTP header; error messages never show it.
 
     Raises:
-        TypeError: It is not a string.
-        ValueError: It has characters that a header cannot hold, or is empty or too long.
+        TypeError: The value is not a string.
+        ValueError: The value is empty, is too long, or has characters that are not allowed in a header.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be text, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if not HEADER_SAFE.fullmatch(value):
         raise ValueError(f"{name} must be 1 to 512 printable ASCII characters without spaces")
     return value
@@ -170,8 +173,8 @@ def whole(name: str, value: object, *, low: int, high: int | None = None) -> Non
     """Check that `value` is a whole number within its limits.
 
     Raises:
-        TypeError: It is not a whole number; the message names the option.
-        ValueError: It is not from `low` to `high`.
+        TypeError: The value is not a whole number; the message names the option.
+        ValueError: The value is not between `low` and `high`.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
@@ -182,7 +185,7 @@ def whole(name: str, value: object, *, low: int, high: int | None = None) -> Non
 
 def _credits(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise TypeError(f"credits must be a Decimal, a whole number or text, not {type(value).__name__}")
+        raise TypeError(f"credits must be a Decimal, a whole number or a string, not {type(value).__name__}")
     try:
         amount = Decimal(value)
     except InvalidOperation:
@@ -197,7 +200,7 @@ def _origins(value: object) -> tuple[str, ...]:
         raise TypeError(f"allow_origins must be a list of origins, not {type(value).__name__}")
     for origin in value:
         if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
-            raise ValueError(f"allow_origins: {origin!r} is not an origin. Write it like https://example.org")
+            raise ValueError(f"allow_origins: {origin!r} is not an origin. An origin looks like https://example.org")
     return tuple(value)
 
 

@@ -1,4 +1,4 @@
-"""The simulator's child process as its parent sees it: starting, checking and ending it."""
+"""The parent's control over the simulator's child process: starting it, checking it and ending it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-START_LIMIT: Final = 20.0  # seconds until the child must be ready
-CLOSE_LIMIT: Final = 3.0  # seconds a closing child may take before it is killed
+START_LIMIT: Final = 20.0  # seconds within which the child must be ready
+CLOSE_LIMIT: Final = 3.0  # seconds that a child may take to exit before it is killed
 TAIL_BYTES: Final = 4_000
 LONGEST_READY: Final = 1_024  # bytes
 SCRIPT: Final = Path(__file__).with_name("__main__.py")
@@ -28,7 +28,7 @@ _children: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
 
 
 class SimulatorError(RuntimeError):
-    """Raised if the simulator does not start, has ended, or refuses a command of its owner."""
+    """Raised if the simulator does not start, has ended, or refuses one of its owner's commands."""
 
 
 class _Popen(subprocess.Popen[bytes]):
@@ -40,11 +40,11 @@ class ChildProcess:
     """A child process that serves until its pipe is closed; the constructor returns once it is ready.
 
     Args:
-        settings: JSON data for the child, sent through the pipe and never by argv, environment or disk.
+        settings: JSON data for the child, sent through the pipe only: never in arguments, the environment or a file.
 
     Attributes:
         pid: The child's process id.
-        url: The base URL it serves.
+        url: The base URL that the child serves.
 
     Raises:
         SimulatorError: The child did not start.
@@ -52,7 +52,7 @@ class ChildProcess:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._owner = os.getpid()
-        # raw descriptors: a forked child can close them even if a thread of the parent held a lock
+        # raw descriptors, which a forked child can close even if another thread held a lock during the fork
         self._errors = _unnamed_file()
         end_of_child, self._pipe = os.pipe()
         self._closed = False
@@ -88,7 +88,7 @@ class ChildProcess:
     def close(self) -> None:
         """End the child and wait until it has exited.
 
-        Calling it again, or in a forked child, does nothing.
+        Calling this again, or in a forked child, does nothing.
         """
         if os.getpid() != self._owner:
             return
@@ -111,10 +111,10 @@ class ChildProcess:
         """Check that the child is running.
 
         Args:
-            grace: Seconds to wait for the exit of a child whose sockets have just closed.
+            grace: Seconds to wait for the child to exit, if its sockets have just closed.
 
         Raises:
-            SimulatorError: The child has ended or was closed, or this is a fork of its parent.
+            SimulatorError: The child has ended or was closed, or this process is a fork of its parent.
         """
         if os.getpid() != self._owner:
             raise SimulatorError(f"The simulator belongs to process {self._owner}, not to this fork of it")
@@ -125,13 +125,13 @@ class ChildProcess:
             raise SimulatorError(f"The simulator ended with exit code {code}{self._tail()}")
 
     def forget(self) -> None:
-        """Close the descriptors in a forked child, where the pipe would keep the simulator alive after the parent."""
+        """Close the descriptors in a forked child, because an open pipe would keep the simulator alive."""
         os.close(self._pipe)
         os.close(self._errors)
 
     def _send(self, settings: Mapping[str, Any]) -> None:
         line = json.dumps({**settings, "parent": self._owner, "path": _import_path()}).encode() + b"\n"
-        with contextlib.suppress(BrokenPipeError):  # it has ended already: `_wait_until_ready` reports why
+        with contextlib.suppress(BrokenPipeError):  # it has already ended; `_wait_until_ready` reports why
             while line:
                 line = line[os.write(self._pipe, line) :]
 
@@ -166,10 +166,10 @@ def _environment() -> dict[str, str]:
 
 
 def _import_path() -> list[str]:
-    """Return the parent's import path for the child, without the working directory (the notebook's folder)."""
+    """Return this process's import path without the working directory, which is the notebook's folder."""
     try:
         here = Path.cwd()
-    except FileNotFoundError:  # the directory was deleted
+    except FileNotFoundError:  # the working directory was deleted
         return []
     return [str(folder) for entry in sys.path if entry and (folder := here / entry) != here]
 

@@ -1,4 +1,4 @@
-"""The simulator's HTTP server, in this process."""
+"""The simulator's HTTP server, running in this process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .service import Service
 
 BACKLOG: Final = 2048
 SHUTDOWN_SECONDS: Final = 1
-LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # bytes; above the limit for commands, so that the session can answer
+LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # maximum bytes; above the limit for commands, which the session enforces
 HOSTS: Final = ("127.0.0.1", "localhost")
 
 
@@ -43,13 +43,13 @@ def serve(
     api_key: str | None = None,
     on_ready: Callable[[str, str], None] | None = None,
 ) -> None:
-    """Serve in the foreground until Ctrl-C or SIGTERM; print nothing.
+    """Serve in the foreground until Ctrl-C or SIGTERM, without printing anything.
 
-    The other arguments are those of `Simulator`.
+    The arguments not listed here are those of `Simulator`.
 
     Args:
-        host: 127.0.0.1 or localhost only, because a simulator is for this machine.
-        on_ready: Called once with the URL and the API key, as soon as requests are answered.
+        host: ``127.0.0.1`` or ``localhost``, because a simulator serves this machine only.
+        on_ready: Called once with the URL and the API key, when the server is ready for requests.
 
     Raises:
         ValueError: An argument is out of range; the message names it.
@@ -84,14 +84,14 @@ def run(
     on_ready: Callable[[str, str], None],
     on_made: Callable[[Service], None] = lambda service: None,
 ) -> None:
-    """Serve with options that have been checked.
+    """Run a simulator whose options have already been checked.
 
     Args:
         options: The options.
         api_key: The account's API key.
         admin_token: The token for the owner's commands (`admin`); None disables them.
-        on_ready: Called with the URL and the API key once requests are answered.
-        on_made: Called with the service before it serves.
+        on_ready: Called with the URL and the API key when the server is ready for requests.
+        on_made: Called with the service before it handles any request.
     """
     with _listener(options.port) as listener:
         service = Service(options, port=listener.getsockname()[1], api_key=api_key, admin_token=admin_token)
@@ -100,13 +100,13 @@ def run(
         on_made(service)
 
         class Protocol(H11Protocol):
-            """An HTTP protocol that lets a fault cut its connection, which an ASGI application cannot."""
+            """An HTTP protocol that lets a fault cut its connection, which an ASGI application cannot do."""
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)
                 service.transports[transport.get_extra_info("peername")] = transport
 
-        # warnings only: access and debug logs would contain WebSocket tokens
+        # log warnings only, because access and debug logs would contain WebSocket tokens
         config = uvicorn.Config(
             build(service),
             http=Protocol,
@@ -127,7 +127,7 @@ def run(
 
 
 def _listener(port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY only if the protocol is given, which `create_server` leaves out: that costs 40 ms a call
+    # with an explicit protocol, asyncio sets TCP_NODELAY, saving 40 ms a call; `socket.create_server` passes none
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The state of one simulated service: account, avatars, clock, faults, and what has arrived."""
+"""The state of one simulated service: account, avatars, clock, faults, and records of what clients sent."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ KEPT_REQUESTS: Final = 10_000
 KEPT_WARNINGS: Final = 1_000
 KEPT_REFUSALS: Final = 1_000
 SECRET_NAME: Final = re.compile(r"token|secret|api_key|password", re.IGNORECASE)
-LEAVE_LIMIT: Final = 1.5  # seconds for all avatars to leave their rooms at process exit
+LEAVE_LIMIT: Final = 1.5  # seconds that all avatars together may take to leave their rooms at process exit
 MASK: Final = "***"
 
 
 class Service:
-    """The state behind the routes; used on the server's event loop only, so it needs no locks."""
+    """The state behind the routes; it needs no locks, because only the server's event loop uses it."""
 
     def __init__(self, options: Options, *, port: int, api_key: str, admin_token: str | None = None) -> None:
         self.options = options
         self.port = port
         self.clock = Clock(options.speed)
-        self.loop: asyncio.AbstractEventLoop | None = None  # set once it serves
+        self.loop: asyncio.AbstractEventLoop | None = None  # set once the server runs
         self.account = Account(
             balance=options.credits,
             concurrency=options.concurrency,
@@ -64,19 +64,19 @@ class Service:
         self.transports: WeakValueDictionary[tuple[str, int], asyncio.Transport] = WeakValueDictionary()
         self.sockets: dict[str, object] = {}  # the newest WebSocket of each session, by session id
         self.host = Host(options.livekit, self.warn)
-        self.stages: dict[str, StageLike] = {}  # of the running sessions, by session id
+        self.stages: dict[str, StageLike] = {}  # the stage of each running session, by session id
         self._api_key = api_key.encode()
         self._admin_token = (admin_token or secrets.token_urlsafe(32)).encode()
 
     async def aclose(self) -> None:
-        """Take the avatars out of their rooms, and end the simulator's own LiveKit server."""
+        """Make the avatars leave their rooms, and end the simulator's own LiveKit server."""
         await asyncio.gather(*(stage.aclose() for stage in list(self.stages.values())))
         await self.host.aclose()
 
     def leave_rooms(self) -> None:
-        """Take the avatars out of their rooms at process exit, so that no frozen avatar stays behind.
+        """Make the avatars leave their rooms at process exit, so that no frozen avatar stays behind.
 
-        Called from a thread other than the loop's.
+        This is called from a thread other than the event loop's.
         """
         if self.loop is not None and any(stage.is_in_room for stage in list(self.stages.values())):
             with contextlib.suppress(TimeoutError):
@@ -96,7 +96,7 @@ class Service:
         return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._admin_token)
 
     def now(self) -> int:
-        """Return the simulated time, after ending the sessions that are due."""
+        """End the sessions that are due, and return the simulated time."""
         now = self.clock.now()
         if self.account.settle(now):
             self.clock.poke()
@@ -113,18 +113,18 @@ class Service:
             transport.abort()
 
     def deafen(self, client: tuple[str, int] | None) -> None:
-        """Leave a WebSocket's connection half-open: nothing is read, and pings are neither answered nor sent."""
+        """Make a WebSocket's connection half-open: read nothing, and neither send nor answer pings."""
         transport = self.transports.get(client) if client else None
         if transport is not None:
             transport.pause_reading()
             protocol = transport.get_protocol()
             assert isinstance(protocol, WebSocketsSansIOProtocol)
-            # otherwise it would keep pinging, and close the socket when no answer comes
+            # otherwise it would keep sending pings, and close the socket when no pong arrives
             protocol.stop_keepalive()
 
 
 async def tick(service: Service) -> None:
-    """End sessions when they are due, even without a request; runs as long as the server."""
+    """End sessions when they are due, even if no requests arrive; run for as long as the server does."""
     while True:
         seen = service.clock.version
         service.now()
@@ -133,7 +133,7 @@ async def tick(service: Service) -> None:
 
 
 def mask(value: Any) -> Any:
-    """Return a copy of JSON data with strings masked if their key suggests a secret."""
+    """Return a copy of JSON data, masking each string whose key suggests a secret."""
     if isinstance(value, dict):
         return {
             name: MASK if SECRET_NAME.search(name) and isinstance(item, str) else mask(item)

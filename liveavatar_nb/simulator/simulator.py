@@ -1,4 +1,7 @@
-"""The handle of a simulator in a child process; for speed it imports only a little of the standard library."""
+"""The handle for a simulator that runs in a child process.
+
+To load quickly, this module imports only a small part of the standard library.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ from .process import ChildProcess, SimulatorError
 from .session.heard import Frame, Heard
 
 KEY_BYTES: Final = 32
-ADMIN_LIMIT: Final = 10.0  # seconds for one of the owner's commands
-ENDING_LIMIT: Final = 0.5  # seconds a child may take to exit after its sockets have closed
+ADMIN_LIMIT: Final = 10.0  # seconds that one of the owner's commands may take
+ENDING_LIMIT: Final = 0.5  # seconds that a child may take to exit after its sockets have closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +34,9 @@ class LedgerEntry:
         avatar_id: The avatar's id.
         mode: ``FULL`` or ``LITE``.
         is_sandbox: Whether it is a sandbox session, which costs nothing.
-        created_at: Simulated seconds since the epoch, as are the next two.
-        started_at: When it started; None if it has not.
-        ended_at: When it ended; None if it has not.
+        created_at: When it was created, in simulated seconds since the epoch.
+        started_at: When it started, in the same unit; None if it has not started.
+        ended_at: When it ended, in the same unit; None if it has not ended.
         seconds: Simulated seconds billed so far.
         credits: Credits billed so far.
         end_reason: The service's end reason; None if it has not ended.
@@ -60,7 +63,7 @@ class LedgerEntry:
 
 
 class Faults:
-    """The switch for faults; its repr lists those that are on.
+    """The faults to inject into the service; the repr lists those that are active.
 
     ``sim.faults.add("credits", "status", status=503, times=2)``
     """
@@ -69,79 +72,78 @@ class Faults:
         self._admin = admin
 
     def add(self, operation: str, kind: str, *, times: int | None = 1, **parameters: Any) -> None:
-        """Make the next `times` calls of an operation go wrong.
+        """Make the next `times` calls to an operation go wrong.
 
-        Several faults for one operation happen in the order they were added, each until it is used up. A ``delay``
-        combines with the other fault that happens to the call.
+        If an operation has several faults, they happen in the order they were added, each until it is used up. A
+        ``delay`` can be combined with any other fault.
 
-        The service does not apply the call:
+        Kinds for which the service does not apply the call:
 
-        - ``status``: Answer with `status` (500) and `headers`, and either the envelope with `code` and `message`, or
-          `body` as it is, with `content_type` (text/html).
-        - ``redirect``: Answer 307 with `location`.
-        - ``drop_before``: Cut the connection without an answer.
+        - ``status``: Respond with `status` (default 500) and `headers`. The body is the envelope with `code` and
+          `message`, or else `body` unchanged, with `content_type` (default text/html).
+        - ``redirect``: Respond with 307 and `location`.
+        - ``drop_before``: Cut the connection without a response.
 
-        The service applies the call later, and the caller never learns of it:
+        Kinds for which the service applies the call later, without telling the caller:
 
-        - ``late``: Cut the connection without an answer, or answer with an error if `status` is given. Apply the call
-          `seconds` (real) later, and a start even if its session has been stopped in the meantime.
+        - ``late``: Cut the connection without a response, or respond with an error if `status` is given. Apply the call
+          `seconds` (real) later. A late start is applied even if its session has been stopped by then.
 
-        The service applies the call, but damages the answer:
+        Kinds for which the service applies the call, but damages the response:
 
-        - ``drop_after``: Cut the connection without an answer.
-        - ``garbage``: Answer `status` (200) with `body`, labelled as JSON.
+        - ``drop_after``: Cut the connection without a response.
+        - ``garbage``: Respond with `status` (default 200) and `body`, labelled as JSON.
         - ``truncated``: Send half of the body, then close the connection properly.
         - ``reset``: Send half of the body, then reset the connection.
-        - ``huge``: Send `megabytes` of white space before the body, without a length.
-        - ``gzip_bomb``: The same, compressed: a small body that inflates to `megabytes`.
-        - ``drip``: Send the body byte by byte, `seconds` apart.
-        - ``stale``: Send the right answer, then cut the connection the next time it is used.
+        - ``huge``: Send `megabytes` of whitespace before the body, without a Content-Length header.
+        - ``gzip_bomb``: The same, but compressed: a small body that inflates to `megabytes`.
+        - ``drip``: Send the body one byte at a time, `seconds` apart.
+        - ``stale``: Send the correct response, then cut the connection the next time it is used.
 
-        In addition to one of these:
+        A kind that can be combined with any of these:
 
         - ``delay``: Wait `seconds` (real) before applying the call.
 
-        For ``socket``:
+        Kinds for the operation ``socket``; if no socket is open, ``close``, ``send`` and ``stall`` wait for the next:
 
-        - ``delay``, ``drop_before``: As above, for the handshake.
-        - ``refuse``: Answer the handshake with an HTTP error of `status` (503).
+        - ``delay``, ``drop_before``: As above, but for the handshake.
+        - ``refuse``: Respond to the handshake with the HTTP error `status` (default 503).
         - ``never_connected``: Send nothing after ``connecting``.
-        - ``close``: Close the open socket, or else the next one once it is connected, with `code`; 1006 (the default)
-          cuts it.
-        - ``send``: Send a frame over the open socket, or else over the next one once it is connected: `text` as it is,
-          `data` (base64) as a binary frame, or a text frame of `megabytes`.
+        - ``close``: Close the open socket with `code`; 1006 (the default) cuts the connection.
+        - ``send``: Send a frame over the open socket: `text` unchanged, `data` (base64) as a binary frame, or a text
+          frame of `megabytes`.
         - ``twice``: Send each of the next `times` events twice.
-        - ``swap``: Send the next two events in reverse order, for `times` such pairs.
+        - ``swap``: Send the next `times` pairs of events, each pair in reverse order.
         - ``rename``: Send events of type `old` as type `new`.
-        - ``stall``: Leave the open socket, or else the next one once it is connected, half-open: read, answer and send
-          nothing, not even pings, until a newer socket replaces it or a minute after the session has ended.
+        - ``stall``: Leave the open socket half-open: read and send nothing, not even pings, until a newer socket
+          replaces it or a minute after the session has ended.
 
-        For ``room``: ``twice``, ``swap`` and ``rename`` as above, and ``close`` and ``send`` if a WebSocket stands in
-        for the room.
+        Kinds for the operation ``room``: ``twice``, ``swap`` and ``rename`` as above, and also ``close`` and ``send``
+        if a WebSocket stands in for the room.
 
         Args:
             operation: An operation (``token start stop keep_alive sessions session transcript events credits``), a
-                resource with all of its operations (``avatars voices contexts languages embeddings secrets
-                llm_configurations memory``), an operationId of the contract such as
+                resource, meaning all of its operations (``avatars voices contexts languages embeddings secrets
+                llm_configurations memory``), an operationId from the contract such as
                 ``get_v1_voices_voice_id_preview``, ``any`` for every REST operation, ``socket`` for the WebSocket, or
                 ``room`` for the events of a conversation.
             kind: What goes wrong, as listed above.
-            times: How many calls go wrong; None for all of them, until `clear`.
-            parameters: The parameters of the kind.
+            times: How many calls go wrong; None for all calls until `clear`.
+            parameters: The parameters for this kind of fault.
 
         Raises:
-            ValueError: The operation or kind does not exist, or a value is out of range; the message names it, and
-                the closest match.
+            ValueError: The operation or kind does not exist, or a value is out of range; the message names it and
+                suggests the closest match.
             TypeError: A parameter is missing, unknown or of the wrong type; the message names it.
         """
         self._admin.call("faults/add", Fault(operation, kind, times, parameters).to_json())
 
     def list(self) -> list[Fault]:
-        """Return the faults that are on, with the times left for each."""
+        """Return the active faults, each with the number of times left."""
         return [Fault.from_json(fault) for fault in self._admin.call("faults/list")]
 
     def clear(self) -> None:
-        """Switch all faults off."""
+        """Switch off all faults."""
         self._admin.call("faults/clear")
 
     def __repr__(self) -> str:
@@ -157,35 +159,35 @@ class Faults:
 class Simulator:
     """A LiveAvatar service on this machine, in a child process that ends with this one.
 
-    It is ready when the constructor returns. It ends when you call `close`, leave its ``with`` block or drop the
-    handle. In a forked child the handle does nothing.
+    It is ready when the constructor returns. It ends when you call `close`, leave its ``with`` block or drop the last
+    reference to it. In a forked child process, the handle neither works nor ends the simulator.
 
     Args:
         speed: Simulated seconds per real second; at 0 the clock stands still until `advance`.
         port: The port to listen on; 0 for any free one.
         credits: The account's initial balance.
-        avatars: How many public avatars; None for the 16 drawn ones.
-        concurrency: How many sessions may run at once.
-        idle_limit: Simulated seconds without speech or keep-alive before a session ends.
-        max_session_seconds: The plan's limit for one session, and its default.
-        allow_origins: Origins of pages that may call the simulator; no others may.
+        avatars: How many public avatars there are; None for the 16 featured ones.
+        concurrency: How many sessions may run at the same time.
+        idle_limit: Simulated seconds without speech or a keep-alive before a session ends.
+        max_session_seconds: The plan's maximum session length, in simulated seconds, which is also the default.
+        allow_origins: Origins of the web pages that may call the simulator; pages from other origins are refused.
         api_key: The account's API key; random (256 bits) if None.
         connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected``.
         history: Whether the account begins with something to explore: six past sessions, two contexts, a secret, an
-            LLM configuration and a memory. `ledger` and `billed` leave these sessions out.
-        rate_limit: Requests per real second for each credential and endpoint, beyond which the answer is 429; None
+            LLM configuration and a memory. `ledger` and `billed` omit these sessions.
+        rate_limit: Maximum requests per real second for each credential and endpoint; further requests get a 429. None
             for no limit.
-        spelling: Which events report that the avatar speaks, since builds of the service differ: ``speak`` for
-            ``agent.speak_started`` and the like only, ``state`` for ``agent.state_updated`` with `new_state` only,
-            ``bare_state`` for the same with `state`, or ``both`` for the first two.
-        livekit: Where avatars are seen and heard. With a `LiveKit`, in rooms on that server. With ``"auto"``, on the
-            server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or else on the simulator's own if
-            ``livekit-server`` is on the PATH. With None, or if there is no server, the page draws them. Needs the
-            extra ``media``.
+        spelling: Which events report that the avatar is speaking, because builds of the service differ: ``speak`` for
+            only ``agent.speak_started`` and the like, ``state`` for only ``agent.state_updated`` with `new_state`,
+            ``bare_state`` for the same with `state` instead, or ``both`` for ``speak`` and ``state`` together.
+        livekit: Where avatars can be seen and heard. With a `LiveKit`, in rooms on that server. With ``"auto"``, on the
+            server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or else on the simulator's own server
+            if ``livekit-server`` is on the PATH. With None, or if there is no server, the page draws them. Rooms need
+            the extra ``media``.
 
     Attributes:
         api_key: The account's API key.
-        faults: The switch for faults.
+        faults: The faults to inject into the service.
 
     Raises:
         ValueError: An argument is out of range; the message names it.
@@ -228,11 +230,11 @@ class Simulator:
         )
         del livekit
         self.api_key: Final = secrets.token_urlsafe(KEY_BYTES) if api_key is None else header_safe("api_key", api_key)
-        del api_key  # so that no traceback with local variables shows it
+        del api_key  # keep it out of tracebacks that show local variables
         self._admin: Final = _Admin(options, self.api_key)
         self.faults: Final = Faults(self._admin)
         self._end: Final = weakref.finalize(self, self._admin.child.close)
-        # at interpreter exit sessions are still being stopped, so the child must live until the pipe closes
+        # at interpreter exit, sessions are still being stopped, so the child must live until the pipe closes
         self._end.atexit = False
 
     @property
@@ -247,7 +249,7 @@ class Simulator:
 
     @property
     def media(self) -> str:
-        """Where avatars are seen and heard: "LiveKit on ws://..." or "drawn in the page: ..." with the reason."""
+        """Where avatars can be seen and heard: "LiveKit on ws://..." or "drawn in the page: ..." with the reason."""
         return str(self._admin.call("media"))
 
     def close(self) -> None:
@@ -255,21 +257,21 @@ class Simulator:
         self._admin.child.close()
 
     def ledger(self) -> list[LedgerEntry]:
-        """Return the sessions with what they have cost so far, in order of creation.
+        """Return all sessions in order of creation, each with its cost so far.
 
-        The simulator keeps 5,000 sessions: all running ones, and the latest of the others.
+        The simulator keeps 5,000 sessions: all that are running, and the most recent of the others.
         """
         entries = self._admin.call("ledger")
         return [LedgerEntry(**{**entry, "credits": Decimal(entry["credits"])}) for entry in entries]
 
     def billed(self) -> list[LedgerEntry]:
-        """Return the sessions that are running now, sandbox sessions included."""
+        """Return the sessions that are running now, including sandbox sessions."""
         return [entry for entry in self.ledger() if entry.started_at is not None and entry.ended_at is None]
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated clock forward at once.
+        """Move the simulated clock forward.
 
-        Timeouts that fall due in between happen, each at its own time.
+        Timeouts that fall within the skipped time take effect, each at its own moment.
 
         Args:
             seconds: Simulated seconds, up to ten years.
@@ -285,7 +287,7 @@ class Simulator:
         self._admin.call("speed", {"speed": number("speed", speed, low=0, high=HIGHEST_SPEED)})
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return the latest 10,000 requests that arrived, oldest first.
+        """Return the last 10,000 requests received, oldest first.
 
         Each has `method`, `path`, `query`, `body` (None if over 64 KiB), `auth` (``key``, ``bearer`` or None),
         `received_at` and `status`. Secrets are masked; the owner's own commands are left out.
@@ -294,33 +296,33 @@ class Simulator:
         return requests
 
     def warnings(self) -> list[str]:
-        """Return warnings about mistakes of clients that the service silently accepts.
+        """Return warnings about client mistakes that the service silently accepts.
 
-        Each kind is reported once per utterance or, if it concerns none, once per session.
+        Each kind of mistake is reported once per utterance, or once per session if it concerns no utterance.
         """
         warnings: list[str] = self._admin.call("warnings")
         return warnings
 
     def refusals(self) -> list[str]:
-        """Return the latest 1,000 messages of ``error`` events."""
+        """Return the messages of the last 1,000 ``error`` events."""
         refusals: list[str] = self._admin.call("refusals")
         return refusals
 
     def heard(self, session_id: str | None = None) -> list[Heard]:
-        """Return the sound that arrived over WebSockets, utterance by utterance, oldest first.
+        """Return the audio received over WebSockets, utterance by utterance, oldest first.
 
-        64 MiB of sound and 10,000 utterances are kept for all sessions together; the oldest are dropped first.
+        The simulator keeps 64 MiB of audio and 10,000 utterances for all sessions together, and drops the oldest first.
 
         Args:
-            session_id: The session to return; None for all.
+            session_id: The session whose audio to return; None for all sessions.
         """
         return [Heard.from_json(data) for data in self._admin.call("heard", {"session_id": session_id})]
 
     def frames(self, session_id: str | None = None) -> list[Frame]:
-        """Return the latest 20,000 frames that clients sent over WebSockets, oldest first.
+        """Return the last 20,000 frames that clients sent over WebSockets, oldest first.
 
         Args:
-            session_id: The session to return; None for all.
+            session_id: The session whose frames to return; None for all sessions.
         """
         return [Frame(**data) for data in self._admin.call("frames", {"session_id": session_id})]
 
@@ -342,7 +344,7 @@ class Simulator:
 
 
 class _Admin:
-    """The owner's access to the child process: its commands and the admin token."""
+    """The owner's access to the child process, through commands sent with the admin token."""
 
     def __init__(self, options: Options, api_key: str) -> None:
         self.options = options
@@ -350,10 +352,10 @@ class _Admin:
         self.child = ChildProcess({"options": options.to_json(), "api_key": api_key, "admin_token": self._token})
 
     def call(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
-        """Run a command of `admin` and return its result.
+        """Run one of the commands in `admin` and return its result.
 
         Raises:
-            SimulatorError: The simulator has ended, did not answer, or refused the command.
+            SimulatorError: The simulator has ended, did not respond, or refused the command.
         """
         import http.client  # noqa: PLC0415 (slower to import than the rest of this module)
 
@@ -370,7 +372,7 @@ class _Admin:
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.child.check(ENDING_LIMIT)
-            raise SimulatorError(f"The simulator did not answer: {error}") from None
+            raise SimulatorError(f"The simulator did not respond: {error}") from None
         finally:
             connection.close()
         if response.status != 200:

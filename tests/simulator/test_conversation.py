@@ -220,7 +220,7 @@ def test_what_is_no_command_is_noted_and_nothing_else(quick: Any) -> None:
         assert visitor.until("avatar.speak_started")
     refusals = quick.simulator.refusals()
     for words, refusal in zip(
-        ["JSON object", "unknown event_type", "text must be text", "another session", "limit of 15000"],
+        ["JSON object", "unknown event_type", "text must be a non-empty string", "another session", "limit of 15000"],
         refusals,
         strict=True,
     ):

@@ -214,7 +214,7 @@ def test_what_is_still_switched_on(caller: Any) -> None:
     ],
 )
 def test_a_misspelt_one_is_told_the_nearest(shared: Any, operation: str, kind: str, nearest: str) -> None:
-    with pytest.raises(ValueError, match=f"did you mean {nearest}"):
+    with pytest.raises(ValueError, match=f"Did you mean {nearest}"):
         shared.simulator.faults.add(operation, kind)
 
 

@@ -117,7 +117,7 @@ def test_what_is_refused_is_not_kept(caller: Any) -> None:
         "audio of 3 bytes is not 16-bit PCM",
         "audio must be base64",
         *["audio of 0 bytes is not 16-bit PCM"] * 3,
-        "event_id must be text",
+        "event_id must be a string",
         f"a frame of {20 * len(SECOND_OF_AUDIO) + 36} bytes is over the limit of 1000000",
     ]
 

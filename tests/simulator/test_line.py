@@ -160,7 +160,7 @@ def test_raw_frames_are_sent(caller: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["stall", "status", "never_connected", "delay"])
 def test_other_faults_do_not_go_with_a_room(caller: Any, kind: str) -> None:
-    with pytest.raises(ValueError, match="It has close, send, twice, swap, rename"):
+    with pytest.raises(ValueError, match="Use one of close, send, twice, swap, rename"):
         caller.simulator.faults.add("room", kind)
 
 

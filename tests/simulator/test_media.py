@@ -298,7 +298,7 @@ def test_a_token_that_is_not_enough(
     response = caller.start(made["session_token"])
     assert response.status_code == 500
     assert why not in response.text
-    assert caller.simulator.warnings() == [f"the start call answered 500: livekit_client_token {why}"]
+    assert caller.simulator.warnings() == [f"the start call returned 500: livekit_client_token {why}"]
     assert not caller.simulator.billed()
     assert caller.entry(made["session_id"]).starts == 1
 
@@ -321,7 +321,7 @@ async def test_connected_waits_for_the_avatar(livekit_server: LiveKitServer, cal
 
 @pytest.mark.parametrize(
     ("changed", "why"),
-    [({"url": "ws://127.0.0.1:9"}, "does not answer"), ({"api_secret": "secret-canary" * 4}, "refused")],
+    [({"url": "ws://127.0.0.1:9"}, "does not respond"), ({"api_secret": "secret-canary" * 4}, "refused")],
 )
 def test_where_the_server_is_no_help_the_line_is(
     livekit_server: LiveKitServer, calling: Any, changed: dict[str, str], why: str

@@ -60,7 +60,7 @@ def until(is_true: Callable[[], object]) -> None:
 @pytest.mark.usefixtures("on_the_path")
 def test_it_starts_with_the_first_session(calling: Any) -> None:
     caller: Caller = calling(speed=1, livekit="auto")
-    assert "started with the first session" in caller.simulator.media
+    assert "which the first session starts" in caller.simulator.media
     caller.token()
     assert not servers(caller.simulator)
     urls = {caller.started().answer["livekit_url"] for _ in range(2)}

@@ -106,7 +106,7 @@ def test_connected_takes_its_time(calling: Any) -> None:
         assert time.monotonic() - began > 0.3
         assert talker.silent()
     (noted,) = caller.simulator.warnings()
-    assert "before connected" in noted
+    assert "before the session connected" in noted
 
 
 @pytest.mark.parametrize("change", ["token", "session", "none", "ended", "created"])

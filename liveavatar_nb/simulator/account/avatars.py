@@ -17,7 +17,7 @@ Status = Literal["ACTIVE", "INIT", "DEPLOYING", "FAILED"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Avatar:
-    """An avatar as the service describes it, and the look its picture is drawn from."""
+    """An avatar as the service describes it, and the look that its picture is drawn from."""
 
     id: str
     name: str
@@ -48,10 +48,10 @@ class Avatar:
 
 
 class Catalogue:
-    """All avatars, by id and in list order.
+    """All avatars, which can be listed or looked up by id.
 
     Args:
-        public: How many public avatars to offer; None for the drawn ones only.
+        public: How many public avatars to offer; None for only the featured ones.
     """
 
     def __init__(self, public: int | None) -> None:
@@ -65,11 +65,11 @@ class Catalogue:
         return tuple(self._mine.values())
 
     def get(self, avatar_id: str) -> Avatar | None:
-        """Return the avatar with this id, whatever its case, or None."""
+        """Return the avatar with this id, ignoring case, or None."""
         return self._public.get(avatar_id.lower()) or self._mine.get(avatar_id.lower())
 
     def change(self, avatar: Avatar) -> None:
-        """Replace the account's own avatar that has the same id."""
+        """Replace the account's own avatar that has the same id as this one."""
         self._mine[avatar.id] = avatar
 
     def delete(self, avatar: Avatar) -> None:
@@ -102,7 +102,7 @@ def _generate(number: int) -> Avatar:
     names, roles = len(FIRST_NAMES), len(ROLES)
     round_number = number // names
     first = FIRST_NAMES[number % names]
-    # each round through the names shifts the roles by 11, which is coprime to their number: no name comes twice
+    # each round through the names shifts the roles by 11, which is coprime to their number, so no name is repeated
     name = f"{first} {ROLES[(number + round_number) % roles]}"
     if round_number >= roles:
         name = f"{name} {round_number // roles + 1}"
@@ -145,7 +145,7 @@ def _mine() -> tuple[Avatar, ...]:
     )
 
 
-# avatar name: voice name
+# the name of each public avatar, with the name of its voice
 PUBLIC: Final = {
     "Silas": "Edwin",
     "Ann": "Clara",

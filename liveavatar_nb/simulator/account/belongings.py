@@ -26,7 +26,7 @@ class Context:
 
     @property
     def variables(self) -> list[str]:
-        """The names of the ``{{name}}`` variables in its texts, in order of appearance."""
+        """The names of the ``{{name}}`` variables in the prompt and opening text, in order of appearance."""
         return list(dict.fromkeys(VARIABLE.findall(f"{self.prompt}\n{self.opening_text or ''}")))
 
     def opening(self, values: dict[str, str]) -> str | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-BEFORE_START: Final = 2 * SECOND  # between creating a token and starting its session
+BEFORE_START: Final = 2 * SECOND  # time between creating a token and starting its session
 Said = tuple[Literal["user", "avatar"], int, str]  # role, seconds after the start, text
 
 GUIDE: Final = identifier("past: context of the guide")
@@ -48,7 +48,7 @@ GUIDE_TALK: Final[tuple[Said, ...]] = (
         "There is a lantern kit to fold from paper, and a picture book about the night sky for early readers.",
     ),
     ("user", 75, "The lantern kit sounds nice."),
-    ("avatar", 79, "You find it on the shelf beside the door. It takes about half an hour to make."),
+    ("avatar", 79, "You will find it on the shelf beside the door. It takes about half an hour to make."),
     ("user", 96, "Thank you, that helped a lot."),
 )
 DESK_TALK: Final[tuple[Said, ...]] = (
@@ -56,13 +56,13 @@ DESK_TALK: Final[tuple[Said, ...]] = (
     ("user", 9, "Are you open on Mondays?"),
     ("avatar", 13, "On Mondays we are closed. From Tuesday to Sunday we are open from 10:00 to 18:00."),
     ("user", 27, "And what does a ticket cost for a family?"),
-    ("avatar", 32, "The family ticket is 22 euros, for two adults and up to three children. Under 12 they enter free."),
+    ("avatar", 32, "The family ticket is 22 euros, for two adults and up to three children. Under 12s get in free."),
     ("user", 47, "Great, see you on Sunday then."),
 )
 
 
 def furnish(service: Service) -> None:
-    """Add the history to a new account, dated some days back; none of it is billed."""
+    """Add the history, which spans the last nine days, to a new account; none of it is billed."""
     now = service.clock.now()
     _contexts(service, now)
     service.secrets.keep(Secret(id=SECRET, name="Museum shop, OpenAI", type="OPENAI_API_KEY", created_at=now - 8 * DAY))
@@ -83,8 +83,8 @@ def furnish(service: Service) -> None:
         Memory(
             id=identifier("past: memory"),
             session_id=TALK,
-            content="Alex liked the old star maps, asked for the small print (18 euros), and looks for a present for a "
-            "child of six: the lantern kit pleased.",
+            content="Alex liked the old star maps, asked about the small print (18 euros), and wants a present for a "
+            "child of six: the lantern kit seemed right.",
             created_at=now - DAY - 2 * HOUR,
         )
     )
@@ -121,7 +121,7 @@ def _contexts(service: Service, now: int) -> None:
 
 
 def _sessions(now: int) -> tuple[Session, ...]:
-    """Return the past sessions, oldest first, as the account stores them."""
+    """Return the past sessions as the account stores them, oldest first."""
     return (
         _past_session(
             "the first try", now - 6 * DAY, 60, "MAX_DURATION_REACHED", avatar_id=SANDBOX_AVATAR, is_sandbox=True
@@ -171,7 +171,7 @@ def _past_session(
     ended_at = started_at + seconds * SECOND
     return Session(
         id=identifier(f"past: {name}"),
-        # nobody holds a token for it
+        # nobody holds a token for this session
         token="",
         socket_token="",
         avatar_id=avatar_id,

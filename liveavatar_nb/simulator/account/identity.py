@@ -1,4 +1,4 @@
-"""Ids that are the same in every simulator, and the creation date of the built-in resources."""
+"""IDs that are the same in every simulator, and the creation date of the built-in resources."""
 
 from __future__ import annotations
 

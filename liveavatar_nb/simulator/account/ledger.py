@@ -16,7 +16,7 @@ from ..media.tokens import Room
 Mode = Literal["FULL", "LITE"]
 CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}
 SANDBOX_SECONDS: Final = 60
-KEPT_SESSIONS: Final = 5_000  # beyond this the oldest are dropped, but never a running one
+KEPT_SESSIONS: Final = 5_000  # maximum number of sessions kept; the oldest are dropped first, but never a running one
 SHOWN_CREDITS: Final = Decimal("0.000001")
 
 NO_CREDITS_CODE: Final = 4002
@@ -24,12 +24,12 @@ CONCURRENCY_CODE: Final = 4003
 
 
 def usual_code(status: int) -> int:
-    """Return the envelope's generic code for an HTTP status, never one with a meaning of its own."""
+    """Return the envelope's generic code for an HTTP status, never a code with a specific meaning."""
     return 4403 if status == 403 else 4000 + status % 100
 
 
 class Refused(Exception):
-    """Raised by an operation that the service answers with a failure envelope."""
+    """Raised by an operation to make the service respond with a failure envelope."""
 
     def __init__(self, status: int, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -53,13 +53,13 @@ class Persona:
     name: str = ""
     prompt: str | None = None
     language: str = "en"
-    gender: str = ""  # of the voice
+    gender: str = ""  # the voice's gender
     push_to_talk: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """A session.
+    """A session: its settings, its times and its transcript.
 
     Times are in simulated microseconds since the epoch, but `*_received_at` are real seconds (``time.time()``).
     """
@@ -67,7 +67,7 @@ class Session:
     id: str
     token: str = field(repr=False)
     socket_token: str = field(repr=False)
-    room_token: str = field(default="", repr=False)  # for the WebSocket that stands in for a room
+    room_token: str = field(default="", repr=False)  # token for the WebSocket that stands in for a room
     avatar_id: str
     mode: Mode
     is_sandbox: bool
@@ -75,7 +75,7 @@ class Session:
     context_id: str | None
     opening: str | None = None  # what the avatar says first
     persona: Persona = Persona()
-    quality: str = "high"  # of the video
+    quality: str = "high"  # video quality
     encoding: str = "H264"
     own_room: Room | None = None  # the account's own room, for the avatar to join
     created_at: int
@@ -90,11 +90,11 @@ class Session:
     start_received_at: float | None = None
     stop_received_at: float | None = None
     transcript: list[Line] = field(default_factory=list)
-    past: bool = False  # part of the made-up history, and not billed
+    past: bool = False  # part of the made-up history, so not billed
 
     @property
     def running(self) -> bool:
-        """Whether the session is running, and so billed."""
+        """Whether the session is running, and therefore billed."""
         return self.started_at is not None and self.ended_at is None
 
     @property
@@ -123,13 +123,13 @@ class Due:
 
 
 class Account:
-    """Sessions and credits.
+    """The account's sessions and credits.
 
-    Methods that change a session first end the sessions that are due, each at its own due time.
+    Methods that change a session first end all sessions that are due, each at its own due time.
 
     Args:
         balance: Credits to begin with.
-        concurrency: How many sessions may run at once.
+        concurrency: How many sessions may run at the same time.
         idle_limit: Simulated seconds without activity before a session ends.
         plan_seconds: The longest a session may run on this plan, in simulated seconds.
     """
@@ -148,14 +148,14 @@ class Account:
         return list(self._sessions.values())
 
     def get(self, session_id: str) -> Session | None:
-        """Return the session with this id, whatever its case, or None."""
+        """Return the session with this id, ignoring case, or None."""
         return self._sessions.get(session_id.lower())
 
     def find(self, session_id: str) -> Session:
         """Return the session with this id.
 
         Raises:
-            Refused: There is none (404).
+            Refused: There is no such session (404).
         """
         session = self.get(session_id)
         if session is None:
@@ -171,21 +171,21 @@ class Account:
         return self._by_token.get(_digest(token))
 
     def by_socket(self, session_id: str, token: str) -> Session | None:
-        """Return the running session if the token opens its command WebSocket."""
+        """Return the session if it is running and the token opens its command WebSocket, else None."""
         session = self._sessions.get(session_id)
         if session is None or not session.has_socket or not session.running:
             return None
         return session if hmac.compare_digest(_digest(session.socket_token), _digest(token)) else None
 
     def by_room(self, session_id: str, token: str) -> Session | None:
-        """Return the running session if the token opens the WebSocket that stands in for its room."""
+        """Return the session if it is running and the token opens the WebSocket for its drawn room, else None."""
         session = self._sessions.get(session_id)
         if session is None or not session.running:
             return None
         return session if hmac.compare_digest(_digest(session.room_token), _digest(token)) else None
 
     def credits_left(self, now: int) -> Decimal:
-        """Return the balance minus what running sessions have used so far, at least 0."""
+        """Return the balance minus what the running sessions have used so far, but at least 0."""
         left = self._left - sum((s.cost(now) for s in self._running.values()), Decimal(0))
         return max(Decimal(0), left)
 
@@ -208,7 +208,7 @@ class Account:
         """Create a session that can be started with its token.
 
         Raises:
-            Refused: `max_session_duration` is beyond the plan's limit (400).
+            Refused: `max_session_duration` is outside the plan's limits (400).
         """
         seconds = self._plan_seconds if max_session_duration is None else max_session_duration
         if not 0 < seconds <= self._plan_seconds:
@@ -240,29 +240,31 @@ class Account:
         return session
 
     def start(self, session: Session, now: int, received_at: float, refusal: Refused | None = None) -> None:
-        """Start the session, and with it the billing.
+        """Start the session and its billing.
 
         Args:
             session: The session to start.
             now: The simulated time, in microseconds.
             received_at: When the call arrived, in real seconds.
-            refusal: Raised once every other check has passed.
+            refusal: An error to raise if every other check passes; None for no such error.
 
         Raises:
-            Refused: The session has been started or stopped before, too many are running, or credits are short.
+            Refused: The session was already started or stopped, too many are running, or there are too few credits.
         """
         self.settle(now)
         session.starts += 1
         session.start_received_at = session.start_received_at or received_at
         if session.ended_at is not None:
-            raise Refused(400, "The session was stopped: a new one needs a new token")
+            raise Refused(400, "The session was stopped. Create a new token to start another session")
         if session.started_at is not None:
-            raise Refused(400, "The session has already been started: each token starts one session, once")
+            raise Refused(400, "The session has already been started. A token can be used only once")
         if len(self._running) >= self._concurrency:
             raise Refused(403, f"Concurrency limit reached: {self._concurrency} sessions are running", CONCURRENCY_CODE)
         if self.credits_left(now) < session.price:
             raise Refused(
-                403, f"Not enough credits: {session.mode} needs {session.price} for its first minute", NO_CREDITS_CODE
+                403,
+                f"Not enough credits: a {session.mode} session needs {session.price} for its first minute",
+                NO_CREDITS_CODE,
             )
         if refusal is not None:
             raise refusal
@@ -280,13 +282,13 @@ class Account:
             self._end((session,), reason, now)
 
     def end_sessions_of(self, avatar_id: str, now: int) -> None:
-        """End every session of a deleted avatar, even those not started yet."""
+        """End every session of a deleted avatar, including those that have not started yet."""
         self.settle(now)
         affected = [s for s in self._sessions.values() if s.avatar_id == avatar_id and s.ended_at is None]
         self._end(tuple(affected), "AVATAR_DELETED", now)
 
     def keep_alive(self, session: Session, now: int) -> None:
-        """Put off the idle timeout.
+        """Postpone the idle timeout.
 
         Raises:
             Refused: The session is not running (404).
@@ -294,15 +296,15 @@ class Account:
         self.settle(now)
         if not session.running:
             raise Refused(404, "The session is not active")
-        # `active_at` may lie ahead: audio that is still to be spoken already counts
+        # `active_at` may be in the future, because audio that is still to be spoken already counts
         self.touch(session, max(now, session.active_at))
 
     def touch(self, session: Session, moment: int) -> None:
-        """Count as active until `moment`, which is in the future if the avatar still has audio to speak."""
+        """Mark the session as active until `moment`, which is in the future if there is audio left to speak."""
         session.active_at = moment
 
     def settle(self, now: int) -> bool:
-        """End the sessions that are due by now, each at its own due time; return whether there were any."""
+        """End the sessions that are due by now, each at its own due time; return whether any were due."""
         ended = False
         while (due := self.next_due()) is not None and due.moment <= now:
             self._end(due.sessions, due.reason, due.moment)
@@ -317,7 +319,7 @@ class Account:
         return min(dues, key=lambda due: due.moment, default=None)
 
     def _forget_oldest(self) -> None:
-        """Drop the oldest session beyond the limit, except running ones and those of the history."""
+        """If there are too many sessions, drop the oldest that is neither running nor part of the history."""
         if len(self._sessions) > KEPT_SESSIONS:
             oldest = next((s for s in self._sessions.values() if not (s.running or s.past)), None)
             if oldest is not None:
@@ -358,5 +360,5 @@ def shown(amount: Decimal) -> str:
 
 
 def _digest(token: str) -> bytes:
-    # looking up digests keeps the time it takes from revealing anything about the token
+    # tokens are looked up by their digest, so that the time a lookup takes reveals nothing about them
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""Resources that the account can create and delete, by id."""
+"""Resources that the account can create and delete, stored by id."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Resource = TypeVar("Resource", bound=_HasId)
 
 
 class Store(Generic[Resource]):
-    """Resources of one kind; iterates from the newest to the oldest, as the service lists them.
+    """Resources of one kind; iterates from newest to oldest, as the service lists them.
 
     Args:
-        noun: The name of the resource in the message of a 404.
+        noun: The word for one of these resources, for use in 404 messages.
     """
 
     def __init__(self, noun: str) -> None:
@@ -33,7 +33,7 @@ class Store(Generic[Resource]):
         return iter(list(reversed(self._resources.values())))
 
     def get(self, resource_id: str | None) -> Resource | None:
-        """Return the resource with this id, whatever its case, or None."""
+        """Return the resource with this id, ignoring case, or None."""
         return self._resources.get(resource_id.lower()) if resource_id else None
 
     def find(self, resource_id: str, *, field: str | None = None) -> Resource:
@@ -41,10 +41,10 @@ class Store(Generic[Resource]):
 
         Args:
             resource_id: The id, in any case.
-            field: The field of the body that held the id, to name in the message.
+            field: The body field that the id came from, to be named in the message.
 
         Raises:
-            Refused: There is none (404).
+            Refused: There is no such resource (404).
         """
         resource = self.get(resource_id)
         if resource is None:
@@ -61,6 +61,6 @@ class Store(Generic[Resource]):
         """Delete the resource with this id.
 
         Raises:
-            Refused: There is none (404).
+            Refused: There is no such resource (404).
         """
         del self._resources[self.find(resource_id).id]

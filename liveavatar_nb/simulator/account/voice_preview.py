@@ -1,4 +1,4 @@
-"""The preview of a voice: two soft synthesized notes, so that no recording of a person is needed."""
+"""Voice previews: two soft synthesized notes each, so that no recordings of people are needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final
 SAMPLE_RATE: Final = 24_000
 NOTE_SECONDS: Final = 0.5
 NOTES: Final = 2
-LOUDNESS: Final = 9_000  # of 32,767
+LOUDNESS: Final = 9_000  # amplitude of the fundamental, out of 32,767
 ATTACK_SECONDS: Final = 0.02
 DECAY: Final = 5.0
 LOW_HERTZ: Final = {"male": 131.0, "female": 220.0}
@@ -26,7 +26,7 @@ CACHED: Final = 64
 
 @lru_cache(maxsize=CACHED)
 def preview(voice_id: str, gender: str) -> bytes:
-    """Return a WAV file (24 kHz mono, 16 bit, 1 s, 48 kB) that is always the same for the same voice."""
+    """Return a WAV file (24 kHz mono, 16-bit, 1 s, 48 kB); the same voice always gives the same file."""
     digest = sha256(voice_id.encode()).digest()
     low = LOW_HERTZ.get(gender, MIDDLE_HERTZ) * (1 + digest[0] / 255 * 0.2)
     first = digest[1] % len(SCALE)

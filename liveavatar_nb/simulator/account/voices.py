@@ -43,9 +43,9 @@ class Voices:
         self._private: dict[str, Voice] = {}
 
     def list(self, voice_type: str | None = None) -> Iterator[Voice]:
-        """Yield the voices of this type (``public`` or ``private``), or all.
+        """Yield the voices of this type (``public`` or ``private``), or all voices if None.
 
-        The account's own come first, newest first.
+        The account's own voices come first, newest first.
         """
         if voice_type != "public":
             yield from reversed(self._private.values())
@@ -53,7 +53,7 @@ class Voices:
             yield from PUBLIC.values()
 
     def get(self, voice_id: str | None) -> Voice | None:
-        """Return the voice with this id, whatever its case, or None."""
+        """Return the voice with this id, ignoring case, or None."""
         key = (voice_id or "").lower()
         return self._private.get(key) or PUBLIC.get(key)
 
@@ -85,7 +85,7 @@ PUBLIC: Final = {
     voice.id: voice
     for voice in (
         _public("Clara", "English", "female", "Warm and unhurried", "warm", "conversational"),
-        _public("Edwin", "English", "male", "Calm, made for long texts", "calm", "narration"),
+        _public("Edwin", "English", "male", "Calm, good for long texts", "calm", "narration"),
         _public("Harriet", "English", "female", "Clear, with a teacher's patience", "clear", "teaching"),
         _public("Miles", "English", "male", "Friendly and quick", "friendly", "conversational"),
         _public("Lotte", "German", "female", "Bright and friendly", "bright", "conversational"),

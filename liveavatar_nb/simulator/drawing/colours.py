@@ -1,4 +1,4 @@
-"""Functions to mix ``#rrggbb`` colours."""
+"""Functions for mixing ``#rrggbb`` colours."""
 
 from __future__ import annotations
 

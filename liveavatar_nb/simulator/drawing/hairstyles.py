@@ -1,4 +1,4 @@
-"""Hair in three layers: behind the person, in the plane of the face, and over the shoulders."""
+"""Hairstyles in three layers: behind the person, level with the face, and over the shoulders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .looks import Hair, Look
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The SVG of the three layers."""
+    """The SVG of a hairstyle's three layers."""
 
     behind: str = ""
     front: str = ""
@@ -20,7 +20,7 @@ class Style:
 
 
 def style(look: Look) -> Style:
-    """Return the layers of a person's hair."""
+    """Return the layers of an avatar's hair."""
     return STYLES[look.hair](look)
 
 

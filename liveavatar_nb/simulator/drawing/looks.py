@@ -1,4 +1,4 @@
-"""The looks of the gallery's avatars: a few traits each, which `pictures` draws."""
+"""The looks of the gallery's avatars: a few traits each, drawn by `pictures`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BACKDROPS: Final = (
 )
 CHROMA: Final = ("#00b140", "#00b140")  # plain green, for chroma keying
 EYES: Final = ("#4a2d1b", "#2f2119", "#5d7a8c", "#58724a", "#3f5f86", "#7a5a30")
-# the shares of generated avatars that have them
+# the proportions of generated avatars that have glasses and earrings
 GLASSES, EARRINGS = 0.22, 0.4
 SHORT: Final[tuple[Hair, ...]] = ("short", "crop", "quiff", "bald", "curls")
 LONG: Final[tuple[Hair, ...]] = ("bob", "long", "waves", "bun", "braid", "afro", "curls", "scarf")
@@ -123,7 +123,7 @@ FEATURED: Final[Mapping[str, Look]] = {
 
 
 def any_look(name: str, *, soft: bool) -> Look:
-    """Return a random look with matching traits, always the same for the same name."""
+    """Return a random look whose traits go together; the same name always gives the same look."""
     rng = random.Random(name)  # noqa: S311 (faces, not secrets)
     skin = rng.choices(range(len(SKINS)), (2, 3, 3, 3, 3, 2, 2))[0]
     hair: Hair = rng.choices(LONG, LONG_WEIGHTS)[0] if soft else rng.choice(SHORT)

@@ -22,26 +22,26 @@ SOFT_HEAD: Final = (
     "C36 455 16 464 0 464S-36 455-54 434C-86 398-106 348-106 280Z"
 )
 
-MOUTHS: Final = 5  # shapes of the mouth: 0 closed, 4 open widest
+MOUTHS: Final = 5  # number of mouth shapes, from 0 (closed) to 4 (wide open)
 
 WIDTH: Final = 1280
 HEIGHT: Final = 720
 Part = tuple[int, int, int, int]  # left, top, width, height
 EVERYTHING: Final[Part] = (0, 0, WIDTH, HEIGHT)
-# the parts that move; even numbers are still whole pixels at 1.5 times the size
+# the parts that move; even coordinates remain whole pixels at 1.5 times the size
 MOUTH_PART: Final[Part] = (576, 404, 128, 76)
 EYES_PART: Final[Part] = (540, 268, 200, 76)
 
 
 def draw(look: Look, name: str, *, mouth: int | None = None, eyes_closed: bool = False, part: Part = EVERYTHING) -> str:
-    """Return the picture as SVG, titled with the avatar's name; the same look gives the same text.
+    """Return the picture as SVG, titled with the avatar's name; the same arguments give the same SVG.
 
     Args:
         look: The traits to draw.
         name: The title.
-        mouth: How far the mouth is open, 0 to `MOUTHS` - 1; None for the smile or laugh of the gallery.
+        mouth: How far the mouth is open, 0 to `MOUTHS` - 1; None for the look's own smile or laugh.
         eyes_closed: Whether to draw the eyes closed.
-        part: The part of the picture to show, in its pixels.
+        part: The part of the picture to show, in pixels of the whole picture.
     """
     skin = look.skin
     paints = "".join(

@@ -7,7 +7,7 @@ from typing import Final
 from .colours import darker, lighter
 from .looks import Look
 
-# the shoulders, with a placeholder for the opening of each collar
+# the outline of the shoulders, with a placeholder for the neck opening
 SHOULDERS: Final = (
     "M-312 720C-310 622-262 582-176 558C-128 546-88 538-66 516{opening}66 516"
     "C88 538 128 546 176 558C262 582 310 622 312 720Z"
@@ -23,7 +23,7 @@ OPENINGS: Final = {
 
 
 def clothes(look: Look) -> str:
-    """Return the top as SVG, with its folds and collar."""
+    """Return an avatar's clothes as SVG, with folds and a collar."""
     body = f"<path d='{SHOULDERS.format(opening=OPENINGS[look.clothes])}' fill='url(#top)'/>"
     fold = darker(look.top, 0.28)
     sleeves = (

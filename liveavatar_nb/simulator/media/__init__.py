@@ -1,1 +1,4 @@
-"""The avatar in a real LiveKit room: the server, tokens, face and sound. Heavy packages are imported on first use."""
+"""Avatars in real LiveKit rooms: the server, tokens, faces and audio.
+
+Heavy packages are imported on first use.
+"""

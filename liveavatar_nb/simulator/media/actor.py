@@ -1,4 +1,4 @@
-"""The avatar as a participant of a LiveKit room: its face, voice, hearing and data packets."""
+"""The avatar as a participant in a LiveKit room: its face, voice, hearing and data packets."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from livekit import rtc
 
 FRAMES_A_SECOND: Final = 25
-QUEUE_MS: Final = 200  # of sound that LiveKit's library may buffer; the stage delivers it in real time
-LEAST_LEAD: Final = 0.02  # seconds from handing over a piece of sound until it is heard
-JOIN_LIMIT: Final = 60.0  # seconds to keep trying to join or rejoin
-JOIN_INTERVAL: Final = 1.0  # seconds between two attempts
-CONNECT_LIMIT: Final = 5.0  # seconds for one attempt
-MOST_PACKETS: Final = 1000  # queued until the avatar is in the room (again); later ones are lost
-FLUSH_LIMIT: Final = 1.0  # seconds to send the last packets
-LAST_WORDS: Final = 0.25  # seconds until the last packet has left for certain; deleting the room would drop it
+QUEUE_MS: Final = 200  # how much audio LiveKit's library may buffer; the stage delivers audio in real time
+LEAST_LEAD: Final = 0.02  # minimum delay in seconds from handing over a piece of audio to hearing it
+JOIN_LIMIT: Final = 60.0  # maximum seconds to keep trying to join or rejoin
+JOIN_INTERVAL: Final = 1.0  # seconds between attempts to join
+CONNECT_LIMIT: Final = 5.0  # maximum seconds for one attempt
+MOST_PACKETS: Final = 1000  # maximum packets queued while the avatar is not in the room; any more are lost
+FLUSH_LIMIT: Final = 1.0  # maximum seconds to send the last packets
+LAST_WORDS: Final = 0.25  # seconds to wait for the last packet to leave, because deleting the room would drop it
 LONGEST_REASON: Final = 200  # characters
 
 
 class Owner(Protocol):
-    """The session's stage, which is notified of what happens in the room."""
+    """The session's stage, which is notified of events in the room."""
 
     def receive(self, topic: str, payload: bytes) -> None:
         """Handle a data packet."""
 
     def on_user_speech(self, *, started: bool) -> None:
-        """Handle that a microphone's speech has begun or ended."""
+        """Handle the start or end of speech in a microphone."""
 
     def on_presence_changed(self) -> None:
-        """Handle that the avatar or its audience may have come or gone."""
+        """Handle a possible arrival or departure of the avatar or its audience."""
 
     def warn(self, text: str) -> None:
-        """Add a warning to the session's."""
+        """Add a warning to the session's warnings."""
 
 
 class Actor:
@@ -57,7 +57,7 @@ class Actor:
         quality: The video's quality, as in the token call.
         encoding: The video's codec, as in the token call.
         hears: Whether to listen to microphones.
-        prepare: Called before each attempt to join, to make sure that the server runs.
+        prepare: Called before each attempt to join, to make sure that the server is running.
 
     Attributes:
         is_there: Whether the avatar is in the room.
@@ -80,8 +80,8 @@ class Actor:
         self._expression = Expression(room.name)
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MOST_PACKETS)
         self._there = asyncio.Event()
-        self._listening: dict[str, asyncio.Task[None]] = {}  # by the track's id
-        self._room: rtc.Room | None = None  # the latest that was joined
+        self._listening: dict[str, asyncio.Task[None]] = {}  # tasks that listen to microphones, by track id
+        self._room: rtc.Room | None = None  # the room that was joined most recently
         self._sound: rtc.AudioSource | None = None
         self._heard_until = 0.0
 
@@ -123,7 +123,7 @@ class Actor:
             await picture.aclose()
 
     async def play(self, pcm: bytes) -> None:
-        """Play a piece of sound in real time; if the avatar is not in the room, nobody hears it."""
+        """Play a piece of audio in real time; if the avatar is not in the room, nobody hears it."""
         if self._sound is None:
             return
         from livekit import rtc  # noqa: PLC0415 (as above)
@@ -134,14 +134,14 @@ class Actor:
         await self._sound.capture_frame(rtc.AudioFrame(pcm, SAMPLE_RATE, 1, len(pcm) // SAMPLE_BYTES))
 
     def hush(self) -> None:
-        """Fall silent at once."""
+        """Fall silent immediately."""
         self._heard_until = 0.0
         self._expression.hush()
         if self._sound is not None:
             self._sound.clear_queue()
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None:
-        """Send data to everybody in the room, reliably."""
+        """Send data reliably to everybody in the room."""
         with contextlib.suppress(asyncio.QueueFull):
             self._outbox.put_nowait((topic, json.dumps(payload).encode()))
 
@@ -174,7 +174,7 @@ class Actor:
                 self._outbox.task_done()
 
     async def _join(self, rtc: Any, picture: rtc.VideoSource) -> bool:
-        """Join the room and publish the face and voice; return False if that fails for a minute."""
+        """Join the room and publish the face and voice; return False after failing for a minute."""
         deadline = time.monotonic() + JOIN_LIMIT
         while True:
             try:
@@ -200,7 +200,7 @@ class Actor:
         try:
             await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            # the library goes on connecting, so leave the room once it is in
+            # the library goes on connecting in the background, so leave the room once it has joined
             with contextlib.suppress(rtc.ConnectError):
                 await connecting
                 await room.disconnect()
@@ -265,9 +265,9 @@ class Actor:
             self._owner.on_user_speech(started=started)
 
     async def _until_lost(self, rtc: Any) -> bool:
-        """Wait until the avatar has left the room for good; return whether it should rejoin.
+        """Wait until the avatar has lost its connection to the room; return whether it should rejoin.
 
-        Short interruptions do not count: the library reconnects by itself.
+        Short interruptions do not count, because the library reconnects by itself.
         """
         room = self._room
         assert room is not None
@@ -280,12 +280,12 @@ class Actor:
         room.on("disconnected", on_disconnected)
         room.on("reconnecting", lambda: self._set_presence(is_there=False))
         room.on("reconnected", lambda: self._set_presence(is_there=True))
-        if not room.isconnected():  # it was lost before the handlers were set
+        if not room.isconnected():  # the connection was lost before the handlers were set
             on_disconnected(rtc.DisconnectReason.UNKNOWN_REASON)
         while not lost.done():
             await asyncio.wait({lost}, timeout=JOIN_INTERVAL)
             if not self.is_there:
-                # the library is reconnecting, for which the server must run
+                # the library is reconnecting, so the server must be running
                 with contextlib.suppress(ServerFailed):
                     await self._prepare()
         reason = lost.result()
@@ -296,7 +296,7 @@ class Actor:
             rtc.DisconnectReason.ROOM_DELETED: "the avatar's room was deleted",
         }
         if reason in final:
-            self._owner.warn(f"{final[reason]}: it does not rejoin")
+            self._owner.warn(f"{final[reason]}, so the avatar will not rejoin")
         return reason not in final
 
     def _describe(self, error: Exception) -> str:

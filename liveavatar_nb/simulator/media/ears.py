@@ -1,4 +1,4 @@
-"""Detection of speech in a microphone's sound: by loudness, tolerating pauses between words."""
+"""Speech detection in microphone audio: by loudness, tolerating pauses between words."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 SAMPLE_RATE: Final = 16_000
 PIECE_MS: Final = 20
 LOUD: Final = -40.0  # dBFS
-BEGINS_AFTER: Final = 0.06  # loud seconds before speech counts as begun, so that a click does not
-ENDS_AFTER: Final = 0.6  # quiet seconds before speech counts as ended, so that a pause does not
+BEGINS_AFTER: Final = 0.06  # seconds that audio must be loud before speech counts as begun, so that clicks are ignored
+ENDS_AFTER: Final = 0.6  # seconds that audio must be quiet before speech counts as ended, so that pauses are ignored
 
 
 class Detector:
-    """A detector for the beginning and end of speech, fed with the sound piece by piece.
+    """A detector for the start and end of speech in audio that arrives piece by piece.
 
     Attributes:
         is_speaking: Whether somebody is speaking.
@@ -21,10 +21,10 @@ class Detector:
 
     def __init__(self) -> None:
         self.is_speaking = False
-        self._contrary = 0.0  # seconds for which the sound has contradicted `is_speaking`
+        self._contrary = 0.0  # seconds for which the audio has contradicted `is_speaking`
 
     def hear(self, pcm: bytes, seconds: float) -> bool | None:
-        """Return True if speech begins with this piece of mono PCM16, False if it ends, else None."""
+        """Add a piece of mono PCM16; return True if speech starts with it, False if speech ends, else None."""
         if (_decibels(pcm) >= LOUD) == self.is_speaking:
             self._contrary = 0.0
             return None
@@ -34,7 +34,7 @@ class Detector:
         return self._toggle()
 
     def end(self) -> bool | None:
-        """Handle the end of the microphone: return False if that ends speech, else None."""
+        """Handle the microphone going away; return False if that ends speech, else None."""
         return self._toggle() if self.is_speaking else None
 
     def _toggle(self) -> bool:

@@ -1,4 +1,4 @@
-"""The avatar's face as video frames: painted once, then picked by how loud it speaks and whether it blinks."""
+"""The avatar's face as video frames, painted once and then selected by loudness and blinking."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIZES: Final = {"very_high": (1920, 1080), "high": (1280, 720), "medium": (854, 480), "low": (640, 360)}
-STRIP: Final = 24  # of the drawing's 720 rows are painted at a time, which holds the GIL for 10 to 20 ms
-OPENINGS: Final = (-45.0, -34.0, -26.0, -19.0)  # dBFS from which the mouth opens one step wider
+STRIP: Final = 24  # how many of the drawing's 720 rows to paint at a time; each strip holds the GIL for 10 to 20 ms
+OPENINGS: Final = (-45.0, -34.0, -26.0, -19.0)  # dBFS thresholds; at each one, the mouth opens one step wider
 KEPT_FACES: Final = 2
 ExpressionKey = tuple[int, bool]  # how far the mouth is open, and whether the eyes are closed
 BLINK: Final = 0.12  # seconds
@@ -28,7 +28,7 @@ BETWEEN_BLINKS: Final = (2.5, 6.0)  # seconds
 
 @functools.lru_cache(KEPT_FACES)
 def paint(look: Look, quality: str) -> dict[ExpressionKey, VideoFrame]:
-    """Return the frames of a face by expression; painting takes about half a second."""
+    """Return a face's video frames, keyed by expression; painting takes about half a second."""
     from livekit.rtc import VideoBufferType, VideoFrame  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
     size = SIZES[quality]
@@ -39,7 +39,10 @@ def paint(look: Look, quality: str) -> dict[ExpressionKey, VideoFrame]:
 
 
 def pictures(look: Look, quality: str) -> Iterator[tuple[ExpressionKey, Image]]:
-    """Yield every expression of a face with its picture; the whole is painted once, the moving parts for each."""
+    """Yield every expression of a face with its picture.
+
+    The whole face is painted once, and its moving parts once for each of their shapes.
+    """
     size = SIZES[quality]
     zoom = max(1.0, size[1] / HEIGHT)
     rest = _paint_at_rest(look, zoom)
@@ -55,7 +58,7 @@ def pictures(look: Look, quality: str) -> Iterator[tuple[ExpressionKey, Image]]:
 
 
 def opening(pcm: bytes) -> int:
-    """Return how far the mouth opens for a piece of sound, 0 to `MOUTHS` - 1."""
+    """Return how far the mouth opens for a piece of audio, from 0 to `MOUTHS` - 1."""
     import numpy as np  # noqa: PLC0415 (as above)
 
     samples = np.frombuffer(pcm, "<i2").astype(np.float32)
@@ -66,10 +69,10 @@ def opening(pcm: bytes) -> int:
 
 
 class Expression:
-    """The expression at each moment: the mouth follows the sound, and the eyes blink at random.
+    """The expression at each moment: the mouth follows the audio, and the eyes blink at random.
 
     Args:
-        seed: Makes the blinking reproducible.
+        seed: A seed that makes the blinking reproducible.
     """
 
     def __init__(self, seed: str) -> None:
@@ -79,18 +82,18 @@ class Expression:
         self._blinks_at: float | None = None
 
     def speak(self, pcm: bytes, heard_at: float, silent_at: float) -> None:
-        """Add a piece of sound that will be heard from `heard_at` to `silent_at`, in seconds."""
+        """Add a piece of audio that will be heard from `heard_at` to `silent_at`, in seconds."""
         while self._upcoming and self._upcoming[-1][0] >= heard_at:
             self._upcoming.pop()  # the silence that would have followed the previous piece
         self._upcoming += [(heard_at, opening(pcm)), (silent_at, 0)]
 
     def hush(self) -> None:
-        """Close the mouth and forget the sound to come."""
+        """Close the mouth and discard the upcoming audio."""
         self._upcoming.clear()
         self._mouth = 0
 
     def at(self, now: float) -> ExpressionKey:
-        """Return the expression at a time, which must not go back."""
+        """Return the expression at time `now`, which must not be earlier than in the previous call."""
         while self._upcoming and self._upcoming[0][0] <= now:
             self._mouth = self._upcoming.popleft()[1]
         if self._blinks_at is None or now > self._blinks_at + BLINK:

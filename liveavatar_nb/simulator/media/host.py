@@ -1,4 +1,4 @@
-"""The provider of rooms for sessions: a given LiveKit server, the simulator's own, or none."""
+"""Rooms for sessions: on a given LiveKit server, on the simulator's own, or none at all."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 AVATAR: Final = "heygen"  # the avatar's identity in a room
 CLIENT: Final = "client"
-CALL_LIMIT: Final = 5.0  # seconds for one call of the server's API
-EMPTY_SECONDS: Final = 300  # until the server closes a room that nobody joined, if nobody deletes it first
-LEFT_SECONDS: Final = 20  # the same for a room that everybody has left
+CALL_LIMIT: Final = 5.0  # maximum seconds for one call to the server's API
+EMPTY_SECONDS: Final = 300  # seconds until the server closes a room that nobody has joined
+LEFT_SECONDS: Final = 20  # seconds until the server closes a room that everybody has left
 PACKAGES: Final = {"livekit.rtc": "livekit", "PIL": "pillow", "resvg_py": "resvg-py"}
 DRAWN: Final = "drawn in the page"
 
@@ -31,7 +31,7 @@ class Host:
     """The rooms of one simulator.
 
     Args:
-        wanted: The option `livekit`.
+        wanted: The value of the option `livekit`.
         warn: Called with the reason if a session gets no room although the option asks for one.
 
     Attributes:
@@ -61,11 +61,11 @@ class Host:
 
     @property
     def description(self) -> str:
-        """Where avatars are seen and heard, in words."""
+        """A description of where avatars can be seen and heard."""
         if self._why_not is not None:
             return f"{DRAWN}: {self._why_not}"
         if self._server is not None and not self._server.is_running:
-            return f"LiveKit, by {self._server.program}, started with the first session"
+            return f"LiveKit, run by {self._server.program}, which the first session starts"
         return f"LiveKit on {self._livekit.url}"
 
     async def load(self) -> None:
@@ -75,7 +75,7 @@ class Host:
                 await asyncio.to_thread(importlib.import_module, name)
 
     async def create_room(self, name: str) -> bool:
-        """Create a room; return False if that is not possible, and warn why."""
+        """Create a room; if that is not possible, add a warning with the reason and return False."""
         if self._why_not is not None:
             if self._wanted is not None:
                 self._warn_once(self.description)
@@ -94,7 +94,7 @@ class Host:
         Args:
             name: The room's name.
             identity: The participant's identity.
-            seconds: How long the token is valid.
+            seconds: How long the token is valid, in seconds.
         """
         return Room(self._livekit.url, name, token(self._livekit, name, identity, seconds))
 
@@ -102,7 +102,7 @@ class Host:
         """Start the simulator's own server if it is not running.
 
         Raises:
-            ServerFailed: It did not start.
+            ServerFailed: The server did not start.
         """
         if self._server is not None:
             await self._server.ensure_running()
@@ -111,7 +111,7 @@ class Host:
         """Delete a room, which disconnects everybody in it."""
         from livekit.api import DeleteRoomRequest  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
-        # on failure there is nothing left to do: the server closes empty rooms itself
+        # failures are ignored, because the server closes empty rooms by itself
         with contextlib.suppress(ServerFailed):
             await self._call(lambda api: api.room.delete_room(DeleteRoomRequest(room=name)))
 
@@ -127,10 +127,10 @@ class Host:
         await self._call(lambda api: api.room.create_room(request))
 
     async def _call(self, request: Callable[[LiveKitAPI], Awaitable[object]]) -> None:
-        """Make one call of the server's API.
+        """Make one call to the server's API.
 
         Raises:
-            ServerFailed: The server refused it or did not answer.
+            ServerFailed: The server refused the call or did not respond.
         """
         import aiohttp  # noqa: PLC0415 (as above)
         from livekit.api import LiveKitAPI, TwirpError  # noqa: PLC0415 (as above)
@@ -142,8 +142,8 @@ class Host:
         except TwirpError as error:
             raise ServerFailed(f"LiveKit on {livekit.url} refused the call: {error.code}, {error.message}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = str(error) or f"no answer within {CALL_LIMIT:g} s"
-            raise ServerFailed(f"LiveKit on {livekit.url} does not answer: {reason}") from None
+            reason = str(error) or f"no response within {CALL_LIMIT:g} s"
+            raise ServerFailed(f"LiveKit on {livekit.url} does not respond: {reason}") from None
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
@@ -165,5 +165,5 @@ def _missing() -> list[str]:
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # its parent package is missing
+    except ModuleNotFoundError:  # the parent package is missing
         return False

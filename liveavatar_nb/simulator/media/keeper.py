@@ -1,6 +1,6 @@
-"""Run a program, and end it when standard input closes or this process ends.
+"""Run a program, and kill it when standard input closes or this process ends.
 
-Run by its path, with the standard library only: ``python -I keeper.py PROGRAM ARGUMENTS...``
+This script is run by its path and uses only the standard library: ``python -I keeper.py PROGRAM ARGUMENTS...``
 """
 
 import ctypes
@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Make Linux kill this process when its parent dies; runs in the program's process before the program."""
+    """Make Linux kill this process when its parent dies; called in the new process before the program starts."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -28,12 +28,12 @@ def main() -> None:
     def until_end_of_pipe() -> None:
         while os.read(0, 1024):
             pass
-        # SIGKILL, because LiveKit's server hangs if SIGTERM comes right after it starts to answer
+        # SIGKILL, because LiveKit's server hangs if it receives SIGTERM right after it has become ready
         program.kill()
 
     threading.Thread(target=until_end_of_pipe, daemon=True).start()
     code = program.wait()
-    # not sys.exit: the thread may still be waiting for the pipe
+    # not sys.exit, because the thread may still be waiting for the pipe
     os._exit(code if code >= 0 else 128 - code)
 
 

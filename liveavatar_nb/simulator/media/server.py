@@ -1,4 +1,4 @@
-"""The simulator's own LiveKit server, on loopback; it ends with the simulator whatever happens."""
+"""The simulator's own LiveKit server, on loopback; it always ends with the simulator, even after a crash."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..options import LiveKit
 
 PROGRAM: Final = "livekit-server"
 KEEPER: Final = Path(__file__).with_name("keeper.py")
-READY_LIMIT: Final = 15.0  # seconds within which it must answer
+READY_LIMIT: Final = 15.0  # seconds within which the server must be ready
 PROBE_INTERVAL: Final = 0.03  # seconds
-END_LIMIT: Final = 3.0  # seconds its keeper may take to end it
+END_LIMIT: Final = 3.0  # seconds that the keeper may take to end the server
 TAIL_BYTES: Final = 2_000
 
 
 class ServerFailed(Exception):
-    """Raised if the LiveKit server does not start or answer; the message says why."""
+    """Raised if the LiveKit server does not start or respond; the message says why."""
 
 
 class Server:
@@ -35,7 +35,7 @@ class Server:
         program: The path of ``livekit-server``.
 
     Attributes:
-        program: As above.
+        program: The path of ``livekit-server``.
         address: The server's URL and credentials.
     """
 
@@ -50,14 +50,14 @@ class Server:
 
     @property
     def is_running(self) -> bool:
-        """Whether its process is running."""
+        """Whether the server's process is running."""
         return self._keeper is not None and self._keeper.poll() is None
 
     async def ensure_running(self) -> None:
-        """Start the server if it is not running, and wait until it answers; its port stays the same.
+        """Start the server if it is not running, and wait until it responds; its port stays the same.
 
         Raises:
-            ServerFailed: It did not start, or not in time.
+            ServerFailed: The server did not start, or took too long.
         """
         async with self._starting:
             if self.is_running:
@@ -94,12 +94,12 @@ class Server:
         }
         return subprocess.Popen(
             [sys.executable, "-I", str(KEEPER), self.program],
-            # JSON is valid YAML; and unlike arguments, the environment cannot be read by other users
+            # JSON is valid YAML, and unlike arguments, the environment cannot be read by other users
             env={**os.environ, "LIVEKIT_CONFIG": json.dumps(config)},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            # Ctrl-C in the terminal must not reach it, since the simulator leaves the rooms first
+            # Ctrl-C in the terminal must not reach the server, because the avatars must leave their rooms first
             start_new_session=True,
         )
 

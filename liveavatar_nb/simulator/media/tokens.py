@@ -1,4 +1,4 @@
-"""LiveKit tokens: created for the simulator's rooms, and checked for rooms of the account."""
+"""LiveKit tokens: created for the simulator's rooms, and checked for the account's own rooms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..options import LiveKit
 
-NEEDED: Final = {  # grant in the token: its name in the LiveKit libraries
+NEEDED: Final = {  # the grants that a token needs, with their names in the LiveKit libraries
     "roomJoin": "room_join",
     "canPublish": "can_publish",
     "canSubscribe": "can_subscribe",
@@ -22,7 +22,7 @@ JWT_PARTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room and a token to join it with."""
+    """A room and a token for joining it."""
 
     url: str
     name: str
@@ -33,10 +33,10 @@ def token(livekit: LiveKit, room: str, identity: str, seconds: float) -> str:
     """Return a token that lets a participant join a room, publish and subscribe.
 
     Args:
-        livekit: The server.
+        livekit: The LiveKit server and its credentials.
         room: The room's name.
         identity: The participant's identity.
-        seconds: How long the token is valid.
+        seconds: How long the token is valid, in seconds.
     """
     from livekit.api import AccessToken, VideoGrants  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
@@ -58,7 +58,7 @@ def claims(text: str) -> dict[str, Any] | None:
 
 
 def lacking(room: Room) -> str | None:
-    """Return why the token is not good enough for the avatar, without showing it; None if it is."""
+    """Return what is wrong with the avatar's token, without showing the token; None if it is fine."""
     content = claims(room.token)
     if content is None:
         return "livekit_client_token is not a LiveKit token"

@@ -1,1 +1,1 @@
-"""The REST API of the service, one module per subject of the contract."""
+"""The service's REST API, with one module for each subject of the contract."""

@@ -20,7 +20,7 @@ def mine(call: Call) -> Answer:
 
 
 def public(call: Call) -> Answer:
-    """List the public gallery, which needs no key."""
+    """List the public gallery; no key is needed."""
     return 200, call.page([_json(call.service, avatar) for avatar in call.service.catalogue.public])
 
 

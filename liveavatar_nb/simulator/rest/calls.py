@@ -1,4 +1,4 @@
-"""A call of an operation, and how operations read it: credentials, body, query and page."""
+"""A call to an operation, with access to its credentials, body, query parameters and page."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Call:
     """A request with its complete body.
 
     Attributes:
-        service: The service.
+        service: The state of the simulated service.
         request: The request.
-        body: Its body.
-        received_at: When it arrived, in real seconds (``time.time()``).
+        body: The request's body.
+        received_at: When the request arrived, in real seconds (``time.time()``).
     """
 
     service: Service
@@ -36,10 +36,10 @@ class Call:
     received_at: float
 
     def json(self, *, required: bool) -> dict[str, Any]:
-        """Return the body, which must be a JSON object; empty if there is none and it is not required.
+        """Return the body, which must be a JSON object; if it is optional and absent, return an empty one.
 
         Raises:
-            Invalid: It is not a JSON object (422).
+            Invalid: The body is not a JSON object (422).
         """
         if not self.body.strip() and not required:
             return {}
@@ -52,7 +52,7 @@ class Call:
         """Check that the request carries the account's API key.
 
         Raises:
-            Refused: It does not (401).
+            Refused: The key is missing or wrong (401).
         """
         if not self._has_key():
             raise Refused(401, "The API key is missing or wrong: send it in the X-API-KEY header")
@@ -74,12 +74,12 @@ class Call:
 
         Raises:
             Refused: The credentials are missing or wrong, or there is no such session.
-            Invalid: The body breaks its rules (422).
+            Invalid: The body violates its rules (422).
         """
         if self._has_key() and "authorization" not in self.request.headers:
             body = self.checked_body(record, required=False)
             if not body.get("session_id"):
-                raise Refused(400, "session_id is required with the API key")
+                raise Refused(400, "session_id is required when the API key is used")
             return self.service.account.find(body["session_id"]), body
         session = self.bearer()
         body = self.checked_body(record, required=False)
@@ -91,7 +91,7 @@ class Call:
         """Return the body after checking it against its record.
 
         Raises:
-            Invalid: The body breaks its rules (422).
+            Invalid: The body violates its rules (422).
         """
         body = self.json(required=required)
         ensure(record, body, ("body",))
@@ -99,21 +99,21 @@ class Call:
         return body
 
     def note_unknown(self, record: Record, body: dict[str, Any]) -> None:
-        """Warn about fields that the record does not know."""
+        """Warn about fields that are not in the record."""
         for name in record.unknown(body):
             self.service.warn(
                 f"{self.request.url.path}: unknown field {name[:64]!r}: {OLD_FIELDS.get(name, 'it is ignored')}"
             )
 
     def path_parameter(self, name: str) -> str:
-        """Return a parameter of the path."""
+        """Return a path parameter."""
         return str(self.request.path_params[name])
 
     def choice(self, name: str, *choices: str, required: bool = False) -> str | None:
         """Return a query parameter that has a fixed set of values; None if it is absent.
 
         Raises:
-            Invalid: It is none of the choices, or absent although required (422).
+            Invalid: The value is not one of the choices, or a required parameter is absent (422).
         """
         value = self.request.query_params.get(name)
         if value in choices or (value is None and not required):
@@ -125,7 +125,7 @@ class Call:
         """Return a query parameter that is a whole number; None if it is absent.
 
         Raises:
-            Invalid: It is not a whole number from `low` to `high` (422).
+            Invalid: The value is not a whole number from `low` to `high` (422).
         """
         text = self.request.query_params.get(name)
         if text is None:
@@ -144,7 +144,7 @@ class Call:
         """Return the requested page of a list.
 
         Raises:
-            Invalid: ``page`` or ``page_size`` is not valid (422).
+            Invalid: ``page`` or ``page_size`` is invalid (422).
         """
         page = self.whole("page", low=1) or 1
         size = self.whole("page_size", low=1, high=LARGEST_PAGE) or PAGE_SIZE

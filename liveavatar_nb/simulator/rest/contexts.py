@@ -1,4 +1,4 @@
-"""Operations on contexts, and on embeds, which show an avatar with a context on a page."""
+"""Operations on contexts, and on embeds, which show an avatar with a context on a web page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def get(call: Call) -> Answer:
 
 
 def update(call: Call) -> Answer:
-    """Replace a context; absent links stay as they are, and null removes them."""
+    """Replace a context; its links stay as they are if absent from the body, and are removed if null."""
     call.require_key()
     body = call.checked_body(rules.context)
     context = call.service.contexts.find(call.path_parameter("context_id"))
@@ -54,7 +54,7 @@ def delete(call: Call) -> Answer:
 
 
 def embed(call: Call) -> Answer:
-    """Create an embed."""
+    """Create an embed, which shows an avatar on a web page."""
     call.require_key()
     body = call.checked_body(rules.embed)
     if call.service.catalogue.get(body["avatar_id"]) is None:

@@ -1,4 +1,4 @@
-"""Faults that damage an answer on its way: the call was applied, but the caller cannot tell."""
+"""Faults that damage a response in transit: the call was applied, but the caller cannot tell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..faults import Fault
 
 MEGABYTE: Final = 1024 * 1024
-PIECE: Final = b" " * (MEGABYTE // 4)  # JSON allows any amount of white space
+PIECE: Final = b" " * (MEGABYTE // 4)  # JSON allows any amount of whitespace
 GZIP: Final = 16 + zlib.MAX_WBITS
 NO_LINGER: Final = struct.pack("ii", 1, 0)
 
@@ -24,7 +24,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def damage(fault: Fault, response: Response, transport: asyncio.Transport) -> ASGIApp:
-    """Return the answer as the fault lets it arrive."""
+    """Return the response as damaged by the fault."""
     parameters = fault.parameters
     if fault.kind == "garbage":
         return Response(parameters.get("body", "<<<"), parameters.get("status", 200), media_type="application/json")
@@ -43,7 +43,7 @@ def damage(fault: Fault, response: Response, transport: asyncio.Transport) -> AS
 
 
 class _Half:
-    """An answer that stops after half of the body, and then ends the connection."""
+    """A response that stops after half of the body, and then ends the connection."""
 
     def __init__(
         self, response: Response, transport: asyncio.Transport, end: Callable[[asyncio.Transport], None]
@@ -59,7 +59,7 @@ class _Half:
 
 
 class _Streamed:
-    """An answer sent in pieces until it is complete or the caller disconnects."""
+    """A response sent in pieces until it is complete or the caller disconnects."""
 
     def __init__(
         self, response: Response, transport: asyncio.Transport, headers: Headers, pieces: AsyncIterator[bytes]
@@ -78,9 +78,9 @@ class _Streamed:
 
 
 class _Stale:
-    """The right answer on a connection that is cut the next time it is used.
+    """The correct response, on a connection that is cut the next time it is used.
 
-    Cutting it at once would go unnoticed: connection pools discard connections that the other end has closed.
+    Cutting it immediately would go unnoticed: connection pools discard connections that the other end has closed.
     """
 
     def __init__(self, response: Response, transport: asyncio.Transport) -> None:
@@ -93,7 +93,7 @@ class _Stale:
 
 
 class _CutOnUse(asyncio.Protocol):
-    """A protocol that cuts the connection when data arrives, and passes its end on to the previous protocol."""
+    """A protocol that cuts the connection when data arrives, and then notifies the previous protocol."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -117,7 +117,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the server has noticed the end of the connection; returning earlier would be an error to it."""
+    """Wait until the server has noticed the disconnection, because it treats an earlier return as an error."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -146,7 +146,7 @@ def _compress(pieces: Iterator[bytes]) -> Iterator[bytes]:
 async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
-        await asyncio.sleep(0)  # let other calls run
+        await asyncio.sleep(0)  # let other calls run in between
 
 
 async def _drip(response: Response, seconds: float) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""One path of the contract: reads the body, applies rate limit and faults, and wraps the operation's answer."""
+"""The endpoint for a path of the contract: it applies the rate limit and faults, and runs the operation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .validation import Invalid, parse
 SUCCESS: Final = 1000
 NO_CONTENT: Final = 204
 TEMPORARY_REDIRECT: Final = 307
-LARGEST_NOTED: Final = 64 * 1024  # bytes; larger bodies are not kept
+LARGEST_NOTED: Final = 64 * 1024  # maximum bytes; larger bodies are not recorded
 
-# strong references, because the event loop holds tasks only weakly
+# strong references, because the event loop keeps only weak ones to its tasks
 _late_calls: Final[set[asyncio.Task[None]]] = set()
 
 
 class Endpoint:
-    """The ASGI application for one path with all its methods."""
+    """The ASGI application for all methods of one path."""
 
     def __init__(self, methods: Mapping[str, tuple[Operation, Function]]) -> None:
         self._methods = methods
@@ -53,7 +53,7 @@ async def _respond(operation: Operation, function: Function, request: Request) -
     body = await request.body()
     record_body(request, body)
     if headers := service.rate_limit.count(_credential(request), operation.id):
-        return failure(429, "Too many requests: wait for the seconds in Retry-After", headers=headers)
+        return failure(429, "Too many requests: wait for the number of seconds in Retry-After", headers=headers)
     names = {operation.id, operation.name, "any"}
     if delay := service.faults.take(names, "delay"):
         await asyncio.sleep(delay.parameters["seconds"])
@@ -94,19 +94,19 @@ async def _apply(function: Function, call: Call) -> Response:
 
 
 async def _apply_late(operation: Operation, function: Function, call: Call, seconds: float) -> None:
-    """Apply a call after the caller has been cut off."""
+    """Apply a call `seconds` after its caller was cut off or received an error."""
     await asyncio.sleep(seconds)
     if operation.name == "start":
         with contextlib.suppress(Refused):
             session = call.bearer()
             if session.started_at is None:
-                # as if it had been on its way when a stop found nothing running
+                # act as if the start had arrived after a stop that found nothing running
                 session.ended_at = session.end_reason = None
     await _apply(function, call)
 
 
 def _answer_unapplied(fault: Fault, service: Service, client: tuple[str, int]) -> Response | None:
-    """Return the answer if the fault keeps the call from being applied."""
+    """Return the response if the fault prevents the call from being applied, else None."""
     if fault.kind == "redirect":
         return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": fault.parameters["location"]})
     if fault.kind == "drop_before":

@@ -85,7 +85,7 @@ def _content(session: Session) -> str | None:
 
 
 def _moments(memory: Memory) -> dict[str, Any]:
-    # a memory never changes
+    # a memory never changes, so both times are the same
     return {"created_at": moment(memory.created_at), "updated_at": moment(memory.created_at)}
 
 

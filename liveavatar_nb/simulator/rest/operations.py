@@ -1,4 +1,4 @@
-"""The contract's operations: method, path, and the short name by which a fault can refer to them."""
+"""The contract's operations: the method, the path, and a short name for use in faults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation; those of one resource share a short name."""
+    """An operation; several on the same resource may share a short name."""
 
     method: str
     path: str
@@ -16,7 +16,7 @@ class Operation:
 
     @property
     def id(self) -> str:
-        """Its operationId in the contract."""
+        """The operationId in the contract."""
         path = self.path.strip("/").replace("/", "_").replace("-", "_")
         return f"{self.method.lower()}_{path.replace('{', '').replace('}', '')}"
 

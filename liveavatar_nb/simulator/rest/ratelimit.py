@@ -1,4 +1,4 @@
-"""The rate limit: how often per second a credential may call an endpoint."""
+"""The rate limit: how many times per second a credential may call an endpoint."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ WINDOW_SECONDS: Final = 1
 
 
 class RateLimit:
-    """A counter of requests in fixed windows of one real second, like the service's.
+    """A counter of requests in fixed windows of one real second, like the real service's.
 
     Args:
-        limit: The most requests per window; None for no limit.
+        limit: Maximum requests per window; None for no limit.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -22,7 +22,7 @@ class RateLimit:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def count(self, credential: str, endpoint: str) -> dict[str, str] | None:
-        """Count a request; return the headers of a 429 if it is over the limit."""
+        """Count a request; return the headers for a 429 if it exceeds the limit, else None."""
         if self._limit is None:
             return None
         if (window := int(time.time() / WINDOW_SECONDS)) != self._window:

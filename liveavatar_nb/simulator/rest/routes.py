@@ -1,4 +1,4 @@
-"""One route for each path of the contract."""
+"""The routes, one for each path of the contract."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FUNCTIONS: Final[dict[str, Function]] = {
 
 
 def routes() -> list[Route]:
-    """Return the routes of all operations."""
+    """Return the routes for all operations."""
     paths = dict.fromkeys(operation.path for operation in OPERATIONS)
     endpoints = {
         path: Endpoint({o.method: (o, FUNCTIONS[o.id]) for o in OPERATIONS if o.path == path}) for path in paths
     }
-    # paths without parameters first, so that "public" is not taken for an avatar's id
+    # paths without parameters come first, so that "public" is not mistaken for an avatar's id
     return [Route(path, endpoints[path]) for path in sorted(paths, key=lambda path: "{" in path)]

@@ -1,4 +1,7 @@
-"""What the service accepts in each body: the simulator's own reading of the contract, deliberately not shared."""
+"""Validation rules for request bodies.
+
+They are the simulator's own reading of the contract, deliberately not shared with the client.
+"""
 
 from __future__ import annotations
 

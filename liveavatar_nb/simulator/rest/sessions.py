@@ -1,4 +1,4 @@
-"""Operations on sessions: start, keep alive, stop and look up."""
+"""Operations on sessions: starting, keeping alive, stopping and looking up."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .tokens import token
 
 
 async def start(call: Call) -> Answer:
-    """Start the session of the bearer token."""
+    """Start the session that the bearer token belongs to."""
     session = call.bearer()
-    if call.body.strip():  # some clients send one, although the contract has none here
+    if call.body.strip():  # some clients send a body, although the contract defines none here
         body = call.json(required=False)
         if body.get("session_id", session.id) != session.id:
             raise Refused(400, "The session token does not belong to the session in session_id")
@@ -28,8 +28,8 @@ async def start(call: Call) -> Answer:
         service.account.start(session, service.now(), call.received_at, refusal)
     except Refused as refused:
         if refused is refusal:
-            # like the service, the answer does not say what is wrong, but the warning does
-            service.warn(f"the start call answered 500: {problem}")
+            # as in the real service, the response does not say what is wrong; the warning does
+            service.warn(f"the start call returned 500: {problem}")
         raise
     stage = service.stages[session.id] = Stage(service, session)
     url, token = await stage.open()
@@ -54,7 +54,7 @@ def stop(call: Call) -> Answer:
 
 
 def keep_alive(call: Call) -> Answer:
-    """Put off a session's idle timeout."""
+    """Postpone a session's idle timeout."""
     session, _ = call.session(rules.keep_alive)
     call.service.account.keep_alive(session, call.service.now())
     call.service.clock.poke()
@@ -62,7 +62,7 @@ def keep_alive(call: Call) -> Answer:
 
 
 def sessions(call: Call) -> Answer:
-    """List the sessions that are running, or those that have ended; newest first."""
+    """List the running sessions or those that have ended, newest first."""
     call.require_key()
     kind = call.choice("type", "active", "historic", required=True)
     now = call.service.now()
@@ -75,7 +75,7 @@ def sessions(call: Call) -> Answer:
         if (wanted := call.request.query_params.get(name)) is not None:
             found = [s for s in found if getattr(s, name) == wanted]
     if call.request.query_params.get("embed_id") is not None:
-        found = []  # the simulator has no sessions from embeds
+        found = []  # the simulator has no sessions that come from embeds
     return 200, call.page([_session(s, now) for s in found])
 
 
@@ -87,7 +87,7 @@ def session(call: Call) -> Answer:
 
 
 def transcript(call: Call) -> Answer:
-    """Return a session's transcript between two timestamps, both included.
+    """Return a session's transcript between two timestamps, inclusive.
 
     Timestamps are in whole seconds: absolute ones since the epoch, relative ones since the session's start.
     """
@@ -102,7 +102,7 @@ def transcript(call: Call) -> Answer:
         if (first is None or line["absolute_timestamp"] >= first)
         and (last is None or line["absolute_timestamp"] <= last)
     ]
-    # where to continue; None once the session has ended, because nothing more will come
+    # the timestamp to continue from; None once the session has ended, because nothing more will follow
     following = selected[-1]["absolute_timestamp"] + 1 if found.running and selected else None
     return 200, {"session_active": found.running, "next_timestamp": following, "transcript_data": selected}
 
@@ -113,16 +113,16 @@ def delete_events(call: Call) -> Answer:
     call.service.now()
     found = call.service.account.find(call.path_parameter("session_id"))
     if found.ended_at is None:
-        raise Refused(400, "The session has not ended: its events can be deleted afterwards")
+        raise Refused(400, "The session has not ended. Its events can be deleted once it has")
     found.transcript.clear()
     return 200, None
 
 
 def _check_own_room(service: Service, session: Session) -> str | None:
-    """Return why the avatar could not use the account's own room; None if it could."""
+    """Return the reason if the avatar cannot use the account's own room; None if it can."""
     room = session.own_room
     if room is None or (not service.host.can_join and claims(room.token) is None):
-        return None  # nobody will join it, and only a JWT can be checked
+        return None  # no avatar will join the room, and only a JWT can be checked
     return lacking(room)
 
 

@@ -1,4 +1,4 @@
-"""Operations on the account's credits, secrets and language models, and the public list of languages."""
+"""Operations on the account's credits, secrets and LLM configurations, and the public list of languages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .calls import Answer, Call, Function
 
 
 def languages(call: Call) -> Answer:
-    """List the languages; needs no key."""
+    """List the languages; no key is needed."""
     return 200, [{"language": name, "code": code} for code, name in LANGUAGES.items()]
 
 
 def credit_balance(call: Call) -> Answer:
-    """Return the credits left."""
+    """Return the number of credits left."""
     call.require_key()
     return 200, {"credits_left": shown(call.service.account.credits_left(call.service.now()))}
 
@@ -58,13 +58,13 @@ def delete_secret(call: Call) -> Answer:
 
 
 def llm_configurations(call: Call) -> Answer:
-    """List the language models."""
+    """List the LLM configurations."""
     call.require_key()
     return 200, [_item(config) for config in call.service.llm_configurations]
 
 
 def create_llm_configuration(call: Call) -> Answer:
-    """Create a language model."""
+    """Create an LLM configuration."""
     call.require_key()
     body = call.checked_body(rules.llm_configuration)
     now = call.service.now()
@@ -81,13 +81,13 @@ def create_llm_configuration(call: Call) -> Answer:
 
 
 def get_llm_configuration(call: Call) -> Answer:
-    """Return one language model."""
+    """Return one LLM configuration."""
     call.require_key()
     return 200, _detail(call.service.llm_configurations.find(call.path_parameter("config_id")))
 
 
 def update_llm_configuration(call: Call) -> Answer:
-    """Change a language model; absent and null fields stay as they are, but a null base URL removes it."""
+    """Change an LLM configuration; absent and null fields stay as they are, but a null `base_url` removes it."""
     call.require_key()
     body = call.checked_body(rules.llm_configuration_patch)
     config = call.service.llm_configurations.find(call.path_parameter("config_id"))
@@ -101,7 +101,7 @@ def update_llm_configuration(call: Call) -> Answer:
 
 
 def delete_llm_configuration(call: Call) -> Answer:
-    """Delete a language model."""
+    """Delete an LLM configuration."""
     call.require_key()
     call.service.llm_configurations.delete(call.path_parameter("config_id"))
     return 200, None

@@ -1,4 +1,7 @@
-"""The operation that creates a session token; all its settings are checked here, and not again at the start."""
+"""The operation that creates a session token.
+
+A session's settings are checked here, and not again when it starts.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ def _find_avatar(service: Service, body: dict[str, Any]) -> Avatar:
     if avatar.status != "ACTIVE":
         raise Refused(400, f"Avatar {avatar.name} is {avatar.status}, not ACTIVE")
     if body.get("is_sandbox", False) and avatar.id != SANDBOX_AVATAR:
-        raise Refused(400, f"The sandbox takes only avatar {SANDBOX_AVATAR}")
+        raise Refused(400, f"The sandbox accepts only avatar {SANDBOX_AVATAR}")
     return avatar
 
 
@@ -82,7 +85,7 @@ def _find_context(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
     if avatar.voice_id is None and not voice_id:
         service.warn(f"{avatar.name} is an {avatar.type} avatar and has no voice: pass voice_id")
     if not (context_id := persona.get("context_id")):
-        service.warn("FULL without context_id: the avatar is seen, but never answers")
+        service.warn("FULL without context_id: the avatar is visible, but never answers")
         return None
     context = service.contexts.find(context_id, field="avatar_persona.context_id")
     given = body.get("dynamic_variables") or {}
@@ -99,7 +102,7 @@ def _find_context(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
 
 
 def _persona(service: Service, avatar: Avatar, context: Context | None, mode: Mode, body: dict[str, Any]) -> Persona:
-    """Return the avatar's role; for another vendor's agent the prompt is not known here."""
+    """Return the avatar's role; the prompt is left empty for another vendor's agent, since it is unknown."""
     settings = body["avatar_persona"] if mode == "FULL" else {}
     voice = service.voices.get(settings.get("voice_id") or avatar.voice_id)
     persona = Persona(
@@ -118,7 +121,7 @@ def _own_room(body: dict[str, Any]) -> Room | None:
 
 
 def _is_agent(mode: Mode, body: dict[str, Any]) -> bool:
-    """Return whether ElevenLabs' agent leads the conversation, without a WebSocket and with the events of FULL."""
+    """Return whether an ElevenLabs agent leads the conversation: it uses FULL events, and no WebSocket."""
     return mode == "LITE" and body.get("elevenlabs_agent_config") is not None
 
 

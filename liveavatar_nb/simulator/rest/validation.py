@@ -1,4 +1,4 @@
-"""Small checks of request bodies, which yield problems in the shape of the service's 422 answers."""
+"""Small checks for request bodies, which yield problems in the format of the service's 422 responses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Invalid(Exception):
-    """Raised if a request breaks the contract.
+    """Raised if a request violates the contract.
 
     Attributes:
-        problems: The problems, for the 422 answer.
+        problems: The entries of the 422 response.
     """
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -28,7 +28,7 @@ class Invalid(Exception):
 
 
 def problem(where: Location, message: str, kind: str) -> Problem:
-    """Return one entry of a 422 answer."""
+    """Return one entry of a 422 response."""
     return {"loc": list(where), "msg": message, "type": kind}
 
 
@@ -39,7 +39,7 @@ def ensure(check: Check, value: Any, where: Location) -> None:
 
 
 def text(*, choices: tuple[str, ...] = (), shortest: int = 0, longest: int | None = None) -> Check:
-    """Return a check for a string, one of `choices` if there are any, with a length from `shortest` to `longest`."""
+    """Return a check for a string of `shortest` to `longest` characters, restricted to `choices` if given."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, str):
@@ -68,7 +68,7 @@ def boolean(value: Any, where: Location) -> Iterator[Problem]:
 
 def integer(value: Any, where: Location) -> Iterator[Problem]:
     """Check for a whole number."""
-    # JSON has one kind of number, so 60.0 is whole
+    # JSON has only one kind of number, so 60.0 counts as whole
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         yield problem(where, "Input should be a valid integer", "int_type")
 
@@ -88,7 +88,7 @@ def number(low: float, high: float) -> Check:
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
             yield problem(where, "Input should be a valid number", "float_type")
         elif not low <= value <= high:
-            yield problem(where, f"Input should be {low} to {high}", "number_range")
+            yield problem(where, f"Input should be between {low} and {high}", "number_range")
 
     return check
 
@@ -146,7 +146,7 @@ class Record:
     """A check for an object with named fields; unknown fields pass, and `unknown` lists them.
 
     Args:
-        required: The names of the fields that must be there.
+        required: The names of the fields that must be present.
         fields: The check for each field.
     """
 
@@ -165,15 +165,15 @@ class Record:
                 yield from check(value[name], (*where, name))
 
     def unknown(self, value: dict[str, Any]) -> list[str]:
-        """Return the names of the fields that the record does not know."""
+        """Return the names of the fields that are not in the record."""
         return [name for name in value if name not in self._fields]
 
 
 def parse(text: bytes | str) -> Any:
-    """Parse strict JSON, without NaN and Infinity.
+    """Parse strict JSON, without NaN or Infinity.
 
     Raises:
-        Invalid: It is not JSON (422).
+        Invalid: The text is not strict JSON (422).
     """
 
     def refuse(name: str) -> None:

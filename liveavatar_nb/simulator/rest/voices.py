@@ -25,7 +25,7 @@ def voices(call: Call) -> Answer:
 
 
 def bind(call: Call) -> Answer:
-    """Bind another vendor's voice; its real name and sound are not known here."""
+    """Bind another vendor's voice; its real name and sound are unknown here."""
     call.require_key()
     body = call.checked_body(rules.bind_voice)
     call.service.secrets.find(body["secret_id"], field="secret_id")

@@ -8,14 +8,14 @@ from typing import Final
 from ..account.ledger import Persona
 
 LONGEST_QUOTE: Final = 160  # characters
-SHORTEST_WORD: Final = 4  # characters; shorter words do not count as topics
+SHORTEST_WORD: Final = 4  # minimum characters; shorter words do not count as topics
 WORD: Final = re.compile(r"\w+")
 # words that are never topics
 COMMON: Final = WORD.findall(
     "about also been could does from have here into just like more much only other over should some such than that "
     "their them then there these they this those very want were what when where which will with would your"
 )
-SENTENCE_END: Final = re.compile(r"(?<=[.!?。！？])\s*(?=\S)|\s*\n+\s*")  # noqa: RUF001 (the stops of Chinese and Japanese)
+SENTENCE_END: Final = re.compile(r"(?<=[.!?。！？])\s*(?=\S)|\s*\n+\s*")  # noqa: RUF001 (Chinese and Japanese full stops)
 GREETING: Final = re.compile(r"\W*(hello|hi|hey|good (morning|day|afternoon|evening))\b", re.IGNORECASE)
 THANKS: Final = re.compile(r"\b(thanks|thank you)\b", re.IGNORECASE)
 FAREWELL: Final = re.compile(r"\W*(bye|goodbye|good night|see you)\b", re.IGNORECASE)
@@ -23,9 +23,9 @@ ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seve
 
 
 class Brain:
-    """The answers of one conversation; the same questions in the same order get the same answers.
+    """Answers the questions in one conversation; the same questions in the same order get the same answers.
 
-    In languages other than English it quotes the question and the prompt and says nothing else.
+    In languages other than English, it only quotes the question and the prompt.
     """
 
     def __init__(self, persona: Persona) -> None:
@@ -59,7 +59,7 @@ class Brain:
         return ORDINALS[self._turns - 1] if self._turns <= len(ORDINALS) else "latest"
 
     def _find_sentence(self, text: str) -> str | None:
-        """Return the first sentence of the prompt that shares the most words with the question."""
+        """Return the prompt's sentence that shares the most words with the question; the first one on a tie."""
         question = _topics(text)
         scores = [sum(_similarity(word, topics) for word in question) for topics in self._topics]
         best = max(scores, default=0)
@@ -67,7 +67,7 @@ class Brain:
 
 
 def transcribe(seconds: float) -> str:
-    """Return a placeholder for speech: the simulator detects that somebody speaks, but not what they say."""
+    """Return a placeholder for speech: the simulator detects that somebody is speaking, but not what they say."""
     if not seconds:
         return "(silence)"
     return f"({seconds:.1f} seconds of speech, which the simulator does not understand)"
@@ -79,7 +79,7 @@ def _topics(text: str) -> set[str]:
 
 
 def _similarity(word: str, topics: set[str]) -> int:
-    """Return 2 if the word is a topic, 1 if it begins like one (open, opening), else 0."""
+    """Return 2 if the word is a topic, 1 if it starts like one ("open" and "opening"), else 0."""
     return 2 if word in topics else int(any(topic.startswith(word) or word.startswith(topic) for topic in topics))
 
 

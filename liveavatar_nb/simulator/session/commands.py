@@ -1,4 +1,4 @@
-"""The commands a client sends over a session's WebSocket, parsed strictly."""
+"""Strict parsing of the commands that a client sends over a session's WebSocket."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 from ..rest.validation import Invalid, parse
 from .speech import SAMPLE_BYTES
 
-LONGEST_FRAME: Final = 1_000_000  # bytes
-LONGEST_NAME: Final = 256  # characters; longer types and event ids are cut off, because they are kept in memory
+LONGEST_FRAME: Final = 1_000_000  # maximum bytes
+LONGEST_NAME: Final = 256  # maximum characters; longer types and event ids are truncated to save memory
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A well-formed command, whose type may still be unknown."""
+    """A well-formed command; its type may still be unknown."""
 
     type: str
     event_id: str | None
@@ -23,11 +23,11 @@ class Command:
 
 
 class Wrong(Exception):
-    """Raised for a frame that the service answers with an ``error``.
+    """Raised for a command that the service refuses; over a WebSocket, it responds with an ``error`` event.
 
     Attributes:
-        kind: The frame's type, as far as it could be read.
-        event_id: Its event id, as far as it could be read.
+        kind: The command's type; empty if it could not be read.
+        event_id: The command's event id; None if it could not be read.
     """
 
     def __init__(self, message: str, kind: str = "", event_id: str | None = None) -> None:
@@ -36,12 +36,12 @@ class Wrong(Exception):
 
 
 def measure(frame: str | bytes) -> int:
-    """Return the size of a frame in bytes, as it was sent."""
+    """Return the size in bytes of a frame, as it was sent."""
     return len(frame) if isinstance(frame, bytes) else len(frame.encode("utf-8", "surrogatepass"))
 
 
 def read(frame: str | bytes) -> Command:
-    """Return the command in a frame.
+    """Parse the command in a frame.
 
     Raises:
         Wrong: The frame is not a well-formed command.
@@ -59,7 +59,7 @@ def read(frame: str | bytes) -> Command:
     kind = kind[:LONGEST_NAME]
     event_id = fields.get("event_id")
     if event_id is not None and not isinstance(event_id, str):
-        raise Wrong("event_id must be text", kind)
+        raise Wrong("event_id must be a string", kind)
     event_id = event_id and event_id[:LONGEST_NAME]
     if kind != "agent.speak":
         return Command(kind, event_id)

@@ -1,4 +1,4 @@
-"""A session's conversation: packets in, events and sound out, by the simulated clock."""
+"""A session's conversation: it turns packets into events and audio, timed by the simulated clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESPONSE_TOPIC: Final = "agent-response"
 
 
 class Stage(Protocol):
-    """The avatar's stage, as far as a conversation uses it."""
+    """The parts of the avatar's stage that a conversation uses."""
 
     @property
     def is_there(self) -> bool: ...
@@ -73,8 +73,8 @@ class Conversation:
             self._stage.publish(RESPONSE_TOPIC, event)
 
     def receive(self, payload: bytes) -> None:
-        """Handle a packet on `agent-control`; a malformed one only adds to the refusals."""
-        self._open()  # its sender is an audience
+        """Handle a packet on `agent-control`; a malformed one is only added to the refusals."""
+        self._open()  # whoever sent the packet counts as an audience
         try:
             packet = read(payload, self._session.id)
             self._execute(packet)
@@ -83,7 +83,7 @@ class Conversation:
         self._service.clock.poke()
 
     def on_user_speech(self, started: bool) -> None:
-        """Handle that speech in the user's microphone has begun or ended."""
+        """Handle the start or end of speech in the user's microphone."""
         self._do(partial(self._dialogue.set_microphone, started))
         self._touch()
         self._service.clock.poke()
@@ -111,7 +111,7 @@ class Conversation:
             self._emit(self._dialogue.open(now))
 
     def _do(self, step: Callable[[int], list[Output]]) -> None:
-        """Advance the dialogue; once the session has ended, only settle what was due until then."""
+        """Run a step of the dialogue; once the session has ended, only settle what was due before its end."""
         now = self._service.now()
         if self._session.ended_at is not None:
             step, now = self._dialogue.settle, self._session.ended_at
@@ -142,7 +142,7 @@ class Conversation:
             self._service.warn("avatar.speak_response without a context_id: the avatar never answers")
 
     async def _make_sounds(self) -> None:
-        """Synthesize the queued utterances, one after the other, until the session ends."""
+        """Synthesize the queued utterances, one after another, until the session ends."""
         while self._session.running:
             seen = self._service.clock.version
             if (utterance := self._dialogue.next_without_sound()) is None:

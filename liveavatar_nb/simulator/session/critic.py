@@ -1,4 +1,4 @@
-"""Warnings about mistakes of clients that the service silently accepts."""
+"""Warnings about client mistakes that the service silently accepts."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Final
 from ..clock import SECOND
 from .speech import Speech, Utterance, duration
 
-LONGEST_FIRST: Final = 1_500_000  # microseconds of sound in an utterance's first frame
-LONGEST_LATER: Final = 2_000_000  # microseconds of sound in each later one
-FURTHEST_AHEAD: Final = 60 * SECOND  # of sound that is still to be said
-END_LIMIT: Final = 10 * SECOND  # from the end of an utterance's sound to its speak_end
-KEPT_IDS: Final = 10_000  # event ids that are recognized if used again
+LONGEST_FIRST: Final = 1_500_000  # maximum microseconds of audio in an utterance's first frame
+LONGEST_LATER: Final = 2_000_000  # maximum microseconds of audio in each later frame
+FURTHEST_AHEAD: Final = 60 * SECOND  # maximum duration of audio that is still to be spoken
+END_LIMIT: Final = 10 * SECOND  # maximum time from the end of an utterance's audio to its speak_end
+KEPT_IDS: Final = 10_000  # number of event ids remembered, to detect reuse
 FILE_HEADER: Final = re.compile(rb"RIFF.{4}WAVE|ID3|OggS|fLaC", re.DOTALL)
 UNENDED: Final = (
-    f"no agent.speak_end within {END_LIMIT // SECOND} s of the end of the sound: the avatar does not become idle"
+    f"no agent.speak_end within {END_LIMIT // SECOND} s of the end of the audio: the avatar does not become idle"
 )
 
 
 class Critic:
-    """A critic of one session's client; it warns once per utterance or session for each kind of mistake.
+    """Reports the mistakes of one session's client, each kind once per utterance or session.
 
     Args:
         warn: Called with each warning.
@@ -33,19 +33,19 @@ class Critic:
         self._utterances: dict[str, Utterance] = {}  # by event id
 
     def note_early_command(self, kind: str) -> None:
-        """Warn that a command came before ``connected``, which the service drops silently."""
-        self._note(self._noted, "before connected", f"{kind[:64]} was sent before connected: dropped")
+        """Warn that a command was sent before ``connected``; the service drops such commands silently."""
+        self._note(self._noted, "before connected", f"{kind[:64]} was sent before the session connected: it is dropped")
 
     def note_empty_end(self) -> None:
-        """Warn that an ``agent.speak_end`` had no sound before it."""
-        self._note(self._noted, "nothing to end", "agent.speak_end came with no sound before it")
+        """Warn that an ``agent.speak_end`` had no audio before it."""
+        self._note(self._noted, "nothing to end", "agent.speak_end was sent without any audio before it")
 
     def note(self, text: str) -> None:
         """Warn about anything else, once per session for each text."""
         self._note(self._noted, text, text)
 
     def check_frame(self, utterance: Utterance, audio: bytes, event_id: str | None, ahead: int) -> None:
-        """Check a frame that was just appended, with `ahead` microseconds of sound still to be said."""
+        """Check a frame that was just appended, with `ahead` microseconds of audio still to be spoken."""
         first = utterance.size == len(audio)
         if first and (header := FILE_HEADER.match(audio)):
             name = header[0][:4].decode()
@@ -55,10 +55,10 @@ class Critic:
         length, limit = duration(len(audio)), LONGEST_FIRST if first else LONGEST_LATER
         if length > limit:
             which = "first frame" if first else "frame after the first"
-            self._note_utterance(utterance, f"a {which} is longer than {limit / SECOND:g} s of sound")
+            self._note_utterance(utterance, f"a {which} has more than {limit / SECOND:g} s of audio")
         if ahead > FURTHEST_AHEAD:
             self._note_utterance(
-                utterance, f"sound comes more than {FURTHEST_AHEAD // SECOND} s ahead of what is being said"
+                utterance, f"audio arrives more than {FURTHEST_AHEAD // SECOND} s ahead of what is being said"
             )
         if event_id != utterance.event_id:
             self._note_utterance(utterance, "frames of one utterance carry different event ids")
@@ -72,7 +72,7 @@ class Critic:
             self._note_utterance(utterance, UNENDED)
 
     def next_due(self, speech: Speech) -> int | None:
-        """Return when `check_overdue` will have something to report, if nothing arrives before."""
+        """Return when `check_overdue` will have something to report, if nothing arrives first."""
         utterance = speech.open
         if utterance is None or utterance.starts_at is None or UNENDED in utterance.noted:
             return None
@@ -84,7 +84,7 @@ class Critic:
             while len(self._utterances) > KEPT_IDS:
                 del self._utterances[next(iter(self._utterances))]
         elif former.state == "interrupted":
-            self._note_utterance(former, "a frame came after its utterance was interrupted: it is played all the same")
+            self._note_utterance(former, "a frame arrived after its utterance was interrupted: it is played anyway")
         else:
             self._note_utterance(utterance, "the event id of an earlier utterance is used again")
 

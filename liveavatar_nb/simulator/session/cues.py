@@ -1,4 +1,4 @@
-"""The sound of utterances that have not begun yet."""
+"""The audio of utterances that have not begun yet."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 from .protocols import StageLike
 from .speech import BYTES_A_SECOND, Utterance
 
-MOST_HELD: Final = 600 * BYTES_A_SECOND  # bytes of sound in all waiting utterances: ten minutes
+MOST_HELD: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio in all waiting utterances: ten minutes
 
 
 class Cues:
-    """The gate between utterances and the stage: it holds sound back until its utterance begins.
+    """The gate between utterances and the stage: it holds audio back until its utterance begins.
 
     Args:
         stage: The session's stage.
@@ -23,25 +23,25 @@ class Cues:
         self._size = 0
 
     def add(self, utterance: Utterance, pcm: bytes) -> None:
-        """Add a piece of an utterance's sound."""
+        """Add a piece of an utterance's audio."""
         if not self._stage.has_sound:
             return
         if self._size + len(pcm) > MOST_HELD:
-            self._stage.warn("more than ten minutes of sound are waiting: the rest is dropped")
+            self._stage.warn("more than ten minutes of audio is waiting: the rest is dropped")
             return
         self._held.setdefault(utterance, bytearray()).extend(pcm)
         self._size += len(pcm)
         self.settle()
 
     def settle(self) -> None:
-        """Pass on the sound of utterances that have begun."""
+        """Pass on the audio of utterances that have begun."""
         for utterance in [utterance for utterance in self._held if utterance.started]:
             sound = self._held.pop(utterance)
             self._size -= len(sound)
             self._stage.say(bytes(sound))
 
     def drop(self) -> None:
-        """Drop all waiting sound, and silence what is being said."""
+        """Drop all waiting audio, and silence the avatar."""
         self._held.clear()
         self._size = 0
         self._stage.hush()

@@ -1,4 +1,4 @@
-"""The delivery of events to a client: their spelling, and the faults that change what arrives."""
+"""The delivery of events to a client, in the chosen spelling and subject to faults."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Delivery:
     """The delivery of one connection's events.
 
     Args:
-        faults: The faults.
-        spelling: Which events report that the avatar speaks, as in `Simulator`.
+        faults: The switchboard with the pending faults.
+        spelling: Which events report that the avatar is speaking; see `Simulator`.
         operation: The operation whose faults apply.
         kind: The field that holds an event's type.
     """
@@ -32,7 +32,7 @@ class Delivery:
         self._held: Event | None = None
 
     def deliver(self, event: Event) -> list[Event]:
-        """Return the events to send for this one: none, one or several."""
+        """Return the events to send in place of this one: none, one or several."""
         spelled = _spell(event, self._spelling)
         if spelled is None:
             return []
@@ -49,7 +49,7 @@ class Delivery:
         return [copy for event in events for copy in self._copies(event)]
 
     def flush(self) -> list[Event]:
-        """Return the event that was held back to be swapped with one that never came."""
+        """Return the event that was held back, if any, to be swapped with a later one that never came."""
         held, self._held = self._held, None
         return [] if held is None else self._copies(held)
 
@@ -58,7 +58,7 @@ class Delivery:
 
 
 def raw(fault: Fault) -> str | bytes:
-    """Return the frame that a fault of kind ``send`` sends."""
+    """Return the frame to send for a fault of kind ``send``."""
     if "data" in fault.parameters:
         return base64.b64decode(fault.parameters["data"])
     if "text" in fault.parameters:

@@ -1,4 +1,4 @@
-"""The logic of a conversation, driven by a clock: from questions and texts to events and sound, without any I/O."""
+"""The logic of a conversation, without any I/O: it turns text and speech into timed events and audio."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .speech import LATENCY, Event, duration
 from .voice import seconds_of
 
 THINKING: Final = 600_000  # microseconds from a question to the first word of its answer
-AHEAD: Final = 2  # utterances whose sound is made in advance
-LONGEST_CHUNK: Final = 16  # characters; longer words are split
+AHEAD: Final = 2  # number of utterances to synthesize in advance
+LONGEST_CHUNK: Final = 16  # maximum characters; longer words are split
 CHUNK: Final = re.compile(rf"\s*\S{{1,{LONGEST_CHUNK}}}")
 HEARD: Final = "…"  # the transcription chunk for each second of a user's speech
-MOST_DOTS: Final = 3_600  # chunks for one turn, so that moving the clock by years does not produce millions
+MOST_DOTS: Final = 3_600  # maximum chunks in one turn, so that moving the clock by years does not produce millions
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Sound that the avatar begins to say, or None if it falls silent."""
+    """Audio that the avatar begins to play; without `pcm`, the avatar falls silent."""
 
     pcm: bytes | None = field(repr=False)
 
@@ -32,10 +32,10 @@ Output = Event | Sound
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """A text that the avatar says; times are in simulated microseconds."""
+    """Something that the avatar says; times are in simulated microseconds."""
 
     text: str
-    source: str | None  # the event id of the command that asked for it
+    source: str | None  # the event id of the command that requested it
     ready_at: int
     line: Line | None = None
     pcm: bytes | None = field(default=None, repr=False)
@@ -54,11 +54,11 @@ class Utterance:
 
     @property
     def duration(self) -> int:
-        """The length in microseconds, estimated if there is no sound yet."""
+        """The length in microseconds, estimated if there is no audio yet."""
         return round(seconds_of(self.text) * SECOND) if self.pcm is None else duration(len(self.pcm))
 
     def due(self) -> int | None:
-        """Return when its next chunk or its end is due; None if it has not begun."""
+        """Return when the next chunk or the end is due; None if the utterance has not begun."""
         if self.starts_at is None:
             return None
         if self.sent == len(self.chunks):
@@ -69,8 +69,8 @@ class Utterance:
 class Dialogue:
     """Both sides of one conversation.
 
-    Methods that take `now` first settle what is due by then, and return the resulting events and sounds in order.
-    A user's speech does not interrupt the avatar: the answer waits.
+    Methods that take `now` first settle what is due by then, and return the resulting events and audio in order.
+    The user's speech does not interrupt the avatar: the answer to it is queued.
 
     Args:
         persona: The avatar's role.
@@ -78,8 +78,8 @@ class Dialogue:
         opening: What the avatar says first; it is already the first line of the transcript.
 
     Attributes:
-        push_to_talk: Whether the user holds a button to talk.
-        answers: Whether the avatar answers questions, for which it needs a prompt.
+        push_to_talk: Whether the user must hold a button to talk.
+        answers: Whether the avatar answers questions, which it can only do with a prompt.
     """
 
     def __init__(self, persona: Persona, transcript: list[Line], opening: str | None) -> None:
@@ -89,8 +89,8 @@ class Dialogue:
         self._transcript, self._opening = transcript, opening
         self._is_open = False
         self._queue: list[Utterance] = []
-        self._turn_at: int | None = None  # since when it has been the user's turn
-        self._microphone = False  # whether it picks up speech
+        self._turn_at: int | None = None  # when the user's turn began; None between turns
+        self._microphone = False  # whether the microphone is picking up speech
         self._heard, self._counted_at, self._dots = 0, 0, 0
 
     def open(self, now: int) -> list[Output]:
@@ -103,7 +103,7 @@ class Dialogue:
         return [{"event_type": "session.state_updated", "state": "connected"}]
 
     def say(self, text: str, source: str | None, now: int) -> list[Output]:
-        """Queue a text to be said word for word."""
+        """Queue text for the avatar to say word for word."""
         outputs = self.settle(now)
         self._queue.append(Utterance(text, source, now + LATENCY))
         return outputs
@@ -127,7 +127,7 @@ class Dialogue:
         return outputs
 
     def set_microphone(self, is_speaking: bool, now: int) -> list[Output]:
-        """Handle that speech in the user's microphone has begun or ended."""
+        """Handle the start or end of speech in the user's microphone."""
         outputs = self.settle(now)
         self._count_speech(now)
         self._microphone = is_speaking
@@ -136,15 +136,15 @@ class Dialogue:
         return outputs + (self._begin_turn(now) if is_speaking else self._end_turn(now))
 
     def set_push_to_talk(self, is_held: bool, now: int) -> list[Output]:
-        """Handle that the user has pressed or released the button."""
+        """Handle the user pressing or releasing the button."""
         return self.settle(now) + (self._begin_turn(now) if is_held else self._end_turn(now))
 
     def next_without_sound(self) -> Utterance | None:
-        """Return the next utterance that needs its sound, if any."""
+        """Return the next utterance that still needs audio, if any."""
         return next((utterance for utterance in self._queue[:AHEAD] if utterance.pcm is None), None)
 
     def set_sound(self, utterance: Utterance, pcm: bytes, now: int) -> list[Output]:
-        """Add the sound of an utterance, which can then begin."""
+        """Add an utterance's audio, so that it can begin."""
         outputs = self.settle(now)
         utterance.pcm = pcm
         if self._queue and self._queue[0] is utterance:
@@ -152,7 +152,7 @@ class Dialogue:
         return outputs
 
     def settle(self, now: int) -> list[Output]:
-        """Return what has been said by now."""
+        """Return the events and audio that are due by now."""
         outputs: list[Output] = []
         while (due := self.next_due()) is not None and due <= now:
             outputs += self._dot() if due == self._dot_due() else self._speak(due)
@@ -164,7 +164,7 @@ class Dialogue:
         return min((due for due in dues if due is not None), default=None)
 
     def busy_until(self, now: int) -> int:
-        """Return about when everything queued so far will have been said."""
+        """Return approximately when everything queued so far will have been said."""
         moment = now
         for utterance in self._queue:
             starts_at = max(moment, utterance.ready_at) if utterance.starts_at is None else utterance.starts_at
@@ -172,7 +172,7 @@ class Dialogue:
         return moment
 
     def _speak(self, moment: int) -> list[Output]:
-        """Return the next chunk of the current utterance, or its end."""
+        """Return the events for the current utterance's next chunk, or for its end."""
         head = self._queue[0]
         if head.sent == len(head.chunks):
             del self._queue[0]
@@ -209,7 +209,7 @@ class Dialogue:
         return [{"event_type": "user.speak_ended"}, {"event_type": "user.transcription", "text": text}]
 
     def _count_speech(self, now: int) -> None:
-        """Add the speech since the last count."""
+        """Add the time spoken since the last count."""
         if self._turn_at is not None:
             self._heard += (now - self._counted_at) * self._microphone
             self._counted_at = now

@@ -1,4 +1,7 @@
-"""The drawn room: a WebSocket for data and the avatar's sound that stands in for a room if there is no media server."""
+"""The drawn room: a WebSocket that stands in for a room if there is no media server.
+
+It carries data and the avatar's audio.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from .protocols import StageLike
 from .websocket import ABNORMAL, REFUSED, REPLACED
 
 PREFIX: Final = "/_simulator/room/"
-TOPIC: Final = "line"  # of the messages about the connection itself
-MOST_UNSENT: Final = 1_000  # frames waiting for a client; at that point it is cut off
-LATEST_SOUND: Final = 10  # frames waiting; beyond that sound is skipped, since it would be a second late
+TOPIC: Final = "line"  # the topic of messages about the connection itself
+MOST_UNSENT: Final = 1_000  # once this many frames are waiting for a client, it is cut off
+LATEST_SOUND: Final = 10  # once this many frames are waiting, audio is skipped, because it would be a second late
 
 
 async def connect(websocket: WebSocket) -> None:
-    """Serve the endpoint: refuse wrong tokens, then stand in for the room until the session or client ends it."""
+    """Serve the endpoint: refuse wrong tokens, then stand in for a room until either side disconnects."""
     service: Service = websocket.app.state.service
     service.now()
     scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
@@ -44,7 +47,7 @@ class DrawnRoomConnection:
         self.publish(TOPIC, {"state": "joined"})
 
     def sound(self, pcm: bytes) -> None:
-        """Send a piece of sound, unless the client lags behind."""
+        """Send a piece of audio, unless the client has fallen behind."""
         if len(self._outbox) < LATEST_SOUND:
             self._outbox.append(pcm)
             self._service.clock.poke()
@@ -53,7 +56,7 @@ class DrawnRoomConnection:
         """Send data on a topic."""
         self._outbox.append(json.dumps({"topic": topic, "payload": payload}))
         if len(self._outbox) == MOST_UNSENT:
-            self._service.warn(f"a client of the drawn room has not read {MOST_UNSENT} frames: it is cut off")
+            self._service.warn(f"a client of the drawn room has {MOST_UNSENT} unread frames, so it is cut off")
             self._service.cut(self._websocket.scope["client"])
         self._service.clock.poke()
 
@@ -74,14 +77,14 @@ class DrawnRoomConnection:
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
-            await asyncio.sleep(0)  # receiving from a burst does not wait, so let others run
+            await asyncio.sleep(0)  # receiving a burst of frames never yields, so let other tasks run
             text = message.get("text")
             try:
                 frame = None if text is None else parse(text)
             except Invalid:
                 frame = None
             if not isinstance(frame, dict) or not isinstance(topic := frame.get("topic"), str):
-                self._service.refusals.append("a frame of the drawn room must be JSON text with a topic and a payload")
+                self._service.refusals.append("a frame in the drawn room must be JSON text with a topic and a payload")
                 continue
             payload = json.dumps(frame.get("payload"), ensure_ascii=False, separators=(",", ":"))
             self._stage.receive(topic, payload.encode("utf-8", "surrogatepass"))
@@ -105,7 +108,7 @@ class DrawnRoomConnection:
             await self._websocket.send_bytes(frame)
 
     async def _close_if_over(self) -> bool:
-        """Close the connection if the session has ended, a newer one has come, or a fault says so."""
+        """Close the connection if the session has ended, a newer connection exists, or a fault says so."""
         if self._service.stages.get(self._session.id) is not self._stage:
             await self._websocket.close(1000, self._session.end_reason)
             return True
@@ -115,7 +118,7 @@ class DrawnRoomConnection:
         while fault := self._service.faults.take({ROOM}, "close", "send"):
             if fault.kind == "send":
                 await self._send(raw(fault))
-                await asyncio.sleep(0)  # let others run, however many frames there are
+                await asyncio.sleep(0)  # let other tasks run, however many frames there are
                 continue
             if (code := fault.parameters.get("code", ABNORMAL)) == ABNORMAL:
                 self._service.cut(self._websocket.scope["client"])

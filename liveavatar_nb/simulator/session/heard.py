@@ -1,4 +1,7 @@
-"""The records of what arrived over WebSockets, for the owner of a simulator. Parent and child share them."""
+"""Records of what arrived over WebSockets, for the simulator's owner.
+
+The parent and the child process share these classes.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,19 @@ State = Literal["open", "committed", "said", "interrupted"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """The sound of one utterance, as it arrived.
+    """The audio of one utterance, as it arrived.
 
     Attributes:
         session_id: The session's id.
         event_id: The event id of the utterance's first frame.
-        pcm: The sound: 16-bit signed little-endian mono PCM at 24,000 Hz. The oldest frames may have been dropped to
+        pcm: The audio: 16-bit signed little-endian mono PCM at 24,000 Hz. The oldest frames may have been dropped to
             save memory.
-        frames: The bytes of sound in each ``agent.speak`` that is still in `pcm`.
+        frames: The number of bytes of audio from each ``agent.speak`` that is still in `pcm`.
         first_at: When the first frame arrived, in real seconds (``time.time()``).
-        last_at: When the last frame arrived.
-        state: ``open`` until ``agent.speak_end``, then ``committed``, and ``said`` from ``agent.speak_ended`` on; or
+        last_at: When the last frame arrived, in real seconds.
+        state: ``open`` until ``agent.speak_end``, then ``committed``, and ``said`` after ``agent.speak_ended``; or
             ``interrupted``. If the WebSocket is lost, the state stays as it was.
-        dropped: How many bytes of sound were dropped.
+        dropped: How many bytes of audio were dropped.
     """
 
     session_id: str
@@ -42,7 +45,7 @@ class Heard:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Heard:
-        """Return the record that `to_json` described."""
+        """Restore a record from the result of `to_json`."""
         return cls(**{**data, "pcm": base64.b64decode(data["pcm"]), "frames": tuple(data["frames"])})
 
 
@@ -52,12 +55,12 @@ class Frame:
 
     Attributes:
         session_id: The session's id.
-        received_at: When it arrived, in real seconds (``time.time()``).
-        type: Its type; empty if it is not a command.
-        event_id: Its event id.
-        size: Its size in bytes.
-        seconds: The length of its sound.
-        connected: Whether the session had reported ``connected`` before.
+        received_at: When the frame arrived, in real seconds (``time.time()``).
+        type: The command's type; empty if the frame is not a command.
+        event_id: The command's event id.
+        size: The frame's size in bytes.
+        seconds: The length of the frame's audio.
+        connected: Whether the session had already reported ``connected``.
     """
 
     session_id: str
@@ -70,5 +73,5 @@ class Frame:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON data."""
-        # not with asdict, which copies each value: there are up to 20,000 frames
+        # not with asdict, which copies each value: that is slow for 20,000 frames
         return {name: getattr(self, name) for name in self.__slots__}

@@ -1,4 +1,4 @@
-"""The commands of a conversation: data packets on the topic `agent-control`, parsed strictly."""
+"""Strict parsing of a conversation's commands, which are data packets on the topic `agent-control`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, TypeGuard
 from ..rest.validation import Invalid, parse
 from .commands import LONGEST_NAME, Wrong
 
-LONGEST_PACKET: Final = 15_000  # bytes: the most a data channel carries in one packet
+LONGEST_PACKET: Final = 15_000  # maximum bytes that a data channel carries in one packet
 SPEAK_TEXT: Final = "avatar.speak_text"
 SPEAK_RESPONSE: Final = "avatar.speak_response"
 INTERRUPT: Final = "avatar.interrupt"
@@ -28,7 +28,7 @@ class Packet:
 
 
 def read(payload: bytes, session_id: str) -> Packet:
-    """Return the command in a packet.
+    """Parse the command in a packet.
 
     Raises:
         Wrong: The packet is not a well-formed command for this session.
@@ -45,17 +45,17 @@ def read(payload: bytes, session_id: str) -> Packet:
         raise Wrong(f"unknown event_type {kind[:64]!r}")
     event_id = fields.get("event_id")
     if event_id is not None and not (_is_text(event_id) and len(event_id) <= LONGEST_NAME):
-        raise Wrong(f"{kind}: event_id must be text of at most {LONGEST_NAME} characters")
+        raise Wrong(f"{kind}: event_id must be a string of at most {LONGEST_NAME} characters")
     if fields.get("session_id") not in (None, session_id):
-        raise Wrong(f"{kind}: session_id is another session's")
+        raise Wrong(f"{kind}: session_id belongs to another session")
     if kind not in (SPEAK_TEXT, SPEAK_RESPONSE):
         return Packet(kind, event_id)
     text = fields.get("text")
     if not _is_text(text) or not text.strip():
-        raise Wrong(f"{kind}: text must be text, and not empty")
+        raise Wrong(f"{kind}: text must be a non-empty string")
     return Packet(kind, event_id, text.strip())
 
 
 def _is_text(value: object) -> TypeGuard[str]:
-    """Return whether it is a string without lone surrogates, which JSON escapes can spell."""
+    """Return whether the value is a string without lone surrogates, which JSON escapes can produce."""
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,4 +1,4 @@
-"""The interfaces between the parts of a session, and of these with the service."""
+"""The interfaces between the parts of a session, and between them and the service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class DrawnRoomLike(Protocol):
     """A client's connection to the drawn room, as the stage uses it; it sends in order and never blocks."""
 
     def sound(self, pcm: bytes) -> None:
-        """Send what is being said, at most 0.1 s of it, at once: the stage calls this in real time."""
+        """Send up to 0.1 s of audio without delay: the stage calls this in real time."""
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The recorder of what arrives over WebSockets: the sound of utterances, and a record of each frame."""
+"""The recorder of what arrives over WebSockets: the audio of utterances, and a record of each frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from .heard import Frame, Heard
 from .speech import Utterance
 
-KEPT_SOUND: Final = 64 * 1024 * 1024  # bytes, for all sessions together
+KEPT_SOUND: Final = 64 * 1024 * 1024  # maximum bytes of audio for all sessions together
 KEPT_UTTERANCES: Final = 10_000
 KEPT_FRAMES: Final = 20_000
 
@@ -24,7 +24,7 @@ class _Recording:
     frames: deque[int] = field(default_factory=deque)
 
     def add(self, audio: bytes, received_at: float) -> None:
-        """Add the sound of a frame."""
+        """Add a frame's audio."""
         self.pcm += audio
         self.frames.append(len(audio))
         self.last_at = received_at
@@ -36,7 +36,7 @@ class _Recording:
         return size
 
     def to_heard(self) -> Heard:
-        """Return the recording for the owner."""
+        """Return the recording in its public form."""
         return Heard(
             session_id=self.session_id,
             event_id=self.utterance.event_id,
@@ -50,16 +50,16 @@ class _Recording:
 
 
 class SpeechRecorder:
-    """A bounded record of the sound and frames of all sessions; the oldest is dropped first.
+    """A bounded record of the audio and frames of all sessions; the oldest are dropped first.
 
     Args:
-        kept_sound: How many bytes of sound to keep.
+        kept_sound: How many bytes of audio to keep.
     """
 
     def __init__(self, kept_sound: int = KEPT_SOUND) -> None:
         self._kept_sound = kept_sound
         self._recordings: dict[str, _Recording] = {}
-        self._order: deque[_Recording] = deque()  # one entry per frame of sound, oldest first
+        self._order: deque[_Recording] = deque()  # one entry per frame of audio, oldest first
         self._size = 0
         self._frames: deque[Frame] = deque(maxlen=KEPT_FRAMES)
 
@@ -68,13 +68,13 @@ class SpeechRecorder:
         self._frames.append(frame)
 
     def add_sound(self, session_id: str, utterance: Utterance, audio: bytes, received_at: float) -> None:
-        """Record the sound of a frame that was just appended to its utterance."""
+        """Record the audio of a frame that was just appended to its utterance."""
         recording = self._recordings.get(utterance.task_id)
         if recording is None:
             recording = _Recording(session_id, utterance, received_at, received_at)
             self._recordings[utterance.task_id] = recording
             if len(self._recordings) > KEPT_UTTERANCES:
-                # its sound is freed later, when its frames are the oldest
+                # its audio is freed later, once its frames are the oldest
                 del self._recordings[next(iter(self._recordings))]
         recording.add(audio, received_at)
         self._order.append(recording)
@@ -83,10 +83,10 @@ class SpeechRecorder:
             self._size -= self._order.popleft().drop_oldest()
 
     def heard(self, session_id: str | None) -> list[Heard]:
-        """Return the utterances of a session, or of all if None, oldest first."""
+        """Return the utterances of one session, or of all sessions if None, oldest first."""
         recordings = self._recordings.values()
         return [recording.to_heard() for recording in recordings if session_id in (None, recording.session_id)]
 
     def frames(self, session_id: str | None) -> list[Frame]:
-        """Return the frames of a session, or of all if None, oldest first."""
+        """Return the frames of one session, or of all sessions if None, oldest first."""
         return [frame for frame in self._frames if session_id in (None, frame.session_id)]

@@ -1,4 +1,4 @@
-"""The logic of speech in LITE sessions: from audio frames to the events of utterances, without any I/O."""
+"""The logic of speech in LITE sessions, without any I/O: it turns audio frames into timed events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Event = dict[str, Any]
 
 
 def duration(size: int) -> int:
-    """Return the length of so many bytes of sound, in microseconds."""
+    """Return the duration of `size` bytes of audio, in microseconds."""
     return size * SECOND // BYTES_A_SECOND
 
 
@@ -32,10 +32,10 @@ class Utterance:
     starts_at: int | None = None
     committed_at: int | None = None
     state: State = "open"
-    noted: set[str] = field(default_factory=set)  # warnings already given about it
+    noted: set[str] = field(default_factory=set)  # warnings already given about this utterance
     task_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: bool = False
-    # when the sound last began without a gap, and the bytes since then: rounded once, not for each frame
+    # start and bytes of the current stretch without gaps; its duration is rounded once, not for each frame
     _flows_at: int = 0
     _flow: int = 0
 
@@ -44,23 +44,23 @@ class Utterance:
         self.size += size
         if self.starts_at is not None:
             if now > self.ends_at:
-                # the frame is late: there was a gap
+                # the frame is late, so there was a gap
                 self._flows_at, self._flow = now, 0
             self._flow += size
 
     def begin(self, moment: int) -> None:
-        """Let it begin at this time, or as soon as it is ready."""
+        """Begin the utterance at this time, or as soon as it is ready."""
         self.starts_at = self._flows_at = max(moment, self.ready_at)
         self._flow = self.size
 
     @property
     def ends_at(self) -> int:
-        """When the sound so far will have been said; only valid once it has begun."""
+        """When the audio so far will have been spoken; only valid once the utterance has begun."""
         return self._flows_at + duration(self._flow)
 
     @property
     def over_at(self) -> int | None:
-        """When it will be over; None before its ``agent.speak_end``."""
+        """When the utterance will be over; None before its ``agent.speak_end``."""
         return None if self.committed_at is None else max(self.ends_at, self.committed_at)
 
     def event(self, name: str) -> Event:
@@ -69,9 +69,9 @@ class Utterance:
 
 
 class Speech:
-    """What the avatar says over one connection: a queue of utterances, and its pose in between.
+    """What the avatar says over one connection: a queue of utterances, and the avatar's pose between them.
 
-    Methods that take `now` first settle what is due by then, and return those events as well.
+    Methods that take `now` first settle what is due by then, and also return the resulting events.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Speech:
         return self._queue[-1] if self._queue and self._queue[-1].committed_at is None else None
 
     def append(self, audio: bytes, event_id: str | None, now: int) -> tuple[Utterance, list[Event]]:
-        """Add a frame of sound; return its utterance and the events."""
+        """Add a frame of audio; return its utterance and the resulting events."""
         events = self.settle(now)
         utterance = self.open
         if utterance is None:
@@ -115,7 +115,7 @@ class Speech:
         return events
 
     def pose(self, state: str, now: int) -> list[Event]:
-        """Change the pose to listening or idle, at once or when the avatar has finished speaking."""
+        """Change the pose to listening or idle, immediately or once the avatar has finished speaking."""
         events = self.settle(now)
         self._rest = state
         return events if self._state == "talking" else [*events, *self._change_state(state)]
@@ -141,14 +141,14 @@ class Speech:
         return events
 
     def next_due(self) -> int | None:
-        """Return when `settle` will have events, if nothing else happens."""
+        """Return when `settle` will have events to return, if nothing else happens."""
         if not self._queue:
             return None
         head = self._queue[0]
         return head.over_at if head.started else head.starts_at
 
     def busy_until(self) -> int:
-        """Return when everything received so far will have been said; 0 if nothing is left."""
+        """Return when everything received so far will have been said; 0 if the queue is empty."""
         if not self._queue:
             return 0
         head, *later = self._queue

@@ -1,4 +1,4 @@
-"""The stage on which a session's avatar is seen and heard: a LiveKit room, or the drawn room of a client."""
+"""The stage on which a session's avatar is seen and heard: a LiveKit room or a client's drawn room."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ..service import Service
 
 CONTROL_TOPIC: Final = "agent-control"
-ROOM_PIECE: Final = BYTES_A_SECOND // 50  # bytes of sound sent to a LiveKit room at a time: 20 ms
-DRAWN_ROOM_PIECE: Final = BYTES_A_SECOND // 10  # bytes of sound in one frame of the drawn room: 0.1 s
-LEAD: Final = 0.06  # seconds by which sound is sent early, so that a late event loop leaves no gap
-MOST_WAITING: Final = 600 * BYTES_A_SECOND  # bytes of sound waiting to be said: ten minutes
-FAREWELL_SECONDS: Final = 1.0  # real seconds for the last events of a session that has ended
+ROOM_PIECE: Final = BYTES_A_SECOND // 50  # bytes of audio sent to a LiveKit room at a time: 20 ms
+DRAWN_ROOM_PIECE: Final = BYTES_A_SECOND // 10  # bytes of audio in one frame of the drawn room: 0.1 s
+LEAD: Final = 0.06  # seconds by which audio is sent early, so that a busy event loop causes no gaps
+MOST_WAITING: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio waiting to be spoken: ten minutes
+FAREWELL_SECONDS: Final = 1.0  # maximum real seconds for sending the last events of a session that has ended
 
 
 class Stage:
@@ -32,12 +32,12 @@ class Stage:
 
     Attributes:
         drawn_room: The newest client of the drawn room, if any.
-        critic: The session's warnings.
+        critic: The source of the session's warnings.
     """
 
     def __init__(self, service: Service, session: Session) -> None:
         self.drawn_room: DrawnRoomLike | None = None
-        self.critic: Final = Critic(service.warn)  # one for all of the session's WebSockets
+        self.critic: Final = Critic(service.warn)  # shared by all of the session's WebSockets
         self._service, self._session = service, session
         converses = session.mode == "FULL" or not session.has_socket
         self._conversation = Conversation(service, session, self) if converses else None
@@ -51,7 +51,7 @@ class Stage:
         """Bring the avatar on stage.
 
         Returns:
-            The address of its room and the client's token; None for both if the room is the account's own.
+            The room's address and the client's token; None for both if the room is the account's own.
         """
         room = await self._find_room()
         self._playing = asyncio.create_task(self._run())
@@ -80,22 +80,22 @@ class Stage:
 
     @property
     def is_there(self) -> bool:
-        """Whether the avatar is where it can be seen."""
+        """Whether the avatar is where a client can see it."""
         return self._actor is None or self._actor.is_there
 
     @property
     def is_in_room(self) -> bool:
-        """Whether it is in a LiveKit room, or trying to join one."""
+        """Whether the avatar is in a LiveKit room, or trying to join one."""
         return self._actor is not None
 
     @property
     def has_audience(self) -> bool:
-        """Whether anybody is there to see and hear it."""
+        """Whether anybody is there to see and hear the avatar."""
         return self.drawn_room is not None or (self._actor is not None and self._actor.has_audience)
 
     @property
     def has_sound(self) -> bool:
-        """Whether what it says can be heard, which needs a clock that runs at speed 1."""
+        """Whether the avatar can be heard, which requires a clock that runs at speed 1."""
         if self._service.clock.speed == 1:
             return True
         if self.drawn_room is not None or self._actor is not None:
@@ -103,11 +103,11 @@ class Stage:
         return False
 
     def say(self, pcm: bytes) -> None:
-        """Queue sound to be said: 24 kHz mono PCM16."""
+        """Queue audio for the avatar to speak: 24 kHz mono PCM16."""
         if not self.has_sound:
             return
         if len(self._waiting) + len(pcm) > MOST_WAITING:
-            self.warn("more than ten minutes of sound are waiting to be said: the rest is dropped")
+            self.warn("more than ten minutes of audio is waiting to be spoken: the rest is dropped")
             return
         self._waiting += pcm
         self._has_sound.set()
@@ -120,19 +120,19 @@ class Stage:
             self._actor.hush()
 
     def skip(self, seconds: float) -> None:
-        """Drop the sound that would have been said while the clock was moved forward."""
+        """Drop the audio that would have been spoken in the time by which the clock was moved forward."""
         size = min(round(seconds * SAMPLE_RATE) * SAMPLE_BYTES, len(self._waiting))
         del self._waiting[:size]
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None:
-        """Send data to everybody who is there, reliably."""
+        """Send data reliably to everybody who is there."""
         if self._actor is not None:
             self._actor.publish(topic, payload)
         elif self.drawn_room is not None:
             self.drawn_room.publish(topic, payload)
 
     def on_presence_changed(self) -> None:
-        """Handle that the avatar or its audience may have come or gone."""
+        """Handle a possible arrival or departure of the avatar or its audience."""
         self._service.clock.poke()
 
     def receive(self, topic: str, payload: bytes) -> None:
@@ -141,7 +141,7 @@ class Stage:
             self._conversation.receive(payload)
 
     def on_user_speech(self, *, started: bool) -> None:
-        """Handle that speech in a participant's microphone has begun or ended."""
+        """Handle the start or end of speech in a participant's microphone."""
         if self._conversation is not None:
             self._conversation.on_user_speech(started)
 
@@ -150,7 +150,7 @@ class Stage:
         self.critic.note(text)
 
     async def _run(self) -> None:
-        """Keep the avatar on stage until the session ends, whatever the reason."""
+        """Keep the avatar on stage until the session ends, for whatever reason."""
         tasks = [asyncio.create_task(self._play())]
         if self._actor is not None:
             tasks.append(asyncio.create_task(self._actor.run()))
@@ -195,7 +195,7 @@ class Stage:
             await self._service.clock.pause(None, seen=seen)
 
     async def _play(self) -> None:
-        """Play the waiting sound in real time, piece by piece, whether or not anybody hears it."""
+        """Play the waiting audio in real time, piece by piece, whether or not anybody hears it."""
         while True:
             await self._has_sound.wait()
             due = time.monotonic() - LEAD

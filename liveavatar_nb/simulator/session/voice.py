@@ -1,4 +1,4 @@
-"""The avatar's voice: espeak-ng if it is installed, else babble of the same length."""
+"""The avatar's voice: espeak-ng if it is installed, otherwise babble of about the same length."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     Samples = np.ndarray[Any, np.dtype[np.float64]]
 
 CHARACTERS_A_SECOND: Final = 14.0
-SYNTHESIS_LIMIT: Final = 20.0  # seconds for one text; the longest that fits in a packet takes about two
-MOST_KEPT: Final = 16 * 1024 * 1024  # bytes of sound
+SYNTHESIS_LIMIT: Final = 20.0  # maximum seconds for one text; the longest that fits in a packet takes about two
+MOST_KEPT: Final = 16 * 1024 * 1024  # bytes of audio
 
-# languages whose voice has another name in espeak-ng
+# languages whose voice has a different name in espeak-ng
 ESPEAK_NAMES: Final = {"zh": "cmn", "no": "nb", "en": "en-us", "fr": "fr-fr"}
 ESPEAK_VARIANTS: Final = {"female": "+f3", "male": "+m3"}
 FALL_BACK: Final = "en"
 
-# for the babble
+# how the babble sounds
 PITCHES: Final = {"female": 205.0, "male": 118.0}  # hertz
 MIDDLE_PITCH: Final = 160.0  # hertz
 SYLLABLE: Final = re.compile(r"[^\W\d_]{1,3}|\d", re.UNICODE)
 PAUSES: Final = {",": 0.15, ";": 0.2, ":": 0.2, ".": 0.35, "!": 0.35, "?": 0.35}  # seconds
-LOUDNESS: Final = 6_000.0  # of 32,767, at the peak of a syllable
+LOUDNESS: Final = 6_000.0  # peak amplitude of a syllable, out of 32,767
 OVERTONES: Final = 12
 FORMANTS: Final = ((700.0, 1200.0), (400.0, 2000.0), (500.0, 900.0), (320.0, 2300.0), (350.0, 800.0))  # hertz
 FORMANT_WIDTH: Final = 220.0  # hertz
 
 
 class Voice:
-    """A voice; the sounds of recent texts are cached.
+    """A voice, which caches the audio of recent texts.
 
     Args:
         language: A code such as ``de``; an unknown language is spoken as English.
@@ -54,7 +54,7 @@ class Voice:
         self._gender = gender
 
     async def speak(self, text: str) -> bytes:
-        """Return a text as mono PCM16 at 24 kHz, which is never empty; the event loop is not blocked."""
+        """Return speech for a text as mono PCM16 at 24 kHz, never empty, without blocking the event loop."""
         key = (self._language, self._gender, text)
         if (cached := _kept.get(key)) is not None:
             return cached
@@ -65,7 +65,7 @@ class Voice:
         return sound
 
     async def _words(self, text: str) -> bytes | None:
-        """Return the sound from espeak-ng; None if it is not installed, says nothing or hangs."""
+        """Return the audio from espeak-ng; None if espeak-ng is not installed, fails or hangs."""
         if (program := shutil.which("espeak-ng")) is None:
             return None
         name = ESPEAK_NAMES.get(self._language, self._language) + ESPEAK_VARIANTS.get(self._gender, "")
@@ -92,12 +92,15 @@ class Voice:
 
 
 def seconds_of(text: str) -> float:
-    """Estimate how long a text takes to say."""
+    """Estimate how many seconds it takes to say a text."""
     return max(1, len(text)) / CHARACTERS_A_SECOND
 
 
 def babble(text: str, gender: str) -> bytes:
-    """Return meaningless syllables, a tone per three letters and rests at punctuation; the same for the same text."""
+    """Return meaningless syllables: a tone for every three letters, and rests at punctuation.
+
+    The same text and gender always give the same audio.
+    """
     import numpy as np  # noqa: PLC0415 (not needed until something is said)
 
     size = round(seconds_of(text) * SAMPLE_RATE)
@@ -117,13 +120,13 @@ def babble(text: str, gender: str) -> bytes:
 
 
 def _parts(text: str) -> list[tuple[float, str]]:
-    """Return lengths in seconds at normal pace, each with a syllable or an empty string for a rest."""
+    """Return each part's length in seconds at normal pace, with its syllable or an empty string for a rest."""
     parts: list[tuple[float, str]] = []
     for word in text.split():
         syllables = SYLLABLE.findall(word.lower())
         parts += [((len(syllable) + 0.5) / CHARACTERS_A_SECOND, syllable) for syllable in syllables]
         parts.append((PAUSES.get(word[-1], 0.5 / CHARACTERS_A_SECOND), ""))
-    # a text without letters makes a sound as well
+    # text without letters still makes a sound
     return parts if any(syllable for _, syllable in parts) else [(1.0, "m"), (0.1, "")]
 
 
@@ -146,7 +149,7 @@ def _syllable(size: int, pitch: float, kind: int) -> Samples:
 
 
 def _resample(file: bytes) -> bytes | None:
-    """Return the sound of espeak-ng's WAV file at 24 kHz; None if there is none."""
+    """Return the audio of espeak-ng's WAV file at 24 kHz; None if the file has none."""
     import numpy as np  # noqa: PLC0415
     import soxr  # noqa: PLC0415
 
@@ -161,7 +164,7 @@ def _resample(file: bytes) -> bytes | None:
 
 
 class _Kept:
-    """A cache of the most recently used sounds, bounded by size."""
+    """A cache of the most recently used audio, bounded by size."""
 
     def __init__(self) -> None:
         self._sounds: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()

@@ -19,15 +19,15 @@ from .delivery import Delivery, raw
 from .heard import Frame
 from .speech import BYTES_A_SECOND, Event, Speech
 
-REFUSED: Final = 4401  # becomes HTTP 403, since the handshake has not been answered
+REFUSED: Final = 4401  # sent as HTTP 403, because the handshake is not complete yet
 REPLACED: Final = 4409
 ABNORMAL: Final = 1006
 UNAVAILABLE: Final = 503
-HALF_OPEN_SECONDS: Final = 60.0  # real seconds a stalled socket outlives its session
+HALF_OPEN_SECONDS: Final = 60.0  # real seconds by which a stalled socket outlives its session
 
 
 async def connect(websocket: WebSocket) -> None:
-    """Serve the endpoint: refuse wrong tokens, then receive and send until either side ends it."""
+    """Serve the endpoint: refuse wrong tokens, then receive and send until either side disconnects."""
     service: Service = websocket.app.state.service
     service.now()
     if delay := service.faults.take({SOCKET}, "delay"):
@@ -48,7 +48,7 @@ async def connect(websocket: WebSocket) -> None:
 
 
 class Connection:
-    """One open socket of a session; a newer one replaces it."""
+    """One of a session's sockets; a newer one replaces it."""
 
     def __init__(self, service: Service, session: Session, websocket: WebSocket) -> None:
         self._service, self._session, self._websocket = service, session, websocket
@@ -77,14 +77,14 @@ class Connection:
             await asyncio.gather(reader, writer, return_exceptions=True)
             if self._is_newest():
                 del self._service.sockets[self._session.id]
-                self._cues.drop()  # queued sound is lost with its connection
+                self._cues.drop()  # queued audio is lost with its connection
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
             text = message.get("text")
             self._receive(message["bytes"] if text is None else text)
             self._service.clock.poke()
-            await asyncio.sleep(0)  # receiving from a burst does not wait, so let others run
+            await asyncio.sleep(0)  # receiving a burst of frames never yields, so let other tasks run
 
     async def _write(self) -> None:
         try:
@@ -133,7 +133,7 @@ class Connection:
         return min((due for due in dues if due is not None), default=None)
 
     async def _close_if_over(self) -> bool:
-        """Close the socket if the session has ended, a newer one has come, or a fault says so."""
+        """Close the socket if the session has ended, a newer socket exists, or a fault says so."""
         if self._session.ended_at is not None:
             await self._send(_state("closing"))
             await self._send(_state("closed"))
@@ -146,7 +146,7 @@ class Connection:
         while fault := self._service.faults.take({SOCKET}, "close", "send", "stall"):
             if fault.kind == "send":
                 await self._send_raw(fault)
-                await asyncio.sleep(0)  # let others run, however many frames there are
+                await asyncio.sleep(0)  # let other tasks run, however many frames there are
                 continue
             if fault.kind == "stall":
                 self._stalled = True
@@ -158,10 +158,10 @@ class Connection:
         return False
 
     async def _stay_half_open(self, reader: asyncio.Task[None]) -> None:
-        """Leave the socket half-open until a newer one replaces it, or a minute after the session's end."""
+        """Leave the socket half-open until a newer one replaces it or a minute after the session has ended."""
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
-        # only now: a reader with a frame left would make the connection resume reading
+        # only after the reader has ended: with a frame left, it would make the connection resume reading
         self._service.deafen(self._websocket.scope["client"])
         while self._is_current():
             await self._service.clock.pause(None, seen=self._service.clock.version)
