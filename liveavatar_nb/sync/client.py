@@ -43,30 +43,31 @@ def _session(inner: AsyncSession) -> Session:
 
 
 class LiveAvatar(Face):
-    """The client of the service for code without `await`; use one for each account.
+    """The client for the service, for code without `await`; use one per account.
 
-    Leaving a `with` block stops its sessions and closes it. Keep-alives go on while a cell computes.
+    Leaving a `with` block stops the client's sessions and closes the client. Keep-alives go on while a cell computes.
 
     Args:
-        api_key: the account's key; None or "" uses `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
+        api_key: the account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
         api_url: the service's address.
         http_client: your own `httpx.AsyncClient` for REST calls, used only on the managed loop; you must close it
-            yourself. `proxy` and `verify` still apply to the rest.
-        proxy: the proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or with `https` or
-            `socks5`. None uses the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), which never
-            apply to this machine's own addresses.
-        verify: which certificates to trust, for all of these. True trusts certifi's, or `SSL_CERT_FILE` or
-            `SSL_CERT_DIR` if set. You can also pass a path, an `ssl.SSLContext`, or False to trust anything.
-        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; 10 by
-            default, or the plan's limit if that is lower.
-        tts: lets `say` speak in LITE: a function, plain or async, from text to anything that `play` accepts, or a
-            generator of it. Raw samples come in a pair with their rate: `(samples, 24000)`.
-        allow_unjournaled: whether to start even if a session cannot be recorded in the journal, or guarded. Then only
-            its cap ends a session whose kernel died.
+            yourself. `proxy` and `verify` still apply to WebSockets and the guard.
+        proxy: the proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
+            work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
+            never apply to this machine's own addresses.
+        verify: which certificates to trust for all of these. True trusts certifi's authorities, or those in
+            `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
+            trusts any certificate, and an `ssl.SSLContext` decides for itself.
+        max_minutes: minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
+            or the plan's limit if that is lower.
+        tts: a function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
+            yields it in parts; it may be async. Raw samples need their rate: `(samples, 24000)`.
+        allow_unjournaled: whether a session may start even if it cannot be recorded in the journal or guarded. If the
+            kernel then dies, the session runs until its cap, `max_minutes`.
         clock: the clock to use; the machine's own by default.
 
     Raises:
-        ConfigurationError: there is no key, `api_url` is not a valid address, or `proxy` or `verify` cannot be used.
+        ConfigurationError: no key was found, or `api_url`, `proxy` or `verify` is invalid.
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
 
     Example:
@@ -110,7 +111,7 @@ class LiveAvatar(Face):
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """Create a client of an embedded simulator: no key, no account, no network, nothing billed.
+        """Create a client with an embedded simulator: it needs no key, account or network, and nothing is billed.
 
         Args:
             max_minutes, tts: as for `LiveAvatar`.
@@ -170,12 +171,12 @@ class LiveAvatar(Face):
 
     @property
     def session(self) -> Session | None:
-        """The last session that this client started or took over; None before the first."""
+        """The most recent session that this client started or took over; None before the first."""
         return None if self._inner.session is None else _session(self._inner.session)._held_by(self)
 
     @property
     def live_sessions(self) -> list[Session]:
-        """This client's sessions that may still be running, and billed."""
+        """This client's sessions that may still be running and billed."""
         return [_session(inner)._held_by(self) for inner in self._inner.live_sessions]
 
     avatars = blocking_rows(AsyncLiveAvatar.avatars)
@@ -210,7 +211,7 @@ def _let_go_of(known: Callable[[], AsyncLiveAvatar | None]) -> None:
 
 
 def _let_go(inner: AsyncLiveAvatar) -> None:
-    """Stop the sessions of a client that nobody can reach any more, so that none is billed unseen.
+    """Stop the sessions of a client that is no longer referenced, so that none is billed unnoticed.
 
     The garbage collector may call this on any thread, even one that holds the bridge's lock. So this only starts a
     thread.
