@@ -150,7 +150,7 @@ class AsyncLiveAvatar:
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """Create a client with an embedded simulator: it needs no key, account or network, and nothing is billed.
+        """Create a client with an embedded simulator: no key, account or network needed, and nothing billed.
 
         Args:
             max_minutes, tts: as for `AsyncLiveAvatar`.
@@ -231,7 +231,7 @@ class AsyncLiveAvatar:
                 raise
         for session in self._sessions:
             session.lifecycle.let_go()
-        # its connections end with the loop
+        # the client's connections end with its loop
         self.api.transport.closed = True
         leftovers.unexpect(self)
         if self._simulator is not None:
@@ -520,7 +520,7 @@ class AsyncLiveAvatar:
 
         async def make_way() -> None:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):
-                logger.warning("the plan ends a session after %g minutes", (self._plan_seconds or 0) / 60)
+                logger.warning("the plan limits sessions to %g minutes", (self._plan_seconds or 0) / 60)
             if replace:
                 await self._stop_sessions(besides=start)
             if not self.is_simulated:

@@ -116,7 +116,7 @@ class Masked:
         self.source = source
 
     def reveal(self) -> str:
-        """Return the secret text, for the code that sends it."""
+        """Return the secret itself, for the code that sends it."""
         return self._secret
 
     @property
@@ -170,9 +170,9 @@ def find_key(api_key: str | bytes | Masked | None) -> Masked:
     raise ConfigurationError(
         f"No API key found: api_key was not given and {KEY_VARIABLE} is not set.",
         remedy=(
-            "Set one of them, store the key in Colab's secrets or in a keyring "
+            f"Pass api_key, set {KEY_VARIABLE}, store the key in Colab's secrets or in a keyring "
             f"(`keyring set {KEYRING_SERVICE} {KEY_VARIABLE}`), or use LiveAvatar.demo(), "
-            "which needs no key and no account."
+            "which needs no key or account."
         ),
     )
 
@@ -254,7 +254,7 @@ def find_base(api_url: str | None) -> str:
         del api_url, address, parts
         raise ConfigurationError(
             "api_url contains a user name or a password, which logs and errors would show.",
-            remedy="Leave them out; the service takes a key instead.",
+            remedy="Leave them out; the service uses a key instead.",
         )
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         warn(f"api_url uses http, so the API key is sent to {parts.hostname} unencrypted. Use https.")
@@ -262,7 +262,7 @@ def find_base(api_url: str | None) -> str:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Return whether a host is this machine."""
+    """Return whether a host name or address means this machine."""
     if host is None or host == "localhost":
         return host is not None
     try:

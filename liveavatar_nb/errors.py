@@ -2,12 +2,12 @@
 
     LiveAvatarException
     ├── ConfigurationError            no key, or an invalid URL (also a ValueError)
-    ├── InvalidArgument               the call can't use an argument (also a ValueError)
+    ├── InvalidArgument               an argument is invalid (also a ValueError)
     │   └── AudioError                the audio can't be read
     ├── ClientClosed                  the client was closed before the call
     ├── ProtectionError               a start was refused because nothing could stop the session later
-    ├── APIConnectionError            the service didn't answer
-    │   ├── APITimeoutError           it didn't answer in time
+    ├── APIConnectionError            the service didn't respond
+    │   ├── APITimeoutError           it didn't respond in time
     │   └── CertificateError          the service's certificate was rejected
     ├── APIResponseError              the response can't be used
     │   ├── SchemaError               a field is missing or has the wrong type
@@ -89,7 +89,7 @@ class ConfigurationError(LiveAvatarException, ValueError):
 
 
 class InvalidArgument(LiveAvatarException, ValueError):
-    """The call can't use an argument; nothing was sent.
+    """An argument of the call is invalid; nothing was sent.
 
     Attributes:
         field: The argument's name, with its path in a nested body (`avatar_persona.voice_settings.speed`), or
@@ -117,14 +117,16 @@ class ClientClosed(LiveAvatarException):
 
 
 class ProtectionError(LiveAvatarException):
-    """A start was refused because nothing would stop the session if this process died; nothing was started."""
+    """A start was refused because nothing would stop the session if this process died."""
 
     title = "The session can't be protected"
     default_remedy = "Make the journal's folder writable, or pass allow_unjournaled=True to start anyway."
 
 
 class APIConnectionError(LiveAvatarException):
-    """The service didn't answer: the name doesn't resolve, the connection was refused or cut, the certificate is bad.
+    """The service didn't respond.
+
+    Its name doesn't resolve, the connection was refused or cut, or the certificate is invalid.
 
     Attributes:
         sent: False if the request certainly never reached the service.
@@ -139,7 +141,7 @@ class APIConnectionError(LiveAvatarException):
 
 
 class APITimeoutError(APIConnectionError):
-    """The service didn't answer in time."""
+    """The service didn't respond in time."""
 
     title = "The service took too long to answer"
     default_remedy = "Try again; if it keeps happening, the service may be down."
@@ -169,7 +171,7 @@ class SchemaError(APIResponseError):
 
 
 class APIStatusError(APIResponseError):
-    """The service answered with an error.
+    """The service responded with an error.
 
     Attributes:
         status_code: The HTTP status.
@@ -369,7 +371,7 @@ class StopNotConfirmed(SessionError):
 
 
 class ViewError(LiveAvatarException):
-    """A page couldn't do what was requested: none shows the view, there is no video yet, or it didn't respond."""
+    """A page couldn't do what was requested: none shows the view, no video arrived, or it didn't reply."""
 
     title = "The view can't do that now"
 
@@ -381,7 +383,7 @@ class SimulatorError(LiveAvatarException):
 
 
 class LiveAvatarWarning(UserWarning):
-    """A warning about a call that the service accepts but that is probably a mistake; it says what to do instead."""
+    """A call is allowed but probably a mistake; the warning says what to do instead."""
 
 
 _is_quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("is_quiet", default=False)
@@ -398,7 +400,10 @@ def quietly() -> Iterator[None]:
 
 
 class CallSite(NamedTuple):
-    """The user's line that called this package. It holds no frame, so it keeps none of the caller's objects alive."""
+    """The user's line that called this package.
+
+    It holds no frame, so it keeps none of the caller's objects alive.
+    """
 
     filename: str
     line: int
@@ -410,7 +415,7 @@ _called_at: contextvars.ContextVar[CallSite | None] = contextvars.ContextVar("ca
 
 
 def calling_context() -> contextvars.Context:
-    """Return a copy of the current context in which warnings from any thread point at the user's current line."""
+    """Return a copy of the current context in which all warnings point at the user's current line."""
     context = contextvars.copy_context()
     context.run(_called_at.set, _call_site())
     return context
@@ -483,7 +488,7 @@ def status_error(
 
 
 def _invalid_fields(detail: Any) -> tuple[list[str], str]:
-    """Return the paths of the fields that a 422 response names, and a text saying what is wrong with each."""
+    """Return the paths of the fields that a 422 response names, and what is wrong with them."""
     entries = [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
     fields = []
     for entry in entries:

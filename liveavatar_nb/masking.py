@@ -1,4 +1,4 @@
-"""Masks secrets in everything that is kept, logged or shown."""
+"""Masks secrets in everything that is stored, logged or shown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CUT_MARGIN: Final = 4096  # characters to search beyond a cut; no secret is long
 
 
 class Hole(str):
-    """A placeholder for a secret in shown code: the name of an environment variable that holds it."""
+    """A placeholder for a secret in displayed code: the environment variable that holds the secret."""
 
     __slots__ = ()
 
@@ -47,7 +47,7 @@ def secrets_in(data: Any) -> list[str]:
 
 
 def without_secrets(data: Any, secrets: Iterable[str] = ()) -> Any:
-    """Return the data with each secret masked, and without those fields of a 422 response that echo the request.
+    """Return the data with each secret masked, and without the parts of a 422 that echo the request.
 
     Args:
         data: JSON data.
@@ -122,7 +122,7 @@ def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] =
 
 
 def _hints_at_secrets(encoded: bytes) -> bool:
-    """Return whether `SECRET_NAME` or `IN_WORDS` could match anything."""
+    """Return whether `SECRET_NAME` or `IN_WORDS` could match anything in the JSON."""
     low = encoded.lower()
     return (
         b"token" in low
@@ -170,7 +170,7 @@ class _Copier:
             return self._mapping(value, depth + 1, is_secret=is_secret)
         if isinstance(value, list | tuple):
             return self._list(value, depth + 1, is_secret=is_secret)
-        self._room -= 4  # true, null, a number
+        self._room -= 4  # about the length of true, null or a number
         if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
             return value
         return str(value)

@@ -307,7 +307,7 @@ def not_async(owner: object, name: str, sync_names: Collection[str]) -> Attribut
 
 
 def _written(parameter: inspect.Parameter) -> str:
-    """Return a parameter as it is written in a call."""
+    """Format a parameter as it would be written in a call."""
     is_optional = parameter.default is not inspect.Parameter.empty
     return (
         f"{parameter.name}={parameter.default!r}" if is_optional else str(parameter.replace(annotation=parameter.empty))

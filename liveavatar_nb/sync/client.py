@@ -111,7 +111,7 @@ class LiveAvatar(Face):
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """Create a client with an embedded simulator: it needs no key, account or network, and nothing is billed.
+        """Create a client with an embedded simulator: no key, account or network needed, and nothing billed.
 
         Args:
             max_minutes, tts: as for `LiveAvatar`.
