@@ -202,7 +202,7 @@ class AsyncLiveAvatar:
             if self._simulator is None or not isinstance(failure, StopNotConfirmed):
                 self._closing = False
                 raise
-            # a simulator's sessions end with it, confirmed or not
+            # a simulator's sessions end with it, even if unconfirmed
             await on_own_thread(self._simulator.close)
             for session in self.live_sessions:
                 session.lifecycle.forget()
@@ -215,7 +215,7 @@ class AsyncLiveAvatar:
         self._changed()
 
     def close_without_loop(self) -> None:
-        """Close the client from any thread, over separate connections, for when its loop is dead or busy.
+        """Close the client from any thread, over separate connections, for use when its loop is dead or busy.
 
         Raises:
             StopNotConfirmed: the service did not confirm a stop; the client stays open, and the guard keeps trying.
@@ -337,7 +337,7 @@ class AsyncLiveAvatar:
         return self.api.contexts.list(page_size=PAGE_SIZE_LIMIT)
 
     def sessions(self, active: bool = True) -> Listing[OwnedSession]:
-        """List the account's sessions, whichever client started them (`GET /v1/sessions`).
+        """List the account's sessions, no matter which client started them (`GET /v1/sessions`).
 
         The `whose` of a running session says who started it: this kernel, another kernel, a kernel that died, you on
         another machine, or a stranger.
@@ -376,7 +376,7 @@ class AsyncLiveAvatar:
         return await self._stop_all(self.api, self.stop_sessions)
 
     def stop_all_without_loop(self) -> Records[OwnedSession]:
-        """Stop every running session from any thread, on a new loop, for when the client's is dead or busy."""
+        """Stop every running session from any thread, on a new loop, because the client's is dead or busy."""
         transport = self.api.transport
 
         async def stop() -> Records[OwnedSession]:
@@ -561,7 +561,7 @@ class AsyncLiveAvatar:
         self, named: ResolvedStart, own_room: AsyncRoom | None, on_user_text: Answer | None
     ) -> AsyncSession:
         """Create the session and add it to this client."""
-        # imported here so that the client loads faster until it starts a session
+        # imported here, so that importing the client is fast
         from .session.dependencies import Dependencies  # noqa: PLC0415
         from .session.session import AsyncSession  # noqa: PLC0415
 
@@ -604,7 +604,7 @@ class AsyncLiveAvatar:
         await self._stop_sessions()
 
     def stop_without_loop(self) -> None:
-        """Stop the sessions from any thread, over separate connections, for when the loop is dead or busy.
+        """Stop the sessions from any thread, over separate connections, because the loop is dead or busy.
 
         Raises:
             StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the

@@ -39,7 +39,7 @@ SOCKET_CLOSE_TIMEOUT: Final = 1.0  # seconds for a WebSocket's closing handshake
 SOCKET_PING_INTERVAL: Final = 20.0  # seconds
 SOCKET_PING_TIMEOUT: Final = 20.0  # seconds to wait for a pong; a half-open socket is noticed within 40 s
 SOCKET_ATTEMPTS: Final = 5  # maximum attempts to reconnect a lost WebSocket
-SOCKET_RECONNECT_LIMIT: Final = 20.0  # seconds for all of these attempts together
+SOCKET_RECONNECT_LIMIT: Final = 20.0  # seconds for all attempts to reconnect a lost WebSocket together
 SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # maximum bytes of a received frame
 HOLDER_LIMIT: Final = 5.0  # seconds that a command waits for a page that is about to join the room
 ARRIVAL_LIMIT: Final = 10.0  # seconds that the first command waits for the avatar to join the room
@@ -54,18 +54,21 @@ CLEAR_LIMIT: Final = 5.0  # seconds to delete what was created for a session
 LEAVE_LIMIT: Final = 2.0  # seconds for a page or this process to leave a room
 ROOM_JOIN_LIMIT: Final = 10.0  # seconds for this process to join a room
 SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # maximum bytes waiting to be sent; 40 s of sound take 2.6 MB
-STOP_LIMIT: Final = 10.0  # seconds for a stop, including retries; callers stop waiting for it at the same time
+STOP_LIMIT: Final = 10.0  # seconds for a stop, including retries; also how long its callers wait
 STOPS_AT_ONCE: Final = 10  # maximum parallel stops per loop; more would delay each other past their time limits
 INSIST_AFTER_CAP: Final = 60.0  # seconds past a session's cap after which we no longer retry its stop
 INSIST_INTERVAL: Final = 15.0  # seconds between two retries of an unconfirmed stop
-UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # seconds after a start with unknown outcome at which to check on it
+# delays in seconds, after a start with unknown outcome, before looking for its session
+UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)
 MISSED_KEEP_ALIVES: Final = 3  # keep-alives missed in a row before a session counts as degraded
 SLEEP_GAP: Final = 30.0  # seconds that a clock must jump ahead before we assume the machine slept
 PULSE: Final = 5.0  # seconds between two clock checks while a session is live
 UNWATCHED: Final = 60.0  # seconds that a session may go without a page showing it before it is stopped
 SHORTEST_UNWATCHED: Final = 20.0  # minimum seconds for `unwatched`: two of a page's heartbeats, sent every 10 s
 ATTENTION_TICK: Final = 1.0  # seconds between two checks of whether the kernel can handle messages from its pages
-ATTENTION_LINGER: Final = 15.0  # seconds that these checks go on after their result was last read
+ATTENTION_LINGER: Final = (
+    15.0  # seconds that checks of whether the kernel is free go on after their result was last read
+)
 LONG_BUSY: Final = 10.0  # seconds that a kernel must be busy before its pages get extra time to report
 HEARING_GRACE: Final = 15.0  # minimum extra seconds for a page to report; it sends a heartbeat every 10 s
 LOOP_LIFE: Final = 366 * 86_400.0  # seconds; longer than any loop runs
@@ -81,7 +84,7 @@ SPEECH_LEAD: Final = 2.0  # seconds of unspoken audio that the service buffers, 
 SPEECH_GRACE: Final = 15.0  # seconds after the end of a sound before it counts as not spoken
 PIECES_AHEAD: Final = 2  # pieces of audio (up to 1 s each) to read ahead
 WIRE_ENTRIES: Final = 10_000  # maximum requests and frames in a client's log; the oldest are dropped first
-WIRE_BYTES: Final = 4 * 1024 * 1024  # maximum bytes of payload in that log
+WIRE_BYTES: Final = 4 * 1024 * 1024  # maximum bytes of payload in a client's log
 WIRE_PAYLOAD: Final = 16 * 1024  # maximum bytes of one payload; larger ones are cut
 WIRE_TEXT: Final = 4_000  # maximum characters of each string in a payload that is cut
 WIRE_SESSIONS: Final = 1000  # maximum sessions whose tokens the log masks; the oldest are forgotten first
@@ -89,10 +92,10 @@ SAMPLES_KEPT: Final = 1000  # maximum timings that a session keeps of each frequ
 
 ROOM_TIMEOUT: Final = 10.0  # seconds for one request to a LiveKit server's room service
 ROOM_LOOK: Final = 1.0  # seconds between two checks of who is in your own room
-ROOM_EMPTY_TIMEOUT: Final = 300.0  # seconds that such a room stays open when nobody is in it
-ROOM_PARTICIPANTS: Final = 50  # maximum participants in such a room, including the avatar
+ROOM_EMPTY_TIMEOUT: Final = 300.0  # seconds that your own room stays open when nobody is in it
+ROOM_PARTICIPANTS: Final = 50  # maximum participants in your own room, including the avatar
 ROOM_NAME_LIMIT: Final = 256  # maximum characters of a room's name, and of an identity in it
-ROOM_TOKEN_MINUTES: Final = 60.0  # minutes that a token for such a room is valid
+ROOM_TOKEN_MINUTES: Final = 60.0  # minutes that a token for your own room is valid
 
 MAX_MINUTES: Final = 10.0  # minutes; the cap sent with every token unless the user sets another
 MINUTES_OF_A_DAY: Final = 24 * 60  # a larger cap is probably a mistake
@@ -106,7 +109,7 @@ class Masked:
 
     Args:
         secret: The secret text.
-        source: Where it came from, in words that are safe to show.
+        source: Where the secret came from, in words that are safe to show.
     """
 
     __slots__ = ("_secret", "source")
@@ -216,7 +219,7 @@ def _from_prompt() -> str | None:
 def _can_prompt() -> bool:
     """Return whether a prompt would be seen.
 
-    It would in a kernel whose front end accepts input, and in an interactive Python session in a terminal.
+    It is seen in a kernel whose front end accepts input, and in an interactive Python session in a terminal.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     kernel = getattr(shell, "kernel", None)

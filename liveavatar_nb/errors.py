@@ -25,7 +25,7 @@
     │   ├── AvatarNeverCame           the service never sent `connected`, or the avatar's video never arrived
     │   ├── RoomNotHeld               a conversation needs somebody in the session's room, but it is empty
     │   ├── WrongMode                 the session's mode, LITE or FULL, doesn't support the call
-    │   ├── UtteranceFailed           the avatar didn't say the words, or didn't finish
+    │   ├── UtteranceFailed           the avatar didn't speak, or didn't finish
     │   ├── StartOutcomeUnknown       a start that may be billed; the session was stopped by its id
     │   └── StopNotConfirmed          the service didn't confirm a stop
     ├── ViewError                     a page couldn't do what was requested
@@ -335,7 +335,7 @@ class WrongMode(SessionError):
 
 
 class UtteranceFailed(SessionError):
-    """The avatar didn't say the words, or didn't finish. They aren't resent, and the session continues."""
+    """The avatar didn't speak, or didn't finish. The words aren't resent, and the session continues."""
 
     title = "The avatar didn't say it"
     default_remedy = "Try again."
@@ -371,7 +371,10 @@ class StopNotConfirmed(SessionError):
 
 
 class ViewError(LiveAvatarException):
-    """A page couldn't do what was requested: none shows the view, no video arrived, or it didn't reply."""
+    """A page couldn't do what was requested.
+
+    No page shows the view, there is no video yet, or the page didn't respond.
+    """
 
     title = "The view can't do that now"
 

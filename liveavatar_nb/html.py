@@ -24,7 +24,7 @@ CELL: Final = f"text-align: left; vertical-align: baseline; padding: 4px 16px 4p
 NUMBER: Final = CELL.replace("left", "right", 1) + "; font-variant-numeric: tabular-nums"
 SCROLLER: Final = "overflow-x: auto; max-width: 100%"
 ABSENT: Final = "\N{EN DASH}"
-LONGEST_LINE: Final = 36  # maximum characters to keep on one line; an id has this many
+LONGEST_LINE: Final = 36  # maximum characters to keep on one line: the length of an id
 LONGEST_TEXT: Final = 300  # maximum characters of a table cell or a title
 LONGEST_PROPERTY: Final = 20_000  # maximum characters of a card's property, which scrolls
 LONGEST_NAME: Final = 80  # maximum characters of a name below a picture
@@ -38,7 +38,7 @@ class Markup(str):
 
 
 class Amount(str):
-    """A number that is already formatted, e.g. `1:05`; columns of such numbers are right-aligned."""
+    """A number that is already formatted, e.g. `1:05`; right-aligned in its column."""
 
     __slots__ = ()
 

@@ -19,7 +19,7 @@ ECHOES: Final = ("input", "ctx")  # fields of a 422's details that echo the requ
 
 MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # marks where something was cut
 DEEPEST: Final = 40  # maximum levels of nested JSON to keep
-MOST_OPEN: Final = 200  # lists and objects in JSON; with no more than that, it can't be nested too deeply to encode
+MOST_OPEN: Final = 200  # JSON with at most this many lists and objects can't be nested too deeply to encode
 # secrets within text, recognised by the words before them, and anything that looks like a LiveKit token
 IN_WORDS: Final = re.compile(
     r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
@@ -137,7 +137,7 @@ def _hints_at_secrets(encoded: bytes) -> bool:
 
 
 def _quotes(encoded: bytes, secrets: Iterable[str]) -> bool:
-    """Return whether any of these secrets occurs in the JSON, where they are escaped."""
+    """Return whether any of these secrets occurs in the JSON, in JSON's escaped form."""
     return any(msgspec.json.encode(secret)[1:-1] in encoded for secret in secrets)
 
 

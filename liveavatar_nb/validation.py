@@ -83,7 +83,7 @@ def one_of(field: str, value: Any, choices: Iterable[Any]) -> Any:
     """Return `value` if it is one of `choices`.
 
     Raises:
-        InvalidArgument: It isn't; the remedy suggests the most similar choice.
+        InvalidArgument: It isn't one of them; the remedy suggests the most similar choice.
     """
     allowed = list(choices)
     if isinstance(value, str) and value in allowed:

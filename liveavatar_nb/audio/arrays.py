@@ -17,7 +17,7 @@ Samples: TypeAlias = NDArray[Any]
 
 
 class Block(NamedTuple):
-    """A block of samples of bounded size.
+    """A block of samples, limited in size.
 
     Args:
         rate: The sample rate in Hz.
@@ -103,6 +103,6 @@ def array_of_list(values: Sequence[Any], label: str) -> Samples:
     if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
         raise AudioError(
             f"{label} contains integers that don't fit into 16 bits, and a list doesn't say how many bits they have.",
-            remedy="Pass numpy.array(samples, dtype=...) with an integer type whose range is full scale.",
+            remedy="Pass numpy.array(samples, dtype=...) with the integer type that the samples use.",
         )
     return array.astype(np.int16)

@@ -24,4 +24,4 @@ INDEX_LOOK: Final = 64 * 1024  # bytes to search for the index of an m4a stream
 FIRST_LOOK: Final = 2048  # bytes for FFmpeg to guess the content of a stream without a header
 
 FULL_SCALE: Final = 32768.0  # full scale of 16-bit samples
-LOUDEST: Final = 16.0  # multiple of full scale (24 dB above it) to which louder floats are clipped before resampling
+LOUDEST: Final = 16.0  # multiple of full scale that louder floats are clipped to before resampling: 24 dB above it

@@ -14,7 +14,7 @@ from .limits import FULL_SCALE, LOUDEST, PIECE_BYTES, SAMPLE_RATE
 
 Mono: TypeAlias = NDArray[np.float32]
 
-# 20-bit quality: aliases of a full-scale tone are below -130 dB; VHQ's -160 dB would take a sixth longer
+# 20-bit quality, with aliases of a full-scale tone below -130 dB; VHQ reaches -160 dB, but takes a sixth longer
 QUALITY: Final = "HQ"
 LOWEST: Final = -FULL_SCALE
 HIGHEST: Final = FULL_SCALE - 1

@@ -56,7 +56,7 @@ class Sound:
         Each piece is yielded as soon as it is available. The generator ends early if any thread closes the sound.
 
         Raises:
-            AudioError: The rest can't be read; the message says how many seconds could be.
+            AudioError: The rest can't be read; the message says how many seconds were read.
         """
         try:
             while not self._is_closed:

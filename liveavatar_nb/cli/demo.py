@@ -34,11 +34,11 @@ FOLDERS: Final = 1000  # maximum copies side by side; beyond that, the user shou
 OPENER: Final = ".open-studio.html"
 
 READY_LIMIT: Final = 60.0  # seconds for JupyterLab to respond
-PROBE_LIMIT: Final = 2.0  # seconds for one request that checks whether it responds
+PROBE_LIMIT: Final = 2.0  # seconds for one request that checks whether JupyterLab responds
 STOP_LIMIT: Final = 20.0  # seconds for JupyterLab and its kernels to end by themselves
 KILL_LIMIT: Final = 3.0  # seconds for the remaining processes to end after SIGTERM
 POLL_INTERVAL: Final = 0.1  # seconds
-LOG_TAIL: Final = 25  # last lines of JupyterLab's log to include in an error
+LOG_TAIL: Final = 25  # number of JupyterLab's last log lines to include in an error
 
 
 class DemoError(LiveAvatarException):
@@ -60,7 +60,7 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
     missing = [name for name in ("jupyterlab", "ipykernel", "psutil") if not importlib.util.find_spec(name)]
     if missing:
         raise DemoError(
-            f'The demo needs {" and ".join(missing)}, not found here. Run: pip install "liveavatar_nb[demo]"'
+            f'The demo needs {" and ".join(missing)}, which must be installed. Run: pip install "liveavatar_nb[demo]"'
         )
     with (
         _count_stop_requests() as stop_requests,

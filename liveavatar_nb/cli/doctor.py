@@ -54,7 +54,7 @@ CHECK_LIMIT: Final = 5.0  # seconds for one check
 SANDBOX_LIMIT: Final = 75.0  # seconds for the sandbox check; longer than a start and a stop with all their retries
 CLOCK_LIMIT: Final = 60.0  # seconds that this machine's clock may be off before tokens and certificates fail
 FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
-SHOWN_SESSIONS: Final = 3  # maximum session ids to name
+SHOWN_SESSIONS: Final = 3  # maximum number of session ids to list
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
 FIRST_WITH_SUBSHELLS: Final = 7  # the first major version of ipykernel in which Stop works while a cell runs
 STATIC: Final = Path(__file__).parents[1] / "static"
@@ -171,7 +171,7 @@ def examine(
         False
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LiveAvatarWarning)  # the address check reports it
+        warnings.simplefilter("ignore", LiveAvatarWarning)  # the address check reports this warning
         base_url = config.find_base(api_url)
     proxy = masked_text(proxy)
     network = Network.of(proxy, verify)

@@ -63,7 +63,7 @@ LIVE_WARNING = f"""\
 (LITE {CREDITS_PER_MINUTE["LITE"]:g} credit a minute; the sandbox avatar costs nothing)."""
 
 INTERRUPTED: Final = 130  # the exit code for Ctrl-C
-PIPE_CLOSED: Final = 141  # the exit code if nobody reads the output any longer
+PIPE_CLOSED: Final = 141  # the exit code if nobody reads the output
 PATIENCE: Final = 2.0  # seconds without a response before the command says what it is waiting for
 KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # options that people may try
 SESSIONS_SHOWN: Final = 20
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the arguments after the command's name; None uses the process's own.
 
     Returns:
-        The exit code. 0: success, also if Ctrl-C ended a command that runs until then. 1: failure, with a message on
+        The exit code. 0: success, even if Ctrl-C ended a command that runs until Ctrl-C. 1: failure, with a message on
         stderr, or the doctor found a problem. 130: Ctrl-C interrupted the command.
 
     Raises:
@@ -417,7 +417,7 @@ def _width() -> int | None:
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    # it is None if it was closed before Python started
+    # a stream is None if it was closed before Python started
     return stream is not None and stream.isatty()
 
 

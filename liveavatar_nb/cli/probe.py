@@ -1,4 +1,4 @@
-"""Call the service once without a key, and explain why there is no response if it fails."""
+"""Call the service once without a key, and if that fails, explain why."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _ahead(date: str | None, age: str | None, now: float) -> float | None:
         sent_at = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
-    # a response from a cache has its original date, plus its age
+    # a cached response has its original date, plus its age
     return now - sent_at - (int(age) if age and age.isdecimal() else 0)
 
 

@@ -1,4 +1,4 @@
-"""Decide whether a session is over, by its own record or by a stable list of active sessions."""
+"""Decide whether a session is over, from its own record or from a stable list of active sessions."""
 
 from __future__ import annotations
 

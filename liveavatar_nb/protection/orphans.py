@@ -121,7 +121,7 @@ async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
     if not entries:
         return Records()
     running = {session.id: session for session in await owned(api)}
-    # a session whose start is very recent may still appear
+    # a session that was started only just now may still appear
     missing = [
         entry
         for entry in entries

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from ...rest.network import Network
 
 PIECE: Final = 65536  # maximum bytes per read
-PRELOAD_AFTER: Final = 5.0  # seconds after the first session before importing what a stop needs: it may be gone later
+PRELOAD_AFTER: Final = (
+    5.0  # seconds after the first session before preloading what a stop needs, which may be gone later
+)
 CALL_LIMIT: Final = 5.0  # seconds for one stop
 SHORTEST_WAIT: Final = 0.2  # minimum seconds between two attempts
 REACH_LIMIT: Final = 10.0  # seconds to reach a service

@@ -103,13 +103,13 @@ class Guard:
         self._process: Process | None = None
         self._wanted_at = 0.0  # when the guard was last needed
         self._open: set[Process] = set()
-        self._charges: dict[str, tuple[Charge, float]] = {}  # each with the time from which its `left` counts
+        self._charges: dict[str, tuple[Charge, float]] = {}  # by session id, with the time from which `left` counts
         self._started: set[str] = set()
         self._stopping: set[str] = set()
-        self._handed: dict[str, int] = {}  # each with the number of the message that handed it over
+        self._handed: dict[str, int] = {}  # by session id: the number of the message that handed the session over
         self._outbox: deque[dict[str, Any]] = deque()
         self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # clients that may start a session soon
-        self._services: dict[Service, str] = {}  # each with its name in messages to the guard
+        self._services: dict[Service, str] = {}  # by service: its name in messages to the guard
         self._reached: set[Service] = set()
 
     def _before_fork(self) -> None:
@@ -251,7 +251,7 @@ class Guard:
             if not self._charges and not self._expecting and self._process is not None:
                 self._let_go(self._process)
         elif message["do"] == "hand over":
-            # kept until acknowledged: if this guard is lost, the next one needs this message, too
+            # kept until acknowledged: if this guard is lost, the message must be sent to the next one, too
             if message["id"] in self._charges:
                 self._handed[message["id"]] = self._send({**message, "do": "stop"})
         else:
@@ -344,7 +344,7 @@ class Guard:
             self.leave_if_unused()
 
     def _replace(self, process: Process) -> str | None:
-        """Replace a lost guard process, and return why that failed, or None if it did not."""
+        """Replace a lost guard process; return the reason if that fails, or None."""
         with self._lock:
             if self._process is process and not process.is_let_go.is_set():
                 if not self._charges and not self._expecting:
@@ -359,7 +359,7 @@ class Guard:
         return None
 
     def _drop_acknowledged(self, process: Process) -> None:
-        """Drop the sessions that the guard has acknowledged taking over."""
+        """Drop the sessions whose takeover the guard has acknowledged."""
         process.listen()
         if not self._handed:
             return
