@@ -44,7 +44,9 @@ LARGEST_ENTRY: Final = 4096  # maximum bytes of a record
 MOST_ENTRIES: Final = 1000  # maximum records to read, newest first
 SALT_BYTES: Final = 16
 LATEST: Final = 7258118400.0  # seconds since the epoch: the year 2200
-STALE: Final = 24 * 3600.0  # seconds past its cap, or in the future, at which a dead owner's record becomes worthless
+STALE: Final = (
+    24 * 3600.0
+)  # seconds past its cap, or ahead of the clock, after which a dead owner's record is discarded
 LARGEST_CAP: Final = 10 * 24 * 3600.0  # seconds
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
