@@ -39,7 +39,7 @@ SOCKET_CLOSE_TIMEOUT: Final = 1.0  # seconds for a WebSocket's closing handshake
 SOCKET_PING_INTERVAL: Final = 20.0  # seconds
 SOCKET_PING_TIMEOUT: Final = 20.0  # seconds to wait for a pong; a half-open socket is noticed within 40 s
 SOCKET_ATTEMPTS: Final = 5  # maximum attempts to reconnect a lost WebSocket
-SOCKET_RECONNECT_LIMIT: Final = 20.0  # seconds for all attempts to reconnect a lost WebSocket together
+SOCKET_RECONNECT_LIMIT: Final = 20.0  # seconds for all attempts together to reconnect a lost WebSocket
 SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # maximum bytes of a received frame
 HOLDER_LIMIT: Final = 5.0  # seconds that a command waits for a page that is about to join the room
 ARRIVAL_LIMIT: Final = 10.0  # seconds that the first command waits for the avatar to join the room
@@ -64,7 +64,7 @@ MISSED_KEEP_ALIVES: Final = 3  # keep-alives missed in a row before a session co
 SLEEP_GAP: Final = 30.0  # seconds that a clock must jump ahead before we assume the machine slept
 PULSE: Final = 5.0  # seconds between two clock checks while a session is live
 UNWATCHED: Final = 60.0  # seconds that a session may go without a page showing it before it is stopped
-SHORTEST_UNWATCHED: Final = 20.0  # minimum seconds for `unwatched`: two of a page's heartbeats, sent every 10 s
+SHORTEST_UNWATCHED: Final = 20.0  # minimum seconds for `unwatched`: time for two heartbeats of a page, sent every 10 s
 ATTENTION_TICK: Final = 1.0  # seconds between two checks of whether the kernel can handle messages from its pages
 ATTENTION_LINGER: Final = (
     15.0  # seconds that checks of whether the kernel is free go on after their result was last read

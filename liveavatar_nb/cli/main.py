@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         "avatars",
         _avatars,
         "list the avatars that you can start",
-        "List avatars, your own before the public ones.",
+        "List avatars, your own first, then the public ones.",
         "  liveavatar-nb avatars --scope public --search ann",
     )
     gallery.add_argument(
