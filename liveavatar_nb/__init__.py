@@ -1,4 +1,4 @@
-"""Talking avatars of LiveAvatar in notebooks: an async client, a sync-looking face, widgets, a simulator."""
+"""LiveAvatar's talking avatars in notebooks: an async client, a sync API, widgets and a simulator."""
 
 from __future__ import annotations
 

@@ -69,39 +69,40 @@ logger = logging.getLogger("liveavatar_nb.client")
 
 Scope = Literal["all", "mine", "public"]
 
-# all clients of this process, by their ids
+# all clients in this process, by object id
 _clients: weakref.WeakValueDictionary[int, AsyncLiveAvatar] = weakref.WeakValueDictionary()
 
 
 class AsyncLiveAvatar:
-    """The async client of the service; use one for each account.
+    """The async client for the service; use one per account.
 
-    Leaving an `async with` block stops its sessions and closes it.
+    Leaving an `async with` block stops the client's sessions and closes the client.
 
     Args:
-        api_key: the account's key; None or "" uses `LIVEAVATAR_API_KEY`, or what `config.find_key` finds.
+        api_key: the account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
         api_url: the service's address.
         http_client: your own `httpx.AsyncClient` for REST calls; you must close it yourself. `proxy` and `verify`
-            still apply to the rest.
-        proxy: the proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or with `https` or
-            `socks5`. None uses the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), which never
-            apply to this machine's own addresses.
-        verify: which certificates to trust, for all of these. True trusts certifi's, or `SSL_CERT_FILE` or
-            `SSL_CERT_DIR` if set. You can also pass a path, an `ssl.SSLContext`, or False to trust anything.
-        max_minutes: minutes after which the service ends a session by itself, unless `start` says otherwise; 10 by
-            default, or the plan's limit if that is lower.
-        tts: lets `say` speak in LITE: a function, plain or async, from text to anything that `play` accepts, or a
-            generator of it. Raw samples come in a pair with their rate: `(samples, 24000)`.
-        allow_unjournaled: whether to start even if a session cannot be recorded in the journal, or guarded. Then only
-            its cap ends a session whose kernel died.
+            still apply to WebSockets and the guard.
+        proxy: the proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
+            work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
+            never apply to this machine's own addresses.
+        verify: which certificates to trust for all of these. True trusts certifi's authorities, or those in
+            `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
+            trusts any certificate, and an `ssl.SSLContext` decides for itself.
+        max_minutes: minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
+            or the plan's limit if that is lower.
+        tts: a function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
+            yields it in parts; it may be async. Raw samples need their rate: `(samples, 24000)`.
+        allow_unjournaled: whether a session may start even if it cannot be recorded in the journal or guarded. If the
+            kernel then dies, the session runs until its cap, `max_minutes`.
         clock: the clock to use; the machine's own by default.
 
     Raises:
-        ConfigurationError: there is no key, `api_url` is not a valid address, or `proxy` or `verify` cannot be used.
+        ConfigurationError: no key was found, or `api_url`, `proxy` or `verify` is invalid.
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
     """
 
-    is_simulated = False  # if the service ends with this process, its sessions need no record and no guard
+    is_simulated = False  # if True, the service ends with this process, so its sessions need no record or guard
 
     @strict
     def __init__(
@@ -119,7 +120,9 @@ class AsyncLiveAvatar:
     ) -> None:
         api_key, proxy = config.find_key(api_key), masked_text(proxy)
         if tts is not None and not callable(tts):
-            raise InvalidArgument(f"tts must be a function from text to sound, not {type(tts).__name__}.", field="tts")
+            raise InvalidArgument(
+                f"tts must be a function that turns text into sound, not {type(tts).__name__}.", field="tts"
+            )
         if max_minutes is not None:
             cap_seconds(max_minutes)
         self._max_minutes = max_minutes
@@ -134,7 +137,7 @@ class AsyncLiveAvatar:
         self._closing = False
         self._last: AsyncSession | None = None
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
-        self._plan_seconds: int | None = None  # the plan's limit, once a session met it
+        self._plan_seconds: int | None = None  # the plan's limit; known once a session has hit it
         self._watchers: list[Callable[[], None]] = []
         self._predecessors: list[AsyncLiveAvatar] = []
         self._pid = os.getpid()
@@ -142,13 +145,13 @@ class AsyncLiveAvatar:
         _clients[id(self)] = self
 
     def __del__(self) -> None:
-        # a client whose constructor failed has no pid
+        # if the constructor failed, there is no `_pid`
         if getattr(self, "_pid", None) == os.getpid() and not (self.is_closed or sys.is_finalizing()):
             self.on_drop(self)
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """Create a client of an embedded simulator: no key, no account, no network, nothing billed.
+        """Create a client with an embedded simulator: no key, account or network needed, and nothing billed.
 
         Args:
             max_minutes, tts: as for `AsyncLiveAvatar`.
@@ -165,7 +168,7 @@ class AsyncLiveAvatar:
         return client
 
     def adopt(self, simulator: Simulator) -> None:
-        """Take ownership of a simulator, which then ends with this client."""
+        """Take ownership of a simulator, so that it ends with this client."""
         self._simulator = simulator
         self.is_simulated = True
 
@@ -185,10 +188,10 @@ class AsyncLiveAvatar:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop this client's sessions, and close it and a demo's simulator. Calling it twice is fine.
+        """Stop this client's sessions, then close the client and a demo's simulator. Safe to call twice.
 
         Raises:
-            StopNotConfirmed: a stop was not confirmed; the client stays open, so that you can try again.
+            StopNotConfirmed: the service did not confirm a stop; the client stays open so that you can try again.
         """
         if self.is_closed:
             return
@@ -200,7 +203,7 @@ class AsyncLiveAvatar:
             if self._simulator is None or not isinstance(failure, StopNotConfirmed):
                 self._closing = False
                 raise
-            # sessions on a simulator end with it
+            # a simulator's sessions end with it, even if unconfirmed
             await on_own_thread(self._simulator.close)
             for session in self.live_sessions:
                 session.lifecycle.forget()
@@ -213,10 +216,10 @@ class AsyncLiveAvatar:
         self._changed()
 
     def close_without_loop(self) -> None:
-        """Close the client from any thread, on separate connections, because its loop is dead or busy.
+        """Close the client from any thread, over separate connections, for use when its loop is dead or busy.
 
         Raises:
-            StopNotConfirmed: a stop was not confirmed; the client stays open, and the guard keeps trying.
+            StopNotConfirmed: the service did not confirm a stop; the client stays open, and the guard keeps trying.
         """
         if self.is_closed:
             return
@@ -229,7 +232,7 @@ class AsyncLiveAvatar:
                 raise
         for session in self._sessions:
             session.lifecycle.let_go()
-        # its connections end with the loop
+        # the client's connections end with its loop
         self.api.transport.closed = True
         leftovers.unexpect(self)
         if self._simulator is not None:
@@ -237,12 +240,12 @@ class AsyncLiveAvatar:
         self._changed()
 
     def leave_to_guard(self) -> None:
-        """Let the guard stop the sessions, because this process can do no more for them."""
+        """Leave the sessions to the guard, because this process can no longer stop them."""
         for session in self.live_sessions:
             session.lifecycle.leave_to_guard()
 
     async def _wait_for_cleanup(self) -> None:
-        """Wait until everything that was made for ended sessions and abandoned starts is deleted."""
+        """Wait until everything created for ended sessions and abandoned starts has been deleted."""
         loop = asyncio.get_running_loop()
         tasks = [
             *(session.lifecycle.clearing for session in self._sessions),
@@ -253,11 +256,11 @@ class AsyncLiveAvatar:
             await asyncio.wait(unfinished, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
 
     async def expect_start(self) -> None:
-        """Start the guard, which takes the longest to get ready; it stays until the client is closed."""
+        """Start the guard in advance, since it is slow to get ready; it stays until the client is closed."""
 
         def prepare() -> None:
             leftovers.expect(self, service_of(self.api.transport))
-            if self.is_closed:  # closed meanwhile
+            if self.is_closed:  # it was closed while the guard was starting
                 leftovers.unexpect(self)
 
         if not self.is_simulated:
@@ -265,12 +268,12 @@ class AsyncLiveAvatar:
 
     @property
     def max_minutes(self) -> float:
-        """Minutes after which the service ends a session by itself, unless `start` says otherwise."""
+        """Minutes after which the service ends a session, unless `start` sets another limit."""
         return config.MAX_MINUTES if self._max_minutes is None else self._max_minutes
 
     @property
     def is_closed(self) -> bool:
-        """Whether the client was closed."""
+        """Whether the client is closed."""
         return self.api.transport.closed
 
     @property
@@ -290,12 +293,12 @@ class AsyncLiveAvatar:
 
     @property
     def session(self) -> AsyncSession | None:
-        """The last session that this client started or took over; None before the first."""
+        """The most recent session that this client started or took over; None before the first."""
         return self._last
 
     @property
     def has_tts(self) -> bool:
-        """Whether `say` can speak in LITE, because the client has a `tts`."""
+        """Whether the client has a `tts`, which `say` needs in LITE."""
         return self._tts is not None
 
     @property
@@ -305,17 +308,17 @@ class AsyncLiveAvatar:
 
     @property
     def timings(self) -> Records[Timing]:
-        """The timings of each step in the last 100 sessions: count, median, 95th percentile, maximum."""
+        """How long each step took in the last 100 sessions: count, median, 95th percentile, maximum."""
         from .session.timings import summary  # noqa: PLC0415 (only needed here)
 
         return summary(self._stopwatches)
 
     def avatars(self, scope: Scope = "all", search: str | None = None) -> Listing[Avatar]:
-        """List avatars, your own before the public ones (`GET /v1/avatars`, `GET /v1/avatars/public`).
+        """List avatars, your own first, then the public ones (`GET /v1/avatars`, `GET /v1/avatars/public`).
 
         Args:
             scope: `all`, `mine` or `public`.
-            search: a text that the name must contain, in any case.
+            search: text that the name must contain, ignoring case.
         """
         one_of("scope", scope, get_args(Scope))
         mine = self.api.avatars.list(page_size=PAGE_SIZE_LIMIT)
@@ -327,7 +330,7 @@ class AsyncLiveAvatar:
         return Listing.chain(*wanted, keep=lambda avatar: sought in avatar.name.casefold())
 
     def voices(self) -> Listing[Voice]:
-        """List voices, the account's own and the public ones (`GET /v1/voices`); a notebook can play them."""
+        """List the account's own voices and the public ones (`GET /v1/voices`); a notebook can play them."""
         return self.api.voices.list(page_size=PAGE_SIZE_LIMIT)
 
     def contexts(self) -> Listing[Context]:
@@ -335,13 +338,13 @@ class AsyncLiveAvatar:
         return self.api.contexts.list(page_size=PAGE_SIZE_LIMIT)
 
     def sessions(self, active: bool = True) -> Listing[OwnedSession]:
-        """List the account's sessions, whichever client started them (`GET /v1/sessions`).
+        """List the account's sessions, no matter which client started them (`GET /v1/sessions`).
 
-        The `whose` of a running session says who started it: this kernel, another one, a kernel that died, this user
-        on another machine, or a stranger.
+        The `whose` of a running session says who started it: this kernel, another kernel, a kernel that died, you on
+        another machine, or a stranger.
 
         Args:
-            active: whether to list the running sessions; if not, the ended ones.
+            active: True lists the running sessions, False the ended ones.
         """
         return owned(self.api, active=active)
 
@@ -350,29 +353,31 @@ class AsyncLiveAvatar:
         return await find_orphans(self.api)
 
     async def stop_orphans(self) -> Records[OwnedSession]:
-        """Stop the sessions that dead kernels on this machine left behind; `start` does so, too.
+        """Stop the sessions that dead kernels on this machine left behind; `start` also does this.
 
         Returns:
             The stopped sessions.
 
         Raises:
-            StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first.
+            StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the
+                first failure.
         """
         return await stop_each(self.api, await find_orphans(self.api))
 
     async def stop_all(self) -> Records[OwnedSession]:
-        """Stop every running session of the account, whoever started it, even other people's.
+        """Stop every running session of the account, even those that other people started.
 
         Returns:
             The stopped sessions.
 
         Raises:
-            StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first.
+            StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the
+                first failure.
         """
         return await self._stop_all(self.api, self.stop_sessions)
 
     def stop_all_without_loop(self) -> Records[OwnedSession]:
-        """Stop every running session from any thread, on a new loop: the client's is dead or busy."""
+        """Stop every running session from any thread, on a new loop, because the client's is dead or busy."""
         transport = self.api.transport
 
         async def stop() -> Records[OwnedSession]:
@@ -422,36 +427,37 @@ class AsyncLiveAvatar:
     ) -> AsyncSession:
         """Start a session, and return it once it is connected.
 
-        In LITE that is when the WebSocket says `connected` (event `session.state_updated`), in a conversation when
-        the start call has returned. From the start on, every minute is billed until you stop the session. A client
-        has one session at a time: a second start raises an error that names the first, so running a cell twice costs
-        nothing.
+        A LITE session is connected when the WebSocket reports `connected` (event `session.state_updated`), a
+        conversation when the start call returns. Every minute is billed from the start until you stop the session. A
+        client has one session at a time: a second start raises an error that names the first, so running a cell twice
+        does not bill you twice.
 
         Args:
-            avatar: the avatar's name (in any case, if none matches exactly), id or record; the sandbox has its own.
-            mode: `LITE` (formerly `CUSTOM`) or `FULL`; by default FULL if you pass `context` or `on_user_text`, LITE
-                otherwise.
-            context: what the avatar knows, which makes this a conversation: the context's name, id or record, or a
-                `NewContext`, which is created for this session and deleted with it.
-            is_sandbox: whether to use the sandbox: free, one minute, and only the sandbox avatar.
+            avatar: the avatar's name, id or record; the sandbox has its own avatar. Case is ignored if no name matches
+                exactly.
+            mode: `LITE` (formerly `CUSTOM`) or `FULL`; defaults to FULL if you pass `context` or `on_user_text`, to
+                LITE otherwise.
+            context: what the avatar knows; passing it makes this a conversation. Pass the context's name, id or
+                record, or a `NewContext`, which is created for this session and deleted afterwards.
+            is_sandbox: whether to use the sandbox, which is free, lasts one minute and has one avatar.
             video_quality: `very_high`, `high`, `medium` or `low`.
             video_encoding: `H264` or `VP8`.
-            voice_id: for conversations: the voice's id, name or record; the avatar's own by default.
-            language: for conversations: the language's code, from `api.languages.list()`.
+            voice_id: for conversations: the voice's id, name or record; the avatar's own voice by default.
+            language: for conversations: the language code, one of `api.languages.list()`.
             interactivity_type: for conversations: `CONVERSATIONAL` or `PUSH_TO_TALK`.
-            dynamic_variables: for conversations: the values of the context's `{{names}}`.
-            on_user_text: for conversations: your function that answers what the user says, as in
-                `AsyncSession.on_user_text`; no context is needed then.
+            dynamic_variables: for conversations: values for the `{{names}}` in the context.
+            on_user_text: for conversations: your own function that answers the user, as in `AsyncSession.on_user_text`;
+                it makes a context unnecessary.
             room: for LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.
             max_minutes: minutes after which the service ends the session; the client's `max_minutes` by default.
-            unwatched: how long no page may show the session before it is stopped, in seconds; None sets no limit. A
-                session that was never shown is not stopped.
+            unwatched: seconds that the session may go without a page showing it before it is stopped; None sets no
+                limit. A session that was never shown is not stopped.
             replace: whether to stop the live session first.
-            concurrent: whether to keep the live session running beside this one; both are billed.
+            concurrent: whether to run this session alongside the live one; both are billed.
 
         Raises:
             InvalidArgument: an argument is invalid; nothing was sent.
-            ConfigurationError: the proxy or the certificates cannot be used; nothing was sent.
+            ConfigurationError: the proxy or the certificates are invalid; nothing was sent.
             SessionAlreadyLive: this client has a live session already.
             CreditsError, ConcurrencyLimitError, AuthenticationError...: the service refused.
             StartOutcomeUnknown, AvatarNeverCame: the start failed halfway; the session was stopped.
@@ -494,7 +500,7 @@ class AsyncLiveAvatar:
         return session
 
     def _check_reach(self, options: SessionOptions, own_room: AsyncRoom | None) -> None:
-        """Refuse a room or a proxy that no session could use, before anything is billed."""
+        """Reject an unusable room or proxy before anything is billed."""
         if own_room is not None:
             check_room(own_room, options.mode, self.base_url)
         if options.mode == "LITE":
@@ -510,12 +516,12 @@ class AsyncLiveAvatar:
         *,
         replace: bool,
     ) -> ResolvedStart:
-        """Look up or create all that a start names, and stop what is in its way; nothing is billed yet."""
+        """Look up or create what the start needs, and stop conflicting sessions; nothing is billed yet."""
         start = Preparation(self.api, self._languages, options, own_room)
 
         async def make_way() -> None:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):
-                logger.warning("the plan ends a session after %g minutes", (self._plan_seconds or 0) / 60)
+                logger.warning("the plan limits sessions to %g minutes", (self._plan_seconds or 0) / 60)
             if replace:
                 await self._stop_sessions(besides=start)
             if not self.is_simulated:
@@ -530,7 +536,7 @@ class AsyncLiveAvatar:
 
     @contextlib.contextmanager
     def _guard_coming_up(self) -> Iterator[None]:
-        """Start the guard while the block runs; if the block fails, let the guard end again."""
+        """Start the guard while the block runs; if the block fails, let the guard exit."""
         service = None if self.is_simulated else service_of(self.api.transport)
         if service is None:
             yield
@@ -539,7 +545,7 @@ class AsyncLiveAvatar:
 
         def prepare() -> None:
             leftovers.prepare(service)
-            if is_given_up.is_set():  # the block failed meanwhile, and the loop may be gone by now
+            if is_given_up.is_set():  # the block has already failed, and the loop may be gone
                 leftovers.tidy()
 
         coming_up = asyncio.create_task(on_own_thread(prepare))
@@ -550,13 +556,13 @@ class AsyncLiveAvatar:
             leftovers.tidy()
             raise
         finally:
-            del coming_up  # it must live until here: a loop does not keep its tasks alive
+            del coming_up  # keep a reference until here: a loop does not keep its tasks alive
 
     def _make_session(
         self, named: ResolvedStart, own_room: AsyncRoom | None, on_user_text: Answer | None
     ) -> AsyncSession:
-        """Make the session, and add it to this client."""
-        # imported here, so that a client that starts no session loads faster
+        """Create the session and add it to this client."""
+        # imported here, so that importing the client is fast
         from .session.dependencies import Dependencies  # noqa: PLC0415
         from .session.session import AsyncSession  # noqa: PLC0415
 
@@ -577,7 +583,7 @@ class AsyncLiveAvatar:
         return session
 
     async def _open(self, session: AsyncSession) -> None:
-        """Start the session at the service, and remember the cap if the plan lowered it."""
+        """Start the session on the service, and remember its cap if the plan lowered it."""
         try:
             await session.open()
         except ConcurrencyLimitError as failure:
@@ -590,19 +596,20 @@ class AsyncLiveAvatar:
             self._plan_seconds = round(session.max_minutes * 60)
 
     async def stop_sessions(self) -> None:
-        """Stop every live session of this client, and every start in progress.
+        """Stop every live session of this client, and cancel every start in progress.
 
         Raises:
-            StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first.
+            StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the
+                first failure.
         """
         await self._stop_sessions()
 
     def stop_without_loop(self) -> None:
-        """Stop the sessions from any thread, on separate connections, because the loop is dead or busy.
+        """Stop the sessions from any thread, over separate connections, because the loop is dead or busy.
 
         Raises:
-            StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first. The
-                guard keeps trying all that were not confirmed.
+            StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the
+                first failure. The guard keeps trying to stop the rest.
         """
         self.cancel_starts()
         until = time.monotonic() + config.STOP_LIMIT
@@ -625,27 +632,27 @@ class AsyncLiveAvatar:
                 raise failure
 
     def cancel_starts(self, besides: Preparation | None = None) -> None:
-        """Cancel the starts that are still looking up their avatar: their start call was not sent yet."""
+        """Cancel the starts that have not sent their start call yet."""
         for start in self._pending:
             start.is_cancelled = start.is_cancelled or start is not besides
 
     @property
     def live_sessions(self) -> list[AsyncSession]:
-        """This client's sessions that may still be running, and billed."""
+        """This client's sessions that may still be running and billed."""
         return [session for session in self._sessions if session.is_live and session.is_of_this_process]
 
     @property
     def live_elsewhere(self) -> list[AsyncSession]:
-        """The sessions of this account that belong to other clients of this process, and may be billed.
+        """Sessions of this account that belong to other clients in this process and may be billed.
 
-        A host that runs a notebook anew for each page, such as `marimo run`, creates a client each time. The sessions
-        that a page started before it was reloaded are among these.
+        A host that reruns the notebook for each page, such as `marimo run`, creates a new client each time. Sessions
+        that a page started before it was reloaded are listed here.
         """
         return [session for client in self._siblings for session in client.live_sessions]
 
     @property
     def _siblings(self) -> list[AsyncLiveAvatar]:
-        """The other clients of this process and account."""
+        """The other clients in this process that use the same account."""
         clients = [reference() for reference in _clients.valuerefs()]
         others = [client for client in clients if client is not None and client is not self]
         return [client for client in others if client._account == self._account]
@@ -655,12 +662,12 @@ class AsyncLiveAvatar:
         return self.base_url, self.api.transport.key
 
     def take_over(self, session: AsyncSession) -> None:
-        """Move a session of `live_elsewhere` from its client to this one."""
+        """Take over a session listed in `live_elsewhere` from the client that owns it."""
         for client in self._siblings:
             if session in client._sessions:
                 client._sessions.remove(session)
                 client.watch(self._changed)
-                # the session notifies the client that started it, so that one must live as long as this one
+                # the session still notifies its previous client, so keep that alive as long as this one
                 self._predecessors.append(client)
                 self._sessions.append(session)
                 session.belong_to(self)
@@ -684,7 +691,7 @@ class AsyncLiveAvatar:
 
     def _changed(self) -> None:
         try:
-            # not from here: a watcher may stop the very session that is in the middle of a step
+            # deferred, because a watcher may stop a session that is in the middle of a step
             asyncio.get_running_loop().call_soon(self._notify_watchers)
         except RuntimeError:
             self._notify_watchers()
@@ -694,7 +701,7 @@ class AsyncLiveAvatar:
             try:
                 callback()
             except Exception:
-                logger.exception("a watcher of the client failed")
+                logger.exception("a callback that watches the client failed")
 
     def _refuse_second(self) -> None:
         live = self.live_sessions
@@ -702,36 +709,39 @@ class AsyncLiveAvatar:
             first = live[-1]
             how = "not confirmed as stopped" if first.state.is_final else str(first.state)
             raise SessionAlreadyLive(
-                f"Session {first.id or '(without id yet)'} with {first.avatar.name} is {how}.", session_id=first.id
+                f"Session {first.id or '(no ID yet)'} with {first.avatar.name} is {how}.", session_id=first.id
             )
         if self._pending:
             raise SessionAlreadyLive("Another start is in progress.", session_id=None)
 
 
 def stop_behind(client: AsyncLiveAvatar) -> None:
-    """Stop the sessions of a client that nobody can reach any more, so that none is billed unseen.
+    """Stop the sessions of a client that is no longer referenced, so that none is billed unnoticed.
 
-    The garbage collector may call this on any thread, whatever locks that holds. So this only starts a thread.
+    The garbage collector may call this on any thread, even one that holds locks, so this only starts another thread.
     """
     live = [session for session in client.live_sessions if not session.state.is_final]
     if not live:
         return
     if client.simulator is not None:
-        # the simulator went with the client, and so did its sessions
+        # the simulator and its sessions ended with the client
         for session in live:
             session.lifecycle.forget_soon()
         return
-    logger.warning("%s was dropped with a live session, which is stopped now; use `async with`, or close it", client)
+    logger.warning(
+        "%s was garbage-collected with a live session, which is being stopped; use `async with`, or close the client",
+        client,
+    )
 
     async def stop() -> None:
         await asyncio.gather(*(session.stop() for session in live), return_exceptions=True)
 
-    with contextlib.suppress(RuntimeError):  # the interpreter is exiting, which stops them
+    with contextlib.suppress(RuntimeError):  # the interpreter is exiting, which stops the sessions
         threading.Thread(target=run, args=[stop], name=THREAD_NAME, daemon=True).start()
 
 
 def started_simulator(options: dict[str, Any]) -> Simulator:
-    """Start the simulator of a demo.
+    """Start a simulator for a demo.
 
     Raises:
         SimulatorError: the simulator did not start.

@@ -17,96 +17,99 @@ DEFAULT_API_URL: Final = "https://api.liveavatar.com/v1/sessions"
 KEY_VARIABLE: Final = "LIVEAVATAR_API_KEY"
 KEYRING_SERVICE: Final = "liveavatar_nb"
 
-CONNECT_TIMEOUT: Final = 5.0  # s, to open a connection
-READ_TIMEOUT: Final = 15.0  # s, between two chunks of a response
-TOTAL_TIMEOUT: Final = 30.0  # s, for one call including retries
-BODY_LIMIT: Final = 2 * 1024 * 1024  # bytes, the largest response body
-PICTURE_LIMIT: Final = 4 * 1024 * 1024  # bytes, the largest preview picture
-DRESS_LIMIT: Final = 5.0  # s to fetch a list's pictures or previews before showing it without them
-DRESS_AT_ONCE: Final = 4  # voice previews fetched at the same time
-MAX_ATTEMPTS: Final = 3  # per call, including the first
-RETRY_BASE: Final = 0.5  # s, doubled with each attempt
-RETRY_CAP: Final = 8.0  # s, the longest wait between two attempts
-LONGEST_RETRY_AFTER: Final = 30.0  # s, the longest Retry-After to wait for; if longer, raise at once
+CONNECT_TIMEOUT: Final = 5.0  # seconds to open a connection
+READ_TIMEOUT: Final = 15.0  # seconds between two chunks of a response
+TOTAL_TIMEOUT: Final = 30.0  # seconds for one call, including retries
+BODY_LIMIT: Final = 2 * 1024 * 1024  # maximum bytes of a response body
+PICTURE_LIMIT: Final = 4 * 1024 * 1024  # maximum bytes of a preview picture
+DRESS_LIMIT: Final = 5.0  # seconds to fetch a list's pictures or previews; then it is shown without them
+DRESS_AT_ONCE: Final = 4  # maximum voice previews to fetch at the same time
+MAX_ATTEMPTS: Final = 3  # maximum attempts per call, including the first
+RETRY_BASE: Final = 0.5  # seconds; base delay between attempts, doubled each time
+RETRY_CAP: Final = 8.0  # maximum seconds between two attempts
+LONGEST_RETRY_AFTER: Final = 30.0  # maximum seconds to wait for a Retry-After; if it asks for more, raise immediately
 
-IDLE_LIMIT: Final = 300.0  # s without a keep-alive after which the service ends a session
-KEEP_ALIVE_INTERVAL: Final = 60.0  # s
-CONNECTED_TIMEOUT: Final = 30.0  # s, from the start call's response to the event `connected`
-AVATAR_TIMEOUT: Final = 30.0  # s that `wait_for_avatar` waits for the avatar's video
-SOCKET_OPEN_TIMEOUT: Final = 10.0  # s, for the WebSocket's handshake
-HAPPY_EYEBALLS: Final = 0.25  # s before a host's next address is tried in parallel (RFC 8305)
-SOCKET_CLOSE_TIMEOUT: Final = 1.0  # s, for a WebSocket's closing handshake
-SOCKET_PING_INTERVAL: Final = 20.0  # s
-SOCKET_PING_TIMEOUT: Final = 20.0  # s, for the pong; a half-open socket is noticed within 40 s
-SOCKET_ATTEMPTS: Final = 5  # to reconnect a lost WebSocket
-SOCKET_RECONNECT_LIMIT: Final = 20.0  # s, for all of these attempts
-SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # bytes, the largest received frame
-HOLDER_LIMIT: Final = 5.0  # s that a command waits for a page that is about to join the room
-ARRIVAL_LIMIT: Final = 10.0  # s that the first command waits for the avatar to join the room
-THINKING_LIMIT: Final = 20.0  # s after a question before the avatar stops looking as if it were thinking
-ANSWER_GRACE: Final = 30.0  # s of silence before a question counts as unanswered
-LANGUAGES_LIMIT: Final = 3.0  # s that a start waits for the list of languages to check a code against
-LOOK_PAUSE: Final = 3.0  # s between two checks whether a session that lost its room is still alive
-OPENING_LIMIT: Final = 10.0  # s after somebody joins in which the avatar may say its opening
-DEAF: Final = 2.0  # s at most after an interruption in which events may still be about what was interrupted
+IDLE_LIMIT: Final = 300.0  # seconds without a keep-alive after which the service ends a session
+KEEP_ALIVE_INTERVAL: Final = 60.0  # seconds
+CONNECTED_TIMEOUT: Final = 30.0  # seconds from the start call's response to the event `connected`
+AVATAR_TIMEOUT: Final = 30.0  # seconds that `wait_for_avatar` waits for the avatar's video
+SOCKET_OPEN_TIMEOUT: Final = 10.0  # seconds for a WebSocket's opening handshake
+HAPPY_EYEBALLS: Final = 0.25  # seconds before a host's next address is tried in parallel (RFC 8305)
+SOCKET_CLOSE_TIMEOUT: Final = 1.0  # seconds for a WebSocket's closing handshake
+SOCKET_PING_INTERVAL: Final = 20.0  # seconds
+SOCKET_PING_TIMEOUT: Final = 20.0  # seconds to wait for a pong; a half-open socket is noticed within 40 s
+SOCKET_ATTEMPTS: Final = 5  # maximum attempts to reconnect a lost WebSocket
+SOCKET_RECONNECT_LIMIT: Final = 20.0  # seconds for all attempts together to reconnect a lost WebSocket
+SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # maximum bytes of a received frame
+HOLDER_LIMIT: Final = 5.0  # seconds that a command waits for a page that is about to join the room
+ARRIVAL_LIMIT: Final = 10.0  # seconds that the first command waits for the avatar to join the room
+THINKING_LIMIT: Final = 20.0  # maximum seconds after a question during which the avatar seems to be thinking
+ANSWER_GRACE: Final = 30.0  # seconds of silence before a question counts as unanswered
+LANGUAGES_LIMIT: Final = 3.0  # seconds that a start waits for the list of languages, to check a code
+LOOK_PAUSE: Final = 3.0  # seconds between two checks of whether a session that lost its room is still alive
+OPENING_LIMIT: Final = 10.0  # seconds after somebody joins during which the avatar may speak its opening text
+DEAF: Final = 2.0  # maximum seconds after an interruption during which events may still refer to interrupted speech
 SLOWEST_SPEECH: Final = 8.0  # characters per second
-CLEAR_LIMIT: Final = 5.0  # s, to delete what was created for a session
-LEAVE_LIMIT: Final = 2.0  # s, for whoever holds a room to leave it
-ROOM_JOIN_LIMIT: Final = 10.0  # s, for this process to join a room
-SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # bytes waiting to be sent; 40 s of sound are 2.6 MB
-STOP_LIMIT: Final = 10.0  # s, for a stop including retries; callers waiting for it give up then, too
-STOPS_AT_ONCE: Final = 10  # per loop; more would delay each other past their limits
-INSIST_AFTER_CAP: Final = 60.0  # s past a session's cap before we stop retrying its stop
-INSIST_INTERVAL: Final = 15.0  # s between two retries of an unconfirmed stop
-UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)  # s after a start of unknown outcome when its session is looked up
-MISSED_KEEP_ALIVES: Final = 3  # in a row before a session counts as degraded
-SLEEP_GAP: Final = 30.0  # s that a clock must jump ahead before we assume the machine slept
-PULSE: Final = 5.0  # s between two looks at the clocks while a session is live
-UNWATCHED: Final = 60.0  # s that a session may go without a page showing it before it is stopped
-SHORTEST_UNWATCHED: Final = 20.0  # s: two heartbeats of a page, which sends one every 10 s
-ATTENTION_TICK: Final = 1.0  # s between two checks whether the kernel is free to hear its pages
-ATTENTION_LINGER: Final = 15.0  # s that these checks go on after somebody last asked
-LONG_BUSY: Final = 10.0  # s that a kernel must be busy before its pages get extra time to be heard
-HEARING_GRACE: Final = 15.0  # s, the least extra time a page gets; it sends a heartbeat every 10 s
-LOOP_LIFE: Final = 366 * 86_400.0  # s, longer than any loop runs
-LOOP_LIMIT: Final = 2.0  # s before a loop that doesn't answer counts as dead
-PAGES_LIMIT: Final = 100  # pages of a list to read when looking for one session
-LIST_READS: Final = 5  # attempts to read a list that keeps changing
-EXIT_STOP_LIMIT: Final = 1.5  # s, for all stops at the interpreter's exit
-EVENT_BUFFER: Final = 1000  # events queued per reader or handler; the oldest are dropped first
-KEPT_UTTERANCES: Final = 200  # per session, the newest
-KEPT_STOPWATCHES: Final = 100  # sessions per client whose timings are aggregated, the newest
-KEPT_LINES: Final = 1000  # of a session's transcript, the newest
-SPEECH_LEAD: Final = 2.0  # s of unspoken sound that the service buffers; a network outage may last as long
-SPEECH_GRACE: Final = 15.0  # s after the end of a sound before it counts as not spoken
-PIECES_AHEAD: Final = 2  # pieces of a sound, of 1 s at most, read before they are due
-WIRE_ENTRIES: Final = 10_000  # requests and frames that a client's log holds; the oldest are dropped first
-WIRE_BYTES: Final = 4 * 1024 * 1024  # of payload that it holds
-WIRE_PAYLOAD: Final = 16 * 1024  # bytes of one payload; larger ones are cut
-WIRE_TEXT: Final = 4_000  # characters of one text in a payload that is cut
-WIRE_SESSIONS: Final = 1000  # sessions whose tokens the log knows and masks, the newest
-SAMPLES_KEPT: Final = 1000  # timings that a session keeps of each frequent event
+CLEAR_LIMIT: Final = 5.0  # seconds to delete what was created for a session
+LEAVE_LIMIT: Final = 2.0  # seconds for a page or this process to leave a room
+ROOM_JOIN_LIMIT: Final = 10.0  # seconds for this process to join a room
+SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # maximum bytes waiting to be sent; 40 s of sound take 2.6 MB
+STOP_LIMIT: Final = 10.0  # seconds for a stop, including retries; also how long its callers wait
+STOPS_AT_ONCE: Final = 10  # maximum parallel stops per loop; more would delay each other past their time limits
+INSIST_AFTER_CAP: Final = 60.0  # seconds past a session's cap after which we no longer retry its stop
+INSIST_INTERVAL: Final = 15.0  # seconds between two retries of an unconfirmed stop
+# delays in seconds, after a start with unknown outcome, before looking for its session
+UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)
+MISSED_KEEP_ALIVES: Final = 3  # keep-alives missed in a row before a session counts as degraded
+SLEEP_GAP: Final = 30.0  # seconds that a clock must jump ahead before we assume the machine slept
+PULSE: Final = 5.0  # seconds between two clock checks while a session is live
+UNWATCHED: Final = 60.0  # seconds that a session may go without a page showing it before it is stopped
+SHORTEST_UNWATCHED: Final = 20.0  # minimum seconds for `unwatched`: time for two heartbeats of a page, sent every 10 s
+ATTENTION_TICK: Final = 1.0  # seconds between two checks of whether the kernel can handle messages from its pages
+ATTENTION_LINGER: Final = (
+    15.0  # seconds that checks of whether the kernel is free go on after their result was last read
+)
+LONG_BUSY: Final = 10.0  # seconds that a kernel must be busy before its pages get extra time to report
+HEARING_GRACE: Final = 15.0  # minimum extra seconds for a page to report; it sends a heartbeat every 10 s
+LOOP_LIFE: Final = 366 * 86_400.0  # seconds; longer than any loop runs
+LOOP_LIMIT: Final = 2.0  # seconds without a response before a loop counts as dead
+PAGES_LIMIT: Final = 100  # maximum pages of a list to read when looking for one session
+LIST_READS: Final = 5  # maximum attempts to read a list that keeps changing
+EXIT_STOP_LIMIT: Final = 1.5  # seconds for all stops together at interpreter exit
+EVENT_BUFFER: Final = 1000  # maximum events queued per reader or handler; the oldest are dropped first
+KEPT_UTTERANCES: Final = 200  # maximum utterances kept per session; the oldest are dropped first
+KEPT_STOPWATCHES: Final = 100  # maximum sessions per client to keep timings of; the oldest are dropped first
+KEPT_LINES: Final = 1000  # maximum lines kept of a session's transcript; the oldest are dropped first
+SPEECH_LEAD: Final = 2.0  # seconds of unspoken audio that the service buffers, to bridge a network outage that long
+SPEECH_GRACE: Final = 15.0  # seconds after the end of a sound before it counts as not spoken
+PIECES_AHEAD: Final = 2  # pieces of audio (up to 1 s each) to read ahead
+WIRE_ENTRIES: Final = 10_000  # maximum requests and frames in a client's log; the oldest are dropped first
+WIRE_BYTES: Final = 4 * 1024 * 1024  # maximum bytes of payload in a client's log
+WIRE_PAYLOAD: Final = 16 * 1024  # maximum bytes of one payload; larger ones are cut
+WIRE_TEXT: Final = 4_000  # maximum characters of each string in a payload that is cut
+WIRE_SESSIONS: Final = 1000  # maximum sessions whose tokens the log masks; the oldest are forgotten first
+SAMPLES_KEPT: Final = 1000  # maximum timings that a session keeps of each frequent event
 
-ROOM_TIMEOUT: Final = 10.0  # s, for one request to a LiveKit server's room service
-ROOM_LOOK: Final = 1.0  # s between two looks at who is in your own room
-ROOM_EMPTY_TIMEOUT: Final = 300.0  # s that such a room stays open with nobody in it
-ROOM_PARTICIPANTS: Final = 50  # at once in such a room, including the avatar
-ROOM_NAME_LIMIT: Final = 256  # characters of a room's name, and of an identity in it
-ROOM_TOKEN_MINUTES: Final = 60.0  # min that a token for such a room is valid
+ROOM_TIMEOUT: Final = 10.0  # seconds for one request to a LiveKit server's room service
+ROOM_LOOK: Final = 1.0  # seconds between two checks of who is in your own room
+ROOM_EMPTY_TIMEOUT: Final = 300.0  # seconds that your own room stays open when nobody is in it
+ROOM_PARTICIPANTS: Final = 50  # maximum participants in your own room, including the avatar
+ROOM_NAME_LIMIT: Final = 256  # maximum characters of a room's name, and of an identity in it
+ROOM_TOKEN_MINUTES: Final = 60.0  # minutes that a token for your own room is valid
 
-MAX_MINUTES: Final = 10.0  # min: the cap sent with every token unless the user sets another
+MAX_MINUTES: Final = 10.0  # minutes; the cap sent with every token unless the user sets another
 MINUTES_OF_A_DAY: Final = 24 * 60  # a larger cap is probably a mistake
-SANDBOX_SECONDS: Final = 60.0  # s: how long a sandbox session lasts
+SANDBOX_SECONDS: Final = 60.0  # seconds that a sandbox session lasts
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
 CREDITS_PER_MINUTE: Final = {"FULL": 2.0, "LITE": 1.0}
 
 
 class Masked:
-    """A secret that never shows its value: not in repr, str or format, and not to pickle, JSON or copy.
+    """A secret that never reveals its value through repr, str, format, pickle, JSON or copy.
 
     Args:
         secret: The secret text.
-        source: Where it came from, in words that are safe to show.
+        source: Where the secret came from, in words that are safe to show.
     """
 
     __slots__ = ("_secret", "source")
@@ -116,12 +119,12 @@ class Masked:
         self.source = source
 
     def reveal(self) -> str:
-        """Return the secret text, for the code that sends it."""
+        """Return the secret itself, for the code that sends it."""
         return self._secret
 
     @property
     def fits_a_header(self) -> bool:
-        """Whether the text is valid in an HTTP header: printable ASCII without spaces."""
+        """Whether the secret is valid in an HTTP header: printable ASCII without spaces."""
         return self._secret.isascii() and self._secret.isprintable() and " " not in self._secret
 
     def __repr__(self) -> str:
@@ -170,9 +173,9 @@ def find_key(api_key: str | bytes | Masked | None) -> Masked:
     raise ConfigurationError(
         f"No API key found: api_key was not given and {KEY_VARIABLE} is not set.",
         remedy=(
-            "Set one of them, store the key in Colab's secrets or in a keyring "
+            f"Pass api_key, set {KEY_VARIABLE}, store the key in Colab's secrets or in a keyring "
             f"(`keyring set {KEYRING_SERVICE} {KEY_VARIABLE}`), or use LiveAvatar.demo(), "
-            "which needs no key and no account."
+            "which needs no key or account."
         ),
     )
 
@@ -214,9 +217,9 @@ def _from_prompt() -> str | None:
 
 
 def _can_prompt() -> bool:
-    """Return whether somebody would see a prompt.
+    """Return whether a prompt would be seen.
 
-    That is so in a kernel whose front end takes input, and in a terminal's REPL.
+    It is seen in a kernel whose front end accepts input, and in an interactive Python session in a terminal.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     kernel = getattr(shell, "kernel", None)
@@ -254,7 +257,7 @@ def find_base(api_url: str | None) -> str:
         del api_url, address, parts
         raise ConfigurationError(
             "api_url contains a user name or a password, which logs and errors would show.",
-            remedy="Leave them out; the service takes a key instead.",
+            remedy="Leave them out; the service uses a key instead.",
         )
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         warn(f"api_url uses http, so the API key is sent to {parts.hostname} unencrypted. Use https.")
@@ -262,7 +265,7 @@ def find_base(api_url: str | None) -> str:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Return whether a host is this machine."""
+    """Return whether a host name or address means this machine."""
     if host is None or host == "localhost":
         return host is not None
     try:

@@ -2,12 +2,12 @@
 
     LiveAvatarException
     ├── ConfigurationError            no key, or an invalid URL (also a ValueError)
-    ├── InvalidArgument               the call can't use an argument (also a ValueError)
+    ├── InvalidArgument               an argument is invalid (also a ValueError)
     │   └── AudioError                the audio can't be read
     ├── ClientClosed                  the client was closed before the call
-    ├── ProtectionError               a start was refused: a dead kernel would have left the session billed
-    ├── APIConnectionError            the service didn't answer
-    │   ├── APITimeoutError           it didn't answer in time
+    ├── ProtectionError               a start was refused because nothing could stop the session later
+    ├── APIConnectionError            the service didn't respond
+    │   ├── APITimeoutError           it didn't respond in time
     │   └── CertificateError          the service's certificate was rejected
     ├── APIResponseError              the response can't be used
     │   ├── SchemaError               a field is missing or has the wrong type
@@ -23,12 +23,12 @@
     │   ├── SessionEnded              the session ended before the call: `end_reason`
     │   ├── LoopEnded                 the session's event loop ended; the guard stops the session
     │   ├── AvatarNeverCame           the service never sent `connected`, or the avatar's video never arrived
-    │   ├── RoomNotHeld               a conversation needs somebody in the session's room, and it is empty
+    │   ├── RoomNotHeld               a conversation needs somebody in the session's room, but it is empty
     │   ├── WrongMode                 the session's mode, LITE or FULL, doesn't support the call
-    │   ├── UtteranceFailed           the avatar didn't say it, or didn't finish it
+    │   ├── UtteranceFailed           the avatar didn't speak, or didn't finish
     │   ├── StartOutcomeUnknown       a start that may be billed; the session was stopped by its id
     │   └── StopNotConfirmed          the service didn't confirm a stop
-    ├── ViewError                     a page didn't do what it was asked to
+    ├── ViewError                     a page couldn't do what was requested
     └── SimulatorError                the embedded simulator didn't start
 
 `str(error)` says what happened and what to do about it; `error.remedy` is the second half alone.
@@ -46,10 +46,10 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 PACKAGE: Final = __name__.partition(".")[0]
-# frames of these packages are skipped to find the user's line for a warning
+# a warning points at the user's line, so frames of these packages are skipped
 BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio", "nest_asyncio2")
 CONCURRENCY_CODE: Final = 4003  # the envelope's code for too many sessions at once
-LONGEST_MESSAGE: Final = 500  # characters of the service's message to quote in an error
+LONGEST_MESSAGE: Final = 500  # maximum characters of the service's message to quote in an error
 
 
 class LiveAvatarException(Exception):
@@ -72,7 +72,7 @@ class LiveAvatarException(Exception):
         return f"{self.message} {self.remedy}".strip()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # the default pickling can't pass keyword-only arguments
+        # default pickling can't pass keyword-only arguments
         return _restore, (type(self), self.args, self.__dict__)
 
 
@@ -89,7 +89,7 @@ class ConfigurationError(LiveAvatarException, ValueError):
 
 
 class InvalidArgument(LiveAvatarException, ValueError):
-    """The call can't use an argument; nothing was sent.
+    """An argument of the call is invalid; nothing was sent.
 
     Attributes:
         field: The argument's name, with its path in a nested body (`avatar_persona.voice_settings.speed`), or
@@ -104,7 +104,7 @@ class InvalidArgument(LiveAvatarException, ValueError):
 
 
 class AudioError(InvalidArgument):
-    """The audio can't be read; the message names what was found and what is accepted."""
+    """The audio can't be read; the message says what was found and what is accepted."""
 
     title = "This audio can't be read"
 
@@ -117,14 +117,16 @@ class ClientClosed(LiveAvatarException):
 
 
 class ProtectionError(LiveAvatarException):
-    """A start was refused because nothing would stop the session if this process died; nothing was started."""
+    """A start was refused because nothing would stop the session if this process died."""
 
     title = "The session can't be protected"
     default_remedy = "Make the journal's folder writable, or pass allow_unjournaled=True to start anyway."
 
 
 class APIConnectionError(LiveAvatarException):
-    """The service didn't answer: the name doesn't resolve, the connection was refused or cut, the certificate is bad.
+    """The service didn't respond.
+
+    Its name doesn't resolve, the connection was refused or cut, or the certificate is invalid.
 
     Attributes:
         sent: False if the request certainly never reached the service.
@@ -139,7 +141,7 @@ class APIConnectionError(LiveAvatarException):
 
 
 class APITimeoutError(APIConnectionError):
-    """The service didn't answer in time."""
+    """The service didn't respond in time."""
 
     title = "The service took too long to answer"
     default_remedy = "Try again; if it keeps happening, the service may be down."
@@ -169,7 +171,7 @@ class SchemaError(APIResponseError):
 
 
 class APIStatusError(APIResponseError):
-    """The service answered with an error.
+    """The service responded with an error.
 
     Attributes:
         status_code: The HTTP status.
@@ -224,13 +226,13 @@ class ConcurrencyLimitError(APIStatusError):
 
     title = "Too many sessions at once"
     default_remedy = (
-        "Stop one first: sessions(active=True) lists them, and stop_orphans() stops those that dead kernels left."
+        "Stop one first: sessions(active=True) lists them, and stop_orphans() stops those left by dead kernels."
     )
     sessions: Sequence[Any] = ()
 
 
 class NotFoundError(APIStatusError):
-    """404: it doesn't exist."""
+    """404: the requested object doesn't exist."""
 
     title = "Not found"
     default_remedy = "Check the id."
@@ -270,7 +272,7 @@ class SessionError(LiveAvatarException):
 
 
 class SessionAlreadyLive(SessionError):
-    """A second start while a session is live; nothing was sent."""
+    """A session is already live, so a second start was refused; nothing was sent."""
 
     title = "A session is already live"
     default_remedy = (
@@ -304,7 +306,7 @@ class AvatarNeverCame(SessionError):
     """The avatar never connected.
 
     Either the service never sent `connected` (event `session.state_updated`), and the session was stopped; or
-    `wait_for_avatar` saw no video, and the session goes on.
+    `wait_for_avatar` saw no video, and the session continues.
     """
 
     title = "The avatar didn't connect"
@@ -333,14 +335,14 @@ class WrongMode(SessionError):
 
 
 class UtteranceFailed(SessionError):
-    """The avatar didn't say it, or didn't finish it. It isn't resent automatically, and the session goes on."""
+    """The avatar didn't speak, or didn't finish. The words aren't resent, and the session continues."""
 
     title = "The avatar didn't say it"
     default_remedy = "Try again."
 
 
 class StartOutcomeUnknown(SessionError):
-    """A start that may be billed although no usable response came back; it is never resent.
+    """A start may be billed although no usable response arrived; it is never resent.
 
     Attributes:
         confirmed_stopped: Whether the service confirmed that the session isn't running. It is kept up to date: a
@@ -362,14 +364,17 @@ class StartOutcomeUnknown(SessionError):
 
 
 class StopNotConfirmed(SessionError):
-    """The service didn't confirm a stop; the session may go on, at most until its cap."""
+    """The service didn't confirm a stop; the session may keep running, until its cap at the latest."""
 
     title = "The stop wasn't confirmed"
     default_remedy = "Call stop() again; the session ends at its cap at the latest."
 
 
 class ViewError(LiveAvatarException):
-    """A page didn't do what it was asked to: no page shows the view, there is no video yet, or it didn't answer."""
+    """A page couldn't do what was requested.
+
+    No page shows the view, there is no video yet, or the page didn't respond.
+    """
 
     title = "The view can't do that now"
 
@@ -381,7 +386,7 @@ class SimulatorError(LiveAvatarException):
 
 
 class LiveAvatarWarning(UserWarning):
-    """A warning about a call that the service accepts but that is probably a mistake; it says what to do instead."""
+    """A call is allowed but probably a mistake; the warning says what to do instead."""
 
 
 _is_quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("is_quiet", default=False)
@@ -398,7 +403,10 @@ def quietly() -> Iterator[None]:
 
 
 class CallSite(NamedTuple):
-    """The user's line that called this package. It holds no frame, so it keeps nothing of the caller's alive."""
+    """The user's line that called this package.
+
+    It holds no frame, so it keeps none of the caller's objects alive.
+    """
 
     filename: str
     line: int
@@ -410,14 +418,14 @@ _called_at: contextvars.ContextVar[CallSite | None] = contextvars.ContextVar("ca
 
 
 def calling_context() -> contextvars.Context:
-    """Return a copy of the current context whose warnings, on any thread, point at the line calling now."""
+    """Return a copy of the current context in which all warnings point at the user's current line."""
     context = contextvars.copy_context()
     context.run(_called_at.set, _call_site())
     return context
 
 
 def warn(message: str) -> None:
-    """Warn at the user's line that called this package, through any API and on any thread."""
+    """Issue a warning that points at the user's line, through any API and on any thread."""
     if _is_quiet.get():
         return
     at = _call_site()
@@ -450,7 +458,7 @@ def status_error(
             isn't JSON.
         call: The call's name for the message, e.g. "POST /v1/sessions/token".
         request_id: The service's id for the request.
-        retry_after: Seconds that the service asks to wait.
+        retry_after: The number of seconds that the service asks us to wait.
     """
     envelope = body if isinstance(body, dict) else {}
     code = envelope.get("code") if isinstance(envelope.get("code"), int) else None
@@ -462,7 +470,7 @@ def status_error(
         "retry_after": retry_after,
         "body": body,
     }
-    answered = f"{call} answered {status_code}"
+    answered = f"{call} returned {status_code}"
     message = f"{_shorten(reason).rstrip('.')} ({answered})." if reason else f"{answered}."
     if status_code == 422:
         fields, details = _invalid_fields(envelope.get("detail"))
@@ -483,7 +491,7 @@ def status_error(
 
 
 def _invalid_fields(detail: Any) -> tuple[list[str], str]:
-    """Return the paths of the fields that a 422 names, and what is wrong with each."""
+    """Return the paths of the fields that a 422 response names, and what is wrong with them."""
     entries = [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
     fields = []
     for entry in entries:

@@ -1,7 +1,7 @@
 """Renders records in a notebook as small pieces of HTML built from escaped text.
 
 Styles are inline and colours come from the host, so that the output looks right in light and dark themes, and
-in a notebook that is opened somewhere else.
+in a notebook that is opened elsewhere.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from urllib.parse import urlsplit
 LINE: Final = "1px solid var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
 SOFT: Final = "color: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, inherit))"
 SHADE: Final = "rgba(128, 128, 128, 0.15)"
-# notebook hosts style tables themselves (right-aligned, striped, equal columns); inline styles win over that
+# inline styles override the hosts' own table styles (right-aligned, striped, equal columns)
 TABLE: Final = "border-collapse: collapse; table-layout: auto; width: auto; margin: 4px 0; line-height: 1.45"
 ROW: Final = '<tr style="background: none">'
 CELL: Final = f"text-align: left; vertical-align: baseline; padding: 4px 16px 4px 0; border: 0; border-bottom: {LINE}"
 NUMBER: Final = CELL.replace("left", "right", 1) + "; font-variant-numeric: tabular-nums"
 SCROLLER: Final = "overflow-x: auto; max-width: 100%"
 ABSENT: Final = "\N{EN DASH}"
-LONGEST_LINE: Final = 36  # characters kept on one line: the length of an id
-LONGEST_TEXT: Final = 300  # characters of a table cell or a title
-LONGEST_PROPERTY: Final = 20_000  # characters of a card's property, which scrolls
-LONGEST_NAME: Final = 80  # characters of a name below a picture
+LONGEST_LINE: Final = 36  # maximum characters to keep on one line: the length of an id
+LONGEST_TEXT: Final = 300  # maximum characters of a table cell or a title
+LONGEST_PROPERTY: Final = 20_000  # maximum characters of a card's property, which scrolls
+LONGEST_NAME: Final = 80  # maximum characters of a name below a picture
 MOST_ROWS: Final = 100
 
 
@@ -38,7 +38,7 @@ class Markup(str):
 
 
 class Amount(str):
-    """A number that is already formatted, e.g. `1:05`; columns of them are right-aligned."""
+    """A number that is already formatted, e.g. `1:05`; right-aligned in its column."""
 
     __slots__ = ()
 
@@ -88,7 +88,7 @@ def text(content: str, *, is_property: bool = False) -> Markup:
 
 
 def cut(content: str, longest: int) -> str:
-    """Cut a text to `longest` characters, with an ellipsis if anything was cut."""
+    """Cut text to `longest` characters, and add an ellipsis if anything was cut."""
     return content if len(content) <= longest else f"{content[:longest].rstrip()}…"
 
 
@@ -102,7 +102,7 @@ def moment(when: datetime) -> str:
     try:
         return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else f"{when:%Y-%m-%d %H:%M}"
     except OverflowError:
-        return when.isoformat()  # at the edge of the calendar
+        return when.isoformat()  # too close to the first or last date that Python supports
 
 
 def clock(seconds: float) -> Amount:
@@ -123,7 +123,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], total: int) ->
     Args:
         headings: The column headings.
         rows: The values of each row.
-        total: The number of rows in all, mentioned if not all of them are shown.
+        total: The total number of rows, mentioned if not all of them are shown.
     """
     shown = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False)]
     if not shown:
@@ -181,8 +181,8 @@ def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
     """Return pictures with a name and a short caption below each.
 
     Args:
-        tiles: Picture, name and caption of each; only the first `MOST_ROWS` are shown.
-        total: The number of tiles in all.
+        tiles: The picture, name and caption of each; only the first `MOST_ROWS` are shown.
+        total: The total number of tiles.
     """
     shown = [tile for tile, _ in zip(tiles, range(MOST_ROWS), strict=False)]
     if not shown:
@@ -204,7 +204,7 @@ def picture(address: str | None, name: str, size: int) -> Markup:
     """Return a square picture, or a square with the name's first letter if there is no picture.
 
     Args:
-        address: An http, https or image data URL; anything else counts as no picture.
+        address: An http, https or image data URL; with anything else the letter is shown.
         name: What the picture shows.
         size: Width and height in pixels.
     """
@@ -254,5 +254,5 @@ def note(content: str) -> Markup:
 
 
 def more(count: int) -> str:
-    """Return a note that `count` more aren't shown; empty if there are none."""
+    """Return the note "and `count` more", or nothing if `count` is 0."""
     return note(f"and {count:,} more") if count > 0 else ""

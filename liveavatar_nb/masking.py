@@ -1,4 +1,4 @@
-"""Masks secrets in everything that is kept, logged or shown."""
+"""Masks secrets in everything that is stored, logged or shown."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from . import config
 
 SECRET_NAME: Final = re.compile(r"(token|secret|secret_value|api_key|password|ws_url)s?$", re.IGNORECASE)
 MASK: Final = "<masked>"
-SHORTEST_SECRET: Final = 4  # characters: a shorter one would match in any text
+SHORTEST_SECRET: Final = 4  # minimum characters of a secret to look for; a shorter one would match in any text
 ECHOES: Final = ("input", "ctx")  # fields of a 422's details that echo the request
 
-MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # stands for what was cut
-DEEPEST: Final = 40  # levels of JSON that are kept
-MOST_OPEN: Final = 200  # lists and objects: with fewer of them nothing is nested too deeply to be encoded
-# secrets within text, recognised by the words before them; and anything that looks like a LiveKit token
+MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # marks where something was cut
+DEEPEST: Final = 40  # maximum levels of nested JSON to keep
+MOST_OPEN: Final = 200  # JSON with at most this many lists and objects can't be nested too deeply to encode
+# secrets within text, recognised by the words before them, and anything that looks like a LiveKit token
 IN_WORDS: Final = re.compile(
     r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
     r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
     re.IGNORECASE,
 )
-SHORTEST_IN_WORDS: Final = 14  # characters: a shorter text can't contain a name and a secret
-CUT_MARGIN: Final = 4096  # characters: no secret is longer, so a cut never leaves part of one
+SHORTEST_IN_WORDS: Final = 14  # minimum characters of text to search; shorter text can't contain a name and a secret
+CUT_MARGIN: Final = 4096  # characters to search beyond a cut; no secret is longer, so a cut never leaves part of one
 
 
 class Hole(str):
-    """A placeholder for a secret in shown code: the name of an environment variable that holds it."""
+    """A placeholder for a secret in displayed code: the environment variable that holds the secret."""
 
     __slots__ = ()
 
@@ -40,14 +40,14 @@ class Hole(str):
 
 
 def secrets_in(data: Any) -> list[str]:
-    """Return the secrets in a body, found by the names of its fields."""
+    """Return the secrets in a request or response body, found by their field names."""
     found: list[str] = []
     replaced(data, lambda name, secret: found.append(secret))
     return found
 
 
 def without_secrets(data: Any, secrets: Iterable[str] = ()) -> Any:
-    """Return the data with each secret masked, and without the fields of a 422 that echo the request.
+    """Return the data with each secret masked, and without the parts of a 422 that echo the request.
 
     Args:
         data: JSON data.
@@ -55,7 +55,7 @@ def without_secrets(data: Any, secrets: Iterable[str] = ()) -> Any:
     """
     masked = replaced(data, lambda name, secret: MASK, leave_out=ECHOES)
     known = {secret.strip() for secret in secrets}
-    # the longest first: one may be the beginning of another
+    # longest first, because one may be the beginning of another
     return _mask(masked, sorted((secret for secret in known if len(secret) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
@@ -73,13 +73,13 @@ def _mask(data: Any, secrets: Sequence[str]) -> Any:
 def replaced(
     data: Any, fill: Callable[[str, str], Any], *, leave_out: tuple[str, ...] = (), field_name: str = ""
 ) -> Any:
-    """Return a copy of JSON data with each text in a secret field replaced by `fill(name, text)`.
+    """Return a copy of JSON data with each string in a secret field replaced by `fill(name, text)`.
 
     Args:
         data: JSON data.
         fill: Returns the replacement for a secret.
         leave_out: Names of fields to drop.
-        field_name: The field that holds the data; if its name is a secret's, every text in it is secret.
+        field_name: The field that holds the data; if its name is a secret's, every string in it is secret.
     """
     is_secret = SECRET_NAME.search(field_name) is not None
     if isinstance(data, Mapping):
@@ -94,7 +94,7 @@ def replaced(
 
 
 def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] = ()) -> bytes:
-    """Encode JSON data for keeping, with secrets masked and large data cut (marked by an ellipsis).
+    """Encode JSON data to be stored, with secrets masked and large data cut (marked by an ellipsis).
 
     Args:
         data: JSON data.
@@ -110,10 +110,10 @@ def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] =
     is_large = plain is None or len(plain) > config.WIRE_PAYLOAD
     hints = plain is None or _hints_at_secrets(plain)
     is_deep = plain is None or plain.count(b"[") + plain.count(b"{") > MOST_OPEN
-    # many times faster than a walk through the data, which few answers need
+    # many times faster than walking through the data, which few responses need
     if plain is not None and not (is_large or is_deep or hints or leave_out or _quotes(plain, known)):
         return plain
-    known.sort(key=len, reverse=True)  # the longest first: one may be the beginning of another
+    known.sort(key=len, reverse=True)  # longest first, because one may be the beginning of another
     copy = _Copier(known, leave_out, is_large=is_large, hints=hints).copy(data)
     try:
         return msgspec.json.encode(copy)
@@ -122,7 +122,7 @@ def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] =
 
 
 def _hints_at_secrets(encoded: bytes) -> bool:
-    """Return whether `SECRET_NAME` or `IN_WORDS` could match anything."""
+    """Return whether `SECRET_NAME` or `IN_WORDS` could match anything in the JSON."""
     low = encoded.lower()
     return (
         b"token" in low
@@ -137,17 +137,17 @@ def _hints_at_secrets(encoded: bytes) -> bool:
 
 
 def _quotes(encoded: bytes, secrets: Iterable[str]) -> bool:
-    """Return whether any of these secrets occurs in the JSON, escaped as JSON escapes it."""
+    """Return whether any of these secrets occurs in the JSON, in JSON's escaped form."""
     return any(msgspec.json.encode(secret)[1:-1] in encoded for secret in secrets)
 
 
 class _Copier:
-    """Copies JSON data without its secrets, and large data only up to a size limit.
+    """Copies JSON data, masking its secrets and cutting large data to a size limit.
 
     Args:
         secrets: The known secrets, longest first.
         leave_out: Names of fields to drop.
-        is_large: Whether to cut long texts, and everything beyond the size limit.
+        is_large: Whether to cut long strings and everything beyond the size limit.
         hints: Whether there may be unknown secrets.
     """
 
@@ -170,7 +170,7 @@ class _Copier:
             return self._mapping(value, depth + 1, is_secret=is_secret)
         if isinstance(value, list | tuple):
             return self._list(value, depth + 1, is_secret=is_secret)
-        self._room -= 4  # true, null, a number
+        self._room -= 4  # about the length of true, null or a number
         if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
             return value
         return str(value)
@@ -205,7 +205,7 @@ class _Copier:
         is_long = self._is_large and length > config.WIRE_TEXT
         if is_long:
             if " " not in text[: config.WIRE_TEXT]:
-                return f"<{length:,} characters>"  # encoded picture or sound: nobody reads it
+                return f"<{length:,} characters>"  # an encoded picture or sound, which nobody reads
             text = text[: config.WIRE_TEXT + CUT_MARGIN]
         for secret in self._secrets:
             if secret in text:

@@ -1,4 +1,4 @@
-"""Checks arguments against the contract before anything is sent, using only the types of the parameters.
+"""Checks arguments against the contract before anything is sent, using only the parameters' types.
 
 `Literal` stands for an enum, `Annotated[int, Meta(ge=1, le=100)]` for a range, a `TypedDict` for a nested object.
 An invalid value raises an `InvalidArgument` that names the field and the nearest valid value.
@@ -39,7 +39,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 UUID_PATTERN: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-SHOWN: Final = 60  # characters of an invalid value to show in an error
+SHOWN: Final = 60  # maximum characters of an invalid value to show in an error
 
 KINDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
@@ -53,7 +53,8 @@ def check(value: Any, kind: Any, field: str) -> Any:
         field: The parameter's name, for the error.
 
     Raises:
-        InvalidArgument: The value is invalid. `field` and the message name it, and the remedy the nearest valid value.
+        InvalidArgument: The value is invalid. The message and `field` name the parameter; the remedy suggests the
+            nearest valid value.
     """
     origin = get_origin(kind)
     if origin is Annotated:
@@ -82,7 +83,7 @@ def one_of(field: str, value: Any, choices: Iterable[Any]) -> Any:
     """Return `value` if it is one of `choices`.
 
     Raises:
-        InvalidArgument: It isn't; the remedy names the most similar choice.
+        InvalidArgument: It isn't one of them; the remedy suggests the most similar choice.
     """
     allowed = list(choices)
     if isinstance(value, str) and value in allowed:
@@ -228,7 +229,7 @@ def _fields(value: Any, kind: Any, field: str) -> dict[str, Any]:
 
 
 def unknown(field: str, name: str, known: Iterable[str], message: str) -> InvalidArgument:
-    """Return the error for an unknown name, with the most similar known one."""
+    """Return the error for an unknown name; it suggests the most similar known one."""
     names = list(known)
     near = nearest(name, names, cutoff=0.5)
     remedy = f"Did you mean {near!r}?" if near else f"Use one of: {', '.join(names)}." if names else ""
@@ -236,7 +237,7 @@ def unknown(field: str, name: str, known: Iterable[str], message: str) -> Invali
 
 
 def _invalid(field: str, wanted: str, value: Any, near: str | None = None, *, is_shown: bool = True) -> InvalidArgument:
-    # an invalid secret is still a secret
+    # an invalid secret must not be shown, either
     is_shown = is_shown and isinstance(value, str | int | float | None) and not SECRET_NAME.search(field)
     shown = repr(value) if is_shown else type(value).__name__
     if len(shown) > SHOWN:
@@ -295,7 +296,7 @@ def misfit(
 
 
 def not_async(owner: object, name: str, sync_names: Collection[str]) -> AttributeError:
-    """Return the error for an attribute that an async object lacks; if the sync API has it, say so."""
+    """Return the error for an attribute that an async object lacks, pointing out if the sync API has it."""
     message = f"{type(owner).__name__!r} object has no attribute {name!r}"
     if name in sync_names:
         message += (
@@ -306,7 +307,7 @@ def not_async(owner: object, name: str, sync_names: Collection[str]) -> Attribut
 
 
 def _written(parameter: inspect.Parameter) -> str:
-    """Return a parameter as it is written in a call."""
+    """Format a parameter as it would be written in a call."""
     is_optional = parameter.default is not inspect.Parameter.empty
     return (
         f"{parameter.name}={parameter.default!r}" if is_optional else str(parameter.replace(annotation=parameter.empty))

@@ -1,4 +1,4 @@
-"""Turns arrays, and whatever numpy can convert to one, into blocks of samples."""
+"""Splits arrays, and anything that NumPy can convert to an array, into blocks of samples."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Samples: TypeAlias = NDArray[Any]
 
 
 class Block(NamedTuple):
-    """A block of samples of bounded size.
+    """A block of samples, limited in size.
 
     Args:
         rate: The sample rate in Hz.
-        samples: An array of the shape (n, channels) and any real type.
+        samples: An array of shape (n, channels) and any real type.
     """
 
     rate: float
@@ -37,10 +37,10 @@ def check_rate(rate: Any, label: str) -> float:
     """Return a sample rate in Hz as a float.
 
     Raises:
-        AudioError: It isn't a number, or it can't be resampled.
+        AudioError: The rate isn't a number, or it can't be resampled.
     """
     if not is_number(rate):
-        raise AudioError(f"{label} has a rate that is not a number of Hz but {type(rate).__name__}.", field="rate")
+        raise AudioError(f"{label} has a rate of type {type(rate).__name__}; it must be a number of Hz.", field="rate")
     if not math.isfinite(rate) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(
             f"{label} has a rate of {rate:,g} Hz; only {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz are supported.",
@@ -50,7 +50,7 @@ def check_rate(rate: Any, label: str) -> float:
 
 
 def blocks(array: Samples, rate: float) -> Iterator[Block]:
-    """Yield an array of the shape (n,) or (n, channels) in blocks."""
+    """Yield an array of shape (n,) or (n, channels) in blocks."""
     frames = array.reshape(-1, 1) if array.ndim == 1 else array
     most = max(1, min(int(rate * BLOCK_SECONDS), BLOCK_BYTES // (array.itemsize * frames.shape[1])))
     for start in range(0, len(frames), most):
@@ -58,10 +58,10 @@ def blocks(array: Samples, rate: float) -> Iterator[Block]:
 
 
 def array_of(audio: Any, label: str) -> Samples:
-    """Return an array, or a list of numbers, as a numpy array.
+    """Return an array or a list of numbers as a NumPy array.
 
     Raises:
-        AudioError: Its type or shape isn't valid for samples.
+        AudioError: The type or shape isn't valid for samples.
     """
     try:
         array = np.asarray(audio)
@@ -94,7 +94,7 @@ def array_of_list(values: Sequence[Any], label: str) -> Samples:
     """Return a plain list of numbers as an array of floats or of 16-bit integers.
 
     Raises:
-        AudioError: It contains integers that don't fit 16 bits.
+        AudioError: The list contains integers that don't fit into 16 bits.
     """
     array = array_of(values, label)
     if array.dtype.kind == "f":
@@ -102,7 +102,7 @@ def array_of_list(values: Sequence[Any], label: str) -> Samples:
     limits = np.iinfo(np.int16)
     if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
         raise AudioError(
-            f"{label} contains integers that don't fit 16 bits, and a list can't say how many bits they have.",
-            remedy="Pass numpy.array(samples, dtype=...) with a type whose range is full scale.",
+            f"{label} contains integers that don't fit into 16 bits, and a list doesn't say how many bits they have.",
+            remedy="Pass numpy.array(samples, dtype=...) with the integer type that the samples use.",
         )
     return array.astype(np.int16)

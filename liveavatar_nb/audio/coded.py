@@ -1,4 +1,4 @@
-"""Decodes mp3, ogg, flac, m4a and the sound of videos with PyAV (the extra `audio`)."""
+"""Decodes mp3, ogg, flac, m4a and the sound of videos with PyAV (from the extra `audio`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-MICROSECONDS: Final = 1_000_000  # FFmpeg's unit for the length of a file
-LENIENT_ANYWAY: Final = 19  # from this version of PyAV on, titles are never an error
+MICROSECONDS: Final = 1_000_000  # FFmpeg gives the length of a file in microseconds
+LENIENT_ANYWAY: Final = 19  # from this version of PyAV on, a file's title never causes an error
 
 OnFormat = Callable[[float, float | None], None]
 
@@ -31,8 +31,8 @@ def blocks(reader: Reader, kind: Kind, notes: list[str], on_format: OnFormat) ->
     Args:
         reader: A reader at the beginning of the file.
         kind: The kind of file.
-        notes: The list to add a note to if something can't be decoded.
-        on_format: Called with the rate in Hz, and with the length in seconds or None if it isn't known in advance.
+        notes: The list to which a note is added if something can't be decoded.
+        on_format: Called with the rate in Hz and the length in seconds, or None if that isn't known in advance.
 
     Raises:
         AudioError: PyAV is not installed, or the file can't be decoded.
@@ -47,19 +47,19 @@ def blocks(reader: Reader, kind: Kind, notes: list[str], on_format: OnFormat) ->
         ) from None
     if kind is MP4 and not reader.seekable():
         _require_index_first(reader, subject)
-    # FFmpeg loses the first part if parts are smaller than a frame
+    # FFmpeg drops the first part if it is smaller than a frame
     reader.peek(FIRST_LOOK)
     try:
-        # set the format, so that FFmpeg never opens something else, such as a playlist of URLs
+        # specify the format, so that FFmpeg never opens something else, such as a playlist of URLs
         options = {"probesize": str(FIRST_LOOK)} if kind in (MP3, AAC) else {}
-        # a title in an unknown encoding must not stop the sound; from PyAV 19 on it never does
+        # a title in an unknown encoding must not cause an error; from PyAV 19 on it never does
         lenient: Any = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < LENIENT_ANYWAY else {}
         with av.open(reader, mode="r", format=kind.format, options=options, **lenient) as container:
             stream = _audio_stream(container, subject)
-            # the length of bare AAC would be a guess from its first frames
+            # the length of raw AAC would be a guess based on its first frames
             on_format(stream.rate, None if kind is AAC else _length_of(container, stream))
             decoded = _decode(container, stream, subject, notes)
-            # pass on each frame of a stream at once, but join those of a file, which is completely available
+            # pass on the frames of a stream immediately, but join those of a file, which is already complete
             yield from _join(decoded) if reader.seekable() else decoded
     except av.FFmpegError as failure:
         raise AudioError(f"{subject} that can't be decoded: {failure.strerror or failure}.") from failure
@@ -126,7 +126,7 @@ def _join(frames: Iterator[Block]) -> Iterator[Block]:
 
 
 def _is_alike(block: Block, other: Block) -> bool:
-    """Return whether two blocks can be joined."""
+    """Return whether two blocks have the same format and so can be joined."""
     same_kind = block.samples.dtype == other.samples.dtype and block.samples.shape[1] == other.samples.shape[1]
     return same_kind and block.rate == other.rate
 
@@ -137,7 +137,7 @@ def _samples(frame: AudioFrame) -> Any:
 
 
 def _require_index_first(reader: Reader, subject: str) -> None:
-    """Raise an error for an m4a stream with its index at the end, which can't be read without seeking."""
+    """Raise an error if an m4a stream has its index at the end, since reading it would need seeking."""
     at = 0
     while at < INDEX_LOOK:
         head = reader.peek(16, at)

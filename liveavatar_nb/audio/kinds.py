@@ -1,4 +1,4 @@
-"""Recognises the kind of a file by its first bytes."""
+"""Recognises file types by their first bytes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 
 from .limits import SNIFF_BYTES
 
-SHOWN_BYTES: Final = 14  # bytes of an unknown file to show in an error
-LONG_SIGNATURE: Final = 5  # bytes of a signature that raw samples won't contain by chance
+SHOWN_BYTES: Final = 14  # number of an unknown file's first bytes to show in an error
+LONG_SIGNATURE: Final = 5  # minimum bytes of a signature that raw samples won't match by chance
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file.
+    """A file type.
 
     Args:
-        words: The name of the kind, with an article.
-        format: FFmpeg's name for it; None if such files contain no audio.
+        words: The type's name, with an article.
+        format: FFmpeg's name for the type; None if such files contain no audio.
         remedy: What to do about a file that contains no audio.
     """
 
@@ -60,7 +60,7 @@ _OTHERS: Final = (
     (rb"PK\x03\x04|\x1f\x8b\x08", Kind("an archive", remedy="Unpack it first.")),
 )
 _KINDS: Final = [(re.compile(pattern, re.DOTALL), kind) for pattern, kind in _SOUNDS + _OTHERS]
-# matches the beginning of a new file in a stream of parts; for Ogg, only a page whose flag says that a stream begins
+# matches the beginning of a new file in a stream of parts; for Ogg, only a page flagged as the first of a stream
 _START: Final = re.compile(
     rb"(?:RIFF|RF64|BW64)....WAVE|ID3|OggS\x00[\x02\x03\x06\x07]|fLaC|....ftyp",
     re.DOTALL,
@@ -68,11 +68,11 @@ _START: Final = re.compile(
 
 
 def kind_of(head: bytes, *, may_be_raw: bool) -> Kind | None:
-    """Return the kind of a file by its first bytes, or None if they aren't recognised.
+    """Return a file's type by its first bytes, or None if they aren't recognised.
 
     Args:
         head: The file's first 32 bytes, or fewer if it is shorter.
-        may_be_raw: Whether it may be raw samples, in which case short signatures are ignored.
+        may_be_raw: Whether the file may consist of raw samples, in which case short signatures are ignored.
     """
     for pattern, kind in _KINDS:
         found = pattern.match(head)
@@ -82,19 +82,19 @@ def kind_of(head: bytes, *, may_be_raw: bool) -> Kind | None:
 
 
 def begins_file(item: bytes) -> bool:
-    """Return whether these bytes of a stream begin a new file."""
+    """Return whether these bytes from a stream are the beginning of a new file."""
     return _START.match(item[:SNIFF_BYTES]) is not None
 
 
 def begins_with(head: bytes) -> str:
-    """Return a file's first bytes as text for an error."""
+    """Return a file's first bytes as text to show in an error."""
     head = head[:SHOWN_BYTES]
     text = head.decode("ascii", "replace")
     return repr(text) if text.isprintable() and "\ufffd" not in text else f"the bytes {head.hex(' ')}"
 
 
 def _frame_kind(head: bytes) -> Kind | None:
-    """Return MP3 or AAC if an MPEG audio frame begins here, as in files without a header; else None."""
+    """Return MP3 or AAC if the bytes begin with an MPEG audio frame, as in files without a header."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3

@@ -1,4 +1,4 @@
-"""`Reader`: reads bytes in order from a file, from memory or from a stream, and can peek ahead."""
+"""`Reader`: reads bytes sequentially from a file, memory or a stream, and can peek ahead."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Fill = Callable[[int], bytes | bytearray | memoryview]
 
 
 class Reader:
-    """Reads bytes in order; PyAV uses it like a file.
+    """Reads bytes sequentially; PyAV uses it like a file.
 
     Args:
-        fill: Returns about the requested number of bytes as soon as any are available; empty at the end.
+        fill: Returns about as many bytes as requested, as soon as any are available; empty at the end.
         label: The subject of error messages, e.g. "The file".
-        file: The file that `fill` reads from, if it can seek.
-        is_cut: Whether the bytes are parts of a stream, whose header was written before its length was known.
+        file: The file that `fill` reads from, if that file can seek.
+        is_cut: Whether the bytes come from a stream, whose header was written before the length was known.
     """
 
     def __init__(self, fill: Fill, label: str, *, file: BinaryIO | None = None, is_cut: bool = False) -> None:
@@ -40,11 +40,11 @@ class Reader:
         return piece
 
     def peek(self, size: int, at: int = 0) -> bytes:
-        """Return `size` bytes that begin `at` bytes ahead, without consuming them; fewer only at the end."""
+        """Return `size` bytes from `at` bytes ahead, without consuming them; return fewer only at the end."""
         missing = at + size - len(self._ahead)
         if missing > 0:
             found = bytearray(self._ahead)
-            # read twice as far each time, so that many small peeks copy little
+            # double the distance each time, so that many small peeks don't copy much
             wanted = max(missing, len(found))
             while len(found) < at + size and (more := self._fill(wanted)):
                 found += more
@@ -52,15 +52,15 @@ class Reader:
         return bytes(self._ahead[at : at + size])
 
     def skip(self, size: int) -> int:
-        """Skip the next `size` bytes, and return how many there were."""
+        """Skip the next `size` bytes, and return how many were available."""
         left = size
         while left and (piece := self.read(min(left, READ_BYTES))):
             left -= len(piece)
         return size - left
 
     def rest(self) -> int | None:
-        """Return how many bytes are left, or None if only reading them can tell."""
-        # a file in an archive can seek to its end, but has to be decompressed for that
+        """Return how many bytes are left, or None if they would have to be read to find out."""
+        # a file in an archive can seek to its end, but only by decompressing everything
         if self._file is None or not isinstance(getattr(self._file, "file", self._file), FAST_SEEKING):
             return None
         here = self._file.tell()
@@ -80,7 +80,7 @@ class Reader:
         return self._file.tell() - self._start - len(self._ahead)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a byte, and return its position."""
+        """Move to a position in bytes, and return the new position."""
         assert self._file is not None
         if whence == io.SEEK_CUR:
             offset, whence = offset + self.tell(), io.SEEK_SET
@@ -97,7 +97,7 @@ def reader_of(file: Any, label: str) -> Reader:
     """
     if isinstance(file, io.TextIOBase):
         raise AudioError(f"{label} is open in text mode, not binary.", remedy="Open it with 'rb'.")
-    # read1 and unbuffered files return what is available, so ask for many bytes; other files would wait for them all
+    # read1 and unbuffered files return what is available, so request many bytes; other files would wait for them all
     read = getattr(file, "read1", None)
     least = READ_BYTES if read or isinstance(file, io.RawIOBase) else 1
     read = read or file.read
@@ -110,7 +110,9 @@ def reader_of(file: Any, label: str) -> Reader:
         if isinstance(found, str):
             raise AudioError(f"{label} returned text, not bytes.", remedy="Open it with 'rb'.")
         if found is None:
-            raise AudioError(f"{label} returned nothing because it doesn't block.", remedy="Open it in blocking mode.")
+            raise AudioError(
+                f"{label} returned nothing because it is in non-blocking mode.", remedy="Open it in blocking mode."
+            )
         if not isinstance(found, bytes | bytearray | memoryview):
             raise AudioError(f"{label} returned {type(found).__name__}, not bytes.")
         return found

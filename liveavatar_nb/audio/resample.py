@@ -1,4 +1,4 @@
-"""Converts blocks of any rate to mono PCM16 at 24 kHz, and notes faulty samples."""
+"""Converts blocks of any rate to mono PCM16 at 24 kHz, and reports faulty samples."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .limits import FULL_SCALE, LOUDEST, PIECE_BYTES, SAMPLE_RATE
 
 Mono: TypeAlias = NDArray[np.float32]
 
-# 20 bits: aliases of a full-scale tone are below -130 dB; VHQ's are below -160 dB, but it takes a sixth longer
+# 20-bit quality, with aliases of a full-scale tone below -130 dB; VHQ reaches -160 dB, but takes a sixth longer
 QUALITY: Final = "HQ"
 LOWEST: Final = -FULL_SCALE
 HIGHEST: Final = FULL_SCALE - 1
 STEREO: Final = 2  # channels
-SHORTEST_NOTED: Final = 0.01  # s: shorter faults are noted as this long
+SHORTEST_NOTED: Final = 0.01  # seconds; shorter faults are reported as this long
 NOTHING: Final[Mono] = np.empty(0, np.float32)
 
 
@@ -27,7 +27,7 @@ class Tally:
     """Counts one kind of faulty samples, and keeps a note about them up to date.
 
     Args:
-        notes: The list to add the note to once there is a fault.
+        notes: The list to which the note is added at the first fault.
         words: What is wrong, e.g. "is infinite and was clipped".
     """
 
@@ -44,7 +44,7 @@ class Tally:
         Args:
             faults: Which samples are faulty.
             rate: The block's rate in Hz.
-            at: Where the block begins, in seconds.
+            at: The time at which the block begins, in seconds.
         """
         count = int(np.count_nonzero(faults))
         if not count:
@@ -59,9 +59,9 @@ class Tally:
 
 
 class Mixer:
-    """Mixes blocks down to mono: the mean of the channels as float32, in units of 16-bit steps.
+    """Mixes blocks down to mono: the mean of the channels as float32, scaled to the 16-bit range.
 
-    It reuses its memory for every block, since allocating new pages would cost as much as the mixing.
+    It reuses its memory for every block, because allocating new pages would take as long as mixing.
     """
 
     def __init__(self, notes: list[str]) -> None:
@@ -72,7 +72,7 @@ class Mixer:
         self._words = np.empty(0, np.int32)
 
     def mono(self, block: Block) -> Mono:
-        """Return a block in mono; the array is only valid until the next call."""
+        """Return a block mixed down to mono; the array is only valid until the next call."""
         samples = block.samples
         if samples.dtype.kind == "f":
             samples = self._clean(samples, block.rate)
@@ -93,7 +93,7 @@ class Mixer:
         return mean
 
     def _add_pairs(self, samples: Samples, total: Mono) -> None:
-        """Add the channels of 16-bit stereo, the most common format, as halves of 32-bit words: twice as fast."""
+        """Add the channels of 16-bit stereo, the most common format, as halves of 32-bit words for speed."""
         both, low, high = samples.reshape(-1).view(np.int32), self._words[: len(total)], total.view(np.int32)
         np.left_shift(both, 16, out=low)
         np.right_shift(low, 16, out=low)
@@ -102,7 +102,7 @@ class Mixer:
         np.copyto(total, low)
 
     def _clean(self, samples: Samples, rate: float) -> Samples:
-        """Return floats that can be resampled, without NaN and without values so large that they overflow."""
+        """Return floats that can be resampled: no NaN, and no values large enough to overflow."""
         with np.errstate(invalid="ignore"):
             if samples.max() <= LOUDEST and samples.min() >= -LOUDEST:
                 return samples
@@ -114,7 +114,7 @@ class Mixer:
 
 
 def _add(samples: Samples, total: Mono) -> None:
-    """Add all channels one by one, since numpy's own sum over short rows is twenty times slower."""
+    """Add the channels one by one, since NumPy's own sum over short rows is twenty times slower."""
     np.copyto(total, samples[:, 0], casting="unsafe")
     for channel in range(1, samples.shape[1]):
         np.add(total, samples[:, channel], out=total, dtype=np.float32, casting="unsafe")
@@ -123,7 +123,7 @@ def _add(samples: Samples, total: Mono) -> None:
 
 
 def _scale(samples: Samples) -> float:
-    """Return the factor from the sum of the channels to their mean in units of 16-bit steps."""
+    """Return the factor that turns the sum of the channels into their mean, scaled to the 16-bit range."""
     channels: int = samples.shape[1]
     full = 1.0 if samples.dtype.kind == "f" else _half_range(samples)
     return FULL_SCALE / full / channels
@@ -167,7 +167,7 @@ def pieces(first: Block, rest: Iterable[Block], notes: list[str]) -> Generator[b
     Args:
         first: The first block.
         rest: The other blocks.
-        notes: The list to add notes about faulty samples to.
+        notes: The list to which notes about faulty samples are added.
     """
     mixer, encoder = Mixer(notes), Encoder(notes)
     rate, stream = first.rate, _new_stream(first.rate)
@@ -181,7 +181,7 @@ def pieces(first: Block, rest: Iterable[Block], notes: list[str]) -> Generator[b
 
 
 def _new_stream(rate: float) -> soxr.ResampleStream | None:
-    """Return a resampler to use until the rate changes, so that no cut is audible; None if none is needed."""
+    """Return a resampler for all blocks of one rate, so that joins are inaudible; None if none is needed."""
     return None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", QUALITY)
 
 

@@ -20,12 +20,12 @@ class Sound:
     """A sound that is read once, from beginning to end.
 
     Args:
-        source: What to read it from.
+        source: The source to read the sound from.
 
     Attributes:
         name: The sound's name: a file's name, or "array", "bytes" or "stream".
         seconds: The length in seconds; None if it isn't known before the end.
-        notes: What was wrong with the audio, in words; grows while it is read.
+        notes: What is wrong with the audio, in words; grows as the sound is read.
 
     Raises:
         AudioError: The beginning can't be read.
@@ -56,7 +56,7 @@ class Sound:
         Each piece is yielded as soon as it is available. The generator ends early if any thread closes the sound.
 
         Raises:
-            AudioError: The rest can't be read; the message says after how many seconds.
+            AudioError: The rest can't be read; the message says how many seconds were read.
         """
         try:
             while not self._is_closed:
@@ -66,7 +66,7 @@ class Sound:
                     return
                 yield piece
         finally:
-            # another thread may have tried to close it while a piece was being read
+            # another thread may have tried to close the sound while a piece was being read
             self.close()
 
     def _next(self) -> bytes | None:
@@ -82,9 +82,9 @@ class Sound:
         return piece
 
     def close(self) -> None:
-        """Close what was opened for the sound, and the caller's generator, but never the caller's file."""
+        """Close the caller's generator and everything opened for the sound, but never the caller's file."""
         self._is_closed = True
-        # if a thread is reading a piece, it closes the sound afterwards
+        # a thread that is reading a piece closes the sound afterwards
         if self._reading.acquire(blocking=False):
             try:
                 self._open.close()
@@ -97,24 +97,24 @@ class Sound:
 
 
 def open_sound(audio: Any, rate: float | None = None, pull: Pull | None = None) -> Sound:
-    """Open any kind of audio and read its beginning. Blocks until that is available.
+    """Open any kind of audio, and block until its beginning has been read.
 
     Args:
         audio: One of these:
 
             - a path, the bytes of an audio file, or an open binary file;
             - raw 16-bit mono samples as bytes;
-            - an array of the shape (n,) or (n, channels). Full scale is 1.0 for floats and the type's range for
-              integers; unsigned integers have their zero in the middle. Plain lists of integers count as 16-bit;
-            - a pair of any of these and its rate, in either order;
-            - an iterator or async iterator of any of these. Consecutive bytes are one file (or raw samples) until an
-              item begins like a new file.
+            - an array of shape (n,) or (n, channels). Full scale is 1.0 for floats and the type's range for
+              integers; unsigned integers have zero in the middle. Plain lists of integers count as 16-bit;
+            - any of these paired with its rate, in either order;
+            - an iterator or async iterator of any of these. Consecutive bytes form one file (or raw samples) until an
+              item looks like the start of a new file.
         rate: The rate in Hz of samples without a header, i.e. of arrays and raw bytes.
-        pull: Returns the next item of an async iterator, and raises StopAsyncIteration at its end. The caller closes
-            the iterator.
+        pull: Returns the next item of an async iterator, and raises StopAsyncIteration at its end. You must close
+            the iterator yourself.
 
     Raises:
-        AudioError: It can't be read; the message names what was found and what is accepted.
+        AudioError: The audio can't be read; the message says what was found and what is accepted.
     """
     from .source import Source  # noqa: PLC0415 (numpy)
 

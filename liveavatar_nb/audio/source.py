@@ -1,4 +1,4 @@
-"""`Source`: recognises what kind of audio a caller passed, and reads it as blocks of samples."""
+"""`Source`: recognises the kind of audio that a caller passed, and reads it as blocks of samples."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ACCEPTED: Final = (
     "or an iterator of any of these."
 )
 FORMATS: Final = "Supported are WAV and, with liveavatar-nb[audio], mp3, ogg, flac, m4a and the sound of videos."
-SHOWN_PATH: Final = 120  # characters of a path in an error
+SHOWN_PATH: Final = 120  # maximum characters of a path to show in an error
 
 Pull = Callable[[AsyncIterator[Any]], Any]
 
 
 class Source:
-    """The audio that a caller passed.
+    """Audio that a caller passed.
 
     Args:
         audio: Anything that `open_sound` accepts.
@@ -40,7 +40,7 @@ class Source:
     Attributes:
         name: The audio's name.
         label: The subject of error messages, e.g. "The file".
-        notes: What was wrong with the audio.
+        notes: What is wrong with the audio, in words.
         failure_of_caller: The error that the caller's own iterator raised.
     """
 
@@ -124,7 +124,7 @@ class Source:
             yield from self._read_file(reader_of(file, shown), rate)
 
     def _read_file(self, reader: Reader, rate: float | None) -> Iterator[Block]:
-        """Yield a file's samples, by the kind that its first bytes show, or as raw samples."""
+        """Yield a file's samples, according to the type its first bytes indicate, or as raw samples."""
         head = reader.peek(SNIFF_BYTES)
         if not head:
             raise AudioError(f"{reader.label} is empty.")
@@ -160,14 +160,14 @@ class Source:
         on_format(layout.rate, min(known) // layout.frame / layout.rate if known else None)
         yield from wav.blocks(reader, layout, self.notes, header.size)
         if reader.is_cut and header.size is not None:
-            # services send a header for the first part only, as if nothing followed
+            # services send a header for the first part only, as if nothing came after it
             reader.skip(header.trailer)
             yield from wav.blocks(reader, layout, self.notes)
 
     # streams
 
     def _read_items(self, items: Iterator[Any], rate: float | None, label: str) -> Iterator[Block]:
-        """Yield the samples of several sounds in order; consecutive bytes are one file, or raw samples."""
+        """Yield the samples of several sounds in order; consecutive bytes form one file, or raw samples."""
         self._is_stream = True
         stream = _Pushback(self._guarded(items))
         with closing(stream):
@@ -186,12 +186,12 @@ class Source:
         reader = Reader(fill, label, is_cut=True)
         if reader.peek(1):
             yield from self._read_file(reader, rate)
-        # skip what a decoder left of a file, which isn't the beginning of another one
+        # skip whatever a decoder left unread, since it isn't the beginning of another file
         while fill(0):
             pass
 
     def _guarded(self, items: Iterator[Any]) -> Generator[Any]:
-        """Yield the caller's items, and remember an error that the caller's own iterator raises."""
+        """Yield the caller's items, and remember any error that the caller's own iterator raises."""
         try:
             yield from items
         except GeneratorExit:
@@ -213,7 +213,7 @@ class Source:
 
 
 class _Pushback:
-    """An iterator to which items can be put back."""
+    """An iterator that lets you put items back."""
 
     def __init__(self, items: Generator[Any]) -> None:
         self._items = items
@@ -233,7 +233,7 @@ class _Pushback:
 
 
 def _same_file(first: Any, stream: _Pushback) -> Iterator[bytes]:
-    """Yield the parts of one file, or of raw samples; stop before an item that doesn't belong to them."""
+    """Yield the parts of one file, or of raw samples; stop before the first item that isn't part of it."""
     # copy the bytes, since the caller may reuse the memory
     if part := bytes(first):
         yield part
@@ -265,7 +265,7 @@ def _name_and_label(audio: Any) -> tuple[str, str]:
 
 
 def _unwrap(audio: Any) -> Any:
-    """Return the audio in another library's wrapper (an HTTP response, a dataset's row), else None."""
+    """Return the audio inside another library's object (an HTTP response, a dataset's row), else None."""
     if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():
         return audio["array"], audio["sampling_rate"]
     if not hasattr(audio, "iter_bytes") and not hasattr(audio, "iter_content"):
@@ -285,12 +285,12 @@ def _is_array(audio: Any) -> bool:
 
 
 def _is_pair(audio: Sequence[Any]) -> bool:
-    """Return whether it is a pair of samples and their rate, in either order."""
+    """Return whether the audio is a pair of samples and their rate, in either order."""
     return len(audio) == 2 and is_number(audio[0]) != is_number(audio[1])
 
 
 def _holds_numbers(audio: Sequence[Any]) -> bool:
-    """Return whether it is a list of numbers, or of rows of numbers."""
+    """Return whether the audio is a list of numbers, or of rows of numbers."""
     first = audio[0] if audio else None
     rows = isinstance(first, list | tuple) and bool(first) and all(map(is_number, first))
     return rows or is_number(first)
@@ -301,5 +301,5 @@ def _not_audio(audio: Any) -> AudioError:
     if inspect.iscoroutine(audio):
         return AudioError("A coroutine is not audio.", remedy="Await it first.")
     if callable(audio):
-        return AudioError(f"{subject} is not audio.", remedy="Call it, and pass the result.")
+        return AudioError(f"{subject} is not audio.", remedy="Call it and pass the result.")
     return AudioError(f"{subject} is not audio.", remedy=ACCEPTED)

@@ -1,4 +1,4 @@
-"""Parses WAV headers, and reads samples that need no decoder."""
+"""Parses WAV headers, and reads samples that don't need a decoder."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .reader import Reader
 PCM: Final = 1
 FLOAT: Final = 3
 EXTENSIBLE: Final = 0xFFFE
-UNKNOWN: Final = 0xFFFFFFFF  # the size in the header of a file whose writer couldn't go back to it; 0 is another
-PLACEHOLDER: Final = 0x7FFFF000  # sizes from here on may be SoX's placeholder
+UNKNOWN: Final = 0xFFFFFFFF  # the size in the header if the writer couldn't go back to fill it in; some write 0 instead
+PLACEHOLDER: Final = 0x7FFFF000  # sizes from this one up may be SoX's placeholder
 WIDTHS: Final = {PCM: {1: "u1", 2: "<i2", 3: "", 4: "<i4"}, FLOAT: {4: "<f4", 8: "<f8"}}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The format of samples in bytes.
+    """The binary format of samples.
 
     Args:
         rate: The rate in Hz.
         channels: The number of channels.
-        width: The bytes of one sample.
-        code: numpy's name for the type; "" for 24 bits, for which it has none.
+        width: The number of bytes per sample.
+        code: NumPy's name for the type; "" for 24 bits, for which NumPy has none.
     """
 
     rate: float
@@ -40,19 +40,19 @@ class Layout:
 
     @property
     def frame(self) -> int:
-        """The bytes of one frame, i.e. one sample of each channel."""
+        """The number of bytes per frame, i.e. one sample of each channel."""
         return self.channels * self.width
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a WAV file's header says.
+    """The information in a WAV file's header.
 
     Args:
         layout: The format of the samples; None if they need a decoder.
         start: The position of the first sample, in bytes.
-        size: The bytes of all samples; None if the header doesn't say.
-        trailer: The bytes that follow the samples.
+        size: The total bytes of all samples; None if the header doesn't say.
+        trailer: The number of bytes that follow the samples.
     """
 
     layout: Layout | None
@@ -62,7 +62,7 @@ class Header:
 
 
 def header(reader: Reader) -> Header:
-    """Parse the header ahead of a reader, without consuming it.
+    """Parse the header at a reader's position without consuming it.
 
     Raises:
         AudioError: The header is invalid or unsupported.
@@ -94,7 +94,7 @@ def header(reader: Reader) -> Header:
 
 
 def _extent(reader: Reader, layout: Layout, start: int, size: int, file_size: int) -> Header:
-    """Return the header with the extent of the samples, as far as its writer knew it."""
+    """Return the header with the position and size of the samples, as far as the writer knew them."""
     rest = reader.rest()
     is_unknown = (
         size == UNKNOWN
@@ -125,13 +125,13 @@ def _layout(label: str, body: bytes) -> Layout | None:
 
 
 def blocks(reader: Reader, layout: Layout, notes: list[str], size: int | None = None) -> Iterator[Block]:
-    """Yield samples, each block as soon as it is available.
+    """Yield blocks of samples, each as soon as it is available.
 
     Args:
         reader: A reader at the first sample.
         layout: The format of the samples.
-        notes: The list to add a note to if the samples end early.
-        size: The bytes of all samples; None to read to the end.
+        notes: The list to which a note is added if the samples end early.
+        size: The total bytes of all samples; None to read to the end.
     """
     frame = layout.frame
     most = max(1, min(int(layout.rate * BLOCK_SECONDS), BLOCK_BYTES // frame)) * frame
@@ -159,7 +159,7 @@ def blocks(reader: Reader, layout: Layout, notes: list[str], size: int | None = 
 def _samples(data: bytes, complete: int, layout: Layout) -> np.ndarray:
     if layout.code:
         return np.frombuffer(data, layout.code, complete // layout.width).reshape(-1, layout.channels)
-    # 24 bits become the upper bytes of 32
+    # 24-bit samples become the upper three bytes of 32-bit ones
     wide = np.zeros((complete // 3, 4), np.uint8)
     wide[:, 1:] = np.frombuffer(data, np.uint8, complete).reshape(-1, 3)
     return wide.view("<i4").reshape(-1, layout.channels)

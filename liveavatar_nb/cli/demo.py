@@ -30,29 +30,29 @@ STUDIO: Final = "02_studio_demo.ipynb"
 SIMULATED_CLIENT: Final = "LiveAvatar.demo("
 LIVE_CLIENT: Final = "LiveAvatar("
 FOLDER: Final = "liveavatar-demo"
-FOLDERS: Final = 1000  # copies side by side; beyond that, the user should tidy up
+FOLDERS: Final = 1000  # maximum copies side by side; beyond that, the user should tidy up
 OPENER: Final = ".open-studio.html"
 
-READY_LIMIT: Final = 60.0  # s for JupyterLab to answer
-PROBE_LIMIT: Final = 2.0  # s for one request that checks whether it answers
-STOP_LIMIT: Final = 20.0  # s for JupyterLab and its kernels to end by themselves
-KILL_LIMIT: Final = 3.0  # s for the remaining processes to end after SIGTERM
-POLL_INTERVAL: Final = 0.1  # s
-LOG_TAIL: Final = 25  # lines of JupyterLab's log that an error includes
+READY_LIMIT: Final = 60.0  # seconds for JupyterLab to respond
+PROBE_LIMIT: Final = 2.0  # seconds for one request that checks whether JupyterLab responds
+STOP_LIMIT: Final = 20.0  # seconds for JupyterLab and its kernels to end by themselves
+KILL_LIMIT: Final = 3.0  # seconds for the remaining processes to end after SIGTERM
+POLL_INTERVAL: Final = 0.1  # seconds
+LOG_TAIL: Final = 25  # number of JupyterLab's last log lines to include in an error
 
 
 class DemoError(LiveAvatarException):
-    """The demo could not run; the text says why and what to do."""
+    """The demo could not run; the message says why and what to do."""
 
 
 def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], object]) -> None:
-    """Run JupyterLab on the studio until Ctrl-C, SIGTERM or its own end, and leave no process behind.
+    """Run the studio in JupyterLab until it exits, or Ctrl-C or SIGTERM ends it; leave no process behind.
 
     Args:
         live: whether to use the real service with the environment's key; if not, use the simulator and no key at all.
         port: JupyterLab's port on 127.0.0.1; 0 picks a free one.
         browser: whether to open the studio in the user's browser.
-        say: called with each text for the user.
+        say: called with each message for the user.
 
     Raises:
         DemoError: JupyterLab is not installed, did not start or failed.
@@ -60,7 +60,7 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
     missing = [name for name in ("jupyterlab", "ipykernel", "psutil") if not importlib.util.find_spec(name)]
     if missing:
         raise DemoError(
-            f'The demo needs {" and ".join(missing)}, not installed here. Run: pip install "liveavatar_nb[demo]"'
+            f'The demo needs {" and ".join(missing)}, which must be installed. Run: pip install "liveavatar_nb[demo]"'
         )
     with (
         _count_stop_requests() as stop_requests,
@@ -101,7 +101,7 @@ class _Lab:
         self._base = f"http://127.0.0.1:{port}"
         self._token = secrets.token_hex(32)
         self._log = private / "jupyterlab.log"
-        # A new workspace, so that nothing of an earlier one comes back.
+        # A new workspace, so that nothing from an earlier one reappears.
         workspace = f"liveavatar-{secrets.token_hex(4)}"
         self.address = f"{self._base}/lab/workspaces/{workspace}/tree/{STUDIO}?reset&token={self._token}"
         with self._log.open("wb") as output:
@@ -111,7 +111,7 @@ class _Lab:
                     *("-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
                     *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
                     f"--ServerApp.root_dir={folder}",
-                    # Containers run as root; this server listens on loopback alone.
+                    # Containers run as root, and this server only listens on loopback.
                     "--allow-root",
                     *(
                         "--LabApp.news_url=None",
@@ -123,7 +123,7 @@ class _Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # A separate session: a terminal's Ctrl-C reaches only us, and we end things in order.
+                # A separate session, so that a terminal's Ctrl-C reaches only us and we can shut down in order.
                 start_new_session=True,
             )
 
@@ -143,13 +143,13 @@ class _Lab:
             "JUPYTERLAB_WORKSPACES_DIR": str(private / "workspaces"),
             # Prefer this environment's kernel to one of the same name in the user's folder.
             "JUPYTER_PREFER_ENV_PATH": "1",
-            # In the environment, since other users can read a command line.
+            # Passed in the environment, because other users can read command lines.
             "JUPYTER_TOKEN": self._token,
         }
 
     def wait_until_ready(self, stop_requests: Callable[[], int]) -> None:
         """Wait until the server accepts its token, or the user asks to stop."""
-        # The environment's proxies do not apply to this machine itself.
+        # The environment's proxies must not be used for this machine itself.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         request = urllib.request.Request(  # noqa: S310 - the address is ours
             f"{self._base}/api/status", headers={"Authorization": f"token {self._token}"}
@@ -157,13 +157,13 @@ class _Lab:
         deadline = time.monotonic() + READY_LIMIT
         while not stop_requests():
             if self._process.poll() is not None:
-                self._fail(f"JupyterLab ended with code {self._process.returncode}.")
+                self._fail(f"JupyterLab exited with code {self._process.returncode}.")
             try:
                 with opener.open(request, timeout=PROBE_LIMIT):
                     return
             except OSError:
                 if time.monotonic() > deadline:
-                    self._fail(f"JupyterLab did not answer within {READY_LIMIT:.0f} s.")
+                    self._fail(f"JupyterLab did not respond within {READY_LIMIT:.0f} s.")
             time.sleep(POLL_INTERVAL)
 
     def wait(self, stop_requests: Callable[[], int]) -> None:
@@ -171,10 +171,10 @@ class _Lab:
         while not stop_requests() and self._process.poll() is None:
             time.sleep(POLL_INTERVAL)
         if self._process.returncode:
-            self._fail(f"JupyterLab ended with code {self._process.returncode}.")
+            self._fail(f"JupyterLab exited with code {self._process.returncode}.")
 
     def end(self, stop_requests: Callable[[], int]) -> None:
-        """End the server and all it started; ask politely first, so that kernels can stop their sessions."""
+        """Shut down the server and its children, gently at first so that kernels can stop their sessions."""
         import psutil  # noqa: PLC0415 - only in the extra `demo`
 
         family: list[psutil.Process] = []
@@ -184,7 +184,7 @@ class _Lab:
             self._process.terminate()
             deadline = time.monotonic() + STOP_LIMIT
             requests = stop_requests()
-            # Another Ctrl-C meanwhile means that the user does not want to wait.
+            # Another Ctrl-C means that the user does not want to wait.
             while self._process.poll() is None and time.monotonic() < deadline and stop_requests() == requests:
                 time.sleep(POLL_INTERVAL)
             self._process.kill()
@@ -204,7 +204,7 @@ class _Lab:
 
 @contextmanager
 def _count_stop_requests() -> Iterator[Callable[[], int]]:
-    """Count Ctrl-C, SIGTERM and SIGHUP inside the block instead of ending this process on the spot."""
+    """Count Ctrl-C, SIGTERM and SIGHUP inside the block instead of letting them end this process."""
     count = 0
 
     def note(_signal: int, _frame: object) -> None:
@@ -217,7 +217,7 @@ def _count_stop_requests() -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _copies(*, live: bool, say: Callable[[str], object]) -> Iterator[Path]:
-    """Copy the notebooks to a new folder, and remove it at the end if nobody worked in it."""
+    """Copy the notebooks to a new folder, and remove it at the end if the user changed nothing."""
     sources = sorted(notebooks_folder().glob("*.ipynb"))
     folder = _new_folder(Path.cwd())
     try:
@@ -251,7 +251,7 @@ def _new_folder(parent: Path) -> Path:
 
 
 def _work(folder: Path) -> dict[str, list[str] | None]:
-    """Return what the user would miss: the files, and the source of all cells, but no outputs."""
+    """Return what the user may have changed: the files, and the source of their cells without outputs."""
     return {
         str(path.relative_to(folder)): _cells(path) if path.suffix == ".ipynb" else None
         for path in sorted(folder.rglob("*"))
@@ -276,8 +276,8 @@ def _free_port() -> int:
 def _open_browser(folder: Path, address: str) -> bool:
     """Open `address` in a browser, through a file that only its owner can read.
 
-    Other users can read a browser's command line. The file is with the notebooks, because a sandboxed browser may not
-    see the system's folder for temporary files.
+    Other users can read a browser's command line. The file lies beside the notebooks, because a sandboxed browser may
+    not see the system's temporary folder.
 
     Returns:
         Whether a browser was found.

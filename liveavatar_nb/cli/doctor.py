@@ -1,4 +1,4 @@
-"""The doctor: check everything that a session needs, and say how to fix what is wrong.
+"""The doctor: check everything that a session needs, and explain how to fix what is wrong.
 
 `examine()` gathers the findings and prints nothing. The command `liveavatar-nb doctor` shows them; so can a notebook.
 """
@@ -50,16 +50,21 @@ from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 if TYPE_CHECKING:
     import httpx
 
-CHECK_LIMIT: Final = 5.0  # s for one check
-SANDBOX_LIMIT: Final = 75.0  # s for the sandbox: longer than a start and a stop with all their attempts
-CLOCK_LIMIT: Final = 60.0  # s that this machine's clock may be off before tokens and certificates fail
+CHECK_LIMIT: Final = 5.0  # seconds for one check
+SANDBOX_LIMIT: Final = 75.0  # seconds for the sandbox check; longer than a start and a stop with all their retries
+CLOCK_LIMIT: Final = 60.0  # seconds that this machine's clock may be off before tokens and certificates fail
 FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
-SHOWN_SESSIONS: Final = 3  # how many ids to name
+SHOWN_SESSIONS: Final = 3  # maximum number of session ids to list
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
 FIRST_WITH_SUBSHELLS: Final = 7  # the first major version of ipykernel in which Stop works while a cell runs
 STATIC: Final = Path(__file__).parents[1] / "static"
 
-COLOURS: Final = {"ok": "success", "warning": "warn", "problem": "error", "skipped": "border"}  # JupyterLab's names
+COLOURS: Final = {
+    "ok": "success",
+    "warning": "warn",
+    "problem": "error",
+    "skipped": "border",
+}  # names of JupyterLab's colours
 
 State = Literal["ok", "warning", "problem", "skipped"]
 T = TypeVar("T")
@@ -71,8 +76,8 @@ class Finding:
 
     Attributes:
         name: what was checked, in one word.
-        state: `ok`, `warning`, `problem`, or `skipped` if an earlier finding makes it moot.
-        found: what was found, in words.
+        state: `ok`, `warning`, `problem`, or `skipped` if an earlier finding makes the check pointless.
+        found: a sentence or phrase that says what was found.
         remedy: what to do about it; empty if there is nothing to do.
     """
 
@@ -90,7 +95,7 @@ class Finding:
 
         Args:
             width: the terminal's width in cells; None does not wrap lines.
-            paint: adds a colour to the word for the state.
+            paint: a function that colours the word for the state.
         """
         word = "-" if self.state == "skipped" else self.state
         lead = f"{word:<9}{self.name:<10}"
@@ -114,7 +119,7 @@ class Report(list[Finding]):
 
     @property
     def summary(self) -> str:
-        """The numbers of problems and warnings, in words."""
+        """How many problems and warnings there are, in words."""
         counts = {word: sum(finding.state == word for finding in self) for word in ("problem", "warning")}
         parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
         return f"{' and '.join(parts)}." if parts else "Everything is fine."
@@ -148,17 +153,17 @@ def examine(
     Args:
         api_key: the account's key; None or "" looks it up as `LiveAvatar` does.
         api_url: the service's address.
-        start: whether to start a session in the free sandbox, too, and stop it.
-        demo: whether to check an embedded simulator instead: no key, no network.
+        start: whether to also start and stop a session in the free sandbox.
+        demo: whether to check an embedded simulator instead, without a key or a network.
         proxy, verify: how to reach the service, as for `LiveAvatar`.
-        tell: called with each finding as soon as it is there.
+        tell: called with each finding as soon as it is available.
 
     Returns:
         The findings.
 
     Raises:
-        ConfigurationError: `api_url` is not a valid address, or `proxy` or `verify` cannot be used.
-        SimulatorError: `demo` is set, and the simulator did not start.
+        ConfigurationError: `api_url`, `proxy` or `verify` is invalid.
+        SimulatorError: `demo` is set, but the simulator did not start.
 
     Example:
         >>> from liveavatar_nb.cli.doctor import examine
@@ -166,7 +171,7 @@ def examine(
         False
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LiveAvatarWarning)  # the check of the address reports it
+        warnings.simplefilter("ignore", LiveAvatarWarning)  # the address check reports this warning
         base_url = config.find_base(api_url)
     proxy = masked_text(proxy)
     network = Network.of(proxy, verify)
@@ -184,7 +189,7 @@ def examine(
         if demo:
             simulator = stack.enter_context(LiveAvatar.demo()).simulator
             assert simulator is not None
-            base_url, key = simulator.url, Masked(simulator.api_key, "of the simulator's own")
+            base_url, key = simulator.url, Masked(simulator.api_key, "of the simulator")
             note(Finding("key", "ok", "not needed: the simulator has its own"))
         else:
             found, key = find_key(api_key)
@@ -199,7 +204,7 @@ def examine(
         elif probe.is_unencrypted(base_url):
             note(*_skipped(names, "the key would be sent unencrypted"))
         else:
-            # the finding reports an unconfirmed stop, and the sandbox ends by itself
+            # a finding reports the unconfirmed stop, and a sandbox session ends by itself
             stack.enter_context(contextlib.suppress(StopNotConfirmed))
             with LiveAvatar(key, api_url=base_url, proxy=proxy, verify=verify) as la:
                 accepted, left = account(la)
@@ -211,7 +216,7 @@ def examine(
                     if start:
                         note(_checked("sandbox", lambda: sandbox(la)))
                     else:
-                        note(Finding("sandbox", "skipped", "not checked: --start starts and stops a session, free"))
+                        note(Finding("sandbox", "skipped", "not checked: --start starts and stops a free session"))
     return report
 
 
@@ -239,10 +244,10 @@ def kernel() -> Finding:
         return Finding("kernel", "problem", found, f"Run {pip} {' '.join(lacking)}: the widgets need it.")
     ipykernel = versions["ipykernel"]
     if ipykernel is None:
-        why = f"{found}: notebooks cannot run on {sys.executable}"
+        why = f"{found}: notebooks cannot run with {sys.executable}"
         return Finding("kernel", "warning", why, f'Run {pip} "ipykernel>={FIRST_WITH_SUBSHELLS}"')
     if int(re.split(r"\D", ipykernel)[0] or 0) < FIRST_WITH_SUBSHELLS:
-        why = f"{found}: a click on Stop has to wait for the running cell"
+        why = f"{found}: a click on Stop must wait for the running cell"
         return Finding("kernel", "warning", why, f'Run {pip} "ipykernel>={FIRST_WITH_SUBSHELLS}"')
     return Finding("kernel", "ok", found)
 
@@ -262,7 +267,7 @@ def widgets() -> Finding:
 
 
 def guard() -> Finding:
-    """Try the journal and the guard: no session starts without them."""
+    """Test the journal and the guard; no session starts without them."""
     try:
         leftovers.rehearse()
     except ProtectionError as failure:
@@ -271,14 +276,16 @@ def guard() -> Finding:
 
 
 def livekit() -> Finding:
-    """Look for a LiveKit server of the user's own: `LIVEKIT_URL`, or `livekit-server` on the PATH."""
+    """Look for the user's own LiveKit server: `LIVEKIT_URL`, or `livekit-server` on the PATH."""
     if url := os.environ.get("LIVEKIT_URL", "").strip():
         if server := shown(url, ("ws", "wss", "http", "https")):
             if absent := [name for name, _ in ENVIRONMENT.values() if not os.environ.get(name, "").strip()]:
                 why = f"LIVEKIT_URL is {server}, but {' and '.join(absent)} {'are' if absent[1:] else 'is'} not set"
                 return Finding("livekit", "warning", why, "Set all three, or you cannot use the server's rooms.")
             return Finding("livekit", "ok", f"LIVEKIT_URL is {server}")
-        return Finding("livekit", "warning", "LIVEKIT_URL is not an address", "It looks like ws://127.0.0.1:7880.")
+        return Finding(
+            "livekit", "warning", "LIVEKIT_URL is not a valid URL", "It should look like ws://127.0.0.1:7880."
+        )
     path = shutil.which("livekit-server")
     if path is None:
         return Finding("livekit", "ok", "no server here: only your own rooms and the simulator's video need one")
@@ -299,15 +306,15 @@ def find_key(api_key: str | Masked | None) -> tuple[Finding, Masked | None]:
         key = config.find_key(api_key)
     except ConfigurationError as failure:
         remedy = f"Set {config.KEY_VARIABLE} to your account's key, or try `liveavatar-nb doctor --demo` without one."
-        return Finding("key", "problem", failure.message if api_key else "there is none", remedy), None
+        return Finding("key", "problem", failure.message if api_key else "no key was found", remedy), None
     if not key.fits_a_header:
-        found = f"the key {key.source} contains characters that no key has"
+        found = f"the key {key.source} contains characters that a key cannot have"
         return Finding("key", "problem", found, "Copy it again."), None
     return Finding("key", "ok", f"found {key.source}"), key
 
 
 def address(base_url: str, network: Network | None = None) -> tuple[Finding, Answer | None]:
-    """Check that the service's address resolves, connects and answers, without a key.
+    """Check that the service's address resolves and that the service responds, without sending the key.
 
     Args:
         base_url: the service's address, without `/v1`.
@@ -331,32 +338,32 @@ def address(base_url: str, network: Network | None = None) -> tuple[Finding, Ans
         found = f"redirects to {shown(answer.location) or 'elsewhere'}, and redirects are not followed"
         return finding("problem", found, remedy), answer
     if answer.status >= 500:
-        found = f"answers {answer.status}: the service has a problem"
+        found = f"returns {answer.status}: the service is having problems"
         return finding("problem", found, "Try again in a few minutes."), answer
     if not answer.is_envelope or answer.status == 404:
-        return finding("problem", f"answers {answer.status}, but not like LiveAvatar", remedy), answer
-    found = f"answers in {answer.seconds * 1000:.0f} ms"
+        return finding("problem", f"returns {answer.status}, but does not look like LiveAvatar", remedy), answer
+    found = f"responds in {answer.seconds * 1000:.0f} ms"
     if probe.is_unencrypted(base_url):
         return finding("warning", f"{found} over http: the key would be sent unencrypted", "Use https."), answer
     return finding("ok", found), answer
 
 
 def clock(answer: Answer | None) -> Finding:
-    """Compare this machine's clock with the service's (the header `Date`)."""
+    """Compare this machine's clock with the service's (its `Date` header)."""
     if answer is None or answer.ahead is None:
-        why = "there is no answer" if answer is None else "the answer does not include the time"
+        why = "there is no response" if answer is None else "the response does not include the time"
         return Finding("clock", "skipped", f"not checked: {why}")
     off = round(abs(answer.ahead))
     side = "ahead of" if answer.ahead > 0 else "behind"
     found = f"{off} s {side} the service's" if off > 1 else "same as the service's"
     if off <= CLOCK_LIMIT:
         return Finding("clock", "ok", found)
-    why = f"{found}: LiveKit's tokens and certificates will fail"
+    why = f"{found}: LiveKit's tokens and TLS certificates will be rejected"
     return Finding("clock", "warning", why, "Sync it with network time; on Linux, run `timedatectl set-ntp true`.")
 
 
 def account(la: LiveAvatar) -> tuple[Finding, Decimal | None]:
-    """Check that the service accepts the key, and return the remaining credits; None if it does not."""
+    """Check that the service accepts the key, and return the remaining credits, or None if it does not."""
     try:
         left = _within(CHECK_LIMIT, la.credits)
     except Exception as failure:  # noqa: BLE001 (the doctor must survive whatever it checks)
@@ -375,7 +382,7 @@ def credits_left(left: Decimal) -> Finding:
 
 
 def running(la: LiveAvatar) -> Finding:
-    """Report the account's running sessions: they are billed, whoever started them."""
+    """Report the account's running sessions, which are billed no matter who started them."""
     sessions = _within(CHECK_LIMIT, lambda: list(la.sessions(active=True)))
     billed = [session for session in sessions if not session.is_sandbox]
     if not billed:
@@ -397,7 +404,7 @@ def sandbox(la: LiveAvatar) -> Finding:
         return connected, time.monotonic() - began
 
     connected, stopped = _within(SANDBOX_LIMIT, start_and_stop)
-    return Finding("sandbox", "ok", f"connected in {connected:.1f} s, stopped in {stopped:.1f} s, free")
+    return Finding("sandbox", "ok", f"connected in {connected:.1f} s, stopped in {stopped:.1f} s, at no cost")
 
 
 def _skipped(names: Iterable[str], why: str) -> list[Finding]:
@@ -415,7 +422,7 @@ def _failed(name: str, failure: Exception) -> Finding:
     if isinstance(failure, LiveAvatarException):
         return Finding(name, "problem", failure.message, failure.remedy)
     if isinstance(failure, TimeoutError):
-        return Finding(name, "problem", "no answer came in time", APITimeoutError.default_remedy)
+        return Finding(name, "problem", "no response arrived in time", APITimeoutError.default_remedy)
     return Finding(name, "problem", f"the check itself failed ({type(failure).__name__})", "Please report it.")
 
 
@@ -427,12 +434,12 @@ def _version(package: str) -> str | None:
 
 
 def _within(limit: float, work: Callable[[], T]) -> T:
-    """Run `work` on a thread and return its result; work that takes too long goes on in the background.
+    """Run `work` on a thread and return its result; work that takes too long continues in the background.
 
-    A name lookup, for example, cannot be cancelled.
+    Some work, such as a name lookup, cannot be cancelled.
 
     Raises:
-        TimeoutError: it took more than `limit` seconds.
+        TimeoutError: it takes more than `limit` seconds.
     """
     future: Future[T] = Future()
 

@@ -1,4 +1,4 @@
-"""The command `liveavatar-nb`: the JupyterLab demo, the simulator, the account's lists, the doctor."""
+"""The `liveavatar-nb` command: the JupyterLab demo, the simulator, account listings and the doctor."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 DEMO_TEXT = f"""\
 Open the studio in JupyterLab, on the simulator: no key, no account, no bill. Even if
-{KEY_VARIABLE} is set, this JupyterLab does not get to see it.
+{KEY_VARIABLE} is set, this JupyterLab cannot see it.
 
 The notebooks are copied to ./liveavatar-demo (or -2, -3 ... if that exists), so you can edit and run
-them freely. If you edit no cell and add no file, the copy is removed at the end; otherwise it stays, and
-the command tells you. Your own JupyterLab settings are not used or changed. Ctrl-C ends everything."""
+them freely. If you edit no cell and add no file, the copies are removed at the end; otherwise they stay, and
+the command says where. Your own JupyterLab settings are neither used nor changed. Ctrl-C ends everything."""
 
 SESSIONS_TEXT = """\
 List the account's sessions, whoever started them. Running sessions are billed.
@@ -51,21 +51,21 @@ Times are local. WHOSE says who started a running session: a live kernel on this
 machine (by process id), a dead one (left over), you on another machine or
 before its last boot (elsewhere), or a stranger.
 
---orphans lists only those left over; --orphans --stop stops them and nothing
-else. The exit code is 1 if a stop was not confirmed."""
+--orphans lists only those left over; --orphans --stop stops these sessions and
+no others. The exit code is 1 if a stop was not confirmed."""
 
 DOCTOR_TEXT = """\
 Check everything that a session needs: this machine, the key, the service, the account. Each check
-prints one line, and what to do if something is wrong. The exit code is 1 if there is a problem, else 0."""
+prints one line, plus what to do if something is wrong. The exit code is 1 if there is a problem, else 0."""
 
 LIVE_WARNING = f"""\
---live: this JupyterLab uses your key, and your account is billed from each Start until its Stop
+--live: this JupyterLab uses your key, and your account is billed from each Start until the Stop
 (LITE {CREDITS_PER_MINUTE["LITE"]:g} credit a minute; the sandbox avatar costs nothing)."""
 
 INTERRUPTED: Final = 130  # the exit code for Ctrl-C
-PIPE_CLOSED: Final = 141  # the exit code if the reader of a pipe has gone
-PATIENCE: Final = 2.0  # s without an answer before the command says what it is waiting for
-KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # what people try
+PIPE_CLOSED: Final = 141  # the exit code if nobody reads the output
+PATIENCE: Final = 2.0  # seconds without a response before the command says what it is waiting for
+KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # options that people may try
 SESSIONS_SHOWN: Final = 20
 NO_ORPHANS: Final = "No dead kernel on this machine has left a session running."
 COLOURS: Final = {"ok": 32, "warning": 33, "problem": 31, "skipped": 2}  # terminal codes
@@ -78,14 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the arguments after the command's name; None uses the process's own.
 
     Returns:
-        The exit code. 0: done, even if Ctrl-C ended a command that runs until then. 1: it failed, with a message on
-        stderr, or the doctor found a problem. 130: Ctrl-C came before it was done.
+        The exit code. 0: success, even if Ctrl-C ended a command that runs until Ctrl-C. 1: failure, with a message on
+        stderr, or the doctor found a problem. 130: Ctrl-C interrupted the command.
 
     Raises:
-        SystemExit: with code 2 if the arguments are wrong, 141 if nobody reads the output.
+        SystemExit: with code 2 if the arguments are invalid, 141 if nobody reads the output.
     """
     for stream in (sys.stdout, sys.stderr):
-        # print names even if the terminal lacks some of their characters
+        # print names even if the terminal's encoding lacks some of their characters
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")
     options = _options(sys.argv[1:] if arguments is None else arguments)
@@ -106,8 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     if any(word.split("=")[0].lower() in KEY_OPTIONS for word in arguments):
-        # refused before argparse can print the key
-        parser.error(f"a key cannot be an argument, because others can see it: set {KEY_VARIABLE}")
+        # reject it before argparse can print the key
+        parser.error(f"do not pass a key as an argument, because others can see it: set {KEY_VARIABLE} instead")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unknown arguments: {' '.join(unknown)}")
@@ -139,14 +139,14 @@ def _parser() -> argparse.ArgumentParser:
         return subparser
 
     demo = command("demo", _demo, "open the studio in JupyterLab", DEMO_TEXT, "  liveavatar-nb demo --no-browser")
-    demo.add_argument("--live", action="store_true", help=f"use the real service with {KEY_VARIABLE}: this is billed")
+    demo.add_argument("--live", action="store_true", help=f"use the real service with {KEY_VARIABLE}, which is billed")
     demo.add_argument("--no-browser", action="store_true", help="only print the address")
     demo.add_argument("--port", type=_port, default=0, help="JupyterLab's port (default: a free one)")
 
     doctor = command(
         "doctor",
         _doctor,
-        "check that everything works, or say how to fix it",
+        "check that everything works, and say how to fix problems",
         DOCTOR_TEXT,
         "  liveavatar-nb doctor --start     with a session in the free sandbox\n"
         "  liveavatar-nb doctor --demo      on an embedded simulator: no key, no network",
@@ -161,13 +161,13 @@ def _parser() -> argparse.ArgumentParser:
         "avatars",
         _avatars,
         "list the avatars that you can start",
-        "List avatars, your own before the public ones.",
+        "List avatars, your own first, then the public ones.",
         "  liveavatar-nb avatars --scope public --search ann",
     )
     gallery.add_argument(
         "--scope", choices=("all", "mine", "public"), default="all", help="whose avatars: %(choices)s (default: all)"
     )
-    gallery.add_argument("--search", metavar="TEXT", help="only avatars with TEXT in their name, in any case")
+    gallery.add_argument("--search", metavar="TEXT", help="only avatars with TEXT in their name, ignoring case")
 
     history = command(
         "sessions",
@@ -182,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--orphans", action="store_true", help="sessions that dead kernels on this machine left running")
     history.add_argument("--stop", action="store_true", help="with --orphans: stop all of them")
     history.add_argument(
-        "--limit", type=_count, metavar="N", default=SESSIONS_SHOWN, help="at most N (default: %(default)s)"
+        "--limit", type=_count, metavar="N", default=SESSIONS_SHOWN, help="list at most N (default: %(default)s)"
     )
 
     left = command(
@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="a web origin whose pages may call it, such as http://localhost:3000; repeat it for more",
+        help="a web origin whose pages may call the simulator, such as http://localhost:3000; can be repeated",
     )
     return parser
 
@@ -254,7 +254,7 @@ def _doctor(options: argparse.Namespace) -> int:
         if not options.json:
             _say(finding.text(width, paint))
 
-    # SIGTERM and a closed terminal work like Ctrl-C, so that the session it started is stopped
+    # treat SIGTERM and a closed terminal like Ctrl-C, so that a session started by --start is stopped
     with handle_signals("SIGTERM", "SIGHUP", handler=signal.default_int_handler):
         report = examine(api_url=options.api_url, start=options.start, demo=options.demo, tell=tell)
     if options.json:
@@ -310,7 +310,7 @@ def _sessions(options: argparse.Namespace) -> int | None:
 
 
 def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
-    """Stop the sessions left over, and say of each whether the stop was confirmed."""
+    """Stop the sessions left over by dead kernels, and report whether each stop was confirmed."""
     found, left = la.orphans(), set[str]()
     try:
         found = la.stop_orphans() if found else found
@@ -322,14 +322,14 @@ def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
         _say(NO_ORPHANS)
     for session in found:
         if session.id in left:
-            _complain(f"The stop of {session.id} was not confirmed. Try again. {session.bound_words}")
+            _complain(f"The service did not confirm the stop of {session.id}. Try again. {session.bound_words}")
         elif not options.json:
             _say(f"Stopped {session.id}, which ran for {clock(session.duration)} min.")
     return 1 if left else 0
 
 
 def _still_running(la: LiveAvatar, sessions: Iterable[OwnedSession]) -> set[str]:
-    """Return the ids of the sessions that the service does not report as over."""
+    """Return the ids of those sessions that the service does not report as ended."""
     left = set()
     for session in sessions:
         try:
@@ -362,7 +362,7 @@ def _simulator(options: argparse.Namespace) -> None:
             "Press Ctrl-C to end it."
         )
 
-    # uvicorn shuts down cleanly and then raises the signal again: SIGTERM must end it like Ctrl-C
+    # uvicorn shuts down cleanly and then raises the signal again, so SIGTERM must act like Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(
@@ -378,10 +378,10 @@ def _simulator(options: argparse.Namespace) -> None:
 
 
 def _key() -> Masked:
-    """Return the key.
+    """Return the API key.
 
     Raises:
-        ConfigurationError: there is none; the message says how to set one in a shell.
+        ConfigurationError: no key was found; the message says how to set one in a shell.
     """
     try:
         return find_key(None)
@@ -394,7 +394,7 @@ def _key() -> Masked:
 
 @contextlib.contextmanager
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
-    """Open a client of the chosen service; on a terminal, say so if it has to wait long."""
+    """Open a client for the chosen service; on a terminal, report a long wait."""
     key = _key()
     from ..sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick error if there is no key
 
@@ -417,7 +417,7 @@ def _width() -> int | None:
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    # a stream that was closed before Python started is None
+    # a stream is None if it was closed before Python started
     return stream is not None and stream.isatty()
 
 
@@ -425,7 +425,7 @@ def _say(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # the rest of the buffer would fail again at exit
+        # flushing the rest of the buffer at exit would fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(PIPE_CLOSED) from None
 
@@ -458,16 +458,16 @@ def _count(text: str) -> int:
 
 def _address(text: str) -> str:
     if "@" in text:
-        raise argparse.ArgumentTypeError("it contains a user or a password, which others can see: leave them out")
+        raise argparse.ArgumentTypeError("it contains a user name or a password, which others can see: leave them out")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the client itself will warn
-            # an empty text is an unset variable; it must not mean the default service
+            warnings.simplefilter("ignore")  # the client itself warns later
+            # an empty value probably comes from an unset variable, and must not select the default service
             if text.strip() and urlsplit(find_base(text)).port != 0:
                 return text
     except (ConfigurationError, ValueError):
         pass
-    raise argparse.ArgumentTypeError(f"{text!r} is not an address: it looks like https://api.liveavatar.com")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a valid URL: it should look like https://api.liveavatar.com")
 
 
 def _positive(text: str) -> float:

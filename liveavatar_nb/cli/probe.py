@@ -1,4 +1,4 @@
-"""Call the service once without a key, and explain the answer or why there is none."""
+"""Call the service once without a key, and if that fails, explain why."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .. import __version__, config
 from ..errors import CertificateError, ConfigurationError
 from ..rest.network import Network
 
-ANSWER_LIMIT: Final = 4.0  # s for each step of the call
-BODY_LIMIT: Final = 256 * 1024  # bytes of the answer to read
-PATH: Final = "/v1/avatars/public?page_size=1"  # needs no key
+ANSWER_LIMIT: Final = 4.0  # seconds for each step of the call
+BODY_LIMIT: Final = 256 * 1024  # maximum bytes of the response to read
+PATH: Final = "/v1/avatars/public?page_size=1"  # a call that needs no key
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The service's answer to a call without a key.
+    """The service's response to a call without a key.
 
     Attributes:
         status: the HTTP status.
-        seconds: the time from the call to the answer.
-        ahead: how far this machine's clock is ahead of the service's, in seconds; None if the answer has no time.
-        is_envelope: whether the body has the form of the service's answers.
+        seconds: the time from the call to the response, in seconds.
+        ahead: seconds that this machine's clock is ahead of the service's; None if the response has no time.
+        is_envelope: whether the body is in the service's response format.
         location: the target of a redirect.
     """
 
@@ -45,11 +45,11 @@ class Answer:
 def ask(base_url: str, network: Network) -> Answer:
     """Call the service once without a key, with the client's proxies and certificates.
 
-    The client itself is no use for this: it hides the headers, and retries.
+    The client itself is unsuitable here, because it hides the headers and retries.
 
     Raises:
-        ConfigurationError: the proxy or the certificates cannot be used.
-        httpx.HTTPError: no answer came.
+        ConfigurationError: the proxy or the certificates are invalid.
+        httpx.HTTPError: there was no response.
     """
     headers = {"Accept": "application/json", "User-Agent": f"liveavatar_nb/{__version__}", "Cache-Control": "no-cache"}
     with httpx.Client(**network.for_http(base_url), headers=headers, timeout=ANSWER_LIMIT) as client:
@@ -76,7 +76,7 @@ def _ahead(date: str | None, age: str | None, now: float) -> float | None:
         sent_at = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
-    # an answer from a cache has its original date, and its age
+    # a cached response has its original date, plus its age
     return now - sent_at - (int(age) if age and age.isdecimal() else 0)
 
 
@@ -89,35 +89,35 @@ def _is_envelope(body: bytes) -> bool:
 
 
 def explain_failure(failure: Exception, host: str) -> tuple[str, str]:
-    """Explain why no answer came.
+    """Explain why there was no response.
 
     Args:
         failure: the exception from `ask`.
-        host: the host that was called: the proxy's, if there is one.
+        host: the host that was called, i.e. the proxy's if there is one.
 
     Returns:
-        The reason, in words that follow the address, and what to do.
+        The reason, phrased to follow the address, and what to do about it.
     """
     network = "Check the network and the address."
     if isinstance(failure, ConfigurationError):
         return f"cannot be reached: {failure.message.rstrip('.')}", failure.remedy
     if isinstance(failure, httpx.ProxyError):
         return (
-            f"cannot be reached: the proxy {host} refuses ({failure})",
+            f"cannot be reached: the proxy {host} refused the connection ({failure})",
             "Check the proxy, and whether you may use it.",
         )
     if isinstance(failure, httpx.TimeoutException | TimeoutError):
-        return "does not answer in time", f"{network} Does this network need a proxy (HTTPS_PROXY)?"
+        return "does not respond in time", f"{network} Does this network need a proxy (HTTPS_PROXY)?"
     for cause in _causes(failure):
         if isinstance(cause, socket.gaierror):
             return f"cannot be found: the name {host} does not resolve", network
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"has a certificate that is not accepted ({cause.verify_message})", CertificateError.default_remedy
+            return f"has a certificate that was rejected ({cause.verify_message})", CertificateError.default_remedy
         if isinstance(cause, ssl.SSLError):
             return f"does not support encryption ({cause.reason})", "Check the address: is it http, not https?"
         if isinstance(cause, ConnectionRefusedError):
             return (
-                f"cannot be reached: {host} refuses the connection",
+                f"cannot be reached: {host} refused the connection",
                 "Check the address and the port. Is the service running?",
             )
     if isinstance(failure, httpx.NetworkError):
@@ -132,6 +132,6 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
 
 
 def is_unencrypted(base_url: str) -> bool:
-    """Return whether others could read what is sent to an address."""
+    """Return whether others on the network could read what is sent to this URL."""
     parts = urlsplit(base_url)
     return parts.scheme == "http" and not config.is_loopback(parts.hostname)

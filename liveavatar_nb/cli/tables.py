@@ -1,4 +1,4 @@
-"""Plain text for a terminal: tables that fit its width, and safe output of foreign text."""
+"""Plain text for a terminal: tables that fit its width, and safe output of untrusted text."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Column:
 
     Attributes:
         title: its heading.
-        least: the width down to which it may be cut, in terminal cells; None means that it is never cut.
-        is_optional: whether to leave it out if cutting is not enough; the last such column goes first.
-        is_number: whether to align it to the right.
+        least: the minimum width it may be cut to, in terminal cells; None if it is never cut.
+        is_optional: whether it may be left out if cutting is not enough; the rightmost such column goes first.
+        is_number: whether to right-align it.
     """
 
     title: str
@@ -101,7 +101,7 @@ def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
 
 
 def ended(records: Sequence[SessionRecord], width: int | None = None) -> str:
-    """Format ended sessions as a table: their start in local time, their length, and why they ended.
+    """Format ended sessions as a table: their start in local time, their length and why they ended.
 
     Args:
         records: the sessions.
@@ -133,7 +133,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
 
     Args:
         columns: the columns, in order.
-        rows: the texts of each row; control characters in them become `?`.
+        rows: the cells of each row as text; control characters become `?`.
         width: the terminal's width in cells; None cuts nothing and leaves nothing out.
 
     Returns:
@@ -157,12 +157,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
 
 
 def cells(text: str) -> int:
-    """Return how many terminal cells a text takes: two for a wide character, none for a combining one."""
+    """Return how many terminal cells the text takes up: two per wide character, none per combining one."""
     return sum(map(_cells_of, text))
 
 
 def cut(text: str, width: int) -> str:
-    """Cut a text with an ellipsis if it takes more than `width` cells."""
+    """Cut the text, and add an ellipsis, if it takes up more than `width` cells."""
     if cells(text) <= width:
         return text
     room, kept = width - 1, ""
@@ -175,7 +175,7 @@ def cut(text: str, width: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Make a text safe for a terminal: every control character but the line feed becomes `?`."""
+    """Make text safe for a terminal: every control character except the line feed becomes `?`."""
     return "".join("?" if unicodedata.category(char) in UNSAFE and char != "\n" else char for char in text)
 
 

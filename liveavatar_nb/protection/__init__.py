@@ -1,1 +1,1 @@
-"""Keep sessions from being billed unseen: the journal, the guard and the stops."""
+"""Keep sessions from being billed unnoticed: the journal, the guard and the stops."""

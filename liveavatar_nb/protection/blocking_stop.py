@@ -16,15 +16,15 @@ from ..rest.envelope import envelope
 from ..rest.network import Network
 from .evidence import whether_over
 
-AUTH_REFUSALS: Final = (401, 403, 407)  # a gateway that wants credentials answers with these
+AUTH_REFUSALS: Final = (401, 403, 407)  # a gateway that requires credentials responds with these
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (the local end of a connection; nothing listens on it)
 
 
 class _IPv4First(httpx.BaseTransport):
     """A transport that connects over IPv4, and over any address family if that fails.
 
-    Without it, the addresses of a name would be tried one after the other, IPv6 first. On a network that does not
-    carry IPv6, each of those would delay the stop by a timeout. An event loop would race them instead.
+    Otherwise a name's addresses would be tried one after the other, IPv6 first. On a network without IPv6, each of
+    these would delay the stop by a timeout. (An event loop tries the addresses in parallel.)
     """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
@@ -43,10 +43,10 @@ class _IPv4First(httpx.BaseTransport):
 
 
 class BlockingStopper:
-    """A stopper that needs no event loop: for interpreter exit, the guard, and a dead loop.
+    """Stops sessions without an event loop: at interpreter exit, in the guard, or if the loop is dead.
 
     Args:
-        limit: seconds that all calls together may take.
+        limit: maximum seconds for all calls together.
         network: the proxies and certificates to use; None uses the environment's.
     """
 
@@ -63,22 +63,22 @@ class BlockingStopper:
             client.close()
 
     def warm_up(self, base_url: str) -> None:
-        """Preload what a stop needs: the package may be uninstalled by then.
+        """Preload what a stop needs, since the package may have been uninstalled by then.
 
         Raises:
-            ConfigurationError: the proxy or the certificates cannot be used.
+            ConfigurationError: the proxy or the certificates are invalid.
         """
         import encodings.idna  # noqa: F401, PLC0415 (a connection would import it)
 
         self._client(base_url)
 
     def reach(self, base_url: str) -> None:
-        """Check that the service answers, by a call without credentials (`GET /v1/avatars/public`).
+        """Check that the service responds, with a call that needs no credentials (`GET /v1/avatars/public`).
 
-        Any answer of the service will do, even an error.
+        Any response from the service will do, even an error.
 
         Raises:
-            Exception: nothing answers, or something else does, such as a gateway or a captive portal.
+            Exception: there is no response, or something else responds, such as a gateway or a captive portal.
         """
         try:
             self._send("GET", base_url, "/v1/avatars/public", None, params={"page_size": 1})
@@ -93,7 +93,7 @@ class BlockingStopper:
             base_url: the service's address.
             key: the key that signs the call.
             session_id: the session's id.
-            waiting: how many more stops follow; they share the remaining time.
+            waiting: the number of stops still to come, which share the remaining time.
 
         Returns:
             Whether the service confirmed the stop.
@@ -101,7 +101,7 @@ class BlockingStopper:
         return self._stop(base_url, key, session_id, waiting) is None
 
     def stop_for_certain(self, base_url: str, key: Masked, session_id: str) -> bool:
-        """Stop a session; if the service refuses, ask whether the session is over anyway.
+        """Stop a session; if the service refuses, check whether the session is over anyway.
 
         Args:
             base_url: the service's address.
@@ -143,7 +143,7 @@ class BlockingStopper:
     def _send(
         self, method: str, base_url: str, path: str, key: Masked | None, *, waiting: int = 0, **content: Any
     ) -> dict[str, Any]:
-        # a fair share of the remaining time: a service that drips must not use up the time of later stops
+        # a fair share of the remaining time, so that a slow response does not use up the time of later stops
         limit = (self._deadline - time.monotonic()) / (waiting + 1)
         if limit <= 0:
             raise APITimeoutError(f"There was no time left for {method} {path}.", sent=False)
@@ -161,7 +161,7 @@ class BlockingStopper:
             for piece in response.iter_raw():
                 body += piece
                 if len(body) > config.BODY_LIMIT or time.monotonic() > until:
-                    raise APITimeoutError(f"{method} {path} was not answered in time.")
+                    raise APITimeoutError(f"{method} {path} got no response in time.")
             return envelope(response.status_code, response.headers, bytes(body), f"{method} {path}")
 
     def _client(self, base_url: str) -> httpx.Client:

@@ -1,4 +1,4 @@
-"""Decide whether a session is over, by its own record or by a stable list of active sessions."""
+"""Decide whether a session is over, from its own record or from a stable list of active sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from .. import config
 from ..errors import APIResponseError
 
-PAGE_SIZE: Final = 100  # the largest that the contract allows
+PAGE_SIZE: Final = 100  # records per page; the maximum that the contract allows
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,24 @@ class Look:
 
 
 def whether_over(session_id: str) -> Generator[Look, Any, bool]:
-    """Find out whether a session is over, for any kind of client: the client sends the requests.
+    """Find out whether a session is over; the caller sends the requests, with any kind of client.
 
-    The session's own record says whether it ended, and whether it has run. A missing record, or one without a
-    duration, proves nothing: the start may never have been applied. In that case the list of active sessions decides.
-    The list comes in pages, and a session can slip between two of them as others end. So only two complete reads
-    that agree prove that the session is not listed.
+    The session's own record says whether it has ended, and whether it has run. A missing record, or one without a
+    duration, proves nothing, because the start may never have been applied. In that case the list of active sessions
+    decides. The list comes in pages, and a session can slip between two of them as others end. So only two identical,
+    complete reads prove that the session is not listed.
 
     Args:
         session_id: the session's id.
 
     Yields:
-        The next request. Send back the `data` of its answer, or None for a 404.
+        The next request. Send back the `data` of its response, or None for a 404.
 
     Returns:
         Whether the session is over.
 
     Raises:
-        APIResponseError: the answers cannot be used, or the list changes with every read: nothing is certain.
+        APIResponseError: a response cannot be used, or the list changes with every read, so nothing is certain.
     """
     record = yield Look(f"/v1/sessions/{quote(session_id, safe='')}")
     if record is not None:
@@ -59,7 +59,7 @@ def whether_over(session_id: str) -> Generator[Look, Any, bool]:
         listed = yield from _active()
         if session_id in listed:
             return False
-        # an id that is listed twice was pushed on to the next page between two reads
+        # a duplicate id means that a session moved to the next page during the read
         if listed == before and len(set(listed)) == len(listed):
             return True
         before = listed
@@ -79,4 +79,4 @@ def _active() -> Generator[Look, Any, list[str]]:
         listed += ids
         if not has_next:
             return listed
-    raise APIResponseError(f"The list of active sessions goes on after {config.PAGES_LIMIT} pages.")
+    raise APIResponseError(f"The list of active sessions has more than {config.PAGES_LIMIT} pages.")

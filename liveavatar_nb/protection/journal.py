@@ -1,8 +1,8 @@
 """A journal of open sessions on disk: ids only, no key and no token.
 
-Each session has one file, in a folder that only its owner can read. A record names its owner's lock: a file that
-the owner's process holds for as long as it lives. If the lock is free, the owner is dead. That holds only for
-records of this host and this boot; nothing is known about the owners of others.
+Each session has one file, in a folder that only this user can read. A record names its owner's lock: a file that
+the owner, a process, keeps locked as long as it lives. If the lock is free, the owner is dead. This only applies to
+records from this host and boot; nothing is known about the owners of other records.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ APPLICATION: Final = "liveavatar_nb"
 ENTRY: Final = ".json"
 LOCK: Final = ".lock"
 NEW: Final = ".new-"  # prefix of a file that is still being written
-ASIDE: Final = ".set-aside"  # suffix of a file that is not a record
-LARGEST_ENTRY: Final = 4096  # bytes
-MOST_ENTRIES: Final = 1000  # only the newest records are read
+ASIDE: Final = ".set-aside"  # suffix for a file that turned out not to be a record
+LARGEST_ENTRY: Final = 4096  # maximum bytes of a record
+MOST_ENTRIES: Final = 1000  # maximum records to read, newest first
 SALT_BYTES: Final = 16
-LATEST: Final = 7258118400.0  # s since the epoch: the year 2200
-STALE: Final = 24 * 3600.0  # s past its cap, or ahead of the clock, after which a dead owner's record is worthless
-LARGEST_CAP: Final = 10 * 24 * 3600.0  # s
+LATEST: Final = 7258118400.0  # seconds since the epoch: the year 2200
+STALE: Final = (
+    24 * 3600.0
+)  # seconds past its cap, or ahead of the clock, after which a dead owner's record is discarded
+LARGEST_CAP: Final = 10 * 24 * 3600.0  # seconds
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 State = Literal["starting", "started"]
@@ -57,13 +59,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         session_id: the session's id at the service.
         base_url: the service's address.
-        salt, fingerprint: identify the key it was started with, without revealing it.
-        host, boot: the machine that its owner ran on, and that machine's boot id.
-        pid, pid_started: the owner's process id, and its start time in clock ticks since the boot.
+        salt, fingerprint: identify the API key that started the session, without revealing it.
+        host, boot: the machine that the owner ran on, and that machine's boot id.
+        pid, pid_started: the owner's process id, and the time it started, in clock ticks since boot.
         owner: the name of the lock that the owner holds.
         state: `starting` until the service confirms the start.
-        cap: seconds after its start at which the service ends it.
-        created: the time of the first write, in seconds since the epoch.
+        cap: seconds after its start at which the service ends the session.
+        created: the time at which the record was first written, in seconds since the epoch.
     """
 
     session_id: str
@@ -85,25 +87,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_of_this_boot(self) -> bool:
-        """Whether its owner ran on this machine since the last boot; only then its lock means anything."""
+        """Whether the owner ran on this machine in its current boot; otherwise the lock is meaningless."""
         return (self.host, self.boot) == (socket.gethostname(), _boot_id())
 
     @property
     def age(self) -> float:
-        """Seconds since it was first written, by the wall clock."""
+        """Seconds since the record was first written, by the wall clock."""
         return time.time() - self.created
 
     @property
     def is_stale(self) -> bool:
-        """Whether the cap has certainly ended it, as far as the wall clock can be trusted."""
+        """Whether the cap has certainly ended the session, as far as the wall clock can be trusted."""
         return not -STALE <= self.age <= self.cap + STALE
 
 
 class Journal:
-    """The records of all processes of this user, and the lock of this process.
+    """The session records of all this user's processes, and this process's lock.
 
     Args:
-        folder: the folder of the records; the user's state directory by default.
+        folder: the folder for the records; a folder in the user's state directory by default.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -116,19 +118,19 @@ class Journal:
             os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
-        """Forget the parent's records and lock in a forked child; filelock closes the lock there."""
+        """In a forked child, forget the parent's records and lock; filelock closes the lock's file there."""
         self._lock = threading.Lock()
         self._owner = self._held = None
         self._written = {}
 
     @property
     def folder(self) -> Path:
-        """The folder of the records."""
+        """The folder that holds the records."""
         if self._given is not None:
             return self._given
         from platformdirs import user_state_path  # noqa: PLC0415 (keeps importing the package fast)
 
-        # a relative path would name another folder after a chdir
+        # a relative path would point elsewhere after a chdir
         return Path("~").expanduser() / user_state_path(APPLICATION, appauthor=False) / "sessions"
 
     def add(self, session_id: str, base_url: str, key: Masked, cap: float) -> None:
@@ -137,8 +139,8 @@ class Journal:
         Args:
             session_id: the session's id at the service, a UUID.
             base_url: the service's address.
-            key: the key that it is started with; only a salted fingerprint is written.
-            cap: seconds after its start at which the service ends it.
+            key: the API key that starts it; only a salted fingerprint is written.
+            cap: seconds after its start at which the service ends the session.
 
         Raises:
             OSError: the record cannot be written.
@@ -167,7 +169,7 @@ class Journal:
             self._written[session_id] = entry
 
     def started(self, session_id: str, cap: float) -> None:
-        """Note that the service confirmed the start; if the write fails, `starting` stays, which is safe."""
+        """Record that the service confirmed the start; if writing fails, `starting` remains, which is safe."""
         with self._lock:
             if session_id not in self._written:
                 return
@@ -183,7 +185,7 @@ class Journal:
             self._written[session_id] = entry
 
     def remove(self, session_id: str) -> None:
-        """Remove the record of a session that is no longer billed, and the lock of its owner if that is dead."""
+        """Remove the record of a session that is no longer billed, and its owner's lock if the owner is dead."""
         if not _is_uuid(session_id):
             return
         with self._lock:
@@ -196,13 +198,15 @@ class Journal:
             self._disown_if_unused()
 
     def let_go(self, session_id: str) -> None:
-        """Give up a session in this process; its record stays for whoever looks after the session next."""
+        """Give up a session in this process, but keep its record for whoever handles the session next."""
         with self._lock:
             self._written.pop(session_id, None)
             self._disown_if_unused()
 
     def entries(self) -> list[Entry]:
-        """Return the newest records of all processes; follow no links, and set aside whatever is no record."""
+        """Return the newest records of all processes.
+
+        Links are not followed, and files that are not records are set aside."""
         folder = self.folder
         try:
             _check_folder(folder)
@@ -219,7 +223,7 @@ class Journal:
             entry = self._read(folder / name)
             if entry is None:
                 continue
-            # the clock may have jumped: a living owner counts for more
+            # the clock may have jumped, so a living owner matters more than the age
             if entry.is_stale and not (entry.is_of_this_boot and self.has_owner(entry)):
                 self.bury(entry)
             else:
@@ -231,7 +235,7 @@ class Journal:
         return entry.session_id in self._written or entry.owner == self._owner
 
     def has_owner(self, entry: Entry) -> bool:
-        """Return whether the process that wrote the record is alive; only for records of this boot."""
+        """Return whether the process that wrote the record is alive; only valid for records of this boot."""
         if self.is_ours(entry):
             return True
         try:
@@ -239,17 +243,17 @@ class Journal:
         except FileNotFoundError:
             return False
         except OSError:
-            # unknown: leave the record alone
+            # ownership is unknown, so leave the record alone
             return True
 
     def bury(self, entry: Entry) -> None:
-        """Remove the record of a dead owner, and the owner's lock, which has become useless."""
+        """Remove a dead owner's record, and the owner's lock, which is no longer of use."""
         with contextlib.suppress(OSError):
             (self.folder / f"{_uuid(entry.session_id)}{ENTRY}").unlink()
         self.bury_lock(entry)
 
     def bury_lock(self, entry: Entry) -> bool:
-        """Remove the lock of a record's owner unless it is held, and return whether it was free."""
+        """Remove the lock of a record's owner unless it is held; return whether it was free."""
         if self.has_owner(entry):
             return False
         with contextlib.suppress(OSError):
@@ -260,7 +264,7 @@ class Journal:
         return self.folder / f"{_uuid(owner)}{LOCK}"
 
     def _own(self) -> str:
-        """Return the name of this process's lock; take a lock first if the process holds none."""
+        """Return the name of this process's lock; acquire a lock first if it holds none."""
         if self._owner is not None and self._lock_of(self._owner).exists():
             return self._owner
         _make_folder(self.folder)
@@ -270,7 +274,7 @@ class Journal:
         if self._held is not None:
             self._held.release()
         self._owner, self._held = owner, held
-        # the folder was cleared while sessions ran: write their records again
+        # the folder may have been cleared while sessions ran, so write their records again
         for entry in list(self._written.values()):
             self._written[entry.session_id] = renewed = msgspec.structs.replace(entry, owner=owner)
             self._write(renewed)
@@ -312,7 +316,7 @@ class Journal:
         except FileNotFoundError:
             return None
         except OSError as failure:
-            # too many open files, or a failing disk: the record itself may be sound
+            # too many open files or a failing disk; the record itself may be intact
             logger.warning("%s cannot be read: %s", path, failure.strerror)
             return None
         except ValueError as failure:
@@ -347,10 +351,10 @@ def _is_sound(entry: Entry, session_id: str) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder if nothing has its name yet.
+    """Create the folder unless its path exists.
 
     Raises:
-        OSError: it cannot be made, or what has its name is not a folder of this user.
+        OSError: it cannot be created, or the path is not a folder of this user.
     """
     if not folder.is_absolute():
         raise FileNotFoundError(errno.ENOENT, "this user has no home folder", str(folder))
@@ -360,10 +364,10 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    """Make sure that the folder belongs to this user and is closed to others.
+    """Make sure that the folder belongs to this user and is inaccessible to others.
 
     Raises:
-        OSError: it is not a folder, or not this user's.
+        OSError: it is not a folder, or does not belong to this user.
     """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
@@ -375,7 +379,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _names(folder: Path) -> Iterator[tuple[float, str]]:
-    """Remove old half-written files and locks of dead owners, and find the records by their names.
+    """Find the records by their names; remove old half-written files and the locks of dead owners.
 
     Yields:
         The time of the last change, in seconds since the epoch, and the name of each record.
@@ -392,32 +396,32 @@ def _names(folder: Path) -> Iterator[tuple[float, str]]:
 
 
 def _sweep(path: Path, written: float) -> None:
-    """Remove an old file that nobody holds; keep a young one, which may be a lock about to be taken."""
+    """Remove an old file unless it is a held lock; keep a recent one, which may be about to be locked."""
     if time.time() - written > STALE and not (path.name.endswith(LOCK) and _is_held(path)):
         path.unlink()
 
 
 def _content(path: Path) -> bytes:
-    """Read a plain file of this user that nobody else can write.
+    """Read a regular file that belongs to this user and that nobody else can write.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not such a file, or too large.
+        ValueError: it is not such a file, or it is too large.
     """
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise ValueError("it is not a plain file")
+        raise ValueError("it is not a regular file")
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_ENTRY:
-            raise ValueError(f"it is not a plain file of at most {LARGEST_ENTRY} bytes")
+            raise ValueError(f"it is not a regular file of at most {LARGEST_ENTRY} bytes")
         if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
-            raise ValueError("other users can write it")
+            raise ValueError("other users can write to it")
         return file.read(LARGEST_ENTRY)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new name in the folder survive a crash of the machine, if the system can."""
+    """Make a new file name in the folder survive a crash of the machine, if the system supports this."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -487,7 +491,7 @@ def _bounded(cap: float) -> float:
 
 
 def _uuid(text: str) -> str:
-    """Return the text, which becomes a file name, if it is a UUID.
+    """Return the text, which will be used as a file name, if it is a UUID.
 
     Raises:
         ValueError: it is not a UUID.
@@ -502,7 +506,7 @@ def _fingerprint(salt: str, key: Masked) -> str:
 
 
 def _boot_id() -> str:
-    """Return the id of the machine's current boot; "" if the system has none."""
+    """Return the id of the machine's current boot, or "" if the system has none."""
     try:
         return BOOT_ID.read_text().strip()
     except OSError:
@@ -517,7 +521,7 @@ def _boot_id() -> str:
 
 
 def _started(pid: int) -> int:
-    """Return the start time of a process in clock ticks since the boot; 0 if the system does not say."""
+    """Return the time a process started, in clock ticks since boot, or 0 if the system does not say."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):

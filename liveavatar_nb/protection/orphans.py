@@ -35,9 +35,9 @@ WORDS: Final[dict[Whose, str]] = {
 class OwnedSession(SessionRecord):
     """A session from the service's list, with its owner according to this machine's journal.
 
-    `whose` is `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`; None once
-    the session has ended. `pid` is the process that started it, and `cap_at` the time at which its cap ends it; both
-    are None if the journal does not know them.
+    `whose` is `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`; it is None
+    once the session has ended. `pid` is the process that started the session, and `cap_at` the time at which the cap
+    ends it; both are None if the journal has no record of it.
     """
 
     whose: Whose | None = None
@@ -46,14 +46,14 @@ class OwnedSession(SessionRecord):
 
     @property
     def whose_words(self) -> str:
-        """Who started it, in words; "" once it has ended."""
+        """Who started the session, in words; "" once it has ended."""
         if self.whose is None:
             return ""
         return f"{WORDS[self.whose]}{f' (process {self.pid})' if self.pid else ''}"
 
     @property
     def bound_words(self) -> str:
-        """What ends it if no stop arrives, in words."""
+        """What ends the session if it is not stopped, in words."""
         if self.cap_at is None:
             return f"Its own time limit ends it, or {config.IDLE_LIMIT / 60:g} minutes without a keep-alive."
         return f"Its cap ends it at {self.cap_at.astimezone():%H:%M:%S} at the latest."
@@ -84,7 +84,7 @@ class OwnedSession(SessionRecord):
 
 
 def owned(api: LiveAvatarAPI, *, active: bool = True) -> Listing[OwnedSession]:
-    """List the account's sessions; the active ones say who started them."""
+    """List the account's sessions; each active one says who started it."""
 
     async def add_owners(page: Sequence[SessionRecord]) -> list[SessionRecord]:
         known = await _known(api) if active else {}
@@ -95,7 +95,7 @@ def owned(api: LiveAvatarAPI, *, active: bool = True) -> Listing[OwnedSession]:
 
 
 async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return the account's active sessions; none if the service does not say."""
+    """Return the account's active sessions, or none if the service does not list them."""
     try:
         return await owned(api)
     except LiveAvatarException as failure:
@@ -104,7 +104,7 @@ async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return all active sessions of the account, even those that slip between pages as others end."""
+    """Return all active sessions of the account, even those that slip between two pages as others end."""
     running: dict[str, OwnedSession] = {}
     for _ in range(config.LIST_READS):
         listed = await owned(api)
@@ -116,12 +116,12 @@ async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return the active sessions whose kernel died; ask the service only if the journal has any."""
+    """Return the active sessions whose kernel died; call the service only if the journal has any."""
     entries = await asyncio.to_thread(_ownerless, api)
     if not entries:
         return Records()
     running = {session.id: session for session in await owned(api)}
-    # a session that was being started only just now may still appear
+    # a session that was started only just now may still appear
     missing = [
         entry
         for entry in entries
@@ -135,10 +135,10 @@ async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
             record = await api.sessions.get(entry.session_id)
         except LiveAvatarException as failure:
             logger.warning(
-                "session %s, left over from a dead kernel, may still run: %s", entry.session_id, failure.message
+                "session %s, left over from a dead kernel, may still be running: %s", entry.session_id, failure.message
             )
         else:
-            # it slipped between two pages of the list
+            # the session slipped between two pages of the list
             running[record.id] = _owned(record, (entry, "orphan"))
     return Records(session for session in running.values() if session.whose == "orphan")
 
@@ -147,7 +147,8 @@ async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Reco
     """Stop these sessions, and return them.
 
     Raises:
-        StopNotConfirmed: the service did not confirm a stop. All stops were tried; this is about the first.
+        StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the first
+            failure.
     """
     outcomes = await asyncio.gather(*(_stop(api, session) for session in sessions), return_exceptions=True)
     for outcome in outcomes:
@@ -157,7 +158,7 @@ async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Reco
 
 
 async def reconcile(api: LiveAvatarAPI) -> None:
-    """Stop what dead kernels left behind; a failure is only logged, so that a start can go on."""
+    """Stop the sessions that dead kernels left behind; only log failures, so that a start can proceed."""
     try:
         found = await find_orphans(api)
         await stop_each(api, found)
@@ -169,7 +170,7 @@ async def reconcile(api: LiveAvatarAPI) -> None:
 
 
 def what_to_stop(running: Sequence[OwnedSession]) -> str:
-    """Say how to stop sessions when too many are running."""
+    """Explain how to stop sessions if too many are running."""
     if not running:
         return "Stop one first: sessions(active=True) lists them."
     counted = {whose: [session.whose for session in running].count(whose) for whose in WORDS}
@@ -191,7 +192,7 @@ async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
                 if not await is_over(api, session.id):
                     raise
     except (LiveAvatarException, TimeoutError) as failure:
-        why = getattr(failure, "message", "no answer in time")
+        why = getattr(failure, "message", "no response in time")
         raise StopNotConfirmed(
             f"The service did not confirm the stop of session {session.id} ({why.rstrip('.')}).",
             session_id=session.id,
@@ -204,7 +205,7 @@ async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
 
 
 async def _known(api: LiveAvatarAPI) -> dict[str, tuple[Entry, Whose]]:
-    """Return the journal's records of this address and key, by session id."""
+    """Return the journal's records for this address and key, by session id."""
     return await asyncio.to_thread(_read_journal, api)
 
 
@@ -230,7 +231,7 @@ def _owned(record: SessionRecord, known: tuple[Entry, Whose] | None) -> OwnedSes
     owner: dict[str, Any] = {"whose": "stranger" if record.is_active else None}
     if known and record.is_active:
         entry, whose = known
-        # the session may have started a while after the record was written
+        # the session may have started some time after the record was written
         latest = datetime.fromtimestamp(entry.created + entry.cap + config.TOTAL_TIMEOUT, UTC)
         owner = {"pid": entry.pid, "whose": whose, "cap_at": latest.replace(microsecond=0)}
     if record.id in leftovers:

@@ -23,22 +23,22 @@ from .journal import journal
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-ALLOWED: Final = "pass allow_unjournaled=True to the client: then only its cap ends a session whose kernel died"
-GIVE_WAY: Final = "Give the client proxy= and verify= instead of http_client=; they work for the guard as well"
+ALLOWED: Final = "pass allow_unjournaled=True to the client; if the kernel then dies, only the cap ends its sessions"
+GIVE_WAY: Final = "Give the client proxy= and verify= instead of http_client=; the guard can use them, too"
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A session that may be billed: what its stop needs, and how to protect it.
+    """A session that may be billed, with what is needed to stop and to protect it.
 
     Args:
-        service: the service it runs on, and how the client reaches it.
+        service: the service that the session runs on, and how the client reaches it.
         key: the key that signs the stop.
         session_id: the session's id.
-        cap: seconds after its start at which the service ends it.
-        is_simulated: whether it ends with this process anyway, so that it needs no record and no guard.
-        may_be_unjournaled: whether it may start without a record or a guard.
-        caveat: which of the client's connection settings the guard cannot take over, in words.
+        cap: seconds after its start at which the service ends the session.
+        is_simulated: whether the session ends with this process anyway, so that it needs no record or guard.
+        may_be_unjournaled: whether the session may start without a record or a guard.
+        caveat: the client's connection settings that the guard cannot use, in words.
         is_out_of_reach: whether no other process can reach the service the way the client does.
     """
 
@@ -53,17 +53,17 @@ class Leftover:
 
 
 def service_of(transport: Transport) -> Service | None:
-    """Return a client's service and how to reach it; None if no other process can reach it that way."""
+    """Return a client's service and how to reach it, or None if no other process can reach it that way."""
     return None if transport.is_out_of_reach else Service(transport.base_url, transport.network)
 
 
 class Leftovers:
-    """The sessions of this process that may be billed right now, by id."""
+    """This process's sessions that may currently be billed, by id."""
 
     def __init__(self) -> None:
         self._reset()
         if hasattr(os, "register_at_fork"):
-            # a forked child inherits the list, but the sessions are its parent's
+            # a forked child inherits the list, but the sessions belong to its parent
             os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
@@ -72,7 +72,7 @@ class Leftovers:
         self._started: set[str] = set()
 
     def prepare(self, service: Service | None) -> None:
-        """Start the guard ahead of time and let it reach the service; `add` reports what fails."""
+        """Start the guard ahead of time and let it reach the service; `add` reports failures."""
         try:
             if service is not None:
                 guard.prepare(service)
@@ -80,33 +80,33 @@ class Leftovers:
             logger.info("the guard did not start: %s", failure)
 
     def expect(self, client: object, service: Service | None) -> None:
-        """Start the guard and keep it until `unexpect`: this client may start a session at any moment."""
+        """Start the guard and keep it until `unexpect`; this client may start a session at any moment."""
         guard.expect(client)
         self.prepare(service)
 
     def unexpect(self, client: object) -> None:
-        """Note that this client will not start any more sessions."""
+        """Record that this client will not start any more sessions."""
         guard.unexpect(client)
 
     def add(self, leftover: Leftover) -> None:
-        """Make sure the session is stopped when this process ends, however it ends. Takes a few milliseconds.
+        """Make sure the session is stopped no matter how this process ends. This takes a few milliseconds.
 
         Raises:
-            ProtectionError: it cannot be recorded or guarded; nothing is protected then.
+            ProtectionError: the session cannot be recorded or guarded, and so is not protected.
         """
         if not leftover.is_simulated:
             self._protect(leftover)
         with self._lock:
             self._sessions[leftover.session_id] = leftover
-            # registered anew each time: the last one registered runs first, before the loop is closed
+            # re-registered each time, because the last function registered runs first, before the loop is closed
             atexit.unregister(self.stop_all)
             atexit.register(self.stop_all)
 
     def rehearse(self) -> None:
-        """Check that a session could be recorded and guarded, whatever the service.
+        """Check that a session could be recorded and guarded, regardless of the service.
 
         Raises:
-            ProtectionError: it could not.
+            ProtectionError: a session could not be recorded or guarded.
         """
         nowhere = Service("http://127.0.0.1:9", Network())
         trial = Leftover(nowhere, Masked("none", "of nobody"), str(uuid.uuid4()), cap=1.0)
@@ -120,7 +120,7 @@ class Leftovers:
         folder = self._record(leftover)
         try:
             if leftover.is_out_of_reach:
-                # another process might reach something else by that address
+                # another process might reach something else at that address
                 self._refuse(leftover, f"No other process can guard the session: {leftover.caveat}.", GIVE_WAY)
             else:
                 self._guard(leftover, folder, reaches=True)
@@ -154,7 +154,7 @@ class Leftovers:
         except NotReached as failure:
             why = str(failure).removesuffix(".")
             message = f"The guard process cannot reach the service ({why})."
-            remedy = "Check proxy= and verify=, which the guard uses as well"
+            remedy = "Check proxy= and verify=, which the guard also uses"
             if leftover.caveat:
                 message = f"{message} It cannot use all of the client's connection settings: {leftover.caveat}."
                 remedy = GIVE_WAY
@@ -164,10 +164,10 @@ class Leftovers:
     def _refuse(leftover: Leftover, message: str, remedy: str = "Fix that") -> None:
         if not leftover.may_be_unjournaled:
             raise ProtectionError(message, remedy=f"{remedy}, or {ALLOWED}.")
-        logger.warning("%s It is started anyway (allow_unjournaled).", message)
+        logger.warning("%s It starts anyway (allow_unjournaled).", message)
 
     def started(self, session_id: str, cap: float) -> None:
-        """Note that the service confirmed the start and will end the session in `cap` seconds at the latest."""
+        """Record that the service confirmed the start, and will end the session after at most `cap` seconds."""
         self._started.add(session_id)
         guard.started(session_id, cap + config.INSIST_AFTER_CAP)
         journal.started(session_id, cap)
@@ -186,10 +186,10 @@ class Leftovers:
             guard.done(session_id)
 
     def hand_over(self, session_id: str) -> None:
-        """Leave a session to the guard, which stops it.
+        """Leave it to the guard to stop a session.
 
-        If the outcome of its start is unknown, the guard looks for it again later. If no guard has it, it is stopped
-        at interpreter exit.
+        If the outcome of its start is unknown, the guard checks on it again later. If no guard has the session, it is
+        stopped at interpreter exit.
         """
         known = self._sessions.get(session_id)
         if known is not None and (known.is_simulated or guard.hand_over(session_id)):
@@ -199,7 +199,7 @@ class Leftovers:
                 self._started.discard(session_id)
 
     def tidy(self) -> None:
-        """End a guard that started for nothing."""
+        """End the guard if it is not needed after all."""
         guard.leave_if_unused()
 
     def __len__(self) -> int:
@@ -220,7 +220,7 @@ class Leftovers:
                 waiting -= 1
                 stopper = stoppers[leftover.service.network]
                 if stopper.stop(leftover.service.base_url, leftover.key, session_id, waiting=waiting):
-                    # a start that was never answered may be applied after this stop: the guard checks for it
+                    # a start without a response may be applied after this stop, so the guard checks for that
                     (self.discard if session_id in self._started else self.hand_over)(session_id)
                     logger.info("session %s was stopped at exit", session_id)
                 else:

@@ -1,4 +1,4 @@
-"""Limit how many stops run at once, and ask the service whether a session is over."""
+"""Limit how many stops run in parallel, and check with the service whether a session is over."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
     """Return whether the service says that a session is over.
 
     Raises:
-        LiveAvatarException: the service does not say, so nothing is certain.
+        LiveAvatarException: the service does not say, so the outcome is uncertain.
     """
     looks, answer = whether_over(session_id), None
     try:
@@ -36,7 +36,7 @@ async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
 
 
 class Turns:
-    """The stops in progress on one loop; at most `STOPS_AT_ONCE` run at once."""
+    """Limits the stops in progress on one loop to `STOPS_AT_ONCE`."""
 
     _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Turns]] = WeakKeyDictionary()
 
@@ -49,7 +49,7 @@ class Turns:
     async def take(cls) -> AsyncIterator[None]:
         """Wait for a turn, and hold it for one stop.
 
-        The wait goes on as long as other stops get confirmed. A block that raises counts as not confirmed.
+        The wait continues as long as other stops are confirmed. If the block raises, its stop counts as unconfirmed.
 
         Raises:
             TimeoutError: no stop was confirmed for `STOP_LIMIT` seconds.

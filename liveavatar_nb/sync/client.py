@@ -111,7 +111,7 @@ class LiveAvatar(Face):
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """Create a client of an embedded simulator: no key, no account, no network, nothing billed.
+        """Create a client with an embedded simulator: no key, account or network needed, and nothing billed.
 
         Args:
             max_minutes, tts: as for `LiveAvatar`.
@@ -171,12 +171,12 @@ class LiveAvatar(Face):
 
     @property
     def session(self) -> Session | None:
-        """The last session that this client started or took over; None before the first."""
+        """The most recent session that this client started or took over; None before the first."""
         return None if self._inner.session is None else _session(self._inner.session)._held_by(self)
 
     @property
     def live_sessions(self) -> list[Session]:
-        """This client's sessions that may still be running, and billed."""
+        """This client's sessions that may still be running and billed."""
         return [_session(inner)._held_by(self) for inner in self._inner.live_sessions]
 
     avatars = blocking_rows(AsyncLiveAvatar.avatars)

@@ -199,7 +199,11 @@ class TestWhatIsRefused:
             def read(self, size: int) -> Any:
                 return self._found
 
-        for found, words in (("RIFF", "Open it with 'rb'"), (None, "doesn't block"), (7, "returned int, not bytes")):
+        for found, words in (
+            ("RIFF", "Open it with 'rb'"),
+            (None, "non-blocking mode"),
+            (7, "returned int, not bytes"),
+        ):
             with pytest.raises(AudioError, match=words):
                 open_sound(Strange(found))
 
@@ -238,7 +242,7 @@ class TestWhatIsRefused:
             (7, "An object of type int is not audio"),
             ({"array": TONE}, "An object of type dict is not audio"),
             ({1.0, 2.0}, "An object of type set is not audio"),
-            (lambda: RAW, "Call it, and pass the result"),
+            (lambda: RAW, "Call it and pass the result"),
             (awaitable, "Await it first"),
             (iter([None]), "None is not audio"),
             ((value for value in (0.1, 0.2)), "single numbers.*arrays"),

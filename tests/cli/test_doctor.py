@@ -148,7 +148,7 @@ def test_without_a_service_it_is_soon_done(monkeypatch: pytest.MonkeyPatch) -> N
         found = by_name(examine(api_url=f"http://127.0.0.1:{silent.getsockname()[1]}"))
     assert time.monotonic() - began < 10
     assert found["address"].state == "problem"
-    assert "does not answer in time" in found["address"].found
+    assert "does not respond in time" in found["address"].found
     assert {found[name].state for name in NAMES[-5:]} == {"skipped"}
 
 
@@ -283,11 +283,11 @@ def test_a_check_that_fails_by_itself_is_told(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("answer", "state", "told"),
     [
-        (says(200), "ok", "answers in"),
-        (says(429), "ok", "answers in"),
-        (says(503), "problem", "answers 503: the service has a problem"),
-        (says(200, b"<html>Welcome"), "problem", "answers 200, but not like LiveAvatar"),
-        (says(404), "problem", "answers 404, but not like LiveAvatar"),
+        (says(200), "ok", "responds in"),
+        (says(429), "ok", "responds in"),
+        (says(503), "problem", "returns 503: the service is having problems"),
+        (says(200, b"<html>Welcome"), "problem", "returns 200, but does not look like LiveAvatar"),
+        (says(404), "problem", "returns 404, but does not look like LiveAvatar"),
         (
             says(302, Location=f"https://user:{CANARY}@portal.example/login?t={CANARY}"),
             "problem",
@@ -314,7 +314,7 @@ def test_an_address_that_does_not_resolve() -> None:
 def test_a_connection_that_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert "refuses the connection" in doctor.address(f"http://127.0.0.1:{port}")[0].found
+    assert "refused the connection" in doctor.address(f"http://127.0.0.1:{port}")[0].found
 
 
 def test_https_where_there_is_http(simulator: Simulator) -> None:

@@ -195,9 +195,9 @@ def test_help_imports_no_server_and_no_widget() -> None:
         (["avatar"], "choose from"),
         (["avatars", "Silas"], "avatars: error: unknown arguments: Silas"),
         (["avatars", "--scope", "his"], "invalid choice"),
-        (["avatars", "--api-url", "127.0.0.1:80"], "is not an address"),
-        (["avatars", "--api-url", ""], "is not an address"),
-        (["avatars", "--api-url", "http://h:99999"], "is not an address"),
+        (["avatars", "--api-url", "127.0.0.1:80"], "is not a valid URL"),
+        (["avatars", "--api-url", ""], "is not a valid URL"),
+        (["avatars", "--api-url", "http://h:99999"], "is not a valid URL"),
         (["sessions", "--limit", "0"], "is not a number of sessions"),
         (["sessions", "--active", "--ended"], "not allowed with"),
         (["sessions", "--orphans", "--ended"], "not allowed with"),
@@ -378,7 +378,7 @@ def test_a_taken_port_is_told_with_the_log(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = run("demo", "--no-browser", "--port", str(port), cwd=tmp_path)
     assert done.returncode == 1
-    assert "JupyterLab ended with code" in done.stderr
+    assert "JupyterLab exited with code" in done.stderr
     assert str(port) in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -534,7 +534,7 @@ def test_a_stop_that_is_not_confirmed_says_what_ends_the_session(
     assert done.returncode == 1
     (still,) = (entry.session_id for entry in simulator.billed())
     assert f"Stopped {next(one for one in left if one != still)}" in done.stdout
-    assert f"The stop of {still} was not confirmed" in done.stderr
+    assert f"The service did not confirm the stop of {still}" in done.stderr
     assert re.search(r"Its cap ends it at \d\d:\d\d:\d\d at the latest\.", done.stderr)
     assert "Traceback" not in done.stderr
 

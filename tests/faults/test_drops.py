@@ -93,7 +93,7 @@ async def test_a_dropped_async_client(
     await until(lambda: len(asyncio.all_tasks()) == 1)
     await api.aclose()
     told = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert ["was dropped with a live session" in record.getMessage() for record in told] == [True]
+    assert ["was garbage-collected with a live session" in record.getMessage() for record in told] == [True]
     assert "Task was destroyed" not in caplog.text
 
 

@@ -158,7 +158,7 @@ async def test_rest_socket_and_stop_go_the_same_way(
         monkeypatch.chdir(net.bundle.parent)
         monkeypatch.setenv("SSL_CERT_FILE", net.bundle.name)
     finding, _ = await asyncio.to_thread(doctor.address, f"https://{SERVICE}", Network.of(**way))
-    assert f"through the proxy http://{net.proxy} answers in" in finding.found
+    assert f"through the proxy http://{net.proxy} responds in" in finding.found
     async with AsyncLiveAvatar(simulator.api_key, api_url=f"https://{SERVICE}", **way) as client:
         monkeypatch.chdir("/")
         async with await client.start("Silas") as live:

@@ -147,7 +147,7 @@ async def test_a_plan_that_grants_less_is_told_and_remembered(
     assert "the plan ends it after 1 minutes" in caplog.text
     caplog.clear()
     async with await client.start("Silas", max_minutes=5):
-        assert "the plan ends a session after 1 minutes" in caplog.text
+        assert "the plan limits sessions to 1 minutes" in caplog.text
 
 
 async def test_what_only_the_service_can_know_is_told_by_field(client: AsyncLiveAvatar, simulator: Simulator) -> None:

@@ -1,1 +1,1 @@
-"""The process that stops a kernel's sessions after its death; `handle` is the kernel's side of it."""
+"""A process that stops a kernel's sessions after the kernel dies; `handle` is the kernel's side."""

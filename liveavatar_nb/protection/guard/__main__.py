@@ -1,9 +1,9 @@
-"""The guard: wait for the kernel's end, and then stop the sessions that are still open.
+"""The guard: wait until the kernel ends, then stop the sessions that are still open.
 
-Each kernel that has a session has one guard, a detached process. The kernel tells it what to guard on its standard
-input, one JSON object per line. The key comes the same way, so it is in no argument list, environment or file. When
-the pipe ends, the kernel has ended. Until then the guard only waits, and acknowledges each line. After that it stops
-the open sessions, and keeps trying until 60 s after a session's cap. No failure ends it sooner.
+Each kernel with a session has one guard, a detached process. The kernel sends it messages through its standard input,
+one JSON object per line. The key arrives the same way, so it is in no argument list, environment or file. While the
+kernel lives, the guard only waits and acknowledges each line. Once the pipe is closed, the kernel has ended: the guard
+then stops the open sessions, and keeps trying until 60 s after a session's cap. No failure makes it give up earlier.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ...rest.network import Network
 
-PIECE: Final = 65536  # bytes of one read
-PRELOAD_AFTER: Final = 5.0  # s after the first session until a stop's modules are imported: they may be gone later
-CALL_LIMIT: Final = 5.0  # s for one stop
-SHORTEST_WAIT: Final = 0.2  # s between two attempts
-REACH_LIMIT: Final = 10.0  # s to reach a service
-LOCK_LIMIT: Final = 2.0  # s for which an ending kernel may still hold its lock
+PIECE: Final = 65536  # maximum bytes per read
+PRELOAD_AFTER: Final = (
+    5.0  # seconds after the first session before preloading what a stop needs, which may be gone later
+)
+CALL_LIMIT: Final = 5.0  # seconds for one stop
+SHORTEST_WAIT: Final = 0.2  # minimum seconds between two attempts
+REACH_LIMIT: Final = 10.0  # seconds to reach a service
+LOCK_LIMIT: Final = 2.0  # seconds for which an ending kernel may still hold its lock
 NEVER: Final = float("inf")
 
 
@@ -35,7 +37,7 @@ class Charge:
     """One guarded session.
 
     Args:
-        message: the kernel's `guard` message about it.
+        message: the kernel's `guard` message about the session.
     """
 
     def __init__(self, message: dict[str, Any]) -> None:
@@ -47,8 +49,8 @@ class Charge:
         self._network_options: dict[str, Any] = message["network"]
         self.journal: str | None = message["journal"]
         self.is_starting = True
-        self.is_over = False  # nothing is left to do
-        self.bury_lock: Callable[[], bool] = lambda: True  # removes its owner's lock; whether that is free
+        self.is_over = False  # whether nothing is left to do
+        self.bury_lock: Callable[[], bool] = lambda: True  # removes the owner's lock; returns whether it was free
         self.due = NEVER
         self._is_active = False
         self._attempts = 0
@@ -57,22 +59,22 @@ class Charge:
 
     @functools.cached_property
     def network(self) -> Network:
-        """The proxies and certificates of the kernel's client; read once, for many attempts."""
+        """The proxies and certificates of the kernel's client; parsed once for all attempts."""
         from ...rest.network import Network  # noqa: PLC0415 (large, and may never be needed)
 
         return Network.from_told(self._network_options)
 
     def until(self, left: float) -> None:
-        """Keep trying to stop the session for `left` seconds from now."""
+        """Set how many more seconds to keep trying to stop the session."""
         self._until = (time.monotonic() + left, time.time() + left)
 
     @property
     def is_past(self) -> bool:
-        """Whether the service has certainly ended it, by the monotonic clock or by the wall clock."""
+        """Whether the service has certainly ended the session, by the monotonic clock or by the wall clock."""
         return time.monotonic() > self._until[0] or time.time() > self._until[1]
 
     def activate(self) -> None:
-        """Make the stop due now."""
+        """Make the stop due immediately."""
         from ...config import UNKNOWN_LOOKS  # noqa: PLC0415 (keeps the start fast)
 
         if not self._is_active:
@@ -93,7 +95,7 @@ class Charge:
             self.is_over = self.is_past
             return
         self._attempts = 0
-        # a start of unknown outcome can still be applied: this stop may have overtaken it
+        # a start with unknown outcome can still be applied, because this stop may have overtaken it
         self._looks = [moment for moment in self._looks if moment > now]
         if self._looks:
             self.due = self._looks[0]
@@ -112,9 +114,9 @@ class Charge:
 
 
 class Watch:
-    """A reader of the kernel's messages that stops sessions on request, or once the kernel is gone.
+    """Reads the kernel's messages, and stops sessions on request or once the kernel is gone.
 
-    Each stop has its own thread, so a service that hangs delays neither other stops nor the reading.
+    Each stop has its own thread, so a hanging service delays neither other stops nor the reading of messages.
     """
 
     def __init__(self) -> None:
@@ -126,7 +128,7 @@ class Watch:
         self._woken, self._wake = os.pipe()
 
     def run(self) -> None:
-        """Watch until nothing is left to guard."""
+        """Run until nothing is left to guard."""
         while self._kernel_lives or self._charges:
             due = min([self._preload_at, *(charge.due for charge in self._charges.values())])
             wait = None if due == NEVER else max(0.0, due - time.monotonic())
@@ -136,7 +138,7 @@ class Watch:
             if 0 in readable:
                 self._read()
             self._start_due_work()
-        # a kernel's pipe can end before its lock is released
+        # a kernel's pipe can close before its lock is released
         until = time.monotonic() + LOCK_LIMIT
         while [charge for charge in self._over if not charge.bury_lock()] and time.monotonic() < until:
             time.sleep(SHORTEST_WAIT)
@@ -146,7 +148,7 @@ class Watch:
         if piece:
             *lines, self._rest = (self._rest + piece).split(b"\n")
             for line in lines:
-                # another release of this package may send messages that this one does not understand
+                # a different release of this package may send messages that this one does not understand
                 with contextlib.suppress(Exception):
                     message = json.loads(line)
                     self._handle(message)
@@ -188,12 +190,12 @@ class Watch:
     def _start_thread(work: Callable[..., None], *args: Any) -> None:
         try:
             threading.Thread(target=work, args=args, daemon=True).start()
-        except RuntimeError:  # the machine is out of threads: better late than never
+        except RuntimeError:  # the system is out of threads: better late than never
             work(*args)
 
     def _preload(self) -> None:
         for charge in list(self._charges.values()):
-            # a failure here will meet the stop as well, and that is retried
+            # the stop will run into the same failure, and it is retried
             with contextlib.suppress(Exception):
                 from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
                 from ..blocking_stop import BlockingStopper  # noqa: PLC0415
@@ -224,22 +226,22 @@ class Watch:
 
 
 def say(**message: Any) -> None:
-    """Send the kernel a message, if it is listening."""
+    """Send the kernel a message if it is listening."""
     with contextlib.suppress(OSError):
         os.write(1, json.dumps(message).encode() + b"\n")
 
 
 def hang_up() -> None:
-    """Stop sending: the kernel is gone, or is done with this guard and must not have to wait for its end."""
+    """Stop sending: the kernel is gone, or no longer needs this guard and must not wait for it to exit."""
     os.dup2(2, 1)
 
 
 def detach() -> None:
-    """Leave the kernel's process tree: whatever ends a kernel often ends its children, too."""
+    """Leave the kernel's process tree, because whatever ends a kernel often ends its children, too."""
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        # a machine that shuts down sends them to every process: the kernel dies of them, and only then do we stop
+        # a machine that shuts down signals every process, and we must outlive the kernel to stop its sessions
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(ImportError, ValueError, OSError):
@@ -252,7 +254,7 @@ def detach() -> None:
 def main() -> None:
     """Run the guard until nothing is left to guard."""
     detach()
-    # a kernel that does not listen must not block the guard
+    # a kernel that does not read must not block the guard
     os.set_blocking(1, False)
     say(ready=os.getpid())
     Watch().run()

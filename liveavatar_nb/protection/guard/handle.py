@@ -1,4 +1,4 @@
-"""The kernel's side of the guard: start it, tell it what to guard, and replace it if it is lost."""
+"""The kernel's side of the guard: start the process, send it what to guard, replace it if it is lost."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .process import Process
 logger = logging.getLogger("liveavatar_nb.session")
 
 THREAD_NAME: Final = "liveavatar_nb-guard"
-READY_LIMIT: Final = 10.0  # s for the guard to become ready
-REACH_LIMIT: Final = 12.0  # s for the guard to reach a service: a little more than its own limit
-HEAR_LIMIT: Final = 3.0  # s for the guard to acknowledge a message, even on a busy machine
-PULSE: Final = 1.5  # s between two checks of the guard: a loss is noticed within 5 s
-RENEW_PAUSE: Final = 5.0  # s before the next attempt if a new guard did not start
-UNUSED_LIMIT: Final = 5.0  # s that the guard waits for an announced start before it leaves
+READY_LIMIT: Final = 10.0  # seconds for the guard to get ready
+REACH_LIMIT: Final = 12.0  # seconds for the guard to reach a service: slightly more than its own limit
+HEAR_LIMIT: Final = 3.0  # seconds for the guard to acknowledge a message, even on a busy machine
+PULSE: Final = 1.5  # seconds between two checks of the guard: a loss is noticed within 5 s
+RENEW_PAUSE: Final = 5.0  # seconds before the next attempt if a new guard did not start
+UNUSED_LIMIT: Final = 5.0  # seconds that an unused guard waits for an announced start before it exits
 MODULE: Final = __name__.rpartition(".")[0]
 FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 KEPT: Final = re.compile(
@@ -61,7 +61,7 @@ class Service:
 
     @property
     def as_message(self) -> dict[str, Any]:
-        """The service as sent to the guard, including a proxy's password."""
+        """The service as a message for the guard, including a proxy's password."""
         return {"base_url": self.base_url, "network": self.network.told()}
 
 
@@ -73,8 +73,8 @@ class Charge:
         session_id: the session's id at the service.
         service: the service it runs on.
         key: the key that signs the stop.
-        left: seconds for which the guard keeps trying to stop it.
-        journal: the folder of its record; None if it has none.
+        left: seconds for which the guard keeps trying to stop the session.
+        journal: the folder of the session's record; None if it has none.
     """
 
     session_id: str
@@ -87,8 +87,8 @@ class Charge:
 class Guard:
     """This process's guard.
 
-    It starts with the first session, or an expected one, and leaves with the last. A thread watches the guard process.
-    If that ends or stops answering, a new one replaces it and is told everything.
+    It starts with the first session, or when one is expected, and exits after the last. A thread watches the guard
+    process. If the process ends or stops responding, a new one replaces it and gets all messages again.
     """
 
     def __init__(self) -> None:
@@ -97,19 +97,19 @@ class Guard:
             os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forget)
 
     def _reset(self) -> None:
-        # not reentrant: a finalizer may post a message at any moment, even while its own thread holds the lock
+        # not reentrant, because a finalizer may post a message even while its own thread holds the lock
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._process: Process | None = None
-        self._wanted_at = 0.0  # when it was last asked for, or had something to guard
+        self._wanted_at = 0.0  # when the guard was last needed
         self._open: set[Process] = set()
-        self._charges: dict[str, tuple[Charge, float]] = {}  # with the time from which its `left` counts
+        self._charges: dict[str, tuple[Charge, float]] = {}  # by session id, with the time from which `left` counts
         self._started: set[str] = set()
         self._stopping: set[str] = set()
-        self._handed: dict[str, int] = {}  # with the number of the message that handed it over
+        self._handed: dict[str, int] = {}  # by session id: the number of the message that handed the session over
         self._outbox: deque[dict[str, Any]] = deque()
         self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # clients that may start a session soon
-        self._services: dict[Service, str] = {}  # with the name that the guard knows each by
+        self._services: dict[Service, str] = {}  # by service: its name in messages to the guard
         self._reached: set[Service] = set()
 
     def _before_fork(self) -> None:
@@ -119,14 +119,14 @@ class Guard:
         self._opening.release()
 
     def _forget(self) -> None:
-        """Release the parent's pipes and state in a forked child."""
+        """In a forked child, release the parent's pipes and state."""
         for process in self._open:
             process.forget()
         self._reset()
 
     @property
     def is_there(self) -> bool:
-        """Whether its process is alive and acknowledges messages."""
+        """Whether the guard process is alive and acknowledges messages."""
         process = self._process
         return process is not None and not process.is_gone and not process.is_mute(HEAR_LIMIT)
 
@@ -134,7 +134,7 @@ class Guard:
         """Start the guard if it is not running, and wait until it is ready.
 
         Args:
-            service: a service to check in the background, unless the guard has reached it before.
+            service: a service to reach in the background, unless the guard has already reached it.
 
         Raises:
             GuardError: the guard did not start.
@@ -149,10 +149,10 @@ class Guard:
         self._deliver()
 
     def reach(self, service: Service) -> None:
-        """Wait until the guard itself has reached a service, now or before.
+        """Wait until the guard itself has reached a service, unless it already has.
 
         Raises:
-            NotReached: it could not reach the service.
+            NotReached: the guard could not reach the service.
             GuardError: the guard did not start.
         """
         name, until = self._name(service), time.monotonic() + REACH_LIMIT
@@ -162,19 +162,19 @@ class Guard:
             process, left = self._process, until - time.monotonic()
             why = None if process is None else process.reaches(name, max(0.0, left))
             if why is None and left > 0:
-                continue  # this guard was lost meanwhile: ask the next one
+                continue  # this guard was lost, so ask the next one
             if why != "":
-                raise NotReached(why or f"no answer within {REACH_LIMIT:g} s")
+                raise NotReached(why or f"no response within {REACH_LIMIT:g} s")
             self._reached.add(service)
 
     def _name(self, service: Service) -> str:
         return self._services.setdefault(service, str(len(self._services)))
 
     def add(self, charge: Charge) -> None:
-        """Guard a session: it is stopped when this process ends, however it ends.
+        """Guard a session, so that it is stopped no matter how this process ends.
 
         Raises:
-            GuardError: no guard acknowledged it.
+            GuardError: no guard acknowledged the session.
         """
         with self._lock:
             self._charges[charge.session_id] = (charge, time.monotonic())
@@ -188,20 +188,20 @@ class Guard:
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
-        """Note that the service confirmed the start; the guard tries to stop it for `left` seconds at most."""
+        """Record that the service confirmed the start; the guard tries to stop it for at most `left` seconds."""
         if session_id in self._charges:
             self._charges[session_id] = (replace(self._charges[session_id][0], left=left), time.monotonic())
             self._started.add(session_id)
             self._post({"do": "started", "id": session_id, "left": left})
 
     def stop(self, session_id: str) -> None:
-        """Let the guard stop a session now, although this process is alive."""
+        """Let the guard stop a session now, even though this process is alive."""
         if session_id in self._charges:
             self._stopping.add(session_id)
             self._post({"do": "stop", "id": session_id})
 
     def hand_over(self, session_id: str) -> bool:
-        """Leave a session to the guard to stop, and return whether the guard had it."""
+        """Leave it to the guard to stop a session, and return whether the guard had the session."""
         if session_id not in self._charges:
             return False
         self._stopping.add(session_id)
@@ -209,22 +209,22 @@ class Guard:
         return True
 
     def done(self, session_id: str) -> None:
-        """Drop a session that is no longer billed; with the last one the guard leaves."""
+        """Drop a session that is no longer billed; after the last one the guard exits."""
         self._post({"do": "done", "id": session_id})
         self._drop(session_id)
         self.leave_if_unused()
 
     def expect(self, client: Any) -> None:
-        """Keep the guard until `unexpect`: this client may start a session at any moment."""
+        """Keep the guard until `unexpect`, because this client may start a session at any moment."""
         self._expecting.add(client)
 
     def unexpect(self, client: Any) -> None:
-        """Note that this client will not start any more sessions."""
+        """Record that this client will not start any more sessions."""
         self._expecting.discard(client)
         self.leave_if_unused()
 
     def leave_if_unused(self) -> None:
-        """Let the guard leave if it has nothing to guard and no session is expected."""
+        """Let the guard exit if it has nothing to guard and no session is expected."""
         self._post({"do": "leave"})
 
     def _drop(self, session_id: str) -> None:
@@ -234,7 +234,7 @@ class Guard:
         self._stopping.discard(session_id)
 
     def _post(self, message: dict[str, Any]) -> None:
-        """Send the guard a message, now or once it is ready; never block, because the loop calls this."""
+        """Send the guard a message, now or once it is ready; never block, since the loop calls this."""
         self._outbox.append(message)
         self._deliver()
 
@@ -251,7 +251,7 @@ class Guard:
             if not self._charges and not self._expecting and self._process is not None:
                 self._let_go(self._process)
         elif message["do"] == "hand over":
-            # kept until it is acknowledged: if this guard is lost, the next one must learn of it, too
+            # kept until acknowledged: if this guard is lost, the message must be sent to the next one, too
             if message["id"] in self._charges:
                 self._handed[message["id"]] = self._send({**message, "do": "stop"})
         else:
@@ -261,10 +261,10 @@ class Guard:
         return 0 if self._process is None else self._process.post(message)
 
     def _renew(self) -> None:
-        """Start a new guard process and tell it everything; only then end the previous one.
+        """Start a new guard process and send it everything; only then end the previous one.
 
         Raises:
-            GuardError: the new one did not start; the previous one is left as it is.
+            GuardError: the new process did not start; the previous one is left as it is.
         """
         before, process = self._process, self._launch()
         self._process = process
@@ -273,9 +273,9 @@ class Guard:
             self._process = before
             process.kill()
             process.end()
-            raise GuardError(f"It did not answer within {HEAR_LIMIT:g} s.")
+            raise GuardError(f"It did not respond within {HEAR_LIMIT:g} s.")
         if before is not None:
-            # it may only be suspended: once resumed, it would take the end of its pipe for the end of this process
+            # it may just be suspended; once resumed, it would mistake the end of its pipe for the end of this process
             before.kill()
             self._let_go(before)
 
@@ -295,7 +295,7 @@ class Guard:
     def _launch(self) -> Process:
         try:
             with self._opening:
-                # a fork on another thread waits here, so that its child knows these pipes and closes them
+                # a fork on another thread waits for this, so that its child knows these pipes and closes them
                 command = [sys.executable, "-P", "-m", MODULE, str(os.getpid())]
                 process = Process(command, _environment())
                 self._open.add(process)
@@ -305,8 +305,8 @@ class Guard:
         if not is_ready:
             has_ended = process.is_gone
             self._close(process)
-            raise GuardError("It ended at once." if has_ended else f"It was not ready within {READY_LIMIT:g} s.")
-        with contextlib.suppress(RuntimeError):  # out of threads: the next start, or keep-alive, checks on the guard
+            raise GuardError("It exited immediately." if has_ended else f"It was not ready within {READY_LIMIT:g} s.")
+        with contextlib.suppress(RuntimeError):  # out of threads: the next start or keep-alive checks on the guard
             threading.Thread(target=self._watch, args=[process], name=THREAD_NAME, daemon=True).start()
             process.is_watched = True
         return process
@@ -319,13 +319,13 @@ class Guard:
             self._drop_acknowledged(process)
             self._leave_if_forgotten()
             if process.is_gone or process.is_mute(HEAR_LIMIT):
-                how = "has ended" if process.is_gone else "does not answer"
+                how = "has ended" if process.is_gone else "does not respond"
                 why = self._replace(process)
                 if why is None:
                     continue
                 if not is_warned:
                     logger.warning(
-                        "the guard process %s, and no new one started (%s): it keeps trying; until one runs, a "
+                        "the guard process %s, and no new one started (%s); this is retried, but until it succeeds, a "
                         "session that is live when this process dies is billed up to its cap", how, why,
                     )  # fmt: skip
                 is_warned = True
@@ -336,7 +336,7 @@ class Guard:
         self._close(process)
 
     def _leave_if_forgotten(self) -> None:
-        """Let the guard leave if it was started for a session whose start was given up meanwhile."""
+        """Let the guard exit if it was started for a session whose start has been abandoned."""
         now = time.monotonic()
         if self._charges or self._expecting:
             self._wanted_at = now
@@ -344,7 +344,7 @@ class Guard:
             self.leave_if_unused()
 
     def _replace(self, process: Process) -> str | None:
-        """Replace a lost guard process, and return why that failed; None if it did not."""
+        """Replace a lost guard process; return the reason if that fails, or None."""
         with self._lock:
             if self._process is process and not process.is_let_go.is_set():
                 if not self._charges and not self._expecting:
@@ -359,7 +359,7 @@ class Guard:
         return None
 
     def _drop_acknowledged(self, process: Process) -> None:
-        """Drop the sessions whose handover the guard has acknowledged."""
+        """Drop the sessions whose takeover the guard has acknowledged."""
         process.listen()
         if not self._handed:
             return
@@ -395,8 +395,8 @@ def _guard_message(charge: Charge, left: float) -> dict[str, Any]:
 def _environment() -> dict[str, str]:
     """Return the environment variables that Python and the connection need.
 
-    No others are passed on, because any of them may hold a key. The module path is this process's, without the
-    notebook's folder, which may shadow modules.
+    No others are passed on, because any of them may contain a key. The module path is this process's, without the
+    notebook's folder, whose files may shadow modules.
     """
     try:
         here = Path.cwd()
@@ -405,7 +405,7 @@ def _environment() -> dict[str, str]:
     path = [entry for entry in sys.path if entry and (here is None or Path(entry) != here)]
     kept = {name: value for name, value in os.environ.items() if KEPT.fullmatch(name)}
     if here is not None:
-        # the guard has another working directory
+        # the guard has a different working directory
         kept |= {name: str(here / kept[name]) for name in FILES if kept.get(name)}
     return {**kept, "PYTHONPATH": os.pathsep.join(path)}
 

@@ -1,6 +1,6 @@
-"""One guard process: the two pipes to it, the messages sent, and which of them it has acknowledged.
+"""A guard process: the two pipes to it, the messages sent, and those that it has acknowledged.
 
-Nothing waits for it without a time limit, and no message needs another descriptor or thread.
+Every wait for the guard has a time limit, and no message needs another descriptor or thread.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-PIECE: Final = 65536  # bytes of one read or write
-SLICE: Final = 0.02  # s after which a wait checks what another thread has read
+PIECE: Final = 65536  # maximum bytes per read or write
+SLICE: Final = 0.02  # seconds after which a wait checks what another thread has read
 
 
 class Process:
-    """A guard process that is starting.
+    """A guard process; creating one starts it.
 
     Args:
         command: the command that runs it.
@@ -35,17 +35,17 @@ class Process:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         if not hasattr(select, "poll"):
             raise OSError(errno.ENOSYS, "this system cannot wait for pipes")
-        self.pid: int | None = None  # the guard's own, once it is ready
-        self.is_watched = False  # a thread watches it, and closes it in the end
+        self.pid: int | None = None  # the guard's process id, once it is ready
+        self.is_watched = False  # whether a thread watches the process, and closes it at the end
         self.is_let_go = threading.Event()
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._unsent = bytearray()
         self._unread = b""
         self._sent = 0  # messages
-        self._heard = 0  # how many of them it has acknowledged
+        self._heard = 0  # how many of these messages the guard has acknowledged
         self._unheard_since: float | None = None
-        self._reached: dict[str, str | None] = {}  # by service: why it was not reached, "" if it was, None if unknown
+        self._reached: dict[str, str | None] = {}  # by service: the error, "" if reached, None if unknown
         self._is_closed = False
         ends: list[int] = []
         try:
@@ -71,26 +71,26 @@ class Process:
         os.close(its_answers)
 
     def comes_up(self, limit: float) -> bool:
-        """Wait until the guard is ready, for `limit` seconds at most, and return whether it is."""
+        """Wait for the guard to get ready, for at most `limit` seconds, and return whether it is."""
         self._wait(lambda: self.pid is not None, limit)
         if self.pid is None:
             self._launcher.kill()
-        # the launcher has forked the guard, and ended
+        # the launcher has forked the guard and exits
         self._launcher.wait(limit)
         return self.pid is not None
 
     @property
     def is_gone(self) -> bool:
-        """Whether the guard has ended, or was let go."""
+        """Whether the guard has ended or been let go."""
         return self.is_let_go.is_set() or self._has_ended
 
     @property
     def _has_ended(self) -> bool:
-        # asking for no events leaves only the end of the pipe
+        # with no events requested, only the end of the pipe is reported
         return self._is_closed or _has_event(self._answers, 0, 0)
 
     def is_mute(self, limit: float) -> bool:
-        """Return whether it has acknowledged nothing for `limit` seconds: it may be suspended."""
+        """Return whether the guard has owed an acknowledgement for over `limit` seconds; it may be suspended."""
         self.listen()
         since = self._unheard_since
         return since is not None and time.monotonic() - since > limit
@@ -100,14 +100,14 @@ class Process:
         self._sent += 1
         number = self._sent
         self._unheard_since = self._unheard_since or time.monotonic()
-        # one step, so that no other line can come between; and no local variable holds the text, which may have the key
+        # in one step, so that no other line comes in between and no variable holds the text, which may include the key
         self._unsent += json.dumps({**message, "number": number}).encode() + b"\n"
         del message
         self.send()
         return number
 
     def send(self) -> None:
-        """Write as much of the unsent text as the pipe takes; if another thread is writing, leave it to that."""
+        """Write as much unsent text as the pipe takes; if another thread is writing, leave it to that thread."""
         while self._unsent and not self.is_let_go.is_set() and self._writing.acquire(blocking=False):
             try:
                 while self._unsent and not self.is_let_go.is_set():
@@ -118,16 +118,16 @@ class Process:
                 self._writing.release()
 
     def ask(self, name: str, service: dict[str, Any]) -> None:
-        """Ask the guard to reach a service, unless it is trying already."""
+        """Ask the guard to reach a service, unless it is already trying."""
         if self._reached.get(name, "") is not None:
             self._reached[name] = None
             self.post({**service, "do": "reach", "id": name})
 
     def reaches(self, name: str, limit: float) -> str | None:
-        """Wait until the guard has tried to reach a service, for `limit` seconds at most.
+        """Wait until the guard has tried to reach a service, for at most `limit` seconds.
 
         Returns:
-            Why it could not reach the service; "" if it could, None if that is still unknown.
+            The reason why it could not reach the service; "" if it could, None if that is still unknown.
         """
         self._wait(lambda: self._reached.get(name) is not None, limit)
         return self._reached.get(name)
@@ -137,15 +137,15 @@ class Process:
         return name in self._reached
 
     def hears(self, number: int, limit: float) -> bool:
-        """Wait for a message's acknowledgement, for `limit` seconds at most, and return whether it came."""
+        """Wait for a message to be acknowledged, for at most `limit` seconds, and return whether it was."""
         return self._wait(lambda: self._heard >= number, limit)
 
     def has_heard(self, number: int) -> bool:
-        """Return whether a message is known to be acknowledged."""
+        """Return whether the guard is known to have acknowledged a message."""
         return self._heard >= number
 
     def pause(self, limit: float) -> None:
-        """Wait until the guard sends something or ends, for `limit` seconds at most."""
+        """Wait until the guard sends something or ends, for at most `limit` seconds."""
         _has_event(self._answers, select.POLLIN, limit)
 
     def listen(self) -> None:
@@ -202,8 +202,8 @@ class Process:
                 os.close(self._answers)
 
     def forget(self) -> None:
-        """Close the pipes in a forked child: they would hide the parent's death from the guard."""
-        # no locks here: the fork may have copied them held
+        """In a forked child, close the pipes, because they would hide the parent's death from the guard."""
+        # do not use the locks, because the fork may have copied them in the held state
         for descriptor, is_closed in ((self._input, self.is_let_go.is_set()), (self._answers, self._is_closed)):
             if not is_closed:
                 with contextlib.suppress(OSError):
@@ -213,7 +213,7 @@ class Process:
 
 
 def _has_event(descriptor: int, events: int, limit: float) -> bool:
-    """Wait for one of the events, or the end, for `limit` seconds at most, and return whether it came."""
+    """Wait for one of the events or the end, for at most `limit` seconds, and return whether it came."""
     # `selectors` would need another descriptor
     poll = select.poll()
     poll.register(descriptor, events)
