@@ -16,7 +16,7 @@ CONTROL: Final = "agent-control"  # the topic of commands
 RESPONSE: Final = "agent-response"  # the topic of events
 INTERRUPT: Final = "avatar.interrupt"
 PACKET_LIMIT: Final = 15_000  # maximum bytes that LiveKit sends reliably in one packet
-REMEMBERED: Final = 1000  # maximum number of events to remember, to recognise duplicates
+REMEMBERED: Final = 1000  # maximum number of events to remember for recognising duplicates
 
 # the events that the service is known to send
 USER_STARTED: Final = "user.speak_started"
@@ -146,7 +146,7 @@ def _text_command(kind: str, text: str, utterance_id: str, session_id: str) -> C
         ) from None
     if size > PACKET_LIMIT:
         raise InvalidArgument(
-            f"text is too long: it needs a packet of {size:,} bytes, and a room accepts {PACKET_LIMIT:,}.",
+            f"text is too long: it needs a packet of {size:,} bytes, but a room accepts at most {PACKET_LIMIT:,}.",
             remedy="Send it in parts.",
             field="text",
         )

@@ -68,7 +68,7 @@ class Command:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """All fields except the type, for the wire log; the audio is only described."""
+        """All fields except the type, for the wire log; the audio is replaced by its length and size."""
         fields: dict[str, Any] = {} if self.event_id is None else {"event_id": self.event_id}
         if self.pcm is not None:
             fields["audio"] = f"<{self.seconds:.2f} s, {len(self.pcm):,} bytes>"

@@ -37,7 +37,7 @@ class Billing:
     Args:
         session_id: the session's id.
         token: the session's own token.
-        times: records the session's start, and knows its cap.
+        times: the session's stopwatch, which knows its start and cap.
         dependencies: the objects and settings that the session shares with its client.
     """
 
@@ -245,7 +245,9 @@ class Billing:
     def pursue(self) -> None:
         """Keep checking in the background until the session is certainly not running."""
         if not self.is_pursued:
-            self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session pursuit")
+            self._pursuit = asyncio.create_task(
+                self._pursue_until_certain(), name="liveavatar_nb session background checks"
+            )
 
     async def _pursue_until_certain(self) -> None:
         clock = self._dependencies.clock

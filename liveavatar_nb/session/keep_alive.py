@@ -66,7 +66,7 @@ class Audience:
         self._seen: dict[str, tuple[HearingClock, float]] = {}  # by page: the clock and time of its last heartbeat
 
     def beat(self, page: str = "", hearing: HearingClock | None = None) -> None:
-        """Record a page's heartbeat. Once there has been one, the session must stay watched.
+        """Record a page's heartbeat. From the first one on, some page must keep showing the session.
 
         Args:
             page: the page's id.

@@ -399,7 +399,7 @@ class SessionLifecycle:
             self._check_whether_over()
 
     def _check_whether_over(self) -> None:
-        """Check whether the session is over, now and once more later, because its room may end first."""
+        """Check whether the session is over, now and again a little later, because its room may end first."""
         if self.state is not SessionState.CONNECTED:
             return
         self._checks_left = 2
@@ -558,7 +558,7 @@ class SessionLifecycle:
                 return False
             self.record, self.end_reason = record, record.end_reason or "UNKNOWN"
         except NotFoundError:
-            # this alone proves nothing, but a stop does, together with the list of active sessions
+            # "not found" alone proves nothing, but a confirmed stop does
             try:
                 await self._stop_remote(billing)
             except StopNotConfirmed as failure:
@@ -655,7 +655,7 @@ class SessionLifecycle:
     async def _clean_up(self) -> None:
         """Clean up after the session, once; the work continues even if nobody waits for it."""
         if self._clearing is None:
-            self._clearing = self._tasks.begin(self._clear(), "liveavatar_nb session clearing")
+            self._clearing = self._tasks.begin(self._clear(), "liveavatar_nb session cleanup")
             self._clearing.add_done_callback(self._tasks.report)
         await asyncio.shield(self._clearing)
 

@@ -267,7 +267,7 @@ class Languages:
         self._known: Records[Language] | None = None
 
     async def find(self, language: str) -> str:
-        """Return a language's code as the service writes it.
+        """Return a language's code as the service spells it.
 
         If the service cannot be reached, the code is returned unchanged.
 

@@ -695,8 +695,8 @@ class AsyncSession:
             tts: LITE only: a text-to-speech function to use instead of the client's.
             wait: whether to wait until the text has been spoken or interrupted; if not, return as soon as the
                 beginning of the audio has been read (LITE) or the service has the command (FULL).
-            timeout: seconds to wait for the service: in LITE, after the audio should have ended, for it to confirm
-                that the text was spoken; in FULL, during any silence. None waits indefinitely.
+            timeout: seconds to wait for the service: in LITE, for its confirmation after the audio should have ended;
+                in FULL, during any silence. None waits indefinitely.
             progress: LITE only: whether to show a progress bar during the wait; it only appears in a notebook.
             replace: whether to stop talking and clear the queue first.
 

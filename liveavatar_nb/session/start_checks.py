@@ -36,7 +36,7 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
         given: the arguments named in `CONVERSATION_DEFAULTS`, as the caller passed them.
 
     Raises:
-        InvalidArgument: there is no such mode, it does not allow one of the arguments, or it requires a missing one.
+        InvalidArgument: the mode is unknown, forbids one of the arguments, or requires one that is missing.
     """
     can_answer = given["context"] is not None or given["on_user_text"] is not None
     resolved: Mode = "FULL" if mode is None and can_answer else "LITE"
@@ -71,7 +71,7 @@ def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
     """
     if mode == "FULL":
         raise InvalidArgument(
-            "room needs a LITE session, because LiveAvatar hosts the room of a conversation.",
+            "room needs a LITE session, because LiveAvatar itself hosts the room of a conversation.",
             remedy="Leave out room, or the arguments that make this a conversation.",
             field="room",
         )
@@ -136,7 +136,7 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
 
 
 def check_answer(function: object) -> None:
-    """Raise an error if this is not a function, so that it cannot answer the user.
+    """Raise an error if this is not a function, and so cannot answer the user.
 
     Raises:
         InvalidArgument: it is not a function.

@@ -56,7 +56,7 @@ class Stopwatch:
 
     @property
     def left_of_cap(self) -> float:
-        """Seconds until the service ends the session, even if it is already over locally."""
+        """Seconds until the service ends the session, even if it has already ended locally."""
         since = 0.0 if self._started_at is None else self._clock.monotonic() - self._started_at
         return max(0.0, self.cap - since)
 
@@ -118,7 +118,7 @@ class Stopwatch:
 
 
 class Timing(Record):
-    """How long one step took in several sessions.
+    """How long one step took, across several sessions.
 
     Attributes:
         step: the step's name: `token`, `start` and `connected` count from the call to `start`, `first_word` from the
@@ -149,7 +149,7 @@ class Timing(Record):
 
 
 def summary(stopwatches: Iterable[Stopwatch]) -> Records[Timing]:
-    """Summarise how long each step took in several sessions, in the order of the steps."""
+    """Summarise how long each step took across several sessions, in the order of the steps."""
     times: dict[str, list[float]] = {}
     for stopwatch in stopwatches:
         for name, seconds in stopwatch.times.items():

@@ -388,7 +388,7 @@ class Conversation:
         self._on_change()
 
     async def _watch(self, utterance: AsyncUtterance, grace: float) -> None:
-        """Give up on an utterance after `grace` seconds of silence, plus the time that a long text needs."""
+        """Give up on an utterance after `grace` seconds of silence, plus the time needed to say a long text."""
         began = self._clock.monotonic()
         while True:
             talking = self.talking

@@ -302,7 +302,7 @@ class Speech:
             self._complete(queued)
             await (await self._ready()).send(lite.speak_end(utterance.id))
         except SocketLost:
-            # `lost` ends the utterance or, if the session is over, `close` does
+            # the utterance is ended by `lost` or, if the session is over, by `close`
             pass
         except Exception as failure:  # noqa: BLE001 (reading the user's audio may raise anything)
             await self._break_off(queued, failure)

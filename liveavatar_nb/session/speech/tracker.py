@@ -41,7 +41,7 @@ class UtteranceTracker:
         self._derived: Newest[tuple[str, str], None] = Newest(ALIASES)
         self._rest = AgentState.IDLE
         self._silenced: list[AsyncUtterance] = []  # the utterances being said at the last interruption
-        self._ignore_until = 0.0  # until then, newer events may still be about what was interrupted
+        self._ignore_until = 0.0  # until then, newer events may still refer to the interrupted utterance
         self.agent_state = AgentState.IDLE
 
     @property

@@ -41,7 +41,7 @@ class SpokenLine(TranscriptLine):
 
 @dataclass
 class _Line:
-    """A line of the transcript, with the state that its growth depends on.
+    """A line of the transcript that may still grow.
 
     Attributes:
         owner: the id of the utterance or the user's turn that it belongs to.

@@ -178,7 +178,7 @@ class AsyncUtterance:
         await self._over.wait()
 
     async def is_over_within(self, seconds: float) -> bool:
-        """Wait up to `seconds`, by the utterance's clock, for the end; return whether the utterance is over."""
+        """Wait for the utterance to end, for up to `seconds` by its clock; return whether it is over."""
         waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self.is_over())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
