@@ -245,9 +245,7 @@ class Billing:
     def pursue(self) -> None:
         """Keep checking in the background until the session is certainly not running."""
         if not self.is_pursued:
-            self._pursuit = asyncio.create_task(
-                self._pursue_until_certain(), name="liveavatar_nb session background checks"
-            )
+            self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session checks")
 
     async def _pursue_until_certain(self) -> None:
         clock = self._dependencies.clock

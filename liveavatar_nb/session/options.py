@@ -42,10 +42,10 @@ class SessionOptions:
         is_sandbox: whether to use the sandbox, which is free, lasts one minute and has only its own avatar.
         video_quality: `very_high`, `high`, `medium` or `low`.
         video_encoding: `H264` or `VP8`.
-        max_seconds: the cap to request, in seconds after which the service ends the session.
+        max_seconds: the cap to request: the number of seconds after which the service ends the session.
         is_default_cap: whether the cap is just the default; if so, a plan that does not allow it may set its own.
-        unwatched: seconds without any page showing the session, once one has shown it, after which it is stopped; None
-            sets no limit.
+        unwatched: seconds that the session may go without any page showing it before it is stopped, once a page has
+            shown it; None sets no limit.
         context_id: FULL only: the context's id.
         voice_id: FULL only: the voice's id; None uses the avatar's own.
         language: FULL only: the language's code, such as `en`.

@@ -133,7 +133,7 @@ class UtteranceTracker:
             return []
         if state == AgentState.TALKING:
             if self._clock.monotonic() < self._ignore_until:
-                # the interrupted utterance has not ended yet, and nothing newer is said before it does
+                # the interrupted utterance has not ended yet, and nothing newer is said until it has
                 return []
             first = self._next_sending()
             begun = self.talking is None and first is not None and self._start(first)
