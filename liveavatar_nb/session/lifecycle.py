@@ -424,8 +424,9 @@ class SessionLifecycle:
             raise self._stopped_early()
 
     def _stopped_early(self) -> SessionEnded:
-        message = "The session was stopped while it was starting."
-        return SessionEnded(message, session_id=self.id, end_reason=self.end_reason)
+        return SessionEnded(
+            "The session was stopped while it was starting.", session_id=self.id, end_reason=self.end_reason
+        )
 
     async def _fail(self, failure: LiveAvatarException) -> None:
         """End the session after a failure; if it may be billed, stop it by its id, whatever the failure was."""
