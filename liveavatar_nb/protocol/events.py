@@ -1,4 +1,4 @@
-"""`Event`: what the service reports about a session, over the WebSocket (LITE) or the data channel (FULL)."""
+"""`Event`: a report from the service about a session, by WebSocket (LITE) or data channel (FULL)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Event:
     """An event that the service sent about a session.
 
     Attributes:
-        type: The event's type, e.g. `session.state_updated`. An unknown type is new, not an error. The wire field is
-            `type` in LITE and `event_type` in FULL.
+        type: The event's type, e.g. `session.state_updated`; types unknown to this package are passed on, too. The wire
+            field is `type` in LITE and `event_type` in FULL.
         data: The other fields, unchanged.
     """
 
@@ -46,12 +46,12 @@ class Event:
 
     @property
     def event_id(self) -> str | None:
-        """LITE: the `event_id` of the command it answers, if given. FULL: the event's own id."""
+        """LITE: the `event_id` of the command that the event answers, if given. FULL: the event's own id."""
         return self._text("event_id")
 
     @property
     def source_event_id(self) -> str | None:
-        """FULL: the `event_id` of the command it answers, if given."""
+        """FULL: the `event_id` of the command that the event answers, if given."""
         return self._text("source_event_id")
 
     @property
@@ -76,15 +76,15 @@ def matcher(name: str, types: Sequence[str]) -> Callable[[Event], bool]:
     """Return a function that tells whether an event matches a name.
 
     Args:
-        name: A full type such as `agent.speak_ended`, known or not; the last part of a known one, such as
+        name: A full type such as `agent.speak_ended`, known or not; the last part of a known type, such as
             `speak_ended`; or `*` for every event.
         types: The event types that the service is known to send in the session's mode.
 
     Raises:
-        InvalidArgument: No known event has this name, or two have; the remedy names them.
+        InvalidArgument: No known event has this name, or several have; the remedy suggests the right one.
     """
     if not isinstance(name, str):
-        raise InvalidArgument(f"An event's name must be text, not {type(name).__name__}.", field="event")
+        raise InvalidArgument(f"An event's name must be a string, not {type(name).__name__}.", field="event")
     if name == EVERY_EVENT:
         return lambda event: True
     if "." not in name and name not in types:

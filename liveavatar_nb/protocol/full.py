@@ -15,8 +15,8 @@ from .events import SESSION_STATE, Event
 CONTROL: Final = "agent-control"  # the topic of commands
 RESPONSE: Final = "agent-response"  # the topic of events
 INTERRUPT: Final = "avatar.interrupt"
-PACKET_LIMIT: Final = 15_000  # bytes, the most that LiveKit sends reliably in one packet
-REMEMBERED: Final = 1000  # events to remember, so that duplicates are recognised
+PACKET_LIMIT: Final = 15_000  # maximum bytes that LiveKit sends reliably in one packet
+REMEMBERED: Final = 1000  # maximum number of events to remember for recognising duplicates
 
 # the events that the service is known to send
 USER_STARTED: Final = "user.speak_started"
@@ -94,7 +94,7 @@ class Command:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The fields besides the type, for the wire log."""
+        """All fields except the type, for the wire log."""
         fields = {"event_id": self.event_id, "session_id": self.session_id}
         return fields if self.text is None else fields | {"text": self.text}
 
@@ -104,16 +104,16 @@ class Command:
 
 
 def speak_text(text: str, utterance_id: str, session_id: str) -> Command:
-    """Make the avatar say a text word for word (`avatar.speak_text`).
+    """Return a command to say text word for word (`avatar.speak_text`).
 
     Raises:
-        InvalidArgument: The text is too long for one packet, or contains half a character.
+        InvalidArgument: The text is too long for one packet, or contains half of a character that was cut in two.
     """
     return _text_command("avatar.speak_text", text, utterance_id, session_id)
 
 
 def speak_response(text: str, utterance_id: str, session_id: str) -> Command:
-    """Make the avatar answer a text (`avatar.speak_response`).
+    """Return a command to answer text (`avatar.speak_response`).
 
     Raises:
         InvalidArgument: As for `speak_text`.
@@ -122,17 +122,17 @@ def speak_response(text: str, utterance_id: str, session_id: str) -> Command:
 
 
 def interrupt(event_id: str, session_id: str) -> Command:
-    """Stop speaking and clear the queue (`avatar.interrupt`)."""
+    """Return a command to stop speaking and clear the queue (`avatar.interrupt`)."""
     return Command(INTERRUPT, event_id, session_id)
 
 
 def listen(event_id: str, session_id: str, *, start: bool) -> Command:
-    """Show a listening pose, or go back to idle (`avatar.start_listening`, `avatar.stop_listening`)."""
+    """Return a command to show the listening or the idle pose (`avatar.start_listening`, `stop_listening`)."""
     return Command("avatar.start_listening" if start else "avatar.stop_listening", event_id, session_id)
 
 
 def push_to_talk(event_id: str, session_id: str, *, start: bool) -> Command:
-    """Begin or end the user's turn (`user.start_push_to_talk`, `user.stop_push_to_talk`)."""
+    """Return a command to begin or end the user's turn (`user.start_push_to_talk`, `stop_push_to_talk`)."""
     return Command("user.start_push_to_talk" if start else "user.stop_push_to_talk", event_id, session_id)
 
 
@@ -146,7 +146,7 @@ def _text_command(kind: str, text: str, utterance_id: str, session_id: str) -> C
         ) from None
     if size > PACKET_LIMIT:
         raise InvalidArgument(
-            f"text is too long: it needs a packet of {size:,} bytes, and a room accepts {PACKET_LIMIT:,}.",
+            f"text is too long: it needs a packet of {size:,} bytes, but a room accepts at most {PACKET_LIMIT:,}.",
             remedy="Send it in parts.",
             field="text",
         )

@@ -11,8 +11,8 @@ import msgspec
 from ..audio import SAMPLE_BYTES, SAMPLE_RATE
 from .events import AGENT_STATE, SESSION_STATE, Event
 
-FIRST_FRAME: Final = 0.6  # s of sound in an utterance's first frame, so that the avatar begins sooner
-LATER_FRAME: Final = 1.0  # s of sound in later frames; 64 kB on the wire, where the limit is 1 MB
+FIRST_FRAME: Final = 0.6  # seconds of audio in an utterance's first frame; short, so that the avatar begins sooner
+LATER_FRAME: Final = 1.0  # seconds of audio in each later frame: 64 kB on the wire, well below the limit of 1 MB
 BYTES_PER_SECOND: Final = SAMPLE_RATE * SAMPLE_BYTES
 
 # the events that the service is known to send
@@ -54,7 +54,7 @@ class Command:
     Attributes:
         type: The frame's `type`.
         event_id: The utterance's id, or the command's own.
-        pcm: Sound as 16-bit signed little-endian mono at 24,000 Hz; only on `agent.speak`.
+        pcm: Audio as 16-bit signed little-endian mono at 24,000 Hz; only on `agent.speak`.
     """
 
     type: str
@@ -63,12 +63,12 @@ class Command:
 
     @property
     def seconds(self) -> float:
-        """The length of its sound, in seconds."""
+        """The length of its audio, in seconds."""
         return seconds_of(self.pcm or b"")
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The fields besides the type, for the wire log; the sound is only described."""
+        """All fields except the type, for the wire log; the audio is replaced by its length and size."""
         fields: dict[str, Any] = {} if self.event_id is None else {"event_id": self.event_id}
         if self.pcm is not None:
             fields["audio"] = f"<{self.seconds:.2f} s, {len(self.pcm):,} bytes>"
@@ -85,39 +85,39 @@ class Command:
 
 
 def speak(pcm: bytes, utterance_id: str) -> Command:
-    """Add sound for the avatar to say (`agent.speak`)."""
+    """Return a command to add audio for the avatar to speak (`agent.speak`)."""
     return Command("agent.speak", utterance_id, pcm)
 
 
 def speak_end(utterance_id: str) -> Command:
-    """End the utterance (`agent.speak_end`); without it the avatar never goes back to idle."""
+    """Return a command to end the utterance (`agent.speak_end`), so that the avatar goes back to idle."""
     return Command("agent.speak_end", utterance_id)
 
 
 def interrupt(event_id: str) -> Command:
-    """Stop speaking and clear the queue (`agent.interrupt`)."""
+    """Return a command to stop speaking and clear the queue (`agent.interrupt`)."""
     return Command("agent.interrupt", event_id)
 
 
 def listen(event_id: str, *, start: bool) -> Command:
-    """Show a listening pose, or go back to idle (`agent.start_listening`, `agent.stop_listening`)."""
+    """Return a command to show the listening or the idle pose (`agent.start_listening`, `stop_listening`)."""
     return Command("agent.start_listening" if start else "agent.stop_listening", event_id)
 
 
 def seconds_of(pcm: bytes) -> float:
-    """Return the length of a sound, in seconds."""
+    """Return the length of PCM audio, in seconds."""
     return len(pcm) / BYTES_PER_SECOND
 
 
 class Framer:
-    """Cuts the sound of one utterance into frames: a short first one, then longer ones, all well under 1 MB."""
+    """Cuts one utterance's audio into frames: a short one, then longer ones, all well under 1 MB."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._size = _bytes_of(FIRST_FRAME)
 
     def push(self, pcm: bytes) -> list[bytes]:
-        """Add a piece of any length, and return the frames that are now full."""
+        """Add a piece of audio of any length, and return the frames that are now full."""
         self._pending += pcm
         frames = []
         while len(self._pending) >= self._size:
@@ -127,7 +127,7 @@ class Framer:
         return frames
 
     def rest(self) -> bytes:
-        """Return what is left for the last frame; may be empty."""
+        """Return the remaining audio, for the last frame; may be empty."""
         return bytes(self._pending)
 
 

@@ -1,4 +1,4 @@
-"""A LITE session's WebSocket: sends commands, receives events, and reconnects when it is lost."""
+"""A LITE session's WebSocket: sends commands, receives events, and reconnects after a loss."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class _End:
 
 @dataclass(frozen=True)
 class Listener:
-    """The callbacks from a socket to its session.
+    """The callbacks from a WebSocket to its session.
 
     Args:
-        receive: Handles an event, or None for a frame that isn't one; returns whether the avatar is now connected.
-        lost: Called when the connection is lost although the session isn't over.
-        is_over: Called whenever the socket has closed; returns whether the session is over.
+        receive: Handles an event, or None for a frame that isn't an event; returns whether the avatar is now connected.
+        lost: Called when the connection is lost before the session is over.
+        is_over: Called whenever the WebSocket has closed; returns whether the session is over.
     """
 
     receive: Receive
@@ -96,7 +96,7 @@ class WebSocket:
         url: The start call's `ws_url`, which contains a token.
         session_id: The session's id, for the log.
         wire: The wire log that records all frames.
-        network: The proxies and certificates.
+        network: The proxies and certificates to use.
     """
 
     def __init__(self, url: Masked, session_id: str, wire: Wire, network: Network) -> None:
@@ -105,15 +105,15 @@ class WebSocket:
         self.session_id = session_id
         self._wire = wire
         self._open: ClientConnection | None = None
-        self._was_ready = False  # whether the avatar has been connected since the socket was opened
+        self._was_ready = False  # whether the avatar has been connected since the WebSocket was opened
         self._has_been_open = False
-        self.ready = asyncio.Event()  # the avatar is connected; before that the service silently drops commands
+        self.ready = asyncio.Event()  # set once the avatar is connected; until then the service silently drops commands
 
     async def send(self, command: Command) -> None:
-        """Send a command; it is in the socket's buffer before anything else runs.
+        """Send a command; it is in the WebSocket's buffer before any other task runs.
 
         Raises:
-            SocketLost: No socket with a connected avatar is open.
+            SocketLost: The WebSocket is not open, or the avatar is not connected.
         """
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `listen`)
 
@@ -128,7 +128,7 @@ class WebSocket:
             raise SocketLost from None
 
     def _log(self, frame: str | bytes) -> Event | None:
-        """Record a frame in the wire log, and return its event, or None if it isn't one."""
+        """Record a frame in the wire log, and return its event, or None if it isn't an event."""
         event = lite.decode(frame)
         size = len(frame.encode("utf-8", "surrogatepass")) if isinstance(frame, str) else len(frame)
         self._wire.received(
@@ -140,7 +140,7 @@ class WebSocket:
         """Receive events until the session is over, reconnecting as needed.
 
         Returns:
-            None once the session is over, else why the socket couldn't be opened or reconnected.
+            None once the session is over, or the reason why the WebSocket couldn't be opened or reconnected.
         """
         attempt = 0
         deadline: float | None = None
@@ -166,7 +166,7 @@ class WebSocket:
 
     async def _live(self, receive: Receive) -> _End:
         """Open a connection, read until it closes, and return how it ended."""
-        # imported late, so that a client that starts no session doesn't pay for it
+        # imported late, so that a client that starts no session doesn't pay for the import
         from websockets.asyncio.client import connect  # noqa: PLC0415
         from websockets.exceptions import InvalidProxyStatus, InvalidStatus, ProxyError, WebSocketException  # noqa: PLC0415
 
@@ -179,9 +179,9 @@ class WebSocket:
                 ping_interval=config.SOCKET_PING_INTERVAL,
                 ping_timeout=config.SOCKET_PING_TIMEOUT,
                 max_size=config.SOCKET_FRAME_LIMIT,
-                # pings need room in it, too, so it must not fill up before a dead connection is noticed
+                # pings need this buffer, too, so it must not fill up before a dead connection is noticed
                 write_limit=config.SOCKET_SEND_BUFFER,
-                compression=None,  # sound hardly compresses, and trying would cost more than everything else
+                compression=None,  # audio hardly compresses, and trying would cost more time than everything else
                 logger=SILENT,
                 **self._network.for_websocket(self._url.reveal()),
                 **_happy_eyeballs(),
@@ -196,7 +196,7 @@ class WebSocket:
             return _End(words, may_reconnect(code), self._was_ready, code)
         except InvalidStatus as failure:
             status = failure.response.status_code
-            return _End(f"its handshake was answered with {status}", is_worth_a_handshake(status))
+            return _End(f"its handshake failed with status {status}", is_worth_a_handshake(status))
         except ssl.SSLCertVerificationError as failure:
             words = f"its certificate was rejected: {failure.verify_message or type(failure).__name__}"
             return _End(words, False, self._was_ready, remedy=CERTIFICATES)
@@ -216,7 +216,7 @@ class WebSocket:
             return _End(f"{type(failure).__name__}: {failure}", False)
 
     async def _read(self, socket: ClientConnection, receive: Receive) -> int | None:
-        """Receive events until the socket closes.
+        """Receive events until the WebSocket closes.
 
         Returns:
             The close code, or None if the connection was cut.
@@ -233,10 +233,10 @@ class WebSocket:
                         self.ready.set()
                     count += 1
                     if count % FRAMES_IN_A_TURN == 0:
-                        # a burst of frames is read without a pause, so let other tasks run
+                        # a burst of frames would be read without a pause, so let other tasks run
                         await asyncio.sleep(0)
         except ConnectionClosed as closed:
-            # if we refused a frame, the code is ours
+            # if we rejected a frame, the close code is ours
             close = closed.rcvd or closed.sent
             return None if close is None else close.code
         return socket.close_code
@@ -245,7 +245,7 @@ class WebSocket:
 def _happy_eyeballs() -> dict[str, Any]:
     """Return the option to try a host's addresses in parallel, as httpx does.
 
-    Otherwise one dead address could use up all the time. Only asyncio's own loops support it; uvloop doesn't.
+    Otherwise, one dead address could use up the whole time limit. Only asyncio's own loops support it; uvloop doesn't.
     """
     is_supported = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
     return {"happy_eyeballs_delay": config.HAPPY_EYEBALLS} if is_supported else {}

@@ -1,1 +1,1 @@
-"""A session from its start to its end."""
+"""Sessions, from start to end."""

@@ -1,4 +1,4 @@
-"""Measure how long a kernel was free to handle messages from a page, which wait while a cell runs."""
+"""Measure how long the kernel was free to handle messages from a page; they wait while a cell runs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from .. import config
 
 
 class Attention:
-    """Counts the seconds in which a loop could handle a page's ordinary messages.
+    """Counts the seconds during which a loop could handle a page's ordinary messages.
 
-    It cannot do so while a cell or a slow handler blocks it: then our ticks do not come either. Nor can it while a
-    cell awaits something, in hosts that hold messages back until the cell is done; there the host tells us whether a
-    cell runs. A message sent during such a time is handled right after it, so by this count it arrives at once.
+    Time does not count while a cell or a slow handler blocks the loop, which also delays our ticks. Some hosts hold
+    messages back until the cell has finished, even if it is only awaiting something; there, time does not count while
+    the host reports a running cell. A message that was held back is handled right afterwards, so by this count it
+    arrives without delay.
 
     Args:
         loop: the loop that handles the messages.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.freed_at = -math.inf  # `seconds` when it last became free after being busy for long
+        self.freed_at = -math.inf  # value of `seconds` when the loop last became free after a long busy period
         self._loop = weakref.ref(loop)
         self._seconds = 0.0
-        self._busy = 0.0  # s for which the loop has been busy without a break
+        self._busy = 0.0  # seconds for which the loop has been busy without a break
         self._ticked_at = time.monotonic()
         self._wanted_at = -math.inf
         self._is_ticking = False
@@ -39,21 +40,24 @@ class Attention:
 
     @property
     def seconds(self) -> float:
-        """The seconds so far; they are only counted while somebody reads this now and then."""
+        """The seconds counted so far; counting continues only while this property is read regularly."""
         now = self._wanted_at = time.monotonic()
         loop = self._loop()
         if loop is None or loop.is_closed():
-            # a closed loop handles no messages, so nothing excuses a page's silence
+            # a closed loop handles no messages, so all of a page's silence counts
             self._seconds += now - self._ticked_at
             self._ticked_at = now
         elif not self._is_ticking:
             self._is_ticking, self._ticked_at = True, now
-            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
                 loop.call_soon_threadsafe(self._tick)
         return self._seconds
 
     def hear(self) -> None:
-        """Note, on the loop, that a message arrived; if a cell runs now, cells do not hold messages up."""
+        """Record that a message arrived; call this on the loop.
+
+        If a cell is running now, this host evidently does not hold messages back during cells.
+        """
         if self._cells is None:
             self._cells = cells_of_ipython()
         if self._cells is not None and self._cells.is_running:
@@ -83,7 +87,7 @@ class Attention:
 
 
 class Unknown:
-    """Stands in for an `Attention` if we cannot know what holds messages up: no time counts."""
+    """Replaces an `Attention` if we cannot know what delays messages; it never counts any time."""
 
     seconds: Final = 0.0
     freed_at: Final = -math.inf
@@ -118,13 +122,13 @@ _cells: weakref.WeakKeyDictionary[Any, Cells] = weakref.WeakKeyDictionary()
 
 
 def attention_here() -> Attention | Unknown:
-    """Return the attention of the running loop, which is handling a message."""
+    """Return the `Attention` of the running loop, after recording the message that it is handling."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return UNKNOWN
     if ipython() is not None and threading.current_thread() is not threading.main_thread():
-        # a subshell: the next message may go to the main thread again, and wait for its cell
+        # this is a subshell: the next message may go to the main thread again, and wait for a cell there
         return UNKNOWN
     attention = _attentions.get(loop)
     if attention is None:
@@ -134,12 +138,12 @@ def attention_here() -> Attention | Unknown:
 
 
 def ipython() -> Any:
-    """Return this process's IPython shell; None if there is none."""
+    """Return this process's IPython shell, or None if there is none."""
     return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def cells_of_ipython() -> Cells | None:
-    """Return the cells of this process's IPython shell; None if there is none."""
+    """Return the `Cells` of this process's IPython shell, or None if there is no shell."""
     shell = ipython()
     if shell is None:
         return None

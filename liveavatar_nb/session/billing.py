@@ -1,4 +1,4 @@
-"""`Billing`: starts and stops what is billed of a session, and makes sure that the stop took effect."""
+"""`Billing`: starts and stops the billed part of a session, and makes sure that the stop took effect."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ logger = logging.getLogger("liveavatar_nb.session")
 
 
 class Billing:
-    """The billed part of a session's life, from its token until it is certainly not running.
+    """The billed part of a session's life, from getting its token until it has certainly stopped.
 
     Args:
         session_id: the session's id.
         token: the session's own token.
-        times: knows the session's start and cap.
-        dependencies: what the session shares with its client.
+        times: the session's stopwatch, which knows its start and cap.
+        dependencies: the objects and settings that the session shares with its client.
     """
 
     def __init__(self, session_id: str, token: Masked, times: Stopwatch, dependencies: Dependencies) -> None:
@@ -60,17 +60,20 @@ class Billing:
 
     @property
     def bound(self) -> str:
-        """What ends the session if no stop is confirmed, in words."""
+        """A message for an unconfirmed stop: when the session will end at the latest, and what to do."""
         end = f"{self._times.cap / 60:g} minutes after its start"
         if (moment := self._times.cap_at) is not None:
             end = f"at {time.strftime('%H:%M:%S', time.localtime(moment))}"
-        return f"The stop is retried in the background; at the latest its cap ends it {end}. Call stop() to retry now."
+        return (
+            "The stop is being retried in the background. "
+            f"If that fails, the session's cap ends it {end}. Call stop() to retry now."
+        )
 
     async def start(self, *, has_cap: bool) -> StartedSession:
-        """Record the session, guard it, and start it. From here on it may be billed.
+        """Record the session, guard it and start it. From then on, it may be billed.
 
         Args:
-            has_cap: whether the token has a cap; if not, the service must name one.
+            has_cap: whether the token has a cap; if not, the service must set one.
 
         Raises:
             ProtectionError: the session cannot be protected, or nothing would ever end it.
@@ -98,13 +101,13 @@ class Billing:
         except asyncio.CancelledError:
             self.lose_loop()
             raise
-        # set again: a stop from another thread may have cleared it before the start took effect
+        # set again, because a stop from another thread may have cleared it before the start took effect
         self.is_open, self._has_unknown_start = True, False
         self._times.start()
         granted = started.max_session_duration or 0
         if granted > 0:
             if granted < self._times.cap and has_cap:
-                logger.warning("session %s: the plan ends it after %g minutes", self.session_id, granted / 60)
+                logger.warning("session %s: the plan limits it to %g minutes", self.session_id, granted / 60)
             self._times.cap = min(granted, self._times.cap)
         await on_own_thread(lambda: leftovers.started(self.session_id, self._times.cap))
         if granted <= 0 and not has_cap:
@@ -123,19 +126,19 @@ class Billing:
                 leftovers.discard(self.session_id)
 
         try:
-            # the disk may be slow
+            # not on the loop, because the disk may be slow
             await on_own_thread(add)
         except asyncio.CancelledError:
-            # the loop is ending, and nothing was sent
+            # the loop is ending, and no start was sent
             is_cancelled.set()
             leftovers.discard(self.session_id)
             raise
 
     async def stop(self) -> None:
-        """Stop the session, and fetch its final record.
+        """Stop the session and fetch its final record.
 
         Raises:
-            StopNotConfirmed: the service did not confirm the stop, which is retried in the background.
+            StopNotConfirmed: the service did not confirm the stop, which is being retried in the background.
         """
         try:
             async with Turns.take():
@@ -191,7 +194,7 @@ class Billing:
             leftovers.discard(self.session_id)
 
     async def look_again(self) -> bool:
-        """Stop the session again if a late start revived it; return whether the service could be asked."""
+        """Stop the session again if a late start revived it; return whether the service could be reached."""
         try:
             self.is_open = self.is_open or not await is_over(self._api, self.session_id)
             if self.is_open:
@@ -206,7 +209,7 @@ class Billing:
         return True
 
     def settle(self) -> None:
-        """Note that nothing is billed now; if the start's outcome is unknown, keep checking for a while."""
+        """Record that nothing is billed now; if the start's outcome is unknown, keep checking for a while."""
         self.is_open = False
         if self._has_unknown_start:
             self.pursue()
@@ -214,17 +217,17 @@ class Billing:
             leftovers.discard(self.session_id)
 
     def forget(self) -> None:
-        """Note that nothing is billed any more, for certain."""
+        """Record that the session is certainly no longer billed."""
         self._has_unknown_start = False
         self.settle()
 
     def let_go(self) -> None:
-        """Leave any unfinished checks to the guard, because the client is closed."""
+        """Leave any unfinished checks to the guard, because the client is being closed."""
         if self._pursuit is not None:
             self._pursuit.cancel()
 
     def lose_loop(self) -> None:
-        """Let the guard stop the session, because its loop is ending and nothing here keeps it alive."""
+        """Have the guard stop the session, because its loop is ending and can no longer do it."""
         leftovers.insist(self.session_id)
 
     async def check_guard(self) -> None:
@@ -242,7 +245,7 @@ class Billing:
     def pursue(self) -> None:
         """Keep checking in the background until the session is certainly not running."""
         if not self.is_pursued:
-            self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session pursuit")
+            self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session checks")
 
     async def _pursue_until_certain(self) -> None:
         clock = self._dependencies.clock
@@ -256,7 +259,7 @@ class Billing:
                 await clock.sleep(max(0.0, pause))
                 is_certain = await self.look_again()
         except asyncio.CancelledError:
-            # its loop or its client is going away
+            # its loop is ending, or its client is closing
             leftovers.hand_over(self.session_id)
             raise
         self.forget()

@@ -1,4 +1,4 @@
-"""What a session shares with its client."""
+"""`Dependencies`: the objects and settings that a session shares with its client."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .lookup import MadeContext
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What a session shares with its client.
+    """The objects and settings that a session shares with its client.
 
     Args:
         api: the client's REST API.
-        on_change: called on the loop whenever something that is shown has changed.
+        on_change: called on the loop whenever any displayed state has changed.
         clock: the clock to use.
-        is_simulated: whether the service ends with this process, and bills nothing.
+        is_simulated: whether the service is a simulator, which bills nothing and ends with this process.
         allow_unjournaled: whether to start even if the session cannot be recorded or guarded.
-        tts: turns text into sound.
-        made_context: the context that was made for this session, if any.
+        tts: turns text into audio.
+        made_context: the context that was created for this session, if any.
     """
 
     api: LiveAvatarAPI

@@ -24,11 +24,11 @@ H = TypeVar("H", bound=Handler)
 
 
 class EventStream:
-    """Passes each event on to every reader and handler; one that falls behind loses the oldest."""
+    """Passes each event to every reader and handler; those that fall behind lose their oldest events."""
 
     def __init__(self) -> None:
-        self.types: Sequence[str] = lite.EVENT_TYPES  # the types that the service sends in this mode
-        # weak, so that an `events()` that nobody reads is not kept
+        self.types: Sequence[str] = lite.EVENT_TYPES  # the event types that the service sends in this mode
+        # weak references, so that an abandoned `events()` iterator is not kept alive
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._subscriptions: list[_Subscription] = []
         self.worker = Worker(config.EVENT_BUFFER)  # runs plain handlers on its thread
@@ -48,7 +48,7 @@ class EventStream:
             reader.close()
 
     def read(self) -> AsyncIterator[Event]:
-        """Iterate over the events that come after this call."""
+        """Iterate over the events that arrive after this call."""
         reader = _Reader()
         if self._closed:
             reader.close()
@@ -64,7 +64,7 @@ class EventStream:
             self._readers.discard(reader)
 
     async def wait_for(self, name: str, where: Callable[[Event], bool] | None = None) -> Event | None:
-        """Return the next event with this name for which `where` is true; None if the stream ends first.
+        """Return the next event with this name for which `where` returns true; None if the stream ends first.
 
         Raises:
             InvalidArgument: there is no such event.
@@ -99,12 +99,12 @@ class EventStream:
 
 
 class _Remover:
-    """The function that `on` returns: it removes a handler, and has a readable repr in a notebook.
+    """The callable that `on` returns: it removes a handler, and has a readable repr for notebooks.
 
     Args:
         subscriptions: the stream's list of subscriptions.
-        subscription: the one to remove from it.
-        words: names the handler and its event.
+        subscription: the subscription to remove from the list.
+        words: describes the handler and its event, for the repr.
     """
 
     def __init__(self, subscriptions: list[_Subscription], subscription: _Subscription, words: str) -> None:
@@ -140,7 +140,7 @@ class _Subscription:
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._reader = _Reader()
         self._task: asyncio.Task[None] | None = None
-        self._context = contextvars.copy_context()  # the cell's, so that output appears there
+        self._context = contextvars.copy_context()  # the current cell's context, so that output appears in that cell
         self.is_ended = False
 
     def put(self, event: Event) -> None:
@@ -151,7 +151,7 @@ class _Subscription:
             self._worker.post(lambda: self._context.run(self._call, event, loop))
             return
         self._reader.put(event)
-        # the task ends when the queue is empty: one that waited for more would outlive a dropped session
+        # the task ends when the queue is empty; if it waited for more events, it would outlive a dropped session
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name="liveavatar_nb event handler", context=self._context)
 
@@ -161,9 +161,9 @@ class _Subscription:
         try:
             result = self._handler(event)
             if result is not None and inspect.isawaitable(result):
-                # a plain function that returns an async one's result
+                # a plain function may also return an awaitable
                 asyncio.run_coroutine_threadsafe(self._finish(result, event), loop)
-        except BaseException as failure:  # noqa: BLE001 (whatever a handler of the user's raises)
+        except BaseException as failure:  # noqa: BLE001 (a user's handler may raise anything)
             self._show(failure, event)
 
     async def _drain(self) -> None:
@@ -173,7 +173,7 @@ class _Subscription:
                 await self._finish(result, event)
 
     async def _finish(self, result: Awaitable[None], event: Event) -> None:
-        """Wait for a handler to finish; an exception ends neither the loop nor the calls that follow."""
+        """Wait for a handler to finish; log any exception, so that later events are still handled."""
         try:
             await result
         except asyncio.CancelledError as failure:
@@ -189,17 +189,17 @@ class _Subscription:
 
 
 def show_failure(handler: Callable[..., Any], cause: str, failure: BaseException) -> None:
-    """Log a handler's exception; Python prints it to stderr, and a notebook in the cell, by default."""
+    """Log a handler's exception; by default, it appears on stderr, or in a notebook's cell."""
     logger.error("handler %s failed on %s", name_of(handler), cause, exc_info=failure)
 
 
 def name_of(handler: Callable[..., Any]) -> str:
-    """Return the name of a user's function."""
+    """Return the name of a function that the user passed."""
     return str(getattr(handler, "__qualname__", handler))
 
 
 class _Reader:
-    """The queue of events of one `events()` loop."""
+    """The event queue of one reader or handler."""
 
     def __init__(self) -> None:
         self._waiting: deque[Event] = deque()
@@ -214,7 +214,8 @@ class _Reader:
             self._lost += 1
             if self._lost == 1:
                 logger.warning(
-                    "a reader of events is too slow: more than %d wait, dropping the oldest", config.EVENT_BUFFER
+                    "an event reader is too slow: more than %d events are waiting; dropping the oldest",
+                    config.EVENT_BUFFER,
                 )
         self._more.set()
 

@@ -1,4 +1,4 @@
-"""The upkeep of a live session: keep-alives, checks after a sleep, and whether anybody watches."""
+"""`Upkeep`: keeps a live session alive, checks it after a sleep, and notices when nobody watches it."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ..errors import APIStatusError, LiveAvatarException
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-SHORTEST_PAUSE = 0.1  # s between two checks of whether a page shows the session
+SHORTEST_PAUSE = 0.1  # minimum seconds between two checks for a page that shows the session
 
 
 class HearingClock(Protocol):
-    """A clock that counts only while pages can be heard."""
+    """A clock that runs only while messages from pages can be handled."""
 
     @property
     def seconds(self) -> float:
-        """Seconds in which pages could be heard, since some fixed moment."""
+        """Seconds during which messages could be handled, counted from some fixed moment."""
         ...
 
     @property
     def freed_at(self) -> float:
-        """The value of `seconds` when pages could be heard again after a long time without."""
+        """The value of `seconds` when the last long interruption ended."""
         ...
 
 
 class AlwaysHearing:
-    """A hearing clock that never stops: pages can always be heard.
+    """A `HearingClock` that never stops, because messages can always be handled.
 
     Args:
         clock: the clock to use.
@@ -50,12 +50,12 @@ class AlwaysHearing:
 
 
 class Audience:
-    """The pages that show a session. Each sends a beat every few seconds.
+    """The pages that show a session. Each sends a heartbeat every few seconds.
 
-    A page stops counting once it has been silent for the limit, not counting the time when it could not be heard.
+    A page stops counting once it has been silent for the limit; time when messages could not be handled is ignored.
 
     Args:
-        limit: how long all pages may be silent, in seconds, until nobody watches; None if nobody has to.
+        limit: seconds of silence from every page after which the session counts as unwatched; None sets no limit.
         clock: the clock to use.
     """
 
@@ -63,21 +63,21 @@ class Audience:
         self.limit = limit
         self._patience = config.UNWATCHED if limit is None else limit
         self._always = AlwaysHearing(clock)
-        self._seen: dict[str, tuple[HearingClock, float]] = {}  # by page: the clock and time of its last beat
+        self._seen: dict[str, tuple[HearingClock, float]] = {}  # by page: the clock and time of its last heartbeat
 
     def beat(self, page: str = "", hearing: HearingClock | None = None) -> None:
-        """Note that a page shows the session. From the first beat on, somebody has to watch it.
+        """Record a page's heartbeat. From the first one on, some page must keep showing the session.
 
         Args:
             page: the page's id.
-            hearing: the clock of the channel that the page was heard on; by default one that never stops.
+            hearing: the clock of the channel that delivered the heartbeat; by default one that never stops.
         """
         hearing = hearing or self._always
         self._seen = {known: seen for known, seen in self._seen.items() if self._left_of(*seen) > 0}
         self._seen[page] = hearing, hearing.seconds
 
     def leave(self, page: str) -> bool:
-        """Note that a page seems to be gone; it has half of the limit left to send another beat.
+        """Record that a page seems to be gone; it has at most half of the limit left to come back.
 
         Returns:
             Whether it was the last page to show the session.
@@ -89,12 +89,12 @@ class Audience:
         return not self.is_there
 
     def forgive(self) -> None:
-        """Restart every page's time, because the machine slept and no page could send a beat."""
+        """Restart every page's countdown, because the machine slept and no page could send a heartbeat."""
         self._seen = {page: (hearing, hearing.seconds) for page, (hearing, _) in self._seen.items()}
 
     @property
     def left(self) -> float | None:
-        """Seconds until the limit is reached; None if nobody has to watch, or no page ever did."""
+        """Seconds until the limit is reached; None if there is no limit, or no page has sent a heartbeat."""
         return None if self.limit is None else self._left
 
     @property
@@ -108,29 +108,29 @@ class Audience:
 
     @property
     def is_there(self) -> bool:
-        """Whether a page was heard within half of the limit, even if nobody has to watch."""
+        """Whether a page sent a heartbeat within half of the limit (or of the default, if there is no limit)."""
         return self._left is not None and self._left > self._patience / 2
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no page was heard for a third of the limit; the browser may be slowing its timers."""
+        """Whether no page sent a heartbeat for a third of the limit; the browser may be throttling timers."""
         return self.left is not None and self.left <= self._patience * 2 / 3
 
     @property
     def is_missed(self) -> bool:
-        """Whether no page was heard for half of the limit."""
+        """Whether no page sent a heartbeat for half of the limit."""
         return self.left is not None and not self.is_there
 
 
 @dataclass(frozen=True)
 class Duties:
-    """The functions that an upkeep calls.
+    """The functions that `Upkeep` calls.
 
     Args:
         keep_alive: sends a keep-alive; raises if that fails.
-        is_over: asks the service whether the session is over; if so, ends it here as well.
-        changed: called when something that is shown has changed.
-        nobody_watches: called when nobody has watched for too long.
+        is_over: asks the service whether the session is over, and returns that; if so, ends it locally, too.
+        changed: called when any displayed state has changed.
+        nobody_watches: called when the session has been unwatched for too long.
         check_guard: starts another guard if the first one was killed.
     """
 
@@ -149,7 +149,7 @@ class Upkeep:
         audience: the pages that show the session.
         clock: the clock to use.
         left: returns the seconds until the session's cap.
-        asks_at_cap: whether to ask the service when the cap is due; not needed if a WebSocket closes then.
+        asks_at_cap: whether to check with the service when the cap is reached; not needed if a WebSocket closes then.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Upkeep:
         self._audience = audience
         self._clock = clock
         self._left = left
-        # a second late, because the service goes by its own clock
+        # a second late, because the service's clock may differ from ours
         self._ask_at = clock.monotonic() + left() + 1 if asks_at_cap else math.inf
         self._missed = 0
         self._warned = False
@@ -170,12 +170,12 @@ class Upkeep:
         return self._missed >= config.MISSED_KEEP_ALIVES
 
     async def run(self) -> None:
-        """Run until the session is over, or nobody has watched it for too long."""
+        """Run until the session is over, or has been unwatched for too long."""
         due = self._clock.monotonic() + config.KEEP_ALIVE_INTERVAL
         while True:
             if await self._pause(min(due, self._ask_at)):
                 self._audience.forgive()
-                logger.info("the machine slept; asking the service whether the session is over")
+                logger.info("the machine slept; checking whether the session is over")
                 if await self._duties.is_over():
                     return
                 due = self._clock.monotonic()
@@ -194,10 +194,10 @@ class Upkeep:
                     return
 
     async def _pause(self, due: float) -> bool:
-        """Sleep until something is due; return whether the machine slept meanwhile."""
+        """Sleep until something is due; return whether the machine slept in the meantime."""
         began = self._clock.monotonic(), self._clock.wall()
         left = self._audience.left
-        # what is left does not shrink while the kernel is busy
+        # the time left can stand still while the kernel is busy, so do not poll it too often
         left = math.inf if left is None else max(left, SHORTEST_PAUSE)
         pause = max(0.0, min(config.PULSE, due - began[0], left))
         await self._clock.sleep(pause)
@@ -212,7 +212,7 @@ class Upkeep:
             await self._duties.keep_alive()
         except LiveAvatarException as failure:
             self._missed += 1
-            logger.warning("a keep-alive failed, %d in a row: %s", self._missed, failure.message)
+            logger.warning("keep-alive failed (%d in a row): %s", self._missed, failure.message)
             self._duties.changed()
             return isinstance(failure, APIStatusError) and await self._duties.is_over()
         self._missed = 0
@@ -220,11 +220,11 @@ class Upkeep:
         return False
 
     def _is_abandoned(self) -> bool:
-        """Return whether nobody has watched for too long; log a warning before that."""
+        """Return whether the session has been unwatched for too long; log a warning some time before that."""
         if self._audience.is_missed and not self._warned:
             logger.warning("no page shows the session; it will be stopped in %.0f s", self._audience.left)
         if self._audience.is_quiet or self._warned:
-            # this sends the pages a message, which wakes those whose timers the browser slows
+            # this sends the pages a message, which wakes pages whose timers the browser throttles
             self._duties.changed()
         self._warned = self._audience.is_missed
         return self._audience.left == 0

@@ -1,4 +1,4 @@
-"""`SessionLifecycle`: one session's life, from its token to its stop."""
+"""`SessionLifecycle`: one session's life, from its token to its end."""
 
 from __future__ import annotations
 
@@ -49,16 +49,17 @@ STOPPED = "The session was stopped."
 
 @dataclass(frozen=True)
 class Hooks:
-    """The functions that a lifecycle calls at each stage, always on the session's loop.
+    """The functions that `SessionLifecycle` calls at each stage, always on the session's loop.
 
     Args:
-        speak_by_socket: called with the WebSocket of a LITE session, to send its sound there.
-        speak_by_room: called with a conversation's room, or None if the service gave it none.
+        speak_by_socket: called with a LITE session's WebSocket, over which its audio is to be sent.
+        speak_by_room: called with a conversation's room, or None if the service provided none.
         receive_frame: called with each event from the WebSocket.
-        receive_packet: called with each event from the room; returns whether it is new and this session's.
-        lose_socket: called when the WebSocket is lost and may come back; fails what was being said.
-        hold: called when the session is about to stop; sends nothing more.
-        close: called when the session is over, with the error that ends everything that is said or queued.
+        receive_packet: called with each event from the room; returns whether the event is new and belongs to this
+            session.
+        lose_socket: called when the WebSocket is lost, but may reconnect; fails the utterances that were sent.
+        hold: called when the session is about to stop; stops the sending of audio.
+        close: called when the session is over, with the error for everything still being said or queued.
     """
 
     speak_by_socket: Callable[[WebSocket], None]
@@ -71,24 +72,24 @@ class Hooks:
 
 
 class SessionLifecycle:
-    """One session's life: how it starts, is kept alive and ends.
+    """Starts one session, keeps it alive and stops it.
 
     Args:
         avatar_id: the avatar's id.
         options: the options to start it with.
-        dependencies: what it shares with its client.
+        dependencies: the objects and settings that it shares with its client.
         times: records when each step was reached.
-        audience: knows which pages show the session.
+        audience: the pages that show the session.
         hooks: the functions to call at each stage.
 
     Attributes:
         state: the session's state.
-        billing: starts, stops and protects what may be billed; None until there is a token.
+        billing: starts, stops and protects the billed part; None until there is a token.
         record: the service's record of the session, once it has ended.
-        end_reason: the contract's end reason; None until the session is over.
+        end_reason: the end reason as the API contract names it; None until the session is over.
         room: the connection to its room; None until the start call has returned.
-        socket: its WebSocket; None until the start call has returned, and in a conversation.
-        is_conversation: whether commands go through the room's data channel: in FULL, or in LITE if there is no
+        socket: its WebSocket; None in a conversation, and until the start call has returned.
+        is_conversation: whether commands go through the room's data channel, as they do in FULL, and in LITE without a
             WebSocket.
         label: marks the session's requests and frames in the log.
     """
@@ -121,7 +122,7 @@ class SessionLifecycle:
         self.is_conversation = options.mode == "FULL"
         self.label = SessionLabel()
         self._error: LiveAvatarException | None = None
-        self._why_stopped: str | None = None  # set if it was stopped without the user asking
+        self._why_stopped: str | None = None  # set if the session was stopped without a request from the user
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[None] | None = None
         self._start_call: asyncio.Task[StartedSession] | None = None
@@ -133,7 +134,7 @@ class SessionLifecycle:
         self._upkeep: Upkeep | None = None
         self._connected = asyncio.Event()
         self._socket_trouble: SocketTrouble | None = None
-        self._checks_left = 0  # how many more times to ask the service whether it is over
+        self._checks_left = 0  # how many more times to check whether the session is over
         self._is_asking = False
         self._over = asyncio.Event()
 
@@ -144,12 +145,12 @@ class SessionLifecycle:
 
     @property
     def may_cost(self) -> bool:
-        """Whether the session may be running, and billed, at the service."""
+        """Whether the service may be running the session, and billing for it."""
         return self.billing is not None and self.billing.is_open
 
     @property
     def stop_is_confirmed(self) -> bool:
-        """Whether the session is over and certainly not running at the service."""
+        """Whether the session is over, and certainly no longer running on the service."""
         return self.state.is_final and not self.may_cost
 
     @property
@@ -169,7 +170,7 @@ class SessionLifecycle:
 
     @property
     def error(self) -> LiveAvatarException | None:
-        """The error that the session failed with, if any; a stop that was confirmed later does not count."""
+        """The error that the session failed with, if any; confirming the stop clears `StopNotConfirmed`."""
         return None if isinstance(self._error, StopNotConfirmed) and self.stop_is_confirmed else self._error
 
     @property
@@ -184,16 +185,16 @@ class SessionLifecycle:
 
     @property
     def clearing(self) -> asyncio.Task[None] | None:
-        """The task that leaves the room and deletes what was made for the session, once it is over."""
+        """The task that leaves the room and deletes the context created for the session; None until the end."""
         return self._clearing
 
     def ended_error(self) -> SessionEnded:
-        """Make the error for a call that comes after the session is over."""
+        """Return the error for calls made after the session is over."""
         words = f": {self.end_words}" if self.end_words else ""
         return SessionEnded(f"The session has ended{words}.", session_id=self.id, end_reason=self.end_reason)
 
     def refuse_ended(self) -> None:
-        """Raise an error if the session is not running, or not this process's.
+        """Raise an error if the session is not running, or belongs to another process.
 
         Raises:
             SessionEnded: the session is over, or is being stopped.
@@ -217,7 +218,7 @@ class SessionLifecycle:
             )
 
     def call_on_loop(self, callback: Callable[[], object]) -> None:
-        """Call a function on the session's loop, from any thread; do nothing without an open loop."""
+        """Call a function on the session's loop, from any thread; do nothing if no loop is open."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(callback)
@@ -250,7 +251,7 @@ class SessionLifecycle:
                 async with asyncio.timeout(config.STOP_LIMIT + config.LOOP_LIMIT):
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), self._loop))
             except (TimeoutError, RuntimeError):
-                logger.info("session %s: its loop does not respond, or has just ended", self.id)
+                logger.info("session %s: its loop is not responding, or has just ended", self.id)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
@@ -260,9 +261,9 @@ class SessionLifecycle:
         await on_own_thread(self.stop_without_loop)
 
     async def retire(self, why: str) -> None:
-        """Stop the session for a reason of ours; see `AsyncSession.retire`."""
+        """Stop the session without a request from the user; see `AsyncSession.retire`."""
         if not self.state.is_final and self.state is not SessionState.STOPPING:
-            logger.warning("session %s is stopped: %s", self.id, why)
+            logger.warning("stopping session %s: %s", self.id, why)
             self._why_stopped = why
         await self.stop()
 
@@ -301,14 +302,14 @@ class SessionLifecycle:
             await self._fail(failure)
             raise
         except Exception as failure:
-            await self._fail(APIConnectionError(f"The start failed here ({type(failure).__name__})."))
+            await self._fail(APIConnectionError(f"The start failed with an unexpected {type(failure).__name__}."))
             raise
 
     async def _reach_connected(self) -> None:
         self._advance(SessionState.STARTING)
         billing, has_cap = await self._get_token()
         self._refuse_if_stopped()
-        # a separate task, so that we always learn the call's outcome
+        # a separate task, so that we always learn the outcome of the call
         self._start_call = asyncio.create_task(billing.start(has_cap=has_cap))
         started = await asyncio.shield(self._start_call)
         self._refuse_if_stopped()
@@ -324,7 +325,7 @@ class SessionLifecycle:
         )
         socket_url = None if started.ws_url is None else Masked(started.ws_url, "of a session")
         del started
-        # LITE has no WebSocket if another vendor's agent runs the session
+        # a LITE session has no WebSocket if another vendor's agent runs it
         self.is_conversation = self._options.mode == "FULL" or (socket_url is None and self.room is not None)
         if self.is_conversation:
             self._hooks.speak_by_room(self.room)
@@ -332,14 +333,14 @@ class SessionLifecycle:
             # a conversation is connected as soon as the start call returns
             self._set_connected()
         elif socket_url is None:
-            raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self.id)
+            raise AvatarNeverCame("The service provided no WebSocket for the session.", session_id=self.id)
         else:
             await self._connect(WebSocket(socket_url, billing.session_id, wire, network))
         self._start_upkeep()
 
     async def _get_token(self) -> tuple[Billing, bool]:
-        """Get a token; return the session's billing, and whether the token has the cap that was asked for."""
-        # start the guard while the token is on its way
+        """Get a token; return the session's `Billing`, and whether the token has the requested cap."""
+        # start the guard while the token is being requested
         service = None if self._dependencies.is_simulated else service_of(self._api.transport)
         guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
         try:
@@ -357,10 +358,10 @@ class SessionLifecycle:
         return billing, has_cap
 
     async def _connect(self, socket: WebSocket) -> None:
-        """Connect the WebSocket, and wait until the service says `connected`.
+        """Connect the WebSocket, and wait until the service reports `connected`.
 
         Raises:
-            AvatarNeverCame: `connected` did not come in time, or the WebSocket could not be opened.
+            AvatarNeverCame: the service did not report `connected` in time, or the WebSocket could not be opened.
             SessionEnded: the session ended during the wait.
         """
         self.socket = socket
@@ -377,7 +378,7 @@ class SessionLifecycle:
                 await self._connected.wait()
         except TimeoutError:
             raise AvatarNeverCame(
-                f"The service did not say `connected` within {config.CONNECTED_TIMEOUT:g} s.", session_id=self.id
+                f"The service did not report `connected` within {config.CONNECTED_TIMEOUT:g} s.", session_id=self.id
             ) from None
         if self._socket_trouble is not None:
             raise AvatarNeverCame(
@@ -387,7 +388,7 @@ class SessionLifecycle:
             )
         if self.state is not SessionState.CONNECTED:
             raise SessionEnded(
-                f"The session ended while it started: {self.end_words}.",
+                f"The session ended while it was starting: {self.end_words}.",
                 session_id=self.id,
                 end_reason=self.end_reason,
             )
@@ -398,7 +399,7 @@ class SessionLifecycle:
             self._check_whether_over()
 
     def _check_whether_over(self) -> None:
-        """Ask the service whether the session is over, now and once more later: its room may end first."""
+        """Check whether the session is over, now and again a little later, because its room may end first."""
         if self.state is not SessionState.CONNECTED:
             return
         self._checks_left = 2
@@ -423,7 +424,9 @@ class SessionLifecycle:
             raise self._stopped_early()
 
     def _stopped_early(self) -> SessionEnded:
-        return SessionEnded("The session was stopped while it started.", session_id=self.id, end_reason=self.end_reason)
+        return SessionEnded(
+            "The session was stopped while it was starting.", session_id=self.id, end_reason=self.end_reason
+        )
 
     async def _fail(self, failure: LiveAvatarException) -> None:
         """End the session after a failure; if it may be billed, stop it by its id, whatever the failure was."""
@@ -443,12 +446,12 @@ class SessionLifecycle:
             if isinstance(failure, StartOutcomeUnknown | AvatarNeverCame):
                 remedy = failure.remedy if isinstance(failure, AvatarNeverCame) else AvatarNeverCame.default_remedy
                 stopped = f"{STOPPED} {remedy}"
-                failure.remedy = f"Its stop is not confirmed. {billing.bound}" if self.may_cost else stopped
+                failure.remedy = f"The session may still be running. {billing.bound}" if self.may_cost else stopped
         self._finish(SessionState.FAILED)
         await self._clean_up()
 
     def begin_stop(self) -> asyncio.Task[None]:
-        """Return the stop in progress, or begin one; it continues even if nobody waits for it."""
+        """Return the task that stops the session, begun if needed; it runs even if nobody waits for it."""
         if self._stopping is None or self._stopping.done():
             self._stopping = self._tasks.begin(self._stop(), "liveavatar_nb session stop")
             self._stopping.add_done_callback(self._tasks.report)
@@ -459,11 +462,11 @@ class SessionLifecycle:
         self._advance(SessionState.STOPPING)
         self._hooks.hold()
         if self._start_call is not None:
-            # if the stop overtook the start, the session would stay running
+            # if the stop overtook the start, the session would keep running
             await asyncio.wait([self._start_call])
         if self._opening is not None and not self._opening.done():
             self._tasks.dismiss(self._opening)
-            # it may be further down this very stack, if one of our handlers called `stop`
+            # the opening may itself be waiting for this stop, if one of our handlers called `stop`
             await asyncio.wait([self._opening], timeout=config.LOOP_LIMIT)
         try:
             if self.billing is not None and self.billing.is_open:
@@ -489,13 +492,13 @@ class SessionLifecycle:
     async def _lose_socket(self, lost: SocketTrouble) -> None:
         """End the session, because its WebSocket is lost for good."""
         if self.state is SessionState.CONNECTED:
-            logger.error("session %s lost its WebSocket and is stopped", self.id)
+            logger.error("session %s lost its WebSocket and is being stopped", self.id)
             await self._fail(APIConnectionError(f"The session's WebSocket was lost ({lost.words})."))
         self._socket_trouble = lost
         self._connected.set()
 
     def _receive_frame(self, event: Event | None) -> bool:
-        """Handle a frame from the WebSocket; return whether it says `connected`."""
+        """Handle a frame from the WebSocket; return whether it reports `connected`."""
         if event is None:
             logger.warning("session %s: ignored a frame that is not an event", self.id)
             return False
@@ -526,7 +529,7 @@ class SessionLifecycle:
             self._audience,
             self._dependencies.clock,
             lambda: times.left,
-            # a conversation has no WebSocket that would close, so we ask the service when its cap is due
+            # a conversation has no WebSocket that would close, so we ask the service when its cap is reached
             asks_at_cap=self.is_conversation,
         )
         self._tasks.spawn(self._upkeep.run())
@@ -538,12 +541,12 @@ class SessionLifecycle:
 
     def _stop_unwatched(self) -> None:
         """Stop the session, because no page has shown it for too long."""
-        logger.warning("session %s is stopped: no page showed it for %g s", self.id, self._options.unwatched)
+        logger.warning("stopping session %s: no page showed it for %g s", self.id, self._options.unwatched)
         self._why_stopped = f"no page showed it for {self._options.unwatched:g} s"
         self.begin_stop()
 
     async def _has_ended_remotely(self) -> bool:
-        """Ask the service whether it ended the session; if so, end it here, too."""
+        """Ask the service whether the session is over; if so, end it locally, too. Return whether it is over."""
         billing = self.billing
         assert billing is not None
         if self.state in (SessionState.STOPPING, SessionState.ENDED, SessionState.FAILED):
@@ -556,7 +559,7 @@ class SessionLifecycle:
                 return False
             self.record, self.end_reason = record, record.end_reason or "UNKNOWN"
         except NotFoundError:
-            # this alone proves nothing, but a stop and the list of active sessions do
+            # "not found" alone proves nothing, but a confirmed stop does
             try:
                 await self._stop_remote(billing)
             except StopNotConfirmed as failure:
@@ -572,7 +575,7 @@ class SessionLifecycle:
         return True
 
     def forget(self) -> None:
-        """End the session without a stop, because its service is gone and bills nothing, such as a simulator."""
+        """End the session without stopping it, because its service (a simulator) is gone and bills nothing."""
         if self.billing is not None:
             self.billing.forget()
         self._finish(SessionState.FAILED)
@@ -600,7 +603,7 @@ class SessionLifecycle:
         self._release()
 
     def _release(self) -> None:
-        """Release everything that waits for the session's end, and stop everything that works until then."""
+        """Wake everyone who is waiting for the session's end, and cancel the session's background tasks."""
         self._connected.set()
         self._over.set()
         self._hooks.close(self.ended_error())
@@ -612,17 +615,17 @@ class SessionLifecycle:
         self._on_change()
 
     def let_go(self) -> None:
-        """Leave any unfinished checks to the guard, from any thread, because the client is closed."""
+        """Leave any unfinished checks to the guard, because the client is being closed; thread-safe."""
         if self.billing is not None:
             self.call_on_loop(self.billing.let_go)
 
     def leave_to_guard(self) -> None:
-        """Let the guard stop the session, because this process can do no more for it."""
+        """Have the guard stop the session, because this process can no longer do it."""
         if self.billing is not None:
             self.billing.lose_loop()
 
     def _on_loop_ending(self) -> None:
-        """Let the guard stop the session, because its loop is ending and nothing here keeps it alive."""
+        """Have the guard stop the session, because its loop is ending and can no longer do it."""
         if self.stop_is_confirmed:
             return
         if self.billing is not None:
@@ -639,10 +642,10 @@ class SessionLifecycle:
         self._error = LoopEnded(session_id=self.id)
         self.state = SessionState.FAILED
         self._times.end()
-        logger.warning("session %s is stopped: its event loop was closed while it was live", self.id)
+        logger.warning("stopping session %s: its event loop was closed while the session was live", self.id)
         try:
             threading.Thread(target=self._stop_on_thread, name=THREAD_NAME, daemon=True).start()
-        except RuntimeError:  # no thread is left, or the interpreter is exiting
+        except RuntimeError:  # out of threads, or the interpreter is exiting
             if self.billing is not None:
                 self.billing.lose_loop()
 
@@ -653,7 +656,7 @@ class SessionLifecycle:
     async def _clean_up(self) -> None:
         """Clean up after the session, once; the work continues even if nobody waits for it."""
         if self._clearing is None:
-            self._clearing = self._tasks.begin(self._clear(), "liveavatar_nb session clearing")
+            self._clearing = self._tasks.begin(self._clear(), "liveavatar_nb session cleanup")
             self._clearing.add_done_callback(self._tasks.report)
         await asyncio.shield(self._clearing)
 
@@ -666,7 +669,7 @@ class SessionLifecycle:
                 await self._dependencies.made_context.delete()
 
     def _report(self, failure: BaseException) -> None:
-        # our own errors need no traceback: the message says it all, and whoever waits gets the error
+        # our own errors need no traceback: their message is enough, and anyone waiting gets the error
         traceback = None if isinstance(failure, LiveAvatarException) else failure
         logger.error("session %s: %s", self.id, failure, exc_info=traceback)
 

@@ -1,4 +1,4 @@
-"""Look up the avatar, the voice and the context that a start names, or make the context."""
+"""Look up the avatar, voice and context that a session is to start with, or create the context."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DEFAULT_LANGUAGE = CONVERSATION_DEFAULTS["language"]
 
 
 class MadeContext:
-    """A context that was made for one session, and is deleted with it.
+    """A context that was created for one session, and is deleted with it.
 
     Args:
         api: the client's REST API.
@@ -80,7 +80,7 @@ class MadeContext:
             logger.info("context %r was deleted with its session", self.detail.name)
 
     def give_up(self) -> None:
-        """Log that the context is left behind, because its loop is ending and nothing can be sent."""
+        """Log that the context is left behind, because the loop is ending and nothing more can be sent."""
         if not self._is_deleted:
             self._is_deleted = True
             logger.warning("%s", self.left_words)
@@ -96,12 +96,12 @@ class MadeContext:
 
 @dataclass(frozen=True)
 class ResolvedStart:
-    """A start whose names have all been looked up.
+    """The resolved inputs for starting a session.
 
     Attributes:
         avatar: the avatar's record.
         options: the session's options, with the ids of everything that was looked up.
-        made: the context that was made for the session, if any.
+        made: the context that was created for the session, if any.
     """
 
     avatar: Avatar
@@ -110,17 +110,18 @@ class ResolvedStart:
 
 
 class Preparation:
-    """A start that is still looking up what it names; nothing is billed yet.
+    """Resolves the inputs for starting a session; nothing is billed yet.
 
     Args:
         api: the client's REST API.
-        languages: the languages that the service speaks.
-        options: the session's options, without the ids that must be looked up.
-        room: the user's own room, if the avatar is to join it.
+        languages: the service's languages.
+        options: the session's options, without the ids that still have to be looked up.
+        room: the user's own room, if the avatar is to join one.
 
     Attributes:
-        is_cancelled: whether the start must not go on.
-        making: done once the context is made and, if the start was cancelled, deleted again; None if none is made.
+        is_cancelled: whether the start was cancelled.
+        making: a future that is done once the context has been created and, if the start was cancelled, deleted again;
+            None if no context is being created.
     """
 
     def __init__(
@@ -141,17 +142,17 @@ class Preparation:
         context: str | Context | ContextDetail | NewContext | None,
         make_way: Callable[[], Awaitable[None]],
     ) -> ResolvedStart:
-        """Look everything up; only then admit the avatar to the room, and make the context.
+        """Look up all inputs; only then admit the avatar to the room, and create the context.
 
         Args:
             avatar: the avatar's name, id or record.
-            avatars: the list to look a name up in.
+            avatars: the list in which to look up a name.
             voice: the voice's name, id or record.
-            context: the context's name, id or record, or a new one to make.
-            make_way: called once everything is found; stops what is in the way.
+            context: the context's name, id or record, or a new one to create.
+            make_way: called once everything has been found; stops any session that is in the way.
 
         Raises:
-            InvalidArgument: one of them does not exist.
+            InvalidArgument: one of the inputs does not exist or is invalid.
             SessionEnded: the start was cancelled.
         """
         options, variables = self._options, self._options.dynamic_variables
@@ -190,12 +191,12 @@ async def find_avatar(
 
     Args:
         api: the client's REST API.
-        avatar: the avatar's name, id or record; None in the sandbox, which has its own.
-        avatars: the list to look a name up in.
+        avatar: the avatar's name, id or record; None in the sandbox, which has its own avatar.
+        avatars: the list in which to look up a name.
         is_sandbox: whether the session uses the sandbox.
 
     Raises:
-        InvalidArgument: there is no such avatar, or several have the name.
+        InvalidArgument: there is no such avatar, or several have this name.
     """
     if is_sandbox and avatar in (None, config.SANDBOX_AVATAR):
         found = await api.avatars.get(config.SANDBOX_AVATAR)
@@ -213,15 +214,15 @@ async def find_avatar(
 async def find_context(
     api: LiveAvatarAPI, context: str | Context | ContextDetail, variables: dict[str, str] | None
 ) -> ContextDetail:
-    """Find a context, and check that all its names have a value.
+    """Find a context, and check that all its variables have values.
 
     Args:
         api: the client's REST API.
         context: the context's name, id or record.
-        variables: the values of its `{{names}}`.
+        variables: the values of the context's variables, by name.
 
     Raises:
-        InvalidArgument: there is no such context, several have the name, or a value is missing.
+        InvalidArgument: there is no such context, several have this name, or a value is missing.
     """
     if isinstance(context, str):
         context = pick(context.strip(), await api.contexts.list(page_size=PAGE_SIZE_LIMIT), "contexts", field="context")
@@ -235,15 +236,15 @@ async def find_context(
 
 
 async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str, str] | None) -> MadeContext:
-    """Make a context for one session.
+    """Create a context for one session.
 
     Args:
         api: the client's REST API.
-        new: the context to make.
-        variables: the values of its `{{names}}`.
+        new: the context to create.
+        variables: the values of the context's variables, by name.
 
     Raises:
-        InvalidArgument: the service refused it, or a value is missing and it was deleted again.
+        InvalidArgument: the service rejected the context, or a value is missing, so the context was deleted again.
     """
     made = await MadeContext.make(api, new)
     try:
@@ -266,15 +267,15 @@ class Languages:
         self._known: Records[Language] | None = None
 
     async def find(self, language: str) -> str:
-        """Return a language's code as the service writes it.
+        """Return a language's code as the service spells it.
 
-        If the service cannot be asked, the code is returned unchanged.
+        If the service cannot be reached, the code is returned unchanged.
 
         Args:
             language: a code, with or without a region, such as `de` or `de-CH`.
 
         Raises:
-            InvalidArgument: the service does not have this language.
+            InvalidArgument: the service does not support this language.
         """
         given: str = check(language, str, "language").strip()
         if given == DEFAULT_LANGUAGE:
@@ -305,14 +306,14 @@ class Languages:
 
 
 async def find_voice(api: LiveAvatarAPI, voice: str | Voice | None) -> str | None:
-    """Find a voice, and return its id; None means the avatar's own.
+    """Find a voice and return its id, or None for the avatar's own voice.
 
     Args:
         api: the client's REST API.
-        voice: the voice's name, id or record.
+        voice: the voice's name, id or record; None for the avatar's own voice.
 
     Raises:
-        InvalidArgument: there is no such voice, or several have the name.
+        InvalidArgument: there is no such voice, or several have this name.
     """
     given: Any = voice
     if given is None:

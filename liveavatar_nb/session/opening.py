@@ -1,4 +1,4 @@
-"""Open a session: get its token, and connect to the room that its start call names."""
+"""Open a session: get its token, and connect to the room that the start call returns."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ logger = logging.getLogger("liveavatar_nb.session")
 async def get_token(
     api: LiveAvatarAPI, options: SessionOptions, avatar_id: str, times: Stopwatch
 ) -> tuple[SessionToken, bool]:
-    """Create a token; return it, and whether it has the cap that was asked for."""
-    # no warning about a missing context: the user's function answers then
+    """Create a token; return it, and whether it has the requested cap."""
+    # suppress the missing-context warning: here the user's function supplies the answers
     with quietly():
         try:
             return await api.sessions.create_token(**options.token_fields(avatar_id)), True
@@ -36,7 +36,7 @@ async def get_token(
                 minutes = options.life / 60
                 failure.remedy = f"Your plan does not allow max_minutes={minutes:g}. Pass a smaller number."
                 raise
-        logger.info("the plan does not allow a cap of %g minutes; letting it set its own", options.life / 60)
+        logger.info("the plan does not allow a cap of %g minutes, so it sets its own", options.life / 60)
         times.cap = config.MINUTES_OF_A_DAY * 60
         return await api.sessions.create_token(**options.token_fields(avatar_id, capped=False)), False
 
@@ -50,18 +50,18 @@ def make_room_line(
     on_change: Callable[[], None],
     on_loss: Callable[[], None],
 ) -> RoomLine | None:
-    """Make the connection to the user's own room, or to the one that the start call named.
+    """Prepare the connection to the user's own room, or to the room that the start call returned.
 
     Args:
-        started: what the start call returned.
+        started: the result of the start call.
         options: the options that the session was started with.
-        wire: the log of all that is sent and received.
+        wire: the log of everything sent and received.
         receive: called with each event.
-        on_change: called when something that is shown has changed.
-        on_loss: called if a holder was put out of the room or the avatar left it.
+        on_change: called when any displayed state has changed.
+        on_loss: called if our participant was removed from the room, or the avatar left it.
 
     Returns:
-        The connection; None if the start call named no room.
+        The connection, or None if the start call returned no room.
     """
     opener: Opener | None = Headless.join if is_installed() else None
     if options.room is not None:

@@ -39,18 +39,18 @@ class SessionOptions:
 
     Attributes:
         mode: `LITE` or `FULL`.
-        is_sandbox: whether to use the sandbox: free, one minute, and only the sandbox avatar.
+        is_sandbox: whether to use the sandbox, which is free, lasts one minute and has only its own avatar.
         video_quality: `very_high`, `high`, `medium` or `low`.
         video_encoding: `H264` or `VP8`.
-        max_seconds: the cap to ask for: seconds after which the service ends the session.
-        is_default_cap: whether nobody asked for that cap, so that a plan which refuses it may set its own.
-        unwatched: how long no page may show the session before it is stopped, in seconds, once a page has shown it;
-            None sets no limit.
+        max_seconds: the cap to request: the number of seconds after which the service ends the session.
+        is_default_cap: whether the cap is just the default; if so, a plan that does not allow it may set its own.
+        unwatched: seconds that the session may go without any page showing it before it is stopped, once a page has
+            shown it; None sets no limit.
         context_id: FULL only: the context's id.
         voice_id: FULL only: the voice's id; None uses the avatar's own.
         language: FULL only: the language's code, such as `en`.
         interactivity_type: FULL only: `CONVERSATIONAL` or `PUSH_TO_TALK`.
-        dynamic_variables: FULL only: the values of the context's `{{names}}`.
+        dynamic_variables: FULL only: the values of the context's variables, by name.
         has_opening: FULL only: whether the context makes the avatar speak first.
         room: LITE only: your own room for the avatar to join; None uses one of LiveAvatar's.
         avatar_identity: the avatar's identity in that room.
@@ -87,7 +87,7 @@ class SessionOptions:
 
         Args:
             avatar_id: the avatar's id.
-            capped: whether to ask for the cap; if not, the plan sets one.
+            capped: whether to request the cap; if not, the plan sets one.
         """
         fields: dict[str, Any] = {
             "mode": self.mode,

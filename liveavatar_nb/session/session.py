@@ -1,4 +1,4 @@
-"""`AsyncSession`: one session with an avatar: watch it, listen to it, speak through it, stop it."""
+"""`AsyncSession`: one session with an avatar that you can watch, listen to, speak through and stop."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Abilities:
     """What you can do with a session right now.
 
     Attributes:
-        play: whether `play` can send it sound.
+        play: whether `play` can send audio.
         say: whether `say` works; in LITE it needs the client's `tts`.
         ask: whether `ask` gets an answer.
         interrupt: whether the avatar can be interrupted.
         listen: whether the avatar can show a listening pose.
         push_to_talk: whether you can start and end the user's turn (`interactivity_type` is PUSH_TO_TALK).
-        microphone: whether a page can send its microphone.
+        microphone: whether a page can send its microphone's audio.
     """
 
     play: bool = False
@@ -73,15 +73,15 @@ class Abilities:
 class AsyncSession:
     """A session with an avatar, returned by `AsyncLiveAvatar.start`.
 
-    Leaving an `async with` block stops it. You can call `stop()` in any state, and more than once.
+    Leaving an `async with` block stops the session. You can call `stop()` in any state, and more than once.
 
     Args:
         avatar: the avatar's record.
         options: the options to start it with.
-        dependencies: what it shares with its client.
+        dependencies: the objects and settings that it shares with its client.
 
     Attributes:
-        lifecycle: starts it, keeps it alive and stops it; for the client.
+        lifecycle: starts the session, keeps it alive and stops it; used by the client.
     """
 
     def __init__(self, avatar: Avatar, options: SessionOptions, dependencies: Dependencies) -> None:
@@ -122,7 +122,7 @@ class AsyncSession:
 
     def __repr__(self) -> str:
         words = f", {self.end_words}" if self.state.is_final else f", {self.elapsed:.0f} s"
-        return f"<{type(self).__name__} {self.id or 'without id'} {self._avatar.name} {self.state}{words}>"
+        return f"<{type(self).__name__} {self.id or '(no id yet)'} {self._avatar.name} {self.state}{words}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -140,28 +140,28 @@ class AsyncSession:
     async def open(self) -> None:
         """Get a token, start the session and wait for the avatar; `AsyncLiveAvatar.start` calls this.
 
-        If cancelled, it raises at once, and the session is stopped in the background.
+        If cancelled, this raises immediately, and the session is stopped in the background.
 
         Raises:
-            AvatarNeverCame: the service never said `connected`; the session was stopped.
-            StartOutcomeUnknown: the start call got no usable answer; the session was stopped by its id.
-            SessionEnded: the session was stopped, or ended, while it started.
+            AvatarNeverCame: the service never reported `connected`; the session was stopped.
+            StartOutcomeUnknown: the start call got no usable response; the session was stopped by its id.
+            SessionEnded: the session was stopped, or ended, while it was starting.
         """
         await self.lifecycle.open()
 
     async def stop(self) -> None:
-        """Stop the session (`POST /v1/sessions/stop`); if it is over already, return at once.
+        """Stop the session (`POST /v1/sessions/stop`); return immediately if it is already over.
 
         You can call this in any state, more than once, and even if the loop that started it is dead or stuck.
 
         Raises:
-            StopNotConfirmed: the service did not answer. The stop is retried in the background until the session's
-                cap, which ends it at the latest.
+            StopNotConfirmed: the service did not confirm the stop. It is retried in the background until the session
+                reaches its cap, which ends it in any case.
         """
         await self.lifecycle.stop()
 
     async def retire(self, why: str) -> None:
-        """Stop the session without being asked to, because it would be billed and show nothing.
+        """Stop the session without a request from the user, because it costs credits and shows nothing.
 
         Args:
             why: the reason that `end_words` gives.
@@ -187,13 +187,13 @@ class AsyncSession:
         await self.lifecycle.wait_until_ended()
 
     def beat(self, page: str = "", hearing: HearingClock | None = None) -> None:
-        """Note that a page shows the session.
+        """Record that a page shows the session.
 
         From the first call on, the session is stopped if no page shows it for `unwatched` seconds.
 
         Args:
             page: the page's id.
-            hearing: the clock of the channel that the page was heard on, if a running cell can hold that channel up.
+            hearing: the clock of the channel that delivered the message, if a running cell can delay that channel.
         """
         was_missed = self._audience.is_missed
         self._audience.beat(page, hearing)
@@ -201,7 +201,7 @@ class AsyncSession:
             self._on_change()
 
     def leave(self, page: str) -> bool:
-        """Note that a page seems to be gone; return whether it was the last one to show the session."""
+        """Record that a page seems to be gone; return whether it was the last one to show the session."""
         return self._audience.leave(page)
 
     # state
@@ -218,24 +218,24 @@ class AsyncSession:
 
     @property
     def timings(self) -> dict[str, float]:
-        """How long each step took so far, in seconds.
+        """How long each step has taken, in seconds.
 
-        `token`, `start` and `connected` count from the call of `start`. The others are medians: `first_word` counts
-        from the first frame that was sent (in a conversation, from the command), `answer` from the end of what the
-        user said aloud, and `interrupt_to_silence` from the interruption.
+        `token`, `start` and `connected` count from the call to `start`. The others are medians: `first_word` counts
+        from the first frame that was sent (in a conversation, from the command), `answer` from the end of the user's
+        speech, and `interrupt_to_silence` from the interruption.
         """
         return self._times.timings
 
     @property
     def stopwatch(self) -> Stopwatch:
-        """The session's stopwatch, to sum up the times of several sessions."""
+        """The session's stopwatch, for summarising the times of several sessions."""
         return self._times
 
     @property
     def agent_state(self) -> AgentState:
         """What the avatar is doing: idle, listening, talking or, in a conversation, thinking.
 
-        It follows the events `agent.state_updated` or `agent.speak_*` in LITE, and `avatar.speak_*` in FULL.
+        This follows the events `agent.state_updated` or `agent.speak_*` in LITE, and `avatar.speak_*` in FULL.
         """
         return self._voice.agent_state
 
@@ -251,7 +251,7 @@ class AsyncSession:
 
     @property
     def caption(self) -> str | None:
-        """The words that are being said, as far as they are known; None in silence."""
+        """The words that are being said, as far as they are known; None during silence."""
         talking = self._voice.utterance
         if talking is None or talking.state is not UtteranceState.TALKING:
             return None
@@ -259,9 +259,9 @@ class AsyncSession:
 
     @property
     def transcript(self) -> Records[SpokenLine]:
-        """What was said so far, as far as the words are known; a `partial` line is still growing.
+        """Everything said so far whose words are known; a `partial` line is still growing.
 
-        In a conversation it has both sides, as far as this process heard them. `api.sessions.transcript(s.id)`
+        In a conversation it contains both sides, as far as this process received them. `api.sessions.transcript(s.id)`
         returns what the service recorded.
         """
         return self._lines.records
@@ -297,12 +297,12 @@ class AsyncSession:
 
     @property
     def is_conversation(self) -> bool:
-        """Whether commands go through the room's data channel: in FULL, or in LITE if there is no WebSocket."""
+        """Whether commands go through the room's data channel: in FULL, or in LITE without a WebSocket."""
         return self.lifecycle.is_conversation
 
     @property
     def _voice(self) -> Speech | Conversation:
-        """The part that keeps track of what is said."""
+        """The object that keeps track of what is said."""
         return self._conversation if self.is_conversation else self._speech
 
     @property
@@ -367,7 +367,7 @@ class AsyncSession:
 
     @property
     def credits_used(self) -> float:
-        """Credits used: estimated from the time while the session runs, then as the service reports it."""
+        """Credits used: an estimate while the session runs, then the number that the service reports."""
         if self.lifecycle.record is not None:
             return self.lifecycle.record.credits_consumed
         return self.elapsed / 60 * self._options.credits_per_minute
@@ -389,7 +389,7 @@ class AsyncSession:
 
     @property
     def unwatched_left(self) -> float | None:
-        """Seconds until the session is stopped because no page shows it; None if it is not at risk."""
+        """Seconds until the session is stopped because no page shows it; None if that is not about to happen."""
         return self._audience.left if self._audience.is_missed and not self.state.is_final else None
 
     @property
@@ -399,7 +399,7 @@ class AsyncSession:
 
     @property
     def end_reason(self) -> str | None:
-        """The contract's end reason; None until the session is over."""
+        """The end reason as the API contract names it; None until the session is over."""
         return self.lifecycle.end_reason
 
     @property
@@ -409,12 +409,12 @@ class AsyncSession:
 
     @property
     def error(self) -> LiveAvatarException | None:
-        """The error that the session failed with, if any; a stop that was confirmed later does not count."""
+        """The error that the session failed with, if any; confirming the stop clears `StopNotConfirmed`."""
         return self.lifecycle.error
 
     @property
     def stop_is_confirmed(self) -> bool:
-        """Whether the session is over and certainly not running at the service."""
+        """Whether the session is over, and certainly no longer running on the service."""
         return self.lifecycle.stop_is_confirmed
 
     @property
@@ -428,7 +428,7 @@ class AsyncSession:
         """Iterate over the service's events from now on, until the session is over.
 
         They come over the WebSocket or, in a conversation, over the room's data channel. A reader that falls behind
-        by more than 1000 events loses the oldest.
+        by more than 1,000 events loses the oldest.
         """
         self._keep_in_room()
         return self._events.read()
@@ -441,7 +441,7 @@ class AsyncSession:
         """Call a function for every event with this name until the session ends.
 
         A plain function runs on a separate thread, one event at a time; an async one runs on the session's loop. If
-        it raises, the traceback is logged, and a notebook shows it. A handler that falls behind by more than 1000
+        it raises, the traceback is logged, and a notebook shows it. A handler that falls behind by more than 1,000
         events loses the oldest.
 
         Args:
@@ -480,17 +480,17 @@ class AsyncSession:
         Args:
             event: the event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
                 every event.
-            timeout: how long to wait, in seconds; None waits for as long as it takes.
-            where: a function that returns whether an event is the one you want; by default any is.
+            timeout: how long to wait, in seconds; None waits indefinitely.
+            where: a function that returns whether an event is the one you want; by default, any event is accepted.
 
         Raises:
-            TimeoutError: the event did not come in time.
+            TimeoutError: the event did not arrive in time.
             SessionEnded: the session ended first.
             InvalidArgument: there is no such event.
         """
         _check_timeout(timeout)
         if where is not None and not callable(where):
-            raise InvalidArgument(f"where must be a function of an event, not {where!r}.", field="where")
+            raise InvalidArgument(f"where must be a function that takes an event, not {where!r}.", field="where")
         self._keep_in_room()
         limit = asyncio.timeout(timeout)
         try:
@@ -499,7 +499,7 @@ class AsyncSession:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise TimeoutError(f"No event {event!r} came within {timeout:g} s.") from None
+            raise TimeoutError(f"No event {event!r} arrived within {timeout:g} s.") from None
         if found is None:
             raise self.lifecycle.ended_error()
         return found
@@ -510,13 +510,13 @@ class AsyncSession:
     ) -> None:
         """Wait until the avatar's video is in the room, as seen by a page that shows the session.
 
-        If no page shows it, this process joins the room, which needs the extra `media`.
+        If no page shows it, this process joins the room, which requires the `media` extra.
 
         Args:
-            timeout: how long to wait, in seconds; None waits for as long as it takes.
+            timeout: how long to wait, in seconds; None waits indefinitely.
 
         Raises:
-            AvatarNeverCame: the video did not come in time; the session goes on.
+            AvatarNeverCame: the video did not arrive in time; the session continues.
             RoomNotHeld: nobody is in the room, and this process cannot join.
             SessionEnded: the session is over, or ended during the wait.
         """
@@ -525,7 +525,7 @@ class AsyncSession:
         room = self.lifecycle.room
         if room is None:
             raise RoomNotHeld(
-                "The service gave the session no room.", session_id=self.id, remedy="Start another session."
+                "The service provided no room for the session.", session_id=self.id, remedy="Start another session."
             )
         room.join_again()
         limit = asyncio.timeout(timeout)
@@ -537,7 +537,7 @@ class AsyncSession:
                 raise
             why = f": {room.words.rstrip('.')}" if room.words else ""
             raise AvatarNeverCame(
-                f"The avatar's video did not come within {timeout:g} s{why}.",
+                f"The avatar's video did not arrive within {timeout:g} s{why}.",
                 session_id=self.id,
                 remedy="Wait again, or stop the session and try another avatar.",
             ) from None
@@ -546,24 +546,25 @@ class AsyncSession:
             raise
 
     def on_user_text(self, function: A | None) -> A | None:
-        """Answer what the user says aloud with your own function.
+        """Answer the user's speech with your own function.
 
-        This uses `user.transcription` and `avatar.speak_text` of FULL. The function replaces a context's language
-        model; with a context both would answer, so start the session without one.
+        This uses FULL's `user.transcription` and `avatar.speak_text`. The function replaces a context's language
+        model; with a context, both would answer, so start the session without one.
 
-        The function is called with each text: a plain one on the handlers' thread, an async one on the session's
-        loop. The avatar says the answer sentence by sentence, while it is still coming in. A newer text, or
-        `interrupt`, ends an older answer. If the function raises, the traceback is logged, and a notebook shows it.
+        The function is called with each text that the user says: a plain function on the handlers' thread, an async
+        one on the session's loop. The avatar says the answer sentence by sentence, while the rest is still coming in.
+        A newer text, or a call to `interrupt`, ends an older answer. If the function raises, the traceback is logged,
+        and a notebook shows it.
 
         Args:
-            function: takes the user's text; returns text, an iterator of text, plain or async, or None for no
-                answer. Pass None to remove the previous function.
+            function: takes the user's text; returns text, a plain or async iterator of text, or None for no answer.
+                Pass None to remove the previous function.
 
         Returns:
             The function, so that you can use this as a decorator.
 
         Raises:
-            WrongMode: this is a LITE session, which hears nobody.
+            WrongMode: this is a LITE session, which does not listen to the user.
             InvalidArgument: `function` is not a function.
 
         Example:
@@ -593,12 +594,12 @@ class AsyncSession:
         return utterance
 
     def _answer(self, text: str) -> None:
-        """Answer what the user said with the user's function."""
+        """Answer the user's speech with the function given to `on_user_text`, if any."""
         if self._answerer is not None:
             self._answerer.answer(text)
 
     def _answer_here(self, text: str) -> AsyncUtterance:
-        """Have the user's function answer a question that was typed; return the answer."""
+        """Have the function given to `on_user_text` answer a typed question; return the answer."""
         assert self._answerer is not None
         utterance = AsyncUtterance(text, None, self._clock, is_voiced=True)
         self._conversation.note_question(utterance.id, text)
@@ -610,7 +611,7 @@ class AsyncSession:
             self._answerer.stop(self.lifecycle.ended_error() if self.state.is_final else None)
 
     def _keep_in_room(self) -> None:
-        """In a conversation, keep this process in the room while no page is: somebody is listening here."""
+        """Keep this process in a conversation's room while no page is in it, so that events arrive."""
         room = self.lifecycle.room
         if self.is_conversation and room is not None:
             self.lifecycle.call_on_loop(room.need)
@@ -629,32 +630,32 @@ class AsyncSession:
         progress: bool = True,
         replace: bool = False,
     ) -> AsyncUtterance:
-        """Let the avatar speak any sound (LITE: `agent.speak`, `agent.speak_end`; 16-bit mono at 24,000 Hz).
+        """Have the avatar speak any audio (LITE: `agent.speak`, `agent.speak_end`; 16-bit mono at 24,000 Hz).
 
-        The sound is read, converted and sent piece by piece, about two seconds ahead of what is being said. Sounds
-        wait for their turn. If you cancel the wait, or press Ctrl-C, the avatar falls silent.
+        The audio is read, converted and sent piece by piece, about two seconds ahead of what is being said. If the
+        avatar is still talking, the audio is queued. If you cancel the wait, or press Ctrl-C, the avatar falls silent.
 
         Args:
             audio: a path, the bytes of a file, or a binary file object; raw samples (16-bit mono PCM bytes, or an
-                array of shape (n,) or (n, channels)) with `rate`; a pair of samples and rate; or an iterator, plain
-                or async, of any of these, such as a text-to-speech service's stream. WAV always works; mp3, ogg, flac
-                and m4a need the extra `audio`.
-            text: the words of the sound, for captions and the transcript.
+                array of shape (n,) or (n, channels)) with `rate`; a pair of samples and rate; or a plain or async
+                iterator of any of these, such as a text-to-speech service's stream. WAV always works; mp3, ogg, flac
+                and m4a require the `audio` extra.
+            text: the words spoken in the audio, for captions and the transcript.
             rate: the sample rate of raw samples, in Hz; files have their own.
             name: the name to show; the file's name by default.
-            wait: whether to wait until the sound was said or interrupted; if not, return as soon as its beginning
-                was read.
-            timeout: how long after the sound's end the service may take to confirm that it was spoken, in seconds;
-                None waits for as long as it takes.
-            progress: whether to show a bar in the cell during the wait; it only appears in a notebook.
+            wait: whether to wait until the audio has been spoken or interrupted; if not, return as soon as its
+                beginning has been read.
+            timeout: seconds to wait, after the audio should have ended, for the service to confirm that it was
+                spoken; None waits indefinitely.
+            progress: whether to show a progress bar during the wait; it only appears in a notebook.
             replace: whether to stop talking and clear the queue first.
 
         Raises:
-            AudioError: the sound cannot be read; the message says what was found and what works. Either nothing was
-                sent, or the avatar still says what came before.
-            UtteranceFailed: the WebSocket was lost, or the service never confirmed that the sound was spoken.
+            AudioError: the audio cannot be read; the message says what was found and what works. If some of the
+                audio was already sent, the avatar still speaks that part.
+            UtteranceFailed: the WebSocket was lost, or the service never confirmed that the audio was spoken.
             SessionEnded: the session is over, or ended during the call.
-            WrongMode: this is a conversation (FULL), where the service makes the sound.
+            WrongMode: this is a conversation (FULL), in which the service generates the audio.
 
         Example:
             >>> s.play("welcome.wav", text="Welcome!")
@@ -665,7 +666,7 @@ class AsyncSession:
             raise WrongMode(
                 "play() needs a LITE session, and this is a conversation.",
                 session_id=self.id,
-                remedy="Use say() to speak a text word for word, or ask() to get an answer.",
+                remedy="Use say() to speak text word for word, or ask() to get an answer.",
             )
         _check_words(text, name, timeout)
 
@@ -685,38 +686,39 @@ class AsyncSession:
         progress: bool = True,
         replace: bool = False,
     ) -> AsyncUtterance:
-        """Say a text word for word.
+        """Say text word for word.
 
-        In LITE the client's `tts` makes the sound, in FULL the service does (`avatar.speak_text`).
+        In LITE the client's `tts` generates the audio; in FULL the service does (`avatar.speak_text`).
 
         Args:
             text: the words; in FULL at most about 15 kB.
-            tts: LITE only: a voice to use instead of the client's.
-            wait: whether to wait until the text was said or interrupted; if not, return as soon as the service has
-                the command.
-            timeout: how long to wait for the service, in seconds: in LITE for it to confirm, after the end, that the
-                text was spoken; in FULL during any silence. None waits for as long as it takes.
-            progress: LITE only: whether to show a bar in the cell during the wait; it only appears in a notebook.
+            tts: LITE only: a text-to-speech function to use instead of the client's.
+            wait: whether to wait until the text has been spoken or interrupted; if not, return as soon as the
+                beginning of the audio has been read (LITE) or the service has the command (FULL).
+            timeout: seconds to wait for the service: in LITE, for its confirmation after the audio should have ended;
+                in FULL, during any silence. None waits indefinitely.
+            progress: LITE only: whether to show a progress bar during the wait; it only appears in a notebook.
             replace: whether to stop talking and clear the queue first.
 
         Raises:
-            ConfigurationError: there is no `tts`.
+            ConfigurationError: the session is LITE, and there is no `tts`.
             InvalidArgument: the text is empty or too long.
             RoomNotHeld: in FULL, nobody is in the session's room, and this process cannot join.
-            AudioError, UtteranceFailed, SessionEnded: as for `play`; errors from `tts` pass through.
+            AudioError, UtteranceFailed, SessionEnded: as for `play`.
+            Exception: whatever `tts` raises.
         """
         self.lifecycle.refuse_ended()
         _check_words(text, None, timeout)
         if self.is_conversation:
             if tts is not None:
-                raise InvalidArgument("tts needs a LITE session. In a conversation the service speaks.", field="tts")
+                raise InvalidArgument("tts needs a LITE session. In a conversation, the service speaks.", field="tts")
             return await self._send_text(text, full.speak_text, wait=wait, timeout=timeout, replace=replace)
         _check_said(text)
         tts = tts or self._tts
         if tts is None:
             raise ConfigurationError(
                 "say() needs a voice in LITE, and this client has none.",
-                remedy="Pass a function from text to sound: say(text, tts=...) or LiveAvatar(tts=...).",
+                remedy="Pass a function that turns text into audio: say(text, tts=...) or LiveAvatar(tts=...).",
             )
         voice = functools.partial(synthesize, tts, text)
         utterance = AsyncUtterance(text, text, self._clock)
@@ -745,9 +747,9 @@ class AsyncSession:
 
         Args:
             text: the question, at most about 15 kB.
-            wait: whether to wait until the answer was said or interrupted; if not, return as soon as the service has
-                the command.
-            timeout: how many seconds of silence to wait for an answer; None waits for as long as it takes.
+            wait: whether to wait until the answer has been spoken or interrupted; if not, return as soon as the
+                service has the command.
+            timeout: seconds of silence after which to stop waiting for the answer; None waits indefinitely.
             replace: whether to stop talking and clear the queue first.
 
         Returns:
@@ -756,7 +758,7 @@ class AsyncSession:
         Raises:
             InvalidArgument: the text is empty or too long.
             RoomNotHeld: nobody is in the session's room, and this process cannot join.
-            UtteranceFailed: no answer came.
+            UtteranceFailed: no answer arrived in time.
             SessionEnded: the session is over, or ended during the call.
             WrongMode: nothing can answer: the session is LITE, or has neither a context nor `on_user_text`.
             Exception: whatever the function given to `on_user_text` raises.
@@ -800,7 +802,7 @@ class AsyncSession:
         if replace:
             await self._conversation.interrupt()
         await self._conversation.speak(utterance, command, grace=timeout, question=is_question)
-        # no bar, since the length is not known
+        # no progress bar, because the length is not known
         return await self._wait_for_end(utterance, wait=wait, progress=False)
 
     async def _wait_for_end(self, utterance: AsyncUtterance, *, wait: bool, progress: bool) -> AsyncUtterance:
@@ -819,10 +821,10 @@ class AsyncSession:
         return utterance
 
     async def interrupt(self) -> None:
-        """Stop talking at once, and clear the queue (LITE: `agent.interrupt`, FULL: `avatar.interrupt`).
+        """Stop talking immediately, and clear the queue (LITE: `agent.interrupt`, FULL: `avatar.interrupt`).
 
-        No more of it is sent, and the service drops what it still holds. If nothing is being said, or the session is
-        over, this does nothing.
+        Nothing more is sent, and the service drops everything still to be said. If nothing is being said, or the
+        session is over, this does nothing.
 
         Raises:
             RoomNotHeld: in FULL, something is being said, nobody is in the session's room, and this process cannot
@@ -862,7 +864,7 @@ class AsyncSession:
             await self._speech.listen(start=start)
 
     async def start_push_to_talk(self) -> None:
-        """Start the user's turn: the avatar now hears the microphone (FULL: `user.start_push_to_talk`).
+        """Start the user's turn: the avatar listens to the microphone (FULL: `user.start_push_to_talk`).
 
         Raises:
             SessionEnded, RoomNotHeld: as for `say`.
@@ -871,7 +873,7 @@ class AsyncSession:
         await self._push_to_talk("start_push_to_talk", start=True)
 
     async def stop_push_to_talk(self) -> None:
-        """End the user's turn; the avatar answers (FULL: `user.stop_push_to_talk`).
+        """End the user's turn: the avatar then answers (FULL: `user.stop_push_to_talk`).
 
         Raises:
             SessionEnded, RoomNotHeld, WrongMode: as for `start_push_to_talk`.
@@ -888,10 +890,10 @@ class AsyncSession:
             )
         await self._conversation.push_to_talk(start=start)
 
-    # hooks of the lifecycle
+    # hooks called by the lifecycle
 
     def _speak_by_room(self, room: RoomLine | None) -> None:
-        """Begin the conversation; this process stays in the room if it draws the room or answers."""
+        """Begin the conversation; stay in the room if it is simulated, or if we answer the user."""
         self._events.types = full.EVENT_TYPES
         if room is not None:
             self._conversation.connect(room)
@@ -899,19 +901,23 @@ class AsyncSession:
                 room.need()
 
     def _receive_frame(self, event: Event) -> None:
-        """Handle an event from the WebSocket, and pass it on in both of the service's spellings."""
+        """Handle an event from the WebSocket; pass on it and any older-style events derived from it."""
         for heard in self._speech.receive(event):
             self._events.put(heard)
 
     def _receive_packet(self, event: Event) -> bool:
-        """Handle an event from the room, and pass it on; return whether it is new and this session's."""
+        """Handle an event from the room; pass it on if it is new and belongs to this session.
+
+        Returns:
+            Whether it was passed on.
+        """
         is_new = self._conversation.receive(event)
         if is_new:
             self._events.put(event)
         return is_new
 
     def _close(self, end: SessionEnded) -> None:
-        """End every utterance and the events, because the session is over."""
+        """End every utterance and the event stream, because the session is over."""
         self._speech.close(end)
         self._conversation.close(end)
         self._events.close()
@@ -929,11 +935,11 @@ def _check_said(text: Any) -> None:
 def _check_words(text: Any, name: Any, timeout: Any) -> None:
     for field, value in (("text", text), ("name", name)):
         if value is not None and not isinstance(value, str):
-            raise InvalidArgument(f"{field} must be text, not {type(value).__name__}.", field=field)
+            raise InvalidArgument(f"{field} must be a string, not {type(value).__name__}.", field=field)
     _check_timeout(timeout)
 
 
 def _check_timeout(timeout: Any) -> None:
-    """Refuse a timeout that is not a number of seconds."""
+    """Raise an error if a timeout is neither None nor a number of seconds."""
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0):
-        raise InvalidArgument(f"timeout must be seconds, or None, not {timeout!r}.", field="timeout")
+        raise InvalidArgument(f"timeout must be a number of seconds or None, not {timeout!r}.", field="timeout")

@@ -1,4 +1,4 @@
-"""Checks of a start's arguments before anything is sent: the mode, the room, the avatar, the cap."""
+"""Check the arguments of `start` before anything is sent: the mode, the room, the avatar, the cap."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
         given: the arguments named in `CONVERSATION_DEFAULTS`, as the caller passed them.
 
     Raises:
-        InvalidArgument: there is no such mode, it cannot use one of the arguments, or it lacks one.
+        InvalidArgument: the mode is unknown, forbids one of the arguments, or requires one that is missing.
     """
     can_answer = given["context"] is not None or given["on_user_text"] is not None
     resolved: Mode = "FULL" if mode is None and can_answer else "LITE"
@@ -44,7 +44,7 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
         resolved = one_of("mode", OLD_MODES.get(str(mode), mode), get_args(Mode))
     if resolved == "FULL" and not can_answer:
         raise InvalidArgument(
-            "A conversation (mode='FULL') needs a context, or the avatar never answers.",
+            "A conversation (mode='FULL') needs a context; without one, the avatar never answers.",
             remedy=(
                 "Pass the name of one from api.contexts.list(), or create one: "
                 'context=NewContext(name="Guide", prompt="You are a friendly guide.", opening_text="Hello!"). '
@@ -71,7 +71,7 @@ def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
     """
     if mode == "FULL":
         raise InvalidArgument(
-            "room needs a LITE session, because LiveAvatar hosts the room of a conversation.",
+            "room needs a LITE session, because LiveAvatar itself hosts the room of a conversation.",
             remedy="Leave out room, or the arguments that make this a conversation.",
             field="room",
         )
@@ -87,7 +87,7 @@ def cap_seconds(max_minutes: float) -> int:
     """Return the session's cap in seconds.
 
     Raises:
-        InvalidArgument: no session can last that long.
+        InvalidArgument: `max_minutes` is not a number, or is out of range.
     """
     given: Any = max_minutes
     if type(given) in (int, float) and 0 < given <= config.MINUTES_OF_A_DAY:
@@ -99,7 +99,7 @@ def cap_seconds(max_minutes: float) -> int:
 
 
 def check_unwatched(unwatched: float | None) -> float | None:
-    """Return `unwatched`, the seconds without a page after which a session is stopped, if it is valid.
+    """Check and return `unwatched`, the seconds without a page after which a session is stopped.
 
     Raises:
         InvalidArgument: it is not a number of seconds, or too small.
@@ -116,7 +116,7 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
     """Raise an error if this avatar cannot be started in this mode.
 
     Raises:
-        InvalidArgument: it is not the sandbox's avatar, is not ready, or has no voice.
+        InvalidArgument: the avatar is not the sandbox's own, is not ready, or has no voice.
     """
     if is_sandbox and avatar.id != config.SANDBOX_AVATAR:
         raise InvalidArgument(
@@ -136,19 +136,19 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
 
 
 def check_answer(function: object) -> None:
-    """Raise an error if this cannot answer the user.
+    """Raise an error if this is not a function, and so cannot answer the user.
 
     Raises:
         InvalidArgument: it is not a function.
     """
     if not callable(function):
         raise InvalidArgument(
-            f"on_user_text must be a function of a text, not {type(function).__name__}.", field="on_user_text"
+            f"on_user_text must be a function that takes text, not {type(function).__name__}.", field="on_user_text"
         )
 
 
 def check_variables(context_name: str, required: Collection[str], given: dict[str, str] | None) -> None:
-    """Raise an error if the context has names without a value.
+    """Raise an error if any of the context's variables has no value.
 
     Raises:
         InvalidArgument: a value is missing.

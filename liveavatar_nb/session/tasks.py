@@ -1,4 +1,4 @@
-"""`SessionTasks`: the tasks of one session, which end with it, and a watch on their event loop."""
+"""`SessionTasks`: runs one session's tasks until the session ends, and watches their event loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 
 class _Canary:
-    """An object that only the loop's schedule keeps alive, so that it dies when the loop is closed."""
+    """An object kept alive only by the loop's scheduled calls, and thus collected when the loop is closed."""
 
     def do_nothing(self) -> None:
         """Do nothing: only the reference to this method matters."""
@@ -21,7 +21,7 @@ class SessionTasks:
 
     Args:
         on_failure: called with an exception that a task raised.
-        on_loop_ending: called if a task is cancelled, but not by us: the loop is ending.
+        on_loop_ending: called if somebody else cancels a task, which means that the loop is ending.
         limit: how long to wait for cancelled tasks, in seconds.
     """
 
@@ -41,10 +41,10 @@ class SessionTasks:
 
         Args:
             on_closed: the function; it must not keep the session alive.
-            longest: a number of seconds that no loop ever runs for.
+            longest: a time in seconds, longer than any loop ever runs.
         """
         canary = _Canary()
-        # only the loop's schedule refers to it, and a loop drops that when it is closed
+        # only the loop's scheduled calls refer to the canary, and a loop drops those when it is closed
         self._timer = weakref.ref(asyncio.get_running_loop().call_later(longest, canary.do_nothing))
         self._canary = weakref.finalize(canary, on_closed)
         self._canary.atexit = False
@@ -70,7 +70,7 @@ class SessionTasks:
         return task
 
     def dismiss(self, task: asyncio.Task[None]) -> None:
-        """Cancel a task."""
+        """Cancel a task without reporting that the loop is ending."""
         self._dismissed.add(task)
         task.cancel()
 

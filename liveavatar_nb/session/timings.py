@@ -1,4 +1,4 @@
-"""A session's times: each step, how long it has run, and how fast it speaks and falls silent."""
+"""`Stopwatch`: times a session, its steps, and how quickly the avatar speaks and falls silent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS: Final = (
 
 
 class Stopwatch:
-    """The times of one session, measured with a clock that never jumps.
+    """Times one session with a monotonic clock.
 
     Args:
         cap: seconds after the start at which the service ends the session.
@@ -56,7 +56,7 @@ class Stopwatch:
 
     @property
     def left_of_cap(self) -> float:
-        """Seconds until the service ends the session, even if it is over here."""
+        """Seconds until the service ends the session, even if it has already ended locally."""
         since = 0.0 if self._started_at is None else self._clock.monotonic() - self._started_at
         return max(0.0, self.cap - since)
 
@@ -71,15 +71,15 @@ class Stopwatch:
         return None if self._started_at is None else self._clock.wall() + self.left_of_cap
 
     def mark(self, step: str) -> None:
-        """Note that a step was reached."""
+        """Record that a step was reached."""
         self.steps[step] = self.since_call
 
     def sample(self, name: str, seconds: float) -> None:
-        """Record how long something took that happens repeatedly; the last 1,000 of each are kept.
+        """Record one duration of a recurring step; the last 1,000 of each are kept.
 
         Args:
             name: `first_word` (from the first frame that was sent; in a conversation, from the command), `answer`
-                (from the end of what the user said aloud) or `interrupt_to_silence`.
+                (from the end of the user's speech) or `interrupt_to_silence`.
             seconds: how long it took.
         """
         times = self._samples.setdefault(name, [])
@@ -88,43 +88,43 @@ class Stopwatch:
 
     @property
     def times(self) -> dict[str, tuple[float, ...]]:
-        """All recorded seconds, by step or sample."""
+        """All recorded durations in seconds, by the name of the step."""
         steps = {name: (seconds,) for name, seconds in self.steps.copy().items()}
         return {**steps, **{name: tuple(times) for name, times in self._samples.copy().items()}}
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds from the call to each step that came, and the median of each sample."""
+        """Seconds from the call to `start` to each step reached, and the median of each recurring step."""
         import statistics  # noqa: PLC0415 (slow to import, and rarely needed)
 
         return {name: statistics.median(times) for name, times in self.times.items()}
 
     def start(self) -> None:
-        """Note that the service started the session."""
+        """Record that the service started the session."""
         self._started_at = self._kept_alive_at = self._clock.monotonic()
 
     def correct(self, elapsed: float) -> None:
-        """Set the elapsed seconds to the service's, because this clock stood still while the machine slept."""
+        """Adopt the service's elapsed seconds, because our clock stood still while the machine slept."""
         self._started_at = self._clock.monotonic() - elapsed
 
     def keep_alive(self) -> None:
-        """Note that a keep-alive succeeded."""
+        """Record that a keep-alive succeeded."""
         self._kept_alive_at = self._clock.monotonic()
 
     def end(self) -> None:
-        """Note that the session is over; later calls do nothing."""
+        """Record that the session is over; later calls do nothing."""
         if self._started_at is not None and self._ended_at is None:
             self._ended_at = self._clock.monotonic()
 
 
 class Timing(Record):
-    """How long one step took in several sessions.
+    """How long one step took, across several sessions.
 
     Attributes:
-        step: `token`, `start` and `connected` count from the call of `start`, `first_word` from the first frame that
-            was sent (in a conversation, from the command), `answer` from the end of what the user said aloud, and
-            `interrupt_to_silence` from the interruption.
-        count: how often it was timed.
+        step: the step's name: `token`, `start` and `connected` count from the call to `start`, `first_word` from the
+            first frame that was sent (in a conversation, from the command), `answer` from the end of the user's
+            speech, and `interrupt_to_silence` from the interruption.
+        count: how often the step was timed.
         p50, p95: the median and the 95th percentile in seconds, by linear interpolation.
         longest: the longest time in seconds.
     """
@@ -149,7 +149,7 @@ class Timing(Record):
 
 
 def summary(stopwatches: Iterable[Stopwatch]) -> Records[Timing]:
-    """Summarize how long each step took in several sessions, in the order of the steps."""
+    """Summarise how long each step took across several sessions, in the order of the steps."""
     times: dict[str, list[float]] = {}
     for stopwatch in stopwatches:
         for name, seconds in stopwatch.times.items():

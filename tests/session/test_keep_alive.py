@@ -83,7 +83,7 @@ async def test_three_missed_keep_alives_degrade_it_and_one_that_arrives_mends_it
     assert seen.pop()
     assert [session.keep_alive_age] == [190]
     assert state_of(session) is SessionState.CONNECTED
-    assert "a keep-alive failed, 3 in a row" in caplog.text
+    assert "keep-alive failed (3 in a row)" in caplog.text
     await clock.go_on(60)
     assert ticks(simulator, session) == 4
     assert not seen[-1]
@@ -276,5 +276,5 @@ async def test_a_plan_that_grants_less_than_was_asked_for_is_told(
     caplog.set_level(logging.WARNING)
     session = await client.start("Silas", max_minutes=3)
     assert session.max_minutes == 3
-    assert "the plan ends it" not in caplog.text
+    assert "the plan limits it" not in caplog.text
     assert tokens(simulator)[-1] == 180

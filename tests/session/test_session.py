@@ -389,7 +389,7 @@ def test_nothing_secret_is_shown(la: LiveAvatar, caplog: pytest.LogCaptureFixtur
 async def test_where_the_room_is_not_named_nothing_can_be_said(client: AsyncLiveAvatar) -> None:
     async with await client.start("Silas", context=SILENT) as session:
         room, session.lifecycle.room = session.lifecycle.room, None
-        with pytest.raises(RoomNotHeld, match="gave the session no room"):
+        with pytest.raises(RoomNotHeld, match="provided no room"):
             await session.wait_for_avatar()
         session.lifecycle.room = room
 
@@ -413,10 +413,10 @@ async def test_an_avatar_that_does_not_come_is_told_in_time(client: AsyncLiveAva
         assert session.room is not None
         session.room.see = lambda is_there: None  # type: ignore[method-assign]
         began = time.monotonic()
-        with pytest.raises(AvatarNeverCame, match=r"did not come within 0.2 s.*Wait again"):
+        with pytest.raises(AvatarNeverCame, match=r"did not arrive within 0.2 s.*Wait again"):
             await session.wait_for_avatar(timeout=0.2)
         assert time.monotonic() - began >= 0.2
-        with pytest.raises(InvalidArgument, match="timeout must be seconds"):
+        with pytest.raises(InvalidArgument, match="timeout must be a number of seconds"):
             await session.wait_for_avatar(timeout=-1)
 
 

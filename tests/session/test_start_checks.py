@@ -31,7 +31,7 @@ def tokens(simulator: Simulator) -> list[dict[str, Any]]:
         ({"mode": "FULL"}, "context", r"never answers.*NewContext\("),
         ({"mode": "LITE", "context": "My guide"}, "context", "needs a conversation"),
         ({"mode": "LITE", "on_user_text": str}, "on_user_text", "needs a conversation"),
-        ({"on_user_text": "Hello", "voice_id": "v"}, "on_user_text", "a function of a text, not str"),
+        ({"on_user_text": "Hello", "voice_id": "v"}, "on_user_text", "a function that takes text, not str"),
         ({"language": "de"}, "language", "Pass a context"),
         ({"voice_id": "v"}, "voice_id", "Pass a context"),
         ({"interactivity_type": "PUSH_TO_TALK"}, "interactivity_type", "Pass a context"),
@@ -144,7 +144,7 @@ async def test_a_plan_that_grants_less_is_told_and_remembered(
     )
     async with await client.start("Silas", max_minutes=5) as session:
         assert session.max_minutes == 1
-    assert "the plan ends it after 1 minutes" in caplog.text
+    assert "the plan limits it to 1 minutes" in caplog.text
     caplog.clear()
     async with await client.start("Silas", max_minutes=5):
         assert "the plan limits sessions to 1 minutes" in caplog.text

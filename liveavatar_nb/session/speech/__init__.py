@@ -1,1 +1,1 @@
-"""What is said in a session, in FULL and in LITE mode."""
+"""The speech in a session, in FULL and in LITE mode."""

@@ -1,4 +1,4 @@
-"""`Answerer`: answers what the user says with the user's own function, sentence by sentence."""
+"""`Answerer`: answers the user with the function given to `on_user_text`, sentence by sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .utterance import AsyncUtterance, UtteranceState
 
 Answer = Callable[[str], Any]
 
-LONGEST_SENTENCE: Final = 1000  # characters; longer sentences are split
+LONGEST_SENTENCE: Final = 1000  # maximum characters per sentence; longer sentences are split
 # a full stop ends a sentence only before a space, so that "3.5" and "example.org" stay whole
 SENTENCE_END: Final = re.compile(
     r"[.!?\N{HORIZONTAL ELLIPSIS}]+[\"')\]\N{RIGHT DOUBLE QUOTATION MARK}]*\s+"
@@ -29,13 +29,13 @@ WORD: Final = re.compile(r"[^\W\d_]")
 
 
 class Sentences:
-    """Splits a text that comes in pieces into sentences."""
+    """Splits text that arrives in pieces into sentences."""
 
     def __init__(self) -> None:
         self._held = ""
 
     def push(self, text: str) -> Iterator[str]:
-        """Add a piece of text, and yield the sentences that are complete with it."""
+        """Add a piece of text, and yield the sentences that it completes."""
         self._held += text
         start = 0
         for end in SENTENCE_END.finditer(self._held):
@@ -46,15 +46,15 @@ class Sentences:
         yield from filter(None, map(str.strip, parts))
 
     def rest(self) -> str:
-        """Return the text that is left at the end; it may be empty."""
+        """Return the remaining text at the end of the input; it may be empty."""
         return self._held.strip()
 
 
 class Answerer:
-    """Calls the user's function with each text. A newer text, or an interruption, ends the older answer.
+    """Answers each text that the user says. A newer text, or an interruption, ends the older answer.
 
     Args:
-        function: the user's function, plain or async; returns text, or an iterator of text, plain or async.
+        function: a plain or async function that returns text, or a plain or async iterator of text.
         say: says one sentence; returns once the service has the command.
         interrupt: silences the older answer.
         worker: runs a plain function on its thread.
@@ -72,13 +72,13 @@ class Answerer:
         self._say = say
         self._interrupt = interrupt
         self._worker = worker
-        self._context = contextvars.copy_context()  # the cell's, so that output appears there
+        self._context = contextvars.copy_context()  # the current cell's context, so that output appears in that cell
         self._task: asyncio.Task[object] | None = None
-        self._error: Exception | None = None  # the error it was stopped with; None for an interruption
+        self._error: Exception | None = None  # the error that the answer was stopped with; None for an interruption
         self._said: list[AsyncUtterance] = []
 
     def answer(self, text: str, whole: AsyncUtterance | None = None) -> None:
-        """Answer what the user said; this ends the older answer.
+        """Answer the user, ending any older answer.
 
         Args:
             text: the user's words.
@@ -92,7 +92,7 @@ class Answerer:
             self._task.add_done_callback(lambda _: self._cut(whole))
 
     def stop(self, error: Exception | None = None) -> None:
-        """Stop the answer; whoever waits for it gets `error`. None means that it was interrupted."""
+        """Stop the answer: it fails with `error`, or counts as interrupted if `error` is None."""
         if self._task is not None and self._task is not asyncio.current_task():
             self._error = error
             self._task.cancel()
@@ -115,7 +115,7 @@ class Answerer:
         whole.finish(end if failure is None else UtteranceState.FAILED, failure)
 
     async def _answer(self, text: str, whole: AsyncUtterance | None = None) -> Exception | None:
-        """Call the function and say its answer; return its error for `whole`, or log it if there is none."""
+        """Call the function and say its answer; return its error if there is a `whole`, and log it otherwise."""
         try:
             if any(not utterance.state.is_final for utterance in self._said):
                 await self._interrupt()
@@ -131,7 +131,7 @@ class Answerer:
             if task is not None and task.cancelling():
                 raise
             show_failure(self._function, f"{text!r}", failure)
-        except BaseException as failure:  # noqa: BLE001 (whatever a function of the user's raises)
+        except BaseException as failure:  # noqa: BLE001 (a user's function may raise anything)
             if whole is not None and isinstance(failure, Exception):
                 return failure
             show_failure(self._function, f"{text!r}", failure)
@@ -174,7 +174,7 @@ class Answerer:
                 return
             try:
                 done.set_result(self._context.copy().run(self._function, text))
-            except BaseException as failure:  # noqa: BLE001 (whoever waits gets it)
+            except BaseException as failure:  # noqa: BLE001 (it is passed on to the caller)
                 done.set_exception(bearable(failure))
 
         self._worker.post(call)
@@ -182,7 +182,7 @@ class Answerer:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Split a text into parts that are not too long, between words if possible."""
+    """Split text into parts of limited length, between words if possible."""
     while len(text) > LONGEST_SENTENCE:
         space = text.rfind(" ", 1, LONGEST_SENTENCE)
         cut = LONGEST_SENTENCE if space == -1 else space

@@ -1,4 +1,4 @@
-"""`Feed`: a sound of any kind, read on a separate thread while it is said."""
+"""`Feed`: audio of any kind, read on a separate thread while it is being spoken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TextToSpeech = Callable[[str], Any]
 
 @dataclass
 class Feed:
-    """A sound that is read on a separate thread, even if it comes from an async iterator.
+    """Audio that is read on a separate thread, even if it comes from an async iterator.
 
     Args:
         loop: the loop that the async iterator runs on.
@@ -30,7 +30,7 @@ class Feed:
     _is_closed: bool = False
 
     def open(self, audio: Any, rate: float | None) -> None:
-        """Read the beginning of the sound; this may block, so call it on a separate thread."""
+        """Read the beginning of the audio; this may block, so call it on a separate thread."""
         self.sound = open_sound(audio, rate, self._pull)
         if self._is_closed:
             self.sound.close()
@@ -70,20 +70,20 @@ class Feed:
                 await close()
 
     async def discard(self) -> None:
-        """Close the feed and its sound without reading on."""
+        """Close the feed and its audio without reading any further."""
         await self.close()
-        # a sound that is just being opened closes itself
+        # audio that is still being opened closes itself
         if self.sound is not None:
             await on_own_thread(self.sound.close)
 
     def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Iterate over the sound: 16-bit mono at 24,000 Hz, in pieces of at most 1 s."""
+        """Iterate over the audio: 16-bit mono at 24,000 Hz, in pieces of at most 1 s."""
         assert self.sound is not None
         return iterate_on_own_thread(self.sound.pcm(), ahead=config.PIECES_AHEAD, end=self.sound.close)
 
 
 async def synthesize(tts: TextToSpeech, text: str) -> Any:
-    """Turn text into sound of any kind with a text-to-speech function; a plain function may block."""
+    """Call a text-to-speech function, which may return any kind of audio; a plain function may block."""
     try:
         if inspect.iscoroutinefunction(tts) or inspect.iscoroutinefunction(getattr(tts, "__call__", None)):  # noqa: B004
             return await tts(text)

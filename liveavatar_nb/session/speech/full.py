@@ -1,4 +1,4 @@
-"""`Conversation`: what both sides say in a session that uses its room's data channel (FULL)."""
+"""`Conversation`: tracks what both sides say in a session that uses its room's data channel (FULL)."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-REMEMBERED: Final = 1000  # questions, and texts said word for word
+REMEMBERED: Final = 1000  # maximum number of questions, and of texts said word for word, to remember
 
 
 class Conversation:
-    """Keeps track of what a conversation says and hears.
+    """Keeps track of what both sides of a conversation say.
 
-    Events may come twice, in the wrong order, or for utterances that are over; no state ever moves back.
+    Events may arrive twice, out of order, or for utterances that are over; no state ever moves backwards.
 
     Args:
         clock: the clock to use.
-        times: records how long answers and interruptions took.
+        times: records how long answers and interruptions take.
         lines: the transcript to write.
-        on_change: called on the loop when something that is shown has changed.
-        has_opening: whether the avatar speaks first by itself.
+        on_change: called on the loop when any displayed state has changed.
+        has_opening: whether the avatar speaks first, without being asked to.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class Conversation:
         self._sources = Sources(clock, has_opening=has_opening)
         self._room: RoomLine | None = None
         self._open: list[AsyncUtterance] = []
-        self._asked: Newest[str, str] = Newest(REMEMBERED)  # questions by the ids of their answers
-        self._words: Newest[str, str] = Newest(REMEMBERED)  # texts said word for word, by id
+        self._asked: Newest[str, str] = Newest(REMEMBERED)  # questions, by the ids of their answers
+        self._words: Newest[str, str] = Newest(REMEMBERED)  # texts said word for word, by utterance id
         self._repeats = full.Repeats()
         self._user = UserSide(lines)
         self._rest = AgentState.IDLE
@@ -60,7 +60,7 @@ class Conversation:
         self._asked_at: float | None = None  # when the user finished saying something
         self._interrupted_at: float | None = None
         self._ignore_until = 0.0
-        self._heard_at = 0.0  # when the avatar was last heard
+        self._heard_at = 0.0  # when the avatar last sent a speech event
         self._end: SessionEnded | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self.is_user_speaking = False
@@ -72,12 +72,12 @@ class Conversation:
 
     @property
     def talking(self) -> AsyncUtterance | None:
-        """The utterance that is being said."""
+        """The utterance that is being said, if any."""
         return next((utterance for utterance in self._open if utterance.state is UtteranceState.TALKING), None)
 
     @property
     def utterance(self) -> AsyncUtterance | None:
-        """The utterance that is being said, or else the first one that was asked for."""
+        """The utterance that is being said, or else the first one that was requested."""
         return self.talking or (self._open[0] if self._open else None)
 
     @property
@@ -91,7 +91,9 @@ class Conversation:
     def _connected_room(self) -> RoomLine:
         """The room that commands go through; raises `RoomNotHeld` if there is none."""
         if self._room is None:
-            raise RoomNotHeld("The service gave the session no room.", session_id=None, remedy="Start another session.")
+            raise RoomNotHeld(
+                "The service provided no room for the session.", session_id=None, remedy="Start another session."
+            )
         return self._room
 
     # commands
@@ -101,13 +103,13 @@ class Conversation:
         self._room = room
 
     async def speak(self, utterance: AsyncUtterance, command: Command, *, grace: float | None, question: bool) -> None:
-        """Ask the service to say a text, or to answer it; return once the service has the command.
+        """Ask the service to say or to answer text; return once the service has the command.
 
         Args:
             utterance: the utterance to update as the avatar says it.
             command: the command to send; it has the utterance's id.
-            grace: how many seconds of silence to wait for it; None waits for as long as it takes.
-            question: whether the text is a question to answer, rather than a text to say.
+            grace: seconds of silence after which the utterance fails; None waits indefinitely.
+            question: whether the text is a question to answer, rather than words to say.
 
         Raises:
             RoomNotHeld: nobody is in the session's room, and this process cannot join.
@@ -136,7 +138,7 @@ class Conversation:
             raise
         except Exception as failure:
             self._end_one(utterance, UtteranceState.FAILED, failure)
-            self._refuse_ended()  # an ended session is why there is no room
+            self._refuse_ended()  # if the session has ended, report that instead
             raise
         if grace is not None and not utterance.state.is_final:
             self._spawn(self._watch(utterance, grace))
@@ -155,13 +157,13 @@ class Conversation:
         self._on_change()
 
     def note_question(self, question_id: str, text: str) -> None:
-        """Note a question that was typed and that the service does not answer."""
+        """Record a typed question that the service itself will not answer."""
         self._lines.finish("user", question_id, text)
         self._think()
         self._on_change()
 
     async def interrupt(self) -> None:
-        """Stop talking, clear the queue, and ignore what still comes of it.
+        """Stop talking, clear the queue, and ignore late events about what was being said.
 
         Raises:
             RoomNotHeld: something was being said, nobody is in the session's room, and this process cannot join.
@@ -172,12 +174,12 @@ class Conversation:
         try:
             await self._connected_room.send(full.interrupt(str(uuid.uuid4()), self._connected_room.session_id))
         except RoomNotHeld:
-            # if the session has ended meanwhile, the avatar is silent anyway
+            # if the session has just ended, the avatar is silent anyway
             if was_busy and self._end is None:
                 raise
 
     async def listen(self, *, start: bool) -> None:
-        """Show the listening pose while the avatar is silent, or the idle one."""
+        """Show the listening pose or the idle pose while the avatar is silent."""
         await self._send(full.listen(str(uuid.uuid4()), self._connected_room.session_id, start=start))
         self._rest = AgentState.LISTENING if start else AgentState.IDLE
         self._on_change()
@@ -190,7 +192,7 @@ class Conversation:
         try:
             await self._connected_room.send(command)
         except RoomNotHeld:
-            self._refuse_ended()  # an ended session is why there is no room
+            self._refuse_ended()  # if the session has ended, report that instead
             raise
 
     def close(self, end: SessionEnded) -> None:
@@ -208,13 +210,13 @@ class Conversation:
     # events
 
     def receive(self, event: Event) -> bool:
-        """Handle an event; return whether it is new and this session's."""
+        """Handle an event; return whether it is new and belongs to this session."""
         if self._end is not None or self._is_foreign(event) or self._repeats.has(event):
             return False
         self._sources.expect_opening()
         source = self._sources.find(event)
         before = self.agent_state, self.talking, self.is_user_speaking
-        text = (event.text or "").encode("utf-8", "replace").decode()  # half a character of a cut emoji becomes "?"
+        text = (event.text or "").encode("utf-8", "replace").decode()  # half an emoji becomes "?"
         if event.type == full.USER_STARTED:
             self.is_user_speaking = True
             self._user.begin()
@@ -254,7 +256,7 @@ class Conversation:
         self.on_text(text)
 
     def _is_asked(self, text: str, source: AsyncUtterance | None) -> bool:
-        """Return whether the service repeats a typed question, which is in the transcript already."""
+        """Return whether this text only repeats a typed question, which is already in the transcript."""
         if source is not None and source.id in self._asked:
             return True
         questions = [self._asked[utterance.id] for utterance in self._open if utterance.id in self._asked]
@@ -274,7 +276,7 @@ class Conversation:
     def _on_started(self, source: AsyncUtterance | None, event: Event) -> None:
         self._heard_at = self._clock.monotonic()
         if source is not None and source.state is UtteranceState.ENDED and source.duration is not None:
-            # the answer goes on
+            # the answer is continuing
             self._start(self._begin_unasked(event))
         elif source is not None:
             self._sources.note_named(source)
@@ -282,11 +284,11 @@ class Conversation:
         elif self.talking is None:
             self._start(self._sources.next(self._open) or self._begin_unasked(event))
         elif event.source_event_id is not None:
-            # another utterance, and not one of ours
+            # another utterance, which we did not request
             self._start(self._begin_unasked(event))
 
     def _begin_unasked(self, event: Event) -> AsyncUtterance:
-        """Begin an utterance that was not asked for: the opening, or an answer to what the user said aloud."""
+        """Begin an utterance that was not requested: the opening, or an answer to the user's speech."""
         utterance = AsyncUtterance(clock=self._clock, is_voiced=True)
         utterance.begin(has_waited=False)
         self._sources.claim(event, utterance)
@@ -350,7 +352,7 @@ class Conversation:
             utterance.hear(self._lines.text("avatar", utterance.id) or text)
 
     def _just_ended(self, text: str) -> AsyncUtterance | None:
-        """Return the last utterance, if it has just ended and its complete text may still be this one."""
+        """Return the last utterance if it ended without its complete text, which may just have arrived."""
         last = self.utterances[-1] if self.utterances else None
         if last is None or last.state is not UtteranceState.ENDED or self._lines.is_final("avatar", last.id):
             return None
@@ -359,7 +361,7 @@ class Conversation:
     # ends
 
     def _silence(self) -> bool:
-        """End everything that is said or queued; return whether there was anything."""
+        """End everything that is being said or queued; return whether there was anything to end."""
         self.on_interrupt()
         was_talking = self.talking is not None
         was_busy = bool(self._open)
@@ -386,7 +388,7 @@ class Conversation:
         self._on_change()
 
     async def _watch(self, utterance: AsyncUtterance, grace: float) -> None:
-        """Give an utterance up after `grace` seconds without news; a long text gets the time to be said."""
+        """Give up on an utterance after `grace` seconds of silence, plus the time needed to say a long text."""
         began = self._clock.monotonic()
         while True:
             talking = self.talking

@@ -1,4 +1,4 @@
-"""`Speech`: the queue of what a LITE session says, sent a little ahead of real time."""
+"""`Speech`: queues the audio of a LITE session, and sends it a little ahead of real time."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ SILENCE = (lite.SPEAK_INTERRUPTED, lite.BUFFER_CLEARED)
 
 @dataclass(frozen=True)
 class PlayRequest:
-    """A request to say a sound.
+    """A request to speak audio.
 
     Attributes:
         utterance: the utterance to update as the avatar says it.
-        make: returns the sound, of any kind.
+        make: returns the audio, of any kind.
         rate: the sample rate of raw samples, in Hz.
-        grace: how long after its end the service may take to confirm it, in seconds; None waits for as long as it
-            takes.
-        replace: whether to silence everything else once the sound is open.
-        is_awaited: whether the caller waits and gets any error; if not, errors are logged.
+        grace: seconds to wait, after the audio should have ended, for the service to confirm that it was spoken; None
+            waits indefinitely.
+        replace: whether to silence everything else once the audio is open.
+        is_awaited: whether the caller waits for the end, and so gets any error; otherwise errors are logged.
     """
 
     utterance: AsyncUtterance
@@ -64,13 +64,13 @@ class _Queued:
 
 
 class Speech:
-    """Sends the sound of a LITE session, and keeps track of what the avatar says.
+    """Sends the audio of a LITE session, and keeps track of what the avatar says.
 
     Args:
         clock: the clock to use.
-        times: records how long first words and interruptions took.
+        times: records how long first words and interruptions take.
         lines: the transcript to write.
-        on_change: called on the loop when something that is shown has changed.
+        on_change: called on the loop when any displayed state has changed.
     """
 
     def __init__(self, clock: Clock, times: Stopwatch, lines: Lines, on_change: Callable[[], None]) -> None:
@@ -114,10 +114,10 @@ class Speech:
         self._resume()
 
     async def enqueue(self, request: PlayRequest) -> None:
-        """Queue a sound; return once it is open, or its utterance is over.
+        """Queue audio; return once it is open, or its utterance is over.
 
         Raises:
-            AudioError: the sound cannot be read.
+            AudioError: the audio cannot be read.
             Exception: whatever `make` raises.
         """
         utterance = request.utterance
@@ -150,7 +150,7 @@ class Speech:
             await feed.discard()
             raise
         if utterance.state.is_final:
-            # interrupted meanwhile, or the session ended
+            # it was interrupted, or the session ended, while the audio was being opened
             await feed.discard()
             return
         assert feed.sound is not None
@@ -166,19 +166,19 @@ class Speech:
         return utterance in queued or utterance.is_open
 
     async def interrupt(self) -> None:
-        """Stop talking at once, and clear the queue; no more of its frames are sent."""
+        """Stop talking immediately, and clear the queue; no more audio is sent."""
         self._silence()
         await self._send_command(lite.interrupt(str(uuid.uuid4())))
 
     async def listen(self, *, start: bool) -> None:
-        """Show the listening pose while the avatar is silent, or the idle one."""
+        """Show the listening pose or the idle pose while the avatar is silent."""
         self._tracker.rest(AgentState.LISTENING if start else AgentState.IDLE)
         await self._send_command(lite.listen(str(uuid.uuid4()), start=start))
 
     async def _send_command(self, command: Command) -> None:
-        """Send a command now or, if the WebSocket is not ready, as soon as it is, before any sound.
+        """Send a command now or, if the WebSocket is not ready, as soon as it is, before any audio.
 
-        Even if the connection was cut, the service may still be saying what it held.
+        The command is not dropped, because the service may keep talking even if the connection was cut.
         """
         if self._end is not None:
             return
@@ -194,7 +194,7 @@ class Speech:
     # events
 
     def receive(self, event: Event) -> list[Event]:
-        """Handle an event; return the events to pass on for it."""
+        """Handle an event; return the events to pass on in its place."""
         before = self._tracker.agent_state, self._tracker.talking
         events = self._tracker.receive(event)
         is_silent = event.type in SILENCE or event.agent_state in (AgentState.IDLE, AgentState.LISTENING)
@@ -207,12 +207,12 @@ class Speech:
         return events
 
     def lost(self) -> None:
-        """Note that the WebSocket is lost: what was sent fails, and the queue resumes with the next one."""
+        """Fail the utterances that were sent, because the WebSocket is lost; queued ones wait for a new one."""
         self._pace.reset()
         self._interrupted_at = None
-        failure = UtteranceFailed("The WebSocket was lost while it was being said.", session_id=self._session_id)
+        failure = UtteranceFailed("The WebSocket was lost during the utterance.", session_id=self._session_id)
         for utterance in self._tracker.lose(failure):
-            logger.warning("utterance %s failed: its WebSocket was lost", utterance.name)
+            logger.warning("utterance %s failed: the WebSocket was lost", utterance.name)
         self._drop_ended()
         self._on_change()
 
@@ -230,7 +230,7 @@ class Speech:
         self._end_all(UtteranceState.FAILED, end)
 
     def _drop_ended(self) -> None:
-        """Stop sending an utterance that is over, and resume with the queue."""
+        """If the current utterance is over, stop sending it and go on to the next one in the queue."""
         if self._current is not None and self._current.utterance.state.is_final:
             self._stop_pump()
             self._resume()
@@ -259,7 +259,7 @@ class Speech:
     def _end_all(
         self, state: UtteranceState, error: Exception | None = None, *, besides: AsyncUtterance | None = None
     ) -> None:
-        """End what is being sent, queued and prepared."""
+        """End every utterance that is being prepared, queued or sent."""
         ending = self._preparing - {besides}
         if self._current is not None:
             ending.add(self._current.utterance)
@@ -281,7 +281,7 @@ class Speech:
                 self._on_change()
 
     async def _ready(self) -> WebSocket:
-        """Wait until the WebSocket is ready and has sent the commands that it owed; return it."""
+        """Wait until the WebSocket is ready and all postponed commands are sent; return the WebSocket."""
         assert self._socket is not None
         await self._socket.ready.wait()
         while self._owed and self._socket.ready.is_set():
@@ -298,13 +298,13 @@ class Speech:
             if rest := framer.rest():
                 await self._send(rest, utterance)
             if not utterance.seconds:
-                raise AudioError(f"{utterance.name!r} holds no sound. It ends before the first sample.")
+                raise AudioError(f"{utterance.name!r} contains no audio. It ends before the first sample.")
             self._complete(queued)
             await (await self._ready()).send(lite.speak_end(utterance.id))
         except SocketLost:
-            # the utterance ends when the session does or, if only the socket is lost, in `lost`
+            # the utterance is ended by `lost` or, if the session is over, by `close`
             pass
-        except Exception as failure:  # noqa: BLE001 (the sound is the user's, and so is what reading it raises)
+        except Exception as failure:  # noqa: BLE001 (reading the user's audio may raise anything)
             await self._break_off(queued, failure)
         finally:
             self._spawn(queued.feed.close())
@@ -322,7 +322,7 @@ class Speech:
         await socket.send(command)
 
     def _complete(self, queued: _Queued) -> None:
-        """Note that all of it was sent; from now on, expect the service to confirm that it was spoken."""
+        """Record that all audio was sent; from now on, wait for the service to confirm that it was spoken."""
         assert queued.feed.sound is not None
         utterance, notes = queued.utterance, queued.feed.sound.notes
         utterance.complete(notes)
@@ -332,7 +332,7 @@ class Speech:
             self._spawn(self._watch(utterance, queued.request.grace))
 
     async def _break_off(self, queued: _Queued, failure: Exception) -> None:
-        """Fail an utterance whose sound cannot be read any further; the avatar says what was sent."""
+        """Fail an utterance whose audio cannot be read any further; the avatar still says what was sent."""
         utterance = queued.utterance
         if not queued.request.is_awaited:
             traceback = None if isinstance(failure, AudioError) else failure
@@ -370,6 +370,6 @@ class Speech:
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
-    """Log what a user's iterator raised while it was closed, since nobody is waiting for it."""
+    """Log an error from closing a user's iterator, since nobody is waiting for the result."""
     if not task.cancelled() and (failure := task.exception()) is not None:
-        logger.warning("closing a sound failed: %s", failure, exc_info=failure)
+        logger.warning("closing an audio source failed: %s", failure, exc_info=failure)

@@ -1,15 +1,15 @@
-"""Pace the sound that is sent: a little ahead of what is being said, by the clock alone."""
+"""`Pace`: decides by the clock alone when to send audio, a little ahead of what is being said."""
 
 from __future__ import annotations
 
 
 class Pace:
-    """Keeps the sound that was sent a little ahead of real time.
+    """Keeps the audio that was sent a little ahead of real time.
 
-    The lead covers network hiccups, but leaves little to take back.
+    The lead covers network hiccups, but is short, so that little audio must be discarded on an interruption.
 
     Args:
-        lead: seconds of unsaid sound that the service may hold.
+        lead: maximum seconds of unspoken audio that the service may hold.
     """
 
     def __init__(self, lead: float) -> None:
@@ -20,12 +20,12 @@ class Pace:
         """Return the seconds until the next piece is due.
 
         Args:
-            now: the time in seconds, by a clock that never goes back.
+            now: the time in seconds, by a monotonic clock.
         """
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - self._lead - now)
 
     def sent(self, seconds: float, now: float) -> None:
-        """Note that sound was sent; if it is late, the avatar has paused, and the time counts from now."""
+        """Record that audio was sent; if it was late, the avatar has paused, so count from now."""
         self._ends_at = max(now, self._ends_at or now) + seconds
 
     def left(self, now: float) -> float:
@@ -33,5 +33,5 @@ class Pace:
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - now)
 
     def reset(self) -> None:
-        """Start over, because the service dropped what it held."""
+        """Start over, because the service dropped its audio."""
         self._ends_at = None

@@ -1,4 +1,4 @@
-"""`Sources`: find the utterance of a conversation that an event belongs to, by its ids or by order."""
+"""`Sources`: finds the utterance of a conversation that an event belongs to, by id or by order."""
 
 from __future__ import annotations
 
@@ -11,60 +11,60 @@ from ...concurrency.clock import Clock
 from ...protocol.events import Event
 from .utterance import AsyncUtterance, UtteranceState
 
-REMEMBERED: Final = 1000  # ids to remember, with their utterances
+REMEMBERED: Final = 1000  # maximum number of ids to remember, with their utterances
 
 
 class Sources:
     """Maps events to the utterances that they belong to.
 
-    An event's `source_event_id` names what it answers: one of our commands, or an event that answers it. If the
-    service leaves it out, utterances come in the order in which they were asked for, after the opening.
+    An event's `source_event_id` names the command that it answers, or an earlier event that answers that command. If
+    the service leaves it out, we assume that the utterances are said in the order requested, after the opening.
 
     Args:
         clock: the clock to use.
-        has_opening: whether the avatar speaks first by itself.
+        has_opening: whether the avatar speaks first, without being asked to.
     """
 
     def __init__(self, clock: Clock, *, has_opening: bool) -> None:
         self._clock = clock
         self._has_opening = has_opening
-        self._opening_until: float | None = None  # set at the first sign of somebody in the room
+        self._opening_until: float | None = None  # set at the first sign that somebody is in the room
         self._known: Newest[str, AsyncUtterance] = Newest(REMEMBERED)
-        self._are_named = False  # whether the service has named one of ours
+        self._are_named = False  # whether the service has named an utterance that was requested
 
     def add(self, utterance: AsyncUtterance) -> None:
-        """Add an utterance that was asked for."""
+        """Add an utterance that was requested."""
         self._known[utterance.id] = utterance
 
     def is_ours(self, utterance: AsyncUtterance) -> bool:
-        """Return whether this utterance was asked for, rather than spoken by the avatar by itself."""
+        """Return whether this utterance was requested, rather than begun by the avatar unasked."""
         return utterance.id in self._known
 
     def expect_opening(self) -> None:
-        """Note that somebody is in the room; from the first call on, the opening is due."""
+        """Record that somebody is in the room; from the first call on, the opening is due."""
         if self._opening_until is None:
             self._opening_until = self._clock.monotonic() + config.OPENING_LIMIT
 
     def find(self, event: Event) -> AsyncUtterance | None:
-        """Return the utterance that an event names, if any, and remember the event's id for it."""
+        """Return the utterance that an event names, if any; also map the event's own id to it."""
         found = None if event.source_event_id is None else self._known.get(event.source_event_id)
         if found is not None and event.event_id is not None:
             self._known[event.event_id] = found
         return found
 
     def note_named(self, utterance: AsyncUtterance) -> None:
-        """Note that the service named this utterance as the one it is saying."""
+        """Record that the service named this utterance as the one being said."""
         self._are_named = self._are_named or self.is_ours(utterance)
 
     def next(self, waiting: Iterable[AsyncUtterance]) -> AsyncUtterance | None:
-        """Return the utterance that is next in order; None if the avatar is speaking by itself."""
+        """Return the utterance that is next in order; None if the avatar is speaking unasked."""
         is_opening = self._has_opening and self._clock.monotonic() < (self._opening_until or 0.0)
         if self._are_named or is_opening:
             return None
         return next((utterance for utterance in waiting if utterance.state is UtteranceState.SENDING), None)
 
     def claim(self, event: Event, utterance: AsyncUtterance) -> None:
-        """Note that this event began something that the avatar says by itself."""
+        """Record that this event began an utterance that was not requested."""
         self._has_opening = False
         if event.source_event_id is not None:
             self._known[event.source_event_id] = utterance

@@ -1,4 +1,4 @@
-"""`UtteranceTracker`: follows the utterances of a LITE session by the service's events."""
+"""`UtteranceTracker`: follows the utterances of a LITE session through the service's events."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from ...protocol.events import AGENT_STATE, Event
 from ...protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
-ALIASES: Final = 1000  # the service's own ids to remember, with their utterances
-SLACK: Final = 0.5  # s by which the service may end an utterance before its sound is over
-DERIVED: Final = "derived_from"  # marks an event that we translated from the other spelling
+ALIASES: Final = 1000  # maximum number of the service's own ids to remember, with their utterances
+SLACK: Final = 0.5  # seconds by which the service may report the end of an utterance too early
+DERIVED: Final = "derived_from"  # marks an older-style event that we derived from a newer one
 
 
 class UtteranceTracker:
-    """Follows the utterances that were sent to the service, by its events in either spelling.
+    """Follows the utterances that were sent to the service, through its older or its newer events.
 
-    Older builds send `agent.speak_started` and `agent.speak_ended`, newer ones `agent.state_updated`, some both. Once
-    the first has come, the second no longer moves any utterance. Events may come twice, in the wrong order, for
-    utterances that are over, or with the service's own ids; no state ever moves back.
+    Older builds of the service send `agent.speak_started` and `agent.speak_ended`, newer ones send
+    `agent.state_updated`, and some send both. Once an `agent.speak_*` event has arrived, `agent.state_updated` no
+    longer changes any utterance. Events may arrive twice, out of order, for utterances that are over, or with the
+    service's own ids; no state ever moves backwards.
 
     Args:
         clock: the clock to use.
@@ -36,47 +37,47 @@ class UtteranceTracker:
         self._on_start = on_start
         self._open: list[AsyncUtterance] = []
         self._known: Newest[str, AsyncUtterance] = Newest(ALIASES)
-        self._sends_speak_events = False  # whether an `agent.speak_*` event has come
+        self._sends_speak_events = False  # whether an `agent.speak_*` event has arrived
         self._derived: Newest[tuple[str, str], None] = Newest(ALIASES)
         self._rest = AgentState.IDLE
-        self._silenced: list[AsyncUtterance] = []  # what was being said at the last interruption
-        self._ignore_until = 0.0  # until when the newer spelling may still mean what was interrupted
+        self._silenced: list[AsyncUtterance] = []  # the utterances being said at the last interruption
+        self._ignore_until = 0.0  # until then, newer events may still refer to the interrupted utterance
         self.agent_state = AgentState.IDLE
 
     @property
     def talking(self) -> AsyncUtterance | None:
-        """The utterance that is being said."""
+        """The utterance that is being said, if any."""
         return next((utterance for utterance in self._open if utterance.state is UtteranceState.TALKING), None)
 
     def begin(self, utterance: AsyncUtterance) -> None:
-        """Note that an utterance's first frame is being sent."""
+        """Record that an utterance's first frame is being sent."""
         utterance.begin(has_waited=bool(self._open))
         self._open.append(utterance)
         self._known[utterance.id] = utterance
 
     def rest(self, state: AgentState) -> None:
-        """Set what the avatar does while it is silent."""
+        """Set the state that the avatar is in while it is silent."""
         self._rest = state
 
     def interrupt(self) -> list[AsyncUtterance]:
-        """Note that an interruption is being sent: end what was sent, and return it."""
+        """Record that an interruption is being sent; end all open utterances and return them."""
         if self._open:
             self._ignore_until = self._clock.monotonic() + config.DEAF
         self._silenced = [utterance for utterance in self._open if utterance.state is UtteranceState.TALKING]
         return self._close_all(UtteranceState.INTERRUPTED)
 
     def lose(self, error: Exception) -> list[AsyncUtterance]:
-        """Note that the WebSocket is lost: fail what was sent, and return it."""
+        """Record that the WebSocket is lost; fail all open utterances and return them."""
         self.agent_state = AgentState.IDLE
         return self._close_all(UtteranceState.FAILED, error)
 
     def drop(self, utterance: AsyncUtterance) -> None:
-        """Stop following an utterance, which is over."""
+        """Stop following an utterance that is over."""
         if utterance in self._open:
             self._open.remove(utterance)
 
     def receive(self, event: Event) -> list[Event]:
-        """Handle an event; return it and its translations into the older spelling, to pass on."""
+        """Handle an event; return the events to pass on: itself, and any older-style events derived from it."""
         if event.type in (SPEAK_STARTED, SPEAK_ENDED, SPEAK_INTERRUPTED):
             self._sends_speak_events = True
             utterance = self._find(event)
@@ -96,12 +97,12 @@ class UtteranceTracker:
                 self._start(utterance)
             return
         if utterance is None or not utterance.is_open:
-            # it is over or not ours, so what is being said now goes on
+            # the utterance is over or not ours, so anything being said now goes on
             if self.talking is None:
                 self.agent_state = self._rest
             return
         if event_type == SPEAK_INTERRUPTED:
-            # the service dropped everything queued behind it as well
+            # the service also dropped everything queued behind it
             self._close_all(UtteranceState.INTERRUPTED)
         elif utterance.is_complete:
             self._end(utterance)
@@ -122,7 +123,7 @@ class UtteranceTracker:
         return found
 
     def _turn(self, state: str) -> list[Event]:
-        """Apply the newer spelling; return its translations into the older one."""
+        """Apply the state in a newer event; return the older-style events derived from it."""
         before = self.agent_state
         if state not in (AgentState.IDLE, AgentState.LISTENING, AgentState.TALKING):
             return []
@@ -132,7 +133,7 @@ class UtteranceTracker:
             return []
         if state == AgentState.TALKING:
             if self._clock.monotonic() < self._ignore_until:
-                # the end of the interrupted utterance is on its way; nothing newer is said before that
+                # the interrupted utterance has not ended yet, and nothing newer is said until it has
                 return []
             first = self._next_sending()
             begun = self.talking is None and first is not None and self._start(first)
@@ -145,7 +146,7 @@ class UtteranceTracker:
         return events
 
     def _end_said(self) -> list[AsyncUtterance]:
-        """End what the avatar has said before it fell silent, as far as the time allows; return it."""
+        """End the utterances that the avatar had time to finish before it fell silent; return them."""
         talking = self.talking
         if talking is None or not talking.is_complete:
             return []
@@ -170,7 +171,7 @@ class UtteranceTracker:
     def _start(self, utterance: AsyncUtterance) -> bool:
         if not utterance.start():
             return False
-        # the avatar speaks in order: we missed the ends of earlier ones, or they are still on their way
+        # utterances are spoken in order, so earlier ones are over, even if their end events have not arrived
         for earlier in self._open[: self._open.index(utterance)] if utterance in self._open else []:
             self._end(earlier)
         self._on_start(utterance)

@@ -1,4 +1,4 @@
-"""`Lines`: what both sides said in a session, as lines that grow while they are spoken."""
+"""`Lines`: a session's transcript, in lines that grow while they are being spoken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 class SpokenLine(TranscriptLine):
-    """A line of what was said, as this process heard it.
+    """A line of the transcript, as this process received it.
 
     `role` is `user` or `avatar`. The timestamps are seconds since the epoch and since the session's start. While
     `partial` is true, the line may still grow.
@@ -41,11 +41,11 @@ class SpokenLine(TranscriptLine):
 
 @dataclass
 class _Line:
-    """A line, and how it grows.
+    """A line of the transcript that may still grow.
 
     Attributes:
         owner: the id of the utterance or the user's turn that it belongs to.
-        is_final: whether its complete text has come; anything after that is late.
+        is_final: whether its complete text has arrived; any text after that is ignored.
         comes_whole: whether each chunk repeats everything said so far, instead of only what is new.
     """
 
@@ -70,7 +70,7 @@ class Lines:
 
     @property
     def records(self) -> Records[SpokenLine]:
-        """The lines as they are now."""
+        """The current lines."""
         return Records(line.record for line in self._lines)
 
     def text(self, role: Role, owner: str) -> str | None:
@@ -79,12 +79,12 @@ class Lines:
         return None if line is None else line.record.transcript
 
     def is_final(self, role: Role, owner: str) -> bool:
-        """Return whether a line's complete text has come."""
+        """Return whether a line's complete text has arrived."""
         line = self._find(role, owner)
         return line is not None and line.is_final
 
     def grow(self, role: Role, owner: str, chunk: str) -> None:
-        """Add a chunk to a line; one that begins with the line's text replaces it, any other is appended."""
+        """Add a chunk to a line: one that begins with the line's text replaces it; any other is appended."""
         line = self._find(role, owner)
         if line is None:
             self._add(role, owner, chunk, partial=True)
@@ -108,13 +108,13 @@ class Lines:
         line.is_final = True
 
     def close(self, role: Role, owner: str) -> None:
-        """Note that a line stops growing; its complete text may still come."""
+        """Mark a line as no longer growing; its complete text may still arrive."""
         line = self._find(role, owner)
         if line is not None and line.record.partial:
             self._write(line, line.record.transcript, partial=False)
 
     def is_repeated(self, role: Role, text: str) -> bool:
-        """Return whether these words are late: this side's last line is over, and begins or ends with them."""
+        """Return whether text is a late repeat: this side's last line is over, and begins or ends with it."""
         line = next((line for line in reversed(self._lines) if line.record.role == role), None)
         if line is None or line.record.partial:
             return False
@@ -148,27 +148,27 @@ class Lines:
 
 
 class UserSide:
-    """Records what the user says aloud, turn by turn.
+    """Records the user's speech, turn by turn.
 
     Args:
-        lines: the lines to add it to.
+        lines: the transcript to add it to.
     """
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._turn: str | None = None
-        self._unfinished: str | None = None  # the previous turn, if its complete text has not come
-        self._is_begun = False  # whether the service announced a new turn
+        self._unfinished: str | None = None  # the previous turn, if its complete text has not arrived
+        self._is_begun = False  # whether the service has announced a new turn
 
     def begin(self) -> None:
-        """Note that the user begins to speak."""
+        """Record that the user has begun to speak."""
         self._is_begun = True
         if self._turn is not None:
             self._lines.close("user", self._turn)
             self._unfinished, self._turn = self._turn, None
 
     def grow(self, chunk: str) -> None:
-        """Add a chunk to the turn, unless it is late."""
+        """Add a chunk to the current turn, unless it is a late repeat."""
         if self._turn is None:
             if not self._is_begun and self._lines.is_repeated("user", chunk):
                 return

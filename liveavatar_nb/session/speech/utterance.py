@@ -1,4 +1,4 @@
-"""`AsyncUtterance`: something that the avatar says, and how far it has got."""
+"""`AsyncUtterance`: something that the avatar says, and its progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...concurrency.clock import CLOCK, Clock
 class AgentState(StrEnum):
     """What the avatar is doing (LITE: event `agent.state_updated`).
 
-    `thinking` only occurs in a conversation: the avatar was asked something, and has not begun to answer.
+    `thinking` only occurs in a conversation: the avatar was asked something, and has not begun to answer yet.
     """
 
     IDLE = "idle"
@@ -47,10 +47,10 @@ class AsyncUtterance:
     """Something that the avatar says, returned by `AsyncSession.play`, `say` and `ask`.
 
     Args:
-        name: the name to show; the sound's name by default.
+        name: the name to show; the audio's name by default.
         text: the words, for captions and the transcript.
         clock: the clock to use.
-        is_voiced: whether the service makes the sound, so that none is sent.
+        is_voiced: whether the service generates the audio, so that none is sent.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class AsyncUtterance:
 
     @property
     def name(self) -> str:
-        """The sound's name, such as `welcome.wav`; for `say` the text, for `ask` the question."""
+        """The audio's name, such as `welcome.wav`; for `say` the text, for `ask` the question."""
         return self._name or self._text or ""
 
     @property
     def text(self) -> str | None:
-        """The words, if they were given, or as far as they were heard; None otherwise."""
+        """The words that were given, or that the service has reported so far; None if there are none."""
         return self._text
 
     @property
@@ -97,36 +97,36 @@ class AsyncUtterance:
 
     @property
     def seconds(self) -> float:
-        """Seconds of sound sent so far; in a conversation, seconds said so far."""
+        """Seconds of audio sent so far; in a conversation, seconds spoken so far."""
         return self.age if self._is_voiced else self._seconds
 
     @property
     def total(self) -> float | None:
-        """The length in seconds; None until it is known, as for a stream or in a conversation."""
+        """The length in seconds; None while it is unknown, as for a stream or in a conversation."""
         if self._is_voiced:
             return self.duration
         return self._seconds if self._is_complete else self._total
 
     @property
     def played(self) -> float:
-        """Seconds said so far."""
+        """Seconds spoken so far."""
         return min(self.seconds, self.age)
 
     @property
     def age(self) -> float:
-        """Seconds from the first word until now, or until the end; 0 before."""
+        """Seconds from the first word until now, or until the end; 0 before the first word."""
         return 0.0 if self._started_at is None else (self._ended_at or self._clock.monotonic()) - self._started_at
 
     @property
     def duration(self) -> float | None:
-        """Seconds from the first word to the end; None before that."""
+        """Seconds from the first word to the end; None before the end."""
         return None if self._started_at is None or self._ended_at is None else self.age
 
     @property
     def lag(self) -> float | None:
         """Seconds from the first frame that was sent (in a conversation, from the command) to the first word.
 
-        None before that, or if it had to wait for another utterance.
+        None before the first word, or if the utterance had to wait for another one.
         """
         if self._first_frame_at is None or self._started_at is None or self._has_waited:
             return None
@@ -134,7 +134,7 @@ class AsyncUtterance:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Problems with the sound, in words: clipped, not a number, cut short."""
+        """Messages about problems with the audio, such as clipped samples, NaN samples or a file cut short."""
         return tuple(self._notes)
 
     @property
@@ -143,19 +143,19 @@ class AsyncUtterance:
         return self._error
 
     async def wait(self) -> None:
-        """Wait until the utterance was said or interrupted.
+        """Wait until the utterance has been spoken or interrupted.
 
         If you cancel the wait, the avatar goes on talking; `interrupt()` stops it.
 
         Raises:
             UtteranceFailed: the WebSocket was lost, the session ended, or the service never confirmed that it was
                 spoken.
-            AudioError: the sound could not be read to the end.
+            AudioError: the audio could not be read to the end.
             Exception: whatever your iterator raised.
         """
         await self._over.wait()
         if self._error is not None:
-            # with its original traceback: each waiter would add its own frames, and keep alive what they hold
+            # with the original traceback: otherwise each waiter would add its own frames, which keep objects alive
             raise self._error.with_traceback(self._traceback)
 
     def __repr__(self) -> str:
@@ -170,15 +170,15 @@ class AsyncUtterance:
         return f"<{type(self).__name__} {self.name!r} {', '.join(parts)}>"
 
     async def has_begun(self) -> None:
-        """Wait until the first word, or until it is over without one."""
+        """Wait until the first word, or until the utterance ends without one."""
         await self._has_begun.wait()
 
     async def is_over(self) -> None:
-        """Wait until it is over, however it ended."""
+        """Wait until the utterance is over, however it ended."""
         await self._over.wait()
 
     async def is_over_within(self, seconds: float) -> bool:
-        """Wait for the end for up to `seconds` of the utterance's clock; return whether it came."""
+        """Wait for the utterance to end, for up to `seconds` by its clock; return whether it is over."""
         waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self.is_over())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -187,48 +187,48 @@ class AsyncUtterance:
                 wait.cancel()
         return self._state.is_final
 
-    # called by its session
+    # called by the session
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of it was sent, and only `agent.speak_end` is left."""
+        """Whether all of its audio was sent, so that only `agent.speak_end` is left to send."""
         return self._is_complete
 
     @property
     def is_open(self) -> bool:
-        """Whether its first frame was sent and it is not over."""
+        """Whether its first frame or command was sent and it is not over."""
         return self._first_frame_at is not None and not self._state.is_final
 
     def open(self, name: str, total: float | None) -> None:
-        """Note that the sound was opened; set its name, unless it has one, and its length in seconds."""
+        """Record that the audio was opened; set its length in seconds and, if there is none yet, the name."""
         self._name = self._name or name
         self._total = total
 
     def hear(self, text: str) -> None:
-        """Note the words, as far as the service has sent them."""
+        """Set the words that the service has reported so far."""
         self._text = text
 
     def begin(self, *, has_waited: bool) -> None:
-        """Note that its first frame or its command is being sent, and whether another utterance goes first."""
+        """Record that its first frame or command is being sent, and whether it had to wait for others."""
         self._first_frame_at = self._clock.monotonic()
         self._has_waited = has_waited
         self._advance(UtteranceState.SENDING)
 
     def give_way(self) -> None:
-        """Note that another utterance is said first."""
+        """Record that another utterance is being said first."""
         self._has_waited = True
 
     def sent(self, seconds: float) -> None:
-        """Note that sound of this length was sent."""
+        """Record that this many seconds of audio were sent."""
         self._seconds += seconds
 
     def complete(self, notes: list[str]) -> None:
-        """Note that all of it was sent, and what was wrong with the sound."""
+        """Record that all of its audio was sent, with notes on any problems."""
         self._is_complete = True
         self._notes = list(notes)
 
     def start(self) -> bool:
-        """Note the first word; return whether this is new."""
+        """Record the first word; return whether this changed the state."""
         if not self._advance(UtteranceState.TALKING):
             return False
         self._started_at = self._clock.monotonic()
@@ -236,7 +236,7 @@ class AsyncUtterance:
         return True
 
     def finish(self, state: UtteranceState, error: Exception | None = None) -> bool:
-        """Note the end; return whether this is new."""
+        """Record the end; return whether this changed the state."""
         if not self._advance(state):
             return False
         self._error = error

@@ -448,7 +448,7 @@ export const FIXTURES = {
       kind: "StopNotConfirmed",
       title: "The stop was not confirmed",
       detail: "The service did not confirm the stop of session 5e550000 (no answer in time).",
-      remedy: "The stop is retried in the background; at the latest its cap ends it at 14:32:10. Call stop() to retry now.",
+      remedy: "The stop is being retried in the background. If that fails, the session's cap ends it at 14:32:10. Call stop() to retry now.",
       severity: "error",
       action: null,
     },

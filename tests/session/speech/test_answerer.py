@@ -359,7 +359,7 @@ async def test_what_is_no_text_is_refused_in_words(
 
 
 def test_what_is_no_function_is_refused(avatar: Avatar) -> None:
-    with pytest.raises(InvalidArgument, match="a function of a text, not str"):
+    with pytest.raises(InvalidArgument, match="a function that takes text, not str"):
         avatar.answers("Hello")
 
 

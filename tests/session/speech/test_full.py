@@ -525,7 +525,7 @@ async def test_what_waits_for_the_room_of_a_session_that_ends_is_told_of_the_end
 async def test_without_a_room_it_is_refused_in_words() -> None:
     talk = Talk()
     for work in (talk.say("One."), talk.conversation.listen(start=True), talk.conversation.push_to_talk(start=True)):
-        with pytest.raises(RoomNotHeld, match="gave the session no room"):
+        with pytest.raises(RoomNotHeld, match="provided no room"):
             await work
     await talk.conversation.interrupt()
     await close(talk)

@@ -611,7 +611,7 @@ async def test_whatever_a_source_or_a_voice_raises_ends_nothing_else(
 async def test_a_sound_that_is_over_before_its_first_sample_says_so(
     session: AsyncSession, simulator: Simulator
 ) -> None:
-    with pytest.raises(AudioError, match="holds no sound"):
+    with pytest.raises(AudioError, match="contains no audio"):
         await session.play(np.zeros(1), rate=192_000, timeout=None)
     assert types(simulator) == []
 
