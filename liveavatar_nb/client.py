@@ -44,7 +44,7 @@ from .protection.orphans import (
     stop_each,
     what_to_stop,
 )
-from .protection.running import leftovers, service_of
+from .protection.running import running_sessions, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
 from .rooms.own_room import AsyncRoom, OwnRoom, awaited
@@ -206,7 +206,7 @@ class AsyncLiveAvatar:
         for session in self._sessions:
             session.lifecycle.let_go()
         await self.api.aclose()
-        leftovers.unexpect(self)
+        running_sessions.unexpect(self)
         if self._simulator is not None:
             await on_own_thread(self._simulator.close)
         self._changed()
@@ -230,7 +230,7 @@ class AsyncLiveAvatar:
             session.lifecycle.let_go()
         # its connections end with the loop
         self.api.transport.closed = True
-        leftovers.unexpect(self)
+        running_sessions.unexpect(self)
         if self._simulator is not None:
             self._simulator.close()
         self._changed()
@@ -255,9 +255,9 @@ class AsyncLiveAvatar:
         """Start the guard, which takes the longest to get ready; it stays until the client is closed."""
 
         def prepare() -> None:
-            leftovers.expect(self, service_of(self.api.transport))
+            running_sessions.expect(self, service_of(self.api.transport))
             if self.is_closed:  # closed meanwhile
-                leftovers.unexpect(self)
+                running_sessions.unexpect(self)
 
         if not self.is_simulated:
             await on_own_thread(prepare)
@@ -537,16 +537,16 @@ class AsyncLiveAvatar:
         is_given_up = threading.Event()
 
         def prepare() -> None:
-            leftovers.prepare(service)
+            running_sessions.prepare(service)
             if is_given_up.is_set():  # the block failed meanwhile, and the loop may be gone by now
-                leftovers.tidy()
+                running_sessions.tidy()
 
         coming_up = asyncio.create_task(on_own_thread(prepare))
         try:
             yield
         except BaseException:
             is_given_up.set()
-            leftovers.tidy()
+            running_sessions.tidy()
             raise
         finally:
             del coming_up  # it must live until here: a loop does not keep its tasks alive

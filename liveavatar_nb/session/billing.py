@@ -22,7 +22,7 @@ from ..errors import (
 from ..models.sessions import SessionRecord, StartedSession
 from ..protection.blocking_stop import BlockingStopper
 from ..protection.guard.handle import Service
-from ..protection.running import Leftover, leftovers, service_of
+from ..protection.running import RunningSession, running_sessions, service_of
 from ..protection.stops import Turns, is_over
 from ..rest.resources.sessions import surely_not_started
 from .dependencies import Dependencies
@@ -77,7 +77,7 @@ class Billing:
             StartOutcomeUnknown: the session may be running; stop it.
         """
         dependencies, transport = self._dependencies, self._api.transport
-        leftover = Leftover(
+        session = RunningSession(
             Service(transport.base_url, transport.network),
             transport.key,
             self.session_id,
@@ -87,7 +87,7 @@ class Billing:
             caveat=transport.caveat,
             is_out_of_reach=transport.is_out_of_reach,
         )
-        await self._protect(leftover)
+        await self._protect(session)
         self.is_open = self._has_unknown_start = True
         try:
             started = await self._api.sessions.start(self.session_id, self.token)
@@ -106,7 +106,7 @@ class Billing:
             if granted < self._times.cap and has_cap:
                 logger.warning("session %s: the plan ends it after %g minutes", self.session_id, granted / 60)
             self._times.cap = min(granted, self._times.cap)
-        await on_own_thread(lambda: leftovers.started(self.session_id, self._times.cap))
+        await on_own_thread(lambda: running_sessions.started(self.session_id, self._times.cap))
         if granted <= 0 and not has_cap:
             raise ProtectionError(
                 "The service set no cap, so the session was stopped.",
@@ -114,13 +114,13 @@ class Billing:
             )
         return started
 
-    async def _protect(self, leftover: Leftover) -> None:
+    async def _protect(self, session: RunningSession) -> None:
         is_cancelled = threading.Event()
 
         def add() -> None:
-            leftovers.add(leftover)
+            running_sessions.add(session)
             if is_cancelled.is_set():
-                leftovers.discard(self.session_id)
+                running_sessions.discard(self.session_id)
 
         try:
             # the disk may be slow
@@ -128,7 +128,7 @@ class Billing:
         except asyncio.CancelledError:
             # the loop is ending, and nothing was sent
             is_cancelled.set()
-            leftovers.discard(self.session_id)
+            running_sessions.discard(self.session_id)
             raise
 
     async def stop(self) -> None:
@@ -146,7 +146,7 @@ class Billing:
                         self.record = await self._api.sessions.get(self.session_id)
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
             # the guard must stop it: this process may be out of file descriptors or threads
-            leftovers.insist(self.session_id)
+            running_sessions.insist(self.session_id)
             self.pursue()
             raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
 
@@ -182,13 +182,13 @@ class Billing:
             StopNotConfirmed: the service did not confirm the stop; the guard keeps trying.
         """
         if not self._stop_on_thread(limit):
-            leftovers.insist(self.session_id)
+            running_sessions.insist(self.session_id)
             raise self._not_confirmed("no answer in time")
         self.is_open = False
         if self._has_unknown_start:
-            leftovers.hand_over(self.session_id)
+            running_sessions.hand_over(self.session_id)
         else:
-            leftovers.discard(self.session_id)
+            running_sessions.discard(self.session_id)
 
     async def look_again(self) -> bool:
         """Stop the session again if a late start revived it; return whether the service could be asked."""
@@ -211,7 +211,7 @@ class Billing:
         if self._has_unknown_start:
             self.pursue()
         else:
-            leftovers.discard(self.session_id)
+            running_sessions.discard(self.session_id)
 
     def forget(self) -> None:
         """Note that nothing is billed any more, for certain."""
@@ -225,12 +225,12 @@ class Billing:
 
     def lose_loop(self) -> None:
         """Let the guard stop the session, because its loop is ending and nothing here keeps it alive."""
-        leftovers.insist(self.session_id)
+        running_sessions.insist(self.session_id)
 
     async def check_guard(self) -> None:
         """Start another guard if the first one was killed."""
         if not self._dependencies.is_simulated:
-            await on_own_thread(lambda: leftovers.prepare(service_of(self._api.transport)))
+            await on_own_thread(lambda: running_sessions.prepare(service_of(self._api.transport)))
 
     def _not_confirmed(self, why: str) -> StopNotConfirmed:
         return StopNotConfirmed(
@@ -257,7 +257,7 @@ class Billing:
                 is_certain = await self.look_again()
         except asyncio.CancelledError:
             # its loop or its client is going away
-            leftovers.hand_over(self.session_id)
+            running_sessions.hand_over(self.session_id)
             raise
         self.forget()
         self._dependencies.on_change()

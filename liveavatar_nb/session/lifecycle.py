@@ -27,7 +27,7 @@ from ..errors import (
     StopNotConfirmed,
 )
 from ..models.sessions import END_WORDS, SessionRecord, StartedSession
-from ..protection.running import leftovers, service_of
+from ..protection.running import running_sessions, service_of
 from ..protocol import full
 from ..protocol.events import Event
 from ..protocol.websocket import Listener, SocketTrouble, WebSocket
@@ -341,7 +341,7 @@ class SessionLifecycle:
         """Get a token; return the session's billing, and whether the token has the cap that was asked for."""
         # start the guard while the token is on its way
         service = None if self._dependencies.is_simulated else service_of(self._api.transport)
-        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
+        guard = asyncio.create_task(on_own_thread(lambda: running_sessions.prepare(service))) if service else None
         try:
             token, has_cap = await get_token(self._api, self._options, self._avatar_id, self._times)
             secret = Masked(token.session_token, "of a session")
@@ -608,7 +608,7 @@ class SessionLifecycle:
             self.room.end()
         self._tasks.dismiss_all()
         self._tasks.unwatch_loop()
-        leftovers.tidy()
+        running_sessions.tidy()
         self._on_change()
 
     def let_go(self) -> None:

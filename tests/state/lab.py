@@ -27,7 +27,7 @@ from liveavatar_nb.protection.guard import __main__ as guard_process
 from liveavatar_nb.protection.guard.handle import Guard
 from liveavatar_nb.protection.guard.process import Process
 from liveavatar_nb.protection.journal import journal
-from liveavatar_nb.protection.running import leftovers
+from liveavatar_nb.protection.running import running_sessions
 from liveavatar_nb.rest.retry import Policy
 from liveavatar_nb.sync.session import Session
 
@@ -608,7 +608,7 @@ class Lab:
         self.turn(LATEST / 2)
         self.simulator.faults.clear()
         if politely:
-            leftovers.stop_all()
+            running_sessions.stop_all()
             bridge.close()
         # the loop stands still from here on; what is on a thread comes to its end
         self._threads.shutdown()
@@ -616,7 +616,7 @@ class Lab:
             if thread.name == THREAD_NAME:
                 thread.join(HANG)
         self.guard.kernel_dies()
-        leftovers._reset()
+        running_sessions._reset()
         journal._forget()
 
     def _let_guard_finish(self) -> None:
@@ -636,7 +636,7 @@ class Lab:
         ledger = [entry for entry in self.simulator.ledger() if entry.session_id not in self._known]
         self._check(all(entry.starts <= 1 for entry in ledger), "a start was sent twice")
         # what no guard could be told of is left for the interpreter's exit
-        self._check(self._guard_died or not len(leftovers), f"left over: {list(leftovers._sessions)}")
+        self._check(self._guard_died or not len(running_sessions), f"left over: {list(running_sessions._sessions)}")
         shown = repr((self.parties, self.sessions, self.errors, [vars(one) for one in self.errors]))
         shown += "".join(map(str, self.errors)) + repr([(vars(one), vars(one.lifecycle)) for one in self.sessions])
         self._check(CANARY not in shown, "the key is shown")
@@ -667,7 +667,7 @@ class Lab:
                 bridge.release()
         bridge.close()
         # what only a look in a minute could have removed
-        leftovers._reset()
+        running_sessions._reset()
         journal._forget()
         self.guard.forget()
         for path in journal.folder.glob("*"):
