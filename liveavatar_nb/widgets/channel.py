@@ -18,7 +18,7 @@ from typing import Any
 
 import comm
 
-from ..concurrency.bounded import Newest
+from ..concurrency.bounded import BoundedDict
 from ..session.attention import Attention, Unknown, attention_here
 
 logger = logging.getLogger("liveavatar_nb.widgets")
@@ -82,7 +82,7 @@ class Channel:
 
     def __init__(self) -> None:
         self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-        self._seen: Newest[str, None] = Newest(REMEMBERED)
+        self._seen: BoundedDict[str, None] = BoundedDict(REMEMBERED)
         self._lock = threading.Lock()
         self._manager: Any = None
 

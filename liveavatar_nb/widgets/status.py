@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import config
-from ..concurrency.bounded import Newest
+from ..concurrency.bounded import BoundedDict
 from ..errors import StopNotConfirmed
 from ..rooms.connection import RoomLine
 from ..session.options import SessionState
@@ -26,7 +26,7 @@ BEATS = 3  # beats that a page can miss before a session is stopped
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
-_pages: Newest[str, str] = Newest(TABS)  # the page in each tab
+_pages: BoundedDict[str, str] = BoundedDict(TABS)  # the page in each tab
 
 
 class ShownSession(Controller):

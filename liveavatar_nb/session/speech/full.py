@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from ... import config
-from ...concurrency.bounded import Newest
+from ...concurrency.bounded import BoundedDict
 from ...concurrency.clock import Clock
 from ...errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from ...protocol import full
@@ -51,8 +51,8 @@ class Conversation:
         self._sources = Sources(clock, has_opening=has_opening)
         self._room: RoomLine | None = None
         self._open: list[AsyncUtterance] = []
-        self._asked: Newest[str, str] = Newest(REMEMBERED)  # questions by the ids of their answers
-        self._words: Newest[str, str] = Newest(REMEMBERED)  # texts said word for word, by id
+        self._asked: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # questions by the ids of their answers
+        self._words: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # texts said word for word, by id
         self._repeats = full.Repeats()
         self._user = UserSide(lines)
         self._rest = AgentState.IDLE

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ... import config
-from ...concurrency.bounded import Newest
+from ...concurrency.bounded import BoundedDict
 from ...concurrency.clock import Clock
 from ...protocol.events import Event
 from .utterance import AsyncUtterance, UtteranceState
@@ -29,7 +29,7 @@ class Sources:
         self._clock = clock
         self._has_opening = has_opening
         self._opening_until: float | None = None  # set at the first sign of somebody in the room
-        self._known: Newest[str, AsyncUtterance] = Newest(REMEMBERED)
+        self._known: BoundedDict[str, AsyncUtterance] = BoundedDict(REMEMBERED)
         self._are_named = False  # whether the service has named one of ours
 
     def add(self, utterance: AsyncUtterance) -> None:
