@@ -32,12 +32,12 @@ from ..protocol import full
 from ..protocol.events import Event
 from ..protocol.websocket import Listener, SocketTrouble, WebSocket
 from ..rest.resources.sessions import surely_not_started
-from ..rooms.connection import RoomLine
+from ..rooms.connection import RoomConnection
 from ..wirelog.exchange import SessionLabel, session_label
 from .billing import Billing
 from .dependencies import Dependencies
 from .keep_alive import Audience, Duties, Upkeep
-from .opening import get_token, make_room_line
+from .opening import get_token, make_room_connection
 from .options import SessionOptions, SessionState
 from .tasks import SessionTasks
 from .timings import Stopwatch
@@ -62,7 +62,7 @@ class Hooks:
     """
 
     speak_by_socket: Callable[[WebSocket], None]
-    speak_by_room: Callable[[RoomLine | None], None]
+    speak_by_room: Callable[[RoomConnection | None], None]
     receive_frame: Callable[[Event], None]
     receive_packet: Callable[[Event], bool]
     lose_socket: Callable[[], None]
@@ -116,7 +116,7 @@ class SessionLifecycle:
         self.billing: Billing | None = None
         self.record: SessionRecord | None = None
         self.end_reason: str | None = None
-        self.room: RoomLine | None = None
+        self.room: RoomConnection | None = None
         self.socket: WebSocket | None = None
         self.is_conversation = options.mode == "FULL"
         self.label = SessionLabel()
@@ -314,7 +314,7 @@ class SessionLifecycle:
         self._refuse_if_stopped()
         self._mark("start")
         wire, network = self._api.transport.wire, self._api.transport.network
-        self.room = make_room_line(
+        self.room = make_room_connection(
             started,
             self._options,
             wire,

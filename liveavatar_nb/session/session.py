@@ -25,7 +25,7 @@ from ..models.avatars import Avatar
 from ..models.base import Records
 from ..protocol import full
 from ..protocol.events import Event
-from ..rooms.connection import RoomLine
+from ..rooms.connection import RoomConnection
 from ..validation import check, not_async
 from ..wirelog.log import Wire
 from .dependencies import Dependencies
@@ -267,7 +267,7 @@ class AsyncSession:
         return self._lines.records
 
     @property
-    def room(self) -> RoomLine | None:
+    def room(self) -> RoomConnection | None:
         """The connection to the session's room; None until the start call has returned."""
         return self.lifecycle.room
 
@@ -890,7 +890,7 @@ class AsyncSession:
 
     # hooks of the lifecycle
 
-    def _speak_by_room(self, room: RoomLine | None) -> None:
+    def _speak_by_room(self, room: RoomConnection | None) -> None:
         """Begin the conversation; this process stays in the room if it draws the room or answers."""
         self._events.types = full.EVENT_TYPES
         if room is not None:

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from .. import config
 from ..errors import RoomNotHeld
-from ..rooms.connection import RECONNECTING, HolderKind, HolderLost, RoomLine
+from ..rooms.connection import RECONNECTING, HolderKind, HolderLost, RoomConnection
 from ..session.attention import UNKNOWN, Attention, Unknown
 from ..session.options import SessionState
 from ..session.session import AsyncSession
@@ -93,16 +93,16 @@ class PageHolder:
     Args:
         page: the page's id.
         session: the session.
-        line: the session's connection to its room.
+        room: the session's connection to its room.
     """
 
     kind: HolderKind = "page"
 
-    def __init__(self, page: str, session: AsyncSession, line: RoomLine) -> None:
+    def __init__(self, page: str, session: AsyncSession, room: RoomConnection) -> None:
         self.page = page
         self.was_unreachable = False  # its browser could not reach the room
         self._session = session
-        self._line = line
+        self._room = room
         self._view: View | None = None  # the widget through which it last sent a command
         self._is_prompt = False
         self._is_in = False
@@ -135,8 +135,8 @@ class PageHolder:
         self._silence.begin(command)
         if self._is_silent:
             self._is_silent = False
-            if self._is_in and self._line.holder is None:
-                await self._line.hold(self)
+            if self._is_in and self._room.holder is None:
+                await self._room.hold(self)
 
     def approach(self, view: View, command: Command) -> None:
         """Note that the page is about to join."""
@@ -149,7 +149,7 @@ class PageHolder:
         self._out.clear()
         self._is_in, self.was_unreachable = True, False
         self._steady.set()
-        await self._line.hold(self)
+        await self._room.hold(self)
 
     def falter(self) -> None:
         """Note that the page lost its connection and is reconnecting."""
@@ -167,9 +167,9 @@ class PageHolder:
         self._is_in = False
         self._out.set()
         self._steady.set()
-        if self._line.holder is None and words:
-            self._line.tell(words)
-        self._line.drop(self, words, is_contested=is_contested, is_put_out=is_put_out)
+        if self._room.holder is None and words:
+            self._room.tell(words)
+        self._room.drop(self, words, is_contested=is_contested, is_put_out=is_put_out)
         for request in list(self._answers):
             self.settle(request, "it has left the room")
 
@@ -185,7 +185,7 @@ class PageHolder:
             raise HolderLost(VANISHED)
         request = uuid.uuid4().hex
         answer = self._answers[request] = asyncio.get_running_loop().create_future()
-        message = {"type": "room_send", "session_id": self._line.session_id, "request": request}
+        message = {"type": "room_send", "session_id": self._room.session_id, "request": request}
         self._send_to_page({**message, "payload": payload.decode()})
         try:
             if not self._is_prompt:
@@ -205,7 +205,7 @@ class PageHolder:
             async with asyncio.timeout(config.HOLDER_LIMIT):
                 await self._steady.wait()
         except TimeoutError:
-            raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
+            raise RoomNotHeld(RECONNECTING, session_id=self._room.session_id, remedy="Try again in a moment.") from None
 
     def settle(self, request: str, problem: str | None) -> None:
         """Note that the page has sent a packet, or why it could not."""
@@ -218,7 +218,7 @@ class PageHolder:
         self._is_in = False
         is_over = self._session.state.is_final or self._session.state is SessionState.STOPPING
         reason = OVER if is_over else GIVEN_AWAY
-        self._send_to_page({"type": "room_leave", "session_id": self._line.session_id, "reason": reason})
+        self._send_to_page({"type": "room_leave", "session_id": self._room.session_id, "reason": reason})
         if self._is_prompt and self.is_there and not is_over:
             await self._out.wait()
         self._silence.end()
@@ -234,9 +234,9 @@ class PageHolder:
             self._view.send_to_page(self.page, message)
 
     def _fall_silent(self) -> None:
-        logger.info("session %s: the page in its room does not answer any more", self._line.session_id)
+        logger.info("session %s: the page in its room does not answer any more", self._room.session_id)
         self._is_silent = True
-        self._line.drop(self, VANISHED)
+        self._room.drop(self, VANISHED)
 
 
 class Hearing:
@@ -246,12 +246,12 @@ class Hearing:
     unnoticed, it goes to the newest page.
 
     Args:
-        line: the session's connection to the room.
+        room: the session's connection to the room.
     """
 
-    def __init__(self, line: RoomLine) -> None:
-        self._session_id = line.session_id
-        self._on_sound = line.on_sound
+    def __init__(self, room: RoomConnection) -> None:
+        self._session_id = room.session_id
+        self._on_sound = room.on_sound
         self._views: WeakSet[Any] = WeakSet()
         self._page: str | None = None
         self._is_prompt = False
@@ -305,7 +305,7 @@ class Pages:
         self._holders: dict[AsyncSession, dict[str, PageHolder]] = {}
         self._hearings: dict[AsyncSession, Hearing] = {}
 
-    def holder(self, session: AsyncSession, line: RoomLine, page: str) -> PageHolder:
+    def holder(self, session: AsyncSession, room: RoomConnection, page: str) -> PageHolder:
         """Return the holder for a page that is in the room or may join it; create it if necessary."""
         known = self._holders.setdefault(session, {})
         if page not in known:
@@ -313,7 +313,7 @@ class Pages:
                 # the limit, because a page chooses its own id
                 oldest = min(known.values(), key=lambda holder: (holder.is_in, holder.is_there))
                 known.pop(oldest.page).go()
-            known[page] = PageHolder(page, session, line)
+            known[page] = PageHolder(page, session, room)
         return known[page]
 
     def of(self, session: AsyncSession) -> list[PageHolder]:
@@ -334,11 +334,11 @@ class Pages:
         for holder in self._all(page):
             holder.settle(request, problem)
 
-    def listen(self, session: AsyncSession, line: RoomLine, view: View, command: Command) -> None:
+    def listen(self, session: AsyncSession, room: RoomConnection, view: View, command: Command) -> None:
         """Note that a page shows a session whose room is drawn."""
         hearing = self._hearings.get(session)
         if hearing is None:
-            hearing = self._hearings[session] = Hearing(line)
+            hearing = self._hearings[session] = Hearing(room)
         hearing.hear(view, command)
 
     def unlisten(self, session: AsyncSession, page: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from .. import config
 from ..concurrency.bounded import BoundedDict
 from ..errors import StopNotConfirmed
-from ..rooms.connection import RoomLine
+from ..rooms.connection import RoomConnection
 from ..session.options import SessionState
 from ..session.session import AsyncSession
 from .channel import Command, current_command
@@ -166,7 +166,7 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
     }
 
 
-def room_facts(room: RoomLine) -> dict[str, Any]:
+def room_facts(room: RoomConnection) -> dict[str, Any]:
     """Return the room's status for a page, without its address and token."""
     return {
         "kind": room.kind,

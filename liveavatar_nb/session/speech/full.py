@@ -17,7 +17,7 @@ from ...errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from ...protocol import full
 from ...protocol.events import Event
 from ...protocol.full import Command
-from ...rooms.connection import RoomLine
+from ...rooms.connection import RoomConnection
 from ..timings import Stopwatch
 from .sources import Sources
 from .transcript import Lines, UserSide
@@ -49,7 +49,7 @@ class Conversation:
         self._lines = lines
         self._on_change = on_change
         self._sources = Sources(clock, has_opening=has_opening)
-        self._room: RoomLine | None = None
+        self._room: RoomConnection | None = None
         self._open: list[AsyncUtterance] = []
         self._asked: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # questions by the ids of their answers
         self._words: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # texts said word for word, by id
@@ -88,7 +88,7 @@ class Conversation:
         return AgentState.THINKING if self._clock.monotonic() < self._thinking_until else self._rest
 
     @property
-    def _connected_room(self) -> RoomLine:
+    def _connected_room(self) -> RoomConnection:
         """The room that commands go through; raises `RoomNotHeld` if there is none."""
         if self._room is None:
             raise RoomNotHeld("The service gave the session no room.", session_id=None, remedy="Start another session.")
@@ -96,7 +96,7 @@ class Conversation:
 
     # commands
 
-    def connect(self, room: RoomLine) -> None:
+    def connect(self, room: RoomConnection) -> None:
         """Use this room from now on."""
         self._room = room
 
