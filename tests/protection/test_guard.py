@@ -49,7 +49,7 @@ class Bare:
         told = {
             "do": "guard",
             "id": session_id,
-            **Service(self._simulator.url, Network()).as_message,
+            **Service(self._simulator.url, Network()).to_json(),
             "key": self._simulator.api_key,
             "left": 600.0,
             "journal": None,
@@ -412,7 +412,7 @@ def test_what_goes_wrong_as_it_preloads_does_not_end_it(
     preloaded = tmp_path / "preloaded"
     bare = Bare(simulator, ["-c", PRELOADS.format(preloaded=str(preloaded)), "liveavatar_nb.protection.guard"])
     try:
-        bare.write(bare.guarding("hopeless", **hopeless.as_message))
+        bare.write(bare.guarding("hopeless", **hopeless.to_json()))
         bare.write(bare.guarding(session_id))
         assert settles(preloaded.exists)
         assert bare.is_there

@@ -60,7 +60,7 @@ class Charge:
         """The proxies and certificates of the kernel's client; read once, for many attempts."""
         from ...rest.network import Network  # noqa: PLC0415 (large, and may never be needed)
 
-        return Network.from_told(self._network_options)
+        return Network.from_json(self._network_options)
 
     def until(self, left: float) -> None:
         """Keep trying to stop the session for `left` seconds from now."""
@@ -208,7 +208,7 @@ class Watch:
             from ...rest.network import Network  # noqa: PLC0415 (large; loads all that a stop needs)
             from ..blocking_stop import BlockingStopper  # noqa: PLC0415
 
-            with BlockingStopper(REACH_LIMIT, Network.from_told(message["network"])) as stopper:
+            with BlockingStopper(REACH_LIMIT, Network.from_json(message["network"])) as stopper:
                 stopper.reach(message["base_url"])
         except Exception as failure:  # noqa: BLE001 (every failure is reported to the kernel)
             why = f"{type(failure).__name__}: {failure}".removesuffix(": ")

@@ -59,10 +59,9 @@ class Service:
     base_url: str
     network: Network
 
-    @property
-    def as_message(self) -> dict[str, Any]:
-        """The service as sent to the guard, including a proxy's password."""
-        return {"base_url": self.base_url, "network": self.network.told()}
+    def to_json(self) -> dict[str, Any]:
+        """Return the service as it is sent to the guard, including a proxy's password."""
+        return {"base_url": self.base_url, "network": self.network.to_json()}
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class Guard:
                 self._renew()
                 self._wanted_at = time.monotonic()
             if service is not None and service not in self._reached and self._process is not None:
-                self._process.ask(self._name(service), service.as_message)
+                self._process.ask(self._name(service), service.to_json())
         self._deliver()
 
     def reach(self, service: Service) -> None:
@@ -385,7 +384,7 @@ def _guard_message(charge: Charge, left: float) -> dict[str, Any]:
     return {
         "do": "guard",
         "id": charge.session_id,
-        **charge.service.as_message,
+        **charge.service.to_json(),
         "key": charge.key.reveal(),
         "left": left,
         "journal": None if charge.journal is None else str(charge.journal),
