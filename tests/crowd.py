@@ -54,7 +54,7 @@ class Visitor:
         self._ask("show")
 
     def speak(self) -> str:
-        """Turns on a microphone; gives what was said against it, nothing where it is on."""
+        """StopLimiter on a microphone; gives what was said against it, nothing where it is on."""
         return str(self._ask("speak"))
 
     def send(self, text: str, topic: str = "") -> None:

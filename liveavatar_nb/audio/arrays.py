@@ -1,4 +1,4 @@
-"""Turns arrays, and whatever numpy can convert to one, into blocks of samples."""
+"""StopLimiter arrays, and whatever numpy can convert to one, into blocks of samples."""
 
 from __future__ import annotations
 

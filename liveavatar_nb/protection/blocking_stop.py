@@ -129,12 +129,12 @@ class BlockingStopper:
         return None
 
     def _is_over(self, base_url: str, key: Masked, session_id: str) -> bool:
-        looks, answer = whether_over(session_id), None
+        requests, answer = whether_over(session_id), None
         try:
             while True:
-                look = looks.send(answer)
+                request = requests.send(answer)
                 try:
-                    answer = self._send("GET", base_url, look.path, key, params=look.query)["data"]
+                    answer = self._send("GET", base_url, request.path, key, params=request.query)["data"]
                 except NotFoundError:
                     answer = None
         except StopIteration as found:

@@ -17,7 +17,7 @@ from ..rest.api import LiveAvatarAPI
 from ..rest.pagination import Listing
 from .journal import Entry, journal
 from .running import running_sessions
-from .stops import Turns, is_over
+from .stops import StopLimiter, is_over
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -184,7 +184,7 @@ def what_to_stop(running: Sequence[OwnedSession]) -> str:
 
 async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
     try:
-        async with Turns.take():
+        async with StopLimiter.turn():
             try:
                 await api.sessions.stop(session.id, reason="USER_CLOSED")
             except APIStatusError:

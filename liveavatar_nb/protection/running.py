@@ -18,7 +18,7 @@ from ..errors import ProtectionError
 from ..rest.network import Network
 from ..rest.transport import Transport
 from .blocking_stop import BlockingStopper
-from .guard.handle import Charge, GuardError, NotReached, Service, guard
+from .guard.handle import GuardedSession, GuardError, NotReached, Service, guard
 from .journal import journal
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -138,11 +138,13 @@ class RunningSessions:
         return journal.folder
 
     def _guard(self, session: RunningSession, folder: Path | None, *, reaches: bool = False) -> None:
-        charge = Charge(session.session_id, session.service, session.key, session.cap + config.INSIST_AFTER_CAP, folder)
+        guarded = GuardedSession(
+            session.session_id, session.service, session.key, session.cap + config.INSIST_AFTER_CAP, folder
+        )
         try:
             if reaches:
                 self._reach(session)
-            guard.add(charge)
+            guard.add(guarded)
         except GuardError as failure:
             self._refuse(session, f"The guard process did not start. {failure}")
 

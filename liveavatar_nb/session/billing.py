@@ -23,7 +23,7 @@ from ..models.sessions import SessionRecord, StartedSession
 from ..protection.blocking_stop import BlockingStopper
 from ..protection.guard.handle import Service
 from ..protection.running import RunningSession, running_sessions, service_of
-from ..protection.stops import Turns, is_over
+from ..protection.stops import StopLimiter, is_over
 from ..rest.resources.sessions import surely_not_started
 from .dependencies import Dependencies
 from .timings import Stopwatch
@@ -138,7 +138,7 @@ class Billing:
             StopNotConfirmed: the service did not confirm the stop, which is retried in the background.
         """
         try:
-            async with Turns.take():
+            async with StopLimiter.turn():
                 await self._stop_somehow()
                 self.settle()
                 with contextlib.suppress(LiveAvatarException, TimeoutError):

@@ -31,7 +31,7 @@ LOCK_LIMIT: Final = 2.0  # s for which an ending kernel may still hold its lock
 NEVER: Final = float("inf")
 
 
-class Charge:
+class GuardedSession:
     """One guarded session.
 
     Args:
@@ -111,24 +111,24 @@ class Charge:
         self.is_over = True
 
 
-class Watch:
+class KernelWatch:
     """A reader of the kernel's messages that stops sessions on request, or once the kernel is gone.
 
     Each stop has its own thread, so a service that hangs delays neither other stops nor the reading.
     """
 
     def __init__(self) -> None:
-        self._charges: dict[str, Charge] = {}
+        self._sessions: dict[str, GuardedSession] = {}
         self._rest = b""
         self._kernel_lives = True
         self._preload_at = NEVER
-        self._over: list[Charge] = []
+        self._over: list[GuardedSession] = []
         self._woken, self._wake = os.pipe()
 
     def run(self) -> None:
         """Watch until nothing is left to guard."""
-        while self._kernel_lives or self._charges:
-            due = min([self._preload_at, *(charge.due for charge in self._charges.values())])
+        while self._kernel_lives or self._sessions:
+            due = min([self._preload_at, *(session.due for session in self._sessions.values())])
             wait = None if due == NEVER else max(0.0, due - time.monotonic())
             readable, _, _ = select.select([self._woken, *([0] if self._kernel_lives else [])], [], [], wait)
             if self._woken in readable:
@@ -138,7 +138,7 @@ class Watch:
             self._start_due_work()
         # a kernel's pipe can end before its lock is released
         until = time.monotonic() + LOCK_LIMIT
-        while [charge for charge in self._over if not charge.bury_lock()] and time.monotonic() < until:
+        while [session for session in self._over if not session.bury_lock()] and time.monotonic() < until:
             time.sleep(SHORTEST_WAIT)
 
     def _read(self) -> None:
@@ -154,35 +154,35 @@ class Watch:
             return
         self._kernel_lives = False
         hang_up()
-        for charge in self._charges.values():
-            charge.activate()
+        for session in self._sessions.values():
+            session.activate()
 
     def _handle(self, message: dict[str, Any]) -> None:
-        charge = self._charges.get(message.get("id", ""))
+        session = self._sessions.get(message.get("id", ""))
         if message["do"] == "guard":
-            self._charges[message["id"]] = Charge(message)
+            self._sessions[message["id"]] = GuardedSession(message)
             self._preload_at = min(self._preload_at, time.monotonic() + PRELOAD_AFTER)
         elif message["do"] == "done":
-            self._charges.pop(message["id"], None)
+            self._sessions.pop(message["id"], None)
         elif message["do"] == "reach":
             self._start_thread(self._reach, message)
-        elif charge is not None and message["do"] == "started":
-            charge.is_starting = False
-            charge.until(message["left"])
-        elif charge is not None and message["do"] == "stop":
-            charge.activate()
+        elif session is not None and message["do"] == "started":
+            session.is_starting = False
+            session.until(message["left"])
+        elif session is not None and message["do"] == "stop":
+            session.activate()
 
     def _start_due_work(self) -> None:
         now = time.monotonic()
         if now >= self._preload_at:
             self._preload_at = NEVER
             self._start_thread(self._preload)
-        for charge in list(self._charges.values()):
-            if charge.is_over:
-                self._over.append(self._charges.pop(charge.id))
-            elif charge.due <= now:
-                charge.due = NEVER
-                self._start_thread(self._stop, charge)
+        for session in list(self._sessions.values()):
+            if session.is_over:
+                self._over.append(self._sessions.pop(session.id))
+            elif session.due <= now:
+                session.due = NEVER
+                self._start_thread(self._stop, session)
 
     @staticmethod
     def _start_thread(work: Callable[..., None], *args: Any) -> None:
@@ -192,14 +192,14 @@ class Watch:
             work(*args)
 
     def _preload(self) -> None:
-        for charge in list(self._charges.values()):
+        for session in list(self._sessions.values()):
             # a failure here will meet the stop as well, and that is retried
             with contextlib.suppress(Exception):
                 from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
                 from ..blocking_stop import BlockingStopper  # noqa: PLC0415
 
-                with BlockingStopper(network=charge.network) as stopper:
-                    stopper.warm_up(charge.base_url)
+                with BlockingStopper(network=session.network) as stopper:
+                    stopper.warm_up(session.base_url)
 
     @staticmethod
     def _reach(message: dict[str, Any]) -> None:
@@ -214,12 +214,12 @@ class Watch:
             why = f"{type(failure).__name__}: {failure}".removesuffix(": ")
         say(reached=message["id"], why=why)
 
-    def _stop(self, charge: Charge) -> None:
+    def _stop(self, session: GuardedSession) -> None:
         try:
-            charge.act()
+            session.act()
         except Exception:  # noqa: BLE001 (nobody is left to read a report, and the session may still run)
-            charge.due = time.monotonic() + CALL_LIMIT
-            charge.is_over = charge.is_past
+            session.due = time.monotonic() + CALL_LIMIT
+            session.is_over = session.is_past
         os.write(self._wake, b".")
 
 
@@ -255,7 +255,7 @@ def main() -> None:
     # a kernel that does not listen must not block the guard
     os.set_blocking(1, False)
     say(ready=os.getpid())
-    Watch().run()
+    KernelWatch().run()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ...config import Masked
 from ...rest.network import Network
-from .process import Process
+from .process import GuardProcess
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -65,7 +65,7 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Charge:
+class GuardedSession:
     """One session to guard.
 
     Args:
@@ -99,10 +99,10 @@ class Guard:
         # not reentrant: a finalizer may post a message at any moment, even while its own thread holds the lock
         self._lock = threading.Lock()
         self._opening = threading.Lock()
-        self._process: Process | None = None
+        self._process: GuardProcess | None = None
         self._wanted_at = 0.0  # when it was last asked for, or had something to guard
-        self._open: set[Process] = set()
-        self._charges: dict[str, tuple[Charge, float]] = {}  # with the time from which its `left` counts
+        self._open: set[GuardProcess] = set()
+        self._sessions: dict[str, tuple[GuardedSession, float]] = {}  # with the time from which its `left` counts
         self._started: set[str] = set()
         self._stopping: set[str] = set()
         self._handed: dict[str, int] = {}  # with the number of the message that handed it over
@@ -169,39 +169,39 @@ class Guard:
     def _name(self, service: Service) -> str:
         return self._services.setdefault(service, str(len(self._services)))
 
-    def add(self, charge: Charge) -> None:
+    def add(self, session: GuardedSession) -> None:
         """Guard a session: it is stopped when this process ends, however it ends.
 
         Raises:
             GuardError: no guard acknowledged it.
         """
         with self._lock:
-            self._charges[charge.session_id] = (charge, time.monotonic())
+            self._sessions[session.session_id] = (session, time.monotonic())
             try:
                 process = self._process if self.is_there else None
-                if process is None or not process.hears(self._send(_guard_message(charge, charge.left)), HEAR_LIMIT):
+                if process is None or not process.hears(self._send(_guard_message(session, session.left)), HEAR_LIMIT):
                     self._renew()
             except GuardError:
-                del self._charges[charge.session_id]
+                del self._sessions[session.session_id]
                 raise
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
         """Note that the service confirmed the start; the guard tries to stop it for `left` seconds at most."""
-        if session_id in self._charges:
-            self._charges[session_id] = (replace(self._charges[session_id][0], left=left), time.monotonic())
+        if session_id in self._sessions:
+            self._sessions[session_id] = (replace(self._sessions[session_id][0], left=left), time.monotonic())
             self._started.add(session_id)
             self._post({"do": "started", "id": session_id, "left": left})
 
     def stop(self, session_id: str) -> None:
         """Let the guard stop a session now, although this process is alive."""
-        if session_id in self._charges:
+        if session_id in self._sessions:
             self._stopping.add(session_id)
             self._post({"do": "stop", "id": session_id})
 
     def hand_over(self, session_id: str) -> bool:
         """Leave a session to the guard to stop, and return whether the guard had it."""
-        if session_id not in self._charges:
+        if session_id not in self._sessions:
             return False
         self._stopping.add(session_id)
         self._post({"do": "hand over", "id": session_id})
@@ -227,7 +227,7 @@ class Guard:
         self._post({"do": "leave"})
 
     def _drop(self, session_id: str) -> None:
-        self._charges.pop(session_id, None)
+        self._sessions.pop(session_id, None)
         self._handed.pop(session_id, None)
         self._started.discard(session_id)
         self._stopping.discard(session_id)
@@ -247,11 +247,11 @@ class Guard:
 
     def _deliver_one(self, message: dict[str, Any]) -> None:
         if message["do"] == "leave":
-            if not self._charges and not self._expecting and self._process is not None:
+            if not self._sessions and not self._expecting and self._process is not None:
                 self._let_go(self._process)
         elif message["do"] == "hand over":
             # kept until it is acknowledged: if this guard is lost, the next one must learn of it, too
-            if message["id"] in self._charges:
+            if message["id"] in self._sessions:
                 self._handed[message["id"]] = self._send({**message, "do": "stop"})
         else:
             self._send(message)
@@ -280,9 +280,9 @@ class Guard:
 
     def _send_all(self) -> int:
         number = self._send({"do": "hear"})
-        for session_id, (charge, since) in list(self._charges.items()):
-            left = charge.left - (time.monotonic() - since)
-            number = self._send(_guard_message(charge, left))
+        for session_id, (session, since) in list(self._sessions.items()):
+            left = session.left - (time.monotonic() - since)
+            number = self._send(_guard_message(session, left))
             if session_id in self._started:
                 number = self._send({"do": "started", "id": session_id, "left": left})
             if session_id in self._stopping:
@@ -291,12 +291,12 @@ class Guard:
                 self._handed[session_id] = number
         return number
 
-    def _launch(self) -> Process:
+    def _launch(self) -> GuardProcess:
         try:
             with self._opening:
                 # a fork on another thread waits here, so that its child knows these pipes and closes them
                 command = [sys.executable, "-P", "-m", MODULE, str(os.getpid())]
-                process = Process(command, _environment())
+                process = GuardProcess(command, _environment())
                 self._open.add(process)
             is_ready = process.comes_up(READY_LIMIT)
         except (OSError, subprocess.SubprocessError) as failure:
@@ -310,7 +310,7 @@ class Guard:
             process.is_watched = True
         return process
 
-    def _watch(self, process: Process) -> None:
+    def _watch(self, process: GuardProcess) -> None:
         """Watch a guard process until it is let go, and replace it as soon as it is lost."""
         asked, is_warned = time.monotonic(), False
         while not process.is_let_go.is_set():
@@ -337,16 +337,16 @@ class Guard:
     def _leave_if_forgotten(self) -> None:
         """Let the guard leave if it was started for a session whose start was given up meanwhile."""
         now = time.monotonic()
-        if self._charges or self._expecting:
+        if self._sessions or self._expecting:
             self._wanted_at = now
         elif now - self._wanted_at > UNUSED_LIMIT:
             self.leave_if_unused()
 
-    def _replace(self, process: Process) -> str | None:
+    def _replace(self, process: GuardProcess) -> str | None:
         """Replace a lost guard process, and return why that failed; None if it did not."""
         with self._lock:
             if self._process is process and not process.is_let_go.is_set():
-                if not self._charges and not self._expecting:
+                if not self._sessions and not self._expecting:
                     self._let_go(process)
                 else:
                     try:
@@ -357,7 +357,7 @@ class Guard:
         self._deliver()
         return None
 
-    def _drop_acknowledged(self, process: Process) -> None:
+    def _drop_acknowledged(self, process: GuardProcess) -> None:
         """Drop the sessions whose handover the guard has acknowledged."""
         process.listen()
         if not self._handed:
@@ -368,26 +368,26 @@ class Guard:
                 self._drop(session_id)
         self.leave_if_unused()
 
-    def _let_go(self, process: Process) -> None:
+    def _let_go(self, process: GuardProcess) -> None:
         process.end()
         if self._process is process:
             self._process = None
         if not process.is_watched:
             self._close(process)
 
-    def _close(self, process: Process) -> None:
+    def _close(self, process: GuardProcess) -> None:
         process.close()
         self._open.discard(process)
 
 
-def _guard_message(charge: Charge, left: float) -> dict[str, Any]:
+def _guard_message(session: GuardedSession, left: float) -> dict[str, Any]:
     return {
         "do": "guard",
-        "id": charge.session_id,
-        **charge.service.to_json(),
-        "key": charge.key.reveal(),
+        "id": session.session_id,
+        **session.service.to_json(),
+        "key": session.key.reveal(),
         "left": left,
-        "journal": None if charge.journal is None else str(charge.journal),
+        "journal": None if session.journal is None else str(session.journal),
     }
 
 

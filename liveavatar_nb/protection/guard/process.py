@@ -21,7 +21,7 @@ PIECE: Final = 65536  # bytes of one read or write
 SLICE: Final = 0.02  # s after which a wait checks what another thread has read
 
 
-class Process:
+class GuardProcess:
     """A guard process that is starting.
 
     Args:
