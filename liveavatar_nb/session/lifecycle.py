@@ -38,7 +38,8 @@ from .billing import Billing
 from .dependencies import Dependencies
 from .keep_alive import Audience, Duties, Upkeep
 from .opening import get_token, make_room_connection
-from .options import SessionOptions, SessionState
+from .options import SessionOptions
+from .state import SessionState
 from .tasks import SessionTasks
 from .timings import Stopwatch
 

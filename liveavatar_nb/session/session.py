@@ -32,7 +32,7 @@ from .dependencies import Dependencies
 from .events import EventStream, H, Handler
 from .keep_alive import Audience, HearingClock
 from .lifecycle import Hooks, SessionLifecycle
-from .options import SessionOptions, SessionState
+from .options import SessionOptions
 from .speech.answerer import Answer, Answerer
 from .speech.feed import TextToSpeech, synthesize
 from .speech.full import Conversation
@@ -40,6 +40,7 @@ from .speech.lite import PlayRequest, Speech
 from .speech.progress import show_progress
 from .speech.transcript import Lines, SpokenLine
 from .speech.utterance import AgentState, AsyncUtterance, UtteranceState
+from .state import SessionState
 from .timings import Stopwatch
 
 A = TypeVar("A", bound=Answer)

@@ -14,8 +14,8 @@ from .. import config
 from ..errors import RoomNotHeld
 from ..rooms.connection import RECONNECTING, HolderKind, HolderLost, RoomConnection
 from ..session.attention import UNKNOWN, Attention, Unknown
-from ..session.options import SessionState
 from ..session.session import AsyncSession
+from ..session.state import SessionState
 from .channel import Command
 from .status import BEATS, LONGEST_BEAT
 

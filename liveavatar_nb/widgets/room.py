@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from ..concurrency.threads import on_own_thread
 from ..rooms.connection import RECONNECTING, RoomConnection
-from ..session.options import SessionState
 from ..session.session import AsyncSession
+from ..session.state import SessionState
 from .base import asset
 from .channel import Command, current_command
 from .controller import Answer, Controller

@@ -12,8 +12,8 @@ from .. import config
 from ..concurrency.bounded import BoundedDict
 from ..errors import StopNotConfirmed
 from ..rooms.connection import RoomConnection
-from ..session.options import SessionState
 from ..session.session import AsyncSession
+from ..session.state import SessionState
 from .channel import Command, current_command
 from .controller import Answer, Controller
 from .link import Link

@@ -12,8 +12,8 @@ import traitlets
 
 from ..concurrency.bounded import BoundedDict
 from ..errors import InvalidArgument
-from ..session.options import SessionState
 from ..session.session import AsyncSession
+from ..session.state import SessionState
 from .base import ControlledWidget, asset
 from .channel import Command
 from .controller import Answer, Controller
