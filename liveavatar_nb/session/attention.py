@@ -82,14 +82,14 @@ class Attention:
         return self._cells.is_running or self._cells.begun != begun
 
 
-class Unknown:
+class UnknownAttention:
     """Stands in for an `Attention` if we cannot know what holds messages up: no time counts."""
 
     seconds: Final = 0.0
     freed_at: Final = -math.inf
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = UnknownAttention()
 
 
 class Cells:
@@ -117,7 +117,7 @@ _attentions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Attention] = w
 _cells: weakref.WeakKeyDictionary[Any, Cells] = weakref.WeakKeyDictionary()
 
 
-def attention_here() -> Attention | Unknown:
+def attention_here() -> Attention | UnknownAttention:
     """Return the attention of the running loop, which is handling a message."""
     try:
         loop = asyncio.get_running_loop()

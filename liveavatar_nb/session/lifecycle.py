@@ -34,9 +34,10 @@ from ..protocol.websocket import Listener, SocketTrouble, WebSocket
 from ..rest.resources.sessions import surely_not_started
 from ..rooms.connection import RoomConnection
 from ..wirelog.exchange import SessionLabel, session_label
+from .audience import Audience
 from .billing import Billing
 from .dependencies import Dependencies
-from .keep_alive import Audience, Duties, Upkeep
+from .keep_alive import KeepAlive, KeepAliveHooks
 from .opening import get_token, make_room_connection
 from .options import SessionOptions
 from .state import SessionState
@@ -131,7 +132,7 @@ class SessionLifecycle:
         self._tasks = SessionTasks(
             weakly(self._report, nothing), weakly(self._on_loop_ending, nothing), 2 * config.SOCKET_CLOSE_TIMEOUT
         )
-        self._upkeep: Upkeep | None = None
+        self._keep_alive: KeepAlive | None = None
         self._connected = asyncio.Event()
         self._socket_trouble: SocketTrouble | None = None
         self._checks_left = 0  # how many more times to ask the service whether it is over
@@ -161,7 +162,7 @@ class SessionLifecycle:
     @property
     def is_degraded(self) -> bool:
         """Whether so many keep-alives in a row failed that the service may end the session."""
-        return self._upkeep is not None and self._upkeep.is_degraded and not self.state.is_final
+        return self._keep_alive is not None and self._keep_alive.is_degraded and not self.state.is_final
 
     @property
     def is_of_this_process(self) -> bool:
@@ -336,7 +337,7 @@ class SessionLifecycle:
             raise AvatarNeverCame("The service gave the session no WebSocket.", session_id=self.id)
         else:
             await self._connect(WebSocket(socket_url, billing.session_id, wire, network))
-        self._start_upkeep()
+        self._start_keep_alive()
 
     async def _get_token(self) -> tuple[Billing, bool]:
         """Get a token; return the session's billing, and whether the token has the cap that was asked for."""
@@ -512,27 +513,27 @@ class SessionLifecycle:
             self._mark("connected")
             self._connected.set()
 
-    def _start_upkeep(self) -> None:
+    def _start_keep_alive(self) -> None:
         assert self.billing is not None
         times = self._times
-        duties = Duties(
-            weakly(self._keep_alive, nothing_more),
+        hooks = KeepAliveHooks(
+            weakly(self._send_keep_alive, nothing_more),
             weakly(self._has_ended_remotely, is_gone),
             self._on_change,
             weakly(self._stop_unwatched, nothing),
             self.billing.check_guard,
         )
-        self._upkeep = Upkeep(
-            duties,
+        self._keep_alive = KeepAlive(
+            hooks,
             self._audience,
             self._dependencies.clock,
             lambda: times.left,
             # a conversation has no WebSocket that would close, so we ask the service when its cap is due
             asks_at_cap=self.is_conversation,
         )
-        self._tasks.spawn(self._upkeep.run())
+        self._tasks.spawn(self._keep_alive.run())
 
-    async def _keep_alive(self) -> None:
+    async def _send_keep_alive(self) -> None:
         assert self.billing is not None
         await self._api.sessions.keep_alive(self.billing.session_id, session_token=self.billing.token)
         self._times.keep_alive()

@@ -28,9 +28,9 @@ from ..protocol.events import Event
 from ..rooms.connection import RoomConnection
 from ..validation import check, not_async
 from ..wirelog.log import Wire
+from .audience import Audience, HearingClock
 from .dependencies import Dependencies
 from .events import EventStream, H, Handler
-from .keep_alive import Audience, HearingClock
 from .lifecycle import Hooks, SessionLifecycle
 from .options import SessionOptions
 from .speech.answerer import Answer, Answerer

@@ -19,7 +19,7 @@ from typing import Any
 import comm
 
 from ..concurrency.bounded import BoundedDict
-from ..session.attention import Attention, Unknown, attention_here
+from ..session.attention import Attention, UnknownAttention, attention_here
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
@@ -50,7 +50,7 @@ class Command:
     is_prompt: bool = False
     page: str = ""
     tab: str = ""
-    attention: Attention | Unknown | None = None
+    attention: Attention | UnknownAttention | None = None
 
 
 # each command is answered in a task of its own

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from .. import config
 from ..errors import RoomNotHeld
 from ..rooms.connection import RECONNECTING, HolderKind, HolderLost, RoomConnection
-from ..session.attention import UNKNOWN, Attention, Unknown
+from ..session.attention import UNKNOWN, Attention, UnknownAttention
 from ..session.session import AsyncSession
 from ..session.state import SessionState
 from .channel import Command
@@ -52,7 +52,7 @@ class Silence:
         self._callback = callback
         self._timer: asyncio.TimerHandle | None = None
         self._began_at: float | None = None
-        self._attention: Attention | Unknown | None = None
+        self._attention: Attention | UnknownAttention | None = None
         self._attended_at = 0.0
 
     @property
