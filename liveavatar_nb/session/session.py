@@ -30,7 +30,7 @@ from ..validation import check, not_async
 from ..wirelog.log import Wire
 from .audience import Audience, HearingClock
 from .dependencies import Dependencies
-from .events import EventStream, H, Handler
+from .event_stream import EventStream, H, Handler
 from .lifecycle import Hooks, SessionLifecycle
 from .options import SessionOptions
 from .speech.answerer import Answer, Answerer
