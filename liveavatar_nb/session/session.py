@@ -35,10 +35,10 @@ from .lifecycle import Hooks, SessionLifecycle
 from .options import SessionOptions
 from .speech.answerer import Answer, Answerer
 from .speech.feed import TextToSpeech, synthesize
-from .speech.full import Conversation
-from .speech.lite import PlayRequest, Speech
+from .speech.full import FullConversation
+from .speech.lite import LiteSpeech, PlayRequest
 from .speech.progress import show_progress
-from .speech.transcript import Lines, SpokenLine
+from .speech.transcript import SessionTranscript, SpokenLine
 from .speech.utterance import AgentState, AsyncUtterance, UtteranceState
 from .state import SessionState
 from .timings import Stopwatch
@@ -97,9 +97,9 @@ class AsyncSession:
         self._times = times = Stopwatch(options.life, clock)
         self._audience = Audience(options.unwatched, clock)
         self._events = EventStream()
-        self._lines = Lines(clock, lambda: times.elapsed)
-        self._speech = Speech(clock, times, self._lines, on_change)
-        self._conversation = Conversation(clock, times, self._lines, on_change, has_opening=options.has_opening)
+        self._lines = SessionTranscript(clock, lambda: times.elapsed)
+        self._speech = LiteSpeech(clock, times, self._lines, on_change)
+        self._conversation = FullConversation(clock, times, self._lines, on_change, has_opening=options.has_opening)
         self._conversation.on_text = weakly(self._answer, nothing)
         self._conversation.on_interrupt = weakly(self._stop_answer, nothing)
         self._answerer: Answerer | None = None
@@ -302,7 +302,7 @@ class AsyncSession:
         return self.lifecycle.is_conversation
 
     @property
-    def _voice(self) -> Speech | Conversation:
+    def _voice(self) -> LiteSpeech | FullConversation:
         """The part that keeps track of what is said."""
         return self._conversation if self.is_conversation else self._speech
 

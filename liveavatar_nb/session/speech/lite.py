@@ -1,4 +1,4 @@
-"""`Speech`: the queue of what a LITE session says, sent a little ahead of real time."""
+"""`LiteSpeech`: the queue of what a LITE session says, sent a little ahead of real time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..timings import Stopwatch
 from .feed import Feed
 from .pacing import Pace
 from .tracker import UtteranceTracker
-from .transcript import Lines
+from .transcript import SessionTranscript
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -63,7 +63,7 @@ class _Queued:
         return self.request.utterance
 
 
-class Speech:
+class LiteSpeech:
     """Sends the sound of a LITE session, and keeps track of what the avatar says.
 
     Args:
@@ -73,7 +73,7 @@ class Speech:
         on_change: called on the loop when something that is shown has changed.
     """
 
-    def __init__(self, clock: Clock, times: Stopwatch, lines: Lines, on_change: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, times: Stopwatch, lines: SessionTranscript, on_change: Callable[[], None]) -> None:
         self._clock = clock
         self._times = times
         self._lines = lines

@@ -1,4 +1,4 @@
-"""`Lines`: what both sides said in a session, as lines that grow while they are spoken."""
+"""`SessionTranscript`: what both sides said in a session, as lines that grow while they are spoken."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Line:
     comes_whole: bool = False
 
 
-class Lines:
+class SessionTranscript:
     """The last 1,000 lines of a session.
 
     Args:
@@ -147,14 +147,14 @@ class Lines:
         )
 
 
-class UserSide:
+class UserTurns:
     """Records what the user says aloud, turn by turn.
 
     Args:
         lines: the lines to add it to.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: SessionTranscript) -> None:
         self._lines = lines
         self._turn: str | None = None
         self._unfinished: str | None = None  # the previous turn, if its complete text has not come

@@ -18,8 +18,8 @@ from liveavatar_nb.errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.rooms.connection import HolderKind, RoomConnection
-from liveavatar_nb.session.speech.full import Conversation
-from liveavatar_nb.session.speech.transcript import Lines
+from liveavatar_nb.session.speech.full import FullConversation
+from liveavatar_nb.session.speech.transcript import SessionTranscript
 from liveavatar_nb.session.speech.utterance import AsyncUtterance
 from liveavatar_nb.session.timings import Stopwatch
 from liveavatar_nb.wirelog.log import Wire
@@ -54,11 +54,11 @@ class Talk:
     def __init__(self, *, has_opening: bool = False) -> None:
         self.clock = ManualClock()
         self.times = Stopwatch(600, self.clock)
-        self.lines = Lines(self.clock, lambda: 0.0)
+        self.lines = SessionTranscript(self.clock, lambda: 0.0)
         self.changes = 0
         self.heard: list[str] = []
         self.hushed = 0
-        self.conversation = Conversation(self.clock, self.times, self.lines, self._change, has_opening=has_opening)
+        self.conversation = FullConversation(self.clock, self.times, self.lines, self._change, has_opening=has_opening)
         self.conversation.on_text = self.heard.append
         self.conversation.on_interrupt = self._hush
         self.connection = RoomConnection(

@@ -1,4 +1,4 @@
-"""`Sources`: find the utterance of a conversation that an event belongs to, by its ids or by order."""
+"""`UtteranceFinder`: find the utterance of a conversation that an event belongs to, by its ids or by order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .utterance import AsyncUtterance, UtteranceState
 REMEMBERED: Final = 1000  # ids to remember, with their utterances
 
 
-class Sources:
+class UtteranceFinder:
     """Maps events to the utterances that they belong to.
 
     An event's `source_event_id` names what it answers: one of our commands, or an event that answers it. If the
