@@ -1,4 +1,4 @@
-"""Browser pages in sessions' rooms: `PageHolder` for a room with media, `Hearing` for a drawn one."""
+"""Browser pages in sessions' rooms: `PageHolder` for a room with media, `PageAudio` for a drawn one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class View(Protocol):
         ...
 
 
-class Silence:
+class SilenceTimer:
     """Calls a function if a page sends nothing for too long while it could have been heard.
 
     Args:
@@ -110,7 +110,7 @@ class PageHolder:
         self._out = asyncio.Event()
         self._steady = asyncio.Event()  # cleared while it reconnects
         self._steady.set()
-        self._silence = Silence(self._fall_silent)
+        self._silence = SilenceTimer(self._fall_silent)
         self._answers: dict[str, asyncio.Future[str | None]] = {}
 
     @property
@@ -239,7 +239,7 @@ class PageHolder:
         self._room.drop(self, VANISHED)
 
 
-class Hearing:
+class PageAudio:
     """The speech in a drawn room, sent to one page.
 
     It goes to the first page that shows the session, until that page no longer does. If an absent page would go
@@ -256,7 +256,7 @@ class Hearing:
         self._page: str | None = None
         self._is_prompt = False
         self._unsubscribe: Callable[[], None] | None = None
-        self._silence = Silence(self.end)
+        self._silence = SilenceTimer(self.end)
 
     def hear(self, view: View, command: Command) -> None:
         """Note that a page that shows the session in this widget sent a command."""
@@ -303,7 +303,7 @@ class Pages:
 
     def __init__(self) -> None:
         self._holders: dict[AsyncSession, dict[str, PageHolder]] = {}
-        self._hearings: dict[AsyncSession, Hearing] = {}
+        self._audio: dict[AsyncSession, PageAudio] = {}
 
     def holder(self, session: AsyncSession, room: RoomConnection, page: str) -> PageHolder:
         """Return the holder for a page that is in the room or may join it; create it if necessary."""
@@ -336,21 +336,21 @@ class Pages:
 
     def listen(self, session: AsyncSession, room: RoomConnection, view: View, command: Command) -> None:
         """Note that a page shows a session whose room is drawn."""
-        hearing = self._hearings.get(session)
-        if hearing is None:
-            hearing = self._hearings[session] = Hearing(room)
-        hearing.hear(view, command)
+        audio = self._audio.get(session)
+        if audio is None:
+            audio = self._audio[session] = PageAudio(room)
+        audio.hear(view, command)
 
     def unlisten(self, session: AsyncSession, page: str) -> None:
         """Note that a page no longer shows the session."""
-        hearing = self._hearings.get(session)
-        if hearing is not None:
-            hearing.leave(page)
+        audio = self._audio.get(session)
+        if audio is not None:
+            audio.leave(page)
 
     def drop(self, view: View) -> None:
         """Forget a widget that is gone, and the pages whose last command came through it."""
-        for hearing in list(self._hearings.values()):
-            hearing.drop(view)
+        for audio in list(self._audio.values()):
+            audio.drop(view)
         for known in list(self._holders.values()):
             for holder in list(known.values()):
                 if holder.was_heard_by(view):
@@ -358,11 +358,11 @@ class Pages:
 
     def tidy(self) -> None:
         """Forget the sessions that are over."""
-        for session in [known for known in {*self._holders, *self._hearings} if known.state.is_final]:
+        for session in [known for known in {*self._holders, *self._audio} if known.state.is_final]:
             for holder in self._holders.pop(session, {}).values():
                 holder.forget()
-            if (hearing := self._hearings.pop(session, None)) is not None:
-                hearing.end()
+            if (audio := self._audio.pop(session, None)) is not None:
+                audio.end()
 
     def _all(self, page: str) -> list[PageHolder]:
         return [known[page] for known in list(self._holders.values()) if page in known]

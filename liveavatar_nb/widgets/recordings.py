@@ -48,7 +48,7 @@ class _Arriving:
         return sum(map(len, self.received))
 
 
-class Pictures:
+class ArrivingPictures:
     """Pictures that are arriving from pages, each in parts, in order."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from .base import asset
 from .channel import Command, current_command
 from .controller import Answer, Controller
 from .link import Link, Message
-from .pages import Silence, pages
+from .pages import SilenceTimer, pages
 from .status import ShownSession
 
 logger = logging.getLogger("liveavatar_nb.widgets")
@@ -45,7 +45,7 @@ class RoomAccess(Controller):
         self._sounds: deque[Message] = deque(maxlen=SOUNDS_WAITING)
         self._heard: Command | None = None  # the newest command of a page that is still there
         self._offered: str | None = None  # the session whose room was offered to a page without a request
-        self._silence = Silence(self._forget_page)
+        self._silence = SilenceTimer(self._forget_page)
 
     def commands(self) -> Mapping[str, Answer]:
         return {
