@@ -142,7 +142,7 @@ class Fault:
         return cls(**data)
 
 
-class Switchboard:
+class FaultQueue:
     """The faults still to happen, in the order they were added."""
 
     def __init__(self) -> None:

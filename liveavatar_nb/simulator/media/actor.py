@@ -250,7 +250,7 @@ class Actor:
             publication.set_subscribed(True)
 
     async def _listen(self, rtc: Any, track: rtc.Track) -> None:
-        detector = ears.Detector()
+        detector = ears.SpeechDetector()
         stream = rtc.AudioStream(track, sample_rate=ears.SAMPLE_RATE, num_channels=1, frame_size_ms=ears.PIECE_MS)
         try:
             async for event in stream:

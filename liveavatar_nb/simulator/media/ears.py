@@ -12,7 +12,7 @@ BEGINS_AFTER: Final = 0.06  # loud seconds before speech counts as begun, so tha
 ENDS_AFTER: Final = 0.6  # quiet seconds before speech counts as ended, so that a pause does not
 
 
-class Detector:
+class SpeechDetector:
     """A detector for the beginning and end of speech, fed with the sound piece by piece.
 
     Attributes:

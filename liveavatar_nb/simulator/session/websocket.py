@@ -13,7 +13,7 @@ from ..account.ledger import Session
 from ..faults import SOCKET, Fault
 from ..rest.answers import failure
 from ..service import Service
-from .commands import Command, Wrong, measure, read
+from .commands import Command, InvalidCommand, measure, read
 from .cues import Cues
 from .delivery import Delivery, raw
 from .heard import Frame
@@ -39,15 +39,15 @@ async def connect(websocket: WebSocket) -> None:
         status = refuse.parameters.get("status", UNAVAILABLE)
         await websocket.send_denial_response(failure(status, "A fault refuses this connection"))
         return
-    session = service.account.by_socket(websocket.path_params["session_id"], websocket.query_params.get("token", ""))
+    session = service.ledger.by_socket(websocket.path_params["session_id"], websocket.query_params.get("token", ""))
     if session is None:
         await websocket.close(REFUSED)
         return
     await websocket.accept()
-    await Connection(service, session, websocket).run()
+    await WebSocketConnection(service, session, websocket).run()
 
 
-class Connection:
+class WebSocketConnection:
     """One open socket of a session; a newer one replaces it."""
 
     def __init__(self, service: Service, session: Session, websocket: WebSocket) -> None:
@@ -192,7 +192,7 @@ class Connection:
         received_at = time.time()
         try:
             command = read(frame)
-        except Wrong as error:
+        except InvalidCommand as error:
             self._record(received_at, error.kind, error.event_id, measure(frame))
             self._send_error(error.event_id, str(error))
             return
@@ -219,7 +219,7 @@ class Connection:
             return
         self._settle()
         if kind == "session.keep_alive":
-            self._service.account.touch(self._session, max(now, self._speech.busy_until()))
+            self._service.ledger.touch(self._session, max(now, self._speech.busy_until()))
         elif not self._connected:
             self._critic.note_early_command(kind)
         elif kind == "agent.speak":
@@ -231,7 +231,7 @@ class Connection:
         elif kind == "agent.interrupt":
             self._outbox += self._speech.interrupt(event_id, now)
             self._cues.drop()
-            self._service.account.touch(self._session, now)
+            self._service.ledger.touch(self._session, now)
         elif kind == "agent.start_listening":
             self._outbox += self._speech.pose("listening", now)
         elif kind == "agent.stop_listening":
@@ -245,7 +245,7 @@ class Connection:
         self._cues.add(utterance, command.audio)
         self._service.recorder.add_sound(self._session.id, utterance, command.audio, received_at)
         busy_until = self._speech.busy_until()
-        self._service.account.touch(self._session, max(now, busy_until))
+        self._service.ledger.touch(self._session, max(now, busy_until))
         self._critic.check_frame(utterance, command.audio, command.event_id, busy_until - now)
 
     def _send_error(self, event_id: str | None, message: str) -> None:
