@@ -21,8 +21,8 @@ from PIL import Image
 from liveavatar_nb.simulator.account.avatars import Catalogue
 from liveavatar_nb.simulator.drawing.looks import CHROMA, FEATURED
 from liveavatar_nb.simulator.drawing.pictures import EYES_PART, HEIGHT, MOUTH_PART, MOUTHS, Part, draw
-from liveavatar_nb.simulator.media.ears import BEGINS_AFTER, ENDS_AFTER, SpeechDetector
 from liveavatar_nb.simulator.media.face import BETWEEN_BLINKS, BLINK, SIZES, Expression, opening, pictures
+from liveavatar_nb.simulator.media.speech_detector import BEGINS_AFTER, ENDS_AFTER, SpeechDetector
 from liveavatar_nb.simulator.media.tokens import Room, claims, lacking
 
 PIECE = 0.02  # s

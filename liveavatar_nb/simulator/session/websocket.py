@@ -14,9 +14,9 @@ from ..faults import SOCKET, Fault
 from ..rest.answers import failure
 from ..service import Service
 from .commands import Command, InvalidCommand, measure, read
-from .cues import Cues
 from .delivery import Delivery, raw
 from .heard import Frame
+from .held_sound import HeldSound
 from .speech import BYTES_A_SECOND, Event, Speech
 
 REFUSED: Final = 4401  # becomes HTTP 403, since the handshake has not been answered
@@ -57,7 +57,7 @@ class WebSocketConnection:
         self._outbox: list[Event] = []
         self._stage = service.stages[session.id]
         self._critic = self._stage.critic
-        self._cues = Cues(self._stage)
+        self._held_sound = HeldSound(self._stage)
         self._connected = False
         self._stalled = False
 
@@ -77,7 +77,7 @@ class WebSocketConnection:
             await asyncio.gather(reader, writer, return_exceptions=True)
             if self._is_newest():
                 del self._service.sockets[self._session.id]
-                self._cues.drop()  # queued sound is lost with its connection
+                self._held_sound.drop()  # queued sound is lost with its connection
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
@@ -125,7 +125,7 @@ class WebSocketConnection:
         if self._session.ended_at is not None:
             now = min(now, self._session.ended_at)  # nothing is said after the session has ended
         self._outbox += self._speech.settle(now)
-        self._cues.settle()
+        self._held_sound.settle()
         self._critic.check_overdue(self._speech, now)
 
     def _next_due(self) -> int | None:
@@ -230,7 +230,7 @@ class WebSocketConnection:
             self._outbox += self._speech.commit(event_id, now)
         elif kind == "agent.interrupt":
             self._outbox += self._speech.interrupt(event_id, now)
-            self._cues.drop()
+            self._held_sound.drop()
             self._service.ledger.touch(self._session, now)
         elif kind == "agent.start_listening":
             self._outbox += self._speech.pose("listening", now)
@@ -242,7 +242,7 @@ class WebSocketConnection:
     def _speak(self, command: Command, now: int, received_at: float) -> None:
         utterance, events = self._speech.append(command.audio, command.event_id, now)
         self._outbox += events
-        self._cues.add(utterance, command.audio)
+        self._held_sound.add(utterance, command.audio)
         self._service.recorder.add_sound(self._session.id, utterance, command.audio, received_at)
         busy_until = self._speech.busy_until()
         self._service.ledger.touch(self._session, max(now, busy_until))
