@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..audio import SAMPLE_RATE, open_sound
-from ..audio.kinds import kind_of
+from ..audio.formats import format_of
 from ..errors import AudioError, InvalidArgument, LiveAvatarException
 
 FOLDER_LIMIT: Final = 50  # sounds offered from the notebook's folder, the newest ones
@@ -271,8 +271,12 @@ def _length(path: Path) -> float | None:
 
 def _refuse_early(head: bytes, name: str) -> None:
     """Check by its first part that a file is a sound that can be read here."""
-    kind = kind_of(head, may_be_raw=False)
-    if kind is None or kind.format is None or (kind.format != "wav" and endings() == ENDINGS):
+    file_format = format_of(head, may_be_raw=False)
+    if (
+        file_format is None
+        or file_format.ffmpeg_name is None
+        or (file_format.ffmpeg_name != "wav" and endings() == ENDINGS)
+    ):
         _read_beginning(head, name)
 
 
