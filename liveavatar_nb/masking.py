@@ -30,7 +30,7 @@ SHORTEST_IN_WORDS: Final = 14  # characters: a shorter text can't contain a name
 CUT_MARGIN: Final = 4096  # characters: no secret is longer, so a cut never leaves part of one
 
 
-class Hole(str):
+class Placeholder(str):
     """A placeholder for a secret in shown code: the name of an environment variable that holds it."""
 
     __slots__ = ()

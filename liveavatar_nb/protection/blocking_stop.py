@@ -11,7 +11,7 @@ import httpx
 from .. import config
 from ..config import Masked
 from ..errors import APIStatusError, APITimeoutError, NotFoundError
-from ..rest.connection import Signed
+from ..rest.connection import CredentialAuth
 from ..rest.envelope import envelope
 from ..rest.network import Network
 from .evidence import whether_over
@@ -151,7 +151,7 @@ class BlockingStopper:
             method,
             f"{base_url}{path}",
             headers={"accept-encoding": "identity"},
-            auth=None if key is None else Signed(key, bearer=False),
+            auth=None if key is None else CredentialAuth(key, bearer=False),
             timeout=httpx.Timeout(limit, connect=limit / 2),
             follow_redirects=False,
             **content,
