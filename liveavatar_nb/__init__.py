@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from .rest.api import LiveAvatarAPI as LiveAvatarAPI
     from .rest.retry import APIConnectOptions as APIConnectOptions
     from .rooms.own_room import AsyncRoom as AsyncRoom
-    from .session.options import SessionState as SessionState
     from .session.session import AsyncSession as AsyncSession
     from .session.speech.utterance import AgentState as AgentState
     from .session.speech.utterance import AsyncUtterance as AsyncUtterance
     from .session.speech.utterance import UtteranceState as UtteranceState
+    from .session.state import SessionState as SessionState
     from .simulator import Simulator as Simulator
     from .sync.client import LiveAvatar as LiveAvatar
     from .sync.rooms import Room as Room
@@ -53,7 +53,7 @@ _HOMES = {
     "Room": "sync.rooms",
     "Session": "sync.session",
     "SessionPanel": "widgets.panel",
-    "SessionState": "session.options",
+    "SessionState": "session.state",
     "Simulator": "simulator",
     "Studio": "widgets.studio",
     "Utterance": "sync.session",

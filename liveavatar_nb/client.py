@@ -45,7 +45,7 @@ from .protection.orphans import (
     stop_each,
     what_to_stop,
 )
-from .protection.running import leftovers, service_of
+from .protection.running import running_sessions, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
 from .rooms.own_room import AsyncRoom, OwnRoom, awaited
@@ -210,7 +210,7 @@ class AsyncLiveAvatar:
         for session in self._sessions:
             session.lifecycle.let_go()
         await self.api.aclose()
-        leftovers.unexpect(self)
+        running_sessions.unexpect(self)
         if self._simulator is not None:
             await on_own_thread(self._simulator.close)
         self._changed()
@@ -234,7 +234,7 @@ class AsyncLiveAvatar:
             session.lifecycle.let_go()
         # the client's connections end with its loop
         self.api.transport.closed = True
-        leftovers.unexpect(self)
+        running_sessions.unexpect(self)
         if self._simulator is not None:
             self._simulator.close()
         self._changed()
@@ -259,9 +259,9 @@ class AsyncLiveAvatar:
         """Start the guard in advance, since it is slow to get ready; it stays until the client is closed."""
 
         def prepare() -> None:
-            leftovers.expect(self, service_of(self.api.transport))
+            running_sessions.expect(self, service_of(self.api.transport))
             if self.is_closed:  # it was closed while the guard was starting
-                leftovers.unexpect(self)
+                running_sessions.unexpect(self)
 
         if not self.is_simulated:
             await on_own_thread(prepare)
@@ -544,16 +544,16 @@ class AsyncLiveAvatar:
         is_given_up = threading.Event()
 
         def prepare() -> None:
-            leftovers.prepare(service)
+            running_sessions.prepare(service)
             if is_given_up.is_set():  # the block has already failed, and the loop may be gone
-                leftovers.tidy()
+                running_sessions.tidy()
 
         coming_up = asyncio.create_task(on_own_thread(prepare))
         try:
             yield
         except BaseException:
             is_given_up.set()
-            leftovers.tidy()
+            running_sessions.tidy()
             raise
         finally:
             del coming_up  # keep a reference until here: a loop does not keep its tasks alive

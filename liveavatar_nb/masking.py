@@ -30,7 +30,7 @@ SHORTEST_IN_WORDS: Final = 14  # minimum characters of text to search; shorter t
 CUT_MARGIN: Final = 4096  # characters to search beyond a cut; no secret is longer, so a cut never leaves part of one
 
 
-class Hole(str):
+class Placeholder(str):
     """A placeholder for a secret in displayed code: the environment variable that holds the secret."""
 
     __slots__ = ()

@@ -19,7 +19,7 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, Simulator
 from liveavatar_nb.bridge.loop import bridge
-from liveavatar_nb.protection.running import leftovers
+from liveavatar_nb.protection.running import running_sessions
 
 from .launch import heed_signals
 
@@ -224,7 +224,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         time.sleep(0.05)
     assert not left, f"left behind: {left}, {_holders(left)}"
     assert not bridge.is_running, "the managed loop is left behind"
-    assert not len(leftovers), "a session is left behind"
+    assert not len(running_sessions), "a session is left behind"
 
 
 @pytest.fixture

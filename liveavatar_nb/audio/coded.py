@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import AudioError
 from .arrays import Block, check_rate
-from .kinds import AAC, MP3, MP4, Kind
+from .formats import AAC, MP3, MP4, FileFormat
 from .limits import FIRST_LOOK, INDEX_LOOK
 from .reader import Reader
 
@@ -25,19 +25,19 @@ LENIENT_ANYWAY: Final = 19  # from this version of PyAV on, a file's title never
 OnFormat = Callable[[float, float | None], None]
 
 
-def blocks(reader: Reader, kind: Kind, notes: list[str], on_format: OnFormat) -> Iterator[Block]:
+def blocks(reader: Reader, file_format: FileFormat, notes: list[str], on_format: OnFormat) -> Iterator[Block]:
     """Decode a file, yielding each block as soon as its bytes are available.
 
     Args:
         reader: A reader at the beginning of the file.
-        kind: The kind of file.
+        file_format: The format of the file.
         notes: The list to which a note is added if something can't be decoded.
         on_format: Called with the rate in Hz and the length in seconds, or None if that isn't known in advance.
 
     Raises:
         AudioError: PyAV is not installed, or the file can't be decoded.
     """
-    subject = f"{reader.label} is {kind.words}"
+    subject = f"{reader.label} is {file_format.words}"
     try:
         import av  # noqa: PLC0415 (an extra, and slow to import)
     except ImportError:
@@ -45,19 +45,19 @@ def blocks(reader: Reader, kind: Kind, notes: list[str], on_format: OnFormat) ->
             f"{subject}, and reading it needs PyAV, which is not installed.",
             remedy='Run `pip install "liveavatar-nb[audio]"`, or convert it to WAV.',
         ) from None
-    if kind is MP4 and not reader.seekable():
+    if file_format is MP4 and not reader.seekable():
         _require_index_first(reader, subject)
     # FFmpeg drops the first part if it is smaller than a frame
     reader.peek(FIRST_LOOK)
     try:
         # specify the format, so that FFmpeg never opens something else, such as a playlist of URLs
-        options = {"probesize": str(FIRST_LOOK)} if kind in (MP3, AAC) else {}
+        options = {"probesize": str(FIRST_LOOK)} if file_format in (MP3, AAC) else {}
         # a title in an unknown encoding must not cause an error; from PyAV 19 on it never does
         lenient: Any = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < LENIENT_ANYWAY else {}
-        with av.open(reader, mode="r", format=kind.format, options=options, **lenient) as container:
+        with av.open(reader, mode="r", format=file_format.ffmpeg_name, options=options, **lenient) as container:
             stream = _audio_stream(container, subject)
             # the length of raw AAC would be a guess based on its first frames
-            on_format(stream.rate, None if kind is AAC else _length_of(container, stream))
+            on_format(stream.rate, None if file_format is AAC else _length_of(container, stream))
             decoded = _decode(container, stream, subject, notes)
             # pass on the frames of a stream immediately, but join those of a file, which is already complete
             yield from _join(decoded) if reader.seekable() else decoded

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import AudioError
-from . import arrays, coded, kinds, wav
+from . import arrays, coded, formats, wav
 from .arrays import Block, check_rate, is_number
 from .limits import SNIFF_BYTES
 from .reader import Reader, reader_of
@@ -124,17 +124,17 @@ class Source:
             yield from self._read_file(reader_of(file, shown), rate)
 
     def _read_file(self, reader: Reader, rate: float | None) -> Iterator[Block]:
-        """Yield a file's samples, according to the type its first bytes indicate, or as raw samples."""
+        """Yield a file's samples, according to the format its first bytes indicate, or as raw samples."""
         head = reader.peek(SNIFF_BYTES)
         if not head:
             raise AudioError(f"{reader.label} is empty.")
-        begins = f"it begins with {kinds.begins_with(head)}"
-        kind = kinds.kind_of(head, may_be_raw=rate is not None)
-        if kind is None and rate is None:
+        begins = f"it begins with {formats.begins_with(head)}"
+        file_format = formats.format_of(head, may_be_raw=rate is not None)
+        if file_format is None and rate is None:
             remedy = "For raw 16-bit mono samples, pass the rate, e.g. rate=24000."
             raise AudioError(f"{reader.label} is not a known audio file: {begins}. {FORMATS}", remedy=remedy)
-        if kind is not None and kind.format is None:
-            raise AudioError(f"{reader.label} is {kind.words}: {begins}. {FORMATS}", remedy=kind.remedy)
+        if file_format is not None and file_format.ffmpeg_name is None:
+            raise AudioError(f"{reader.label} is {file_format.words}: {begins}. {FORMATS}", remedy=file_format.remedy)
 
         def on_format(own: float, seconds: float | None) -> None:
             self._seconds = seconds
@@ -144,11 +144,11 @@ class Source:
             if note not in self.notes:
                 self.notes.append(note)
 
-        if kind is None:
+        if file_format is None:
             assert rate is not None
             yield from self._read_uncoded(reader, wav.Header(Layout(rate)), Layout(rate), on_format)
-        elif kind is not kinds.WAV or (header := wav.header(reader)).layout is None:
-            yield from coded.blocks(reader, kind, self.notes, on_format)
+        elif file_format is not formats.WAV or (header := wav.header(reader)).layout is None:
+            yield from coded.blocks(reader, file_format, self.notes, on_format)
         else:
             yield from self._read_uncoded(reader, header, header.layout, on_format)
 
@@ -238,7 +238,7 @@ def _same_file(first: Any, stream: _Pushback) -> Iterator[bytes]:
     if part := bytes(first):
         yield part
     for item in stream:
-        if not _is_bytes(item) or kinds.begins_file(part := bytes(item)):
+        if not _is_bytes(item) or formats.begins_file(part := bytes(item)):
             stream.put_back(item)
             return
         if part:

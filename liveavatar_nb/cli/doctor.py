@@ -38,7 +38,7 @@ from ..errors import (
     StopNotConfirmed,
 )
 from ..protection.journal import journal
-from ..protection.running import leftovers
+from ..protection.running import running_sessions
 from ..rest.network import Network, Verify, shown
 from ..rooms.livekit_server import ENVIRONMENT
 from ..sync.client import LiveAvatar
@@ -269,7 +269,7 @@ def widgets() -> Finding:
 def guard() -> Finding:
     """Test the journal and the guard; no session starts without them."""
     try:
-        leftovers.rehearse()
+        running_sessions.rehearse()
     except ProtectionError as failure:
         return Finding("guard", "problem", failure.message, failure.remedy)
     return Finding("guard", "ok", f"stops sessions if their kernel dies; records are in {journal.folder}")

@@ -1,4 +1,4 @@
-"""`Newest`: a bounded dictionary."""
+"""`BoundedDict`: a dictionary that drops its oldest entries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Newest(OrderedDict[K, V]):
+class BoundedDict(OrderedDict[K, V]):
     """A bounded dictionary that drops its oldest entries.
 
     Args:

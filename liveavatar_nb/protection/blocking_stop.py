@@ -11,7 +11,7 @@ import httpx
 from .. import config
 from ..config import Masked
 from ..errors import APIStatusError, APITimeoutError, NotFoundError
-from ..rest.connection import Signed
+from ..rest.connection import CredentialAuth
 from ..rest.envelope import envelope
 from ..rest.network import Network
 from .evidence import whether_over
@@ -129,12 +129,12 @@ class BlockingStopper:
         return None
 
     def _is_over(self, base_url: str, key: Masked, session_id: str) -> bool:
-        looks, answer = whether_over(session_id), None
+        requests, answer = whether_over(session_id), None
         try:
             while True:
-                look = looks.send(answer)
+                request = requests.send(answer)
                 try:
-                    answer = self._send("GET", base_url, look.path, key, params=look.query)["data"]
+                    answer = self._send("GET", base_url, request.path, key, params=request.query)["data"]
                 except NotFoundError:
                     answer = None
         except StopIteration as found:
@@ -151,7 +151,7 @@ class BlockingStopper:
             method,
             f"{base_url}{path}",
             headers={"accept-encoding": "identity"},
-            auth=None if key is None else Signed(key, bearer=False),
+            auth=None if key is None else CredentialAuth(key, bearer=False),
             timeout=httpx.Timeout(limit, connect=limit / 2),
             follow_redirects=False,
             **content,

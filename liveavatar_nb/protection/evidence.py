@@ -14,7 +14,7 @@ PAGE_SIZE: Final = 100  # records per page; the maximum that the contract allows
 
 
 @dataclass(frozen=True)
-class Look:
+class GetRequest:
     """A GET request to send.
 
     Attributes:
@@ -26,7 +26,7 @@ class Look:
     query: dict[str, Any] = field(default_factory=dict)
 
 
-def whether_over(session_id: str) -> Generator[Look, Any, bool]:
+def whether_over(session_id: str) -> Generator[GetRequest, Any, bool]:
     """Find out whether a session is over; the caller sends the requests, with any kind of client.
 
     The session's own record says whether it has ended, and whether it has run. A missing record, or one without a
@@ -46,7 +46,7 @@ def whether_over(session_id: str) -> Generator[Look, Any, bool]:
     Raises:
         APIResponseError: a response cannot be used, or the list changes with every read, so nothing is certain.
     """
-    record = yield Look(f"/v1/sessions/{quote(session_id, safe='')}")
+    record = yield GetRequest(f"/v1/sessions/{quote(session_id, safe='')}")
     if record is not None:
         if not isinstance(record, dict):
             raise APIResponseError(f"The service's record of session {session_id} is not an object.")
@@ -66,11 +66,11 @@ def whether_over(session_id: str) -> Generator[Look, Any, bool]:
     raise APIResponseError("The list of active sessions changes with every read.")
 
 
-def _active() -> Generator[Look, Any, list[str]]:
+def _active() -> Generator[GetRequest, Any, list[str]]:
     """Read all pages of the list of active sessions once, and return the ids."""
     listed: list[str] = []
     for page in range(1, config.PAGES_LIMIT + 1):
-        data = yield Look("/v1/sessions", {"type": "active", "page": page, "page_size": PAGE_SIZE})
+        data = yield GetRequest("/v1/sessions", {"type": "active", "page": page, "page_size": PAGE_SIZE})
         try:
             ids = [str(record["id"]) for record in data["results"]]
             has_next = bool(data.get("next") and ids)

@@ -16,8 +16,8 @@ from ..models.sessions import SessionRecord
 from ..rest.api import LiveAvatarAPI
 from ..rest.pagination import Listing
 from .journal import Entry, journal
-from .running import leftovers
-from .stops import Turns, is_over
+from .running import running_sessions
+from .stops import StopLimiter, is_over
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -185,7 +185,7 @@ def what_to_stop(running: Sequence[OwnedSession]) -> str:
 
 async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
     try:
-        async with Turns.take():
+        async with StopLimiter.turn():
             try:
                 await api.sessions.stop(session.id, reason="USER_CLOSED")
             except APIStatusError:
@@ -234,7 +234,7 @@ def _owned(record: SessionRecord, known: tuple[Entry, Whose] | None) -> OwnedSes
         # the session may have started some time after the record was written
         latest = datetime.fromtimestamp(entry.created + entry.cap + config.TOTAL_TIMEOUT, UTC)
         owner = {"pid": entry.pid, "whose": whose, "cap_at": latest.replace(microsecond=0)}
-    if record.id in leftovers:
+    if record.id in running_sessions:
         owner["whose"] = "this kernel"
     session = OwnedSession(**{name: getattr(record, name) for name in record.__struct_fields__}, **owner)
     session.__dict__.update(record.__dict__)

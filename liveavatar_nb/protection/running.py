@@ -18,7 +18,7 @@ from ..errors import ProtectionError
 from ..rest.network import Network
 from ..rest.transport import Transport
 from .blocking_stop import BlockingStopper
-from .guard.handle import Charge, GuardError, NotReached, Service, guard
+from .guard.handle import GuardedSession, GuardError, NotReached, Service, guard
 from .journal import journal
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -28,7 +28,7 @@ GIVE_WAY: Final = "Give the client proxy= and verify= instead of http_client=; t
 
 
 @dataclass(frozen=True)
-class Leftover:
+class RunningSession:
     """A session that may be billed, with what is needed to stop and to protect it.
 
     Args:
@@ -57,7 +57,7 @@ def service_of(transport: Transport) -> Service | None:
     return None if transport.is_out_of_reach else Service(transport.base_url, transport.network)
 
 
-class Leftovers:
+class RunningSessions:
     """This process's sessions that may currently be billed, by id."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Leftovers:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._sessions: dict[str, Leftover] = {}
+        self._sessions: dict[str, RunningSession] = {}
         self._started: set[str] = set()
 
     def prepare(self, service: Service | None) -> None:
@@ -88,16 +88,16 @@ class Leftovers:
         """Record that this client will not start any more sessions."""
         guard.unexpect(client)
 
-    def add(self, leftover: Leftover) -> None:
+    def add(self, session: RunningSession) -> None:
         """Make sure the session is stopped no matter how this process ends. This takes a few milliseconds.
 
         Raises:
             ProtectionError: the session cannot be recorded or guarded, and so is not protected.
         """
-        if not leftover.is_simulated:
-            self._protect(leftover)
+        if not session.is_simulated:
+            self._protect(session)
         with self._lock:
-            self._sessions[leftover.session_id] = leftover
+            self._sessions[session.session_id] = session
             # re-registered each time, because the last function registered runs first, before the loop is closed
             atexit.unregister(self.stop_all)
             atexit.register(self.stop_all)
@@ -109,60 +109,60 @@ class Leftovers:
             ProtectionError: a session could not be recorded or guarded.
         """
         nowhere = Service("http://127.0.0.1:9", Network())
-        trial = Leftover(nowhere, Masked("none", "of nobody"), str(uuid.uuid4()), cap=1.0)
+        trial = RunningSession(nowhere, Masked("none", "of nobody"), str(uuid.uuid4()), cap=1.0)
         try:
             self._guard(trial, self._record(trial))
         finally:
             journal.remove(trial.session_id)
             guard.done(trial.session_id)
 
-    def _protect(self, leftover: Leftover) -> None:
-        folder = self._record(leftover)
+    def _protect(self, session: RunningSession) -> None:
+        folder = self._record(session)
         try:
-            if leftover.is_out_of_reach:
+            if session.is_out_of_reach:
                 # another process might reach something else at that address
-                self._refuse(leftover, f"No other process can guard the session: {leftover.caveat}.", GIVE_WAY)
+                self._refuse(session, f"No other process can guard the session: {session.caveat}.", GIVE_WAY)
             else:
-                self._guard(leftover, folder, reaches=True)
+                self._guard(session, folder, reaches=True)
         except ProtectionError:
-            journal.remove(leftover.session_id)
+            journal.remove(session.session_id)
             raise
 
-    def _record(self, leftover: Leftover) -> Path | None:
+    def _record(self, session: RunningSession) -> Path | None:
         try:
-            journal.add(leftover.session_id, leftover.service.base_url, leftover.key, leftover.cap)
+            journal.add(session.session_id, session.service.base_url, session.key, session.cap)
         except (OSError, ValueError) as failure:
             why = getattr(failure, "strerror", None) or str(failure)
-            self._refuse(leftover, f"The session cannot be recorded in {journal.folder} ({why}).")
+            self._refuse(session, f"The session cannot be recorded in {journal.folder} ({why}).")
             return None
         return journal.folder
 
-    def _guard(self, leftover: Leftover, folder: Path | None, *, reaches: bool = False) -> None:
-        charge = Charge(
-            leftover.session_id, leftover.service, leftover.key, leftover.cap + config.INSIST_AFTER_CAP, folder
+    def _guard(self, session: RunningSession, folder: Path | None, *, reaches: bool = False) -> None:
+        guarded = GuardedSession(
+            session.session_id, session.service, session.key, session.cap + config.INSIST_AFTER_CAP, folder
         )
         try:
             if reaches:
-                self._reach(leftover)
-            guard.add(charge)
+                self._reach(session)
+            guard.add(guarded)
         except GuardError as failure:
-            self._refuse(leftover, f"The guard process did not start. {failure}")
+            self._refuse(session, f"The guard process did not start. {failure}")
 
-    def _reach(self, leftover: Leftover) -> None:
+    def _reach(self, session: RunningSession) -> None:
         try:
-            guard.reach(leftover.service)
+            guard.reach(session.service)
         except NotReached as failure:
             why = str(failure).removesuffix(".")
             message = f"The guard process cannot reach the service ({why})."
             remedy = "Check proxy= and verify=, which the guard also uses"
-            if leftover.caveat:
-                message = f"{message} It cannot use all of the client's connection settings: {leftover.caveat}."
+            if session.caveat:
+                message = f"{message} It cannot use all of the client's connection settings: {session.caveat}."
                 remedy = GIVE_WAY
-            self._refuse(leftover, message, remedy)
+            self._refuse(session, message, remedy)
 
     @staticmethod
-    def _refuse(leftover: Leftover, message: str, remedy: str = "Fix that") -> None:
-        if not leftover.may_be_unjournaled:
+    def _refuse(session: RunningSession, message: str, remedy: str = "Fix that") -> None:
+        if not session.may_be_unjournaled:
             raise ProtectionError(message, remedy=f"{remedy}, or {ALLOWED}.")
         logger.warning("%s It starts anyway (allow_unjournaled).", message)
 
@@ -213,21 +213,21 @@ class Leftovers:
         if not self._sessions:
             return
         with contextlib.ExitStack() as stack:
-            networks = {leftover.service.network for leftover in self._sessions.values()}
+            networks = {session.service.network for session in self._sessions.values()}
             stoppers = {network: stack.enter_context(BlockingStopper(network=network)) for network in networks}
             waiting = len(self._sessions)
-            for session_id, leftover in list(self._sessions.items()):
+            for session_id, session in list(self._sessions.items()):
                 waiting -= 1
-                stopper = stoppers[leftover.service.network]
-                if stopper.stop(leftover.service.base_url, leftover.key, session_id, waiting=waiting):
+                stopper = stoppers[session.service.network]
+                if stopper.stop(session.service.base_url, session.key, session_id, waiting=waiting):
                     # a start without a response may be applied after this stop, so the guard checks for that
                     (self.discard if session_id in self._started else self.hand_over)(session_id)
                     logger.info("session %s was stopped at exit", session_id)
                 else:
                     logger.warning(
                         "session %s could not be stopped at exit; its cap ends it %g minutes after its start",
-                        session_id, leftover.cap / 60,
+                        session_id, session.cap / 60,
                     )  # fmt: skip
 
 
-leftovers = Leftovers()
+running_sessions = RunningSessions()

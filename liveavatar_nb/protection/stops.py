@@ -23,22 +23,22 @@ async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
     Raises:
         LiveAvatarException: the service does not say, so the outcome is uncertain.
     """
-    looks, answer = whether_over(session_id), None
+    requests, answer = whether_over(session_id), None
     try:
         while True:
-            look = looks.send(answer)
+            request = requests.send(answer)
             try:
-                answer = (await api.transport.send(Call("GET", look.path, query=look.query)))["data"]
+                answer = (await api.transport.send(Call("GET", request.path, query=request.query)))["data"]
             except NotFoundError:
                 answer = None
     except StopIteration as found:
         return bool(found.value)
 
 
-class Turns:
+class StopLimiter:
     """Limits the stops in progress on one loop to `STOPS_AT_ONCE`."""
 
-    _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Turns]] = WeakKeyDictionary()
+    _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, StopLimiter]] = WeakKeyDictionary()
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(config.STOPS_AT_ONCE)
@@ -46,7 +46,7 @@ class Turns:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def take(cls) -> AsyncIterator[None]:
+    async def turn(cls) -> AsyncIterator[None]:
         """Wait for a turn, and hold it for one stop.
 
         The wait continues as long as other stops are confirmed. If the block raises, its stop counts as unconfirmed.
@@ -54,17 +54,17 @@ class Turns:
         Raises:
             TimeoutError: no stop was confirmed for `STOP_LIMIT` seconds.
         """
-        turns = cls._of_loops.setdefault(asyncio.get_running_loop(), cls())
+        limiter = cls._of_loops.setdefault(asyncio.get_running_loop(), cls())
         while True:
             try:
                 async with asyncio.timeout(config.STOP_LIMIT):
-                    await turns._free.acquire()
+                    await limiter._free.acquire()
                 break
             except TimeoutError:
-                if time.monotonic() - turns._confirmed_at > config.STOP_LIMIT:
+                if time.monotonic() - limiter._confirmed_at > config.STOP_LIMIT:
                     raise
         try:
             yield
-            turns._confirmed_at = time.monotonic()
+            limiter._confirmed_at = time.monotonic()
         finally:
-            turns._free.release()
+            limiter._free.release()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..concurrency.bounded import Newest
+from ..concurrency.bounded import BoundedDict
 from ..errors import InvalidArgument
 from .events import SESSION_STATE, Event
 
@@ -57,7 +57,7 @@ class Repeats:
     """Recognises events that arrive twice."""
 
     def __init__(self) -> None:
-        self._seen: Newest[tuple[str, str, str | None], None] = Newest(REMEMBERED)
+        self._seen: BoundedDict[tuple[str, str, str | None], None] = BoundedDict(REMEMBERED)
         self._chunk: tuple[str, str, str | None] | None = None
 
     def has(self, event: Event) -> bool:

@@ -14,7 +14,7 @@ from ..config import Masked
 SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (deliberate, see above)
 
 
-class Signed(httpx.Auth):
+class CredentialAuth(httpx.Auth):
     """Adds the credential to a request as it is sent, so that none of our stack frames ever holds it."""
 
     def __init__(self, credential: Masked, *, bearer: bool) -> None:

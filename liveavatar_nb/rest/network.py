@@ -149,7 +149,7 @@ class Network:
             return ""
         return "verify is an ssl.SSLContext, and only the authorities that it lists can be passed to another process"
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the network as plain JSON, passwords included, for another of our processes.
 
         An `ssl.SSLContext` is reduced to its listed authorities and its verification settings. Client certificates
@@ -171,9 +171,9 @@ class Network:
         }
 
     @classmethod
-    def from_told(cls, told: dict[str, Any]) -> Self:
-        """Create a network from the JSON that `told` returned."""
-        verify = told["verify"]
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Create a network from the JSON that `to_json` returned."""
+        verify = data["verify"]
         if isinstance(verify, dict):
             authorities = b"".join(base64.b64decode(der) for der in verify["authorities"])
             context = _new_context(ssl.VerifyMode(verify["verify_mode"]), check_hostname=verify["check_hostname"])
@@ -181,8 +181,8 @@ class Network:
             if authorities:
                 context.load_verify_locations(cadata=authorities)
             verify = context
-        proxies = tuple((scheme, Masked(proxy, source)) for scheme, proxy, source in told["proxies"])
-        return cls(proxies, tuple(told["exempt"]), verify, told["verify_source"])
+        proxies = tuple((scheme, Masked(proxy, source)) for scheme, proxy, source in data["proxies"])
+        return cls(proxies, tuple(data["exempt"]), verify, data["verify_source"])
 
 
 def shown(url: str, schemes: Any = tuple(PROXY_PORTS)) -> str | None:

@@ -34,7 +34,7 @@ from ..errors import (
 from ..masking import secrets_in, without_secrets
 from ..wirelog.exchange import Exchange
 from ..wirelog.log import Wire
-from .connection import Signed
+from .connection import CredentialAuth
 from .envelope import envelope
 from .network import Network
 from .retry import ConnectOptions, Policy, Safety
@@ -271,7 +271,7 @@ class Transport:
             # slow, and only needed if the caller's limit can interrupt a connect
             request.extensions["trace"] = progress
         credential = (call.token or self.key) if call.signed else None
-        auth = None if credential is None else Signed(credential, bearer=call.token is not None)
+        auth = None if credential is None else CredentialAuth(credential, bearer=call.token is not None)
         began = time.perf_counter()
         failure: BaseException
         try:

@@ -1,4 +1,4 @@
-"""`RoomLine`: a session's connection to its room, held by a page or by this process."""
+"""`RoomConnection`: a session's connection to its room, held by a page or by this process."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class Holder(Protocol):
         ...
 
 
-Opener = Callable[["RoomLine"], Awaitable[Holder]]
+Opener = Callable[["RoomConnection"], Awaitable[Holder]]
 
 
-class RoomLine:
+class RoomConnection:
     """A session's connection to its room. Use it only on the session's loop.
 
     A room that LiveAvatar hosts has a single token, and anyone who joins with it displaces the previous participant.
@@ -128,7 +128,7 @@ class RoomLine:
 
     def __repr__(self) -> str:
         held = f"held by a {self.holder.kind}" if self.holder else "held by nobody"
-        return f"<RoomLine of {self.session_id}: {self.kind}, {held}>"
+        return f"<RoomConnection of {self.session_id}: {self.kind}, {held}>"
 
     @property
     def kind(self) -> Literal["livekit", "drawn"]:

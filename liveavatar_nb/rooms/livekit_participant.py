@@ -1,4 +1,4 @@
-"""`Headless`: this process as a participant in a session's LiveKit room; needs the extra `media`."""
+"""`LiveKitParticipant`: this process as a participant in a session's LiveKit room; needs the extra `media`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .. import config
 from ..config import Masked
 from ..errors import RoomNotHeld
 from ..protocol import full
-from .connection import RECONNECTING, REPLACED, HolderKind, HolderLost, RoomLine
+from .connection import RECONNECTING, REPLACED, HolderKind, HolderLost, RoomConnection
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -34,7 +34,7 @@ def is_installed() -> bool:
         return False
 
 
-class Headless:
+class LiveKitParticipant:
     """This process as a participant in a room.
 
     It watches for the avatar and relays packets, but receives no video or sound.
@@ -43,13 +43,13 @@ class Headless:
     room has its own thread and loop, which last until the room is left, whatever happens to the session's loop.
 
     Args:
-        line: the session's connection to the room.
+        connection: the session's connection to the room.
     """
 
     kind: HolderKind = "process"
 
-    def __init__(self, line: RoomLine) -> None:
-        self._line = line
+    def __init__(self, connection: RoomConnection) -> None:
+        self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._joined: asyncio.Future[str | None] = self._loop.create_future()  # the error message, or None for success
         self._left = asyncio.Event()
@@ -61,14 +61,14 @@ class Headless:
         self._room_loop: asyncio.AbstractEventLoop
 
     @classmethod
-    async def join(cls, line: RoomLine) -> Headless:
+    async def join(cls, connection: RoomConnection) -> LiveKitParticipant:
         """Join the room.
 
         Raises:
             RoomNotHeld: the room cannot be reached, or rejects the token.
         """
-        holder = cls(line)
-        access = line.url, line.viewer()
+        holder = cls(connection)
+        access = connection.url, connection.viewer()
         threading.Thread(target=holder._live, args=access, name="liveavatar_nb room", daemon=True).start()
         failure: str | None = f"no answer within {config.ROOM_JOIN_LIMIT:g} s"
         try:
@@ -82,10 +82,10 @@ class Headless:
         if failure is not None:
             raise RoomNotHeld(
                 f"The session's room cannot be reached ({failure}).",
-                session_id=line.session_id,
+                session_id=connection.session_id,
                 remedy="Try again; behind a firewall, allow UDP or TCP to the room's address.",
             )
-        holder._staying = asyncio.create_task(holder._stay(), name="liveavatar_nb headless")
+        holder._staying = asyncio.create_task(holder._stay(), name="liveavatar_nb LiveKit room")
         return holder
 
     async def _stay(self) -> None:
@@ -96,7 +96,7 @@ class Headless:
                 # leave the room even if the loop is ending and cancels this task
                 await self._depart()
             finally:
-                self._line.drop(self)
+                self._connection.drop(self)
 
     async def send(self, payload: bytes) -> None:
         """Send a packet reliably, on the topic `agent-control`.
@@ -117,9 +117,11 @@ class Headless:
                     raise HolderLost from None
                 why = await failure
         except TimeoutError:
-            raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
+            raise RoomNotHeld(
+                RECONNECTING, session_id=self._connection.session_id, remedy="Try again in a moment."
+            ) from None
         if why is not None:
-            logger.info("session %s: a packet could not be sent: %s", self._line.session_id, why)
+            logger.info("session %s: a packet could not be sent: %s", self._connection.session_id, why)
             raise HolderLost
 
     async def leave(self) -> None:
@@ -141,18 +143,18 @@ class Headless:
             self._unwanted.set_result(None)
 
     def _on_lost(self, words: str, is_replaced: bool) -> None:
-        logger.warning("session %s: %s", self._line.session_id, words)
-        self._line.drop(self, words, is_contested=is_replaced, is_put_out=not is_replaced)
+        logger.warning("session %s: %s", self._connection.session_id, words)
+        self._connection.drop(self, words, is_contested=is_replaced, is_put_out=not is_replaced)
         self._give_up()
         self._steady.set()
 
     def _on_reconnecting(self) -> None:
         self._steady.clear()
-        self._line.tell(RECONNECTING)
+        self._connection.tell(RECONNECTING)
 
     def _on_reconnected(self) -> None:
         self._steady.set()
-        self._line.tell(None)
+        self._connection.tell(None)
 
     # on the room's own thread
 
@@ -202,7 +204,7 @@ class Headless:
 
     def _listen(self) -> None:
         room = self._room
-        room.on("data_received", lambda packet: self._report(self._line.take, packet.topic or "", packet.data))
+        room.on("data_received", lambda packet: self._report(self._connection.take, packet.topic or "", packet.data))
         for event in ("track_published", "track_unpublished", "participant_disconnected", "reconnected"):
             room.on(event, self._look)
         room.on("reconnecting", lambda: self._report(self._on_reconnecting))
@@ -213,9 +215,9 @@ class Headless:
         """Report whether the avatar publishes video; this process does not subscribe to it."""
         from livekit import rtc  # noqa: PLC0415 (as in `_visit`)
 
-        avatar = self._room.remote_participants.get(self._line.avatar_identity)
+        avatar = self._room.remote_participants.get(self._connection.avatar_identity)
         tracks = avatar.track_publications.values() if avatar is not None else ()
-        self._report(self._line.see, any(track.kind == rtc.TrackKind.KIND_VIDEO for track in tracks))
+        self._report(self._connection.see, any(track.kind == rtc.TrackKind.KIND_VIDEO for track in tracks))
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         from livekit import rtc  # noqa: PLC0415 (as in `_visit`)

@@ -20,7 +20,7 @@ from ..errors import ClientClosed, InvalidArgument, LiveAvatarException, NotFoun
 from ..models.base import Records
 from ..validation import masked_text, strict
 from .livekit_server import LiveKitServer
-from .participants import Participant, RoomChange, Watch, participant
+from .participants import Participant, RoomChange, RoomChanges, participant
 
 MEET: Final = "https://meet.livekit.io/custom"
 AVATAR: Final = "avatar"  # the avatar's identity, unless another avatar in the room has it
@@ -301,7 +301,7 @@ class AsyncRoom:
         """
         if timeout is not None:
             _positive(timeout, "timeout", "seconds")
-        return Watch(self.participants, lambda: self._is_closed, timeout)
+        return RoomChanges(self.participants, lambda: self._is_closed, timeout)
 
     async def remove(self, identity: str) -> None:
         """Remove a participant from the room.

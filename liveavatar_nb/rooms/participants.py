@@ -75,7 +75,7 @@ class RoomChange(Record):
         return f"<RoomChange {self.participant.identity!r} {self.what}>"
 
 
-class Watch:
+class RoomChanges:
     """An iterator over arrivals and departures; unlike a generator, it can continue on another loop.
 
     Args:

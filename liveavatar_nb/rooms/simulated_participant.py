@@ -1,4 +1,4 @@
-"""`DrawnLine`: this process in a simulated room without media, over a plain WebSocket ("the line")."""
+"""`SimulatedParticipant`: this process in a simulated room without media, over a plain WebSocket."""
 
 from __future__ import annotations
 
@@ -15,48 +15,50 @@ from ..errors import RoomNotHeld
 from ..protocol import full
 from ..protocol.websocket import FRAMES_IN_A_TURN
 from ..rest.connection import SILENT
-from .connection import REPLACED, HolderKind, HolderLost, RoomLine
+from .connection import REPLACED, HolderKind, HolderLost, RoomConnection
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-ABOUT_THE_LINE: Final = "line"  # the topic of the simulator's messages about the line itself
+ABOUT_THE_ROOM: Final = "line"  # the topic of the simulator's messages about the room itself
 REPLACED_CODE: Final = 4409
 CUT: Final = "The connection to the simulated room was lost."
 
 
-class DrawnLine:
-    """The line: text frames stand in for the data channel, binary frames carry the avatar's speech.
+class SimulatedParticipant:
+    """This process as a participant of a simulated room.
+
+    Text frames stand in for the data channel, binary frames carry the avatar's speech.
 
     Args:
-        line: the session's connection to the room.
+        connection: the session's connection to the room.
         socket: the open WebSocket.
     """
 
     kind: HolderKind = "process"
 
-    def __init__(self, line: RoomLine, socket: ClientConnection) -> None:
-        self._line = line
+    def __init__(self, connection: RoomConnection, socket: ClientConnection) -> None:
+        self._connection = connection
         self._socket = socket
         self._joined = asyncio.Event()
-        self._reading = asyncio.create_task(self._read(), name="liveavatar_nb line")
+        self._reading = asyncio.create_task(self._read(), name="liveavatar_nb simulated room")
 
     @classmethod
-    async def join(cls, line: RoomLine) -> DrawnLine:
-        """Open the line.
+    async def join(cls, connection: RoomConnection) -> SimulatedParticipant:
+        """Join the room.
 
         Raises:
-            RoomNotHeld: the line cannot be opened.
+            RoomNotHeld: the simulator's room cannot be reached.
         """
         from websockets.asyncio.client import connect  # noqa: PLC0415 (only a client that starts a session needs it)
         from websockets.exceptions import WebSocketException  # noqa: PLC0415
 
         try:
             socket = await connect(
-                line.url,
-                additional_headers={"Authorization": f"Bearer {line.token.reveal()}"},
+                connection.url,
+                additional_headers={"Authorization": f"Bearer {connection.token.reveal()}"},
                 open_timeout=config.SOCKET_OPEN_TIMEOUT,
                 close_timeout=config.SOCKET_CLOSE_TIMEOUT,
                 max_size=config.SOCKET_FRAME_LIMIT,
@@ -65,8 +67,8 @@ class DrawnLine:
                 proxy=None,  # the simulator is on this machine
             )
         except (OSError, TimeoutError, WebSocketException) as failure:
-            raise _unreachable(line, type(failure).__name__) from None
-        holder = cls(line, socket)
+            raise _unreachable(connection, type(failure).__name__) from None
+        holder = cls(connection, socket)
         try:
             async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
                 await holder._joined.wait()
@@ -74,7 +76,7 @@ class DrawnLine:
             # the line may have opened just as the call was cancelled, and nothing else would close it
             await holder.leave()
             if isinstance(failure, TimeoutError):
-                raise _unreachable(line, "nobody answered") from None
+                raise _unreachable(connection, "nobody answered") from None
             raise
         return holder
 
@@ -82,7 +84,7 @@ class DrawnLine:
         """Send a packet on the topic `agent-control`.
 
         Raises:
-            HolderLost: the line is closed.
+            HolderLost: the WebSocket is closed.
         """
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `join`)
 
@@ -93,7 +95,7 @@ class DrawnLine:
             raise HolderLost from None
 
     async def leave(self) -> None:
-        """Close the line."""
+        """Leave the room."""
         await self._socket.close()
         await asyncio.wait([self._reading])
 
@@ -105,7 +107,7 @@ class DrawnLine:
             with contextlib.suppress(ConnectionClosed):
                 async for frame in self._socket:
                     if isinstance(frame, bytes):
-                        self._line.hear(frame)
+                        self._connection.hear(frame)
                     else:
                         self._handle(frame)
                     count += 1
@@ -116,16 +118,16 @@ class DrawnLine:
             await self._socket.close()
             is_replaced = self._socket.close_code == REPLACED_CODE
             words = REPLACED if is_replaced else CUT
-            self._line.drop(self, words, is_contested=is_replaced, is_put_out=not is_replaced)
+            self._connection.drop(self, words, is_contested=is_replaced, is_put_out=not is_replaced)
 
     def _handle(self, frame: str) -> None:
         packet = _decoded(frame)
         topic, payload = packet.get("topic"), packet.get("payload")
-        if topic != ABOUT_THE_LINE:
-            self._line.take(str(topic), json.dumps(payload))
+        if topic != ABOUT_THE_ROOM:
+            self._connection.take(str(topic), json.dumps(payload))
         elif isinstance(payload, dict) and payload.get("state") == "joined":
             self._joined.set()
-            self._line.see(True)
+            self._connection.see(True)
 
 
 def _decoded(frame: str) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def _decoded(frame: str) -> dict[str, Any]:
     return packet if isinstance(packet, dict) else {}
 
 
-def _unreachable(line: RoomLine, why: str) -> RoomNotHeld:
+def _unreachable(connection: RoomConnection, why: str) -> RoomNotHeld:
     return RoomNotHeld(
-        f"The session's room cannot be reached ({why}).", session_id=line.session_id, remedy="Try again."
+        f"The session's room cannot be reached ({why}).", session_id=connection.session_id, remedy="Try again."
     )

@@ -86,14 +86,14 @@ class Attention:
         return self._cells.is_running or self._cells.begun != begun
 
 
-class Unknown:
+class UnknownAttention:
     """Replaces an `Attention` if we cannot know what delays messages; it never counts any time."""
 
     seconds: Final = 0.0
     freed_at: Final = -math.inf
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = UnknownAttention()
 
 
 class Cells:
@@ -121,7 +121,7 @@ _attentions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Attention] = w
 _cells: weakref.WeakKeyDictionary[Any, Cells] = weakref.WeakKeyDictionary()
 
 
-def attention_here() -> Attention | Unknown:
+def attention_here() -> Attention | UnknownAttention:
     """Return the `Attention` of the running loop, after recording the message that it is handling."""
     try:
         loop = asyncio.get_running_loop()

@@ -22,8 +22,8 @@ from ..errors import (
 from ..models.sessions import SessionRecord, StartedSession
 from ..protection.blocking_stop import BlockingStopper
 from ..protection.guard.handle import Service
-from ..protection.running import Leftover, leftovers, service_of
-from ..protection.stops import Turns, is_over
+from ..protection.running import RunningSession, running_sessions, service_of
+from ..protection.stops import StopLimiter, is_over
 from ..rest.resources.sessions import surely_not_started
 from .dependencies import Dependencies
 from .timings import Stopwatch
@@ -80,7 +80,7 @@ class Billing:
             StartOutcomeUnknown: the session may be running; stop it.
         """
         dependencies, transport = self._dependencies, self._api.transport
-        leftover = Leftover(
+        session = RunningSession(
             Service(transport.base_url, transport.network),
             transport.key,
             self.session_id,
@@ -90,7 +90,7 @@ class Billing:
             caveat=transport.caveat,
             is_out_of_reach=transport.is_out_of_reach,
         )
-        await self._protect(leftover)
+        await self._protect(session)
         self.is_open = self._has_unknown_start = True
         try:
             started = await self._api.sessions.start(self.session_id, self.token)
@@ -109,7 +109,7 @@ class Billing:
             if granted < self._times.cap and has_cap:
                 logger.warning("session %s: the plan limits it to %g minutes", self.session_id, granted / 60)
             self._times.cap = min(granted, self._times.cap)
-        await on_own_thread(lambda: leftovers.started(self.session_id, self._times.cap))
+        await on_own_thread(lambda: running_sessions.started(self.session_id, self._times.cap))
         if granted <= 0 and not has_cap:
             raise ProtectionError(
                 "The service set no cap, so the session was stopped.",
@@ -117,13 +117,13 @@ class Billing:
             )
         return started
 
-    async def _protect(self, leftover: Leftover) -> None:
+    async def _protect(self, session: RunningSession) -> None:
         is_cancelled = threading.Event()
 
         def add() -> None:
-            leftovers.add(leftover)
+            running_sessions.add(session)
             if is_cancelled.is_set():
-                leftovers.discard(self.session_id)
+                running_sessions.discard(self.session_id)
 
         try:
             # not on the loop, because the disk may be slow
@@ -131,7 +131,7 @@ class Billing:
         except asyncio.CancelledError:
             # the loop is ending, and no start was sent
             is_cancelled.set()
-            leftovers.discard(self.session_id)
+            running_sessions.discard(self.session_id)
             raise
 
     async def stop(self) -> None:
@@ -141,7 +141,7 @@ class Billing:
             StopNotConfirmed: the service did not confirm the stop, which is being retried in the background.
         """
         try:
-            async with Turns.take():
+            async with StopLimiter.turn():
                 await self._stop_somehow()
                 self.settle()
                 with contextlib.suppress(LiveAvatarException, TimeoutError):
@@ -149,7 +149,7 @@ class Billing:
                         self.record = await self._api.sessions.get(self.session_id)
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
             # the guard must stop it: this process may be out of file descriptors or threads
-            leftovers.insist(self.session_id)
+            running_sessions.insist(self.session_id)
             self.pursue()
             raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
 
@@ -185,13 +185,13 @@ class Billing:
             StopNotConfirmed: the service did not confirm the stop; the guard keeps trying.
         """
         if not self._stop_on_thread(limit):
-            leftovers.insist(self.session_id)
+            running_sessions.insist(self.session_id)
             raise self._not_confirmed("no answer in time")
         self.is_open = False
         if self._has_unknown_start:
-            leftovers.hand_over(self.session_id)
+            running_sessions.hand_over(self.session_id)
         else:
-            leftovers.discard(self.session_id)
+            running_sessions.discard(self.session_id)
 
     async def look_again(self) -> bool:
         """Stop the session again if a late start revived it; return whether the service could be reached."""
@@ -214,7 +214,7 @@ class Billing:
         if self._has_unknown_start:
             self.pursue()
         else:
-            leftovers.discard(self.session_id)
+            running_sessions.discard(self.session_id)
 
     def forget(self) -> None:
         """Record that the session is certainly no longer billed."""
@@ -228,12 +228,12 @@ class Billing:
 
     def lose_loop(self) -> None:
         """Have the guard stop the session, because its loop is ending and can no longer do it."""
-        leftovers.insist(self.session_id)
+        running_sessions.insist(self.session_id)
 
     async def check_guard(self) -> None:
         """Start another guard if the first one was killed."""
         if not self._dependencies.is_simulated:
-            await on_own_thread(lambda: leftovers.prepare(service_of(self._api.transport)))
+            await on_own_thread(lambda: running_sessions.prepare(service_of(self._api.transport)))
 
     def _not_confirmed(self, why: str) -> StopNotConfirmed:
         return StopNotConfirmed(
@@ -260,7 +260,7 @@ class Billing:
                 is_certain = await self.look_again()
         except asyncio.CancelledError:
             # its loop is ending, or its client is closing
-            leftovers.hand_over(self.session_id)
+            running_sessions.hand_over(self.session_id)
             raise
         self.forget()
         self._dependencies.on_change()

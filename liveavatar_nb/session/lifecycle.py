@@ -27,18 +27,20 @@ from ..errors import (
     StopNotConfirmed,
 )
 from ..models.sessions import END_WORDS, SessionRecord, StartedSession
-from ..protection.running import leftovers, service_of
+from ..protection.running import running_sessions, service_of
 from ..protocol import full
 from ..protocol.events import Event
 from ..protocol.websocket import Listener, SocketTrouble, WebSocket
 from ..rest.resources.sessions import surely_not_started
-from ..rooms.connection import RoomLine
+from ..rooms.connection import RoomConnection
 from ..wirelog.exchange import SessionLabel, session_label
+from .audience import Audience
 from .billing import Billing
 from .dependencies import Dependencies
-from .keep_alive import Audience, Duties, Upkeep
-from .opening import get_token, make_room_line
-from .options import SessionOptions, SessionState
+from .keep_alive import KeepAlive, KeepAliveHooks
+from .opening import get_token, make_room_connection
+from .options import SessionOptions
+from .state import SessionState
 from .tasks import SessionTasks
 from .timings import Stopwatch
 
@@ -63,7 +65,7 @@ class Hooks:
     """
 
     speak_by_socket: Callable[[WebSocket], None]
-    speak_by_room: Callable[[RoomLine | None], None]
+    speak_by_room: Callable[[RoomConnection | None], None]
     receive_frame: Callable[[Event], None]
     receive_packet: Callable[[Event], bool]
     lose_socket: Callable[[], None]
@@ -117,7 +119,7 @@ class SessionLifecycle:
         self.billing: Billing | None = None
         self.record: SessionRecord | None = None
         self.end_reason: str | None = None
-        self.room: RoomLine | None = None
+        self.room: RoomConnection | None = None
         self.socket: WebSocket | None = None
         self.is_conversation = options.mode == "FULL"
         self.label = SessionLabel()
@@ -131,7 +133,7 @@ class SessionLifecycle:
         self._tasks = SessionTasks(
             weakly(self._report, nothing), weakly(self._on_loop_ending, nothing), 2 * config.SOCKET_CLOSE_TIMEOUT
         )
-        self._upkeep: Upkeep | None = None
+        self._keep_alive: KeepAlive | None = None
         self._connected = asyncio.Event()
         self._socket_trouble: SocketTrouble | None = None
         self._checks_left = 0  # how many more times to check whether the session is over
@@ -161,7 +163,7 @@ class SessionLifecycle:
     @property
     def is_degraded(self) -> bool:
         """Whether so many keep-alives in a row failed that the service may end the session."""
-        return self._upkeep is not None and self._upkeep.is_degraded and not self.state.is_final
+        return self._keep_alive is not None and self._keep_alive.is_degraded and not self.state.is_final
 
     @property
     def is_of_this_process(self) -> bool:
@@ -315,7 +317,7 @@ class SessionLifecycle:
         self._refuse_if_stopped()
         self._mark("start")
         wire, network = self._api.transport.wire, self._api.transport.network
-        self.room = make_room_line(
+        self.room = make_room_connection(
             started,
             self._options,
             wire,
@@ -336,13 +338,13 @@ class SessionLifecycle:
             raise AvatarNeverCame("The service provided no WebSocket for the session.", session_id=self.id)
         else:
             await self._connect(WebSocket(socket_url, billing.session_id, wire, network))
-        self._start_upkeep()
+        self._start_keep_alive()
 
     async def _get_token(self) -> tuple[Billing, bool]:
         """Get a token; return the session's `Billing`, and whether the token has the requested cap."""
         # start the guard while the token is being requested
         service = None if self._dependencies.is_simulated else service_of(self._api.transport)
-        guard = asyncio.create_task(on_own_thread(lambda: leftovers.prepare(service))) if service else None
+        guard = asyncio.create_task(on_own_thread(lambda: running_sessions.prepare(service))) if service else None
         try:
             token, has_cap = await get_token(self._api, self._options, self._avatar_id, self._times)
             secret = Masked(token.session_token, "of a session")
@@ -514,27 +516,27 @@ class SessionLifecycle:
             self._mark("connected")
             self._connected.set()
 
-    def _start_upkeep(self) -> None:
+    def _start_keep_alive(self) -> None:
         assert self.billing is not None
         times = self._times
-        duties = Duties(
-            weakly(self._keep_alive, nothing_more),
+        hooks = KeepAliveHooks(
+            weakly(self._send_keep_alive, nothing_more),
             weakly(self._has_ended_remotely, is_gone),
             self._on_change,
             weakly(self._stop_unwatched, nothing),
             self.billing.check_guard,
         )
-        self._upkeep = Upkeep(
-            duties,
+        self._keep_alive = KeepAlive(
+            hooks,
             self._audience,
             self._dependencies.clock,
             lambda: times.left,
             # a conversation has no WebSocket that would close, so we ask the service when its cap is reached
             asks_at_cap=self.is_conversation,
         )
-        self._tasks.spawn(self._upkeep.run())
+        self._tasks.spawn(self._keep_alive.run())
 
-    async def _keep_alive(self) -> None:
+    async def _send_keep_alive(self) -> None:
         assert self.billing is not None
         await self._api.sessions.keep_alive(self.billing.session_id, session_token=self.billing.token)
         self._times.keep_alive()
@@ -611,7 +613,7 @@ class SessionLifecycle:
             self.room.end()
         self._tasks.dismiss_all()
         self._tasks.unwatch_loop()
-        leftovers.tidy()
+        running_sessions.tidy()
         self._on_change()
 
     def let_go(self) -> None:

@@ -11,9 +11,9 @@ from ..errors import APIStatusError, quietly
 from ..models.sessions import SessionToken, StartedSession
 from ..protocol.events import Event
 from ..rest.api import LiveAvatarAPI
-from ..rooms.connection import DRAWN_PATH, Opener, RoomLine
-from ..rooms.livekit_participant import Headless, is_installed
-from ..rooms.simulated_participant import DrawnLine
+from ..rooms.connection import DRAWN_PATH, Opener, RoomConnection
+from ..rooms.livekit_participant import LiveKitParticipant, is_installed
+from ..rooms.simulated_participant import SimulatedParticipant
 from ..wirelog.log import Wire
 from .options import SessionOptions
 from .timings import Stopwatch
@@ -41,7 +41,7 @@ async def get_token(
         return await api.sessions.create_token(**options.token_fields(avatar_id, capped=False)), False
 
 
-def make_room_line(
+def make_room_connection(
     started: StartedSession,
     options: SessionOptions,
     wire: Wire,
@@ -49,7 +49,7 @@ def make_room_line(
     receive: Callable[[Event], None],
     on_change: Callable[[], None],
     on_loss: Callable[[], None],
-) -> RoomLine | None:
+) -> RoomConnection | None:
     """Prepare the connection to the user's own room, or to the room that the start call returned.
 
     Args:
@@ -63,9 +63,9 @@ def make_room_line(
     Returns:
         The connection, or None if the start call returned no room.
     """
-    opener: Opener | None = Headless.join if is_installed() else None
+    opener: Opener | None = LiveKitParticipant.join if is_installed() else None
     if options.room is not None:
-        return RoomLine(
+        return RoomConnection(
             options.room.url,
             options.room.viewer(),
             started.session_id,
@@ -79,7 +79,7 @@ def make_room_line(
         )
     if started.livekit_url is None or started.livekit_client_token is None:
         return None
-    return RoomLine(
+    return RoomConnection(
         started.livekit_url,
         Masked(started.livekit_client_token, "of a session's room"),
         started.session_id,
@@ -87,5 +87,5 @@ def make_room_line(
         receive=receive,
         on_change=on_change,
         on_loss=on_loss,
-        opener=DrawnLine.join if DRAWN_PATH in started.livekit_url else opener,
+        opener=SimulatedParticipant.join if DRAWN_PATH in started.livekit_url else opener,
     )

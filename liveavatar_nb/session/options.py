@@ -1,36 +1,13 @@
-"""The options that a session is started with, and the states that it goes through."""
+"""The options that a session is started with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from .. import config
 from ..models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
 from ..rooms.own_room import AVATAR, AsyncRoom
-
-
-class SessionState(StrEnum):
-    """A session's state; it only moves forward."""
-
-    CREATED = "created"
-    STARTING = "starting"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    STOPPING = "stopping"
-    ENDED = "ended"
-    FAILED = "failed"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether no other state can follow."""
-        return self in (SessionState.ENDED, SessionState.FAILED)
-
-    def may_become(self, other: SessionState) -> bool:
-        """Return whether `other` can follow this state."""
-        order = list(SessionState)
-        return not self.is_final and order.index(other) > order.index(self)
 
 
 @dataclass(frozen=True)

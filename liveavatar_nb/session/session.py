@@ -25,21 +25,22 @@ from ..models.avatars import Avatar
 from ..models.base import Records
 from ..protocol import full
 from ..protocol.events import Event
-from ..rooms.connection import RoomLine
+from ..rooms.connection import RoomConnection
 from ..validation import check, not_async
 from ..wirelog.log import Wire
+from .audience import Audience, HearingClock
 from .dependencies import Dependencies
-from .events import EventStream, H, Handler
-from .keep_alive import Audience, HearingClock
+from .event_stream import EventStream, H, Handler
 from .lifecycle import Hooks, SessionLifecycle
-from .options import SessionOptions, SessionState
+from .options import SessionOptions
 from .speech.answerer import Answer, Answerer
 from .speech.feed import TextToSpeech, synthesize
-from .speech.full import Conversation
-from .speech.lite import PlayRequest, Speech
+from .speech.full import FullConversation
+from .speech.lite import LiteSpeech, PlayRequest
 from .speech.progress import show_progress
-from .speech.transcript import Lines, SpokenLine
+from .speech.transcript import SessionTranscript, SpokenLine
 from .speech.utterance import AgentState, AsyncUtterance, UtteranceState
+from .state import SessionState
 from .timings import Stopwatch
 
 A = TypeVar("A", bound=Answer)
@@ -96,9 +97,9 @@ class AsyncSession:
         self._times = times = Stopwatch(options.life, clock)
         self._audience = Audience(options.unwatched, clock)
         self._events = EventStream()
-        self._lines = Lines(clock, lambda: times.elapsed)
-        self._speech = Speech(clock, times, self._lines, on_change)
-        self._conversation = Conversation(clock, times, self._lines, on_change, has_opening=options.has_opening)
+        self._lines = SessionTranscript(clock, lambda: times.elapsed)
+        self._speech = LiteSpeech(clock, times, self._lines, on_change)
+        self._conversation = FullConversation(clock, times, self._lines, on_change, has_opening=options.has_opening)
         self._conversation.on_text = weakly(self._answer, nothing)
         self._conversation.on_interrupt = weakly(self._stop_answer, nothing)
         self._answerer: Answerer | None = None
@@ -267,7 +268,7 @@ class AsyncSession:
         return self._lines.records
 
     @property
-    def room(self) -> RoomLine | None:
+    def room(self) -> RoomConnection | None:
         """The connection to the session's room; None until the start call has returned."""
         return self.lifecycle.room
 
@@ -301,7 +302,7 @@ class AsyncSession:
         return self.lifecycle.is_conversation
 
     @property
-    def _voice(self) -> Speech | Conversation:
+    def _voice(self) -> LiteSpeech | FullConversation:
         """The object that keeps track of what is said."""
         return self._conversation if self.is_conversation else self._speech
 
@@ -892,7 +893,7 @@ class AsyncSession:
 
     # hooks called by the lifecycle
 
-    def _speak_by_room(self, room: RoomLine | None) -> None:
+    def _speak_by_room(self, room: RoomConnection | None) -> None:
         """Begin the conversation; stay in the room if it is simulated, or if we answer the user."""
         self._events.types = full.EVENT_TYPES
         if room is not None:

@@ -24,7 +24,7 @@ Command = Callable[[Service, dict[str, Any]], Any]
 
 def ledger(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     now = service.now()
-    return [_entry(session, now) for session in service.account.sessions() if not session.past]
+    return [_entry(session, now) for session in service.ledger.sessions() if not session.past]
 
 
 def requests(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:

@@ -145,7 +145,7 @@ class Fault:
         return cls(**data)
 
 
-class Switchboard:
+class FaultQueue:
     """The pending faults, in the order they were added."""
 
     def __init__(self) -> None:

@@ -15,11 +15,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from .account.avatars import Catalogue
 from .account.belongings import Context, LlmConfiguration, Memory, Secret
-from .account.ledger import Account
+from .account.ledger import Ledger
 from .account.store import Store
 from .account.voices import Voices
 from .clock import Clock
-from .faults import Switchboard
+from .faults import FaultQueue
 from .media.host import Host
 from .options import Options
 from .rest.ratelimit import RateLimit
@@ -42,7 +42,7 @@ class Service:
         self.port = port
         self.clock = Clock(options.speed)
         self.loop: asyncio.AbstractEventLoop | None = None  # set once the server runs
-        self.account = Account(
+        self.ledger = Ledger(
             balance=options.credits,
             concurrency=options.concurrency,
             idle_limit=options.idle_limit,
@@ -55,7 +55,7 @@ class Service:
         self.llm_configurations: Store[LlmConfiguration] = Store("LLM configuration")
         self.memories: Store[Memory] = Store("memory")
         self.rate_limit = RateLimit(options.rate_limit)
-        self.faults = Switchboard()
+        self.faults = FaultQueue()
         self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
         self.warnings: deque[str] = deque(maxlen=KEPT_WARNINGS)
         self.refusals: deque[str] = deque(maxlen=KEPT_REFUSALS)
@@ -98,7 +98,7 @@ class Service:
     def now(self) -> int:
         """End the sessions that are due, and return the simulated time."""
         now = self.clock.now()
-        if self.account.settle(now):
+        if self.ledger.settle(now):
             self.clock.poke()
         return now
 
@@ -128,7 +128,7 @@ async def tick(service: Service) -> None:
     while True:
         seen = service.clock.version
         service.now()
-        due = service.account.next_due()
+        due = service.ledger.next_due()
         await service.clock.pause(due.moment if due else None, seen=seen)
 
 

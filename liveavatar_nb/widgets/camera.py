@@ -15,7 +15,7 @@ from .controller import Answer, Controller
 from .link import Link
 from .page_requests import PATIENCE, PageRequests, holds_up, patience
 from .problem import ShownProblem
-from .recordings import Pictures, image_module, not_written, opened, saved_as, write_beside
+from .recordings import ArrivingPictures, image_module, not_written, opened, saved_as, write_beside
 from .room import LONGEST_WORDS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Camera(Controller):
         self._link = link
         self._requests = requests
         self._problem = problem
-        self._pictures = Pictures()
+        self._pictures = ArrivingPictures()
         self._last: bytes | None = None
 
     def commands(self) -> Mapping[str, Answer]:

@@ -18,8 +18,8 @@ from typing import Any
 
 import comm
 
-from ..concurrency.bounded import Newest
-from ..session.attention import Attention, Unknown, attention_here
+from ..concurrency.bounded import BoundedDict
+from ..session.attention import Attention, UnknownAttention, attention_here
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
@@ -50,7 +50,7 @@ class Command:
     is_prompt: bool = False
     page: str = ""
     tab: str = ""
-    attention: Attention | Unknown | None = None
+    attention: Attention | UnknownAttention | None = None
 
 
 # each command is answered in its own task
@@ -82,7 +82,7 @@ class Channel:
 
     def __init__(self) -> None:
         self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-        self._seen: Newest[str, None] = Newest(REMEMBERED)
+        self._seen: BoundedDict[str, None] = BoundedDict(REMEMBERED)
         self._lock = threading.Lock()
         self._manager: Any = None
 

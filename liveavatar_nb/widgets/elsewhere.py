@@ -1,4 +1,4 @@
-"""`Elsewhere`: the running sessions of other clients in this process."""
+"""`SessionsElsewhere`: the running sessions of other clients in this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOK_INTERVAL: Final = 5.0  # seconds between refreshes while another client has
 TAKEN: Final = "no page showed it, and it was stopped from another one"
 
 
-class Elsewhere(Controller):
+class SessionsElsewhere(Controller):
     """Shows the running sessions of other clients in this process, and can stop them.
 
     Args:

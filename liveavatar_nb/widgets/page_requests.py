@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..errors import InvalidArgument, LiveAvatarException, ViewError
-from ..rooms.connection import RoomLine
+from ..rooms.connection import RoomConnection
 from ..session.session import AsyncSession
 from ..session.speech.progress import is_shown
 from .channel import Command
@@ -138,12 +138,12 @@ class PageRequests(Controller):
 
 def _is_seen(session: AsyncSession) -> bool:
     """Return whether the page shows the avatar, as video or as a drawing."""
-    line = session.room
-    return line is not None and (line.kind == "drawn" or (line.has_avatar and _is_page(line)))
+    room = session.room
+    return room is not None and (room.kind == "drawn" or (room.has_avatar and _is_page(room)))
 
 
-def _is_page(line: RoomLine) -> bool:
-    return line.holder is not None and line.holder.kind == "page"
+def _is_page(room: RoomConnection) -> bool:
+    return room.holder is not None and room.holder.kind == "page"
 
 
 def patience(timeout: Any) -> float:

@@ -1,4 +1,4 @@
-"""Browser pages in sessions' rooms: `PageHolder` for a room with media, `Hearing` for a drawn room."""
+"""Browser pages in sessions' rooms: `PageHolder` for a room with media, `PageAudio` for a drawn room."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from weakref import WeakSet
 
 from .. import config
 from ..errors import RoomNotHeld
-from ..rooms.connection import RECONNECTING, HolderKind, HolderLost, RoomLine
-from ..session.attention import UNKNOWN, Attention, Unknown
-from ..session.options import SessionState
+from ..rooms.connection import RECONNECTING, HolderKind, HolderLost, RoomConnection
+from ..session.attention import UNKNOWN, Attention, UnknownAttention
 from ..session.session import AsyncSession
+from ..session.state import SessionState
 from .channel import Command
 from .status import BEATS, LONGEST_BEAT
 
@@ -41,7 +41,7 @@ class View(Protocol):
         ...
 
 
-class Silence:
+class SilenceTimer:
     """Calls a function if a page sends nothing for too long.
 
     Time during which a running cell held up the page's messages does not count.
@@ -54,7 +54,7 @@ class Silence:
         self._callback = callback
         self._timer: asyncio.TimerHandle | None = None
         self._began_at: float | None = None
-        self._attention: Attention | Unknown | None = None
+        self._attention: Attention | UnknownAttention | None = None
         self._attended_at = 0.0
 
     @property
@@ -95,16 +95,16 @@ class PageHolder:
     Args:
         page: the page's id.
         session: the session.
-        line: the session's connection to its room.
+        room: the session's connection to its room.
     """
 
     kind: HolderKind = "page"
 
-    def __init__(self, page: str, session: AsyncSession, line: RoomLine) -> None:
+    def __init__(self, page: str, session: AsyncSession, room: RoomConnection) -> None:
         self.page = page
         self.was_unreachable = False  # whether the page's browser failed to reach the room
         self._session = session
-        self._line = line
+        self._room = room
         self._view: View | None = None  # the widget through which the page last sent a command
         self._is_prompt = False
         self._is_in = False
@@ -112,7 +112,7 @@ class PageHolder:
         self._out = asyncio.Event()
         self._steady = asyncio.Event()  # cleared while the page reconnects
         self._steady.set()
-        self._silence = Silence(self._fall_silent)
+        self._silence = SilenceTimer(self._fall_silent)
         self._answers: dict[str, asyncio.Future[str | None]] = {}
 
     @property
@@ -137,8 +137,8 @@ class PageHolder:
         self._silence.begin(command)
         if self._is_silent:
             self._is_silent = False
-            if self._is_in and self._line.holder is None:
-                await self._line.hold(self)
+            if self._is_in and self._room.holder is None:
+                await self._room.hold(self)
 
     def approach(self, view: View, command: Command) -> None:
         """Record that the page is about to join."""
@@ -151,7 +151,7 @@ class PageHolder:
         self._out.clear()
         self._is_in, self.was_unreachable = True, False
         self._steady.set()
-        await self._line.hold(self)
+        await self._room.hold(self)
 
     def falter(self) -> None:
         """Record that the page has lost its connection and is reconnecting."""
@@ -169,9 +169,9 @@ class PageHolder:
         self._is_in = False
         self._out.set()
         self._steady.set()
-        if self._line.holder is None and words:
-            self._line.tell(words)
-        self._line.drop(self, words, is_contested=is_contested, is_put_out=is_put_out)
+        if self._room.holder is None and words:
+            self._room.tell(words)
+        self._room.drop(self, words, is_contested=is_contested, is_put_out=is_put_out)
         for request in list(self._answers):
             self.settle(request, "it has left the room")
 
@@ -187,7 +187,7 @@ class PageHolder:
             raise HolderLost(VANISHED)
         request = uuid.uuid4().hex
         answer = self._answers[request] = asyncio.get_running_loop().create_future()
-        message = {"type": "room_send", "session_id": self._line.session_id, "request": request}
+        message = {"type": "room_send", "session_id": self._room.session_id, "request": request}
         self._send_to_page({**message, "payload": payload.decode()})
         try:
             if not self._is_prompt:
@@ -207,7 +207,7 @@ class PageHolder:
             async with asyncio.timeout(config.HOLDER_LIMIT):
                 await self._steady.wait()
         except TimeoutError:
-            raise RoomNotHeld(RECONNECTING, session_id=self._line.session_id, remedy="Try again in a moment.") from None
+            raise RoomNotHeld(RECONNECTING, session_id=self._room.session_id, remedy="Try again in a moment.") from None
 
     def settle(self, request: str, problem: str | None) -> None:
         """Record that the page has sent a packet, or why it could not."""
@@ -220,7 +220,7 @@ class PageHolder:
         self._is_in = False
         is_over = self._session.state.is_final or self._session.state is SessionState.STOPPING
         reason = OVER if is_over else GIVEN_AWAY
-        self._send_to_page({"type": "room_leave", "session_id": self._line.session_id, "reason": reason})
+        self._send_to_page({"type": "room_leave", "session_id": self._room.session_id, "reason": reason})
         if self._is_prompt and self.is_there and not is_over:
             await self._out.wait()
         self._silence.end()
@@ -236,29 +236,29 @@ class PageHolder:
             self._view.send_to_page(self.page, message)
 
     def _fall_silent(self) -> None:
-        logger.info("session %s: the page in its room has stopped responding", self._line.session_id)
+        logger.info("session %s: the page in its room has stopped responding", self._room.session_id)
         self._is_silent = True
-        self._line.drop(self, VANISHED)
+        self._room.drop(self, VANISHED)
 
 
-class Hearing:
+class PageAudio:
     """Sends the speech in a drawn room to one page.
 
     The speech goes to the first page that shows the session, for as long as that page does. If the loss of that page
     could go unnoticed, the speech goes to the newest page instead.
 
     Args:
-        line: the session's connection to the room.
+        room: the session's connection to the room.
     """
 
-    def __init__(self, line: RoomLine) -> None:
-        self._session_id = line.session_id
-        self._on_sound = line.on_sound
+    def __init__(self, room: RoomConnection) -> None:
+        self._session_id = room.session_id
+        self._on_sound = room.on_sound
         self._views: WeakSet[Any] = WeakSet()
         self._page: str | None = None
         self._is_prompt = False
         self._unsubscribe: Callable[[], None] | None = None
-        self._silence = Silence(self.end)
+        self._silence = SilenceTimer(self.end)
 
     def hear(self, view: View, command: Command) -> None:
         """Handle a command from a page that shows the session in this widget."""
@@ -305,9 +305,9 @@ class Pages:
 
     def __init__(self) -> None:
         self._holders: dict[AsyncSession, dict[str, PageHolder]] = {}
-        self._hearings: dict[AsyncSession, Hearing] = {}
+        self._audio: dict[AsyncSession, PageAudio] = {}
 
-    def holder(self, session: AsyncSession, line: RoomLine, page: str) -> PageHolder:
+    def holder(self, session: AsyncSession, room: RoomConnection, page: str) -> PageHolder:
         """Return the holder for a page that is in the room or may join it; create it if necessary."""
         known = self._holders.setdefault(session, {})
         if page not in known:
@@ -315,7 +315,7 @@ class Pages:
                 # a limit is needed because each page chooses its own id
                 oldest = min(known.values(), key=lambda holder: (holder.is_in, holder.is_there))
                 known.pop(oldest.page).go()
-            known[page] = PageHolder(page, session, line)
+            known[page] = PageHolder(page, session, room)
         return known[page]
 
     def of(self, session: AsyncSession) -> list[PageHolder]:
@@ -336,23 +336,23 @@ class Pages:
         for holder in self._all(page):
             holder.settle(request, problem)
 
-    def listen(self, session: AsyncSession, line: RoomLine, view: View, command: Command) -> None:
+    def listen(self, session: AsyncSession, room: RoomConnection, view: View, command: Command) -> None:
         """Handle a command from a page that shows a session with a drawn room."""
-        hearing = self._hearings.get(session)
-        if hearing is None:
-            hearing = self._hearings[session] = Hearing(line)
-        hearing.hear(view, command)
+        audio = self._audio.get(session)
+        if audio is None:
+            audio = self._audio[session] = PageAudio(room)
+        audio.hear(view, command)
 
     def unlisten(self, session: AsyncSession, page: str) -> None:
         """Record that a page no longer shows the session."""
-        hearing = self._hearings.get(session)
-        if hearing is not None:
-            hearing.leave(page)
+        audio = self._audio.get(session)
+        if audio is not None:
+            audio.leave(page)
 
     def drop(self, view: View) -> None:
         """Forget a widget that is gone, and the pages whose last command came through it."""
-        for hearing in list(self._hearings.values()):
-            hearing.drop(view)
+        for audio in list(self._audio.values()):
+            audio.drop(view)
         for known in list(self._holders.values()):
             for holder in list(known.values()):
                 if holder.was_heard_by(view):
@@ -360,11 +360,11 @@ class Pages:
 
     def tidy(self) -> None:
         """Forget the sessions that are over."""
-        for session in [known for known in {*self._holders, *self._hearings} if known.state.is_final]:
+        for session in [known for known in {*self._holders, *self._audio} if known.state.is_final]:
             for holder in self._holders.pop(session, {}).values():
                 holder.forget()
-            if (hearing := self._hearings.pop(session, None)) is not None:
-                hearing.end()
+            if (audio := self._audio.pop(session, None)) is not None:
+                audio.end()
 
     def _all(self, page: str) -> list[PageHolder]:
         return [known[page] for known in list(self._holders.values()) if page in known]

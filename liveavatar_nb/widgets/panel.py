@@ -15,10 +15,10 @@ from ..session.attention import UNKNOWN
 from .account import Account
 from .base import ControlledWidget, asset
 from .channel import Command
-from .choice import Choice
 from .controller import Answer, Controller
-from .elsewhere import Elsewhere
+from .elsewhere import SessionsElsewhere
 from .link import Link
+from .next_session import NextSession
 from .persona import Persona
 from .problem import ShownProblem
 from .settings import StartSettings
@@ -69,13 +69,13 @@ class SessionPanel(ControlledWidget):
         shown = ShownSession(link)
         settings = StartSettings(link, problem)
         persona = Persona(link, settings)
-        choice = Choice(link, settings, persona)
+        next_session = NextSession(link, settings, persona)
         account = Account(link, problem)
-        elsewhere = Elsewhere(link, account, problem)
-        starter = Starter(link, shown, choice, account, elsewhere, problem=problem)
-        controllers = [shown, settings, persona, choice, account, elsewhere, starter, problem]
+        elsewhere = SessionsElsewhere(link, account, problem)
+        starter = Starter(link, shown, next_session, account, elsewhere, problem=problem)
+        controllers = [shown, settings, persona, next_session, account, elsewhere, starter, problem]
         super().__init__(link, controllers, on_failure=problem.show, **traits)
-        choice.show()
+        next_session.show()
 
 
 class Starter(Controller):
@@ -84,7 +84,7 @@ class Starter(Controller):
     Args:
         link: the connection to the pages.
         shown: the session that the pages show.
-        choice: the avatar and the options for the next session.
+        next_session: the avatar and the options for the next session.
         account: updates the remaining credits.
         elsewhere: stops other clients' sessions that have lost their page, before a new session starts.
         problem: the problem shown on the page, cleared by a new command.
@@ -94,15 +94,15 @@ class Starter(Controller):
         self,
         link: Link,
         shown: ShownSession,
-        choice: Choice,
+        next_session: NextSession,
         account: Account,
-        elsewhere: Elsewhere,
+        elsewhere: SessionsElsewhere,
         *,
         problem: ShownProblem,
     ) -> None:
         self._link = link
         self._shown = shown
-        self._choice = choice
+        self._next_session = next_session
         self._account = account
         self._elsewhere = elsewhere
         self._problem = problem
@@ -119,7 +119,7 @@ class Starter(Controller):
 
     async def start(self, avatar_id: str | None = None) -> None:
         """Stop other clients' sessions that have lost their page, then start one with the picked avatar."""
-        avatar, options = self._choice.start_arguments(avatar_id)
+        avatar, options = self._next_session.start_arguments(avatar_id)
         self._problem.clear()
         await self._elsewhere.stop(lambda session: session.unwatched_left is not None)
         try:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..concurrency.bounded import Newest
+from ..concurrency.bounded import BoundedDict
 from ..errors import InvalidArgument, LiveAvatarException
 from ..models.contexts import ContextDetail, NewContext
 from ..models.requests import PAGE_SIZE_LIMIT
@@ -42,7 +42,7 @@ class Persona(Controller):
         self._state = "none"
         self._new: NewContext | None = None
         self._detail: ContextDetail | None = None
-        self._previews: Newest[str, tuple[str, bytes]] = Newest(KEPT_PREVIEWS)
+        self._previews: BoundedDict[str, tuple[str, bytes]] = BoundedDict(KEPT_PREVIEWS)
 
     def traits(self) -> dict[str, Any]:
         return {"persona": self._shown()}

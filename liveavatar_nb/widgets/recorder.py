@@ -18,7 +18,7 @@ from .channel import current_command
 from .controller import Answer, Controller
 from .link import Link
 from .page_requests import HELD_UP, PATIENCE, PageRequests, holds_up, patience
-from .pages import Silence
+from .pages import SilenceTimer
 from .problem import ShownProblem
 from .recordings import (
     CLICKED_MEGABYTES,
@@ -52,7 +52,7 @@ class Recorder(Controller):
         self._recording: Recording | None = None
         self._is_recorded = asyncio.Event()
         self._filing = asyncio.Lock()
-        self._silence = Silence(self._end_after_silence)
+        self._silence = SilenceTimer(self._end_after_silence)
 
     def commands(self) -> Mapping[str, Answer]:
         return {"recording": self.receive, "cancel_recording": self.cancel}

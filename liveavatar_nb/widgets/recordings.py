@@ -48,7 +48,7 @@ class _Arriving:
         return sum(map(len, self.received))
 
 
-class Pictures:
+class ArrivingPictures:
     """Receives pictures that pages send in several parts, in order."""
 
     def __init__(self) -> None:

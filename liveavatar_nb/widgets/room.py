@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..concurrency.threads import on_own_thread
-from ..rooms.connection import RECONNECTING, RoomLine
-from ..session.options import SessionState
+from ..rooms.connection import RECONNECTING, RoomConnection
 from ..session.session import AsyncSession
+from ..session.state import SessionState
 from .base import asset
 from .channel import Command, current_command
 from .controller import Answer, Controller
 from .link import Link, Message
-from .pages import Silence, pages
+from .pages import SilenceTimer, pages
 from .status import ShownSession
 
 logger = logging.getLogger("liveavatar_nb.widgets")
@@ -45,7 +45,7 @@ class RoomAccess(Controller):
         self._sounds: deque[Message] = deque(maxlen=SOUNDS_WAITING)
         self._heard: Command | None = None  # the latest command from a page that is still there
         self._offered: str | None = None  # the id of the session whose room was offered to a page without a request
-        self._silence = Silence(self._forget_page)
+        self._silence = SilenceTimer(self._forget_page)
 
     def commands(self) -> Mapping[str, Answer]:
         return {
@@ -86,27 +86,27 @@ class RoomAccess(Controller):
     async def join(self, session_id: str, take_over: bool = False) -> None:
         """Send a page the room's address and a token, or the reason why it is refused."""
         session, command = self._shown.session, current_command()
-        line = None if session is None or session.id != session_id or not is_open(session) else session.room
-        if session is None or line is None:
+        room = None if session is None or session.id != session_id or not is_open(session) else session.room
+        if session is None or room is None:
             self._answer(command, session_id, reason=NOT_LIVE)
             return
-        if line.kind == "drawn":
-            self._answer(command, session_id, reason=line.words or DRAWN)
+        if room.kind == "drawn":
+            self._answer(command, session_id, reason=room.words or DRAWN)
             return
         others = [other for other in pages.of(session) if other.page != command.page and other.is_there]
-        if others and not take_over and not line.is_own:
+        if others and not take_over and not room.is_own:
             self._answer(command, session_id, reason=ELSEWHERE, can_take_over=True)
             return
-        holder = pages.holder(session, line, command.page)
+        holder = pages.holder(session, room, command.page)
         holder.approach(self, command)
         # a page that retries after a failure must not displace the current holder
-        if not line.is_own and not holder.was_unreachable:
-            await line.expect()
-        self._send_access(line, command)
+        if not room.is_own and not holder.was_unreachable:
+            await room.expect()
+        self._send_access(room, command)
 
-    def _send_access(self, line: RoomLine, command: Command) -> None:
-        token = line.viewer().reveal()
-        self._answer(command, line.session_id, url=line.url, token=token, avatar_identity=line.avatar_identity)
+    def _send_access(self, room: RoomConnection, command: Command) -> None:
+        token = room.viewer().reveal()
+        self._answer(command, room.session_id, url=room.url, token=token, avatar_identity=room.avatar_identity)
 
     async def note_state(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
         """Handle a change of a page's state in the room.
@@ -114,30 +114,30 @@ class RoomAccess(Controller):
         The states are `joined`, `reconnecting`, `left`, `unreachable` and `replaced`.
         """
         session = self._find(session_id)
-        line = None if session is None else session.room
+        room = None if session is None else session.room
         page = current_command().page
-        if session is None or line is None:
+        if session is None or room is None:
             return
-        if line.kind == "drawn":
+        if room.kind == "drawn":
             if state == "left":
                 self._forget_page()
                 pages.unlisten(session, page)
             return
         words = None if reason is None else str(reason)[:LONGEST_WORDS]
         if state == "joined" and is_open(session):
-            holder = pages.holder(session, line, page)
+            holder = pages.holder(session, room, page)
             await holder.enter()
             await holder.hear(self, current_command())
-            if line.holder is holder:
-                line.tell(None)
-                line.see(bool(avatar))
+            if room.holder is holder:
+                room.tell(None)
+                room.see(bool(avatar))
             return
         known = next((holder for holder in pages.of(session) if holder.page == page), None)
         if known is None:
             return
-        if state == "reconnecting" and line.holder is known:
+        if state == "reconnecting" and room.holder is known:
             known.falter()
-            line.tell(words or RECONNECTING)
+            room.tell(words or RECONNECTING)
         elif state in ("left", "unreachable", "replaced"):
             known.was_unreachable = state == "unreachable"
             # a page that leaves of its own accord gives no reason
@@ -147,15 +147,15 @@ class RoomAccess(Controller):
     async def receive_packet(self, session_id: str, topic: str, payload: str) -> None:
         """Handle a data packet that the page received."""
         session = self._find(session_id)
-        line = None if session is None else session.room
-        if line is None or len(str(topic)) > LONGEST_TOPIC:
+        room = None if session is None else session.room
+        if room is None or len(str(topic)) > LONGEST_TOPIC:
             return
         if len(payload) > PACKET_LIMIT:
             logger.warning("session %s: ignored a packet of more than %d characters", session_id, PACKET_LIMIT)
             return
         # several pages may be in the user's own room, and each receives every packet
-        if not line.is_own or line.holder is None or getattr(line.holder, "page", None) == current_command().page:
-            line.take(str(topic), payload)
+        if not room.is_own or room.holder is None or getattr(room.holder, "page", None) == current_command().page:
+            room.take(str(topic), payload)
 
     async def note_sent(self, request: str, ok: bool, problem: str | None = None) -> None:
         """Record that the page has sent a packet to the room, or why it could not."""
@@ -200,15 +200,15 @@ class RoomAccess(Controller):
         session, command = self._shown.session, self._heard
         if session is None or session.id == self._offered or not is_open(session):
             return
-        line = session.room
-        if line is None or line.is_own or line.kind == "drawn" or pages.of(session):
+        room = session.room
+        if room is None or room.is_own or room.kind == "drawn" or pages.of(session):
             return
         if command is None or not command.is_prompt:
             return
         self._offered = session.id
-        if line.expect_first():
-            pages.holder(session, line, command.page).approach(self, command)
-            self._send_access(line, command)
+        if room.expect_first():
+            pages.holder(session, room, command.page).approach(self, command)
+            self._send_access(room, command)
 
     def _find(self, session_id: Any) -> AsyncSession | None:
         """Return the session with this id, if it is shown here or a page is in its room."""

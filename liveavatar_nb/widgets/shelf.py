@@ -10,7 +10,7 @@ from ..concurrency.threads import on_own_thread
 from .controller import Answer, Controller
 from .link import Link
 from .problem import ShownProblem
-from .sounds import DROPPED_LIMIT, PART_BYTES, Offer, Sounds, endings
+from .sounds import DROPPED_LIMIT, PART_BYTES, OfferedSound, Sounds, endings
 
 
 class SoundShelf(Controller):
@@ -50,7 +50,7 @@ class SoundShelf(Controller):
     def close(self) -> None:
         self._sounds.clear()
 
-    def find(self, sound_id: str) -> Offer:
+    def find(self, sound_id: str) -> OfferedSound:
         """Return the sound with this id.
 
         Raises:

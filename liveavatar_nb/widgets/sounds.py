@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..audio import SAMPLE_RATE, open_sound
-from ..audio.kinds import kind_of
+from ..audio.formats import format_of
 from ..errors import AudioError, InvalidArgument, LiveAvatarException
 
 FOLDER_LIMIT: Final = 50  # maximum number of sounds offered from the notebook's folder; the newest are chosen
@@ -40,7 +40,7 @@ Origin = Literal["given", "dropped", "folder", "tone"]
 
 
 @dataclass(frozen=True, eq=False)
-class Offer:
+class OfferedSound:
     """A sound on offer.
 
     Attributes:
@@ -87,17 +87,17 @@ class Sounds:
     def __init__(self, given: Iterable[Any] | Mapping[str, Any] = ()) -> None:
         self._lock = threading.Lock()
         self._given = [_offer(audio, name) for name, audio in _with_names(given)]
-        self._dropped: dict[str, Offer] = {}
-        self._folder: dict[str, Offer] = {}
-        self._seen: dict[tuple[str, int, int], Offer] = {}
+        self._dropped: dict[str, OfferedSound] = {}
+        self._folder: dict[str, OfferedSound] = {}
+        self._seen: dict[tuple[str, int, int], OfferedSound] = {}
         self._uploads: dict[str, _Upload] = {}
-        self._tone = Offer("tone", "Test tone", "tone", _tone(), SAMPLE_RATE, TONE_SECONDS)
+        self._tone = OfferedSound("tone", "Test tone", "tone", _tone(), SAMPLE_RATE, TONE_SECONDS)
 
-    def __iter__(self) -> Iterator[Offer]:
+    def __iter__(self) -> Iterator[OfferedSound]:
         with self._lock:
             return iter([*self._given, *self._dropped.values(), *self._folder.values(), self._tone])
 
-    def find(self, sound_id: str) -> Offer:
+    def find(self, sound_id: str) -> OfferedSound:
         """Return the sound with this id.
 
         Raises:
@@ -110,14 +110,16 @@ class Sounds:
 
     def look(self) -> None:
         """Read the notebook's folder again."""
-        found: dict[str, Offer] = {}
-        seen: dict[tuple[str, int, int], Offer] = {}
+        found: dict[str, OfferedSound] = {}
+        seen: dict[tuple[str, int, int], OfferedSound] = {}
         given = {offer.audio for offer in self._given if isinstance(offer.audio, Path)}
         for path, facts in _newest():
             if path in given:
                 continue
             key = (str(path), facts.st_mtime_ns, facts.st_size)
-            offer = self._seen.get(key) or Offer(uuid.uuid4().hex, path.name, "folder", path, None, _length(path))
+            offer = self._seen.get(key) or OfferedSound(
+                uuid.uuid4().hex, path.name, "folder", path, None, _length(path)
+            )
             seen[key] = offer
             found[offer.id] = offer
         with self._lock:
@@ -145,7 +147,9 @@ class Sounds:
             whole = self._append(upload, name, part, parts, data)
             if whole is None:
                 return False
-            offer = Offer(uuid.uuid4().hex, name, "dropped", whole, None, _read_beginning(whole, name), len(whole))
+            offer = OfferedSound(
+                uuid.uuid4().hex, name, "dropped", whole, None, _read_beginning(whole, name), len(whole)
+            )
         except LiveAvatarException:
             self.cancel_upload(upload)
             raise
@@ -227,7 +231,7 @@ def _with_names(given: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str | No
     return [(None, audio) for audio in given]
 
 
-def _offer(audio: Any, name: str | None) -> Offer:
+def _offer(audio: Any, name: str | None) -> OfferedSound:
     if isinstance(audio, Iterator | AsyncIterator) or hasattr(audio, "read"):
         raise InvalidArgument(
             f"A sound must be readable more than once, but a {type(audio).__name__} can be read only once.",
@@ -238,7 +242,7 @@ def _offer(audio: Any, name: str | None) -> Offer:
         # absolute, because the notebook may change its working directory
         audio = Path(audio).expanduser().absolute() if "://" not in str(audio) else audio
     with contextlib.closing(open_sound(audio)) as sound:
-        return Offer(uuid.uuid4().hex, (name or sound.name)[:LONGEST_NAME], "given", audio, None, sound.seconds)
+        return OfferedSound(uuid.uuid4().hex, (name or sound.name)[:LONGEST_NAME], "given", audio, None, sound.seconds)
 
 
 def _newest() -> list[tuple[Path, os.stat_result]]:
@@ -267,8 +271,12 @@ def _length(path: Path) -> float | None:
 
 def _refuse_early(head: bytes, name: str) -> None:
     """Raise an error if a file's first part shows that it is not a sound that can be read here."""
-    kind = kind_of(head, may_be_raw=False)
-    if kind is None or kind.format is None or (kind.format != "wav" and endings() == ENDINGS):
+    file_format = format_of(head, may_be_raw=False)
+    if (
+        file_format is None
+        or file_format.ffmpeg_name is None
+        or (file_format.ffmpeg_name != "wav" and endings() == ENDINGS)
+    ):
         _read_beginning(head, name)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import config
-from ..concurrency.bounded import Newest
+from ..concurrency.bounded import BoundedDict
 from ..errors import StopNotConfirmed
-from ..rooms.connection import RoomLine
-from ..session.options import SessionState
+from ..rooms.connection import RoomConnection
 from ..session.session import AsyncSession
+from ..session.state import SessionState
 from .channel import Command, current_command
 from .controller import Answer, Controller
 from .link import Link
@@ -26,7 +26,7 @@ BEATS = 3  # number of beats that a page can miss before a session is stopped
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
-_pages: Newest[str, str] = Newest(TABS)  # the current page in each browser tab
+_pages: BoundedDict[str, str] = BoundedDict(TABS)  # the current page in each browser tab
 
 
 class ShownSession(Controller):
@@ -166,7 +166,7 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
     }
 
 
-def room_facts(room: RoomLine) -> dict[str, Any]:
+def room_facts(room: RoomConnection) -> dict[str, Any]:
     """Return the room's status for a page, without its address and token."""
     return {
         "kind": room.kind,

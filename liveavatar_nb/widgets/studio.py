@@ -11,10 +11,10 @@ from ..models.avatars import Avatar
 from .account import Account
 from .base import ControlledWidget, asset
 from .camera import Camera
-from .choice import Choice
 from .controller import delegate
-from .elsewhere import Elsewhere
+from .elsewhere import SessionsElsewhere
 from .link import Link
+from .next_session import NextSession
 from .page_requests import PageRequests
 from .panel import Starter
 from .persona import Persona
@@ -27,7 +27,7 @@ from .settings import StartSettings
 from .shelf import SoundShelf
 from .status import ShownSession
 from .talk import Speech
-from .view import Drawings, Stage
+from .view import AvatarPicture, DrawnFaces
 from .wire import WireFeed
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ class Studio(ControlledWidget):
 
         settings = StartSettings(link, problem)
         persona = Persona(link, settings)
-        choice = Choice(link, settings, persona, trait="value", find=gallery.find)
+        next_session = NextSession(link, settings, persona, trait="value", find=gallery.find)
         account = Account(link, problem)
-        elsewhere = Elsewhere(link, account, problem)
-        starter = Starter(link, shown, choice, account, elsewhere, problem=problem)
+        elsewhere = SessionsElsewhere(link, account, problem)
+        starter = Starter(link, shown, next_session, account, elsewhere, problem=problem)
 
         shelf = SoundShelf(link, talk_problem, sounds)
         speech = Speech(link, shown, shelf, talk_problem)
@@ -104,21 +104,21 @@ class Studio(ControlledWidget):
         room = RoomAccess(link, shown)
         self._camera = Camera(link, requests, view_problem)
         self._recorder = Recorder(link, requests, view_problem)
-        stage = Stage(link, shown, picked=lambda: gallery.picked)
-        pictures = PictureSender(link, gallery.address_of, stage.address_of, offered=gallery.top)
-        drawings = Drawings(link, shown, pictures)
+        picture = AvatarPicture(link, shown, picked=lambda: gallery.picked)
+        pictures = PictureSender(link, gallery.address_of, picture.address_of, offered=gallery.top)
+        faces = DrawnFaces(link, shown, pictures)
 
         link.observe(lambda: link.write(avatar=self.value), "value")
-        link.observe(stage.refresh, "value")
+        link.observe(picture.refresh, "value")
         controllers = [
-            *(requests, room, shown, self._camera, self._recorder, stage, pictures, drawings, view_problem),
+            *(requests, room, shown, self._camera, self._recorder, picture, pictures, faces, view_problem),
             *(speech, shelf, talk_problem),
-            *(settings, persona, choice, account, elsewhere, starter, problem),
+            *(settings, persona, next_session, account, elsewhere, starter, problem),
             gallery,
             WireFeed(link),
         ]
         super().__init__(link, controllers, on_failure=problem.show, **traits)
-        choice.show()
+        next_session.show()
 
     snapshot = delegate("_camera", Camera.snapshot)
     record = delegate("_recorder", Recorder.record)

@@ -10,10 +10,10 @@ from typing import Any
 
 import traitlets
 
-from ..concurrency.bounded import Newest
+from ..concurrency.bounded import BoundedDict
 from ..errors import InvalidArgument
-from ..session.options import SessionState
 from ..session.session import AsyncSession
+from ..session.state import SessionState
 from .base import ControlledWidget, asset
 from .channel import Command
 from .controller import Answer, Controller
@@ -84,7 +84,7 @@ class Speech(Controller):
         self._shown = shown
         self._shelf = shelf
         self._problem = problem
-        self._sound_of: Newest[str, str] = Newest(REMEMBERED)
+        self._sound_of: BoundedDict[str, str] = BoundedDict(REMEMBERED)
         self._shown_speech: list[dict[str, Any]] = []
         self._order = asyncio.Lock()
         self._lines_due: asyncio.TimerHandle | None = None

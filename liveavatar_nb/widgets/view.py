@@ -75,10 +75,10 @@ class LiveView(ControlledWidget):
         room = RoomAccess(link, shown)
         self._camera = Camera(link, requests, problem)
         self._recorder = Recorder(link, requests, problem)
-        stage = Stage(link, shown)
-        pictures = PictureSender(link, stage.address_of)
-        drawings = Drawings(link, shown, pictures)
-        controllers = [requests, room, shown, self._camera, self._recorder, stage, pictures, drawings, problem]
+        picture = AvatarPicture(link, shown)
+        pictures = PictureSender(link, picture.address_of)
+        faces = DrawnFaces(link, shown, pictures)
+        controllers = [requests, room, shown, self._camera, self._recorder, picture, pictures, faces, problem]
         super().__init__(link, controllers, on_failure=problem.show, **traits)
 
     snapshot = delegate("_camera", Camera.snapshot)
@@ -100,7 +100,7 @@ class LiveView(ControlledWidget):
         return self._given_session if self._given_session is not None else super().session
 
 
-class Stage(Controller):
+class AvatarPicture(Controller):
     """The avatar's picture, shown before and after its video.
 
     Args:
@@ -140,7 +140,7 @@ class Stage(Controller):
             self._link.write(still=still)
 
 
-class Drawings(Controller):
+class DrawnFaces(Controller):
     """Sends a simulator's drawings of a face, which the page animates itself.
 
     Args:

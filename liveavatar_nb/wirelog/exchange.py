@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..config import KEY_VARIABLE
-from ..masking import ECHOES, MASK, Hole, kept, replaced
+from ..masking import ECHOES, MASK, Placeholder, kept, replaced
 
 INDENT: Final = 4
 WIDTH: Final = 100
@@ -73,7 +73,7 @@ class Exchange:
     _answer: bytes | None = None
 
     def __post_init__(self) -> None:
-        self.body = replaced(self.body, lambda name, secret: Hole(_variable_name(name)))
+        self.body = replaced(self.body, lambda name, secret: Placeholder(_variable_name(name)))
 
     def keep_answer(self, answer: Any, secrets: Sequence[str]) -> None:
         """Keep the response, with secrets masked.

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, InvalidArgument
 from .exchange import Exchange, SessionLabel
 from .frame import Channel, Direction, Frame
 from .har import har
-from .timeline import Entry, Line, Timeline
+from .timeline import Entry, Timeline, TimelineRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,19 +44,19 @@ class Wire(Sequence[Entry]):
 
     def __init__(self) -> None:
         self._timeline = Timeline()
-        self._lines: Callable[[], list[Line]] = self._timeline.snapshot
+        self._rows: Callable[[], list[TimelineRow]] = self._timeline.snapshot
 
-    def _view(self, lines: Callable[[], list[Line]]) -> Wire:
+    def _view(self, rows: Callable[[], list[TimelineRow]]) -> Wire:
         view = Wire.__new__(Wire)
-        view._timeline, view._lines = self._timeline, lines
+        view._timeline, view._rows = self._timeline, rows
         return view
 
     # writing
 
     def add(self, exchange: Exchange) -> Callable[[], None]:
         """Log a request at its beginning; call the returned function when it has been answered or has failed."""
-        line = self._timeline.add(exchange)
-        return lambda: self._timeline.changed(line)
+        row = self._timeline.add(exchange)
+        return lambda: self._timeline.changed(row)
 
     def sent(
         self,
@@ -135,13 +135,13 @@ class Wire(Sequence[Entry]):
         return self._timeline.dropped
 
     def __len__(self) -> int:
-        return len(self._lines())
+        return len(self._rows())
 
     def __iter__(self) -> Iterator[Entry]:
-        return (line.entry for line in self._lines())
+        return (row.entry for row in self._rows())
 
     def __reversed__(self) -> Iterator[Entry]:
-        return (line.entry for line in reversed(self._lines()))
+        return (row.entry for row in reversed(self._rows()))
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> Entry: ...
@@ -149,9 +149,9 @@ class Wire(Sequence[Entry]):
     def __getitem__(self, index: slice) -> Wire: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Entry | Wire:
         if isinstance(index, slice):
-            chosen = self._lines()[index]
+            chosen = self._rows()[index]
             return self._view(lambda: list(chosen))
-        return self._lines()[index].entry
+        return self._rows()[index].entry
 
     def of(self, session: str | SessionLabel) -> Wire:
         """Return a view of one session's calls and frames.
@@ -202,7 +202,7 @@ class Wire(Sequence[Entry]):
         return self._filtered(fits)
 
     def _filtered(self, fits: Callable[[Entry], bool]) -> Wire:
-        return self._view(lambda: [line for line in self._lines() if fits(line.entry)])
+        return self._view(lambda: [row for row in self._rows() if fits(row.entry)])
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call a function after every change to the log, on the thread that made the change.
@@ -226,12 +226,12 @@ class Wire(Sequence[Entry]):
         """
         # read this first, so that changes made from here on are found the next time
         newest = self._timeline.changes
-        changed = [(line.change, line) for line in self._lines()]
-        found = [(change, line) for change, line in changed if since < change <= newest]
+        changed = [(row.change, row) for row in self._rows()]
+        found = [(change, row) for change, row in changed if since < change <= newest]
         if most is not None and len(found) > most:
             found = sorted(found, key=lambda item: item[0])[:most]
             newest = found[-1][0]
-        return [_row(line, change) for change, line in sorted(found, key=lambda item: item[1].seq)], newest
+        return [_row(row, change) for change, row in sorted(found, key=lambda item: item[1].seq)], newest
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Return each entry as plain, JSON-serializable data."""
@@ -363,13 +363,13 @@ def _searchable(entry: Entry) -> str:
     return "\n".join(parts)
 
 
-def _row(line: Line, change: int) -> dict[str, Any]:
-    entry = line.entry
+def _row(row: TimelineRow, change: int) -> dict[str, Any]:
+    entry = row.entry
     payload = entry.payload
     if isinstance(entry, Exchange) and entry.error is not None:
         payload = {**payload, "error": entry.error}
     return {
-        "seq": line.seq,
+        "seq": row.seq,
         "change": change,
         "at": entry.at,
         "kind": entry.kind,

@@ -25,7 +25,7 @@ SHORTEST_IN_QUERY: Final = 12  # minimum characters of a secret in a URL's query
 
 
 @dataclass(eq=False, slots=True)
-class Line:
+class TimelineRow:
     """An entry and its position in the log.
 
     Attributes:
@@ -42,10 +42,10 @@ class Line:
 
 
 class Timeline:
-    """The lines of a log, and its sessions' known secrets."""
+    """The rows of a log, and its sessions' known secrets."""
 
     def __init__(self) -> None:
-        self.lines: deque[Line] = deque()
+        self.rows: deque[TimelineRow] = deque()
         self.dropped = 0
         self.changes = 0
         self._hidden: dict[str, tuple[Masked, ...]] = {}
@@ -59,31 +59,31 @@ class Timeline:
         """Create a new lock; in a forked child, nobody would release the parent's."""
         self._lock = threading.Lock()
 
-    def snapshot(self) -> list[Line]:
-        """Return the current lines."""
+    def snapshot(self) -> list[TimelineRow]:
+        """Return the current rows."""
         with self._lock:
-            return list(self.lines)
+            return list(self.rows)
 
-    def add(self, entry: Entry) -> Line:
-        """Append a line for an entry."""
+    def add(self, entry: Entry) -> TimelineRow:
+        """Append a row for an entry."""
         with self._lock:
             self._seq += 1
             self.changes += 1
-            line = Line(entry, self._seq, self.changes, entry.kept_size)
-            self.lines.append(line)
-            self._count(line.size)
+            row = TimelineRow(entry, self._seq, self.changes, entry.kept_size)
+            self.rows.append(row)
+            self._count(row.size)
         self._notify()
-        return line
+        return row
 
-    def changed(self, line: Line) -> None:
-        """Record that a line's entry has changed."""
+    def changed(self, row: TimelineRow) -> None:
+        """Record that a row's entry has changed."""
         with self._lock:
             self.changes += 1
-            line.change = self.changes
-            grown = line.entry.kept_size - line.size
-            line.size += grown
-            # a line that was dropped in the meantime no longer counts
-            if line.seq >= self.lines[0].seq:
+            row.change = self.changes
+            grown = row.entry.kept_size - row.size
+            row.size += grown
+            # a row that was dropped in the meantime no longer counts
+            if row.seq >= self.rows[0].seq:
                 self._count(grown)
         self._notify()
 
@@ -101,9 +101,9 @@ class Timeline:
 
     def _count(self, grown: int) -> None:
         self._bytes += grown
-        lines = self.lines
-        while len(lines) > config.WIRE_ENTRIES or (self._bytes > config.WIRE_BYTES and len(lines) > 1):
-            self._bytes -= lines.popleft().size
+        rows = self.rows
+        while len(rows) > config.WIRE_ENTRIES or (self._bytes > config.WIRE_BYTES and len(rows) > 1):
+            self._bytes -= rows.popleft().size
             self.dropped += 1
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:

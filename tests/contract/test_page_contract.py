@@ -26,8 +26,8 @@ from liveavatar_nb.models import requests
 from liveavatar_nb.models.sessions import END_WORDS
 from liveavatar_nb.protection.orphans import OwnedSession
 from liveavatar_nb.rooms.connection import HolderKind
-from liveavatar_nb.session.options import SessionState
 from liveavatar_nb.session.speech.utterance import AgentState, UtteranceState
+from liveavatar_nb.session.state import SessionState
 from liveavatar_nb.simulator.account.ledger import CREDITS_A_MINUTE
 from liveavatar_nb.simulator.options import Options
 from liveavatar_nb.simulator.rest.rules import END_REASONS

@@ -29,7 +29,7 @@ BODIES = {
     "closes the client": "la.close()",
     "drops all": "del la, session; gc.collect(); time.sleep(0.1)",
     "forks": "os.fork()",
-    "stops all, as at exit": "from liveavatar_nb.protection.running import leftovers; leftovers.stop_all()",
+    "stops all, as at exit": "from liveavatar_nb.protection import running; running.running_sessions.stop_all()",
 }
 STATUS = {"is killed": -9, "fails": 1}
 MULTIPROCESSING = """

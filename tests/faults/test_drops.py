@@ -15,7 +15,7 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, Simulator
 from liveavatar_nb.errors import LoopEnded
-from liveavatar_nb.protection.running import leftovers
+from liveavatar_nb.protection.running import running_sessions
 
 from ..waiting import until
 from .canary import KEY
@@ -30,7 +30,7 @@ def collected(simulator: Simulator) -> None:
         assert time.monotonic() < deadline, "it is still billed"
         gc.collect()
         time.sleep(0.05)
-    while len(leftovers):
+    while len(running_sessions):
         assert time.monotonic() < deadline, "it was not forgotten"
         time.sleep(0.05)
 

@@ -90,7 +90,7 @@ NAMED = {
     42: "test_client.py::test_two_starts_at_once_give_one_session",
     43: "session/test_lifecycle.py::test_two_stops_at_once_and_one_later_all_succeed",
     45: "session/test_lifecycle.py::test_ctrl_c_during_a_start_raises_and_leaves_nothing_billed",
-    51: "simulator/test_gate.py::test_a_forged_host_is_refused",
+    51: "simulator/test_app.py::test_a_forged_host_is_refused",
 }
 
 

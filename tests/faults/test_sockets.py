@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from liveavatar_nb import AsyncLiveAvatar, AsyncSession, Simulator, config
 from liveavatar_nb.errors import APIConnectionError, AvatarNeverCame, SessionEnded, UtteranceFailed
-from liveavatar_nb.protection.running import leftovers
+from liveavatar_nb.protection.running import running_sessions
 from liveavatar_nb.protocol import lite, websocket
 from liveavatar_nb.rest.retry import HANDSHAKE_STATUSES, RECONNECT_CODES, is_worth_a_handshake, may_reconnect
 
@@ -286,8 +286,8 @@ def test_a_session_whose_socket_is_lost_as_its_loop_ends_is_stopped_by_the_guard
     assert session.state == "failed"
     assert session.id is not None
     # this process remembers the session until it exits, since the guard may have been killed
-    assert session.id in leftovers
-    leftovers.discard(session.id)
+    assert session.id in running_sessions
+    running_sessions.discard(session.id)
 
 
 @pytest.mark.parametrize("kind", ["twice", "swap"])

@@ -17,7 +17,7 @@ from liveavatar_nb import AsyncLiveAvatar, AsyncSession, LiveAvatar, SessionStat
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ClientClosed, SessionEnded, StartOutcomeUnknown, StopNotConfirmed
 from liveavatar_nb.protection.journal import journal
-from liveavatar_nb.protection.running import leftovers
+from liveavatar_nb.protection.running import running_sessions
 
 from .canary import CANARY, KEY, shown
 from .manual import ManualClock
@@ -206,7 +206,7 @@ async def test_a_client_that_is_closed_while_a_start_is_looked_for_leaves_it_to_
         record = journal.folder / f"{error.session_id}.json"
         assert record.exists()
         assert KEY not in record.read_text()
-    assert not len(leftovers)
+    assert not len(running_sessions)
     assert record.exists()
     await until(lambda: simulator.ledger()[0].starts)
     await until(lambda: not simulator.billed())
@@ -295,7 +295,7 @@ def test_the_loop_of_a_live_session_is_dead(la: LiveAvatar, simulator: Simulator
     session.stop()
     assert not simulator.billed()
     assert session.stop_is_confirmed
-    assert not len(leftovers)
+    assert not len(running_sessions)
     session.stop()
     with la.start("Ann") as another:
         assert another.state is SessionState.CONNECTED
@@ -318,7 +318,7 @@ def test_the_loop_of_a_live_session_is_stuck(
     finally:
         free.set()
     session.wait_until_ended()
-    assert not len(leftovers)
+    assert not len(running_sessions)
     assert simulator.ledger()[0].stops == 1
 
 
@@ -354,7 +354,7 @@ def test_the_loop_dies_during_a_start(
     wait_until(lambda: simulator.ledger()[0].starts)
     wait_until(lambda: not simulator.billed())
     wait_until(lambda: not quick_guard())
-    assert not len(leftovers)
+    assert not len(running_sessions)
     assert not list(journal.folder.iterdir())
 
 
@@ -420,4 +420,4 @@ def test_a_stop_without_a_loop_that_does_not_arrive_is_left_to_the_guard(
         free.set()
     session.stop()
     assert session.stop_is_confirmed
-    assert not len(leftovers)
+    assert not len(running_sessions)

@@ -23,7 +23,7 @@ from liveavatar_nb import LiveAvatar, Simulator
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import ProtectionError
 from liveavatar_nb.protection.guard import handle
-from liveavatar_nb.protection.guard.handle import Charge, Guard, GuardError, Service
+from liveavatar_nb.protection.guard.handle import Guard, GuardedSession, GuardError, Service
 from liveavatar_nb.rest.network import Network
 
 from ..deaths.owners import PATIENCE, guards, kill_guards, settles
@@ -49,7 +49,7 @@ class Bare:
         told = {
             "do": "guard",
             "id": session_id,
-            **Service(self._simulator.url, Network()).as_message,
+            **Service(self._simulator.url, Network()).to_json(),
             "key": self._simulator.api_key,
             "left": 600.0,
             "journal": None,
@@ -203,14 +203,14 @@ def guard() -> Iterator[Guard]:
     """One of this process's own, with nothing to guard yet."""
     made = Guard()
     yield made
-    made._charges.clear()
+    made._sessions.clear()
     made.leave_if_unused()
     assert settles(lambda: not guards(os.getpid()))
 
 
-def charge(session_id: str = "some") -> Charge:
+def guarded(session_id: str = "some") -> GuardedSession:
     """Of a session that does not run, at a place where nobody answers."""
-    return Charge(session_id, Service("http://127.0.0.1:9", Network()), Masked("key"), 0.1, None)
+    return GuardedSession(session_id, Service("http://127.0.0.1:9", Network()), Masked("key"), 0.1, None)
 
 
 def test_it_comes_up_once_and_goes_with_the_last_session(guard: Guard) -> None:
@@ -221,8 +221,8 @@ def test_it_comes_up_once_and_goes_with_the_last_session(guard: Guard) -> None:
     for thread in threads:
         thread.join()
     [pid] = guards(os.getpid())
-    guard.add(charge("one"))
-    guard.add(charge("two"))
+    guard.add(guarded("one"))
+    guard.add(guarded("two"))
     guard.done("one")
     guard.done("unknown")
     assert guards(os.getpid()) == [pid]
@@ -240,7 +240,7 @@ def test_it_stays_while_a_session_is_expected(guard: Guard) -> None:
     guard.expect(one)
     guard.expect(other)
     guard.prepare()
-    guard.add(charge("one"))
+    guard.add(guarded("one"))
     [pid] = guards(os.getpid())
     guard.done("one")
     guard.unexpect(one)
@@ -268,7 +268,7 @@ def test_it_goes_where_what_it_came_up_for_was_given_up(guard: Guard, monkeypatc
 
 
 def test_it_is_seen_to_be_gone_and_comes_up_again(guard: Guard) -> None:
-    guard.add(charge("one"))
+    guard.add(guarded("one"))
     [first] = guards(os.getpid())
     kill_guards(os.getpid())
     assert not guard.is_there
@@ -334,9 +334,9 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.usefixtures("broken")
 def test_one_that_does_not_come_up_is_an_error_and_leaves_nothing(guard: Guard) -> None:
     with pytest.raises(GuardError):
-        guard.add(charge())
+        guard.add(guarded())
     assert not guard.is_there
-    assert not guard._charges
+    assert not guard._sessions
 
 
 @pytest.mark.usefixtures("broken")
@@ -364,14 +364,14 @@ PRELOADS = """
 from pathlib import Path
 from liveavatar_nb.protection.guard import __main__ as guard
 
-preloads = guard.Watch._preload
+preloads = guard.KernelWatch._preload
 
 def preload(self):
     preloads(self)
     Path({preloaded!r}).touch()
 
 guard.PRELOAD_AFTER = 0.1
-guard.Watch._preload = preload
+guard.KernelWatch._preload = preload
 guard.main()
 """
 
@@ -381,7 +381,7 @@ import sys
 from pathlib import Path
 from liveavatar_nb.protection.guard import __main__ as guard
 
-preloads = guard.Watch._preload
+preloads = guard.KernelWatch._preload
 
 def preload(self):
     preloads(self)
@@ -394,7 +394,7 @@ def hook(name, args):
 
 is_gone = []
 guard.PRELOAD_AFTER = 0.1
-guard.Watch._preload = preload
+guard.KernelWatch._preload = preload
 sys.addaudithook(hook)
 guard.main()
 """
@@ -412,7 +412,7 @@ def test_what_goes_wrong_as_it_preloads_does_not_end_it(
     preloaded = tmp_path / "preloaded"
     bare = Bare(simulator, ["-c", PRELOADS.format(preloaded=str(preloaded)), "liveavatar_nb.protection.guard"])
     try:
-        bare.write(bare.guarding("hopeless", **hopeless.as_message))
+        bare.write(bare.guarding("hopeless", **hopeless.to_json()))
         bare.write(bare.guarding(session_id))
         assert settles(preloaded.exists)
         assert bare.is_there
@@ -435,14 +435,14 @@ def test_it_reads_the_certificates_that_are_named_from_here(
 
 def test_one_that_is_stopped_holds_nobody_up(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
     """row 56: its pipe is full, and another one takes its place"""
-    guard.add(charge("one"))
+    guard.add(guarded("one"))
     [stopped] = guards(os.getpid())
     os.kill(stopped, signal.SIGSTOP)
     began = time.monotonic()
     for _ in range(5000):
         guard.started("one", 1.0)
     assert time.monotonic() - began < handle.HEAR_LIMIT
-    guard.add(charge("two"))
+    guard.add(guarded("two"))
     assert time.monotonic() - began < 2 * handle.HEAR_LIMIT + handle.READY_LIMIT
     assert guard.is_there
     assert settles(lambda: stopped not in guards(os.getpid()))

@@ -252,9 +252,9 @@ def context(authority: trustme.CA) -> ssl.SSLContext:
     return made
 
 
-def told_on(network: Network) -> Network:
+def passed_on(network: Network) -> Network:
     """As another process has it."""
-    return Network.from_told(json.loads(json.dumps(network.told())))
+    return Network.from_json(json.loads(json.dumps(network.to_json())))
 
 
 def test_who_is_trusted_is_trusted_by_all_and_in_every_process(
@@ -277,8 +277,8 @@ def test_who_is_trusted_is_trusted_by_all_and_in_every_process(
     os.chdir("/")
     for network in trusting:
         assert is_reached(network, service)
-        assert is_reached(told_on(network), service)
-        assert told_on(network).told() == network.told()
+        assert is_reached(passed_on(network), service)
+        assert passed_on(network).to_json() == network.to_json()
     assert [bool(network.caveat) for network in trusting] == [False, False, False, True, False]
 
 
@@ -288,7 +288,7 @@ def test_a_folder_of_certificates(service: str, bundle: Path, monkeypatch: pytes
     subprocess.run(["openssl", "rehash", str(bundle.parent)], check=True, timeout=30)
     assert is_reached(Network.of(verify=bundle.parent), service)
     monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(["/nowhere", str(bundle.parent)]))
-    assert is_reached(told_on(Network.of()), service)
+    assert is_reached(passed_on(Network.of()), service)
 
 
 def test_certificates_that_cannot_be_read_name_who_said_them(
@@ -318,7 +318,7 @@ def test_by_http_nobody_is_trusted(service: str) -> None:
 def test_the_proxy_and_its_password_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:word@proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "fd00::/8,near.example")
-    network = told_on(Network.of())
+    network = passed_on(Network.of())
     assert network == Network.of()
     assert way(SERVICE, network) == "http://user:word@proxy.example:3128"
     assert way("https://near.example", network) is way("https://[fd00::1]", network) is None

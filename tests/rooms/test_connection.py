@@ -15,7 +15,7 @@ from liveavatar_nb.errors import RoomNotHeld
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.rooms import connection
-from liveavatar_nb.rooms.connection import AVATAR_GONE, HolderKind, HolderLost, Opener, RoomLine
+from liveavatar_nb.rooms.connection import AVATAR_GONE, HolderKind, HolderLost, Opener, RoomConnection
 from liveavatar_nb.wirelog.log import Wire
 
 from ..waiting import until
@@ -49,7 +49,7 @@ class Somebody:
 
 
 class Room:
-    """A room's line, and what happens there."""
+    """A room, the session's connection to it, and what happens there."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Room:
         self.losses = 0
         self.events: list[Event] = []
         self.wire = Wire()
-        self.line = RoomLine(
+        self.connection = RoomConnection(
             "ws://127.0.0.1:7880",
             Masked(TOKEN),
             SESSION,
@@ -73,8 +73,8 @@ class Room:
             opener=opener,
             mint=mint,
         )
-        self.line.see(has_avatar)
-        self.lines = [self.line]
+        self.connection.see(has_avatar)
+        self.lines = [self.connection]
 
     def _lose(self) -> None:
         self.losses += 1
@@ -91,7 +91,7 @@ async def room() -> AsyncIterator[Room]:
     """One that only pages can join."""
     room = Room()
     yield room
-    await room.line.close()
+    await room.connection.close()
 
 
 @pytest.fixture
@@ -99,50 +99,50 @@ async def open_room() -> AsyncIterator[Room]:
     """One that this process can join, too."""
     room: Room
 
-    async def join(line: RoomLine) -> Somebody:
+    async def join(connection: RoomConnection) -> Somebody:
         room.told.append("process joins")
         await asyncio.sleep(0.01)
         return room.somebody("process", "process")
 
     room = Room(opener=join)
     yield room
-    await room.line.close()
+    await room.connection.close()
 
 
 async def test_the_old_one_leaves_before_the_new_one_holds(room: Room) -> None:
     first, second = room.somebody("first"), room.somebody("second")
-    await room.line.hold(first)
-    await room.line.hold(first)
-    room.line.see(True)
-    await room.line.hold(second)
+    await room.connection.hold(first)
+    await room.connection.hold(first)
+    room.connection.see(True)
+    await room.connection.hold(second)
     assert room.told == ["first leaves", "first has left"]
-    assert room.line.holder is second
-    assert not room.line.has_avatar
-    room.line.drop(first)
-    assert room.line.holder is second
-    room.line.drop(second, "It left.")
-    assert room.line.words == "It left."
-    assert not room.line.can_send
+    assert room.connection.holder is second
+    assert not room.connection.has_avatar
+    room.connection.drop(first)
+    assert room.connection.holder is second
+    room.connection.drop(second, "It left.")
+    assert room.connection.words == "It left."
+    assert not room.connection.can_send
 
 
 async def test_who_is_put_out_and_an_avatar_that_is_gone_are_a_loss_and_nothing_else_is(room: Room) -> None:
     first, second, third = (room.somebody(name) for name in ("first", "second", "third"))
-    await room.line.hold(first)
-    room.line.see(True)
-    await room.line.hold(second)
-    room.line.drop(first, is_put_out=True)
-    room.line.drop(second, "Joined elsewhere.", is_contested=True)
-    await room.line.hold(third)
-    room.line.see(False)
+    await room.connection.hold(first)
+    room.connection.see(True)
+    await room.connection.hold(second)
+    room.connection.drop(first, is_put_out=True)
+    room.connection.drop(second, "Joined elsewhere.", is_contested=True)
+    await room.connection.hold(third)
+    room.connection.see(False)
     assert room.losses == 0
-    room.line.see(True)
-    room.line.see(False)
+    room.connection.see(True)
+    room.connection.see(False)
     assert room.losses == 1
-    room.line.drop(third, "The room is gone.", is_put_out=True)
+    room.connection.drop(third, "The room is gone.", is_put_out=True)
     assert room.losses == 2
-    await room.line.hold(first)
-    room.line.end()
-    room.line.drop(first, "The room is gone.", is_put_out=True)
+    await room.connection.hold(first)
+    room.connection.end()
+    room.connection.drop(first, "The room is gone.", is_put_out=True)
     assert room.losses == 2
 
 
@@ -150,16 +150,16 @@ async def test_an_avatar_that_is_gone_is_missed_until_it_is_back(room: Room) -> 
     told: list[str | None] = []
 
     def miss() -> None:
-        room.line.miss_avatar()
-        told.append(room.line.words)
+        room.connection.miss_avatar()
+        told.append(room.connection.words)
 
     miss()  # nobody is there to see it
-    await room.line.hold(room.somebody("page"))
-    room.line.see(True)
+    await room.connection.hold(room.somebody("page"))
+    room.connection.see(True)
     miss()
-    room.line.see(False)
+    room.connection.see(False)
     miss()
-    room.line.see(True)
+    room.connection.see(True)
     miss()
     assert told == [None, None, AVATAR_GONE, None]
 
@@ -167,83 +167,83 @@ async def test_an_avatar_that_is_gone_is_missed_until_it_is_back(room: Room) -> 
 async def test_an_avatar_is_missed_only_where_it_was_and_somebody_looks() -> None:
     room = Room(has_avatar=False)
     page = room.somebody("page")
-    await room.line.hold(page)
-    room.line.miss_avatar()
-    assert room.line.words is None
-    room.line.see(True)
-    room.line.drop(page)
-    room.line.miss_avatar()
-    assert room.line.words is None
-    await room.line.close()
+    await room.connection.hold(page)
+    room.connection.miss_avatar()
+    assert room.connection.words is None
+    room.connection.see(True)
+    room.connection.drop(page)
+    room.connection.miss_avatar()
+    assert room.connection.words is None
+    await room.connection.close()
 
 
 async def test_a_page_that_is_about_to_join_has_this_process_leave_first(open_room: Room) -> None:
-    await open_room.line.send(open_room.command())
-    await open_room.line.expect()
+    await open_room.connection.send(open_room.command())
+    await open_room.connection.expect()
     assert open_room.told == ["process joins", "process sends", "process leaves", "process has left"]
     page = open_room.somebody("page")
-    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    sending = asyncio.create_task(open_room.connection.send(open_room.command()))
     await asyncio.sleep(0.05)
     assert not sending.done()
-    await open_room.line.hold(page)
+    await open_room.connection.hold(page)
     await sending
     assert open_room.told[4:] == ["page sends"]
 
 
 async def test_the_first_page_is_expected_at_once_where_nobody_is_there_or_on_the_way(open_room: Room) -> None:
-    assert open_room.line.expect_first()
-    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    assert open_room.connection.expect_first()
+    sending = asyncio.create_task(open_room.connection.send(open_room.command()))
     await asyncio.sleep(0.05)
     assert open_room.told == [], "this process stays out of it"
-    await open_room.line.hold(open_room.somebody("page"))
+    await open_room.connection.hold(open_room.somebody("page"))
     await sending
     assert open_room.told == ["page sends"]
-    assert not open_room.line.expect_first(), "somebody is there"
+    assert not open_room.connection.expect_first(), "somebody is there"
 
 
 async def test_a_page_is_not_the_first_where_this_process_is_on_its_way(open_room: Room) -> None:
-    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    sending = asyncio.create_task(open_room.connection.send(open_room.command()))
     await until(lambda: "process joins" in open_room.told)
-    assert not open_room.line.expect_first()
+    assert not open_room.connection.expect_first()
     await sending
     assert open_room.told == ["process joins", "process sends"]
 
 
 async def test_a_page_comes_before_a_joining_of_this_process(open_room: Room) -> None:
-    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    sending = asyncio.create_task(open_room.connection.send(open_room.command()))
     await until(lambda: "process joins" in open_room.told)
-    await open_room.line.expect()
-    await open_room.line.hold(open_room.somebody("page"))
+    await open_room.connection.expect()
+    await open_room.connection.hold(open_room.somebody("page"))
     await sending
     assert open_room.told == ["process joins", "page sends"]
 
 
 async def test_what_happens_while_a_page_is_on_its_way_brings_nobody_else(open_room: Room) -> None:
-    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    sending = asyncio.create_task(open_room.connection.send(open_room.command()))
     await until(lambda: "process joins" in open_room.told)
-    await open_room.line.expect()
-    open_room.line.tell("Something.")
+    await open_room.connection.expect()
+    open_room.connection.tell("Something.")
     await asyncio.sleep(0.05)
-    await open_room.line.hold(open_room.somebody("page"))
+    await open_room.connection.hold(open_room.somebody("page"))
     await sending
     assert open_room.told == ["process joins", "page sends"]
 
 
 async def test_who_listens_waits_for_a_page_that_is_on_its_way(open_room: Room) -> None:
-    await open_room.line.expect()
-    open_room.line.need()
+    await open_room.connection.expect()
+    open_room.connection.need()
     await asyncio.sleep(0.05)
-    await open_room.line.hold(open_room.somebody("page"))
+    await open_room.connection.hold(open_room.somebody("page"))
     assert open_room.told == []
 
 
 async def test_this_process_does_not_come_between_two_pages(open_room: Room) -> None:
     first, second = open_room.somebody("first"), open_room.somebody("second")
     first.is_free.clear()
-    await open_room.line.hold(first)
-    holding = asyncio.create_task(open_room.line.hold(second))
+    await open_room.connection.hold(first)
+    holding = asyncio.create_task(open_room.connection.hold(second))
     await until(lambda: open_room.told)
-    reaching = asyncio.create_task(open_room.line.reach())
+    reaching = asyncio.create_task(open_room.connection.reach())
     await asyncio.sleep(0.01)
     first.is_free.set()
     assert await reaching is second
@@ -255,13 +255,13 @@ async def test_who_does_not_leave_is_waited_for_no_longer(room: Room, monkeypatc
     monkeypatch.setattr(config, "LEAVE_LIMIT", 0.05)
     first, second = room.somebody("first"), room.somebody("second")
     first.is_free.clear()
-    await room.line.hold(first)
-    await room.line.hold(second)
-    assert (room.told, room.line.holder) == (["first leaves"], second)
+    await room.connection.hold(first)
+    await room.connection.hold(second)
+    assert (room.told, room.connection.holder) == (["first leaves"], second)
 
 
 async def test_this_process_joins_once_for_all_who_ask(open_room: Room) -> None:
-    one, other = await asyncio.gather(open_room.line.reach(), open_room.line.reach())
+    one, other = await asyncio.gather(open_room.connection.reach(), open_room.connection.reach())
     assert one is other
     assert open_room.told == ["process joins"]
 
@@ -269,33 +269,33 @@ async def test_this_process_joins_once_for_all_who_ask(open_room: Room) -> None:
 @pytest.mark.parametrize("listens", [True, False])
 async def test_a_page_that_came_late_is_not_thrown_out_by_this_process(open_room: Room, listens: bool) -> None:
     if listens:
-        open_room.line.need()
+        open_room.connection.need()
         await until(lambda: open_room.told)
-    sending = asyncio.create_task(open_room.line.send(open_room.command()))
+    sending = asyncio.create_task(open_room.connection.send(open_room.command()))
     await until(lambda: open_room.told)
     page = open_room.somebody("page")
-    await open_room.line.hold(page)
+    await open_room.connection.hold(page)
     await sending
     await asyncio.sleep(0.05)
     assert open_room.told == ["process joins", "page sends"]
-    assert open_room.line.holder is page
+    assert open_room.connection.holder is page
 
 
 async def test_a_page_that_does_not_come_is_waited_for_no_longer(
     open_room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "HOLDER_LIMIT", 0.05)
-    await open_room.line.expect()
-    await open_room.line.send(open_room.command())
+    await open_room.connection.expect()
+    await open_room.connection.send(open_room.command())
     assert open_room.told == ["process joins", "process sends"]
 
 
 async def test_nobody_there_is_an_error_that_says_what_to_do(room: Room) -> None:
-    assert not room.line.can_send
+    assert not room.connection.can_send
     with pytest.raises(
         RoomNotHeld, match=r"Nobody is in the session's room.*view\(\).*liveavatar-nb\[media\]"
     ) as caught:
-        await room.line.send(room.command())
+        await room.connection.send(room.command())
     assert caught.value.session_id == SESSION
     assert not len(room.wire)
 
@@ -308,7 +308,7 @@ async def test_commands_are_sent_in_order_by_whoever_is_there(open_room: Room) -
             order.append(text)
             return text != "second"
 
-        await open_room.line.send(open_room.command(text), begin)
+        await open_room.connection.send(open_room.command(text), begin)
 
     await asyncio.gather(*(send(text) for text in ("first", "second", "third")))
     assert order == ["first", "second", "third"]
@@ -318,22 +318,22 @@ async def test_commands_are_sent_in_order_by_whoever_is_there(open_room: Room) -
 
 async def test_commands_wait_for_the_avatar_in_order_and_an_interruption_does_not() -> None:
     room = Room(has_avatar=False)
-    await room.line.hold(room.somebody("page"))
-    sending = [asyncio.create_task(room.line.send(room.command(text))) for text in ("first", "second")]
+    await room.connection.hold(room.somebody("page"))
+    sending = [asyncio.create_task(room.connection.send(room.command(text))) for text in ("first", "second")]
     await asyncio.sleep(0)
-    await room.line.send(full.interrupt("id", SESSION))
+    await room.connection.send(full.interrupt("id", SESSION))
     assert [frame.name for frame in room.wire] == ["avatar.interrupt"]
-    room.line.see(True)
+    room.connection.see(True)
     await asyncio.gather(*sending)
     assert [frame.payload["text"] for frame in room.wire.filter("speak_text")] == ["first", "second"]
-    await room.line.close()
+    await room.connection.close()
 
 
 async def test_a_command_waits_for_the_one_before(room: Room) -> None:
     page = room.somebody("page")
-    await room.line.hold(page)
+    await room.connection.hold(page)
     page.is_free.clear()
-    sending = [asyncio.create_task(room.line.send(room.command(text))) for text in ("first", "second")]
+    sending = [asyncio.create_task(room.connection.send(room.command(text))) for text in ("first", "second")]
     await until(lambda: room.told)
     await asyncio.sleep(0.01)
     assert room.told == ["page sends"]
@@ -344,89 +344,89 @@ async def test_a_command_waits_for_the_one_before(room: Room) -> None:
 
 async def test_an_avatar_that_was_heard_is_there() -> None:
     room = Room(has_avatar=False)
-    await room.line.hold(room.somebody("page"))
-    room.line.take(full.RESPONSE, '{"event_type": "session.state_updated"}')
-    sending = asyncio.create_task(room.line.send(room.command()))
+    await room.connection.hold(room.somebody("page"))
+    room.connection.take(full.RESPONSE, '{"event_type": "session.state_updated"}')
+    sending = asyncio.create_task(room.connection.send(room.command()))
     await asyncio.sleep(0.01)
     assert (sending.done(), room.told) == (True, ["page sends"])
-    await room.line.close()
+    await room.connection.close()
 
 
 async def test_an_avatar_that_does_not_come_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "ARRIVAL_LIMIT", 0.05)
     room = Room(has_avatar=False)
-    await room.line.hold(room.somebody("page"))
-    await room.line.send(room.command())
+    await room.connection.hold(room.somebody("page"))
+    await room.connection.send(room.command())
     monkeypatch.setattr(config, "ARRIVAL_LIMIT", 60)
-    await room.line.send(room.command())
+    await room.connection.send(room.command())
     assert room.told == ["page sends", "page sends"]
-    await room.line.close()
+    await room.connection.close()
 
 
 async def test_a_lost_holder_is_followed_by_the_next(open_room: Room) -> None:
     page = open_room.somebody("page")
-    await open_room.line.hold(page)
+    await open_room.connection.hold(page)
     page.is_lost = True
-    await open_room.line.send(open_room.command())
+    await open_room.connection.send(open_room.command())
     assert open_room.told == ["page leaves", "page has left", "process joins", "process sends"]
 
 
 async def test_who_is_thrown_out_does_not_come_back_by_itself(open_room: Room) -> None:
-    await open_room.line.send(open_room.command())
-    process = open_room.line.holder
+    await open_room.connection.send(open_room.command())
+    process = open_room.connection.holder
     assert process is not None
-    open_room.line.need()
-    open_room.line.drop(process, "Somebody else joined.", is_contested=True)
+    open_room.connection.need()
+    open_room.connection.drop(process, "Somebody else joined.", is_contested=True)
     with pytest.raises(RoomNotHeld, match=r"Somebody else joined\. Leave the room there"):
-        await open_room.line.send(open_room.command())
-    assert not open_room.line.can_send
+        await open_room.connection.send(open_room.command())
+    assert not open_room.connection.can_send
     assert open_room.told == ["process joins", "process sends"]
-    open_room.line.join_again()
-    await until(lambda: open_room.line.holder)
-    assert open_room.line.words is None
+    open_room.connection.join_again()
+    await until(lambda: open_room.connection.holder)
+    assert open_room.connection.words is None
 
 
 async def test_a_page_that_is_in_the_room_lets_this_process_join_after_it(
     open_room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process, page = open_room.somebody("process", "process"), open_room.somebody("page")
-    await open_room.line.hold(process)
-    open_room.line.drop(process, "Somebody else joined.", is_contested=True)
-    await open_room.line.hold(page)
-    open_room.line.drop(page)
-    assert open_room.line.can_send
-    await open_room.line.hold(process)
-    open_room.line.drop(process, "Somebody else joined.", is_contested=True)
+    await open_room.connection.hold(process)
+    open_room.connection.drop(process, "Somebody else joined.", is_contested=True)
+    await open_room.connection.hold(page)
+    open_room.connection.drop(page)
+    assert open_room.connection.can_send
+    await open_room.connection.hold(process)
+    open_room.connection.drop(process, "Somebody else joined.", is_contested=True)
     monkeypatch.setattr(config, "HOLDER_LIMIT", 0)
-    await open_room.line.expect()
-    assert open_room.line.can_send
+    await open_room.connection.expect()
+    assert open_room.connection.can_send
 
 
 async def test_a_page_that_came_and_went_is_not_expected_any_more(room: Room) -> None:
     page = room.somebody("page")
-    await room.line.expect()
-    assert room.line.can_send
-    await room.line.hold(page)
-    room.line.drop(page)
-    assert not room.line.can_send
+    await room.connection.expect()
+    assert room.connection.can_send
+    await room.connection.hold(page)
+    room.connection.drop(page)
+    assert not room.connection.can_send
 
 
 async def test_after_the_end_nobody_listens_any_more(open_room: Room) -> None:
-    open_room.line.need()
-    await until(lambda: open_room.line.holder)
-    await open_room.line.close()
-    open_room.line.need()
+    open_room.connection.need()
+    await until(lambda: open_room.connection.holder)
+    await open_room.connection.close()
+    open_room.connection.need()
     assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "liveavatar_nb room"] == []
 
 
 async def test_while_somebody_listens_this_process_is_there_whenever_nobody_else_is(open_room: Room) -> None:
-    open_room.line.need()
-    await until(lambda: open_room.line.holder)
+    open_room.connection.need()
+    await until(lambda: open_room.connection.holder)
     page = open_room.somebody("page")
-    await open_room.line.expect()
-    await open_room.line.hold(page)
-    open_room.line.drop(page)
-    await until(lambda: open_room.line.holder)
+    await open_room.connection.expect()
+    await open_room.connection.hold(page)
+    open_room.connection.drop(page)
+    await until(lambda: open_room.connection.holder)
     assert open_room.told == ["process joins", "process leaves", "process has left", "process joins"]
 
 
@@ -435,18 +435,18 @@ async def test_a_room_that_cannot_be_joined_is_tried_again(monkeypatch: pytest.M
     tries: list[int] = []
     room: Room
 
-    async def join(line: RoomLine) -> Somebody:
+    async def join(connection: RoomConnection) -> Somebody:
         tries.append(len(tries))
         if len(tries) < 3:
             raise RoomNotHeld("It does not answer.", session_id=SESSION)
-        assert line.words == "It does not answer."
+        assert connection.words == "It does not answer."
         return room.somebody("process", "process")
 
     room = Room(opener=join)
-    room.line.need()
-    await until(lambda: room.line.holder)
-    assert (len(tries), room.line.words) == (3, None)
-    await room.line.close()
+    room.connection.need()
+    await until(lambda: room.connection.holder)
+    assert (len(tries), room.connection.words) == (3, None)
+    await room.connection.close()
 
 
 async def test_between_two_tries_there_is_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,23 +454,23 @@ async def test_between_two_tries_there_is_a_pause(monkeypatch: pytest.MonkeyPatc
     tries: list[Somebody] = []
     room: Room
 
-    async def join(line: RoomLine) -> Somebody:
+    async def join(connection: RoomConnection) -> Somebody:
         tries.append(room.somebody("process", "process"))
         if len(tries) == 1:
             raise RoomNotHeld("It does not answer.", session_id=SESSION)
         return tries[-1]
 
     room = Room(opener=join)
-    room.line.need()
-    await until(lambda: room.line.words)
+    room.connection.need()
+    await until(lambda: room.connection.words)
     await asyncio.sleep(0.02)
     assert len(tries) == 1
     # one that is thrown out at once
-    room.line.drop(await room.line.reach())
-    reaching = asyncio.create_task(room.line.reach())
+    room.connection.drop(await room.connection.reach())
+    reaching = asyncio.create_task(room.connection.reach())
     await asyncio.sleep(0.02)
     assert len(tries) == 2
-    await room.line.close()
+    await room.connection.close()
     with pytest.raises(RoomNotHeld):
         await reaching
 
@@ -488,71 +488,71 @@ async def test_a_room_that_throws_everybody_out_at_once_is_joined_with_pauses(
     monkeypatch.setattr(connection, "delay", pause)
     room: Room
 
-    async def join(line: RoomLine) -> Somebody:
+    async def join(connection: RoomConnection) -> Somebody:
         process = room.somebody("process", "process")
         if len(attempts) < 3:
-            asyncio.get_running_loop().call_later(0.001, line.drop, process)
+            asyncio.get_running_loop().call_later(0.001, connection.drop, process)
         return process
 
     room = Room(opener=join, has_avatar=False)
     if listens:
-        room.line.need()
-        await until(lambda: len(attempts) == 3 and room.line.holder)
+        room.connection.need()
+        await until(lambda: len(attempts) == 3 and room.connection.holder)
     else:
-        waiting = asyncio.create_task(room.line.wait_for_avatar())
-        await until(lambda: len(attempts) == 3 and room.line.holder)
-        room.line.see(True)
+        waiting = asyncio.create_task(room.connection.wait_for_avatar())
+        await until(lambda: len(attempts) == 3 and room.connection.holder)
+        room.connection.see(True)
         await waiting
     assert attempts == [1, 2, 3]
-    process = room.line.holder
+    process = room.connection.holder
     assert process is not None
     # one that stayed for a while begins anew
     monkeypatch.setattr(config, "HOLDER_LIMIT", 0)
-    room.line.drop(process)
-    await room.line.reach()
+    room.connection.drop(process)
+    await room.connection.reach()
     assert attempts == [1, 2, 3]
-    await room.line.close()
+    await room.connection.close()
 
 
 async def test_in_ones_own_room_any_number_may_watch_each_with_a_token_of_its_own() -> None:
     tokens = iter("abc")
     room = Room(mint=lambda: Masked(next(tokens)))
-    assert room.line.is_own
-    assert [room.line.viewer().reveal() for _ in range(3)] == ["a", "b", "c"]
+    assert room.connection.is_own
+    assert [room.connection.viewer().reveal() for _ in range(3)] == ["a", "b", "c"]
     first, second = room.somebody("first"), room.somebody("second")
-    await room.line.expect()
-    await room.line.hold(first)
-    await room.line.hold(second)
-    await room.line.send(room.command())
-    room.line.see(True)
-    room.line.drop(first)
-    assert room.line.has_avatar
-    await room.line.send(room.command())
+    await room.connection.expect()
+    await room.connection.hold(first)
+    await room.connection.hold(second)
+    await room.connection.send(room.command())
+    room.connection.see(True)
+    room.connection.drop(first)
+    assert room.connection.has_avatar
+    await room.connection.send(room.command())
     assert room.told == ["first sends", "second sends"]
-    await room.line.close()
+    await room.connection.close()
     assert room.told[2:] == ["second leaves", "second has left"]
 
 
 async def test_the_end_has_everybody_leave_and_lets_nobody_in(open_room: Room) -> None:
-    await open_room.line.send(open_room.command())
-    open_room.line.see(False)
-    open_room.line.need()
-    waiting = asyncio.create_task(open_room.line.wait_for_avatar())
+    await open_room.connection.send(open_room.command())
+    open_room.connection.see(False)
+    open_room.connection.need()
+    waiting = asyncio.create_task(open_room.connection.wait_for_avatar())
     await asyncio.sleep(0.01)
-    await open_room.line.close()
-    await open_room.line.close()
+    await open_room.connection.close()
+    await open_room.connection.close()
     with pytest.raises(RoomNotHeld):
         await waiting
     late = open_room.somebody("late")
-    await open_room.line.hold(late)
+    await open_room.connection.hold(late)
     assert open_room.told == [
         "process joins", "process sends", "process leaves", "process has left", "late leaves", "late has left"
     ]  # fmt: skip
     with pytest.raises(RoomNotHeld):
-        await open_room.line.send(open_room.command())
-    open_room.line.take(full.RESPONSE, '{"event_type": "avatar.speak_started"}')
-    open_room.line.see(True)
-    assert (open_room.events, open_room.line.has_avatar) == ([], False)
+        await open_room.connection.send(open_room.command())
+    open_room.connection.take(full.RESPONSE, '{"event_type": "avatar.speak_started"}')
+    open_room.connection.see(True)
+    assert (open_room.events, open_room.connection.has_avatar) == ([], False)
 
 
 async def test_a_joining_that_fails_when_the_session_is_over_is_no_news() -> None:
@@ -560,39 +560,39 @@ async def test_a_joining_that_fails_when_the_session_is_over_is_no_news() -> Non
     asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what["message"]))
     is_over = asyncio.Event()
 
-    async def join(line: RoomLine) -> Somebody:
+    async def join(connection: RoomConnection) -> Somebody:
         await is_over.wait()
         raise RoomNotHeld(session_id=SESSION)
 
     room = Room(opener=join)
-    asking = asyncio.create_task(room.line.reach())
+    asking = asyncio.create_task(room.connection.reach())
     await asyncio.sleep(0.01)
     # as the service ends it, or who asked is cut short: nobody hears how the joining went
-    room.line.end()
+    room.connection.end()
     asking.cancel()
     is_over.set()
     await asyncio.sleep(0.01)
-    await room.line.close()
+    await room.connection.close()
     del room, asking
     gc.collect()
     assert not told
 
 
 async def test_the_avatar_is_waited_for(open_room: Room) -> None:
-    open_room.line.see(False)
-    waiting = asyncio.create_task(open_room.line.wait_for_avatar())
-    await until(lambda: open_room.line.holder)
+    open_room.connection.see(False)
+    waiting = asyncio.create_task(open_room.connection.wait_for_avatar())
+    await until(lambda: open_room.connection.holder)
     assert not waiting.done()
-    open_room.line.see(True)
+    open_room.connection.see(True)
     await waiting
 
 
 async def test_packets_are_written_down_and_handed_on(room: Room, caplog: pytest.LogCaptureFixture) -> None:
-    room.line.take(full.RESPONSE, '{"event_type": "avatar.speak_ended", "event_id": "1"}')
-    room.line.take("chat", '{"event_type": "avatar.speak_ended"}')
+    room.connection.take(full.RESPONSE, '{"event_type": "avatar.speak_ended", "event_id": "1"}')
+    room.connection.take("chat", '{"event_type": "avatar.speak_ended"}')
     with caplog.at_level(logging.WARNING):
-        room.line.take(full.RESPONSE, b"\xff")
-        room.line.take(full.RESPONSE, "\ud83d")
+        room.connection.take(full.RESPONSE, b"\xff")
+        room.connection.take(full.RESPONSE, "\ud83d")
     assert room.events == [Event("avatar.speak_ended", {"event_id": "1"})]
     assert [(entry.kind, entry.direction, entry.name) for entry in room.wire] == [
         ("data", "received", "avatar.speak_ended"),
@@ -604,19 +604,19 @@ async def test_packets_are_written_down_and_handed_on(room: Room, caplog: pytest
 
 async def test_no_token_is_shown(open_room: Room, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        await open_room.line.send(open_room.command())
-    assert repr(open_room.line) == f"<RoomLine of {SESSION}: livekit, held by a process>"
-    shown = f"{open_room.line!r} {vars(open_room.line)} {caplog.text} {open_room.wire.to_dict()}"
+        await open_room.connection.send(open_room.command())
+    assert repr(open_room.connection) == f"<RoomConnection of {SESSION}: livekit, held by a process>"
+    shown = f"{open_room.connection!r} {vars(open_room.connection)} {caplog.text} {open_room.wire.to_dict()}"
     assert TOKEN not in shown
 
 
 async def test_what_is_heard_goes_to_all_who_listen(room: Room) -> None:
     one: list[bytes] = []
     other: list[bytes] = []
-    end = room.line.on_sound(one.append)
-    room.line.on_sound(other.append)
-    room.line.hear(b"ab")
+    end = room.connection.on_sound(one.append)
+    room.connection.on_sound(other.append)
+    room.connection.hear(b"ab")
     end()
     end()
-    room.line.hear(b"")
+    room.connection.hear(b"")
     assert (one, other) == ([b"ab"], [b"ab", b""])

@@ -19,8 +19,8 @@ from liveavatar_nb.errors import RoomNotHeld
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.rooms import livekit_participant
-from liveavatar_nb.rooms.connection import AVATAR_GONE, RECONNECTING, HolderLost, RoomLine
-from liveavatar_nb.rooms.livekit_participant import Headless
+from liveavatar_nb.rooms.connection import AVATAR_GONE, RECONNECTING, HolderLost, RoomConnection
+from liveavatar_nb.rooms.livekit_participant import LiveKitParticipant
 from liveavatar_nb.simulator import LiveKit
 from liveavatar_nb.wirelog.log import Wire
 
@@ -41,19 +41,19 @@ class Room:
         self.events: list[Event] = []
         self.words: list[str | None] = []
         self.token = server.token(identity, self.name)
-        self.line = RoomLine(
+        self.connection = RoomConnection(
             server.url,
             Masked(self.token),
             SESSION,
             Wire(),
             receive=self.events.append,
             on_change=self._change,
-            opener=Headless.join,
+            opener=LiveKitParticipant.join,
         )
 
     def _change(self) -> None:
-        if self.words[-1:] != [self.line.words]:
-            self.words.append(self.line.words)
+        if self.words[-1:] != [self.connection.words]:
+            self.words.append(self.connection.words)
 
     def tell(self, text: str) -> full.Command:
         return full.speak_text(text, "id", SESSION)
@@ -70,7 +70,7 @@ async def entered(server: LiveKitServer) -> AsyncIterator[Room]:
     try:
         yield room
     finally:
-        await room.line.close()
+        await room.connection.close()
 
 
 @asynccontextmanager
@@ -94,8 +94,8 @@ def rooms_threads() -> list[str]:
 
 async def test_it_sees_the_avatar_and_carries_packets(livekit_server: LiveKitServer, crowd: Crowd) -> None:  # noqa: F811
     async with entered(livekit_server) as room:
-        waiting = asyncio.create_task(room.line.wait_for_avatar())
-        await until(lambda: room.line.holder)
+        waiting = asyncio.create_task(room.connection.wait_for_avatar())
+        await until(lambda: room.connection.holder)
         with crowd.join(livekit_server.url, room.of("somebody")) as somebody:
             somebody.show()
             with crowd.join(livekit_server.url, room.of("heygen")) as avatar:
@@ -103,7 +103,7 @@ async def test_it_sees_the_avatar_and_carries_packets(livekit_server: LiveKitSer
                 assert not waiting.done()
                 avatar.show()
                 await asyncio.wait_for(waiting, 10)
-                await room.line.send(room.tell("Grüezi"))
+                await room.connection.send(room.tell("Grüezi"))
                 await until(lambda: avatar.heard)
                 assert json.loads(avatar.heard[0])["text"] == "Grüezi"
                 avatar.send(said("avatar.speak_started"), full.RESPONSE)
@@ -112,14 +112,14 @@ async def test_it_sees_the_avatar_and_carries_packets(livekit_server: LiveKitSer
                 avatar.send(said("avatar.speak_ended"), full.RESPONSE)
                 await until(lambda: len(room.events) == 2)
                 assert [event.type for event in room.events] == ["avatar.speak_started", "avatar.speak_ended"]
-            await until(lambda: not room.line.has_avatar)
+            await until(lambda: not room.connection.has_avatar)
 
 
 async def test_an_avatar_that_is_there_first_is_seen(livekit_server: LiveKitServer, crowd: Crowd) -> None:  # noqa: F811
     async with entered(livekit_server) as room:
         with crowd.join(livekit_server.url, room.of("heygen")) as avatar:
             avatar.show()
-            await room.line.wait_for_avatar()
+            await room.connection.wait_for_avatar()
             assert avatar.is_in
 
 
@@ -129,18 +129,18 @@ async def test_row_36_somebody_else_with_its_token_is_explained_and_not_fought(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with entered(livekit_server) as room:
-        await room.line.reach()
-        room.line.need()
+        await room.connection.reach()
+        room.connection.need()
         with crowd.join(livekit_server.url, room.token) as other:
-            await until(lambda: room.line.words)
+            await until(lambda: room.connection.words)
             assert "Somebody else joined the room with the session's token." in room.words
             with pytest.raises(RoomNotHeld, match=r"Somebody else joined.*join again in their place"):
-                await room.line.send(room.tell("Hello"))
+                await room.connection.send(room.tell("Hello"))
             await asyncio.sleep(1)
             assert other.is_in
-            assert not room.line.can_send
-            room.line.join_again()
-            await until(lambda: room.line.holder)
+            assert not room.connection.can_send
+            room.connection.join_again()
+            await until(lambda: room.connection.holder)
             await until(lambda: not other.is_in)
             assert room.words[-1] is None
     assert room.token not in caplog.text
@@ -151,13 +151,13 @@ async def test_a_page_takes_over_without_throwing_anybody_out(
     crowd: Crowd,  # noqa: F811
 ) -> None:
     async with entered(livekit_server) as room:
-        room.line.need()
-        await until(lambda: room.line.holder)
-        await room.line.expect()
+        room.connection.need()
+        await until(lambda: room.connection.holder)
+        await room.connection.expect()
         with crowd.join(livekit_server.url, room.token) as page:
             await asyncio.sleep(0.5)
             assert page.is_in
-            assert room.line.words is None
+            assert room.connection.words is None
         assert "Somebody else" not in str(room.words)
 
 
@@ -168,28 +168,30 @@ async def test_row_35_a_server_that_was_gone_is_got_back(
     async with another(livekit_server) as server, entered(server) as room:
         with crowd.join(server.url, room.of("heygen")) as avatar:
             avatar.show()
-            await room.line.wait_for_avatar()
-            first = room.line.holder
+            await room.connection.wait_for_avatar()
+            first = room.connection.holder
             server.close()
             try:
-                await until(lambda: room.line.words)
-                assert room.line.words == RECONNECTING
+                await until(lambda: room.connection.words)
+                assert room.connection.words == RECONNECTING
                 with pytest.raises(RoomNotHeld, match=r"connection to the room was lost\. Reconnecting"):
-                    await room.line.send(room.tell("Lost"))
+                    await room.connection.send(room.tell("Lost"))
             finally:
                 server.start()
-            await until(lambda: room.line.words is None, BACK_LIMIT)
-            assert room.line.holder is first
-            await until(lambda: room.line.has_avatar, BACK_LIMIT)
-            await room.line.send(room.tell("Back"))
+            await until(lambda: room.connection.words is None, BACK_LIMIT)
+            assert room.connection.holder is first
+            await until(lambda: room.connection.has_avatar, BACK_LIMIT)
+            await room.connection.send(room.tell("Back"))
             await until(lambda: avatar.heard)
             assert [json.loads(packet)["text"] for packet in avatar.heard] == ["Back"]
 
 
-def outside() -> Headless:
+def outside() -> LiveKitParticipant:
     """This process, in no room so far."""
     url = "ws://127.0.0.1:1"
-    return Headless(RoomLine(url, Masked("t"), "s", Wire(), receive=lambda event: None, on_change=lambda: None))
+    return LiveKitParticipant(
+        RoomConnection(url, Masked("t"), "s", Wire(), receive=lambda event: None, on_change=lambda: None)
+    )
 
 
 async def test_what_is_sent_waits_while_the_connection_is_got_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +200,7 @@ async def test_what_is_sent_waits_while_the_connection_is_got_back(monkeypatch: 
     holder._on_reconnecting()
     with pytest.raises(RoomNotHeld, match=r"connection to the room was lost\. Reconnecting"):
         await holder.send(b"{}")
-    assert holder._line.words == RECONNECTING
+    assert holder._connection.words == RECONNECTING
 
 
 async def test_what_waits_for_a_connection_that_is_lost_for_good_is_not_sent() -> None:
@@ -226,7 +228,7 @@ async def test_once_nobody_wants_the_room_its_news_is_not_heard() -> None:
 def test_a_loop_that_is_closed_wants_no_room() -> None:
     loop = asyncio.new_event_loop()
 
-    async def make() -> Headless:
+    async def make() -> LiveKitParticipant:
         return outside()
 
     holder = loop.run_until_complete(make())
@@ -242,14 +244,14 @@ def test_what_the_library_says_of_an_address_with_a_token_is_not_repeated() -> N
 
 async def test_nobody_there_and_a_wrong_token_are_told_in_words(livekit_server: LiveKitServer) -> None:  # noqa: F811
     async with another(livekit_server) as server, entered(server) as room:
-        room.line.token = Masked("wrong")
+        room.connection.token = Masked("wrong")
         with pytest.raises(RoomNotHeld, match="cannot be reached") as refused:
-            await room.line.reach()
+            await room.connection.reach()
         assert "wrong" not in str(refused.value)
-        room.line.token = Masked(room.token)
-        room.line.url = "ws://127.0.0.1:9"
+        room.connection.token = Masked(room.token)
+        room.connection.url = "ws://127.0.0.1:9"
         with pytest.raises(RoomNotHeld, match="cannot be reached") as failed:
-            await room.line.reach()
+            await room.connection.reach()
         shown = traceback.TracebackException.from_exception(failed.value, capture_locals=True)
         assert room.token not in "".join(shown.format())
 
@@ -265,11 +267,11 @@ async def test_a_server_that_keeps_silent_is_given_up_and_left_once_it_speaks(
         server.stall()
         try:
             with pytest.raises(RoomNotHeld, match=r"no answer within 0\.5 s"):
-                await room.line.reach()
+                await room.connection.reach()
         finally:
             server.go_on()
         await until(lambda: not rooms_threads(), BACK_LIMIT)
-        assert not room.line.has_avatar
+        assert not room.connection.has_avatar
         with crowd.join(server.url, room.token) as page:
             await asyncio.sleep(0.5)
             assert page.is_in
@@ -280,25 +282,25 @@ async def test_a_joining_that_nobody_wants_any_more_leaves_nobody_behind(
     crowd: Crowd,  # noqa: F811
 ) -> None:
     async with entered(livekit_server) as room:
-        room.line.need()
+        room.connection.need()
         await asyncio.sleep(0.01)
-        await room.line.expect()
+        await room.connection.expect()
         with crowd.join(livekit_server.url, room.of("watcher")) as watcher, crowd.join(livekit_server.url, room.token):
             await asyncio.sleep(0.5)
-            assert room.line.holder is None
+            assert room.connection.holder is None
             assert watcher.is_in
 
 
 def test_the_loops_end_leaves_the_room(livekit_server: LiveKitServer, crowd: Crowd) -> None:  # noqa: F811
     async def see() -> None:
-        room.line.need()
-        await room.line.wait_for_avatar()
+        room.connection.need()
+        await room.connection.wait_for_avatar()
 
     room = Room(livekit_server)
     with crowd.join(livekit_server.url, room.of("heygen")) as avatar:
         avatar.show()
         asyncio.run(see())
-        assert room.line.holder is None
+        assert room.connection.holder is None
         # who joins with the same identity now throws nobody out, and is not thrown out
         with crowd.join(livekit_server.url, room.token) as next_one:
             avatar.send("still here")
@@ -309,7 +311,7 @@ def test_a_loop_that_ends_amid_a_joining_leaves_somebody_to_hear_its_answer(live
     """Else the library ends this process, 10 s later."""
 
     async def begin() -> None:
-        Room(livekit_server).line.need()
+        Room(livekit_server).connection.need()
         await until(rooms_threads)
 
     asyncio.run(begin())  # the library is loaded

@@ -1,4 +1,4 @@
-"""The simulator's line: opened with the token, packets and sound, and who opens it second has it."""
+"""The simulator's room: opened with the token, packets and sound, and who opens it second has it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from liveavatar_nb.errors import RoomNotHeld
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
 from liveavatar_nb.protocol.websocket import FRAMES_IN_A_TURN
-from liveavatar_nb.rooms.connection import HolderLost, RoomLine
-from liveavatar_nb.rooms.simulated_participant import DrawnLine
+from liveavatar_nb.rooms.connection import HolderLost, RoomConnection
+from liveavatar_nb.rooms.simulated_participant import SimulatedParticipant
 from liveavatar_nb.wirelog.log import Wire
 
 from ..waiting import until, wait_for
@@ -28,8 +28,8 @@ TOKEN = "the-token"
 JOINED = json.dumps({"topic": "line", "payload": {"state": "joined"}})
 
 
-class Line:
-    """A server of the line that says what it is told to."""
+class SimulatedRoom:
+    """A server of a simulated room that sends what it is told to."""
 
     def __init__(self, first: list[str | bytes]) -> None:
         self.first = first
@@ -49,14 +49,14 @@ class Line:
 
 
 @asynccontextmanager
-async def line(*first: str | bytes) -> AsyncIterator[tuple[Line, RoomLine, list[Event]]]:
+async def simulated_room(*first: str | bytes) -> AsyncIterator[tuple[SimulatedRoom, RoomConnection, list[Event]]]:
     """A server, and a session's way to it."""
     events: list[Event] = []
-    told = Line(list(first))
+    told = SimulatedRoom(list(first))
     async with serve(told.serve, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         url = f"ws://127.0.0.1:{port}/_simulator/room/the-session"
-        room = RoomLine(
+        room = RoomConnection(
             url,
             Masked(TOKEN),
             "the-session",
@@ -64,7 +64,7 @@ async def line(*first: str | bytes) -> AsyncIterator[tuple[Line, RoomLine, list[
             receive=events.append,
             on_change=lambda: None,
             on_loss=lambda: told.losses.append(room.words),
-            opener=DrawnLine.join,
+            opener=SimulatedParticipant.join,
         )
         yield told, room, events
         await room.close()
@@ -72,7 +72,7 @@ async def line(*first: str | bytes) -> AsyncIterator[tuple[Line, RoomLine, list[
 
 async def test_packets_go_both_ways_and_sound_comes() -> None:
     said = json.dumps({"topic": full.RESPONSE, "payload": {"event_type": "avatar.speak_started"}})
-    async with line(JOINED, said, b"\1\0\2\0", "rubbish", "[]", "{}") as (told, room, events):
+    async with simulated_room(JOINED, said, b"\1\0\2\0", "rubbish", "[]", "{}") as (told, room, events):
         sound: list[bytes] = []
         room.on_sound(sound.append)
         await room.wait_for_avatar()
@@ -94,7 +94,7 @@ async def test_packets_go_both_ways_and_sound_comes() -> None:
 
 async def test_a_burst_of_packets_lets_others_have_their_turn() -> None:
     said = json.dumps({"topic": full.RESPONSE, "payload": {"event_type": "avatar.speak_started"}})
-    async with line(JOINED, *[said] * 3000) as (_, room, events):
+    async with simulated_room(JOINED, *[said] * 3000) as (_, room, events):
         joining = asyncio.create_task(room.reach())
         longest = 0
         while len(events) < 3000:
@@ -106,7 +106,7 @@ async def test_a_burst_of_packets_lets_others_have_their_turn() -> None:
 
 
 async def test_a_line_that_is_cut_carries_nothing_and_is_a_loss() -> None:
-    async with line(JOINED) as (told, room, _):
+    async with simulated_room(JOINED) as (told, room, _):
         holder = await room.reach()
         await told.open[0].close()
         await until(lambda: told.losses)
@@ -117,15 +117,15 @@ async def test_a_line_that_is_cut_carries_nothing_and_is_a_loss() -> None:
 
 async def test_who_says_nothing_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "ROOM_JOIN_LIMIT", 0.1)
-    async with line() as (told, room, _):
+    async with simulated_room() as (told, room, _):
         with pytest.raises(RoomNotHeld, match="cannot be reached \\(nobody answered\\)"):
             await room.reach()
         await until(lambda: told.open[0].close_code is not None)
 
 
 async def test_one_that_is_cut_short_as_it_joins_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with line(JOINED) as (told, room, _):
-        joining = asyncio.create_task(DrawnLine.join(room))
+    async with simulated_room(JOINED) as (told, room, _):
+        joining = asyncio.create_task(SimulatedParticipant.join(room))
         # in the step in which it learns that it has joined
         monkeypatch.setattr(room, "see", lambda is_there: joining.cancel())
         with pytest.raises(asyncio.CancelledError):
@@ -134,7 +134,7 @@ async def test_one_that_is_cut_short_as_it_joins_leaves_nothing_open(monkeypatch
 
 
 async def test_nobody_there_is_told_in_words() -> None:
-    async with line(JOINED) as (_, room, _):
+    async with simulated_room(JOINED) as (_, room, _):
         room.url = "ws://127.0.0.1:9/_simulator/room/the-session"
         with pytest.raises(RoomNotHeld, match="cannot be reached"):
             await room.reach()
@@ -143,14 +143,14 @@ async def test_nobody_there_is_told_in_words() -> None:
 async def test_a_newer_line_takes_its_place_and_is_not_fought(simulator: Simulator) -> None:
     async with AsyncLiveAvatar(simulator.api_key, api_url=simulator.url) as client, await client.start("Silas") as one:
         assert one.room is not None
-        other = RoomLine(
+        other = RoomConnection(
             one.room.url,
             one.room.token,
             "the-session",
             Wire(),
             receive=lambda event: None,
             on_change=lambda: None,
-            opener=DrawnLine.join,
+            opener=SimulatedParticipant.join,
         )
         await one.wait_for_avatar()
         one.room.need()
@@ -188,17 +188,17 @@ def test_what_a_lite_session_says_is_heard_and_hushed(la: LiveAvatar) -> None:
 
 
 async def test_the_loops_end_closes_it() -> None:
-    async with line(JOINED) as (told, room, _):
+    async with simulated_room(JOINED) as (told, room, _):
 
         async def join() -> None:
-            other = RoomLine(
+            other = RoomConnection(
                 room.url,
                 room.token,
                 "the-session",
                 Wire(),
                 receive=lambda event: None,
                 on_change=lambda: None,
-                opener=DrawnLine.join,
+                opener=SimulatedParticipant.join,
             )
             await other.reach()
             other.need()

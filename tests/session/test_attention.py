@@ -13,8 +13,8 @@ from jupyter_core.utils import ensure_event_loop
 
 from liveavatar_nb import Simulator, config
 from liveavatar_nb.concurrency.clock import CLOCK
-from liveavatar_nb.session.attention import UNKNOWN, Attention, Unknown, attention_here
-from liveavatar_nb.session.keep_alive import Audience
+from liveavatar_nb.session.attention import UNKNOWN, Attention, UnknownAttention, attention_here
+from liveavatar_nb.session.audience import Audience
 
 from ..kernels import Kernel
 from ..waiting import wait_for
@@ -43,7 +43,7 @@ class Host:
         self.loop.call_soon_threadsafe(function)
 
     def attention(self) -> Attention:
-        async def hear() -> Attention | Unknown:
+        async def hear() -> Attention | UnknownAttention:
             return attention_here()
 
         found = asyncio.run_coroutine_threadsafe(hear(), self.loop).result(5)

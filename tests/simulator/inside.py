@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from liveavatar_nb.simulator.account.ledger import Account, Mode, Persona, Session
+from liveavatar_nb.simulator.account.ledger import Ledger, Mode, Persona, Session
 from liveavatar_nb.simulator.options import Options
 from liveavatar_nb.simulator.service import Service
 
@@ -36,9 +36,9 @@ def served(**options: Any) -> Service:
     return Service(Options(**{"history": False, **options}), port=1, api_key="k")
 
 
-def created(account: Account, mode: Mode = "LITE", *, now: int = 0, persona: Persona = Persona()) -> Session:  # noqa: B008 (it never changes)
+def created(ledger: Ledger, mode: Mode = "LITE", *, now: int = 0, persona: Persona = Persona()) -> Session:  # noqa: B008 (it never changes)
     """A session that has its token."""
-    return account.create(
+    return ledger.create(
         avatar_id="a",
         mode=mode,
         is_sandbox=False,
@@ -55,6 +55,6 @@ def created(account: Account, mode: Mode = "LITE", *, now: int = 0, persona: Per
 
 def started(service: Service, mode: Mode = "LITE") -> Session:
     """A session that runs, and has no stage yet."""
-    session = created(service.account, mode, now=service.now())
-    service.account.start(session, service.now(), 0.0)
+    session = created(service.ledger, mode, now=service.now())
+    service.ledger.start(session, service.now(), 0.0)
     return session

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 
 from liveavatar_nb.simulator import Simulator
 from liveavatar_nb.simulator.clock import SECOND
-from liveavatar_nb.simulator.session.commands import LONGEST_NAME, Command, Wrong, read
+from liveavatar_nb.simulator.session.commands import LONGEST_NAME, Command, InvalidCommand, read
 from liveavatar_nb.simulator.session.critic import Critic
 from liveavatar_nb.simulator.session.recorder import SpeechRecorder
 from liveavatar_nb.simulator.session.speech import Event, Speech, Utterance
@@ -61,7 +61,7 @@ frames = texts | st.binary(max_size=40)
 def test_a_frame_is_a_command_or_wrong(frame: str | bytes) -> None:
     try:
         command = read(frame)
-    except Wrong:
+    except InvalidCommand:
         return
     assert isinstance(command, Command)
     assert len(command.type) <= LONGEST_NAME

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveavatar_nb.simulator.account.ledger import Line, Persona
+from liveavatar_nb.simulator.account.ledger import Persona, TranscriptLine
 from liveavatar_nb.simulator.clock import SECOND
 from liveavatar_nb.simulator.session.dialogue import THINKING, Dialogue, Output, Sound
 from liveavatar_nb.simulator.session.speech import BYTES_A_SECOND, LATENCY
@@ -22,7 +22,7 @@ class Told:
     """A dialogue, its transcript, and what it told, by the moment in seconds."""
 
     def __init__(self, persona: Persona = GUIDE, opening: str | None = None) -> None:
-        self.transcript = [Line(role="avatar", text=opening, moment=0)] if opening else []
+        self.transcript = [TranscriptLine(role="avatar", text=opening, moment=0)] if opening else []
         self.dialogue = Dialogue(persona, self.transcript, opening)
         self.now = 0
         self.told: list[Output] = self.dialogue.open(0)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from liveavatar_nb.simulator.account import ledger
-from liveavatar_nb.simulator.account.ledger import Account
+from liveavatar_nb.simulator.account.ledger import Ledger
 from liveavatar_nb.simulator.faults import Fault
 from liveavatar_nb.simulator.rest.endpoint import LARGEST_NOTED
 from liveavatar_nb.simulator.session import websocket
 from liveavatar_nb.simulator.session.stage import Stage
-from liveavatar_nb.simulator.session.websocket import Connection
+from liveavatar_nb.simulator.session.websocket import WebSocketConnection
 
 from .conftest import Caller
 from .inside import Socket, created, served, started
@@ -22,7 +22,7 @@ from .inside import Socket, created, served, started
 
 def test_the_oldest_sessions_are_forgotten_but_for_those_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "KEPT_SESSIONS", 5)
-    book = Account(balance=Decimal(10), concurrency=2, idle_limit=300, plan_seconds=1200)
+    book = Ledger(balance=Decimal(10), concurrency=2, idle_limit=300, plan_seconds=1200)
     running, ended, unused = created(book), created(book), created(book)
     book.start(running, 0, 0.0)
     book.start(ended, 0, 0.0)
@@ -49,12 +49,12 @@ async def test_a_stalled_socket_is_let_go_of_after_its_session(monkeypatch: pyte
     stage = service.stages[session.id] = Stage(service, session)
     await stage.open()
     service.faults.add(Fault("socket", "stall"))
-    connection: Any = Connection(service, session, socket)  # type: ignore[arg-type]
+    connection: Any = WebSocketConnection(service, session, socket)  # type: ignore[arg-type]
     running = asyncio.create_task(connection.run())
     async with asyncio.timeout(20):
         while service.faults.list():  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(0.01)
-        service.account.stop(session, "USER_CLOSED", service.now(), 0.0)
+        service.ledger.stop(session, "USER_CLOSED", service.now(), 0.0)
         service.clock.poke()
         await asyncio.sleep(0.02)
         assert service.sockets

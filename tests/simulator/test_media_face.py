@@ -21,8 +21,8 @@ from PIL import Image
 from liveavatar_nb.simulator.account.avatars import Catalogue
 from liveavatar_nb.simulator.drawing.looks import CHROMA, FEATURED
 from liveavatar_nb.simulator.drawing.pictures import EYES_PART, HEIGHT, MOUTH_PART, MOUTHS, Part, draw
-from liveavatar_nb.simulator.media.ears import BEGINS_AFTER, ENDS_AFTER, Detector
 from liveavatar_nb.simulator.media.face import BETWEEN_BLINKS, BLINK, SIZES, Expression, opening, pictures
+from liveavatar_nb.simulator.media.speech_detector import BEGINS_AFTER, ENDS_AFTER, SpeechDetector
 from liveavatar_nb.simulator.media.tokens import Room, claims, lacking
 
 PIECE = 0.02  # s
@@ -157,7 +157,7 @@ def test_it_blinks() -> None:
 
 
 def heard(levels: list[float]) -> list[bool]:
-    detector = Detector()
+    detector = SpeechDetector()
     told = (detector.hear(tone(level, 320), PIECE) for level in levels)
     return [one for one in told if one is not None]
 
@@ -179,7 +179,7 @@ def test_it_begins_before_it_ends(levels: list[float]) -> None:
 
 
 def test_a_microphone_that_goes_ends_speech() -> None:
-    detector = Detector()
+    detector = SpeechDetector()
     assert detector.end() is None
     for _ in range(10):
         detector.hear(tone(-20), PIECE)

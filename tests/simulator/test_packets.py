@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveavatar_nb.simulator.session.commands import LONGEST_NAME, Wrong
+from liveavatar_nb.simulator.session.commands import LONGEST_NAME, InvalidCommand
 from liveavatar_nb.simulator.session.packets import LONGEST_PACKET, SPEAK_RESPONSE, SPEAK_TEXT, TYPES, Packet, read
 
 ID = "6cf2e4c4-4a3c-4a3b-9d43-0d3f9f3a4a11"
@@ -58,14 +58,14 @@ def test_a_command_without_its_id_and_a_text_with_blanks() -> None:
     ],
 )
 def test_what_is_no_command(payload: bytes, words: str) -> None:
-    with pytest.raises(Wrong, match=words):
+    with pytest.raises(InvalidCommand, match=words):
         read(payload, ID)
 
 
 def test_the_longest_packet() -> None:
     room = LONGEST_PACKET - len(packet(text=""))
     assert read(packet(text="x" * room), ID).text == "x" * room
-    with pytest.raises(Wrong, match="a packet of 15001 bytes is over the limit of 15000"):
+    with pytest.raises(InvalidCommand, match="a packet of 15001 bytes is over the limit of 15000"):
         read(packet(text="x" * (room + 1)), ID)
 
 
@@ -93,7 +93,7 @@ payloads = (objects | values).map(lambda value: json.dumps(value).encode()) | st
 def test_a_payload_is_a_command_or_wrong(payload: bytes) -> None:
     try:
         found = read(payload, ID)
-    except Wrong:
+    except InvalidCommand:
         return
     assert found.type in TYPES
     assert bool(found.text) == (found.type in (SPEAK_TEXT, SPEAK_RESPONSE))

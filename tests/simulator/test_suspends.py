@@ -14,7 +14,7 @@ from liveavatar_nb.simulator.session.conversation import Conversation
 from liveavatar_nb.simulator.session.dialogue import HEARD, MOST_DOTS, Dialogue
 from liveavatar_nb.simulator.session.drawn_room import DrawnRoomConnection
 from liveavatar_nb.simulator.session.stage import Stage
-from liveavatar_nb.simulator.session.websocket import Connection
+from liveavatar_nb.simulator.session.websocket import WebSocketConnection
 
 from .inside import Socket, served, started
 
@@ -60,7 +60,7 @@ async def test_a_session_that_ends_before_its_words_have_a_sound() -> None:
         await asyncio.sleep(0.05)
 
         conversation.receive(command(session, "avatar.speak_text", text=WORDS))
-        service.account.stop(session, "USER_CLOSED", service.now(), 0.0)
+        service.ledger.stop(session, "USER_CLOSED", service.now(), 0.0)
         await running
     assert stage.published[-1]["event_type"] == "session.stopped"
     assert stage.count("avatar.speak_started") == 1
@@ -75,7 +75,7 @@ async def test_a_burst_of_frames_lets_others_have_their_turn(kind: str) -> None:
     frames = ["not JSON"] * 200
     socket: Any = Socket(*frames)
     end = (
-        Connection(service, session, socket)
+        WebSocketConnection(service, session, socket)
         if kind == "socket"
         else DrawnRoomConnection(service, session, stage, socket)
     )

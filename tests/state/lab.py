@@ -25,9 +25,9 @@ from liveavatar_nb.errors import LiveAvatarException, StopNotConfirmed
 from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.protection.guard import __main__ as guard_process
 from liveavatar_nb.protection.guard.handle import Guard
-from liveavatar_nb.protection.guard.process import Process
+from liveavatar_nb.protection.guard.process import GuardProcess
 from liveavatar_nb.protection.journal import journal
-from liveavatar_nb.protection.running import leftovers
+from liveavatar_nb.protection.running import running_sessions
 from liveavatar_nb.rest.retry import Policy
 from liveavatar_nb.sync.session import Session
 
@@ -97,11 +97,11 @@ LIMITS: dict[str, Any] = {
 SETTLED: dict[str, Any] = {"STOP_LIMIT": 10.0, "READ_TIMEOUT": 10.0, "TOTAL_TIMEOUT": 10.0, "EXIT_STOP_LIMIT": 5.0}
 
 
-class HandWatch(guard_process.Watch):
+class HandWatch(guard_process.KernelWatch):
     """The guard's own code, which acts when it is told to, and not on threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._charges = {}
+        self._sessions = {}
         self._now = now
         self._kernel_lives = True
         self._preload_at = guard_process.NEVER
@@ -113,24 +113,24 @@ class HandWatch(guard_process.Watch):
     def end(self) -> None:
         """The pipe's end."""
         self._kernel_lives = False
-        for charge in self._charges.values():
-            charge.activate()
+        for session in self._sessions.values():
+            session.activate()
 
     def act(self) -> None:
         """Stops what is due, and looks for it."""
-        for charge in list(self._charges.values()):
-            if charge.due <= self._now():
-                charge.act()
-            if charge.is_over:
-                self._charges.pop(charge.id, None)
+        for session in list(self._sessions.values()):
+            if session.due <= self._now():
+                session.act()
+            if session.is_over:
+                self._sessions.pop(session.id, None)
 
     @property
     def is_busy(self) -> bool:
         """Whether it has something to stop, or to look for."""
-        return any(charge.due != guard_process.NEVER for charge in self._charges.values())
+        return any(session.due != guard_process.NEVER for session in self._sessions.values())
 
 
-class HandProcess(Process):
+class HandProcess(GuardProcess):
     """A guard without a process: it lives in this one, and dies, or is stopped, when it is told to."""
 
     def __init__(self, watch: HandWatch) -> None:
@@ -199,10 +199,10 @@ class HandGuard(Guard):
         self._now = clock.monotonic
         self.left: list[HandWatch] = []  # whose kernel is done with them
 
-    def _launch(self) -> Process:
+    def _launch(self) -> GuardProcess:
         return HandProcess(HandWatch(self._now))
 
-    def _let_go(self, process: Process) -> None:
+    def _let_go(self, process: GuardProcess) -> None:
         assert isinstance(process, HandProcess)
         super()._let_go(process)
         if not (process.is_killed or process.is_held):
@@ -255,7 +255,7 @@ class HandGuard(Guard):
         self.look_after()
         for watch in self.watches:
             watch.act()
-        self.left = [watch for watch in self.left if watch._charges]
+        self.left = [watch for watch in self.left if watch._sessions]
         self.look_after()
 
     @property
@@ -624,7 +624,7 @@ class Lab:
         self.turn(LATEST / 2)
         self.simulator.faults.clear()
         if politely:
-            leftovers.stop_all()
+            running_sessions.stop_all()
             bridge.close()
         # the loop stands still from here on; what is on a thread comes to its end
         self._threads.shutdown()
@@ -632,7 +632,7 @@ class Lab:
             if thread.name == THREAD_NAME:
                 thread.join(HANG)
         self.guard.kernel_dies()
-        leftovers._reset()
+        running_sessions._reset()
         journal._forget()
 
     def _let_guard_finish(self) -> None:
@@ -652,7 +652,7 @@ class Lab:
         ledger = [entry for entry in self.simulator.ledger() if entry.session_id not in self._known]
         self._check(all(entry.starts <= 1 for entry in ledger), "a start was sent twice")
         # what no guard could be told of is left for the interpreter's exit
-        self._check(self._guard_died or not len(leftovers), f"left over: {list(leftovers._sessions)}")
+        self._check(self._guard_died or not len(running_sessions), f"left over: {list(running_sessions._sessions)}")
         shown = repr((self.parties, self.sessions, self.errors, [vars(one) for one in self.errors]))
         shown += "".join(map(str, self.errors)) + repr([(vars(one), vars(one.lifecycle)) for one in self.sessions])
         self._check(CANARY not in shown, "the key is shown")
@@ -683,7 +683,7 @@ class Lab:
                 bridge.release()
         bridge.close()
         # what only a look in a minute could have removed
-        leftovers._reset()
+        running_sessions._reset()
         journal._forget()
         self.guard.forget()
         for path in journal.folder.glob("*"):

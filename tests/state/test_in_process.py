@@ -26,7 +26,7 @@ from liveavatar_nb import LiveAvatarAPI, Simulator, config
 from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.protection.guard import __main__ as guard_process
 from liveavatar_nb.protection.journal import journal
-from liveavatar_nb.protection.running import leftovers
+from liveavatar_nb.protection.running import running_sessions
 
 from ..faults.canary import KEY
 from ..faults.manual import ManualClock
@@ -268,7 +268,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Stag
     Stage.clear()
     Stage.proxy.close()
     gc.collect()
-    assert not len(leftovers)
+    assert not len(running_sessions)
     assert not list(journal.folder.glob("*"))
 
 

@@ -26,7 +26,7 @@ import websockets.asyncio.client  # noqa: F401
 
 from liveavatar_nb import LiveAvatar, Session, config
 from liveavatar_nb.protection.guard import handle
-from liveavatar_nb.protection.running import leftovers
+from liveavatar_nb.protection.running import running_sessions
 from liveavatar_nb.rest.retry import Policy
 
 LIMITS: dict[str, Any] = {
@@ -126,7 +126,7 @@ class Worker:
 
     def close(self) -> int:
         self._has().close()
-        return len(leftovers)
+        return len(running_sessions)
 
     def exit(self) -> None:
         """As the interpreter does: a forked process would leave without."""

@@ -17,7 +17,7 @@ from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
 from liveavatar_nb.protection.journal import Journal, journal
 from liveavatar_nb.session.attention import UNKNOWN
-from liveavatar_nb.session.keep_alive import Audience, HearingClock
+from liveavatar_nb.session.audience import Audience, HearingClock
 from liveavatar_nb.widgets.channel import Channel, channel
 from liveavatar_nb.widgets.problem import problem_of
 from liveavatar_nb.widgets.status import LATE

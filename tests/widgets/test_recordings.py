@@ -25,7 +25,7 @@ from liveavatar_nb.errors import ConfigurationError, InvalidArgument, ViewError
 from liveavatar_nb.widgets import page_requests, pages, recorder, recordings
 from liveavatar_nb.widgets.page_requests import PageRequests
 from liveavatar_nb.widgets.recorder import Recorder
-from liveavatar_nb.widgets.recordings import PART_BYTES, Pictures, Recording
+from liveavatar_nb.widgets.recordings import PART_BYTES, ArrivingPictures, Recording
 
 from ..waiting import wait_for
 from .pages import Page, Wire, controller_of
@@ -276,7 +276,7 @@ def test_without_pillow_the_error_says_what_to_install(view: LiveView, monkeypat
 
 
 def test_pictures_of_several_pages_do_not_mix() -> None:
-    pictures, content = Pictures(), png()
+    pictures, content = ArrivingPictures(), png()
     halves = [base64.b64encode(one).decode() for one in (content[:500], content[500:])]
     for name in ("tab-1", "tab-2"):
         assert pictures.receive(name, "r", 0, 2, halves[0]) is None

@@ -17,7 +17,7 @@ from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.concurrency.worker import worker
 from liveavatar_nb.config import Masked
 from liveavatar_nb.errors import APIConnectionError, InvalidArgument, RoomNotHeld
-from liveavatar_nb.rooms.connection import HolderKind, HolderLost, RoomLine
+from liveavatar_nb.rooms.connection import HolderKind, HolderLost, RoomConnection
 from liveavatar_nb.widgets import pages as holders
 from liveavatar_nb.widgets.pages import PageHolder, pages
 from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT, SOUNDS_WAITING, RoomAccess
@@ -73,7 +73,7 @@ def roomed(session: Session, heard: Heard) -> Session:
     async def swap() -> None:
         if inner.lifecycle.room is not None:
             await inner.lifecycle.room.close()
-        inner.lifecycle.room = RoomLine(
+        inner.lifecycle.room = RoomConnection(
             ADDRESS,
             Masked(CANARY, "of a room"),
             str(inner.id),
@@ -117,10 +117,10 @@ class Process:
         self.left = True
 
 
-def line_of(session: Session) -> RoomLine:
-    line: RoomLine | None = session._inner.room
-    assert line is not None
-    return line
+def room_of(session: Session) -> RoomConnection:
+    room: RoomConnection | None = session._inner.room
+    assert room is not None
+    return room
 
 
 def held_by(view: LiveView) -> str | None:
@@ -139,7 +139,7 @@ def test_a_page_is_told_the_room_once_it_asks_and_holds_it_once_it_is_in(
     view: LiveView, wire: Wire, roomed: Session
 ) -> None:
     page = Page(view, wire, "tab-1")
-    line_of(roomed).avatar_identity = "avatar-2"
+    room_of(roomed).avatar_identity = "avatar-2"
     answer = page.join(str(roomed.id))
     assert (answer["url"], answer["token"], answer["reason"]) == (ADDRESS, CANARY, None)
     assert answer["avatar_identity"] == "avatar-2"
@@ -249,7 +249,7 @@ def test_who_tries_again_where_it_cannot_come_in_throws_nobody_out(view: LiveVie
     page.news(str(roomed.id), "unreachable", "no way")
     wait_for(lambda: view.status["room"]["words"] == "no way")
     process = Process()
-    bridge.call(line_of(roomed).hold(process))
+    bridge.call(room_of(roomed).hold(process))
     assert page.join(str(roomed.id))["url"] == ADDRESS
     assert not process.left
     page.news(str(roomed.id), "joined")
@@ -258,40 +258,40 @@ def test_who_tries_again_where_it_cannot_come_in_throws_nobody_out(view: LiveVie
 
 def test_pages_that_are_made_up_are_forgotten_and_put_nobody_out(roomed: Session) -> None:
     async def make_up() -> PageHolder:
-        session, line = roomed._inner, line_of(roomed)
-        page = pages.holder(session, line, "tab-1")
+        session, room = roomed._inner, room_of(roomed)
+        page = pages.holder(session, room, "tab-1")
         await page.enter()
         for number in range(2 * holders.PAGES):
-            pages.holder(session, line, f"made up {number}")
+            pages.holder(session, room, f"made up {number}")
         return page
 
     page = bridge.call(make_up())
     known = pages.of(roomed._inner)
     assert len(known) == holders.PAGES
     assert page in known
-    assert line_of(roomed).holder is page
-    bridge.call(line_of(roomed).close())
+    assert room_of(roomed).holder is page
+    bridge.call(room_of(roomed).close())
 
 
 def test_this_process_leaves_before_a_page_is_told_the_room(view: LiveView, wire: Wire, roomed: Session) -> None:
     process = Process()
-    bridge.call(line_of(roomed).hold(process))
+    bridge.call(room_of(roomed).hold(process))
     assert Page(view, wire, "tab-1").join(str(roomed.id))["url"] == ADDRESS
     assert process.left
 
 
 def test_a_replaced_page_is_not_fought_for(view: LiveView, wire: Wire, roomed: Session) -> None:
-    async def join(line: RoomLine) -> Process:
+    async def join(room: RoomConnection) -> Process:
         return Process()
 
-    line_of(roomed)._opener = join
+    room_of(roomed)._opener = join
     page = Page(view, wire, "tab-1")
     enter(page, roomed)
     page.news(str(roomed.id), "replaced", "Joined elsewhere.")
     wait_for(lambda: held_by(view) is None and view.status["room"]["words"] == "Joined elsewhere.")
-    assert not line_of(roomed).can_send
+    assert not room_of(roomed).can_send
     enter(page, roomed)
-    assert line_of(roomed).can_send
+    assert room_of(roomed).can_send
 
 
 def test_a_page_that_was_put_out_is_a_loss_and_one_that_leaves_is_none(
@@ -302,14 +302,14 @@ def test_a_page_that_was_put_out_is_a_loss_and_one_that_leaves_is_none(
     for state, reason in (("left", None), ("replaced", "Joined elsewhere."), ("left", "The room is gone.")):
         enter(page, roomed)
         page.news(str(roomed.id), state, reason)
-        wait_for(lambda: line_of(roomed).holder is None)
+        wait_for(lambda: room_of(roomed).holder is None)
         page.join(str(roomed.id))  # what came before was done
         losses.append(heard.losses)
     assert losses == [0, 0, 1]
 
 
 async def speak(session: Session, payload: bytes) -> None:
-    holder = line_of(session).holder
+    holder = room_of(session).holder
     assert holder is not None
     await holder.send(payload)
 
@@ -405,7 +405,7 @@ def test_packets_of_the_page_reach_the_session_in_order(
 def test_the_end_of_the_session_has_the_page_leave(view: LiveView, wire: Wire, roomed: Session) -> None:
     page = Page(view, wire, "tab-1")
     enter(page, roomed)
-    bridge.call(line_of(roomed).close())
+    bridge.call(room_of(roomed).close())
     assert page.hears("room_leave")["session_id"] == roomed.id
     roomed.stop()
     wait_for(lambda: view.status["state"] == "ended")
@@ -420,22 +420,22 @@ def test_a_widget_that_is_closed_gives_the_room_back(la: LiveAvatar, wire: Wire,
     other.news(str(roomed.id), "joined", avatar=True)
     first.close()
     bridge.call(asyncio.sleep(0.05))
-    assert line_of(roomed).holder is not None, "the other widget on that page speaks for it now"
+    assert room_of(roomed).holder is not None, "the other widget on that page speaks for it now"
     second.close()
-    wait_for(lambda: line_of(roomed).holder is None)
+    wait_for(lambda: room_of(roomed).holder is None)
 
 
 def test_in_a_room_of_the_users_own_each_page_has_a_token_of_its_own(
     view: LiveView, wire: Wire, roomed: Session, heard: Heard
 ) -> None:
     minted = iter(f"{CANARY}-{at}" for at in range(9))
-    line_of(roomed)._mint = lambda: Masked(next(minted), "of a viewer")
+    room_of(roomed)._mint = lambda: Masked(next(minted), "of a viewer")
     first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
     tokens = [page.join(str(roomed.id))["token"] for page in (first, second, first)]
     assert tokens == [f"{CANARY}-0", f"{CANARY}-1", f"{CANARY}-2"]
     for page in (first, second):
         page.news(str(roomed.id), "joined")
-    wait_for(lambda: len(line_of(roomed)._holders) == 2)
+    wait_for(lambda: len(room_of(roomed)._holders) == 2)
     for page in (first, second):
         page.say("data", session_id=roomed.id, topic="agent-response", payload=packet(page.name))
     first.say("data", session_id=roomed.id, topic="agent-response", payload=packet("last"))
@@ -452,8 +452,8 @@ def test_nothing_secret_is_in_a_trait_a_repr_or_a_log(
     enter(page, roomed)
     page.say("join", session_id=roomed.id, nonsense=CANARY[:6])
     wait_for(lambda: view.view_problem)
-    line = line_of(roomed)
-    shown = json.dumps(view.get_state(), default=repr) + repr(view) + repr(line.holder) + repr(line) + repr(roomed)
+    room = room_of(roomed)
+    shown = json.dumps(view.get_state(), default=repr) + repr(view) + repr(room.holder) + repr(room) + repr(roomed)
     shown += repr(pages.of(roomed._inner)) + repr(la.wire) + json.dumps(list(la._inner.wire.rows(0, 999)[0]))
     assert CANARY not in shown + caplog.text
     assert ADDRESS not in shown
@@ -545,14 +545,14 @@ def test_what_is_said_in_a_drawn_room_is_heard_by_one_page(la: LiveAvatar, sessi
     assert first.join(str(session.id))["url"] is None
     assert "drawn" in first.heard("room")[0]["reason"]
     second.say("ready")
-    wait_for(lambda: line_of(session).holder is not None)
+    wait_for(lambda: room_of(session).holder is not None)
     assert view.status["room"]["kind"] == "drawn"
     session.play((bytes(12_000), 24_000), wait=True, progress=False)
     wait_for(lambda: sum(len(one["buffers"][0]) for one in first.heard("sound") if one["buffers"]) >= 12_000)
     assert all(len(one["buffers"][0]) <= 4800 for one in first.heard("sound") if one["buffers"])
     assert not second.heard("sound")
     view.close()
-    wait_for(lambda: not line_of(session)._listeners)
+    wait_for(lambda: not room_of(session)._listeners)
 
 
 def test_what_waits_for_a_busy_thread_is_limited_and_gives_way_to_silence(
@@ -590,10 +590,10 @@ def test_a_page_that_vanished_hears_nothing_any_more(
     monkeypatch.setattr(holders, "SILENCE", 0.2)
     view = LiveView(la, session)
     Page(view, wire, "tab-1").say("beat")
-    wait_for(lambda: line_of(session)._listeners)
-    wait_for(lambda: not line_of(session)._listeners)
+    wait_for(lambda: room_of(session)._listeners)
+    wait_for(lambda: not room_of(session)._listeners)
     Page(view, wire, "tab-2").say("beat")
-    wait_for(lambda: line_of(session)._listeners)
+    wait_for(lambda: room_of(session)._listeners)
     view.close()
 
 
@@ -604,10 +604,10 @@ def test_a_page_that_vanished_does_not_hear_the_session_again(
     view = LiveView(la, session)
     page = Page(view, wire, "tab-1")
     page.say("beat")
-    wait_for(lambda: line_of(session)._listeners)
-    wait_for(lambda: not line_of(session)._listeners)
+    wait_for(lambda: room_of(session)._listeners)
+    wait_for(lambda: not room_of(session)._listeners)
     session.play((bytes(4800), 24_000), wait=True, progress=False)
-    assert not line_of(session)._listeners
+    assert not room_of(session)._listeners
     assert not page.heard("sound")
     view.close()
 
@@ -616,12 +616,12 @@ def test_a_page_that_goes_leaves_the_sound_to_another(la: LiveAvatar, session: S
     view = LiveView(la, session)
     first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
     first.say("ready")
-    wait_for(lambda: line_of(session)._listeners)
+    wait_for(lambda: room_of(session)._listeners)
     second.news(str(session.id), "left")
     first.news(str(session.id), "left")
-    wait_for(lambda: not line_of(session)._listeners)
+    wait_for(lambda: not room_of(session)._listeners)
     second.say("ready")
-    wait_for(lambda: line_of(session)._listeners)
+    wait_for(lambda: room_of(session)._listeners)
     session.play((bytes(4800), 24_000), wait=True, progress=False)
     wait_for(lambda: second.heard("sound"))
     assert not first.heard("sound")
@@ -634,7 +634,7 @@ def test_where_the_absence_of_a_page_does_not_show_the_newest_hears_a_drawn_room
     view = LiveView(la, session)
     first, second = (Page(view, wire, name, is_prompt=False) for name in ("tab-1", "tab-2"))
     first.say("ready")
-    wait_for(lambda: line_of(session)._listeners)
+    wait_for(lambda: room_of(session)._listeners)
     second.say("ready")
     first.say("face", avatar_id=session.avatar.id)
     first.hears("face")

@@ -100,12 +100,12 @@ export interface Ended {
   calm: boolean;
 }
 
-/** The note for a session that is over; `told`: the reason for its failure is shown beside it. */
-export function ended(session: Session, told = false): Ended {
+/** The note for a session that is over; `isExplained`: the reason for its failure is shown beside it. */
+export function ended(session: Session, isExplained = false): Ended {
   const failed = session.state === "failed";
   const reason = session.end_words ? `: ${session.end_words}` : "";
   const title = failed
-    ? told
+    ? isExplained
       ? "The session failed."
       : `The session failed${reason || " before the avatar was there"}.`
     : `Ended after ${duration(session.elapsed)}${reason}.`;

@@ -33,7 +33,7 @@ LOCK_LIMIT: Final = 2.0  # seconds for which an ending kernel may still hold its
 NEVER: Final = float("inf")
 
 
-class Charge:
+class GuardedSession:
     """One guarded session.
 
     Args:
@@ -62,7 +62,7 @@ class Charge:
         """The proxies and certificates of the kernel's client; parsed once for all attempts."""
         from ...rest.network import Network  # noqa: PLC0415 (large, and may never be needed)
 
-        return Network.from_told(self._network_options)
+        return Network.from_json(self._network_options)
 
     def until(self, left: float) -> None:
         """Set how many more seconds to keep trying to stop the session."""
@@ -113,24 +113,24 @@ class Charge:
         self.is_over = True
 
 
-class Watch:
+class KernelWatch:
     """Reads the kernel's messages, and stops sessions on request or once the kernel is gone.
 
     Each stop has its own thread, so a hanging service delays neither other stops nor the reading of messages.
     """
 
     def __init__(self) -> None:
-        self._charges: dict[str, Charge] = {}
+        self._sessions: dict[str, GuardedSession] = {}
         self._rest = b""
         self._kernel_lives = True
         self._preload_at = NEVER
-        self._over: list[Charge] = []
+        self._over: list[GuardedSession] = []
         self._woken, self._wake = os.pipe()
 
     def run(self) -> None:
         """Run until nothing is left to guard."""
-        while self._kernel_lives or self._charges:
-            due = min([self._preload_at, *(charge.due for charge in self._charges.values())])
+        while self._kernel_lives or self._sessions:
+            due = min([self._preload_at, *(session.due for session in self._sessions.values())])
             wait = None if due == NEVER else max(0.0, due - time.monotonic())
             readable, _, _ = select.select([self._woken, *([0] if self._kernel_lives else [])], [], [], wait)
             if self._woken in readable:
@@ -140,7 +140,7 @@ class Watch:
             self._start_due_work()
         # a kernel's pipe can close before its lock is released
         until = time.monotonic() + LOCK_LIMIT
-        while [charge for charge in self._over if not charge.bury_lock()] and time.monotonic() < until:
+        while [session for session in self._over if not session.bury_lock()] and time.monotonic() < until:
             time.sleep(SHORTEST_WAIT)
 
     def _read(self) -> None:
@@ -156,35 +156,35 @@ class Watch:
             return
         self._kernel_lives = False
         hang_up()
-        for charge in self._charges.values():
-            charge.activate()
+        for session in self._sessions.values():
+            session.activate()
 
     def _handle(self, message: dict[str, Any]) -> None:
-        charge = self._charges.get(message.get("id", ""))
+        session = self._sessions.get(message.get("id", ""))
         if message["do"] == "guard":
-            self._charges[message["id"]] = Charge(message)
+            self._sessions[message["id"]] = GuardedSession(message)
             self._preload_at = min(self._preload_at, time.monotonic() + PRELOAD_AFTER)
         elif message["do"] == "done":
-            self._charges.pop(message["id"], None)
+            self._sessions.pop(message["id"], None)
         elif message["do"] == "reach":
             self._start_thread(self._reach, message)
-        elif charge is not None and message["do"] == "started":
-            charge.is_starting = False
-            charge.until(message["left"])
-        elif charge is not None and message["do"] == "stop":
-            charge.activate()
+        elif session is not None and message["do"] == "started":
+            session.is_starting = False
+            session.until(message["left"])
+        elif session is not None and message["do"] == "stop":
+            session.activate()
 
     def _start_due_work(self) -> None:
         now = time.monotonic()
         if now >= self._preload_at:
             self._preload_at = NEVER
             self._start_thread(self._preload)
-        for charge in list(self._charges.values()):
-            if charge.is_over:
-                self._over.append(self._charges.pop(charge.id))
-            elif charge.due <= now:
-                charge.due = NEVER
-                self._start_thread(self._stop, charge)
+        for session in list(self._sessions.values()):
+            if session.is_over:
+                self._over.append(self._sessions.pop(session.id))
+            elif session.due <= now:
+                session.due = NEVER
+                self._start_thread(self._stop, session)
 
     @staticmethod
     def _start_thread(work: Callable[..., None], *args: Any) -> None:
@@ -194,14 +194,14 @@ class Watch:
             work(*args)
 
     def _preload(self) -> None:
-        for charge in list(self._charges.values()):
+        for session in list(self._sessions.values()):
             # the stop will run into the same failure, and it is retried
             with contextlib.suppress(Exception):
                 from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
                 from ..blocking_stop import BlockingStopper  # noqa: PLC0415
 
-                with BlockingStopper(network=charge.network) as stopper:
-                    stopper.warm_up(charge.base_url)
+                with BlockingStopper(network=session.network) as stopper:
+                    stopper.warm_up(session.base_url)
 
     @staticmethod
     def _reach(message: dict[str, Any]) -> None:
@@ -210,18 +210,18 @@ class Watch:
             from ...rest.network import Network  # noqa: PLC0415 (large; loads all that a stop needs)
             from ..blocking_stop import BlockingStopper  # noqa: PLC0415
 
-            with BlockingStopper(REACH_LIMIT, Network.from_told(message["network"])) as stopper:
+            with BlockingStopper(REACH_LIMIT, Network.from_json(message["network"])) as stopper:
                 stopper.reach(message["base_url"])
         except Exception as failure:  # noqa: BLE001 (every failure is reported to the kernel)
             why = f"{type(failure).__name__}: {failure}".removesuffix(": ")
         say(reached=message["id"], why=why)
 
-    def _stop(self, charge: Charge) -> None:
+    def _stop(self, session: GuardedSession) -> None:
         try:
-            charge.act()
+            session.act()
         except Exception:  # noqa: BLE001 (nobody is left to read a report, and the session may still run)
-            charge.due = time.monotonic() + CALL_LIMIT
-            charge.is_over = charge.is_past
+            session.due = time.monotonic() + CALL_LIMIT
+            session.is_over = session.is_past
         os.write(self._wake, b".")
 
 
@@ -257,7 +257,7 @@ def main() -> None:
     # a kernel that does not read must not block the guard
     os.set_blocking(1, False)
     say(ready=os.getpid())
-    Watch().run()
+    KernelWatch().run()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ...config import Masked
 from ...rest.network import Network
-from .process import Process
+from .process import GuardProcess
 
 logger = logging.getLogger("liveavatar_nb.session")
 
@@ -59,14 +59,13 @@ class Service:
     base_url: str
     network: Network
 
-    @property
-    def as_message(self) -> dict[str, Any]:
-        """The service as a message for the guard, including a proxy's password."""
-        return {"base_url": self.base_url, "network": self.network.told()}
+    def to_json(self) -> dict[str, Any]:
+        """Return the service as a message for the guard, including a proxy's password."""
+        return {"base_url": self.base_url, "network": self.network.to_json()}
 
 
 @dataclass(frozen=True)
-class Charge:
+class GuardedSession:
     """One session to guard.
 
     Args:
@@ -100,10 +99,12 @@ class Guard:
         # not reentrant, because a finalizer may post a message even while its own thread holds the lock
         self._lock = threading.Lock()
         self._opening = threading.Lock()
-        self._process: Process | None = None
+        self._process: GuardProcess | None = None
         self._wanted_at = 0.0  # when the guard was last needed
-        self._open: set[Process] = set()
-        self._charges: dict[str, tuple[Charge, float]] = {}  # by session id, with the time from which `left` counts
+        self._open: set[GuardProcess] = set()
+        self._sessions: dict[
+            str, tuple[GuardedSession, float]
+        ] = {}  # by id; `left` counts from the time
         self._started: set[str] = set()
         self._stopping: set[str] = set()
         self._handed: dict[str, int] = {}  # by session id: the number of the message that handed the session over
@@ -145,7 +146,7 @@ class Guard:
                 self._renew()
                 self._wanted_at = time.monotonic()
             if service is not None and service not in self._reached and self._process is not None:
-                self._process.ask(self._name(service), service.as_message)
+                self._process.ask(self._name(service), service.to_json())
         self._deliver()
 
     def reach(self, service: Service) -> None:
@@ -170,39 +171,39 @@ class Guard:
     def _name(self, service: Service) -> str:
         return self._services.setdefault(service, str(len(self._services)))
 
-    def add(self, charge: Charge) -> None:
+    def add(self, session: GuardedSession) -> None:
         """Guard a session, so that it is stopped no matter how this process ends.
 
         Raises:
             GuardError: no guard acknowledged the session.
         """
         with self._lock:
-            self._charges[charge.session_id] = (charge, time.monotonic())
+            self._sessions[session.session_id] = (session, time.monotonic())
             try:
                 process = self._process if self.is_there else None
-                if process is None or not process.hears(self._send(_guard_message(charge, charge.left)), HEAR_LIMIT):
+                if process is None or not process.hears(self._send(_guard_message(session, session.left)), HEAR_LIMIT):
                     self._renew()
             except GuardError:
-                del self._charges[charge.session_id]
+                del self._sessions[session.session_id]
                 raise
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
         """Record that the service confirmed the start; the guard tries to stop it for at most `left` seconds."""
-        if session_id in self._charges:
-            self._charges[session_id] = (replace(self._charges[session_id][0], left=left), time.monotonic())
+        if session_id in self._sessions:
+            self._sessions[session_id] = (replace(self._sessions[session_id][0], left=left), time.monotonic())
             self._started.add(session_id)
             self._post({"do": "started", "id": session_id, "left": left})
 
     def stop(self, session_id: str) -> None:
         """Let the guard stop a session now, even though this process is alive."""
-        if session_id in self._charges:
+        if session_id in self._sessions:
             self._stopping.add(session_id)
             self._post({"do": "stop", "id": session_id})
 
     def hand_over(self, session_id: str) -> bool:
         """Leave it to the guard to stop a session, and return whether the guard had the session."""
-        if session_id not in self._charges:
+        if session_id not in self._sessions:
             return False
         self._stopping.add(session_id)
         self._post({"do": "hand over", "id": session_id})
@@ -228,7 +229,7 @@ class Guard:
         self._post({"do": "leave"})
 
     def _drop(self, session_id: str) -> None:
-        self._charges.pop(session_id, None)
+        self._sessions.pop(session_id, None)
         self._handed.pop(session_id, None)
         self._started.discard(session_id)
         self._stopping.discard(session_id)
@@ -248,11 +249,11 @@ class Guard:
 
     def _deliver_one(self, message: dict[str, Any]) -> None:
         if message["do"] == "leave":
-            if not self._charges and not self._expecting and self._process is not None:
+            if not self._sessions and not self._expecting and self._process is not None:
                 self._let_go(self._process)
         elif message["do"] == "hand over":
             # kept until acknowledged: if this guard is lost, the message must be sent to the next one, too
-            if message["id"] in self._charges:
+            if message["id"] in self._sessions:
                 self._handed[message["id"]] = self._send({**message, "do": "stop"})
         else:
             self._send(message)
@@ -281,9 +282,9 @@ class Guard:
 
     def _send_all(self) -> int:
         number = self._send({"do": "hear"})
-        for session_id, (charge, since) in list(self._charges.items()):
-            left = charge.left - (time.monotonic() - since)
-            number = self._send(_guard_message(charge, left))
+        for session_id, (session, since) in list(self._sessions.items()):
+            left = session.left - (time.monotonic() - since)
+            number = self._send(_guard_message(session, left))
             if session_id in self._started:
                 number = self._send({"do": "started", "id": session_id, "left": left})
             if session_id in self._stopping:
@@ -292,12 +293,12 @@ class Guard:
                 self._handed[session_id] = number
         return number
 
-    def _launch(self) -> Process:
+    def _launch(self) -> GuardProcess:
         try:
             with self._opening:
                 # a fork on another thread waits for this, so that its child knows these pipes and closes them
                 command = [sys.executable, "-P", "-m", MODULE, str(os.getpid())]
-                process = Process(command, _environment())
+                process = GuardProcess(command, _environment())
                 self._open.add(process)
             is_ready = process.comes_up(READY_LIMIT)
         except (OSError, subprocess.SubprocessError) as failure:
@@ -311,7 +312,7 @@ class Guard:
             process.is_watched = True
         return process
 
-    def _watch(self, process: Process) -> None:
+    def _watch(self, process: GuardProcess) -> None:
         """Watch a guard process until it is let go, and replace it as soon as it is lost."""
         asked, is_warned = time.monotonic(), False
         while not process.is_let_go.is_set():
@@ -338,16 +339,16 @@ class Guard:
     def _leave_if_forgotten(self) -> None:
         """Let the guard exit if it was started for a session whose start has been abandoned."""
         now = time.monotonic()
-        if self._charges or self._expecting:
+        if self._sessions or self._expecting:
             self._wanted_at = now
         elif now - self._wanted_at > UNUSED_LIMIT:
             self.leave_if_unused()
 
-    def _replace(self, process: Process) -> str | None:
+    def _replace(self, process: GuardProcess) -> str | None:
         """Replace a lost guard process; return the reason if that fails, or None."""
         with self._lock:
             if self._process is process and not process.is_let_go.is_set():
-                if not self._charges and not self._expecting:
+                if not self._sessions and not self._expecting:
                     self._let_go(process)
                 else:
                     try:
@@ -358,7 +359,7 @@ class Guard:
         self._deliver()
         return None
 
-    def _drop_acknowledged(self, process: Process) -> None:
+    def _drop_acknowledged(self, process: GuardProcess) -> None:
         """Drop the sessions whose takeover the guard has acknowledged."""
         process.listen()
         if not self._handed:
@@ -369,26 +370,26 @@ class Guard:
                 self._drop(session_id)
         self.leave_if_unused()
 
-    def _let_go(self, process: Process) -> None:
+    def _let_go(self, process: GuardProcess) -> None:
         process.end()
         if self._process is process:
             self._process = None
         if not process.is_watched:
             self._close(process)
 
-    def _close(self, process: Process) -> None:
+    def _close(self, process: GuardProcess) -> None:
         process.close()
         self._open.discard(process)
 
 
-def _guard_message(charge: Charge, left: float) -> dict[str, Any]:
+def _guard_message(session: GuardedSession, left: float) -> dict[str, Any]:
     return {
         "do": "guard",
-        "id": charge.session_id,
-        **charge.service.as_message,
-        "key": charge.key.reveal(),
+        "id": session.session_id,
+        **session.service.to_json(),
+        "key": session.key.reveal(),
         "left": left,
-        "journal": None if charge.journal is None else str(charge.journal),
+        "journal": None if session.journal is None else str(session.journal),
     }
 
 

@@ -21,7 +21,7 @@ PIECE: Final = 65536  # maximum bytes per read or write
 SLICE: Final = 0.02  # seconds after which a wait checks what another thread has read
 
 
-class Process:
+class GuardProcess:
     """A guard process; creating one starts it.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ...concurrency.threads import bearable, iterate_on_own_thread
 from ...concurrency.worker import Worker
 from ...errors import InvalidArgument
-from ..events import show_failure
+from ..event_stream import show_failure
 from ..start_checks import check_answer
 from .utterance import AsyncUtterance, UtteranceState
 

@@ -1,4 +1,4 @@
-"""`Conversation`: tracks what both sides say in a session that uses its room's data channel (FULL)."""
+"""`FullConversation`: tracks what both sides say in a session that uses its room's data channel (FULL)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from ... import config
-from ...concurrency.bounded import Newest
+from ...concurrency.bounded import BoundedDict
 from ...concurrency.clock import Clock
 from ...errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from ...protocol import full
 from ...protocol.events import Event
 from ...protocol.full import Command
-from ...rooms.connection import RoomLine
+from ...rooms.connection import RoomConnection
 from ..timings import Stopwatch
-from .sources import Sources
-from .transcript import Lines, UserSide
+from .transcript import SessionTranscript, UserTurns
 from .utterance import AgentState, AsyncUtterance, UtteranceState
+from .utterance_finder import UtteranceFinder
 
 logger = logging.getLogger("liveavatar_nb.session")
 
 REMEMBERED: Final = 1000  # maximum number of questions, and of texts said word for word, to remember
 
 
-class Conversation:
+class FullConversation:
     """Keeps track of what both sides of a conversation say.
 
     Events may arrive twice, out of order, or for utterances that are over; no state ever moves backwards.
@@ -42,19 +42,25 @@ class Conversation:
     """
 
     def __init__(
-        self, clock: Clock, times: Stopwatch, lines: Lines, on_change: Callable[[], None], *, has_opening: bool
+        self,
+        clock: Clock,
+        times: Stopwatch,
+        lines: SessionTranscript,
+        on_change: Callable[[], None],
+        *,
+        has_opening: bool,
     ) -> None:
         self._clock = clock
         self._times = times
         self._lines = lines
         self._on_change = on_change
-        self._sources = Sources(clock, has_opening=has_opening)
-        self._room: RoomLine | None = None
+        self._finder = UtteranceFinder(clock, has_opening=has_opening)
+        self._room: RoomConnection | None = None
         self._open: list[AsyncUtterance] = []
-        self._asked: Newest[str, str] = Newest(REMEMBERED)  # questions, by the ids of their answers
-        self._words: Newest[str, str] = Newest(REMEMBERED)  # texts said word for word, by utterance id
+        self._asked: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # questions, by the ids of their answers
+        self._words: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # texts said word for word, by utterance id
         self._repeats = full.Repeats()
-        self._user = UserSide(lines)
+        self._user = UserTurns(lines)
         self._rest = AgentState.IDLE
         self._thinking_until = 0.0
         self._asked_at: float | None = None  # when the user finished saying something
@@ -88,7 +94,7 @@ class Conversation:
         return AgentState.THINKING if self._clock.monotonic() < self._thinking_until else self._rest
 
     @property
-    def _connected_room(self) -> RoomLine:
+    def _connected_room(self) -> RoomConnection:
         """The room that commands go through; raises `RoomNotHeld` if there is none."""
         if self._room is None:
             raise RoomNotHeld(
@@ -98,7 +104,7 @@ class Conversation:
 
     # commands
 
-    def connect(self, room: RoomLine) -> None:
+    def connect(self, room: RoomConnection) -> None:
         """Use this room from now on."""
         self._room = room
 
@@ -115,7 +121,7 @@ class Conversation:
             RoomNotHeld: nobody is in the session's room, and this process cannot join.
         """
         self._refuse_ended()
-        self._sources.add(utterance)
+        self._finder.add(utterance)
         if not question:
             self._words[utterance.id] = command.text or ""
         self._open.append(utterance)
@@ -148,7 +154,7 @@ class Conversation:
             raise SessionEnded(self._end.message, session_id=self._end.session_id, end_reason=self._end.end_reason)
 
     def _begin(self, utterance: AsyncUtterance, question: str | None) -> None:
-        self._sources.expect_opening()
+        self._finder.expect_opening()
         utterance.begin(has_waited=self._open[0] is not utterance)
         if question is not None:
             self._asked[utterance.id] = question
@@ -213,8 +219,8 @@ class Conversation:
         """Handle an event; return whether it is new and belongs to this session."""
         if self._end is not None or self._is_foreign(event) or self._repeats.has(event):
             return False
-        self._sources.expect_opening()
-        source = self._sources.find(event)
+        self._finder.expect_opening()
+        source = self._finder.find(event)
         before = self.agent_state, self.talking, self.is_user_speaking
         text = (event.text or "").encode("utf-8", "replace").decode()  # half an emoji becomes "?"
         if event.type == full.USER_STARTED:
@@ -279,10 +285,10 @@ class Conversation:
             # the answer is continuing
             self._start(self._begin_unasked(event))
         elif source is not None:
-            self._sources.note_named(source)
+            self._finder.note_named(source)
             self._start(source)
         elif self.talking is None:
-            self._start(self._sources.next(self._open) or self._begin_unasked(event))
+            self._start(self._finder.next(self._open) or self._begin_unasked(event))
         elif event.source_event_id is not None:
             # another utterance, which we did not request
             self._start(self._begin_unasked(event))
@@ -291,7 +297,7 @@ class Conversation:
         """Begin an utterance that was not requested: the opening, or an answer to the user's speech."""
         utterance = AsyncUtterance(clock=self._clock, is_voiced=True)
         utterance.begin(has_waited=False)
-        self._sources.claim(event, utterance)
+        self._finder.claim(event, utterance)
         self._open.append(utterance)
         self.utterances.append(utterance)
         if self._asked_at is not None:
@@ -305,7 +311,7 @@ class Conversation:
         if (talking := self.talking) is not None and talking is not utterance:
             # we missed its end
             self._end_one(talking, UtteranceState.ENDED)
-        if utterance.start() and utterance.lag is not None and self._sources.is_ours(utterance):
+        if utterance.start() and utterance.lag is not None and self._finder.is_ours(utterance):
             self._times.sample("first_word", utterance.lag)
         for other in self._open:
             if other is not utterance:
@@ -322,7 +328,7 @@ class Conversation:
         if source is None and event.source_event_id is None:
             source = self.talking
         elif source is None:
-            source = self.talking if self.talking is not None and not self._sources.is_ours(self.talking) else None
+            source = self.talking if self.talking is not None and not self._finder.is_ours(self.talking) else None
         if source is not None:
             self._end_one(source, UtteranceState.ENDED)
 
@@ -337,7 +343,7 @@ class Conversation:
             utterance = self._just_ended(text) if is_whole else None
             if utterance is None and self._lines.is_repeated("avatar", text):
                 return
-            utterance = utterance or self._sources.next(self._open) or self._begin_unasked(event)
+            utterance = utterance or self._finder.next(self._open) or self._begin_unasked(event)
         if utterance.state in (UtteranceState.INTERRUPTED, UtteranceState.FAILED):
             return
         if not utterance.state.is_final:
@@ -398,7 +404,7 @@ class Conversation:
                 break
             if await utterance.is_over_within(left):
                 return
-        if not self._sources.is_ours(utterance):
+        if not self._finder.is_ours(utterance):
             self._end_one(utterance, UtteranceState.ENDED)
             return
         step = "the end" if utterance.state is UtteranceState.TALKING else "the start"

@@ -1,4 +1,4 @@
-"""`Speech`: queues the audio of a LITE session, and sends it a little ahead of real time."""
+"""`LiteSpeech`: queues the audio of a LITE session, and sends it a little ahead of real time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..timings import Stopwatch
 from .feed import Feed
 from .pacing import Pace
 from .tracker import UtteranceTracker
-from .transcript import Lines
+from .transcript import SessionTranscript
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 logger = logging.getLogger("liveavatar_nb.session")
@@ -63,7 +63,7 @@ class _Queued:
         return self.request.utterance
 
 
-class Speech:
+class LiteSpeech:
     """Sends the audio of a LITE session, and keeps track of what the avatar says.
 
     Args:
@@ -73,7 +73,7 @@ class Speech:
         on_change: called on the loop when any displayed state has changed.
     """
 
-    def __init__(self, clock: Clock, times: Stopwatch, lines: Lines, on_change: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, times: Stopwatch, lines: SessionTranscript, on_change: Callable[[], None]) -> None:
         self._clock = clock
         self._times = times
         self._lines = lines

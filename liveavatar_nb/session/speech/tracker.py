@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ... import config
-from ...concurrency.bounded import Newest
+from ...concurrency.bounded import BoundedDict
 from ...concurrency.clock import CLOCK, Clock
 from ...protocol.events import AGENT_STATE, Event
 from ...protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
@@ -36,9 +36,9 @@ class UtteranceTracker:
         self._clock = clock
         self._on_start = on_start
         self._open: list[AsyncUtterance] = []
-        self._known: Newest[str, AsyncUtterance] = Newest(ALIASES)
+        self._known: BoundedDict[str, AsyncUtterance] = BoundedDict(ALIASES)
         self._sends_speak_events = False  # whether an `agent.speak_*` event has arrived
-        self._derived: Newest[tuple[str, str], None] = Newest(ALIASES)
+        self._derived: BoundedDict[tuple[str, str], None] = BoundedDict(ALIASES)
         self._rest = AgentState.IDLE
         self._silenced: list[AsyncUtterance] = []  # the utterances being said at the last interruption
         self._ignore_until = 0.0  # until then, newer events may still refer to the interrupted utterance

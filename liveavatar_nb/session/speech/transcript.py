@@ -1,4 +1,4 @@
-"""`Lines`: a session's transcript, in lines that grow while they are being spoken."""
+"""`SessionTranscript`: a session's transcript, in lines that grow while they are being spoken."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Line:
     comes_whole: bool = False
 
 
-class Lines:
+class SessionTranscript:
     """The last 1,000 lines of a session.
 
     Args:
@@ -147,14 +147,14 @@ class Lines:
         )
 
 
-class UserSide:
+class UserTurns:
     """Records the user's speech, turn by turn.
 
     Args:
         lines: the transcript to add it to.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: SessionTranscript) -> None:
         self._lines = lines
         self._turn: str | None = None
         self._unfinished: str | None = None  # the previous turn, if its complete text has not arrived

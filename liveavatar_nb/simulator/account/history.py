@@ -8,7 +8,7 @@ from ..clock import MINUTE, SECOND
 from .avatars import SANDBOX_AVATAR
 from .belongings import Context, LlmConfiguration, Memory, Secret
 from .identity import identifier
-from .ledger import Line, Mode, Session
+from .ledger import Mode, Session, TranscriptLine
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -78,7 +78,7 @@ def furnish(service: Service) -> None:
         )
     )
     for session in _sessions(now):
-        service.account.remember(session)
+        service.ledger.remember(session)
     service.memories.keep(
         Memory(
             id=identifier("past: memory"),
@@ -185,6 +185,6 @@ def _past_session(
         started_at=started_at,
         ended_at=ended_at,
         end_reason=reason,
-        transcript=[Line(role=role, text=text, moment=started_at + at * SECOND) for role, at, text in said],
+        transcript=[TranscriptLine(role=role, text=text, moment=started_at + at * SECOND) for role, at, text in said],
         past=True,
     )

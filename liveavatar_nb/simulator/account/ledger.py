@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class TranscriptLine:
     """One line of a transcript; `moment` is in simulated microseconds since the epoch."""
 
     role: Literal["user", "avatar"]
@@ -89,7 +89,7 @@ class Session:
     stops: int = 0
     start_received_at: float | None = None
     stop_received_at: float | None = None
-    transcript: list[Line] = field(default_factory=list)
+    transcript: list[TranscriptLine] = field(default_factory=list)
     past: bool = False  # part of the made-up history, so not billed
 
     @property
@@ -114,7 +114,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueEnd:
     """Sessions that will end at `moment`, and the reason."""
 
     moment: int
@@ -122,7 +122,7 @@ class Due:
     sessions: tuple[Session, ...]
 
 
-class Account:
+class Ledger:
     """The account's sessions and credits.
 
     Methods that change a session first end all sessions that are due, each at its own due time.
@@ -271,7 +271,7 @@ class Account:
         session.started_at = session.active_at = session.updated_at = now
         self._running[session.id] = session
         if session.opening:
-            session.transcript.append(Line(role="avatar", text=session.opening, moment=now))
+            session.transcript.append(TranscriptLine(role="avatar", text=session.opening, moment=now))
 
     def stop(self, session: Session, reason: str, now: int, received_at: float) -> None:
         """End the session if it has not ended yet, and count the call."""
@@ -311,7 +311,7 @@ class Account:
             ended = True
         return ended
 
-    def next_due(self) -> Due | None:
+    def next_due(self) -> DueEnd | None:
         """Return the sessions that will end next, if nothing else happens."""
         dues = [due for session in self._running.values() for due in self._dues(session)]
         if (exhausted := self._credits_due()) is not None:
@@ -325,7 +325,7 @@ class Account:
             if oldest is not None:
                 del self._sessions[oldest.id], self._by_token[_digest(oldest.token)]
 
-    def _credits_due(self) -> Due | None:
+    def _credits_due(self) -> DueEnd | None:
         """Return when the running sessions will have used up the credits.
 
         Solves ``sum(price * (t - started_at)) == balance`` for t, so the result does not depend on how often it is
@@ -336,13 +336,13 @@ class Account:
             return None
         rate = sum((session.price for session, _ in billed), Decimal(0))
         weighted = sum((session.price * started_at for session, started_at in billed), self._left * MINUTE)
-        return Due(int(weighted // rate), "NO_CREDITS", tuple(session for session, _ in billed))
+        return DueEnd(int(weighted // rate), "NO_CREDITS", tuple(session for session, _ in billed))
 
-    def _dues(self, session: Session) -> tuple[Due, Due]:
+    def _dues(self, session: Session) -> tuple[DueEnd, DueEnd]:
         assert session.started_at is not None
         return (
-            Due(session.started_at + session.cap, "MAX_DURATION_REACHED", (session,)),
-            Due(session.active_at + self._idle_limit, "IDLE_TIMEOUT", (session,)),
+            DueEnd(session.started_at + session.cap, "MAX_DURATION_REACHED", (session,)),
+            DueEnd(session.active_at + self._idle_limit, "IDLE_TIMEOUT", (session,)),
         )
 
     def _end(self, sessions: tuple[Session, ...], reason: str, moment: int) -> None:

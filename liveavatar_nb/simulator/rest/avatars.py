@@ -56,7 +56,7 @@ def delete(call: Call) -> Answer:
     call.require_key()
     avatar = _find_own(call, "deleted")
     call.service.catalogue.delete(avatar)
-    call.service.account.end_sessions_of(avatar.id, call.service.now())
+    call.service.ledger.end_sessions_of(avatar.id, call.service.now())
     call.service.clock.poke()
     return 200, None
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from ..account.ledger import Refused, Session
 from ..service import Service
-from .validation import Invalid, Location, Record, ensure, parse, problem
+from .validation import Invalid, Location, ObjectCheck, ensure, parse, problem
 
 PAGE_SIZE: Final = 20
 LARGEST_PAGE: Final = 100
@@ -64,12 +64,12 @@ class Call:
             Refused: The token is missing or wrong (401).
         """
         scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
-        session = self.service.account.by_token(token.strip()) if scheme.lower() == "bearer" else None
+        session = self.service.ledger.by_token(token.strip()) if scheme.lower() == "bearer" else None
         if session is None:
             raise Refused(401, "The session token is missing or wrong: send it as Authorization: Bearer")
         return session
 
-    def session(self, record: Record) -> tuple[Session, dict[str, Any]]:
+    def session(self, record: ObjectCheck) -> tuple[Session, dict[str, Any]]:
         """Return the session and the body of a call made with a bearer token, or with the key and a session id.
 
         Raises:
@@ -80,14 +80,14 @@ class Call:
             body = self.checked_body(record, required=False)
             if not body.get("session_id"):
                 raise Refused(400, "session_id is required when the API key is used")
-            return self.service.account.find(body["session_id"]), body
+            return self.service.ledger.find(body["session_id"]), body
         session = self.bearer()
         body = self.checked_body(record, required=False)
         if (body.get("session_id") or session.id).lower() != session.id:
             raise Refused(403, "The session token does not belong to the session in session_id")
         return session, body
 
-    def checked_body(self, record: Record, *, required: bool = True) -> dict[str, Any]:
+    def checked_body(self, record: ObjectCheck, *, required: bool = True) -> dict[str, Any]:
         """Return the body after checking it against its record.
 
         Raises:
@@ -98,7 +98,7 @@ class Call:
         self.note_unknown(record, body)
         return body
 
-    def note_unknown(self, record: Record, body: dict[str, Any]) -> None:
+    def note_unknown(self, record: ObjectCheck, body: dict[str, Any]) -> None:
         """Warn about fields that are not in the record."""
         for name in record.unknown(body):
             self.service.warn(

@@ -37,7 +37,7 @@ def create(call: Call) -> Answer:
     call.require_key()
     body = call.checked_body(rules.memory)
     now = call.service.now()
-    session = call.service.account.get(body["session_id"])
+    session = call.service.ledger.get(body["session_id"])
     if session is None:
         raise Refused(404, f"session_id: there is no session {body['session_id']}")
     if session.ended_at is None:

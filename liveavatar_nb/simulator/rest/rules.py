@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .validation import Record, boolean, either, integer, listing, mapping, nullable, number, positive, text, uuid
+from .validation import ObjectCheck, boolean, either, integer, listing, mapping, nullable, number, positive, text, uuid
 
 END_REASONS: Final = (
     "UNKNOWN",
@@ -46,10 +46,10 @@ SECRET_TYPES: Final = ("OPENAI_API_KEY", "ELEVENLABS_API_KEY", "GEMINI_API_KEY")
 
 string = text()
 
-video_settings = Record(
+video_settings = ObjectCheck(
     quality=text(choices=("very_high", "high", "medium", "low")), encoding=text(choices=("VP8", "H264"))
 )
-eleven_labs_voice = Record(
+eleven_labs_voice = ObjectCheck(
     provider=text(choices=("elevenLabs",)),
     speed=number(0.8, 1.2),
     stability=number(0, 1),
@@ -59,18 +59,20 @@ eleven_labs_voice = Record(
     model=text(choices=("eleven_flash_v2_5", "eleven_multilingual_v2")),
     apply_language_text_normalization=boolean,
 )
-fish_voice = Record(
+fish_voice = ObjectCheck(
     provider=text(choices=("fish",)),
     speed=number(0.8, 1.2),
     model=text(choices=("s1", "s2")),
     latency_mode=text(choices=("normal", "balanced")),
 )
-persona = Record(
+persona = ObjectCheck(
     voice_id=nullable(uuid),
     context_id=nullable(uuid),
     language=string,
     voice_settings=nullable(either(eleven_labs_voice, fish_voice)),
-    stt_config=nullable(Record("provider", provider=text(choices=("deepgram", "assembly_ai", "gladia", "elevenlabs")))),
+    stt_config=nullable(
+        ObjectCheck("provider", provider=text(choices=("deepgram", "assembly_ai", "gladia", "elevenlabs")))
+    ),
 )
 
 _common = {
@@ -79,7 +81,7 @@ _common = {
     "video_settings": nullable(video_settings),
     "max_session_duration": nullable(integer),
 }
-full_token = Record(
+full_token = ObjectCheck(
     "avatar_id",
     "avatar_persona",
     mode=text(choices=("FULL",)),
@@ -88,14 +90,14 @@ full_token = Record(
     interactivity_type=text(choices=("CONVERSATIONAL", "PUSH_TO_TALK")),
     llm_configuration_id=nullable(uuid),
     dynamic_variables=nullable(mapping(text(longest=VARIABLE_CHARACTERS), most=MOST_VARIABLES)),
-    memory=nullable(Record(prev_session_id=nullable(uuid), session_memory_id=nullable(uuid))),
+    memory=nullable(ObjectCheck(prev_session_id=nullable(uuid), session_memory_id=nullable(uuid))),
 )
-lite_token = Record(
+lite_token = ObjectCheck(
     "avatar_id",
     mode=text(choices=("LITE",)),
     **_common,
     livekit_config=nullable(
-        Record(
+        ObjectCheck(
             "livekit_url",
             "livekit_room",
             "livekit_client_token",
@@ -105,7 +107,7 @@ lite_token = Record(
         )
     ),
     agora_config=nullable(
-        Record(
+        ObjectCheck(
             "agora_app_id",
             "agora_token",
             "agora_channel",
@@ -117,7 +119,7 @@ lite_token = Record(
         )
     ),
     elevenlabs_agent_config=nullable(
-        Record(
+        ObjectCheck(
             "secret_id",
             "agent_id",
             secret_id=uuid,
@@ -127,7 +129,7 @@ lite_token = Record(
         )
     ),
     openai_realtime_config=nullable(
-        Record(
+        ObjectCheck(
             "secret_id",
             secret_id=uuid,
             context_id=nullable(uuid),
@@ -137,28 +139,30 @@ lite_token = Record(
         )
     ),
     gemini_realtime_config=nullable(
-        Record(
+        ObjectCheck(
             "secret_id", secret_id=uuid, context_id=nullable(uuid), voice=string, temperature=number(0, 2), model=string
         )
     ),
 )
 
-stop = Record(session_id=nullable(uuid), reason=text(choices=END_REASONS))
-keep_alive = Record(session_id=nullable(uuid))
+stop = ObjectCheck(session_id=nullable(uuid), reason=text(choices=END_REASONS))
+keep_alive = ObjectCheck(session_id=nullable(uuid))
 
-update_avatar = Record(name=nullable(string), default_voice_id=nullable(string))
-update_voice = Record("name", name=text(shortest=1, longest=LONGEST_VOICE_NAME))
-bind_voice = Record("provider_voice_id", "secret_id", provider_voice_id=string, secret_id=string, name=nullable(string))
-context = Record(
+update_avatar = ObjectCheck(name=nullable(string), default_voice_id=nullable(string))
+update_voice = ObjectCheck("name", name=text(shortest=1, longest=LONGEST_VOICE_NAME))
+bind_voice = ObjectCheck(
+    "provider_voice_id", "secret_id", provider_voice_id=string, secret_id=string, name=nullable(string)
+)
+context = ObjectCheck(
     "name",
     "prompt",
     "opening_text",
     name=string,
     prompt=string,
     opening_text=nullable(string),
-    links=nullable(listing(Record("url", "faq", url=string, faq=nullable(string), id=nullable(uuid)))),
+    links=nullable(listing(ObjectCheck("url", "faq", url=string, faq=nullable(string), id=nullable(uuid)))),
 )
-embed = Record(
+embed = ObjectCheck(
     "avatar_id",
     "context_id",
     avatar_id=uuid,
@@ -170,7 +174,7 @@ embed = Record(
     is_sandbox=boolean,
     orientation=text(choices=("horizontal", "vertical")),
 )
-secret = Record(
+secret = ObjectCheck(
     "secret_name",
     "secret_value",
     "secret_type",
@@ -178,7 +182,7 @@ secret = Record(
     secret_value=text(shortest=1),
     secret_type=text(choices=SECRET_TYPES),
 )
-llm_configuration = Record(
+llm_configuration = ObjectCheck(
     "display_name",
     "model_name",
     "secret_id",
@@ -187,10 +191,10 @@ llm_configuration = Record(
     model_name=text(shortest=1, longest=LONGEST_NAME),
     secret_id=text(shortest=1, longest=LONGEST_ID),
 )
-llm_configuration_patch = Record(
+llm_configuration_patch = ObjectCheck(
     base_url=nullable(string),
     display_name=nullable(string),
     model_name=nullable(string),
     secret_id=nullable(string),
 )
-memory = Record("memory_type", "session_id", memory_type=text(choices=("session",)), session_id=uuid)
+memory = ObjectCheck("memory_type", "session_id", memory_type=text(choices=("session",)), session_id=uuid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..account.ledger import Line, Refused, Session, shown
+from ..account.ledger import Refused, Session, TranscriptLine, shown
 from ..clock import SECOND, moment
 from ..media.tokens import claims, lacking
 from ..service import Service
@@ -25,7 +25,7 @@ async def start(call: Call) -> Answer:
     problem = _check_own_room(service, session)
     refusal = Refused(500, "The session could not be started") if problem else None
     try:
-        service.account.start(session, service.now(), call.received_at, refusal)
+        service.ledger.start(session, service.now(), call.received_at, refusal)
     except Refused as refused:
         if refused is refusal:
             # as in the real service, the response does not say what is wrong; the warning does
@@ -48,7 +48,7 @@ async def start(call: Call) -> Answer:
 def stop(call: Call) -> Answer:
     """Stop a session."""
     session, body = call.session(rules.stop)
-    call.service.account.stop(session, body.get("reason", "UNKNOWN"), call.service.now(), call.received_at)
+    call.service.ledger.stop(session, body.get("reason", "UNKNOWN"), call.service.now(), call.received_at)
     call.service.clock.poke()
     return 200, None
 
@@ -56,7 +56,7 @@ def stop(call: Call) -> Answer:
 def keep_alive(call: Call) -> Answer:
     """Postpone a session's idle timeout."""
     session, _ = call.session(rules.keep_alive)
-    call.service.account.keep_alive(session, call.service.now())
+    call.service.ledger.keep_alive(session, call.service.now())
     call.service.clock.poke()
     return 200, None
 
@@ -68,7 +68,7 @@ def sessions(call: Call) -> Answer:
     now = call.service.now()
     found = [
         s
-        for s in reversed(call.service.account.sessions())
+        for s in reversed(call.service.ledger.sessions())
         if (s.running if kind == "active" else s.started_at is not None and s.ended_at is not None)
     ]
     for name in ("avatar_id", "context_id"):
@@ -83,7 +83,7 @@ def session(call: Call) -> Answer:
     """Return one session."""
     call.require_key()
     now = call.service.now()
-    return 200, _session(call.service.account.find(call.path_parameter("session_id")), now)
+    return 200, _session(call.service.ledger.find(call.path_parameter("session_id")), now)
 
 
 def transcript(call: Call) -> Answer:
@@ -93,7 +93,7 @@ def transcript(call: Call) -> Answer:
     """
     call.require_key()
     call.service.now()
-    found = call.service.account.find(call.path_parameter("session_id"))
+    found = call.service.ledger.find(call.path_parameter("session_id"))
     first, last = call.whole("start_timestamp"), call.whole("end_timestamp")
     lines = [_line(found, line) for line in found.transcript]
     selected = [
@@ -111,7 +111,7 @@ def delete_events(call: Call) -> Answer:
     """Delete the transcript of a session that has ended."""
     call.require_key()
     call.service.now()
-    found = call.service.account.find(call.path_parameter("session_id"))
+    found = call.service.ledger.find(call.path_parameter("session_id"))
     if found.ended_at is None:
         raise Refused(400, "The session has not ended. Its events can be deleted once it has")
     found.transcript.clear()
@@ -141,7 +141,7 @@ def _session(session: Session, now: int) -> dict[str, Any]:
     }
 
 
-def _line(session: Session, line: Line) -> dict[str, Any]:
+def _line(session: Session, line: TranscriptLine) -> dict[str, Any]:
     assert session.started_at is not None
     return {
         "role": line.role,

@@ -22,7 +22,7 @@ def languages(call: Call) -> Answer:
 def credit_balance(call: Call) -> Answer:
     """Return the number of credits left."""
     call.require_key()
-    return 200, {"credits_left": shown(call.service.account.credits_left(call.service.now()))}
+    return 200, {"credits_left": shown(call.service.ledger.credits_left(call.service.now()))}
 
 
 def secrets(call: Call) -> Answer:

@@ -15,7 +15,7 @@ from ..media.tokens import Room
 from ..service import Service
 from . import rules
 from .calls import Answer, Call
-from .validation import Invalid, Record, ensure, problem
+from .validation import Invalid, ObjectCheck, ensure, problem
 
 
 def token(call: Call) -> Answer:
@@ -34,7 +34,7 @@ def token(call: Call) -> Answer:
         _check_agents(call.service, body)
     video = body.get("video_settings") or {}
     duration = body.get("max_session_duration")
-    session = call.service.account.create(
+    session = call.service.ledger.create(
         avatar_id=avatar.id,
         mode=mode,
         is_sandbox=body.get("is_sandbox", False),
@@ -51,7 +51,7 @@ def token(call: Call) -> Answer:
     return 200, {"session_id": session.id, "session_token": session.token}
 
 
-def _choose_mode(call: Call, body: dict[str, Any]) -> tuple[Mode, Record]:
+def _choose_mode(call: Call, body: dict[str, Any]) -> tuple[Mode, ObjectCheck]:
     if body.get("mode") == "CUSTOM":
         call.service.warn("mode CUSTOM is the old name for LITE")
         body["mode"] = "LITE"
@@ -78,7 +78,7 @@ def _find_context(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
         raise Refused(404, f"avatar_persona.voice_id: there is no voice {voice_id}")
     if llm_id := body.get("llm_configuration_id"):
         service.llm_configurations.find(llm_id, field="llm_configuration_id")
-    if (session_id := memory.get("prev_session_id")) and service.account.get(session_id) is None:
+    if (session_id := memory.get("prev_session_id")) and service.ledger.get(session_id) is None:
         raise Refused(404, f"memory.prev_session_id: there is no session {session_id}")
     if memory_id := memory.get("session_memory_id"):
         service.memories.find(memory_id, field="memory.session_memory_id")

@@ -142,7 +142,7 @@ def listing(inner: Check) -> Check:
     return check
 
 
-class Record:
+class ObjectCheck:
     """A check for an object with named fields; unknown fields pass, and `unknown` lists them.
 
     Args:

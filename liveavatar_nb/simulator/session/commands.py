@@ -22,7 +22,7 @@ class Command:
     audio: bytes = b""
 
 
-class Wrong(Exception):
+class InvalidCommand(Exception):
     """Raised for a command that the service refuses; over a WebSocket, it responds with an ``error`` event.
 
     Attributes:
@@ -44,22 +44,22 @@ def read(frame: str | bytes) -> Command:
     """Parse the command in a frame.
 
     Raises:
-        Wrong: The frame is not a well-formed command.
+        InvalidCommand: The frame is not a well-formed command.
     """
     if isinstance(frame, bytes):
-        raise Wrong("a frame must be JSON text, not binary")
+        raise InvalidCommand("a frame must be JSON text, not binary")
     if (size := measure(frame)) > LONGEST_FRAME:
-        raise Wrong(f"a frame of {size} bytes is over the limit of {LONGEST_FRAME}")
+        raise InvalidCommand(f"a frame of {size} bytes is over the limit of {LONGEST_FRAME}")
     try:
         fields = parse(frame)
     except Invalid:
         fields = None
     if not isinstance(fields, dict) or not isinstance(kind := fields.get("type"), str):
-        raise Wrong("a frame must be a JSON object with a type")
+        raise InvalidCommand("a frame must be a JSON object with a type")
     kind = kind[:LONGEST_NAME]
     event_id = fields.get("event_id")
     if event_id is not None and not isinstance(event_id, str):
-        raise Wrong("event_id must be a string", kind)
+        raise InvalidCommand("event_id must be a string", kind)
     event_id = event_id and event_id[:LONGEST_NAME]
     if kind != "agent.speak":
         return Command(kind, event_id)
@@ -67,7 +67,7 @@ def read(frame: str | bytes) -> Command:
     try:
         samples = base64.b64decode(audio, validate=True) if isinstance(audio, str) else b""
     except ValueError:
-        raise Wrong("audio must be base64", kind, event_id) from None
+        raise InvalidCommand("audio must be base64", kind, event_id) from None
     if not samples or len(samples) % SAMPLE_BYTES:
-        raise Wrong(f"audio of {len(samples)} bytes is not 16-bit PCM", kind, event_id)
+        raise InvalidCommand(f"audio of {len(samples)} bytes is not 16-bit PCM", kind, event_id)
     return Command(kind, event_id, samples)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ..account.ledger import Session
 from ..faults import ROOM
-from .commands import Wrong
+from .commands import InvalidCommand
 from .delivery import Delivery
 from .dialogue import Dialogue, Output, Sound
 from .packets import INTERRUPT, POSES, SPEAK_RESPONSE, SPEAK_TEXT, START_PUSH, Packet, read
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RESPONSE_TOPIC: Final = "agent-response"
 
 
-class Stage(Protocol):
+class ConversationStage(Protocol):
     """The parts of the avatar's stage that a conversation uses."""
 
     @property
@@ -43,7 +43,7 @@ class Stage(Protocol):
 class Conversation:
     """The conversation of a FULL session, or of a LITE session led by another vendor's agent."""
 
-    def __init__(self, service: Service, session: Session, stage: Stage) -> None:
+    def __init__(self, service: Service, session: Session, stage: ConversationStage) -> None:
         self._service, self._session, self._stage = service, session, stage
         self._dialogue = Dialogue(session.persona, session.transcript, session.opening)
         self._voice = Voice(session.persona.language, session.persona.gender)
@@ -78,7 +78,7 @@ class Conversation:
         try:
             packet = read(payload, self._session.id)
             self._execute(packet)
-        except Wrong as error:
+        except InvalidCommand as error:
             self._service.refusals.append(str(error))
         self._service.clock.poke()
 
@@ -102,7 +102,7 @@ class Conversation:
         elif self._dialogue.push_to_talk:
             self._do(partial(self._dialogue.set_push_to_talk, kind == START_PUSH))
         else:
-            raise Wrong(f"{kind} needs a session whose interactivity_type is PUSH_TO_TALK")
+            raise InvalidCommand(f"{kind} needs a session whose interactivity_type is PUSH_TO_TALK")
         self._touch()
 
     def _open(self) -> None:
@@ -134,7 +134,7 @@ class Conversation:
     def _touch(self) -> None:
         if self._session.running:
             now = self._service.now()
-            self._service.account.touch(self._session, self._dialogue.busy_until(now))
+            self._service.ledger.touch(self._session, self._dialogue.busy_until(now))
 
     def _warn_if_silent(self) -> None:
         if not self._dialogue.answers and not self._has_warned:

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Final
 
-from ..faults import SOCKET, Fault, Switchboard
+from ..faults import SOCKET, Fault, FaultQueue
 from .speech import Event
 
 SPOKEN = ("agent.speak_started", "agent.speak_ended", "agent.speak_interrupted")
@@ -25,7 +25,7 @@ class Delivery:
     """
 
     def __init__(
-        self, faults: Switchboard, spelling: str = "both", *, operation: str = SOCKET, kind: str = "type"
+        self, faults: FaultQueue, spelling: str = "both", *, operation: str = SOCKET, kind: str = "type"
     ) -> None:
         self._faults, self._spelling = faults, spelling
         self._names, self._kind = {operation}, kind

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from ..account.ledger import Line, Persona
+from ..account.ledger import Persona, TranscriptLine
 from ..clock import SECOND
 from .brain import Brain, transcribe
 from .speech import LATENCY, Event, duration
@@ -37,7 +37,7 @@ class Utterance:
     text: str
     source: str | None  # the event id of the command that requested it
     ready_at: int
-    line: Line | None = None
+    line: TranscriptLine | None = None
     pcm: bytes | None = field(default=None, repr=False)
     starts_at: int | None = None
     sent: int = 0  # chunks
@@ -82,7 +82,7 @@ class Dialogue:
         answers: Whether the avatar answers questions, which it can only do with a prompt.
     """
 
-    def __init__(self, persona: Persona, transcript: list[Line], opening: str | None) -> None:
+    def __init__(self, persona: Persona, transcript: list[TranscriptLine], opening: str | None) -> None:
         self.push_to_talk: Final = persona.push_to_talk
         self.answers: Final = persona.prompt is not None
         self._brain = Brain(persona)
@@ -223,8 +223,8 @@ class Dialogue:
         self._dots += 1
         return [{"event_type": "user.transcription.chunk", "text": HEARD}]
 
-    def _note(self, role: Literal["user", "avatar"], text: str, moment: int) -> Line:
-        line = Line(role=role, text=text, moment=moment)
+    def _note(self, role: Literal["user", "avatar"], text: str, moment: int) -> TranscriptLine:
+        line = TranscriptLine(role=role, text=text, moment=moment)
         self._transcript.append(line)
         return line
 

@@ -30,7 +30,7 @@ async def connect(websocket: WebSocket) -> None:
     service: Service = websocket.app.state.service
     service.now()
     scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
-    session = service.account.by_room(websocket.path_params["session_id"], token.strip())
+    session = service.ledger.by_room(websocket.path_params["session_id"], token.strip())
     if session is None or scheme.lower() != "bearer" or (stage := service.stages.get(session.id)) is None:
         await websocket.close(REFUSED)
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeGuard
 
 from ..rest.validation import Invalid, parse
-from .commands import LONGEST_NAME, Wrong
+from .commands import LONGEST_NAME, InvalidCommand
 
 LONGEST_PACKET: Final = 15_000  # maximum bytes that a data channel carries in one packet
 SPEAK_TEXT: Final = "avatar.speak_text"
@@ -31,28 +31,28 @@ def read(payload: bytes, session_id: str) -> Packet:
     """Parse the command in a packet.
 
     Raises:
-        Wrong: The packet is not a well-formed command for this session.
+        InvalidCommand: The packet is not a well-formed command for this session.
     """
     if len(payload) > LONGEST_PACKET:
-        raise Wrong(f"a packet of {len(payload)} bytes is over the limit of {LONGEST_PACKET}")
+        raise InvalidCommand(f"a packet of {len(payload)} bytes is over the limit of {LONGEST_PACKET}")
     try:
         fields = parse(payload.decode())
     except (Invalid, UnicodeDecodeError):
         fields = None
     if not isinstance(fields, dict) or not isinstance(kind := fields.get("event_type"), str):
-        raise Wrong("a packet must be a JSON object with an event_type")
+        raise InvalidCommand("a packet must be a JSON object with an event_type")
     if kind not in TYPES:
-        raise Wrong(f"unknown event_type {kind[:64]!r}")
+        raise InvalidCommand(f"unknown event_type {kind[:64]!r}")
     event_id = fields.get("event_id")
     if event_id is not None and not (_is_text(event_id) and len(event_id) <= LONGEST_NAME):
-        raise Wrong(f"{kind}: event_id must be a string of at most {LONGEST_NAME} characters")
+        raise InvalidCommand(f"{kind}: event_id must be a string of at most {LONGEST_NAME} characters")
     if fields.get("session_id") not in (None, session_id):
-        raise Wrong(f"{kind}: session_id belongs to another session")
+        raise InvalidCommand(f"{kind}: session_id belongs to another session")
     if kind not in (SPEAK_TEXT, SPEAK_RESPONSE):
         return Packet(kind, event_id)
     text = fields.get("text")
     if not _is_text(text) or not text.strip():
-        raise Wrong(f"{kind}: text must be a non-empty string")
+        raise InvalidCommand(f"{kind}: text must be a non-empty string")
     return Packet(kind, event_id, text.strip())
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..account.ledger import Session
 from ..clock import SECOND
-from ..media.actor import Actor
+from ..media.avatar_participant import AvatarParticipant
 from ..media.host import AVATAR, CLIENT
 from ..media.tokens import Room
 from .conversation import Conversation
@@ -41,7 +41,7 @@ class Stage:
         self._service, self._session = service, session
         converses = session.mode == "FULL" or not session.has_socket
         self._conversation = Conversation(service, session, self) if converses else None
-        self._actor: Actor | None = None
+        self._participant: AvatarParticipant | None = None
         self._owns_room = False  # whether the simulator created the LiveKit room
         self._playing: asyncio.Task[None] | None = None
         self._waiting = bytearray()
@@ -68,12 +68,12 @@ class Stage:
         await host.load()
         if session.own_room is not None:
             if host.can_join:
-                self._actor = self._make_actor(session.own_room)
+                self._participant = self._make_participant(session.own_room)
             return None, None
         seconds = session.cap / SECOND
         if await host.create_room(session.id):
             self._owns_room = True
-            self._actor = self._make_actor(host.room(session.id, identity=AVATAR, seconds=seconds))
+            self._participant = self._make_participant(host.room(session.id, identity=AVATAR, seconds=seconds))
             room = host.room(session.id, identity=CLIENT, seconds=seconds)
             return room.url, room.token
         return f"ws://127.0.0.1:{self._service.port}/_simulator/room/{session.id}", session.room_token
@@ -81,24 +81,24 @@ class Stage:
     @property
     def is_there(self) -> bool:
         """Whether the avatar is where a client can see it."""
-        return self._actor is None or self._actor.is_there
+        return self._participant is None or self._participant.is_there
 
     @property
     def is_in_room(self) -> bool:
         """Whether the avatar is in a LiveKit room, or trying to join one."""
-        return self._actor is not None
+        return self._participant is not None
 
     @property
     def has_audience(self) -> bool:
         """Whether anybody is there to see and hear the avatar."""
-        return self.drawn_room is not None or (self._actor is not None and self._actor.has_audience)
+        return self.drawn_room is not None or (self._participant is not None and self._participant.has_audience)
 
     @property
     def has_sound(self) -> bool:
         """Whether the avatar can be heard, which requires a clock that runs at speed 1."""
         if self._service.clock.speed == 1:
             return True
-        if self.drawn_room is not None or self._actor is not None:
+        if self.drawn_room is not None or self._participant is not None:
             self.warn("the avatar has no sound: it needs a simulator at speed 1")
         return False
 
@@ -116,8 +116,8 @@ class Stage:
         """Stop talking and clear the queue."""
         self._waiting.clear()
         self._has_sound.clear()
-        if self._actor is not None:
-            self._actor.hush()
+        if self._participant is not None:
+            self._participant.hush()
 
     def skip(self, seconds: float) -> None:
         """Drop the audio that would have been spoken in the time by which the clock was moved forward."""
@@ -126,8 +126,8 @@ class Stage:
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None:
         """Send data reliably to everybody who is there."""
-        if self._actor is not None:
-            self._actor.publish(topic, payload)
+        if self._participant is not None:
+            self._participant.publish(topic, payload)
         elif self.drawn_room is not None:
             self.drawn_room.publish(topic, payload)
 
@@ -152,8 +152,8 @@ class Stage:
     async def _run(self) -> None:
         """Keep the avatar on stage until the session ends, for whatever reason."""
         tasks = [asyncio.create_task(self._play())]
-        if self._actor is not None:
-            tasks.append(asyncio.create_task(self._actor.run()))
+        if self._participant is not None:
+            tasks.append(asyncio.create_task(self._participant.run()))
         if self._conversation is not None:
             tasks.append(conversing := asyncio.create_task(self._conversation.run()))
         for task in tasks:
@@ -172,11 +172,11 @@ class Stage:
             if self._owns_room:
                 await self._service.host.delete_room(self._session.id)
 
-    def _make_actor(self, room: Room) -> Actor:
+    def _make_participant(self, room: Room) -> AvatarParticipant:
         session = self._session
         avatar = self._service.catalogue.get(session.avatar_id)
         assert avatar is not None
-        return Actor(
+        return AvatarParticipant(
             self,
             room,
             avatar.look,
@@ -200,11 +200,11 @@ class Stage:
             await self._has_sound.wait()
             due = time.monotonic() - LEAD
             while self._waiting:
-                size = DRAWN_ROOM_PIECE if self._actor is None else ROOM_PIECE
+                size = DRAWN_ROOM_PIECE if self._participant is None else ROOM_PIECE
                 piece = bytes(self._waiting[:size])
                 del self._waiting[:size]
-                if self._actor is not None:
-                    await self._actor.play(piece)
+                if self._participant is not None:
+                    await self._participant.play(piece)
                 elif self.drawn_room is not None:
                     self.drawn_room.sound(piece)
                 due += len(piece) / BYTES_A_SECOND

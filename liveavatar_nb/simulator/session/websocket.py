@@ -13,10 +13,10 @@ from ..account.ledger import Session
 from ..faults import SOCKET, Fault
 from ..rest.answers import failure
 from ..service import Service
-from .commands import Command, Wrong, measure, read
-from .cues import Cues
+from .commands import Command, InvalidCommand, measure, read
 from .delivery import Delivery, raw
 from .heard import Frame
+from .held_sound import HeldSound
 from .speech import BYTES_A_SECOND, Event, Speech
 
 REFUSED: Final = 4401  # sent as HTTP 403, because the handshake is not complete yet
@@ -39,15 +39,15 @@ async def connect(websocket: WebSocket) -> None:
         status = refuse.parameters.get("status", UNAVAILABLE)
         await websocket.send_denial_response(failure(status, "A fault refuses this connection"))
         return
-    session = service.account.by_socket(websocket.path_params["session_id"], websocket.query_params.get("token", ""))
+    session = service.ledger.by_socket(websocket.path_params["session_id"], websocket.query_params.get("token", ""))
     if session is None:
         await websocket.close(REFUSED)
         return
     await websocket.accept()
-    await Connection(service, session, websocket).run()
+    await WebSocketConnection(service, session, websocket).run()
 
 
-class Connection:
+class WebSocketConnection:
     """One of a session's sockets; a newer one replaces it."""
 
     def __init__(self, service: Service, session: Session, websocket: WebSocket) -> None:
@@ -57,7 +57,7 @@ class Connection:
         self._outbox: list[Event] = []
         self._stage = service.stages[session.id]
         self._critic = self._stage.critic
-        self._cues = Cues(self._stage)
+        self._held_sound = HeldSound(self._stage)
         self._connected = False
         self._stalled = False
 
@@ -77,7 +77,7 @@ class Connection:
             await asyncio.gather(reader, writer, return_exceptions=True)
             if self._is_newest():
                 del self._service.sockets[self._session.id]
-                self._cues.drop()  # queued audio is lost with its connection
+                self._held_sound.drop()  # queued audio is lost with its connection
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
@@ -125,7 +125,7 @@ class Connection:
         if self._session.ended_at is not None:
             now = min(now, self._session.ended_at)  # nothing is said after the session has ended
         self._outbox += self._speech.settle(now)
-        self._cues.settle()
+        self._held_sound.settle()
         self._critic.check_overdue(self._speech, now)
 
     def _next_due(self) -> int | None:
@@ -192,7 +192,7 @@ class Connection:
         received_at = time.time()
         try:
             command = read(frame)
-        except Wrong as error:
+        except InvalidCommand as error:
             self._record(received_at, error.kind, error.event_id, measure(frame))
             self._send_error(error.event_id, str(error))
             return
@@ -219,7 +219,7 @@ class Connection:
             return
         self._settle()
         if kind == "session.keep_alive":
-            self._service.account.touch(self._session, max(now, self._speech.busy_until()))
+            self._service.ledger.touch(self._session, max(now, self._speech.busy_until()))
         elif not self._connected:
             self._critic.note_early_command(kind)
         elif kind == "agent.speak":
@@ -230,8 +230,8 @@ class Connection:
             self._outbox += self._speech.commit(event_id, now)
         elif kind == "agent.interrupt":
             self._outbox += self._speech.interrupt(event_id, now)
-            self._cues.drop()
-            self._service.account.touch(self._session, now)
+            self._held_sound.drop()
+            self._service.ledger.touch(self._session, now)
         elif kind == "agent.start_listening":
             self._outbox += self._speech.pose("listening", now)
         elif kind == "agent.stop_listening":
@@ -242,10 +242,10 @@ class Connection:
     def _speak(self, command: Command, now: int, received_at: float) -> None:
         utterance, events = self._speech.append(command.audio, command.event_id, now)
         self._outbox += events
-        self._cues.add(utterance, command.audio)
+        self._held_sound.add(utterance, command.audio)
         self._service.recorder.add_sound(self._session.id, utterance, command.audio, received_at)
         busy_until = self._speech.busy_until()
-        self._service.account.touch(self._session, max(now, busy_until))
+        self._service.ledger.touch(self._session, max(now, busy_until))
         self._critic.check_frame(utterance, command.audio, command.event_id, busy_until - now)
 
     def _send_error(self, event_id: str | None, message: str) -> None:

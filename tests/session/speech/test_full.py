@@ -17,9 +17,9 @@ from liveavatar_nb.config import DEAF, OPENING_LIMIT, Masked
 from liveavatar_nb.errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
-from liveavatar_nb.rooms.connection import HolderKind, RoomLine
-from liveavatar_nb.session.speech.full import Conversation
-from liveavatar_nb.session.speech.transcript import Lines
+from liveavatar_nb.rooms.connection import HolderKind, RoomConnection
+from liveavatar_nb.session.speech.full import FullConversation
+from liveavatar_nb.session.speech.transcript import SessionTranscript
 from liveavatar_nb.session.speech.utterance import AsyncUtterance
 from liveavatar_nb.session.timings import Stopwatch
 from liveavatar_nb.wirelog.log import Wire
@@ -54,14 +54,14 @@ class Talk:
     def __init__(self, *, has_opening: bool = False) -> None:
         self.clock = ManualClock()
         self.times = Stopwatch(600, self.clock)
-        self.lines = Lines(self.clock, lambda: 0.0)
+        self.lines = SessionTranscript(self.clock, lambda: 0.0)
         self.changes = 0
         self.heard: list[str] = []
         self.hushed = 0
-        self.conversation = Conversation(self.clock, self.times, self.lines, self._change, has_opening=has_opening)
+        self.conversation = FullConversation(self.clock, self.times, self.lines, self._change, has_opening=has_opening)
         self.conversation.on_text = self.heard.append
         self.conversation.on_interrupt = self._hush
-        self.line = RoomLine(
+        self.connection = RoomConnection(
             "ws://127.0.0.1:1", Masked("t"), SESSION, Wire(), receive=self._receive, on_change=self._change
         )
         self.holder = Holder()
@@ -69,9 +69,9 @@ class Talk:
         self.count = 0
 
     async def open(self) -> None:
-        await self.line.hold(self.holder)
-        self.line.see(True)
-        self.conversation.connect(self.line)
+        await self.connection.hold(self.holder)
+        self.connection.see(True)
+        self.conversation.connect(self.connection)
 
     def _change(self) -> None:
         self.changes += 1
@@ -86,7 +86,9 @@ class Talk:
         """An event with an id of its own; whether it is told on."""
         self.count += 1
         packet = {"event_type": kind, "event_id": f"e{self.count}", "session_id": SESSION, **fields}
-        self.line.take(full.RESPONSE, json.dumps({name: value for name, value in packet.items() if value is not None}))
+        self.connection.take(
+            full.RESPONSE, json.dumps({name: value for name, value in packet.items() if value is not None})
+        )
         return self.told[-1]
 
     async def say(self, text: str, grace: float | None = 15.0) -> AsyncUtterance:
@@ -119,7 +121,7 @@ async def talk() -> AsyncIterator[Talk]:
 
 async def close(talk: Talk) -> None:
     talk.conversation.close(SessionEnded(session_id=SESSION))
-    await talk.line.close()
+    await talk.connection.close()
     await asyncio.sleep(0)
 
 
@@ -354,7 +356,7 @@ async def test_an_interruption_ends_all_at_once_and_what_is_late_is_not_heard(ta
 
 async def test_an_interruption_silences_a_drawn_room_and_ends_the_wait_for_an_answer(talk: Talk) -> None:
     heard: list[bytes] = []
-    talk.line.on_sound(heard.append)
+    talk.connection.on_sound(heard.append)
     talk.tell("user.transcription", text="Why?")
     await talk.conversation.interrupt()
     assert (talk.state, heard) == ("idle", [b""])
@@ -448,7 +450,7 @@ async def test_after_the_sessions_end_nothing_is_sent(talk: Talk) -> None:
 
 
 async def test_without_a_way_to_the_service_it_fails_and_silence_is_kept(talk: Talk) -> None:
-    talk.line.drop(talk.holder)
+    talk.connection.drop(talk.holder)
     with pytest.raises(RoomNotHeld, match=r"view\(\).*\[media\]"):
         await talk.say("One.")
     assert talk.conversation.utterances[-1].state == "failed"
@@ -458,31 +460,31 @@ async def test_without_a_way_to_the_service_it_fails_and_silence_is_kept(talk: T
 
 async def test_an_interruption_that_cannot_be_told_is_refused_where_something_is_said(talk: Talk) -> None:
     utterance = await talk.say("One.")
-    talk.line.drop(talk.holder)
+    talk.connection.drop(talk.holder)
     with pytest.raises(RoomNotHeld):
         await talk.conversation.interrupt()
     assert utterance.state == "interrupted"
 
 
 async def test_who_stops_waiting_for_the_room_has_nothing_said(talk: Talk) -> None:
-    await talk.line.expect()
+    await talk.connection.expect()
     saying = asyncio.create_task(talk.say("One."))
     await until(lambda: talk.conversation.utterances)
     saying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saying
-    await talk.line.hold(talk.holder)
+    await talk.connection.hold(talk.holder)
     assert (talk.conversation.utterances[0].state, talk.holder.sent) == ("interrupted", [])
     assert talk.conversation.utterance is None
 
 
 async def test_what_is_interrupted_while_it_waits_for_the_room_is_not_sent(talk: Talk) -> None:
-    await talk.line.expect()
+    await talk.connection.expect()
     saying = asyncio.create_task(talk.say("One."))
     await until(lambda: talk.conversation.utterances)
     silencing = asyncio.create_task(talk.conversation.interrupt())
     await until(lambda: talk.conversation.utterances[0].state == "interrupted")
-    await talk.line.hold(talk.holder)
+    await talk.connection.hold(talk.holder)
     await asyncio.gather(saying, silencing)
     assert [one["event_type"] for one in talk.holder.sent] == ["avatar.interrupt"]
 
@@ -500,11 +502,11 @@ async def test_who_stops_waiting_while_it_goes_out_hushes_what_may_have_arrived(
 
 
 async def test_a_session_that_ends_while_the_room_is_waited_for_has_ended(talk: Talk) -> None:
-    await talk.line.expect()
+    await talk.connection.expect()
     saying = asyncio.create_task(talk.say("One."))
     await until(lambda: talk.conversation.utterances)
     talk.conversation.close(SessionEnded(session_id=SESSION))
-    await talk.line.close()
+    await talk.connection.close()
     with pytest.raises(SessionEnded):
         await saying
 
@@ -512,12 +514,12 @@ async def test_a_session_that_ends_while_the_room_is_waited_for_has_ended(talk: 
 @pytest.mark.parametrize("what", ["listen", "push_to_talk", "interrupt"])
 async def test_what_waits_for_the_room_of_a_session_that_ends_is_told_of_the_end(talk: Talk, what: str) -> None:
     await talk.say("One.")
-    await talk.line.expect()
+    await talk.connection.expect()
     how = {} if what == "interrupt" else {"start": True}
     waiting = asyncio.create_task(getattr(talk.conversation, what)(**how))
     await asyncio.sleep(0.01)
     talk.conversation.close(SessionEnded(session_id=SESSION))
-    await talk.line.close()
+    await talk.connection.close()
     with contextlib.nullcontext() if what == "interrupt" else pytest.raises(SessionEnded):
         await waiting
 
@@ -602,7 +604,7 @@ def test_arbitrary_events_move_nothing_back(steps: list[Any]) -> None:
                 talk.clock.move(3)
                 await asyncio.sleep(0)
             else:
-                talk.line.take(full.RESPONSE, step if isinstance(step, str) else json.dumps(step))
+                talk.connection.take(full.RESPONSE, step if isinstance(step, str) else json.dumps(step))
             talking = [one for one in talk.conversation.utterances if one.state == "talking"]
             assert len(talking) <= 1
             assert (talk.state == "talking") is bool(talking)

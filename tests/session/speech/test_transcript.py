@@ -6,15 +6,15 @@ import pytest
 
 from liveavatar_nb import config
 from liveavatar_nb.concurrency.clock import CLOCK
-from liveavatar_nb.session.speech.transcript import Lines, UserSide
+from liveavatar_nb.session.speech.transcript import SessionTranscript, UserTurns
 
 
 @pytest.fixture
-def lines() -> Lines:
-    return Lines(CLOCK, lambda: 7.9)
+def lines() -> SessionTranscript:
+    return SessionTranscript(CLOCK, lambda: 7.9)
 
 
-def told(lines: Lines) -> list[tuple[str, str, bool]]:
+def told(lines: SessionTranscript) -> list[tuple[str, str, bool]]:
     return [(one.role, one.transcript, one.partial) for one in lines.records]
 
 
@@ -29,7 +29,7 @@ def told(lines: Lines) -> list[tuple[str, str, bool]]:
         (["No, ", "no"], ["No, ", "No, no"]),
     ],
 )
-def test_a_line_grows(lines: Lines, chunks: list[str], grown: list[str]) -> None:
+def test_a_line_grows(lines: SessionTranscript, chunks: list[str], grown: list[str]) -> None:
     seen = []
     for chunk in chunks:
         lines.grow("avatar", "u", chunk)
@@ -38,7 +38,7 @@ def test_a_line_grows(lines: Lines, chunks: list[str], grown: list[str]) -> None
     assert told(lines)[0][2]
 
 
-def test_the_whole_words_take_the_place_of_the_chunks_and_stay(lines: Lines) -> None:
+def test_the_whole_words_take_the_place_of_the_chunks_and_stay(lines: SessionTranscript) -> None:
     lines.grow("avatar", "u", "Helo ther")
     lines.finish("avatar", "u", "Hello there.")
     lines.grow("avatar", "u", " And more")
@@ -47,7 +47,7 @@ def test_the_whole_words_take_the_place_of_the_chunks_and_stay(lines: Lines) -> 
     assert lines.is_final("avatar", "u")
 
 
-def test_a_line_that_is_closed_may_still_get_its_whole_words(lines: Lines) -> None:
+def test_a_line_that_is_closed_may_still_get_its_whole_words(lines: SessionTranscript) -> None:
     lines.grow("avatar", "u", "Hello")
     lines.close("avatar", "u")
     assert told(lines) == [("avatar", "Hello", False)]
@@ -56,7 +56,7 @@ def test_a_line_that_is_closed_may_still_get_its_whole_words(lines: Lines) -> No
     assert told(lines) == [("avatar", "Hello there.", False)]
 
 
-def test_what_was_handed_out_does_not_change(lines: Lines) -> None:
+def test_what_was_handed_out_does_not_change(lines: SessionTranscript) -> None:
     lines.grow("avatar", "u", "Hello")
     before = lines.records
     lines.finish("avatar", "u", "Hello there.")
@@ -64,14 +64,14 @@ def test_what_was_handed_out_does_not_change(lines: Lines) -> None:
     assert before[0].partial
 
 
-def test_the_oldest_go_first(lines: Lines) -> None:
+def test_the_oldest_go_first(lines: SessionTranscript) -> None:
     for number in range(config.KEPT_LINES + 2):
         lines.finish("user", str(number), f"line {number}")
     assert len(lines.records) == config.KEPT_LINES
     assert lines.records[0].transcript == "line 2"
 
 
-def test_a_list_of_lines_shows_itself(lines: Lines) -> None:
+def test_a_list_of_lines_shows_itself(lines: SessionTranscript) -> None:
     lines.finish("user", "a", "<b>Why?</b>")
     lines.grow("avatar", "u", "Because")
     html = lines.records._repr_html_()
@@ -89,8 +89,8 @@ def test_a_list_of_lines_shows_itself(lines: Lines) -> None:
     }
 
 
-def test_the_user_speaks_turn_by_turn(lines: Lines) -> None:
-    user = UserSide(lines)
+def test_the_user_speaks_turn_by_turn(lines: SessionTranscript) -> None:
+    user = UserTurns(lines)
     user.begin()
     user.grow("What")
     user.grow(" is")
@@ -105,8 +105,8 @@ def test_the_user_speaks_turn_by_turn(lines: Lines) -> None:
     assert told(lines)[1:] == [("user", "And", False), ("user", "Yes", True)]
 
 
-def test_a_turn_may_begin_with_a_word_of_the_one_before(lines: Lines) -> None:
-    user = UserSide(lines)
+def test_a_turn_may_begin_with_a_word_of_the_one_before(lines: SessionTranscript) -> None:
+    user = UserTurns(lines)
     user.finish("What is that?")
     user.grow("What is")
     user.grow("that?")
@@ -116,8 +116,8 @@ def test_a_turn_may_begin_with_a_word_of_the_one_before(lines: Lines) -> None:
     assert told(lines)[1:] == [("user", "What", True)]
 
 
-def test_whole_words_that_are_late_are_of_the_turn_before(lines: Lines) -> None:
-    user = UserSide(lines)
+def test_whole_words_that_are_late_are_of_the_turn_before(lines: SessionTranscript) -> None:
+    user = UserTurns(lines)
     user.grow("And what")
     user.begin()
     user.finish("And what else?")
@@ -132,8 +132,8 @@ def test_whole_words_that_are_late_are_of_the_turn_before(lines: Lines) -> None:
     assert told(lines)[2:] == [("user", "Thanks.", False), ("user", "Yes", False), ("user", "No.", False)]
 
 
-def test_words_that_are_late_are_so_once(lines: Lines) -> None:
-    user = UserSide(lines)
+def test_words_that_are_late_are_so_once(lines: SessionTranscript) -> None:
+    user = UserTurns(lines)
     user.grow("Yes")
     user.begin()
     user.finish("Yes.")

@@ -52,7 +52,7 @@ function KeepAlive({ session, state }: { session: Session; state: PanelState }) 
   return <>keep-alive {duration(session.keep_alive_age + Math.max(0, since))} ago</>;
 }
 
-function Line({ state }: { state: PanelState }) {
+function StatusLine({ state }: { state: PanelState }) {
   const { session, status } = state;
   if (status === "gone") return <>The kernel is gone</>;
   if (state.phase !== "live" && state.phase !== "connecting") return <>Not connected</>;
@@ -71,7 +71,7 @@ export function Foot({ state }: { state: PanelState }) {
     <>
       <div class="lv-foot">
         <span class="lv-cut">
-          <Line state={state} />
+          <StatusLine state={state} />
         </span>
         <span class="lv-gap" />
         {state.code ? (

@@ -14,20 +14,20 @@ interface VideoProps {
 /** Events that imply a frame, for browsers that do not report each one (Firefox before 132). */
 const FRAME_EVENTS = ["loadeddata", "timeupdate"] as const;
 
-/** Calls `came` once, with the first frame, unless the returned function is called first. */
-function onFirstFrame(video: HTMLVideoElement, came: () => void): () => void {
+/** Calls `onFrame` once, with the first frame, unless the returned function is called first. */
+function onFirstFrame(video: HTMLVideoElement, onFrame: () => void): () => void {
   if (typeof video.requestVideoFrameCallback === "function") {
-    const id = video.requestVideoFrameCallback(came);
+    const id = video.requestVideoFrameCallback(onFrame);
     return () => video.cancelVideoFrameCallback(id);
   }
-  const end = (): void => FRAME_EVENTS.forEach((name) => video.removeEventListener(name, look));
-  const look = (): void => {
+  const end = (): void => FRAME_EVENTS.forEach((name) => video.removeEventListener(name, check));
+  const check = (): void => {
     // events of the previous video may still arrive
     if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || video.videoWidth === 0) return;
     end();
-    came();
+    onFrame();
   };
-  for (const name of FRAME_EVENTS) video.addEventListener(name, look);
+  for (const name of FRAME_EVENTS) video.addEventListener(name, check);
   return end;
 }
 
@@ -66,7 +66,7 @@ export function LiveVideo({ track, onPicture }: VideoProps) {
   );
 }
 
-interface SayingProps {
+interface StageMessageProps {
   isBusy?: boolean;
   title: string;
   detail?: string | null;
@@ -74,7 +74,7 @@ interface SayingProps {
 }
 
 /** A message over the stage. */
-function Saying({ isBusy = false, title, detail, onWatch }: SayingProps) {
+function StageMessage({ isBusy = false, title, detail, onWatch }: StageMessageProps) {
   return (
     <div class="lv-saying" role="status">
       {isBusy ? <LoaderCircle size={18} class="lv-spin" aria-hidden="true" /> : null}
@@ -92,24 +92,24 @@ function Saying({ isBusy = false, title, detail, onWatch }: SayingProps) {
 }
 
 /** The page's trouble with the room; nothing if all is well. */
-export function RoomSaying({ room, hasPicture }: { room: Room; hasPicture: boolean }): ComponentChildren {
+export function RoomMessage({ room, hasPicture }: { room: Room; hasPicture: boolean }): ComponentChildren {
   const { state, reason, avatar } = room.news;
   if (room.kind === "drawn") return null;
   const onWatch = (): void => room.join(true);
   switch (state) {
     case "joining":
-      return <Saying isBusy title="Joining the room…" />;
+      return <StageMessage isBusy title="Joining the room…" />;
     case "joined":
       if (hasPicture) return null;
-      return <Saying isBusy title={avatar ? "The video begins…" : "Waiting for the avatar's video…"} />;
+      return <StageMessage isBusy title={avatar ? "The video begins…" : "Waiting for the avatar's video…"} />;
     case "reconnecting":
-      return <Saying isBusy title="Reconnecting…" detail="The connection to the room was lost." />;
+      return <StageMessage isBusy title="Reconnecting…" detail="The connection to the room was lost." />;
     case "unreachable":
       return null;
     case "replaced":
-      return <Saying title="Watched elsewhere." detail={reason} onWatch={onWatch} />;
+      return <StageMessage title="Watched elsewhere." detail={reason} onWatch={onWatch} />;
     case "left":
-      return <Saying title="Not watched here." detail={reason} onWatch={onWatch} />;
+      return <StageMessage title="Not watched here." detail={reason} onWatch={onWatch} />;
   }
 }
 

@@ -4,7 +4,7 @@ import { useEffect, useReducer, useRef } from "preact/hooks";
 import type { Abilities } from "../contract";
 import type { Link } from "../link/link";
 import type { SharedRoom } from "../room/media/types";
-import { Microphone as Line, type MicrophoneState } from "../room/microphone";
+import { Microphone as SharedMicrophone, type MicrophoneState } from "../room/microphone";
 import { useId } from "./hooks";
 import { Menu } from "./menu";
 import { Note } from "./note";
@@ -20,18 +20,18 @@ interface Props {
   wide?: boolean;
 }
 
-function useLine(room: SharedRoom): Line {
-  const line = Line.of(room);
+function useMicrophone(room: SharedRoom): SharedMicrophone {
+  const microphone = SharedMicrophone.of(room);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   useEffect(() => {
-    const stop = line.onChange(() => redraw(undefined));
-    const detach = line.attach();
+    const stop = microphone.onChange(() => redraw(undefined));
+    const detach = microphone.attach();
     return () => {
       stop();
       detach();
     };
-  }, [line]);
-  return line;
+  }, [microphone]);
+  return microphone;
 }
 
 /** Renders nothing if the avatar cannot hear a microphone of this page. */
@@ -41,22 +41,22 @@ export function Microphone(props: Props) {
 }
 
 function Live({ room, link, can, wide = false }: Props) {
-  const line = useLine(room);
-  const problem = line.place === "talk" ? line.problem : null;
+  const microphone = useMicrophone(room);
+  const problem = microphone.place === "talk" ? microphone.problem : null;
   return (
     <>
-      <span class={`lv-mic lv-mic-${line.state}${wide ? " lv-mic-wide" : ""}`}>
+      <span class={`lv-mic lv-mic-${microphone.state}${wide ? " lv-mic-wide" : ""}`}>
         {can.push_to_talk ? (
-          <HoldButton line={line} link={link} wide={wide} />
+          <HoldButton microphone={microphone} link={link} wide={wide} />
         ) : (
-          <ToggleButton line={line} wide={wide} />
+          <ToggleButton microphone={microphone} wide={wide} />
         )}
         {/* its place is reserved, so that nothing jumps */}
-        {line.state === "off" || line.state === "opening" ? null : <Level line={line} />}
-        {line.devices.length > 0 ? <Devices line={line} /> : null}
+        {microphone.state === "off" || microphone.state === "opening" ? null : <Level microphone={microphone} />}
+        {microphone.devices.length > 0 ? <Devices microphone={microphone} /> : null}
       </span>
       {wide && problem ? (
-        <Note tone="warning" title={problem.title} remedy={problem.remedy} onDismiss={() => line.dismiss()} />
+        <Note tone="warning" title={problem.title} remedy={problem.remedy} onDismiss={() => microphone.dismiss()} />
       ) : null}
     </>
   );
@@ -82,8 +82,8 @@ function MicIcon({ state }: { state: MicrophoneState }) {
   return <Icon size={19} aria-hidden="true" />;
 }
 
-function ToggleButton({ line, wide }: { line: Line; wide: boolean }) {
-  const { state } = line;
+function ToggleButton({ microphone, wide }: { microphone: SharedMicrophone; wide: boolean }) {
+  const { state } = microphone;
   return (
     <button
       type="button"
@@ -91,7 +91,7 @@ function ToggleButton({ line, wide }: { line: Line; wide: boolean }) {
       aria-label={TOGGLE[state]}
       title={TOGGLE[state]}
       disabled={state === "opening"}
-      onClick={() => void line.listen(state !== "on", wide ? "talk" : "stage")}
+      onClick={() => void microphone.listen(state !== "on", wide ? "talk" : "stage")}
     >
       <MicIcon state={state} />
       {wide ? SHORT[state] : null}
@@ -100,14 +100,14 @@ function ToggleButton({ line, wide }: { line: Line; wide: boolean }) {
 }
 
 /** A button that turns the microphone on while held, and reports the begin and end of the turn. */
-function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolean }) {
+function HoldButton({ microphone, link, wide }: { microphone: SharedMicrophone; link: Link; wide: boolean }) {
   const button = useRef<HTMLButtonElement>(null);
   const isHeld = useRef(false);
   const isTold = useRef(false);
   const hold = async (isOn: boolean): Promise<void> => {
     if (isHeld.current === isOn) return;
     isHeld.current = isOn;
-    const isAsWanted = await line.listen(isOn, wide ? "talk" : "stage");
+    const isAsWanted = await microphone.listen(isOn, wide ? "talk" : "stage");
     if (isOn) {
       if (!isHeld.current || !isAsWanted || isTold.current) return;
       isTold.current = true;
@@ -141,7 +141,7 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
       window.removeEventListener("blur", release);
       document.removeEventListener("visibilitychange", release);
     };
-  }, [line, link]);
+  }, [microphone, link]);
   return (
     <button
       ref={button}
@@ -149,7 +149,7 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
       class={wide ? "lv-button" : "lv-tool"}
       aria-label="Hold to talk"
       title="Hold to talk (or hold Space; Enter begins and ends)"
-      aria-pressed={line.state === "on"}
+      aria-pressed={microphone.state === "on"}
       onPointerDown={(event) => {
         if (event.button !== 0) return;
         event.currentTarget.setPointerCapture(event.pointerId);
@@ -164,24 +164,24 @@ function HoldButton({ line, link, wide }: { line: Line; link: Link; wide: boolea
       }}
       onContextMenu={(event) => event.preventDefault()}
     >
-      <MicIcon state={line.state} />
+      <MicIcon state={microphone.state} />
       {wide ? "Hold to talk" : null}
     </button>
   );
 }
 
-function Level({ line }: { line: Line }) {
+function Level({ microphone }: { microphone: SharedMicrophone }) {
   const bar = useRef<HTMLElement>(null);
-  const isOn = line.state === "on";
+  const isOn = microphone.state === "on";
   useEffect(() => {
-    const show = (): void => bar.current?.style.setProperty("--level", line.level().toFixed(3));
+    const show = (): void => bar.current?.style.setProperty("--level", microphone.level().toFixed(3));
     show();
     if (!isOn) return undefined;
     const timer = setInterval(() => {
       if (!document.hidden) show();
     }, LEVEL_MS);
     return () => clearInterval(timer);
-  }, [line, isOn]);
+  }, [microphone, isOn]);
   return (
     <span class="lv-level" aria-hidden="true">
       <i ref={bar} />
@@ -189,25 +189,30 @@ function Level({ line }: { line: Line }) {
   );
 }
 
-function Devices({ line }: { line: Line }) {
+function Devices({ microphone }: { microphone: SharedMicrophone }) {
   const name = useId();
   return (
     <Menu label="Microphones" icon={<ChevronUp size={15} aria-hidden="true" />}>
       {(close) => (
         <div class="lv-devices">
           <strong>Microphone</strong>
-          {line.devices.map(({ id, name: label }) => (
+          {microphone.devices.map(({ id, name: label }) => (
             <label key={id}>
-              <input type="radio" name={name} checked={id === line.deviceId} onChange={() => void line.choose(id)} />
+              <input
+                type="radio"
+                name={name}
+                checked={id === microphone.deviceId}
+                onChange={() => void microphone.choose(id)}
+              />
               <span>{label}</span>
             </label>
           ))}
           <button
             type="button"
             class="lv-button"
-            disabled={line.state === "off"}
+            disabled={microphone.state === "off"}
             onClick={() => {
-              line.close();
+              microphone.close();
               close();
             }}
           >
@@ -226,8 +231,8 @@ export function MicrophoneMark({ room, can }: { room: SharedRoom; can: Abilities
 }
 
 function OnMark({ room }: { room: SharedRoom }) {
-  const line = useLine(room);
-  if (line.state !== "on") return null;
+  const microphone = useMicrophone(room);
+  if (microphone.state !== "on") return null;
   return (
     <span class="lv-mic-mark" role="img" aria-label="Your microphone is on" title="Your microphone is on">
       <Mic size={15} aria-hidden="true" />
@@ -241,15 +246,15 @@ export function MicrophoneNote({ room, can }: { room: SharedRoom; can: Abilities
 }
 
 function ProblemNote({ room }: { room: SharedRoom }) {
-  const line = useLine(room);
-  if (!line.problem || line.place !== "stage") return null;
+  const microphone = useMicrophone(room);
+  if (!microphone.problem || microphone.place !== "stage") return null;
   return (
     <div class="lv-mic-problem" role="alert">
       <MicOff size={18} aria-hidden="true" />
       <span>
-        <strong>{line.problem.title}</strong> <span>{line.problem.remedy}</span>
+        <strong>{microphone.problem.title}</strong> <span>{microphone.problem.remedy}</span>
       </span>
-      <button type="button" class="lv-link" onClick={() => line.dismiss()}>
+      <button type="button" class="lv-link" onClick={() => microphone.dismiss()}>
         Dismiss
       </button>
     </div>

@@ -79,13 +79,13 @@ function EndingNote({ state }: { state: PanelState }) {
   if (!session) return null;
   const elapsed = elapsedAt(state, now);
   if (!isEnding(session, elapsed)) return null;
-  const whose = session.is_sandbox ? "A sandbox session lasts" : "Its limit is";
+  const lead = session.is_sandbox ? "A sandbox session lasts" : "Its limit is";
   return (
     <Note
       ticking
       tone="warning"
       title={`It ends by itself in ${clock(Math.ceil(session.max_seconds - elapsed))}.`}
-      detail={`${whose} ${limit(session.max_seconds)}; one click then starts the next.`}
+      detail={`${lead} ${limit(session.max_seconds)}; one click then starts the next.`}
     />
   );
 }
@@ -134,14 +134,14 @@ function OrphansNote({ state, onStop }: { state: PanelState; onStop: () => void 
   const { orphans, orphansStopping } = state;
   // a start that failed because of them offers the same button
   if (orphans.length === 0 || state.problem?.action?.command === "stop_orphans") return null;
-  const one = orphans.length === 1;
+  const isSingle = orphans.length === 1;
   const longest = Math.max(...orphans.map((orphan) => orphan.minutes));
-  const label = one ? "Stop it" : "Stop them";
+  const label = isSingle ? "Stop it" : "Stop them";
   return (
     <Note
       tone="warning"
-      title={`${plural(orphans.length, "session")} ${one ? "runs" : "run"} that a dead kernel left.`}
-      detail={`${one ? "It is" : "They are"} billed, for ${duration(longest * 60)} so far.`}
+      title={`${plural(orphans.length, "session")} ${isSingle ? "runs" : "run"} that a dead kernel left.`}
+      detail={`${isSingle ? "It is" : "They are"} billed, for ${duration(longest * 60)} so far.`}
       remedy="The next start stops what is left over, too."
       action={{ label: orphansStopping ? "Stopping…" : label, onClick: onStop, busy: orphansStopping }}
     />
@@ -152,25 +152,25 @@ function OrphansNote({ state, onStop }: { state: PanelState; onStop: () => void 
 function ElsewhereNote({ state, onStop }: { state: PanelState; onStop: () => void }) {
   const { elsewhere, elsewhereStopping } = state;
   if (elsewhere.length === 0) return null;
-  const left = elsewhere.filter((one) => !one.is_watched);
-  const longest = Math.max(...elsewhere.map((one) => one.minutes));
-  const soonest = Math.min(...left.map((one) => one.left ?? Infinity));
-  const one = elsewhere.length === 1;
+  const unseen = elsewhere.filter((session) => !session.is_watched);
+  const longest = Math.max(...elsewhere.map((session) => session.minutes));
+  const soonest = Math.min(...unseen.map((session) => session.left ?? Infinity));
+  const isSingle = elsewhere.length === 1;
   const unwatched = soonest < Infinity ? `No page shows it: stopped in ${duration(soonest)}.` : "No page shows it.";
-  const words = one
-    ? `${elsewhere[0]?.avatar_name}. ${left.length ? unwatched : "Another page shows it."}`
-    : left.length
-      ? `No page shows ${left.length} of them.`
+  const words = isSingle
+    ? `${elsewhere[0]?.avatar_name}. ${unseen.length ? unwatched : "Another page shows it."}`
+    : unseen.length
+      ? `No page shows ${unseen.length} of them.`
       : "Other pages show them.";
-  const label = left.length === 1 ? "Stop it" : "Stop those";
+  const label = unseen.length === 1 ? "Stop it" : "Stop those";
   return (
     <Note
-      tone={left.length ? "warning" : "info"}
-      title={`${plural(elsewhere.length, "session")} of this program ${one ? "is" : "are"} billed that this page did not start.`}
-      detail={`${words} Running for ${duration(longest * 60)}${one ? "" : " at the longest"}.`}
-      remedy={left.length ? "The next start stops what lost its page, too." : undefined}
+      tone={unseen.length ? "warning" : "info"}
+      title={`${plural(elsewhere.length, "session")} of this program ${isSingle ? "is" : "are"} billed that this page did not start.`}
+      detail={`${words} Running for ${duration(longest * 60)}${isSingle ? "" : " at the longest"}.`}
+      remedy={unseen.length ? "The next start stops what lost its page, too." : undefined}
       action={
-        left.length
+        unseen.length
           ? { label: elsewhereStopping ? "Stopping…" : label, onClick: onStop, busy: elsewhereStopping }
           : undefined
       }
@@ -184,9 +184,9 @@ export function Notes({ state, onCommand, onDismiss }: Props) {
   // one note is enough for an unconfirmed stop
   const problem = unsure && state.problem?.kind === "StopNotConfirmed" ? null : state.problem;
   // if a problem gives the reason, the end need not repeat it
-  const told = problem !== null && status === "failed";
+  const isExplained = problem !== null && status === "failed";
   const isOver = session !== null && (status === "ended" || status === "failed") && !unsure;
-  const over = isOver ? ended(session, told) : null;
+  const over = isOver ? ended(session, isExplained) : null;
   const another = isOver && session.avatar_id !== state.avatarId && state.startBlocked === null;
   const action = problem?.action;
   return (
@@ -262,11 +262,11 @@ export function Announcer({ state }: { state: PanelState }) {
     (live?.unwatched_left ?? null) === null ? "" : ", no page shows it: it is stopped soon",
     live && isEnding(live, live.elapsed) ? ", it ends by itself in a minute" : "",
   ].join("");
-  const does = state.speaking.agent ? ` and ${state.speaking.agent}` : "";
+  const activity = state.speaking.agent ? ` and ${state.speaking.agent}` : "";
   return (
     <div class="lv-sr" role="status" aria-live="polite">
       {words[status]}
-      {does}
+      {activity}
       {progress}
       {warned}
     </div>

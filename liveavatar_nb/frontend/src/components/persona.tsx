@@ -172,9 +172,9 @@ function Context(props: PersonaProps) {
   const id = useId();
   const [isOpen, setOpen] = useState(false);
   const { fresh } = drafts;
-  const names = persona.contexts;
-  const isNew = names.find((one) => one.id === settings.context_id)?.is_new ?? false;
-  const isKnown = names.some((one) => one.id === settings.context_id);
+  const { contexts } = persona;
+  const isNew = contexts.find((known) => known.id === settings.context_id)?.is_new ?? false;
+  const isKnown = contexts.some((known) => known.id === settings.context_id);
   // the new context is picked: the form is done
   const isMade = fresh !== null && isNew && context?.name === fresh.name.trim() && context.prompt === fresh.prompt;
   useEffect(() => {
@@ -193,17 +193,17 @@ function Context(props: PersonaProps) {
           onChange={(event) => onCommand("pick_context", { context_id: event.currentTarget.value })}
         >
           <option value="" selected={settings.context_id === ""}>
-            {names.length > 0 ? "Pick one" : "None yet"}
+            {contexts.length > 0 ? "Pick one" : "None yet"}
           </option>
           {isKnown || settings.context_id === "" ? null : (
             <option value={settings.context_id} selected>
               {context?.name ?? settings.context_id}
             </option>
           )}
-          {names.map((one) => (
-            <option key={one.id} value={one.id} selected={one.id === settings.context_id}>
-              {one.name}
-              {one.is_new ? " (new, for the next session)" : ""}
+          {contexts.map((known) => (
+            <option key={known.id} value={known.id} selected={known.id === settings.context_id}>
+              {known.name}
+              {known.is_new ? " (new, for the next session)" : ""}
             </option>
           ))}
         </select>
@@ -260,7 +260,7 @@ function Variables({ settings, context, usable, onCommand }: PersonaProps) {
           disabled={!usable}
           invalid={!given[name]?.trim()}
           onCommit={(value) => {
-            const all = context.variables.map((one) => [one, one === name ? value : (given[one] ?? "")]);
+            const all = context.variables.map((key) => [key, key === name ? value : (given[key] ?? "")]);
             onCommand("configure", { dynamic_variables: Object.fromEntries(all) });
           }}
         />
@@ -316,7 +316,7 @@ function PreviewButton({ voice, previews, disabled }: { voice: Voice; previews: 
 
 /** "en-US" as "English": the language's name if it is known. */
 function languageWords(code: string, persona: Persona): string {
-  const known = persona.languages.find((one) => one.code.toLowerCase() === code.toLowerCase());
+  const known = persona.languages.find((language) => language.code.toLowerCase() === code.toLowerCase());
   return known?.name ?? code;
 }
 
@@ -327,19 +327,22 @@ function Voices({ settings, persona, previews, needsVoice, usable, onCommand }: 
   const [query, setQuery] = useState("");
   const [language, setLanguage] = useState("");
   useEffect(() => () => previews.stop(), []);
-  const picked = persona.voices.find((one) => one.id === settings.voice_id);
-  const languages = [...new Set(persona.voices.map((one) => one.language).filter(Boolean))].sort((one, other) =>
-    languageWords(one, persona).localeCompare(languageWords(other, persona)),
+  const picked = persona.voices.find((voice) => voice.id === settings.voice_id);
+  const languages = [...new Set(persona.voices.map((voice) => voice.language).filter(Boolean))].sort((code, other) =>
+    languageWords(code, persona).localeCompare(languageWords(other, persona)),
   );
   const needle = fold(query.trim());
   const matching = persona.voices.filter(
-    (one) =>
-      (language === "" || one.language === language) &&
-      (needle === "" || fold(`${one.name} ${one.gender}`).includes(needle) || one.id.toLowerCase().includes(needle)),
+    (voice) =>
+      (language === "" || voice.language === language) &&
+      (needle === "" ||
+        fold(`${voice.name} ${voice.gender}`).includes(needle) ||
+        voice.id.toLowerCase().includes(needle)),
   );
   const shown = matching.slice(0, SHOWN_VOICES);
   const onPick = (voice_id: string): void => onCommand("configure", { voice_id });
-  const wordsOf = (one: Voice): string => [languageWords(one.language, persona), one.gender].filter(Boolean).join(", ");
+  const wordsOf = (voice: Voice): string =>
+    [languageWords(voice.language, persona), voice.gender].filter(Boolean).join(", ");
   return (
     <div class="lv-row lv-row-wide">
       <div class="lv-line">
@@ -406,17 +409,17 @@ function Voices({ settings, persona, previews, needsVoice, usable, onCommand }: 
                   onPick={() => onPick("")}
                 />
               )}
-              {shown.map((one) => (
+              {shown.map((voice) => (
                 <VoiceRow
-                  key={one.id}
-                  name={one.name}
-                  words={wordsOf(one)}
+                  key={voice.id}
+                  name={voice.name}
+                  words={wordsOf(voice)}
                   group={group}
-                  isPicked={one.id === settings.voice_id}
+                  isPicked={voice.id === settings.voice_id}
                   disabled={!usable}
-                  onPick={() => onPick(one.id)}
+                  onPick={() => onPick(voice.id)}
                 >
-                  <PreviewButton voice={one} previews={previews} disabled={!usable} />
+                  <PreviewButton voice={voice} previews={previews} disabled={!usable} />
                 </VoiceRow>
               ))}
             </ul>

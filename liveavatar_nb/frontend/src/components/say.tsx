@@ -61,43 +61,43 @@ function Conversation({ state, drafts }: Props) {
   const { can, isOpen } = speaking;
   // before a session both are shown, as a preview of the next one
   const isLive = state.status === "live";
-  const asks = !isLive || can.ask;
-  const says = !isLive || can.say;
+  const showsAsk = !isLive || can.ask;
+  const showsSay = !isLive || can.say;
   const isReady = isOpen && drafts.text.trim() !== "" && !isSending;
   const send = (command: "ask" | "say"): void => {
     if (isReady && can[command]) drafts.send(command);
   };
-  if (!asks && !says) return null;
-  const words = [asks ? "Ask: it answers." : "", says ? "Say: it speaks your words." : ""].filter(Boolean).join(" ");
+  if (!showsAsk && !showsSay) return null;
+  const hints = [showsAsk ? "Ask: it answers." : "", showsSay ? "Say: it speaks your words." : ""];
   return (
     <form
       class="lv-say"
       onSubmit={(event) => {
         event.preventDefault();
-        send(asks ? "ask" : "say");
+        send(showsAsk ? "ask" : "say");
       }}
     >
       <div class="lv-line lv-say-line">
         <Field
-          label={asks ? "Text to ask or say" : "Text to say"}
-          placeholder={asks ? "Ask something" : "Say something"}
+          label={showsAsk ? "Text to ask or say" : "Text to say"}
+          placeholder={showsAsk ? "Ask something" : "Say something"}
           hint={hint}
           disabled={false}
           drafts={drafts}
-          onEnter={(withModifier) => send(asks && !(withModifier && says) ? "ask" : "say")}
+          onEnter={(withModifier) => send(showsAsk && !(withModifier && showsSay) ? "ask" : "say")}
         />
-        {says ? (
+        {showsSay ? (
           <button
             type="button"
             class="lv-button"
-            title={asks ? "Said word for word (Ctrl+Enter)" : "Said word for word (Enter)"}
+            title={showsAsk ? "Said word for word (Ctrl+Enter)" : "Said word for word (Enter)"}
             disabled={!isReady || !can.say}
             onClick={() => send("say")}
           >
             Say
           </button>
         ) : null}
-        {asks ? (
+        {showsAsk ? (
           <button
             type="submit"
             class="lv-button lv-primary"
@@ -109,7 +109,7 @@ function Conversation({ state, drafts }: Props) {
         ) : null}
       </div>
       <p id={hint} class="lv-help">
-        {words}
+        {hints.filter(Boolean).join(" ")}
       </p>
     </form>
   );

@@ -3,7 +3,7 @@ import { AudioLines, FileUp, ListEnd, Play, Plus, X } from "lucide-preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Sound, Utterance } from "../contract";
 import type { Send } from "../link/commands";
-import { saidOf, type TalkState } from "../state/state";
+import { secondsSaid, type TalkState } from "../state/state";
 import type { Upload, Uploads } from "../link/uploads";
 import { clock, megabytes } from "../words";
 import { useNow } from "./hooks";
@@ -17,8 +17,8 @@ interface Props {
 /** A bar that shows how much of an utterance has been said. */
 export function Track({ utterance, state }: { utterance: Utterance; state: TalkState }) {
   const now = useNow(state.ticking && utterance.state === "talking", 200);
-  const said = saidOf(utterance, state, now);
-  const part = utterance.total ? Math.min(1, said / utterance.total) : 0;
+  const seconds = secondsSaid(utterance, state, now);
+  const part = utterance.total ? Math.min(1, seconds / utterance.total) : 0;
   return (
     <span class="lv-track lv-sound-track" aria-hidden="true">
       <i style={{ width: `${(part * 100).toFixed(1)}%` }} />
@@ -33,7 +33,7 @@ interface RowProps extends Omit<Props, "uploads"> {
 function Row({ sound, state, onCommand }: RowProps) {
   const { current, queue } = state;
   const isSaid = current?.sound === sound.id;
-  const waits = queue.filter((one) => one.sound === sound.id).length;
+  const waits = queue.filter((utterance) => utterance.sound === sound.id).length;
   const isAsked = state.asked === sound.id;
   const Icon = isSaid ? AudioLines : waits > 0 || isAsked ? ListEnd : Play;
   return (

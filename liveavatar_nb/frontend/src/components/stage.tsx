@@ -9,7 +9,7 @@ import type { PanelState } from "../state/state";
 import { DrawnFace } from "./drawnface";
 import { Face } from "./face";
 import { useRoom } from "./inroom";
-import { EnableSound, LiveVideo, RoomSaying, UnreachableNote } from "./live";
+import { EnableSound, LiveVideo, RoomMessage, UnreachableNote } from "./live";
 import { Microphone, MicrophoneMark, MicrophoneNote } from "./microphone";
 import { Pill } from "./pill";
 import { RecordingMark, ToolNews, ViewTools } from "./tools";
@@ -29,9 +29,9 @@ interface Props {
 function useFullScreen(stage: { current: HTMLElement | null }): [boolean, () => void] {
   const [isFull, setFull] = useState(false);
   useEffect(() => {
-    const look = (): void => setFull(document.fullscreenElement === stage.current && stage.current !== null);
-    document.addEventListener("fullscreenchange", look);
-    return () => document.removeEventListener("fullscreenchange", look);
+    const update = (): void => setFull(document.fullscreenElement === stage.current && stage.current !== null);
+    document.addEventListener("fullscreenchange", update);
+    return () => document.removeEventListener("fullscreenchange", update);
   }, []);
   const toggle = (): void => {
     if (document.fullscreenElement === stage.current) void document.exitFullscreen();
@@ -162,7 +162,7 @@ export function Stage({ link, state, avatarId, name, picture }: Props) {
         <div class="lv-lower">
           <ToolNews link={link} />
           {room ? <MicrophoneNote room={room} can={speaking.can} /> : null}
-          {room ? <RoomSaying room={room} hasPicture={shown !== null} /> : null}
+          {room ? <RoomMessage room={room} hasPicture={shown !== null} /> : null}
           {room && hasSound && !room.canPlayAudio ? <EnableSound room={room} /> : null}
           {said ? (
             <p class="lv-said" aria-live="polite">

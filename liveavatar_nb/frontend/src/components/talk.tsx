@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import type { Utterance } from "../contract";
 import type { Send } from "../link/commands";
 import type { Drafts } from "../link/drafts";
-import { saidOf, type TalkState } from "../state/state";
+import { secondsSaid, type TalkState } from "../state/state";
 import type { Uploads } from "../link/uploads";
 import { clock, isActive, plural } from "../words";
 import { InterruptButton } from "./controls";
@@ -31,17 +31,16 @@ export function nameOf(utterance: Utterance): string {
 /** "0:08 of 0:14"; for a stream "0:08". */
 export function Progress({ utterance, state }: { utterance: Utterance; state: TalkState }) {
   const now = useNow(state.ticking && utterance.state === "talking", 200);
-  const said = clock(saidOf(utterance, state, now));
-  return (
-    <span class="lv-mute lv-progress">{utterance.total === null ? said : `${said} of ${clock(utterance.total)}`}</span>
-  );
+  const position = clock(secondsSaid(utterance, state, now));
+  const words = utterance.total === null ? position : `${position} of ${clock(utterance.total)}`;
+  return <span class="lv-mute lv-progress">{words}</span>;
 }
 
 const OVER: Record<string, string> = { ended: "was said", interrupted: "was interrupted", failed: "failed" };
 
-const DOES = { idle: "Idle", listening: "Listening", thinking: "Thinking…", talking: "Talking" };
+const ACTIVITIES = { idle: "Idle", listening: "Listening", thinking: "Thinking…", talking: "Talking" };
 
-function Doing({ state }: { state: TalkState }) {
+function Activity({ state }: { state: TalkState }) {
   const { current, speaking, isConversation } = state;
   if (speaking.isUserSpeaking) {
     return (
@@ -63,7 +62,7 @@ function Doing({ state }: { state: TalkState }) {
   return (
     <strong class={`lv-doing lv-agent-${agent}`}>
       <AudioLines size={15} aria-hidden="true" />
-      {current && agent !== "talking" && !isConversation ? "Sending" : DOES[agent]}
+      {current && agent !== "talking" && !isConversation ? "Sending" : ACTIVITIES[agent]}
     </strong>
   );
 }
@@ -89,7 +88,7 @@ function ListenButton({ state, onCommand }: Pick<Props, "state" | "onCommand">) 
   );
 }
 
-function What({ state }: { state: TalkState }) {
+function UtteranceLine({ state }: { state: TalkState }) {
   const { current, last } = state;
   const shown = current ?? last;
   if (!shown) return null;
@@ -120,14 +119,14 @@ function Queue({ queue }: { queue: readonly Utterance[] }) {
   const more = queue.length - NAMED;
   return (
     <ol class="lv-queue" aria-label="Waiting">
-      {queue.slice(0, NAMED).map((one) => (
-        <li key={one.id} class="lv-line">
+      {queue.slice(0, NAMED).map((utterance) => (
+        <li key={utterance.id} class="lv-line">
           <CornerDownRight size={13} aria-hidden="true" />
-          <span class="lv-cut" title={nameOf(one)}>
-            {nameOf(one)}
+          <span class="lv-cut" title={nameOf(utterance)}>
+            {nameOf(utterance)}
           </span>
           <span class="lv-gap" />
-          {one.total === null ? null : <span>{clock(one.total)}</span>}
+          {utterance.total === null ? null : <span>{clock(utterance.total)}</span>}
         </li>
       ))}
       {more > 0 ? <li class="lv-more-waits">and {more} more</li> : null}
@@ -136,7 +135,7 @@ function Queue({ queue }: { queue: readonly Utterance[] }) {
 }
 
 /** For screen readers: each utterance, and how it ended. */
-function Spoken({ state }: { state: TalkState }) {
+function UtteranceAnnouncer({ state }: { state: TalkState }) {
   const { current, queue, last } = state;
   const waiting = queue.length > 0 ? `, ${plural(queue.length, "sound")} after it` : "";
   const words = current
@@ -213,15 +212,15 @@ function calmWords({ status, session, isConversation }: TalkState): string {
 }
 
 /** A conversation before its first line. */
-function Silence({ state }: { state: TalkState }) {
+function EmptyConversation({ state }: { state: TalkState }) {
   const name = state.session?.avatar_name ?? "the avatar";
   const { can } = state.speaking;
-  const how = [can.ask ? "ask something below" : "", can.microphone ? "speak into the microphone" : ""].filter(Boolean);
+  const ways = [can.ask ? "ask something below" : "", can.microphone ? "speak into the microphone" : ""].filter(Boolean);
   const words =
     state.status !== "live"
       ? calmWords(state)
-      : how.length > 0
-        ? `To talk with ${name} ${how.join(", or ")}.`
+      : ways.length > 0
+        ? `To talk with ${name} ${ways.join(", or ")}.`
         : can.say
           ? `Write below what ${name} is to say.`
           : "";
@@ -239,16 +238,16 @@ function Silence({ state }: { state: TalkState }) {
 }
 
 /** Queued utterances that are not bubbles yet; a question is one at once. */
-function unseen({ queue, transcript }: TalkState): readonly Utterance[] {
-  return queue.filter((one) => !transcript.some((line) => line.role === "user" && line.text === one.text));
+function withoutBubble({ queue, transcript }: TalkState): readonly Utterance[] {
+  return queue.filter((utterance) => !transcript.some((line) => line.role === "user" && line.text === utterance.text));
 }
 
-function Now({ state, onCommand }: Pick<Props, "state" | "onCommand">) {
+function CurrentSpeech({ state, onCommand }: Pick<Props, "state" | "onCommand">) {
   const { speaking, isConversation } = state;
   return (
     <div class="lv-now">
       <div class="lv-line">
-        <Doing state={state} />
+        <Activity state={state} />
         <span class="lv-gap" />
         {speaking.can.listen ? <ListenButton state={state} onCommand={onCommand} /> : null}
         {speaking.can.interrupt ? (
@@ -256,8 +255,8 @@ function Now({ state, onCommand }: Pick<Props, "state" | "onCommand">) {
         ) : null}
       </div>
       {/* in a conversation the text itself is below, as a bubble */}
-      {isConversation ? null : <What state={state} />}
-      <Queue queue={isConversation ? unseen(state) : state.queue} />
+      {isConversation ? null : <UtteranceLine state={state} />}
+      <Queue queue={isConversation ? withoutBubble(state) : state.queue} />
     </div>
   );
 }
@@ -270,12 +269,12 @@ export function TalkTab({ state, drafts, uploads, microphone, onCommand }: Props
   const plays = !isConversation && (!isLive || speaking.can.play);
   return (
     <div class={`lv-talk${isConversation ? " lv-conversation" : ""}`}>
-      <Spoken state={state} />
-      {isLive ? <Now state={state} onCommand={onCommand} /> : null}
+      <UtteranceAnnouncer state={state} />
+      {isLive ? <CurrentSpeech state={state} onCommand={onCommand} /> : null}
       {isLive || isQuiet ? null : <p class="lv-calm">{calmWords(state)}</p>}
       <Notes state={state} uploads={uploads} onCommand={onCommand} />
       {plays ? <SoundList state={state} uploads={uploads} onCommand={onCommand} /> : null}
-      {isQuiet ? <Silence state={state} /> : <Transcript state={state} />}
+      {isQuiet ? <EmptyConversation state={state} /> : <Transcript state={state} />}
       {isLive && speaking.can.microphone ? microphone : null}
       <Say state={state} drafts={drafts} />
     </div>

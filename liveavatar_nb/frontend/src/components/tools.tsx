@@ -119,7 +119,7 @@ function BackdropMenu({ desk, stand, disabled }: { desk: Desk; stand: Stand; dis
     if (kind === "picture" && !look.picture) file.current?.click();
     else backdrop.use(kind);
   };
-  const take = (files: FileList | null | undefined): void => {
+  const setPicture = (files: FileList | null | undefined): void => {
     if (files?.[0]) void backdrop.setPicture(files[0]);
   };
   return (
@@ -136,7 +136,7 @@ function BackdropMenu({ desk, stand, disabled }: { desk: Desk; stand: Stand; dis
             onDragOver={(event) => event.preventDefault()}
             onDrop={(event) => {
               event.preventDefault();
-              if (!isLocked) take(event.dataTransfer?.files);
+              if (!isLocked) setPicture(event.dataTransfer?.files);
             }}
           >
             <strong>Behind the avatar</strong>
@@ -180,7 +180,7 @@ function BackdropMenu({ desk, stand, disabled }: { desk: Desk; stand: Stand; dis
         hidden
         aria-label="Picture for the background"
         onChange={(event) => {
-          take(event.currentTarget.files);
+          setPicture(event.currentTarget.files);
           event.currentTarget.value = "";
         }}
       />
@@ -253,12 +253,12 @@ export function RecordingMark({ link }: { link: Link }) {
   const isRecording = recorder.state === "recording";
   const now = useNow(isRecording, 500);
   if (!isRecording && recorder.state !== "saving") return null;
-  const told = `${clock(recorder.secondsAt(now))} · ${megabytes(recorder.bytes)}`;
+  const progress = `${clock(recorder.secondsAt(now))} · ${megabytes(recorder.bytes)}`;
   return (
     <span class="lv-recording">
       <i class={isRecording ? "lv-rec-dot" : ""} aria-hidden="true" />
       <span class="lv-sr">{isRecording ? "Recording" : "Saving the recording"}</span>
-      <span role="timer">{told}</span>
+      <span role="timer">{progress}</span>
       {isRecording ? (
         <>
           <button type="button" title="Stop and keep it" aria-label="Stop and keep it" onClick={() => recorder.stop()}>
@@ -276,12 +276,12 @@ export function RecordingMark({ link }: { link: Link }) {
 }
 
 function savedWords({ kind, path, seconds, bytes }: Saved): string {
-  const what = kind === "snapshot" ? "Snapshot" : "Recording";
-  if (path === null) return `${what} handed to Python.`;
+  const noun = kind === "snapshot" ? "Snapshot" : "Recording";
+  if (path === null) return `${noun} handed to Python.`;
   const length = seconds === null ? [] : [clock(seconds)];
   const size = bytes === null ? [] : [megabytes(bytes)];
   const more = [...length, ...size].join(", ");
-  return `${what} saved: ${path.split(/[\\/]/).at(-1)}${more ? ` (${more})` : ""}`;
+  return `${noun} saved: ${path.split(/[\\/]/).at(-1)}${more ? ` (${more})` : ""}`;
 }
 
 /** The result of the last snapshot or recording, shown for a while. */
@@ -289,12 +289,12 @@ export function ToolNews({ link }: { link: Link }) {
   const desk = useDesk(link);
   const saved = link.get("saved");
   const first = useRef(saved);
-  const [told, setTold] = useState<Saved | null>(null);
+  const [news, setNews] = useState<Saved | null>(null);
   useEffect(() => {
     if (saved === first.current || saved === null) return undefined;
     first.current = saved;
-    setTold(saved);
-    const timer = setTimeout(() => setTold(null), NEWS_MS);
+    setNews(saved);
+    const timer = setTimeout(() => setNews(null), NEWS_MS);
     return () => clearTimeout(timer);
   }, [saved]);
   const words = desk.words ?? desk.recorder.words;
@@ -303,11 +303,11 @@ export function ToolNews({ link }: { link: Link }) {
     const timer = setTimeout(() => desk.dismiss(), NEWS_MS);
     return () => clearTimeout(timer);
   }, [words]);
-  const lines = [words, told && savedWords(told)].filter((line) => line !== null);
+  const lines = [words, news && savedWords(news)].filter((line) => line !== null);
   return (
     <div class="lv-tool-news" role="status">
       {lines.map((line) => (
-        <span key={line} title={told?.path ?? undefined}>
+        <span key={line} title={news?.path ?? undefined}>
           {line}
         </span>
       ))}

@@ -7,8 +7,8 @@ import type { TalkState } from "../state/state";
 /** Within this distance of the end, in pixels, the transcript follows it. */
 const NEAR = 24;
 
-function isSame(one: Line | undefined, other: Line | undefined): boolean {
-  return one?.role === other?.role && one?.text === other?.text;
+function isSame(line: Line | undefined, other: Line | undefined): boolean {
+  return line?.role === other?.role && line?.text === other?.text;
 }
 
 /** The number of the first line. Only the newest lines are sent, and each keeps its number as older ones go. */
@@ -17,8 +17,10 @@ function useFirst(lines: readonly Line[]): number {
   const { lines: before, first } = known.current;
   if (before !== lines) {
     const isGrown = before.length === 0 || before.length < 2 || isSame(before[0], lines[0]);
-    const gone = isGrown ? 0 : before.findIndex((line, at) => isSame(line, lines[0]) && isSame(before[at + 1], lines[1]));
-    known.current = { lines, first: first + (gone < 0 ? before.length : gone) };
+    const dropped = isGrown
+      ? 0
+      : before.findIndex((line, at) => isSame(line, lines[0]) && isSame(before[at + 1], lines[1]));
+    known.current = { lines, first: first + (dropped < 0 ? before.length : dropped) };
   }
   return known.current.first;
 }

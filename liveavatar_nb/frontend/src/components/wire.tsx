@@ -41,12 +41,12 @@ function Timings({ timings }: { timings: readonly Timing[] }) {
           </tr>
         </thead>
         <tbody>
-          {timings.map((one) => (
-            <tr key={one.step}>
-              <th scope="row">{STEPS[one.step] ?? one.step}</th>
-              <td>{one.count.toLocaleString("en")}</td>
-              <td>{milliseconds(one.p50 * 1000)}</td>
-              <td>{milliseconds(one.p95 * 1000)}</td>
+          {timings.map((timing) => (
+            <tr key={timing.step}>
+              <th scope="row">{STEPS[timing.step] ?? timing.step}</th>
+              <td>{timing.count.toLocaleString("en")}</td>
+              <td>{milliseconds(timing.p50 * 1000)}</td>
+              <td>{milliseconds(timing.p95 * 1000)}</td>
             </tr>
           ))}
         </tbody>
@@ -74,7 +74,7 @@ export function WireTab({ wire, usable, onCommand }: Props) {
   const [query, setQuery] = useState("");
   const [kind, setKind] = useState<Kind>("all");
   const [picked, setPicked] = useState<number | null>(null);
-  useEffect(() => wire.look(), [wire]);
+  useEffect(() => wire.watch(), [wire]);
   const { rows } = wire;
   const shown = useMemo(() => matching(rows, query, kind), [rows, query, kind]);
   const open = picked === null ? undefined : rows.find((row) => row.seq === picked);

@@ -78,7 +78,7 @@ export interface Commands {
 export type CommandName = keyof Commands;
 export type Send = <Name extends CommandName>(command: Name, args: Commands[Name]) => void;
 /** Sends a command; resolves to whether it was acknowledged. */
-export type Ask = <Name extends CommandName>(command: Name, args: Commands[Name]) => Promise<boolean>;
+export type SendRequest = <Name extends CommandName>(command: Name, args: Commands[Name]) => Promise<boolean>;
 
 /** A command being sent. */
 export interface Command<Name extends CommandName = CommandName> {

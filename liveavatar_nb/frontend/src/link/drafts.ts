@@ -1,6 +1,6 @@
 /** Typed text that is not sent or saved yet. It outlives the tab, the view and the cell's output. */
 import type { ContextDetail, Line, Problem, Utterance } from "../contract";
-import type { Ask } from "./commands";
+import type { SendRequest } from "./commands";
 
 /** A problem that appears this long after a text was sent, in milliseconds, has another cause. */
 const DOUBT_MS = 15_000;
@@ -24,7 +24,7 @@ export class Drafts {
   private sent: { text: string; at: number } | null = null;
 
   constructor(
-    private readonly ask: Ask,
+    private readonly sendRequest: SendRequest,
     private readonly changed: () => void,
   ) {}
 
@@ -38,7 +38,7 @@ export class Drafts {
     const text = this.text.trim();
     this.sent = { text, at: performance.now() };
     this.text = "";
-    void this.ask(command, { text }).then((acked) => {
+    void this.sendRequest(command, { text }).then((acked) => {
       if (!acked) this.takeBack(text);
     });
     this.changed();
@@ -53,7 +53,7 @@ export class Drafts {
   /** The current or past utterances. */
   onSpeech(speech: readonly Utterance[], transcript: readonly Line[]): void {
     const text = this.sent?.text;
-    if (speech.some((one) => one.text === text) || transcript.some((one) => one.text === text)) this.sent = null;
+    if ([...speech, ...transcript].some((spoken) => spoken.text === text)) this.sent = null;
   }
 
   private takeBack(text: string): void {

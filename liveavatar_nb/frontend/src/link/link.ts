@@ -25,7 +25,7 @@ export const SILENCE_MS = 10_000;
  * The interval for checking whether a beat of a running session is due, and whether a silent kernel is idle. Two idle
  * checks in a row mean that it no longer knows the widget.
  */
-const LOOK_MS = 1000;
+const CHECK_MS = 1000;
 /** An acknowledged click that changes nothing keeps its button busy for this long. */
 const GRACE_MS = 3000;
 /** If the host does not expose its kernel, Python is asked after a running session is silent for this long. */
@@ -46,7 +46,7 @@ function isBusy(session: Session | null | undefined): boolean {
   return session?.agent_state === "talking" || session?.agent_state === "thinking";
 }
 
-type Hearer = (message: Message, buffers: readonly (DataView | ArrayBuffer)[]) => void;
+type MessageHandler = (message: Message, buffers: readonly (DataView | ArrayBuffer)[]) => void;
 
 interface Flight<Name extends CommandName = CommandName> extends Command<Name> {
   acked: boolean;
@@ -98,7 +98,7 @@ function isSavedPage(): boolean {
   return document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
 }
 
-function wordOf({ widget, id, page, tab, command, args }: Flight): Command {
+function messageOf({ widget, id, page, tab, command, args }: Flight): Command {
   return { widget, id, page, tab, command, args };
 }
 
@@ -121,7 +121,7 @@ export class Link {
   private readonly listeners = new Set<() => void>();
   private readonly slots = new Map<string, () => void>();
   private readonly flights = new Map<string, Flight>();
-  private readonly hearers = new Map<Hearer, () => void>();
+  private readonly handlers = new Map<MessageHandler, () => void>();
   private isClosed = false;
   private channel: ControlChannel | null = null;
   private heardAt = performance.now();
@@ -205,7 +205,7 @@ export class Link {
     this.listeners.add(changed);
     if (this.listeners.size === 1) {
       if (this.kernel) this.channel = ControlChannel.acquire(this.kernel);
-      this.pulse = setInterval(this.onPulse, LOOK_MS);
+      this.pulse = setInterval(this.onPulse, CHECK_MS);
     }
     this.send("ready", {});
     this.beat();
@@ -220,12 +220,12 @@ export class Link {
   }
 
   /**
-   * Calls `slot` with each message from Python to this page, until the returned function is called. Calls `onGone` when
-   * there will be no more messages.
+   * Calls `handler` with each message from Python to this page, until the returned function is called. Calls `onGone`
+   * when there will be no more messages.
    */
-  hear(slot: Hearer, onGone: () => void = () => undefined): () => void {
-    this.hearers.set(slot, onGone);
-    return () => this.hearers.delete(slot);
+  subscribe(handler: MessageHandler, onGone: () => void = () => undefined): () => void {
+    this.handlers.set(handler, onGone);
+    return () => this.handlers.delete(handler);
   }
 
   /** Whether Python can be reached, as far as this page can tell. */
@@ -281,7 +281,7 @@ export class Link {
     if (command === "interrupt" && flight.sessionId) {
       for (const observer of observers) observer.onInterrupt(flight.sessionId);
     }
-    if (command !== "beat") this.after(flight, SILENCE_MS, () => this.judge(flight, 0));
+    if (command !== "beat") this.after(flight, SILENCE_MS, () => this.checkSilence(flight, 0));
     void this.dispatch(flight);
     this.notify();
   }
@@ -301,14 +301,14 @@ export class Link {
     }
     const interval = session.beat_every * 1000;
     const unheard = this.flight("beat") ? BEAT_PATIENCE * interval : interval;
-    if (performance.now() - this.beatAt < unheard - LOOK_MS / 2) return;
+    if (performance.now() - this.beatAt < unheard - CHECK_MS / 2) return;
     this.beatAt = performance.now();
     for (const flight of [...this.flights.values()]) if (flight.command === "beat") this.settle(flight);
     this.send("beat", {});
   }
 
   private async dispatch(flight: Flight): Promise<void> {
-    const sent = (await this.channel?.send(wordOf(flight))) ?? false;
+    const sent = (await this.channel?.send(messageOf(flight))) ?? false;
     const { id } = flight;
     if (!this.flights.has(id) || flight.acked) return;
     if (sent) this.after(flight, CONTROL_ACK_MS, () => this.sendOrdinary(flight));
@@ -316,7 +316,7 @@ export class Link {
   }
 
   private sendOrdinary(flight: Flight): void {
-    this.model.send(wordOf(flight));
+    this.model.send(messageOf(flight));
     this.after(flight, ORDINARY_ACK_MS, () => {
       flight.waiting = true;
       this.notify();
@@ -333,16 +333,16 @@ export class Link {
   }
 
   /** Handles a missing answer: a busy kernel may still answer, an idle one does not know the widget any more. */
-  private judge(flight: Flight, idleLooks: number): void {
+  private checkSilence(flight: Flight, idleChecks: number): void {
     if (this.kernel) {
       const idle = this.kernel.status === "idle" && this.kernel.connectionStatus === "connected";
-      if (idle && idleLooks >= 1) {
+      if (idle && idleChecks >= 1) {
         this.phase = "lost";
         this.drain();
         this.notify();
         return;
       }
-      this.after(flight, LOOK_MS, () => this.judge(flight, idle ? idleLooks + 1 : 0));
+      this.after(flight, CHECK_MS, () => this.checkSilence(flight, idle ? idleChecks + 1 : 0));
     } else if (this.phase === "live") {
       this.phase = "interrupted";
       this.notify();
@@ -370,10 +370,10 @@ export class Link {
 
   private drain(): void {
     for (const flight of [...this.flights.values()]) this.settle(flight);
-    for (const onGone of [...this.hearers.values()]) onGone();
+    for (const onGone of [...this.handlers.values()]) onGone();
   }
 
-  private heard(): void {
+  private onAnswer(): void {
     this.heardAt = performance.now();
     if (this.phase === "connecting" || this.phase === "lost") this.phase = "live";
     // if the host exposes a connection, only its signal ends the interruption
@@ -408,8 +408,8 @@ export class Link {
   private onChange(trait: TraitName): void {
     if (trait === "status") this.sessionAt = performance.now();
     if (trait === "speech") this.speechAt = performance.now();
-    this.heard();
-    this.tellDrafts(trait);
+    this.onAnswer();
+    this.updateDrafts(trait);
     for (const flight of [...this.flights.values()]) {
       if (this.isAnswered(flight) || CLICKS[flight.command]?.includes(trait)) this.settle(flight);
     }
@@ -422,7 +422,7 @@ export class Link {
     this.notify();
   }
 
-  private tellDrafts(trait: TraitName): void {
+  private updateDrafts(trait: TraitName): void {
     if (trait === "talk_problem") this.drafts.onProblem(this.get(trait));
     else if (trait === "speech" || trait === "transcript") {
       this.drafts.onSpeech(this.get("speech"), this.get("transcript"));
@@ -433,10 +433,10 @@ export class Link {
   }
 
   private readonly onMessage = (message: Message, buffers: (DataView | ArrayBuffer)[]): void => {
-    this.heard();
+    this.onAnswer();
     if (message.page !== undefined && message.page !== PAGE) return;
     for (const observer of observers) observer.onMessage(message, buffers, this);
-    for (const slot of [...this.hearers.keys()]) slot(message, buffers);
+    for (const handler of [...this.handlers.keys()]) handler(message, buffers);
     if (message.type === "picture") {
       this.pictures.receive(message.avatar_id, message.media_type, buffers[0]);
     } else if (message.type === "upload") {

@@ -1,6 +1,6 @@
 /** Voice previews: requested by a click, one at a time, and discarded after playing. */
 import type { Problem } from "../contract";
-import type { Ask } from "./commands";
+import type { SendRequest } from "./commands";
 
 /** How long to wait for a preview, in milliseconds. */
 const LIMIT_MS = 20_000;
@@ -14,7 +14,7 @@ export class Previews {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    private readonly ask: Ask,
+    private readonly sendRequest: SendRequest,
     private readonly changed: () => void,
   ) {}
 
@@ -24,7 +24,7 @@ export class Previews {
     this.state = "loading";
     this.problem = null;
     this.timer = setTimeout(() => this.fail(voiceId, "It did not come in time."), LIMIT_MS);
-    void this.ask("voice", { voice_id: voiceId }).then((acked) => {
+    void this.sendRequest("voice", { voice_id: voiceId }).then((acked) => {
       if (!acked) this.fail(voiceId, "The kernel did not answer.");
     });
     this.changed();

@@ -1,6 +1,6 @@
 /** File uploads to Python: one after the other, in parts, each sent after the previous one was acknowledged. */
 import type { SoundLimits } from "../contract";
-import type { Ask } from "./commands";
+import type { SendRequest } from "./commands";
 import { inParts, type Part } from "./parts";
 import { megabytes } from "../words";
 
@@ -27,7 +27,7 @@ export class Uploads {
   private isSending = false;
 
   constructor(
-    private readonly ask: Ask,
+    private readonly sendRequest: SendRequest,
     private readonly limits: () => SoundLimits,
     private readonly changed: () => void,
   ) {}
@@ -55,7 +55,7 @@ export class Uploads {
   cancel(id: string): void {
     if (!this.waiting.some(({ upload }) => upload.id === id)) return;
     this.forget(id);
-    void this.ask("cancel_upload", { upload: id });
+    void this.sendRequest("cancel_upload", { upload: id });
   }
 
   /** Python has received all of it, or refuses the rest. */
@@ -91,7 +91,7 @@ export class Uploads {
 
   private async sendAll(): Promise<void> {
     this.isSending = true;
-    for (let next = this.waiting[0]; next; next = this.waiting.find((one) => one.upload.sent < one.upload.size)) {
+    for (let next = this.waiting[0]; next; next = this.waiting.find((entry) => entry.upload.sent < entry.upload.size)) {
       await this.sendOne(next.upload, next.file);
     }
     this.isSending = false;
@@ -108,8 +108,8 @@ export class Uploads {
         this.fail(upload, "The browser cannot read it.");
         return;
       }
-      if (next.done || !this.waiting.some((one) => one.upload === upload)) return;
-      if (!(await this.ask("add_sound", { upload: upload.id, name: upload.name, ...next.value }))) {
+      if (next.done || !this.waiting.some((entry) => entry.upload === upload)) return;
+      if (!(await this.sendRequest("add_sound", { upload: upload.id, name: upload.name, ...next.value }))) {
         this.fail(upload, "The kernel did not take it in.");
         return;
       }
@@ -119,7 +119,7 @@ export class Uploads {
   }
 
   private fail(upload: Upload, detail: string): void {
-    if (!this.waiting.some((one) => one.upload === upload)) return;
+    if (!this.waiting.some((entry) => entry.upload === upload)) return;
     this.refusal = { title: `${upload.name} was not added.`, detail, remedy: "Add it again." };
     this.forget(upload.id);
   }

@@ -3,7 +3,7 @@ import type { Problem, Timing, WireRow } from "../contract";
 import { WATCHED, WIRE_ENTRIES } from "../limits";
 import type { Send } from "./commands";
 
-const ASK_MS = (WATCHED / 3) * 1000;
+const POLL_MS = (WATCHED / 3) * 1000;
 
 /** A row, and the text to search in. */
 export interface KeptRow extends WireRow {
@@ -21,7 +21,7 @@ export class WireRows {
   savedPath: string | null = null;
   problem: Problem | null = null;
   private change = 0;
-  private lookers = 0;
+  private watchers = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(
@@ -30,15 +30,15 @@ export class WireRows {
   ) {}
 
   /** Keeps the log up to date until the returned function is called. */
-  look(): () => void {
-    this.lookers += 1;
-    if (this.lookers === 1) {
-      this.ask();
-      this.timer = setInterval(() => this.ask(), ASK_MS);
+  watch(): () => void {
+    this.watchers += 1;
+    if (this.watchers === 1) {
+      this.poll();
+      this.timer = setInterval(() => this.poll(), POLL_MS);
     }
     return () => {
-      this.lookers -= 1;
-      if (this.lookers === 0) clearInterval(this.timer);
+      this.watchers -= 1;
+      if (this.watchers === 0) clearInterval(this.timer);
     };
   }
 
@@ -49,7 +49,7 @@ export class WireRows {
       if ((known.get(row.seq)?.change ?? -1) > row.change) continue;
       known.set(row.seq, { ...row, haystack: `${row.name} ${row.note} ${row.payload ?? ""}`.toLowerCase() });
     }
-    this.rows = [...known.values()].sort((one, other) => one.seq - other.seq).slice(-WIRE_ENTRIES);
+    this.rows = [...known.values()].sort((row, other) => row.seq - other.seq).slice(-WIRE_ENTRIES);
   }
 
   arrive(change: number, timings: readonly Timing[], dropped: number): void {
@@ -73,7 +73,7 @@ export class WireRows {
     clearInterval(this.timer);
   }
 
-  private ask(): void {
+  private poll(): void {
     this.send("wire", { since: this.change });
   }
 }

@@ -14,16 +14,16 @@ export function facePictures(link: Link, avatarId: string): Promise<FacePictures
   if (!faces) kept.set(link, (faces = new Map()));
   let face = faces.get(avatarId);
   if (!face) {
-    faces.set(avatarId, (face = ask(link, avatarId)));
+    faces.set(avatarId, (face = requestFace(link, avatarId)));
     // the next face requests missing pictures again
     void face.then(({ length }) => length > 0 || faces.delete(avatarId));
   }
   return face;
 }
 
-function ask(link: Link, avatarId: string): Promise<FacePictures> {
+function requestFace(link: Link, avatarId: string): Promise<FacePictures> {
   return new Promise((resolve) => {
-    const stop = link.hear((message, buffers) => {
+    const unsubscribe = link.subscribe((message, buffers) => {
       if (message.type !== "face" || message.avatar_id !== avatarId) return;
       end();
       void Promise.all(buffers.map((bytes) => decode(bytes, message.media_type))).then(resolve, () => resolve([]));
@@ -34,7 +34,7 @@ function ask(link: Link, avatarId: string): Promise<FacePictures> {
     }, LIMIT_MS);
     const end = (): void => {
       clearTimeout(timer);
-      stop();
+      unsubscribe();
     };
     link.send("face", { avatar_id: avatarId });
   });

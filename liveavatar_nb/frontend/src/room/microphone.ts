@@ -89,7 +89,7 @@ export class Microphone {
   /** Whether it should be unmuted as soon as it is open. */
   private isWanted = false;
   /** Counts the attempts to open it, so that results of older attempts are ignored. */
-  private tries = 0;
+  private attempt = 0;
   private track: MediaStreamTrack | null = null;
   private handle: RoomHandle | null = null;
   private context: AudioContext | null = null;
@@ -154,7 +154,7 @@ export class Microphone {
 
   /** Releases it, so that the browser's indicator disappears. */
   close(): void {
-    this.tries += 1;
+    this.attempt += 1;
     this.isWanted = false;
     this.drop();
     this.state = "off";
@@ -167,8 +167,8 @@ export class Microphone {
   }
 
   private async open(deviceId: string | null): Promise<void> {
-    this.tries += 1;
-    const mine = this.tries;
+    this.attempt += 1;
+    const attempt = this.attempt;
     this.problem = hindrance();
     if (this.problem) {
       this.notify();
@@ -177,9 +177,9 @@ export class Microphone {
     this.state = "opening";
     this.notify();
     try {
-      const track = (await ask(deviceId)).getAudioTracks()[0];
+      const track = (await openDevice(deviceId)).getAudioTracks()[0];
       if (!track) throw new DOMException("", "NotFoundError");
-      if (mine !== this.tries) {
+      if (attempt !== this.attempt) {
         track.stop();
         return;
       }
@@ -192,7 +192,7 @@ export class Microphone {
       this.measure(track);
       await this.publish();
     } catch (error) {
-      if (mine !== this.tries) return;
+      if (attempt !== this.attempt) return;
       this.drop();
       this.problem = problemOf(error);
     }
@@ -270,14 +270,14 @@ export class Microphone {
 }
 
 /** Replaces a device that is gone with the system's default. */
-async function ask(deviceId: string | null): Promise<MediaStream> {
-  const wishes = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+async function openDevice(deviceId: string | null): Promise<MediaStream> {
+  const constraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
   const { mediaDevices } = navigator;
-  if (deviceId === null) return mediaDevices.getUserMedia({ audio: wishes });
+  if (deviceId === null) return mediaDevices.getUserMedia({ audio: constraints });
   try {
-    return await mediaDevices.getUserMedia({ audio: { ...wishes, deviceId: { exact: deviceId } } });
+    return await mediaDevices.getUserMedia({ audio: { ...constraints, deviceId: { exact: deviceId } } });
   } catch (error) {
     if (!(error instanceof DOMException) || !["OverconstrainedError", "NotFoundError"].includes(error.name)) throw error;
-    return mediaDevices.getUserMedia({ audio: wishes });
+    return mediaDevices.getUserMedia({ audio: constraints });
   }
 }

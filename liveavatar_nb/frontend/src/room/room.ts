@@ -42,10 +42,10 @@ export class Room implements SharedRoom {
   /** The widget that speaks for this page. */
   private voice: Link | null = null;
   private readonly slots = new Set<() => void>();
-  private told = "";
+  private sentNews = "";
   private attempt = 0;
   /** Whether the page is waiting for the room's address and token. */
-  private isAsking = false;
+  private isRequesting = false;
   private takeOver = false;
   private isQuiet = false;
   private soundIsLate = false;
@@ -75,8 +75,8 @@ export class Room implements SharedRoom {
   watch(link: Link): () => void {
     clearTimeout(this.closing);
     this.views.set(link, (this.views.get(link) ?? 0) + 1);
-    if (!this.voice || !this.views.has(this.voice) || !this.voice.usable) this.speakBy(link);
-    if (this.kind === "livekit" && !this.handle && !this.isAsking && this.news.state === "joining") this.join();
+    if (!this.voice || !this.views.has(this.voice) || !this.voice.usable) this.speakThrough(link);
+    if (this.kind === "livekit" && !this.handle && !this.isRequesting && this.news.state === "joining") this.join();
     let isOver = false;
     return () => {
       if (isOver) return;
@@ -130,7 +130,7 @@ export class Room implements SharedRoom {
     if (this.kind !== "livekit") return;
     this.isQuiet = false;
     this.takeOver = takeOver;
-    this.ask();
+    this.requestAccess();
   }
 
   onChange(slot: () => void): () => void {
@@ -178,9 +178,9 @@ export class Room implements SharedRoom {
       return;
     }
     this.views.delete(link);
-    const next = [...this.views.keys()].find((one) => one.usable) ?? this.views.keys().next().value;
+    const next = [...this.views.keys()].find((view) => view.usable) ?? this.views.keys().next().value;
     if (next) {
-      if (link === this.voice) this.speakBy(next);
+      if (link === this.voice) this.speakThrough(next);
     } else if (!link.usable || !shows(link, this.sessionId)) {
       this.close();
     } else {
@@ -188,21 +188,21 @@ export class Room implements SharedRoom {
     }
   }
 
-  private speakBy(link: Link): void {
+  private speakThrough(link: Link): void {
     this.voice = link;
-    this.told = "";
+    this.sentNews = "";
     // its Python was not asked for the room, or the widget that asked is gone
-    if (this.isAsking) this.ask();
-    else if (this.news.state !== "joining") this.tell();
+    if (this.isRequesting) this.requestAccess();
+    else if (this.news.state !== "joining") this.sendNews();
   }
 
   /** Requests the room's address and token. */
-  private ask(): void {
+  private requestAccess(): void {
     this.attempt += 1;
     const { attempt } = this;
     this.drop();
-    this.isAsking = true;
-    if (!this.isQuiet) this.say("joining", { reason: null });
+    this.isRequesting = true;
+    if (!this.isQuiet) this.setState("joining", { reason: null });
     this.limit = setTimeout(() => {
       if (attempt === this.attempt) this.fail("The kernel did not answer in time.");
     }, ANSWER_LIMIT_MS);
@@ -213,8 +213,8 @@ export class Room implements SharedRoom {
 
   private async onAnswer(answer: RoomAnswer): Promise<void> {
     const { url, token, avatar_identity: avatar, reason, can_take_over: canTakeOver } = answer;
-    if (!this.isAsking) return;
-    this.isAsking = false;
+    if (!this.isRequesting) return;
+    this.isRequesting = false;
     const { attempt } = this;
     if (url === null || token === null || avatar === null) {
       this.leave("left", { reason, canTakeOver });
@@ -231,7 +231,7 @@ export class Room implements SharedRoom {
     clearTimeout(this.limit);
     this.limit = setTimeout(() => {
       if (attempt === this.attempt && this.handle?.state === "joining") {
-        this.say("unreachable", { reason: `This browser is not in the room after ${PATIENCE_MS / 1000} s.` });
+        this.setState("unreachable", { reason: `This browser is not in the room after ${PATIENCE_MS / 1000} s.` });
       }
     }, PATIENCE_MS);
     const handle = library.join(url, token, avatar);
@@ -245,7 +245,7 @@ export class Room implements SharedRoom {
   /** Fetches media.js through the speaking widget; if that one goes meanwhile, through another. */
   private async library(): Promise<MediaLibrary> {
     for (;;) {
-      const link = [this.voice, ...this.views.keys()].find((one) => one?.usable) ?? null;
+      const link = [this.voice, ...this.views.keys()].find((candidate) => candidate?.usable) ?? null;
       try {
         return await loadLibrary(link);
       } catch (error) {
@@ -262,10 +262,10 @@ export class Room implements SharedRoom {
         this.isQuiet = false;
         this.takeOver = false;
         this.setTracks(handle.video, handle.audio);
-        this.say("joined", { reason: null });
+        this.setState("joined", { reason: null });
         break;
       case "reconnecting":
-        this.say("reconnecting", { reason: null });
+        this.setState("reconnecting", { reason: null });
         break;
       case "unreachable":
         this.fail(handle.reason);
@@ -275,7 +275,7 @@ export class Room implements SharedRoom {
         break;
       case "left":
         this.drop();
-        this.say("left", { reason: handle.reason });
+        this.setState("left", { reason: handle.reason });
         this.tryLater();
         break;
       default:
@@ -285,27 +285,27 @@ export class Room implements SharedRoom {
   /** Handles a failure to join: retries after a while. */
   private fail(reason: string | null): void {
     this.drop();
-    this.say("unreachable", { reason });
+    this.setState("unreachable", { reason });
     this.tryLater();
   }
 
   private tryLater(): void {
     this.retry = setTimeout(() => {
       this.isQuiet = true;
-      this.ask();
+      this.requestAccess();
     }, RETRY_MS);
   }
 
   /** Leaves the room for good, without retrying. */
   private leave(state: "left" | "replaced", words: Words): void {
     this.drop();
-    this.say(state, words);
+    this.setState(state, words);
   }
 
   private drop(): void {
     clearTimeout(this.limit);
     clearTimeout(this.retry);
-    this.isAsking = false;
+    this.isRequesting = false;
     const { handle } = this;
     this.handle = null;
     this.setTracks(null, null);
@@ -319,7 +319,7 @@ export class Room implements SharedRoom {
     const wasIn = this.kind === "livekit" && this.news.state !== "left" && this.news.state !== "replaced";
     if (wasIn) this.leave("left", { reason: null });
     else this.drop();
-    this.endHearing();
+    this.endSound();
     this.speaker.close();
     window.removeEventListener("pagehide", this.onPageHide);
     window.removeEventListener("pageshow", this.onPageShow);
@@ -354,18 +354,18 @@ export class Room implements SharedRoom {
     }, delayMs);
   }
 
-  private say(state: RoomNews["state"], { reason, canTakeOver = false }: Words): void {
+  private setState(state: RoomNews["state"], { reason, canTakeOver = false }: Words): void {
     const avatar = state === "joined" && this.handle?.video != null;
     this.news = { session_id: this.sessionId, state, reason, avatar };
     this.canTakeOver = canTakeOver;
-    this.tell();
+    this.sendNews();
     this.changed();
   }
 
-  private tell(): void {
+  private sendNews(): void {
     const text = JSON.stringify(this.news);
-    if (text === this.told || !this.voice) return;
-    this.told = text;
+    if (text === this.sentNews || !this.voice) return;
+    this.sentNews = text;
     this.voice.send("room", { ...this.news });
   }
 
@@ -375,16 +375,16 @@ export class Room implements SharedRoom {
   }
 
   /** Lets another page play the drawn room's sound. */
-  private endHearing(): void {
+  private endSound(): void {
     if (this.kind === "drawn") this.voice?.send("room", { ...this.news, state: "left" });
   }
 
   private readonly onPageHide = (): void => {
-    this.endHearing();
-    if (this.kind !== "livekit" || (!this.handle && !this.isAsking)) return;
+    this.endSound();
+    if (this.kind !== "livekit" || (!this.handle && !this.isRequesting)) return;
     this.attempt += 1;
     this.drop();
-    this.say("left", { reason: null });
+    this.setState("left", { reason: null });
   };
 
   /** Called when the browser restores the page from its back/forward cache. */
@@ -445,9 +445,9 @@ class Rooms implements Observer {
 }
 
 const rooms = shared("rooms", () => {
-  const made = new Rooms();
-  observers.add(made);
-  return made;
+  const all = new Rooms();
+  observers.add(all);
+  return all;
 });
 
 /** Returns this page's shared room of a connected session. */
@@ -496,7 +496,7 @@ function fetchLibrary(link: Link | null): Promise<MediaLibrary> {
       end();
       importText(buffers[0]).then(resolve, reject);
     };
-    const stop = link.hear(receive, () => {
+    const unsubscribe = link.subscribe(receive, () => {
       end();
       reject(new Error("the widget that asked for it is gone"));
     });
@@ -506,7 +506,7 @@ function fetchLibrary(link: Link | null): Promise<MediaLibrary> {
     }, ANSWER_LIMIT_MS);
     const end = (): void => {
       clearTimeout(timer);
-      stop();
+      unsubscribe();
     };
     link.send("library", {});
   });

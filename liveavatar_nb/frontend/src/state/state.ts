@@ -266,12 +266,14 @@ export function talkState(link: Link): TalkState {
   const session = link.get("status");
   const status = statusOf(link, session);
   const spoken = speaking(link, session, status);
-  const all = link.get("speech").map((one): Utterance =>
-    spoken.isHushed && isActive(one) ? { ...one, state: "interrupted" } : one,
+  const all = link.get("speech").map((utterance): Utterance =>
+    spoken.isHushed && isActive(utterance) ? { ...utterance, state: "interrupted" } : utterance,
   );
   const active = status === "live" ? all.filter(isActive) : [];
   const current =
-    active.find((one) => one.state === "talking") ?? active.find((one) => one.state === "sending") ?? null;
+    active.find((utterance) => utterance.state === "talking") ??
+    active.find((utterance) => utterance.state === "sending") ??
+    null;
   const asked = link.flight("play")?.args.sound;
   // a widget without settings, as Talk, goes by the last session
   const next = link.find("settings") ? settingsOf(link).mode : session?.mode;
@@ -288,8 +290,8 @@ export function talkState(link: Link): TalkState {
     uploads: link.uploads.all,
     refusal: link.uploads.refusal,
     current,
-    queue: active.filter((one) => one !== current),
-    last: all.filter((one) => !isActive(one)).at(-1) ?? null,
+    queue: active.filter((utterance) => utterance !== current),
+    last: all.filter((utterance) => !isActive(utterance)).at(-1) ?? null,
     speechAt: link.speechAt,
     transcript: link.get("transcript"),
     isConversation,
@@ -301,7 +303,7 @@ export function talkState(link: Link): TalkState {
 }
 
 /** Seconds of an utterance spoken so far; while it talks, counted from Python's last message. */
-export function saidOf(utterance: Utterance, state: Pick<TalkState, "speechAt" | "ticking">, now: number): number {
+export function secondsSaid(utterance: Utterance, state: Pick<TalkState, "speechAt" | "ticking">, now: number): number {
   const since = utterance.state === "talking" && state.ticking ? Math.max(0, now - state.speechAt) / 1000 : 0;
   return Math.min(utterance.played + since, utterance.total ?? Infinity);
 }

@@ -125,7 +125,7 @@ export class Backdrop {
   }
 
   /** Draws frames even if nobody sees them, for a recording, until the returned function is called. */
-  keep(): () => void {
+  keepDrawing(): () => void {
     this.keepers += 1;
     this.follow();
     return () => {

@@ -12,7 +12,7 @@ export function fromHex(hex: string): Colour {
 }
 
 export function toHex(colour: Colour): string {
-  return `#${colour.map((one) => Math.round(one * 255).toString(16).padStart(2, "0")).join("")}`;
+  return `#${colour.map((channel) => Math.round(channel * 255).toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** Cb and Cr of BT.709, each -0.5 to 0.5; grey of any brightness is 0, 0. The shader has the same. */
@@ -40,6 +40,6 @@ export function groundOf(patches: readonly Colour[]): Colour | null {
     if (alike.length > best.length) best = alike;
   }
   if (best.length * 2 < patches.length || best.length === 0) return null;
-  const mean = (index: 0 | 1 | 2): number => best.reduce((sum, one) => sum + one[index], 0) / best.length;
+  const mean = (index: 0 | 1 | 2): number => best.reduce((sum, colour) => sum + colour[index], 0) / best.length;
   return [mean(0), mean(1), mean(2)];
 }

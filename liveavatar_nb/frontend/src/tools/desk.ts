@@ -18,7 +18,7 @@ export interface Stand {
 const NO_PICTURE = "The page shows no video of the avatar yet.";
 /** How long to wait for a picture that Python requested early, and how often to check. */
 const PICTURE_LIMIT_MS = 8000;
-const LOOK_MS = 50;
+const CHECK_MS = 50;
 
 const desks = new WeakMap<Link, Desk>();
 
@@ -42,7 +42,7 @@ export class Desk {
       (command, args) => link.request(command, args),
       () => this.notify(),
     );
-    link.hear((message) => this.receive(message));
+    link.subscribe((message) => this.receive(message));
   }
 
   static of(link: Link): Desk {
@@ -133,7 +133,7 @@ export class Desk {
 
   private async awaited(): Promise<Stand | null> {
     const until = performance.now() + PICTURE_LIMIT_MS;
-    while (!this.showing() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    while (!this.showing() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, CHECK_MS));
     return this.showing();
   }
 
@@ -145,8 +145,8 @@ export class Desk {
 function sourceOf({ room, backdrop, picture }: Stand): RecordSource | null {
   if (!picture || sizeOf(picture).width === 0) return null;
   const { canvas } = backdrop;
-  if (canvas) return { room, canvas, keep: () => backdrop.keep() };
-  if (picture instanceof HTMLVideoElement) return { room, canvas: null, keep: () => () => undefined };
+  if (canvas) return { room, canvas, keepDrawing: () => backdrop.keepDrawing() };
+  if (picture instanceof HTMLVideoElement) return { room, canvas: null, keepDrawing: () => () => undefined };
   const repeater = new Repeater(picture);
-  return { room, canvas: repeater.canvas, keep: repeater.run };
+  return { room, canvas: repeater.canvas, keepDrawing: repeater.run };
 }

@@ -56,7 +56,7 @@ function pointOf(event: MouseEvent, shown: HTMLElement, picture: Picturing): Poi
   const ratios = [box.width / width, box.height / height] as const;
   const scale = objectFit === "cover" ? Math.max(...ratios) : objectFit === "contain" ? Math.min(...ratios) : null;
   const [across, down] = scale === null ? ratios : [scale, scale];
-  const [left, top] = objectPosition.split(" ").map((one) => (Number.parseFloat(one) || 0) / 100);
+  const [left, top] = objectPosition.split(" ").map((part) => (Number.parseFloat(part) || 0) / 100);
   const x = (event.clientX - box.left - (box.width - width * across) * (left ?? 0.5)) / (width * across);
   const y = (event.clientY - box.top - (box.height - height * down) * (top ?? 0.5)) / (height * down);
   return x >= 0 && x < 1 && y >= 0 && y < 1 ? { x, y } : null;

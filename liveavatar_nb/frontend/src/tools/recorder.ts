@@ -1,7 +1,7 @@
 /** Records the stage with the avatar's sound, and sends it to Python while recording. */
 import type { SharedRoom } from "../room/media/types";
 import { CLICKED_MEGABYTES, CLICKED_SECONDS } from "../limits";
-import type { Ask } from "../link/commands";
+import type { SendRequest } from "../link/commands";
 import { limit, megabytes } from "../words";
 import { Mixer } from "./mixer";
 import { Outbox } from "./outbox";
@@ -31,7 +31,7 @@ export interface RecordSource {
   /** The canvas shown in place of the room's video; null for the room's own track. */
   canvas: HTMLCanvasElement | null;
   /** Keeps drawing the canvas until the returned function is called. */
-  keep: () => () => void;
+  keepDrawing: () => () => void;
 }
 
 /** A recording, from its first frame until Python has received it all. */
@@ -54,13 +54,13 @@ class Take {
     private readonly limits: RecordLimits,
     room: SharedRoom,
     isThere: () => boolean,
-    ask: Ask,
+    sendRequest: SendRequest,
     private readonly onOver: (words: string | null) => void,
     private readonly release: () => void,
   ) {
     this.outbox = new Outbox((out) => {
       const problem = out.is_last && this.bytes === 0 ? "Nothing came to be recorded." : null;
-      return ask("recording", { request, ...out, seconds: this.secondsAt(performance.now()), problem });
+      return sendRequest("recording", { request, ...out, seconds: this.secondsAt(performance.now()), problem });
     });
     media.ondataavailable = ({ data }) => this.receive(data);
     media.onerror = () => this.stop("The browser broke it off: what was recorded was kept.");
@@ -122,7 +122,7 @@ export class Recorder {
   private awaited: string | null = null;
 
   constructor(
-    private readonly ask: Ask,
+    private readonly sendRequest: SendRequest,
     private readonly changed: () => void,
   ) {}
 
@@ -151,12 +151,12 @@ export class Recorder {
     this.awaited = request;
     this.changed();
     const mixer = new Mixer(source.room);
-    const unkeep = source.keep();
+    const stopDrawing = source.keepDrawing();
     let painted: MediaStreamTrack | undefined;
     const release = (): void => {
       painted?.stop();
       mixer.close();
-      unkeep();
+      stopDrawing();
     };
     try {
       const sound = await mixer.open();
@@ -171,7 +171,8 @@ export class Recorder {
       if (source.canvas) painted = video;
       const tracks = sound ? [video, sound] : [video];
       const isThere = isThereOf(source, video);
-      const take = new Take(request, recorderOf(tracks), limits, source.room, isThere, this.ask, this.onOver, release);
+      const media = recorderOf(tracks);
+      const take = new Take(request, media, limits, source.room, isThere, this.sendRequest, this.onOver, release);
       this.take = take;
       this.state = "recording";
       void take.outbox.done.then((isTaken) => this.onDone(take, isTaken));
@@ -202,7 +203,7 @@ export class Recorder {
     take.isCancelled = true;
     take.outbox.drop();
     take.stop(null);
-    void this.ask("cancel_recording", { request: take.request });
+    void this.sendRequest("cancel_recording", { request: take.request });
   }
 
   dismiss(): void {
@@ -211,7 +212,7 @@ export class Recorder {
   }
 
   private refuse(request: string, problem: string): void {
-    void this.ask("recording", { request, part: 0, data: "", is_last: true, seconds: 0, problem });
+    void this.sendRequest("recording", { request, part: 0, data: "", is_last: true, seconds: 0, problem });
     this.changed();
   }
 

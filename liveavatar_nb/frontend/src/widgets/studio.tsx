@@ -49,7 +49,7 @@ function talksNow(status: Status, { transcript }: TalkState): boolean {
 }
 
 /** A component of its own, so that changes in the room redraw nothing else. */
-function InTalk({ link, can }: { link: Link; can: Abilities }) {
+function TalkMicrophone({ link, can }: { link: Link; can: Abilities }) {
   const room = useRoom(link);
   return room ? <Microphone room={room} link={link} can={can} wide /> : null;
 }
@@ -97,7 +97,7 @@ function Studio({ link }: { link: Link }) {
       state={spoken}
       drafts={link.drafts}
       uploads={link.uploads}
-      microphone={<InTalk link={link} can={state.speaking.can} />}
+      microphone={<TalkMicrophone link={link} can={state.speaking.can} />}
       onCommand={onCommand}
     />
   );

@@ -53,21 +53,21 @@ class DiscreetSocket extends EventTarget {
     const socket = new globalThis.WebSocket(address, protocols);
     this.socket = socket;
     socket.binaryType = this.binaryType;
-    socket.onopen = () => this.tell(new Event("open"));
-    socket.onmessage = ({ data }) => this.tell(new MessageEvent("message", { data }));
-    socket.onerror = () => this.tell(new Event("error"));
-    socket.onclose = ({ code, reason, wasClean }) => this.tell(new CloseEvent("close", { code, reason, wasClean }));
+    socket.onopen = () => this.fire(new Event("open"));
+    socket.onmessage = ({ data }) => this.fire(new MessageEvent("message", { data }));
+    socket.onerror = () => this.fire(new Event("error"));
+    socket.onclose = ({ code, reason, wasClean }) => this.fire(new CloseEvent("close", { code, reason, wasClean }));
   }
 
   /** Behaves like a WebSocket that could not connect. */
   private giveUp(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.tell(new Event("error"));
-    this.tell(new CloseEvent("close", { code: 1006 }));
+    this.fire(new Event("error"));
+    this.fire(new CloseEvent("close", { code: 1006 }));
   }
 
-  private tell(event: Event): void {
+  private fire(event: Event): void {
     this[`on${event.type as "open" | "message" | "error" | "close"}`]?.(event);
     this.dispatchEvent(event);
   }

@@ -113,14 +113,14 @@ class Joined implements RoomHandle {
 
   private listen(): void {
     const { room } = this;
-    const look = (): void => this.look();
+    const update = (): void => this.updateTracks();
     for (const event of [
       RoomEvent.ParticipantConnected,
       RoomEvent.ParticipantDisconnected,
       RoomEvent.TrackSubscribed,
       RoomEvent.TrackUnsubscribed,
     ] as const) {
-      room.on(event, look);
+      room.on(event, update);
     }
     room.on(RoomEvent.ConnectionQualityChanged, (_, participant) => {
       if (participant.isLocal) this.notify();
@@ -133,7 +133,7 @@ class Joined implements RoomHandle {
     room.on(RoomEvent.Reconnected, () => {
       if (this.state !== "reconnecting") return;
       this.state = "joined";
-      this.look();
+      this.updateTracks();
     });
     room.on(RoomEvent.Disconnected, (reason) => this.onDisconnected(reason));
     room.on(RoomEvent.DataReceived, (payload, _, __, topic) => {
@@ -161,7 +161,7 @@ class Joined implements RoomHandle {
     }
     if (this.state !== "joining") return;
     this.state = "joined";
-    this.look();
+    this.updateTracks();
   }
 
   private reconnecting(): void {
@@ -199,7 +199,7 @@ class Joined implements RoomHandle {
   }
 
   /** Finds the avatar and its tracks. */
-  private look(): void {
+  private updateTracks(): void {
     const avatar = this.avatar();
     this.video = trackOf(avatar, Track.Kind.Video);
     this.audio = trackOf(avatar, Track.Kind.Audio);
@@ -214,7 +214,7 @@ class Joined implements RoomHandle {
     const { remoteParticipants: others } = this.room;
     const named = others.get(this.avatarIdentity);
     if (named || this.avatarIdentity !== HOSTED_AVATAR) return named;
-    return [...others.values()].find((one) => trackOf(one, Track.Kind.Video) !== null);
+    return [...others.values()].find((participant) => trackOf(participant, Track.Kind.Video) !== null);
   }
 
   private end(state: RoomNews["state"], reason: string | null): void {

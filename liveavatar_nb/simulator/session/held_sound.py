@@ -10,7 +10,7 @@ from .speech import BYTES_A_SECOND, Utterance
 MOST_HELD: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio in all waiting utterances: ten minutes
 
 
-class Cues:
+class HeldSound:
     """The gate between utterances and the stage: it holds audio back until its utterance begins.
 
     Args:

@@ -1,4 +1,4 @@
-"""`Choice`: the avatar and the options for the next session, and the Python code that starts it."""
+"""`NextSession`: the avatar and the options for the next session, and the Python code that starts it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .settings import StartSettings
 ANY_AVATAR = "Silas"  # the name shown in the code until an avatar is picked
 
 
-class Choice(Controller):
+class NextSession(Controller):
     """The avatar (the trait `avatar`), settings and persona for the next session.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from liveavatar_nb.audio import open_sound
-from liveavatar_nb.audio.kinds import begins_file, kind_of
+from liveavatar_nb.audio.formats import begins_file, format_of
 from liveavatar_nb.errors import AudioError
 
 from . import signals
@@ -65,17 +65,17 @@ def test_a_rate_does_not_make_a_web_page_sound(file: bytes) -> None:
 def test_weak_signs_do_not_count_where_it_may_be_raw() -> None:
     for weak in (b"\xff\xfb\x90\x00", b"\x1f\x8b\x08\x00", b'{"', b"\xff\xd8\xff\xe0"):
         data = weak + bytes(100)
-        assert kind_of(data, may_be_raw=True) is None
+        assert format_of(data, may_be_raw=True) is None
         assert b"".join(open_sound(data, rate=24_000).pcm()) == data
-    assert kind_of(b"\xff\xfb\x90\x00", may_be_raw=False) is not None
+    assert format_of(b"\xff\xfb\x90\x00", may_be_raw=False) is not None
 
 
 def test_frames_of_mpeg_sound_are_told_from_other_bytes() -> None:
     kinds = {0x90: True, 0xF0: False, 0x00: False, 0x9C: False}  # of the byte with bit rate and rate
     for third, is_sound in kinds.items():
-        assert (kind_of(bytes([0xFF, 0xFB, third, 0]), may_be_raw=False) is not None) == is_sound
-    assert kind_of(b"\xff\xeb\x90\x00", may_be_raw=False) is None, "a version that there is not"
-    aac = kind_of(b"\xff\xf1\x50\x80", may_be_raw=False)
+        assert (format_of(bytes([0xFF, 0xFB, third, 0]), may_be_raw=False) is not None) == is_sound
+    assert format_of(b"\xff\xeb\x90\x00", may_be_raw=False) is None, "a version that there is not"
+    aac = format_of(b"\xff\xf1\x50\x80", may_be_raw=False)
     assert aac is not None
     assert aac.words == "an AAC stream"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..drawing.looks import Look
 from ..session.speech import BYTES_A_SECOND, SAMPLE_BYTES, SAMPLE_RATE
-from . import ears
+from . import speech_detector
 from .face import SIZES, Expression, ExpressionKey, paint
 from .server import ServerFailed
 from .tokens import Room
@@ -47,7 +47,7 @@ class Owner(Protocol):
         """Add a warning to the session's warnings."""
 
 
-class Actor:
+class AvatarParticipant:
     """One session's avatar in a LiveKit room.
 
     Args:
@@ -250,12 +250,13 @@ class Actor:
             publication.set_subscribed(True)
 
     async def _listen(self, rtc: Any, track: rtc.Track) -> None:
-        detector = ears.Detector()
-        stream = rtc.AudioStream(track, sample_rate=ears.SAMPLE_RATE, num_channels=1, frame_size_ms=ears.PIECE_MS)
+        detector = speech_detector.SpeechDetector()
+        rate = speech_detector.SAMPLE_RATE
+        stream = rtc.AudioStream(track, sample_rate=rate, num_channels=1, frame_size_ms=speech_detector.PIECE_MS)
         try:
             async for event in stream:
                 frame = event.frame
-                self._report_speech(detector.hear(bytes(frame.data), frame.samples_per_channel / ears.SAMPLE_RATE))
+                self._report_speech(detector.hear(bytes(frame.data), frame.samples_per_channel / rate))
         finally:
             self._report_speech(detector.end())
             await stream.aclose()

@@ -1,4 +1,4 @@
-"""`Sources`: finds the utterance of a conversation that an event belongs to, by id or by order."""
+"""`UtteranceFinder`: finds the utterance of a conversation that an event belongs to, by id or by order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ... import config
-from ...concurrency.bounded import Newest
+from ...concurrency.bounded import BoundedDict
 from ...concurrency.clock import Clock
 from ...protocol.events import Event
 from .utterance import AsyncUtterance, UtteranceState
@@ -14,7 +14,7 @@ from .utterance import AsyncUtterance, UtteranceState
 REMEMBERED: Final = 1000  # maximum number of ids to remember, with their utterances
 
 
-class Sources:
+class UtteranceFinder:
     """Maps events to the utterances that they belong to.
 
     An event's `source_event_id` names the command that it answers, or an earlier event that answers that command. If
@@ -29,7 +29,7 @@ class Sources:
         self._clock = clock
         self._has_opening = has_opening
         self._opening_until: float | None = None  # set at the first sign that somebody is in the room
-        self._known: Newest[str, AsyncUtterance] = Newest(REMEMBERED)
+        self._known: BoundedDict[str, AsyncUtterance] = BoundedDict(REMEMBERED)
         self._are_named = False  # whether the service has named an utterance that was requested
 
     def add(self, utterance: AsyncUtterance) -> None:

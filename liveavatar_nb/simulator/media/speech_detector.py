@@ -12,7 +12,7 @@ BEGINS_AFTER: Final = 0.06  # seconds that audio must be loud before speech coun
 ENDS_AFTER: Final = 0.6  # seconds that audio must be quiet before speech counts as ended, so that pauses are ignored
 
 
-class Detector:
+class SpeechDetector:
     """A detector for the start and end of speech in audio that arrives piece by piece.
 
     Attributes:
