@@ -102,9 +102,8 @@ class Guard:
         self._process: GuardProcess | None = None
         self._wanted_at = 0.0  # when the guard was last needed
         self._open: set[GuardProcess] = set()
-        self._sessions: dict[
-            str, tuple[GuardedSession, float]
-        ] = {}  # by id; `left` counts from the time
+        # by session id; the float is the time from which `left` counts
+        self._sessions: dict[str, tuple[GuardedSession, float]] = {}
         self._started: set[str] = set()
         self._stopping: set[str] = set()
         self._handed: dict[str, int] = {}  # by session id: the number of the message that handed the session over
