@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..bridge.wrappers import Face, blocking, reading
+from ..bridge.wrappers import Face, Reading, blocking
 from ..models.sessions import StartedSession
 from ..models.voices import BoundVoice
 from ..rest.api import LiveAvatarAPI
@@ -161,4 +161,4 @@ class API(Face):
     start_streaming_session = blocking(LiveAvatarAPI.start_streaming_session, undo=_stop_streaming, is_whole=True)
     stop_streaming_session = blocking(LiveAvatarAPI.stop_streaming_session)
 
-    last = reading(LiveAvatarAPI.last)
+    last = Reading(LiveAvatarAPI, lambda api: api.last)
