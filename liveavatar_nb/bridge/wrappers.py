@@ -16,22 +16,22 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
-F = TypeVar("F", bound="Face")
+W = TypeVar("W", bound="SyncWrapper")
 
 
-class Face:
+class SyncWrapper:
     """The base of sync objects: a wrapper of an async object, for callers that cannot await."""
 
     _inner: Any
-    _holder: Face | None = None
+    _holder: SyncWrapper | None = None
 
-    def _held_by(self, holder: Face) -> Self:
+    def _held_by(self, holder: SyncWrapper) -> Self:
         """Keep `holder` alive as long as this object: a session in use keeps its client alive."""
         self._holder = holder
         return self
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Face) and other._inner is self._inner
+        return isinstance(other, SyncWrapper) and other._inner is self._inner
 
     def __hash__(self) -> int:
         return hash(id(self._inner))
@@ -40,14 +40,14 @@ class Face:
         return repr(self._inner).replace("<Async", "<", 1)
 
 
-def inner_of(face: object) -> Any:
-    """Return the async object behind a `Face`; None if it is none."""
-    return face._inner if isinstance(face, Face) else None
+def inner_of(wrapper: object) -> Any:
+    """Return the async object behind a `SyncWrapper`; None if it is none."""
+    return wrapper._inner if isinstance(wrapper, SyncWrapper) else None
 
 
-def holder_of(face: Face) -> Face | None:
-    """Return what a `Face` keeps alive: a session's client, for one."""
-    return face._holder
+def holder_of(wrapper: SyncWrapper) -> SyncWrapper | None:
+    """Return what a `SyncWrapper` keeps alive: a session's client, for one."""
+    return wrapper._holder
 
 
 @overload
@@ -64,9 +64,9 @@ def blocking(
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
     *,
-    wrap: Callable[[R], F],
+    wrap: Callable[[R], W],
     undo: Callable[[Any, R], Coroutine[Any, Any, object]] | None = None,
-) -> Callable[Concatenate[Any, P], F]: ...
+) -> Callable[Concatenate[Any, P], W]: ...
 
 
 def blocking(
@@ -195,11 +195,11 @@ class Reading(Generic[T, R]):
         self.__doc__ = getattr(self._kind, name).__doc__
 
     @overload
-    def __get__(self, face: None, owner: type) -> Self: ...
+    def __get__(self, wrapper: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, face: Face, owner: type) -> R: ...
-    def __get__(self, face: Face | None, owner: type) -> R | Self:
-        return self if face is None else self._get(face._inner)
+    def __get__(self, wrapper: SyncWrapper, owner: type) -> R: ...
+    def __get__(self, wrapper: SyncWrapper | None, owner: type) -> R | Self:
+        return self if wrapper is None else self._get(wrapper._inner)
 
-    def __set__(self, face: Face, value: Never) -> NoReturn:
+    def __set__(self, wrapper: SyncWrapper, value: Never) -> NoReturn:
         raise AttributeError(f"{self._name!r} is read-only")

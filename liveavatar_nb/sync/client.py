@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import config
 from ..bridge.loop import bridge
-from ..bridge.wrappers import Face, Reading, blocking
+from ..bridge.wrappers import Reading, SyncWrapper, blocking
 from ..client import AsyncLiveAvatar, started_simulator, stop_behind
 from ..concurrency.clock import CLOCK, Clock
 from ..config import Masked
@@ -42,7 +42,7 @@ def _session(inner: AsyncSession) -> Session:
     return Session(inner)
 
 
-class LiveAvatar(Face):
+class LiveAvatar(SyncWrapper):
     """The client of the service for code without `await`; use one for each account.
 
     Leaving a `with` block stops its sessions and closes it. Keep-alives go on while a cell computes.

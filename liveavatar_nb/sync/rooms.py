@@ -6,13 +6,13 @@ from typing import Self
 
 from .. import config
 from ..bridge.loop import bridge
-from ..bridge.wrappers import Face, Reading, blocking, blocking_iter, passing
+from ..bridge.wrappers import Reading, SyncWrapper, blocking, blocking_iter, passing
 from ..config import Masked
 from ..rooms.own_room import AsyncRoom
 from ..validation import masked_text, strict
 
 
-class Room(Face):
+class Room(SyncWrapper):
     """Your own LiveKit room, for cells without `await`.
 
     The room is made when it is first needed, unless one of that name exists. Leaving a `with` block removes it, if it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from ..bridge.loop import bridge
-from ..bridge.wrappers import Face, Reading, blocking, blocking_iter, passing
+from ..bridge.wrappers import Reading, SyncWrapper, blocking, blocking_iter, passing
 from ..errors import ViewError
 from ..session.session import AsyncSession
 from ..session.speech.progress import is_shown
@@ -20,7 +20,7 @@ async def _interrupt(session: AsyncSession, utterance: AsyncUtterance) -> None:
         await session.interrupt()
 
 
-class Utterance(Face):
+class Utterance(SyncWrapper):
     """Something that the avatar says, returned by `Session.play`, `say` and `ask`."""
 
     def __init__(self, inner: AsyncUtterance) -> None:
@@ -41,7 +41,7 @@ class Utterance(Face):
     wait = blocking(AsyncUtterance.wait)
 
 
-class Session(Face):
+class Session(SyncWrapper):
     """A session with an avatar, returned by `LiveAvatar.start`.
 
     Leaving a `with` block stops it. You can call `stop()` in any state, and more than once. As the last line of a
