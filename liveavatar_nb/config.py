@@ -160,7 +160,6 @@ def find_key(api_key: str | bytes | Masked | None) -> Masked:
         raise ConfigurationError(f"api_key must be text, not {type(api_key).__name__}.")
     # a key read from a file ends with a newline, which isn't valid in a header
     given = Masked((api_key or "").strip(), "from the argument api_key")
-    del api_key
     if given.reveal():
         return given
     for source, look in KEY_SOURCES:

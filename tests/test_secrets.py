@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Simulator
-from liveavatar_nb.errors import ConfigurationError, LiveAvatarException
+from liveavatar_nb.errors import AvatarNeverCame, ConfigurationError, LiveAvatarException
 from liveavatar_nb.masking import SECRET_NAME
 from liveavatar_nb.models.base import Records, decode
 from liveavatar_nb.models.sessions import SessionToken, StartedSession
@@ -330,6 +330,24 @@ async def test_a_session_shows_no_secret(service: Simulator, log: pytest.LogCapt
     assert len(hidden) == 1
     for secret in (KEY, *hidden, "?token="):
         assert secret not in told + log.text
+
+
+async def test_a_start_that_fails_after_its_answer_shows_no_secret(
+    service: Simulator, log: pytest.LogCaptureFixture
+) -> None:
+    """The frames have the service's records, which mask themselves."""
+    service.faults.add("socket", "refuse", status=403, times=None)
+    async with AsyncLiveAvatar(KEY, api_url=service.url) as client:
+        with pytest.raises(AvatarNeverCame) as caught:
+            await client.start("Silas")
+        service.faults.clear()
+        assert client.session is not None
+        billing = client.session.lifecycle.billing
+        assert billing is not None
+        told = shown(caught.value)
+        assert "StartedSession" in told
+        for secret in (KEY, billing.token.reveal(), "?token="):
+            assert secret not in told + log.text
 
 
 def test_what_is_given_for_another_form_is_not_shown() -> None:

@@ -100,9 +100,8 @@ class Process:
         self._sent += 1
         number = self._sent
         self._unheard_since = self._unheard_since or time.monotonic()
-        # one step, so that no other line can come between; and no local variable holds the text, which may have the key
+        # one step, so that no other line can come between
         self._unsent += json.dumps({**message, "number": number}).encode() + b"\n"
-        del message
         self.send()
         return number
 
