@@ -250,7 +250,6 @@ def find_base(api_url: str | None) -> str:
     if not usable:
         raise ConfigurationError("api_url is not a valid URL.", remedy=f"It should look like {DEFAULT_API_URL!r}.")
     if parts.username is not None or parts.password is not None:
-        del api_url, address, parts
         raise ConfigurationError(
             "api_url contains a user name or a password, which logs and errors would show.",
             remedy="Leave them out; the service takes a key instead.",
