@@ -163,7 +163,6 @@ def find_key(api_key: str | bytes | Masked | None) -> Masked:
         raise ConfigurationError(f"api_key must be text, not {type(api_key).__name__}.")
     # a key read from a file ends with a newline, which isn't valid in a header
     given = Masked((api_key or "").strip(), "from the argument api_key")
-    del api_key
     if given.reveal():
         return given
     for source, look in KEY_SOURCES:
@@ -254,7 +253,6 @@ def find_base(api_url: str | None) -> str:
     if not usable:
         raise ConfigurationError("api_url is not a valid URL.", remedy=f"It should look like {DEFAULT_API_URL!r}.")
     if parts.username is not None or parts.password is not None:
-        del api_url, address, parts
         raise ConfigurationError(
             "api_url contains a user name or a password, which logs and errors would show.",
             remedy="Leave them out; the service uses a key instead.",

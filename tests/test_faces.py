@@ -1,15 +1,18 @@
-"""The two faces have the same names and parameters, and a type checker sees exact results on the sync one."""
+"""The two APIs have the same names and parameters, and type checkers see exact results on the sync one."""
 
 from __future__ import annotations
 
 import inspect
+import pydoc
+import re
 import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, assert_type
+from typing import Any, Literal, assert_type
 
 import pytest
+from IPython.core.completer import IPCompleter, provisionalcompleter
 
 from liveavatar_nb import (
     AsyncLiveAvatar,
@@ -23,15 +26,19 @@ from liveavatar_nb import (
     SessionState,
     Utterance,
 )
-from liveavatar_nb.bridge.wrappers import reading
+from liveavatar_nb.bridge.wrappers import Reading
 from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.models.contexts import ContextDetail
 from liveavatar_nb.models.voices import Voice
 from liveavatar_nb.protection.orphans import OwnedSession
 from liveavatar_nb.rest import operation
 from liveavatar_nb.rest.resources.sessions import Sessions
+from liveavatar_nb.session.options import SessionOptions
+from liveavatar_nb.session.speech.utterance import AgentState, UtteranceState
 from liveavatar_nb.sync import api
 from liveavatar_nb.sync.listing import Rows
+from liveavatar_nb.wirelog.exchange import Exchange
+from liveavatar_nb.wirelog.log import Wire
 
 SYNC_ONLY = {
     LiveAvatar: {"close", "demo", "studio"},
@@ -99,12 +106,19 @@ FACES: list[tuple[type, type]] = [
 ]
 
 
-def public(face: type) -> set[str]:
-    return {name for name in dir(face) if not name.startswith("_")}
+class Echo:
+    """Has every attribute: its name."""
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize(("awaited", "sync"), FACES)
-def test_both_faces_have_the_same_names(awaited: type, sync: type) -> None:
+def test_both_apis_have_the_same_names(awaited: type, sync: type) -> None:
     assert public(awaited) - ASYNC_ONLY.get(awaited, set()) == public(sync) - SYNC_ONLY.get(sync, set())
 
 
@@ -116,9 +130,30 @@ def test_each_name_has_the_same_parameters_and_docstring_on_both(awaited: type, 
         assert inspect.getdoc(ours), f"{sync.__name__}.{name} has no docstring"
         assert ours.__doc__ == theirs.__doc__, name
         if isinstance(theirs, property):
-            assert isinstance(ours, reading | property), name
+            assert isinstance(ours, Reading | property), name
         else:
             assert inspect.signature(ours).parameters == inspect.signature(theirs).parameters, name
+
+
+@pytest.mark.parametrize("sync", [sync for _, sync in FACES])
+def test_a_property_reads_the_one_of_its_name_and_is_read_only(sync: type) -> None:
+    wrapped: Any = object.__new__(sync)
+    wrapped._inner = Echo()
+    for name in [name for name, member in vars(sync).items() if isinstance(member, Reading)]:
+        assert getattr(wrapped, name) == name
+        with pytest.raises(AttributeError, match=name):
+            setattr(wrapped, name, 1)
+
+
+def test_help_lists_properties_with_their_docstrings() -> None:
+    shown = pydoc.plain(pydoc.render_doc(Session))
+    assert f" |  elapsed\n |      {inspect.getdoc(AsyncSession.elapsed)}\n" in shown
+
+
+def test_a_cell_completes_what_follows_a_property() -> None:
+    with LiveAvatar("key") as la, provisionalcompleter():
+        completer = IPCompleter(namespace={"la": la}, use_jedi=False)  # type: ignore[no-untyped-call]
+        assert ".to_dict" in [found.text for found in completer.completions("la.wire.to_", 11)]
 
 
 def test_both_are_made_of_the_same_parameters() -> None:
@@ -137,21 +172,28 @@ def test_the_signature_shows_the_sync_result() -> None:
 
 
 def exact(la: LiveAvatar) -> None:
-    """Not run: mypy --strict, which the gate runs over this file, must agree with each line."""
+    """Not run: mypy --strict and basedpyright, which the gate runs over this file, must agree with each line."""
     session = la.start("Silas", is_sandbox=True)
     assert_type(session, Session)
     assert_type(session.id, str | None)
     assert_type(session.state, SessionState)
     assert_type(session.elapsed, float)
+    assert_type(session.agent_state, AgentState)
+    assert_type(session.options, SessionOptions)
+    assert_type(Session.elapsed, Reading[AsyncSession, float])
     assert_type(session.stop(), None)
     assert_type(session.play("hello.wav"), Utterance)
     assert_type(session.utterance, Utterance | None)
+    assert_type(session.play("hello.wav").state, UtteranceState)
     assert_type(session.wait_for("speak_ended", timeout=3).type, str)
     assert_type(la.credits(), Decimal)
     assert_type(la.avatars("mine"), Rows[Avatar])
     assert_type(la.avatars()[0], Avatar)
     assert_type(la.sessions(active=False)[0], OwnedSession)
     assert_type(la.session, Session | None)
+    assert_type(la.base_url, str)
+    assert_type(la.wire, Wire)
+    assert_type(la.api.last, Exchange | None)
     assert_type(la.api.contexts.create(name="a", prompt="b", opening_text=None), ContextDetail)
     assert_type(la.api.voices.list(voice_type="public"), Rows[Voice])
     assert_type(la.api.voices.delete("id"), None)
@@ -159,8 +201,10 @@ def exact(la: LiveAvatar) -> None:
     with la, la.start("Silas") as inner:
         assert_type(inner, Session)
     with Room.from_env() as room, la.start("Silas", room=room) as inner:
+        assert_type(room.name, str)
         assert_type(room.wait_for_participant().identity, str)
-        assert_type([change.what for change in room.watch()], list[Literal["joined", "left"]])
+        for change in room.watch():
+            assert_type(change.what, Literal["joined", "left"])
         assert_type(room.guest_token("Ann"), str)
 
 
@@ -173,12 +217,19 @@ x: int = la.credits()
 la.start("Silas").stop(1)
 la.api.voices.list(voice_type="loud")
 la.api.contexts.create(name="a", prompt="b")
+la.base_url = "https://example.org"
 """
 
 
-def test_mypy_refuses_what_the_sync_face_does_not_have(tmp_path: Path) -> None:
+MYPY = ["mypy", "--strict", "--cache-dir", "cache"]
+BASEDPYRIGHT = ["basedpyright", "--level", "error", "--pythonpath", sys.executable]
+
+
+@pytest.mark.parametrize("checker", [MYPY, BASEDPYRIGHT], ids=["mypy", "basedpyright"])
+def test_type_checkers_refuse_what_the_sync_api_does_not_have(tmp_path: Path, checker: list[str]) -> None:
     (tmp_path / "wrong.py").write_text(WRONG)
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "wrong.py"]
+    (tmp_path / "pyrightconfig.json").write_text("{}")  # or it takes one of a folder above
+    command = [sys.executable, "-m", *checker, "wrong.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
-    lines = [line.split(":")[1] for line in done.stdout.splitlines() if ": error:" in line]
-    assert lines == ["4", "5", "6", "7", "8", "9"], done.stdout
+    lines = re.findall(r"wrong\.py:(\d+):.* error:", done.stdout)
+    assert lines == ["4", "5", "6", "7", "8", "9", "10"], done.stdout

@@ -9,6 +9,7 @@ import json
 import logging
 import signal
 import threading
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, LiveAvatarAPI, Simulator
-from liveavatar_nb.errors import ConfigurationError, LiveAvatarException
+from liveavatar_nb.errors import AvatarNeverCame, ConfigurationError, InvalidArgument, LiveAvatarException
 from liveavatar_nb.masking import SECRET_NAME
 from liveavatar_nb.models.base import Records, decode
 from liveavatar_nb.models.sessions import SessionToken, StartedSession
@@ -48,6 +49,37 @@ def test_a_client_that_cannot_be_made_shows_no_key(face: Callable[..., Any], wro
         face(CANARY, **wrong)
     if isinstance(caught.value, LiveAvatarException):
         assert CANARY not in shown(caught.value)
+
+
+@pytest.mark.parametrize("face", [LiveAvatar, AsyncLiveAvatar, LiveAvatarAPI])
+@pytest.mark.parametrize("proxy", [f"ftp://me:{CANARY}@host:1", f"http://me:{CANARY}@host:99999"])
+def test_a_proxy_that_cannot_be_used_shows_no_password(face: Callable[..., Any], proxy: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        face("key", proxy=proxy)
+    assert CANARY not in shown(caught.value)
+
+
+# neither fits a header, and the second is no text that can be sent
+ODD, HALF = f"{CANARY} é", f"{CANARY}\ud83d"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda api: api.start_streaming_session("id", ODD),
+        lambda api: api.stop_streaming_session("id", ODD),
+        lambda api: api.sessions.start(session_id=ID, session_token=ODD),
+        lambda api: api.secrets.create(secret_name="a", secret_value=HALF, secret_type="OPENAI_API_KEY"),
+        lambda api: api.create_streaming_session(
+            livekit_url="wss://x.org", livekit_token=HALF, room=types.SimpleNamespace(name="a room"), avatar_id=ID
+        ),
+    ],
+)
+async def test_a_secret_that_cannot_be_sent_is_refused_unseen(call: Callable[[LiveAvatarAPI], Any]) -> None:
+    api = LiveAvatarAPI(KEY)
+    with pytest.raises(InvalidArgument) as caught:
+        await call(api)
+    assert CANARY not in shown(caught.value)
 
 
 STARTED = {"session_id": 3, "livekit_url": None, "livekit_client_token": CANARY, "ws_url": f"ws://{CANARY}"}
@@ -330,6 +362,24 @@ async def test_a_session_shows_no_secret(service: Simulator, log: pytest.LogCapt
     assert len(hidden) == 1
     for secret in (KEY, *hidden, "?token="):
         assert secret not in told + log.text
+
+
+async def test_a_start_that_fails_after_its_answer_shows_no_secret(
+    service: Simulator, log: pytest.LogCaptureFixture
+) -> None:
+    """The frames have the service's records, which mask themselves."""
+    service.faults.add("socket", "refuse", status=403, times=None)
+    async with AsyncLiveAvatar(KEY, api_url=service.url) as client:
+        with pytest.raises(AvatarNeverCame) as caught:
+            await client.start("Silas")
+        service.faults.clear()
+        assert client.session is not None
+        billing = client.session.lifecycle.billing
+        assert billing is not None
+        told = shown(caught.value)
+        assert "StartedSession" in told
+        for secret in (KEY, billing.token.reveal(), "?token="):
+            assert secret not in told + log.text
 
 
 def test_what_is_given_for_another_form_is_not_shown() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Generic, Never, NoReturn, ParamSpec, Self, TypeVar, overload
 
 from .. import config
 from ..errors import ClientClosed, LiveAvatarException
@@ -14,23 +14,24 @@ from .loop import LoopSilent, bridge
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
-F = TypeVar("F", bound="Face")
+W = TypeVar("W", bound="SyncWrapper")
 
 
-class Face:
+class SyncWrapper:
     """The base of sync objects: a wrapper of an async object, for callers that cannot await."""
 
     _inner: Any
-    _holder: Face | None = None
+    _holder: SyncWrapper | None = None
 
-    def _held_by(self, holder: Face) -> Self:
+    def _held_by(self, holder: SyncWrapper) -> Self:
         """Keep `holder` alive as long as this object: a session in use keeps its client alive."""
         self._holder = holder
         return self
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Face) and other._inner is self._inner
+        return isinstance(other, SyncWrapper) and other._inner is self._inner
 
     def __hash__(self) -> int:
         return hash(id(self._inner))
@@ -39,14 +40,14 @@ class Face:
         return repr(self._inner).replace("<Async", "<", 1)
 
 
-def inner_of(face: object) -> Any:
-    """Return the async object behind a `Face`; None if it is none."""
-    return face._inner if isinstance(face, Face) else None
+def inner_of(wrapper: object) -> Any:
+    """Return the async object behind a `SyncWrapper`; None if it is none."""
+    return wrapper._inner if isinstance(wrapper, SyncWrapper) else None
 
 
-def holder_of(face: Face) -> Face | None:
-    """Return what a `Face` keeps alive: a session's client, for one."""
-    return face._holder
+def holder_of(wrapper: SyncWrapper) -> SyncWrapper | None:
+    """Return what a `SyncWrapper` keeps alive: a session's client, for one."""
+    return wrapper._holder
 
 
 @overload
@@ -63,9 +64,9 @@ def blocking(
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
     *,
-    wrap: Callable[[R], F],
+    wrap: Callable[[R], W],
     undo: Callable[[Any, R], Coroutine[Any, Any, object]] | None = None,
-) -> Callable[Concatenate[Any, P], F]: ...
+) -> Callable[Concatenate[Any, P], W]: ...
 
 
 def blocking(
@@ -151,8 +152,8 @@ def blocking_iter(
         except StopAsyncIteration:
             return None
 
-    async def begin(self: Any, args: Any, kwargs: Any) -> AsyncIterator[R]:
-        return method(self, *args, **kwargs)
+    async def begin(inner: Any, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        return method(inner, *args, **kwargs)
 
     def iterate(items: AsyncIterator[R]) -> Iterator[R]:
         while (item := bridge.call(step(items))) is not None:
@@ -160,7 +161,7 @@ def blocking_iter(
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
-        return iterate(bridge.call(begin(self._inner, args, kwargs)))
+        return iterate(bridge.call(begin(self._inner, *args, **kwargs)))
 
     return as_sync(wrapper, method, Iterator)
 
@@ -175,17 +176,30 @@ def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
     return wrapper
 
 
-class reading(Generic[R]):  # noqa: N801 (used like `property`)
-    """A property that reads the async object's property of the same name."""
+class Reading(Generic[T, R]):
+    """A property of a sync class that reads the async object's property of the same name, with its docstring.
 
-    def __init__(self, source: Callable[[Any], R]) -> None:
-        # a type checker takes a property read from its class for the function that it wraps
-        self._get: Callable[[Any], R] = getattr(source, "fget", source)
-        self.__doc__ = source.__doc__
+    It is no `property`, because IPython completes nothing after one, as in `la.wire.`.
+
+    Args:
+        kind: the async class.
+        get: reads the property; type checkers find its type here, but not in a property that is passed.
+    """
+
+    def __init__(self, kind: type[T], get: Callable[[T], R]) -> None:
+        self._kind = kind
+        self._get = get
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+        self.__doc__ = getattr(self._kind, name).__doc__
 
     @overload
-    def __get__(self, face: None, owner: type) -> Self: ...
+    def __get__(self, wrapper: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, face: Face, owner: type) -> R: ...
-    def __get__(self, face: Face | None, owner: type) -> R | Self:
-        return self if face is None else self._get(face._inner)
+    def __get__(self, wrapper: SyncWrapper, owner: type) -> R: ...
+    def __get__(self, wrapper: SyncWrapper | None, owner: type) -> R | Self:
+        return self if wrapper is None else self._get(wrapper._inner)
+
+    def __set__(self, wrapper: SyncWrapper, value: Never) -> NoReturn:
+        raise AttributeError(f"{self._name!r} is read-only")

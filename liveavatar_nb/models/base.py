@@ -191,7 +191,6 @@ def decode_all(kind: type[R], data: Any, call: str, path: str) -> Records[R]:
     """
     found, problem = _convert(list[kind], data, path)  # type: ignore[valid-type]
     if problem is not None:
-        del data
         raise SchemaError(f"The response to {call} has an unknown format: {problem}.")
     for record, sent in zip(found, data, strict=True):
         _keep_unknown(record, sent)

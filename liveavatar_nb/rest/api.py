@@ -157,9 +157,9 @@ class LiveAvatarAPI:
         Raises:
             StartOutcomeUnknown: The session may be running and billed; stop it by its id.
         """
-        token = as_token(session_token)
+        token = masked_text(session_token)
         del session_token  # keep the token out of tracebacks that print local variables
-        return await self.sessions.send_start(session_id, token)
+        return await self.sessions.send_start(session_id, as_token(token))
 
     async def stop_streaming_session(self, session_id: str, session_token: str) -> dict[str, Any]:
         """Stop a session (`POST /v1/sessions/stop`).
@@ -172,6 +172,7 @@ class LiveAvatarAPI:
             The response's envelope.
         """
         body = {"session_id": session_id, "reason": "USER_DISCONNECTED"}
-        token = as_token(session_token)
+        token = masked_text(session_token)
         del session_token
-        return await self.transport.send(Call("POST", "/v1/sessions/stop", Safety.INSISTENT, token=token, body=body))
+        call = Call("POST", "/v1/sessions/stop", Safety.INSISTENT, token=as_token(token), body=body)
+        return await self.transport.send(call)

@@ -37,7 +37,7 @@ from msgspec import UNSET
 from ..config import Masked
 from ..errors import InvalidArgument, LiveAvatarWarning, SchemaError
 from ..models.base import Records, decode, decode_all
-from ..validation import check, misfit
+from ..validation import check, masked_text, misfit
 from .pagination import Listing, Page
 from .retry import Safety
 from .transport import Call, Transport
@@ -275,13 +275,13 @@ def as_token(token: Any) -> Masked:
     Raises:
         InvalidArgument: The value can't be a token.
     """
-    masked = token if isinstance(token, Masked) else Masked(token.strip() if isinstance(token, str) else "")
-    del token
+    token = masked_text(token)
+    masked = Masked(token.reveal().strip() if isinstance(token, Masked) else "", "of a session")
     if not masked.reveal() or not masked.fits_a_header:
         raise InvalidArgument(
             "session_token is not a token.", remedy="Pass the token that create_token returned.", field="session_token"
         )
-    return Masked(masked.reveal(), "of a session")
+    return masked
 
 
 def _check_id(value: Any, name: str) -> str:

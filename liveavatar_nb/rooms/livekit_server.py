@@ -55,7 +55,6 @@ class LiveKitServer:
 
     def __init__(self, url: str | None, api_key: str | Masked | None, api_secret: str | Masked | None) -> None:
         given = {"url": url, "api_key": masked_text(api_key), "api_secret": masked_text(api_secret)}
-        del api_key, api_secret  # keep the credentials out of tracebacks that show local variables
         found = {field: _found(given[field], field) for field in ENVIRONMENT}
         if missing := [field for field, value in found.items() if not value.reveal()]:
             raise _not_set_up(missing)
@@ -194,7 +193,6 @@ def _address(url: str) -> str:
             "The LiveKit server's url is not a valid address.", remedy=f"It looks like {ENVIRONMENT['url'][1]}."
         )
     if parts.username is not None or parts.password is not None:
-        del url, address, parts
         raise ConfigurationError(
             "The LiveKit server's url contains a user name or a password, which guests would see and logs would show.",
             remedy="Leave them out: the server uses a key and a secret.",

@@ -326,7 +326,6 @@ class SessionLifecycle:
             on_loss=weakly(self._check_whether_over, nothing),
         )
         socket_url = None if started.ws_url is None else Masked(started.ws_url, "of a session")
-        del started
         # a LITE session has no WebSocket if another vendor's agent runs it
         self.is_conversation = self._options.mode == "FULL" or (socket_url is None and self.room is not None)
         if self.is_conversation:
@@ -351,7 +350,6 @@ class SessionLifecycle:
             # background work that outlives the client must not keep the user's objects alive
             dependencies = replace(self._dependencies, tts=None)
             billing = self.billing = Billing(token.session_id, secret, self._times, dependencies)
-            del token
             self.label.id = billing.session_id
             self._mark("token")
         finally:

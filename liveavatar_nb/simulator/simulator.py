@@ -228,9 +228,7 @@ class Simulator:
             spelling=spelling,
             livekit=livekit,
         )
-        del livekit
         self.api_key: Final = secrets.token_urlsafe(KEY_BYTES) if api_key is None else header_safe("api_key", api_key)
-        del api_key  # keep it out of tracebacks that show local variables
         self._admin: Final = _Admin(options, self.api_key)
         self.faults: Final = Faults(self._admin)
         self._end: Final = weakref.finalize(self, self._admin.child.close)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..bridge.wrappers import Face, blocking, reading
+from ..bridge.wrappers import Reading, SyncWrapper, blocking
 from ..models.sessions import StartedSession
 from ..models.voices import BoundVoice
 from ..rest.api import LiveAvatarAPI
@@ -31,7 +31,7 @@ async def _stop_streaming(api: LiveAvatarAPI, envelope: dict[str, Any]) -> None:
     await api.sessions.stop(envelope["data"]["session_id"])
 
 
-class ResourceFace(Face):
+class SyncResource(SyncWrapper):
     """The base class of the sync resources, each a group of operations.
 
     Args:
@@ -39,12 +39,12 @@ class ResourceFace(Face):
         holder: the client, which is kept alive as long as this object.
     """
 
-    def __init__(self, inner: Resource, holder: Face) -> None:
+    def __init__(self, inner: Resource, holder: SyncWrapper) -> None:
         self._inner = inner
         self._holder = holder
 
 
-class Sessions(ResourceFace):
+class Sessions(SyncResource):
     """`/v1/sessions`: tokens, start, stop, keep-alive, lists, transcripts."""
 
     list = blocking_rows(sessions.Sessions.list)
@@ -57,7 +57,7 @@ class Sessions(ResourceFace):
     delete_events = blocking(sessions.Sessions.delete_events)
 
 
-class Avatars(ResourceFace):
+class Avatars(SyncResource):
     """`/v1/avatars`: the account's own avatars, and the public ones."""
 
     list = blocking_rows(avatars.Avatars.list)
@@ -67,7 +67,7 @@ class Avatars(ResourceFace):
     delete = blocking(avatars.Avatars.delete)
 
 
-class Voices(ResourceFace):
+class Voices(SyncResource):
     """`/v1/voices`: the voices that avatars speak with."""
 
     list = blocking_rows(voices.Voices.list)
@@ -78,7 +78,7 @@ class Voices(ResourceFace):
     delete = blocking(voices.Voices.delete)
 
 
-class Contexts(ResourceFace):
+class Contexts(SyncResource):
     """`/v1/contexts`: what an avatar knows, and how it behaves in a conversation."""
 
     list = blocking_rows(contexts.Contexts.list)
@@ -88,25 +88,25 @@ class Contexts(ResourceFace):
     delete = blocking(contexts.Contexts.delete)
 
 
-class Languages(ResourceFace):
+class Languages(SyncResource):
     """`/v1/languages`: the languages that conversations support."""
 
     list = blocking_rows(account.Languages.list)
 
 
-class AccountCredits(ResourceFace):
+class AccountCredits(SyncResource):
     """`/v1/users/credits`: the account's remaining credits."""
 
     get = blocking(account.AccountCredits.get)
 
 
-class Embeddings(ResourceFace):
+class Embeddings(SyncResource):
     """`/v2/embeddings`: avatars to embed in web pages."""
 
     create = blocking(account.Embeddings.create)
 
 
-class Secrets(ResourceFace):
+class Secrets(SyncResource):
     """`/v1/secrets`: API keys for other services. Their values can be written but never read."""
 
     list = blocking_rows(account.Secrets.list)
@@ -114,7 +114,7 @@ class Secrets(ResourceFace):
     delete = blocking(account.Secrets.delete)
 
 
-class LlmConfigurations(ResourceFace):
+class LlmConfigurations(SyncResource):
     """`/v1/llm-configurations`: your own language models."""
 
     list = blocking_rows(account.LlmConfigurations.list)
@@ -124,7 +124,7 @@ class LlmConfigurations(ResourceFace):
     delete = blocking(account.LlmConfigurations.delete)
 
 
-class Memories(ResourceFace):
+class Memories(SyncResource):
     """`/v1/memory`: what avatars remember from conversations."""
 
     list = blocking_rows(account.Memories.list)
@@ -133,7 +133,7 @@ class Memories(ResourceFace):
     delete = blocking(account.Memories.delete)
 
 
-class API(Face):
+class API(SyncWrapper):
     """The REST API without `await`: one method per operation, grouped as in the contract.
 
     It sends what you pass and offers no protection: if you start a session here, you must stop it yourself.
@@ -143,7 +143,7 @@ class API(Face):
         holder: the client, which is kept alive as long as this object.
     """
 
-    def __init__(self, inner: LiveAvatarAPI, holder: Face) -> None:
+    def __init__(self, inner: LiveAvatarAPI, holder: SyncWrapper) -> None:
         self._inner = inner
         self._holder = holder
         self.sessions = Sessions(inner.sessions, holder)
@@ -161,4 +161,4 @@ class API(Face):
     start_streaming_session = blocking(LiveAvatarAPI.start_streaming_session, undo=_stop_streaming, is_whole=True)
     stop_streaming_session = blocking(LiveAvatarAPI.stop_streaming_session)
 
-    last = reading(LiveAvatarAPI.last)
+    last = Reading(LiveAvatarAPI, lambda api: api.last)

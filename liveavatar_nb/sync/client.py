@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import config
 from ..bridge.loop import bridge
-from ..bridge.wrappers import Face, blocking, reading
+from ..bridge.wrappers import Reading, SyncWrapper, blocking
 from ..client import AsyncLiveAvatar, started_simulator, stop_behind
 from ..concurrency.clock import CLOCK, Clock
 from ..config import Masked
@@ -42,7 +42,7 @@ def _session(inner: AsyncSession) -> Session:
     return Session(inner)
 
 
-class LiveAvatar(Face):
+class LiveAvatar(SyncWrapper):
     """The client for the service, for code without `await`; use one per account.
 
     Leaving a `with` block stops the client's sessions and closes the client. Keep-alives go on while a cell computes.
@@ -154,13 +154,13 @@ class LiveAvatar(Face):
 
     _close = blocking(AsyncLiveAvatar.aclose, otherwise=AsyncLiveAvatar.close_without_loop)
 
-    simulator = reading(AsyncLiveAvatar.simulator)
-    is_closed = reading(AsyncLiveAvatar.is_closed)
-    base_url = reading(AsyncLiveAvatar.base_url)
-    max_minutes = reading(AsyncLiveAvatar.max_minutes)
-    has_tts = reading(AsyncLiveAvatar.has_tts)
-    wire = reading(AsyncLiveAvatar.wire)
-    timings = reading(AsyncLiveAvatar.timings)
+    simulator = Reading(AsyncLiveAvatar, lambda client: client.simulator)
+    is_closed = Reading(AsyncLiveAvatar, lambda client: client.is_closed)
+    base_url = Reading(AsyncLiveAvatar, lambda client: client.base_url)
+    max_minutes = Reading(AsyncLiveAvatar, lambda client: client.max_minutes)
+    has_tts = Reading(AsyncLiveAvatar, lambda client: client.has_tts)
+    wire = Reading(AsyncLiveAvatar, lambda client: client.wire)
+    timings = Reading(AsyncLiveAvatar, lambda client: client.timings)
 
     @property
     def api(self) -> API:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..bridge.loop import bridge
-from ..bridge.wrappers import Face, as_sync
+from ..bridge.wrappers import SyncWrapper, as_sync
 from ..errors import LiveAvatarException
 from ..models.base import Records, list_html
 from ..rest.pagination import Listing, name_of, pick
@@ -34,7 +34,7 @@ class Rows(Generic[R]):
         holder: the client, which is kept alive as long as this object.
     """
 
-    def __init__(self, listing: Listing[R], kind: str, holder: Face | None = None) -> None:
+    def __init__(self, listing: Listing[R], kind: str, holder: SyncWrapper | None = None) -> None:
         self._listing = listing
         self._holder = holder
         self._kind = kind

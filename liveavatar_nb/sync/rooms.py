@@ -6,13 +6,13 @@ from typing import Self
 
 from .. import config
 from ..bridge.loop import bridge
-from ..bridge.wrappers import Face, blocking, blocking_iter, passing, reading
+from ..bridge.wrappers import Reading, SyncWrapper, blocking, blocking_iter, passing
 from ..config import Masked
 from ..rooms.own_room import AsyncRoom
 from ..validation import masked_text, strict
 
 
-class Room(Face):
+class Room(SyncWrapper):
     """Your own LiveKit room, for cells without `await`.
 
     The room is created when it is first needed, unless one with that name exists. If it was created here, `close` or
@@ -87,10 +87,10 @@ class Room(Face):
         """
         bridge.call(self._inner.aclose(), closes=True)
 
-    name = reading(AsyncRoom.name)
-    url = reading(AsyncRoom.url)
-    is_local = reading(AsyncRoom.is_local)
-    is_closed = reading(AsyncRoom.is_closed)
+    name = Reading(AsyncRoom, lambda room: room.name)
+    url = Reading(AsyncRoom, lambda room: room.url)
+    is_local = Reading(AsyncRoom, lambda room: room.is_local)
+    is_closed = Reading(AsyncRoom, lambda room: room.is_closed)
 
     open = blocking(AsyncRoom.open, is_whole=True)
     avatar_token = passing(AsyncRoom.avatar_token)

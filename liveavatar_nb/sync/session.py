@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from ..bridge.loop import bridge
-from ..bridge.wrappers import Face, blocking, blocking_iter, passing, reading
+from ..bridge.wrappers import Reading, SyncWrapper, blocking, blocking_iter, passing
 from ..errors import ViewError
 from ..session.session import AsyncSession
 from ..session.speech.progress import is_shown
@@ -20,28 +20,28 @@ async def _interrupt(session: AsyncSession, utterance: AsyncUtterance) -> None:
         await session.interrupt()
 
 
-class Utterance(Face):
+class Utterance(SyncWrapper):
     """Something that the avatar says, returned by `Session.play`, `say` and `ask`."""
 
     def __init__(self, inner: AsyncUtterance) -> None:
         self._inner = inner
 
-    id = reading(AsyncUtterance.id)
-    name = reading(AsyncUtterance.name)
-    text = reading(AsyncUtterance.text)
-    state = reading(AsyncUtterance.state)
-    seconds = reading(AsyncUtterance.seconds)
-    total = reading(AsyncUtterance.total)
-    played = reading(AsyncUtterance.played)
-    duration = reading(AsyncUtterance.duration)
-    lag = reading(AsyncUtterance.lag)
-    notes = reading(AsyncUtterance.notes)
-    error = reading(AsyncUtterance.error)
+    id = Reading(AsyncUtterance, lambda utterance: utterance.id)
+    name = Reading(AsyncUtterance, lambda utterance: utterance.name)
+    text = Reading(AsyncUtterance, lambda utterance: utterance.text)
+    state = Reading(AsyncUtterance, lambda utterance: utterance.state)
+    seconds = Reading(AsyncUtterance, lambda utterance: utterance.seconds)
+    total = Reading(AsyncUtterance, lambda utterance: utterance.total)
+    played = Reading(AsyncUtterance, lambda utterance: utterance.played)
+    duration = Reading(AsyncUtterance, lambda utterance: utterance.duration)
+    lag = Reading(AsyncUtterance, lambda utterance: utterance.lag)
+    notes = Reading(AsyncUtterance, lambda utterance: utterance.notes)
+    error = Reading(AsyncUtterance, lambda utterance: utterance.error)
 
     wait = blocking(AsyncUtterance.wait)
 
 
-class Session(Face):
+class Session(SyncWrapper):
     """A session with an avatar, returned by `LiveAvatar.start`.
 
     Leaving a `with` block stops it. You can call `stop()` in any state, and more than once. As the last line of a
@@ -95,34 +95,34 @@ class Session(Face):
                 bridge.submit(self._inner.stop())
                 raise
 
-    id = reading(AsyncSession.id)
-    avatar = reading(AsyncSession.avatar)
-    options = reading(AsyncSession.options)
-    timings = reading(AsyncSession.timings)
-    state = reading(AsyncSession.state)
-    mode = reading(AsyncSession.mode)
-    is_sandbox = reading(AsyncSession.is_sandbox)
-    is_live = reading(AsyncSession.is_live)
-    elapsed = reading(AsyncSession.elapsed)
-    since_start_call = reading(AsyncSession.since_start_call)
-    max_minutes = reading(AsyncSession.max_minutes)
-    time_left = reading(AsyncSession.time_left)
-    credits_used = reading(AsyncSession.credits_used)
-    is_degraded = reading(AsyncSession.is_degraded)
-    unwatched_left = reading(AsyncSession.unwatched_left)
-    cap_at = reading(AsyncSession.cap_at)
-    keep_alive_age = reading(AsyncSession.keep_alive_age)
-    end_reason = reading(AsyncSession.end_reason)
-    end_words = reading(AsyncSession.end_words)
-    error = reading(AsyncSession.error)
-    stop_is_confirmed = reading(AsyncSession.stop_is_confirmed)
-    agent_state = reading(AsyncSession.agent_state)
-    caption = reading(AsyncSession.caption)
-    can = reading(AsyncSession.can)
-    is_user_speaking = reading(AsyncSession.is_user_speaking)
-    is_conversation = reading(AsyncSession.is_conversation)
-    transcript = reading(AsyncSession.transcript)
-    wire = reading(AsyncSession.wire)
+    id = Reading(AsyncSession, lambda session: session.id)
+    avatar = Reading(AsyncSession, lambda session: session.avatar)
+    options = Reading(AsyncSession, lambda session: session.options)
+    timings = Reading(AsyncSession, lambda session: session.timings)
+    state = Reading(AsyncSession, lambda session: session.state)
+    mode = Reading(AsyncSession, lambda session: session.mode)
+    is_sandbox = Reading(AsyncSession, lambda session: session.is_sandbox)
+    is_live = Reading(AsyncSession, lambda session: session.is_live)
+    elapsed = Reading(AsyncSession, lambda session: session.elapsed)
+    since_start_call = Reading(AsyncSession, lambda session: session.since_start_call)
+    max_minutes = Reading(AsyncSession, lambda session: session.max_minutes)
+    time_left = Reading(AsyncSession, lambda session: session.time_left)
+    credits_used = Reading(AsyncSession, lambda session: session.credits_used)
+    is_degraded = Reading(AsyncSession, lambda session: session.is_degraded)
+    unwatched_left = Reading(AsyncSession, lambda session: session.unwatched_left)
+    cap_at = Reading(AsyncSession, lambda session: session.cap_at)
+    keep_alive_age = Reading(AsyncSession, lambda session: session.keep_alive_age)
+    end_reason = Reading(AsyncSession, lambda session: session.end_reason)
+    end_words = Reading(AsyncSession, lambda session: session.end_words)
+    error = Reading(AsyncSession, lambda session: session.error)
+    stop_is_confirmed = Reading(AsyncSession, lambda session: session.stop_is_confirmed)
+    agent_state = Reading(AsyncSession, lambda session: session.agent_state)
+    caption = Reading(AsyncSession, lambda session: session.caption)
+    can = Reading(AsyncSession, lambda session: session.can)
+    is_user_speaking = Reading(AsyncSession, lambda session: session.is_user_speaking)
+    is_conversation = Reading(AsyncSession, lambda session: session.is_conversation)
+    transcript = Reading(AsyncSession, lambda session: session.transcript)
+    wire = Reading(AsyncSession, lambda session: session.wire)
 
     @property
     def utterance(self) -> Utterance | None:

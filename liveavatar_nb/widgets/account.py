@@ -70,10 +70,4 @@ class Account(Controller):
 
 def orphan_of(session: OwnedSession) -> dict[str, Any]:
     """Return what a page shows about a session left running by a dead kernel."""
-    return {
-        "id": session.id,
-        "mode": session.mode,
-        "started": session.created_at.timestamp(),
-        "minutes": session.duration / 60,
-        "words": session.whose_words,
-    }
+    return {"id": session.id, "minutes": session.duration / 60}

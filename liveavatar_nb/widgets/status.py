@@ -11,7 +11,6 @@ from typing import Any
 from .. import config
 from ..concurrency.bounded import BoundedDict
 from ..errors import StopNotConfirmed
-from ..rooms.connection import RoomConnection
 from ..session.session import AsyncSession
 from ..session.state import SessionState
 from .channel import Command, current_command
@@ -147,12 +146,10 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
         "agent_state": str(session.agent_state) if can_speak else None,
         "caption": session.caption if can_speak else None,
         "steps": [{"name": name, "words": words, "done": name in timings} for name, words in STEPS.items()],
-        "billing": session.is_live and "token" in timings and not session.is_sandbox,
         "elapsed": session.elapsed if "start" in timings else session.since_start_call,
         "running": is_live or session.state is SessionState.STARTING,
         "max_seconds": session.max_minutes * 60,
         "cap_at": session.cap_at,
-        "credits_per_minute": session.options.credits_per_minute,
         "credits_used": session.credits_used,
         "keep_alive_age": session.keep_alive_age,
         "degraded": session.is_degraded,
@@ -160,20 +157,9 @@ def status_of(session: AsyncSession) -> dict[str, Any]:
         "unwatched_left": session.unwatched_left,
         "end_words": end_words,
         "confirmed": session.stop_is_confirmed,
-        "room": None if room is None else room_facts(room),
+        "room": None if room is None else {"kind": room.kind, "words": room.words},
         "can": dataclasses.asdict(session.can),
         "user_speaking": session.is_user_speaking,
-    }
-
-
-def room_facts(room: RoomConnection) -> dict[str, Any]:
-    """Return the room's status for a page, without its address and token."""
-    return {
-        "kind": room.kind,
-        "held_by": None if room.holder is None else room.holder.kind,
-        "avatar": room.has_avatar,
-        "is_own": room.is_own,
-        "words": room.words,
     }
 
 

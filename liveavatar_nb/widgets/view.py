@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import traitlets
 
-from ..bridge.wrappers import Face, holder_of, inner_of
+from ..bridge.wrappers import SyncWrapper, holder_of, inner_of
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.avatars import Avatar
 from ..session.session import AsyncSession
@@ -201,7 +201,7 @@ def _check(la: Any, session: Any, inner: Any) -> None:
             remedy="Leave it out to show the client's newest session.",
             field="session",
         )
-    if isinstance(la, Face) and holder_of(session) not in (None, la):
+    if isinstance(la, SyncWrapper) and holder_of(session) not in (None, la):
         raise InvalidArgument(
             "The session belongs to another client.", remedy="Pass the client that started it.", field="session"
         )

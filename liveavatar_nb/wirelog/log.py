@@ -378,7 +378,6 @@ def _row(row: TimelineRow, change: int) -> dict[str, Any]:
         "note": _note(entry),
         "ms": _ms(entry),
         "size": entry.size,
-        "session_id": entry.session_id,
         "payload": html.cut(json.dumps(payload, ensure_ascii=False, indent=2), ROW_TEXT) if payload else "",
         "curl": entry.curl(),
         "python": entry.python(),

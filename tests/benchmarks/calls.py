@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from liveavatar_nb.bridge.loop import bridge
-from liveavatar_nb.bridge.wrappers import Face, blocking
+from liveavatar_nb.bridge.wrappers import SyncWrapper, blocking
 
 from .table import Row, show
 
@@ -34,7 +34,7 @@ class _Inner:
         return 1
 
 
-class _Sync(Face):
+class _Sync(SyncWrapper):
     def __init__(self) -> None:
         self._inner = _Inner()
 

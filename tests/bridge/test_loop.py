@@ -15,7 +15,7 @@ from types import FrameType
 import pytest
 
 from liveavatar_nb.bridge.loop import THREAD_NAME, ManagedLoop, bridge
-from liveavatar_nb.bridge.wrappers import Face, blocking
+from liveavatar_nb.bridge.wrappers import SyncWrapper, blocking
 from liveavatar_nb.errors import ClientClosed
 from liveavatar_nb.models.base import Records
 from liveavatar_nb.rest.pagination import Listing, Page
@@ -148,12 +148,12 @@ class Maker:
         self.undone.add(number)
 
 
-class Made(Face):
+class Made(SyncWrapper):
     def __init__(self, number: int) -> None:
         self._inner = number
 
 
-class SyncMaker(Face):
+class SyncMaker(SyncWrapper):
     def __init__(self) -> None:
         self._inner = Maker()
 

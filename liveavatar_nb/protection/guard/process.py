@@ -100,9 +100,8 @@ class GuardProcess:
         self._sent += 1
         number = self._sent
         self._unheard_since = self._unheard_since or time.monotonic()
-        # in one step, so that no other line comes in between and no variable holds the text, which may include the key
+        # in one step, so that no other line comes in between
         self._unsent += json.dumps({**message, "number": number}).encode() + b"\n"
-        del message
         self.send()
         return number
 

@@ -13,7 +13,6 @@ from typing import Final
 
 SAMPLE_RATE: Final = 24_000
 NOTE_SECONDS: Final = 0.5
-NOTES: Final = 2
 LOUDNESS: Final = 9_000  # amplitude of the fundamental, out of 32,767
 ATTACK_SECONDS: Final = 0.02
 DECAY: Final = 5.0

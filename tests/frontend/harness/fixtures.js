@@ -159,12 +159,10 @@ export const session = {
   is_sandbox: false,
   state: "connected",
   steps: STEPS.map((step) => ({ ...step, done: true })),
-  billing: true,
   elapsed: 134,
   running: true,
   max_seconds: 600,
   cap_at: 1_800_000_000,
-  credits_per_minute: 1,
   credits_used: 2.3,
   keep_alive_age: 12,
   degraded: false,
@@ -189,14 +187,11 @@ const ELSEWHERE = {
 
 const ORPHAN = {
   id: "5e550000-0000-4000-8000-000000000009",
-  mode: "LITE",
-  started: 1_800_000_000,
   minutes: 4.2,
-  words: "left over: its kernel died (process 4711)",
 };
-const over = { running: false, billing: false, keep_alive_age: null, confirmed: true };
+const over = { running: false, keep_alive_age: null, confirmed: true };
 const converses = {
-  ...session, mode: "FULL", credits_per_minute: 2, credits_used: 4.6, agent_state: "listening", can: FULL,
+  ...session, mode: "FULL", credits_used: 4.6, agent_state: "listening", can: FULL,
 };
 const CHAT = [
   { role: "user", text: "What can you show me in two minutes?", partial: false },
@@ -244,8 +239,8 @@ const NO_KEY = {
 };
 const talks = { ...session, agent_state: "talking" };
 const idles = { ...session, agent_state: "idle" };
-const LIVEKIT = { kind: "livekit", held_by: null, avatar: false, is_own: false, words: null };
-const DRAWN = { kind: "drawn", held_by: "process", avatar: true, is_own: false, words: null };
+const LIVEKIT = { kind: "livekit", words: null };
+const DRAWN = { kind: "drawn", words: null };
 const real = { simulated: false, service: "api.liveavatar.com" };
 const sandboxed = { ...base.settings, is_sandbox: true };
 const wayne = { value: AVATARS[3].id, avatar: AVATARS[3].id, avatar_name: "Wayne" };
@@ -404,7 +399,7 @@ export const FIXTURES = {
     context: CONTEXTS[0],
   },
   talk_over: {
-    status: { ...session, ...{ running: false, billing: false, keep_alive_age: null, confirmed: true }, state: "ended", elapsed: 242, credits_used: 4.1, end_words: "you stopped it" },
+    status: { ...session, ...over, state: "ended", elapsed: 242, credits_used: 4.1, end_words: "you stopped it" },
     speech: [{ ...TOUR, state: "ended" }],
     transcript: LINES,
     can_say: true,
@@ -421,10 +416,8 @@ export const FIXTURES = {
       avatar_id: AVATARS[3].id,
       avatar_name: "Wayne",
       is_sandbox: true,
-      billing: false,
       elapsed: 48,
       max_seconds: 60,
-      credits_per_minute: 0,
       credits_used: 0,
     },
   },
@@ -507,7 +500,7 @@ function row(seq, changes) {
   return {
     seq, change: seq, at: BEGAN + seq * 0.4, kind: "websocket", direction: "sent", name: "agent.speak", note: "", ms: null,
     size: 38_488, payload: '{\n  "type": "agent.speak",\n  "event_id": "0f2c",\n  "audio": "0.60 s, 28,800 bytes"\n}',
-    curl: null, python: "import os\n\nfrom websockets.sync.client import connect\n", session_id: session.id, ...changes,
+    curl: null, python: "import os\n\nfrom websockets.sync.client import connect\n", ...changes,
   };
 }
 
