@@ -34,7 +34,7 @@ from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.models.contexts import NewContext
 from liveavatar_nb.simulator.account.ledger import KEPT_SESSIONS
 from liveavatar_nb.simulator.service import KEPT_REQUESTS
-from liveavatar_nb.simulator.session.recorder import KEPT_FRAMES, KEPT_SOUND
+from liveavatar_nb.simulator.session.recorder import KEPT_FRAMES, KEPT_SOUND, KEPT_UTTERANCES
 
 from .faults.canary import KEY
 from .state import worker
@@ -318,12 +318,13 @@ def fill(simulator: Simulator) -> None:
         token = call("POST", "/v1/sessions/token", {"mode": "LITE", "avatar_id": avatar})
     started = call("POST", "/v1/sessions/start", headers={"Authorization": f"Bearer {token['session_token']}"})
     with connect(started["ws_url"], proxy=None) as socket:
-        sound = {"type": "agent.speak", "event_id": "e", "audio": base64.b64encode(bytes(500_000)).decode()}
-        for _ in range(KEPT_SOUND // 500_000 + 1):
+        samples = KEPT_SOUND // KEPT_UTTERANCES // 2 + 1
+        sound = {"type": "agent.speak", "event_id": "e", "audio": base64.b64encode(bytes(2 * samples)).decode()}
+        for _ in range(KEPT_UTTERANCES):
             socket.send(json.dumps(sound))
-            while json.loads(socket.recv())["type"] != "agent.audio_buffer_appended":
+            socket.send(json.dumps({"type": "agent.interrupt"}))
+            while json.loads(socket.recv())["type"] != "agent.audio_buffer_cleared":
                 pass
-        socket.send(json.dumps({"type": "agent.interrupt"}))
         for _ in range(KEPT_FRAMES):
             socket.send('{"type": "session.keep_alive"}')
     connection.close()  # the server has ended it meanwhile

@@ -257,7 +257,8 @@ class Simulator:
     def ledger(self) -> list[LedgerEntry]:
         """Return the sessions with what they have cost so far, in order of creation.
 
-        The simulator keeps 5,000 sessions: all running ones, and the latest of the others.
+        The simulator keeps 5,000 sessions: all running ones, and the latest of the others. Of the sessions that have
+        ended, the latest 500 keep their transcripts.
         """
         entries = self._admin.call("ledger")
         return [LedgerEntry(**{**entry, "credits": Decimal(entry["credits"])}) for entry in entries]
@@ -285,7 +286,7 @@ class Simulator:
         self._admin.call("speed", {"speed": number("speed", speed, low=0, high=HIGHEST_SPEED)})
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return the latest 10,000 requests that arrived, oldest first.
+        """Return the latest 2,000 requests that arrived, oldest first.
 
         Each has `method`, `path`, `query`, `body` (None if over 64 KiB), `auth` (``key``, ``bearer`` or None),
         `received_at` and `status`. Secrets are masked; the owner's own commands are left out.
@@ -309,7 +310,8 @@ class Simulator:
     def heard(self, session_id: str | None = None) -> list[Heard]:
         """Return the sound that arrived over WebSockets, utterance by utterance, oldest first.
 
-        64 MiB of sound and 10,000 utterances are kept for all sessions together; the oldest are dropped first.
+        32 MiB of sound (more than eleven minutes) and 2,000 utterances are kept for all sessions together; the oldest
+        are dropped first.
 
         Args:
             session_id: The session to return; None for all.
@@ -317,7 +319,7 @@ class Simulator:
         return [Heard.from_json(data) for data in self._admin.call("heard", {"session_id": session_id})]
 
     def frames(self, session_id: str | None = None) -> list[Frame]:
-        """Return the latest 20,000 frames that clients sent over WebSockets, oldest first.
+        """Return the latest 5,000 frames that clients sent over WebSockets, oldest first.
 
         Args:
             session_id: The session to return; None for all.

@@ -70,5 +70,5 @@ class Frame:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON data."""
-        # not with asdict, which copies each value: there are up to 20,000 frames
+        # not with asdict, which copies each value: there are up to 5,000 frames
         return {name: getattr(self, name) for name in self.__slots__}
