@@ -318,15 +318,22 @@ def fill(simulator: Simulator) -> None:
         token = call("POST", "/v1/sessions/token", {"mode": "LITE", "avatar_id": avatar})
     started = call("POST", "/v1/sessions/start", headers={"Authorization": f"Bearer {token['session_token']}"})
     with connect(started["ws_url"], proxy=None) as socket:
+
+        def wait_for(kind: str, **fields: str) -> None:
+            while not {"type": kind, **fields}.items() <= json.loads(socket.recv()).items():
+                pass
+
+        wait_for("session.state_updated", state="connected")  # what comes before is dropped
         samples = KEPT_SOUND // KEPT_UTTERANCES // 2 + 1
         sound = {"type": "agent.speak", "event_id": "e", "audio": base64.b64encode(bytes(2 * samples)).decode()}
         for _ in range(KEPT_UTTERANCES):
             socket.send(json.dumps(sound))
-            socket.send(json.dumps({"type": "agent.interrupt"}))
-            while json.loads(socket.recv())["type"] != "agent.audio_buffer_cleared":
-                pass
+            socket.send('{"type": "agent.interrupt"}')
+            wait_for("agent.audio_buffer_cleared")
         for _ in range(KEPT_FRAMES):
             socket.send('{"type": "session.keep_alive"}')
+        socket.send('{"type": "agent.interrupt"}')
+        wait_for("agent.audio_buffer_cleared")
     connection.close()  # the server has ended it meanwhile
     call("POST", "/v1/sessions/stop", {"session_id": token["session_id"]})
     connection.close()

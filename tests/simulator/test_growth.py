@@ -33,7 +33,7 @@ from .inside import Socket, created, served, started
 
 LONG = 20_000  # characters of a prompt, or bytes of sound
 SESSIONS = 100
-LARGEST_ENTRY = 3_000  # bytes of memory that an ended session's entry in the ledger may take
+LARGEST_ENTRY = 2_000  # bytes of memory that an ended session's entry in the ledger may take
 
 
 @pytest.fixture
