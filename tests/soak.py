@@ -34,7 +34,7 @@ from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.models.contexts import NewContext
 from liveavatar_nb.simulator.account.ledger import KEPT_SESSIONS
 from liveavatar_nb.simulator.service import KEPT_REQUESTS
-from liveavatar_nb.simulator.session.recorder import KEPT_FRAMES, KEPT_SOUND
+from liveavatar_nb.simulator.session.recorder import KEPT_FRAMES, KEPT_SOUND, KEPT_UTTERANCES
 
 from .faults.canary import KEY
 from .state import worker
@@ -320,14 +320,22 @@ def fill(simulator: Simulator) -> None:
         token = call("POST", "/v1/sessions/token", {"mode": "LITE", "avatar_id": avatar})
     started = call("POST", "/v1/sessions/start", headers={"Authorization": f"Bearer {token['session_token']}"})
     with connect(started["ws_url"], proxy=None) as socket:
-        sound = {"type": "agent.speak", "event_id": "e", "audio": base64.b64encode(bytes(500_000)).decode()}
-        for _ in range(KEPT_SOUND // 500_000 + 1):
-            socket.send(json.dumps(sound))
-            while json.loads(socket.recv())["type"] != "agent.audio_buffer_appended":
+
+        def wait_for(kind: str, **fields: str) -> None:
+            while not {"type": kind, **fields}.items() <= json.loads(socket.recv()).items():
                 pass
-        socket.send(json.dumps({"type": "agent.interrupt"}))
+
+        wait_for("session.state_updated", state="connected")  # what comes before is dropped
+        samples = KEPT_SOUND // KEPT_UTTERANCES // 2 + 1
+        sound = {"type": "agent.speak", "event_id": "e", "audio": base64.b64encode(bytes(2 * samples)).decode()}
+        for _ in range(KEPT_UTTERANCES):
+            socket.send(json.dumps(sound))
+            socket.send('{"type": "agent.interrupt"}')
+            wait_for("agent.audio_buffer_cleared")
         for _ in range(KEPT_FRAMES):
             socket.send('{"type": "session.keep_alive"}')
+        socket.send('{"type": "agent.interrupt"}')
+        wait_for("agent.audio_buffer_cleared")
     connection.close()  # the server has closed it by now
     call("POST", "/v1/sessions/stop", {"session_id": token["session_id"]})
     connection.close()

@@ -26,7 +26,7 @@ from .rest.ratelimit import RateLimit
 from .session.protocols import StageLike
 from .session.recorder import SpeechRecorder
 
-KEPT_REQUESTS: Final = 10_000
+KEPT_REQUESTS: Final = 2_000
 KEPT_WARNINGS: Final = 1_000
 KEPT_REFUSALS: Final = 1_000
 SECRET_NAME: Final = re.compile(r"token|secret|api_key|password", re.IGNORECASE)

@@ -257,7 +257,8 @@ class Simulator:
     def ledger(self) -> list[LedgerEntry]:
         """Return all sessions in order of creation, each with its cost so far.
 
-        The simulator keeps 5,000 sessions: all that are running, and the most recent of the others.
+        The simulator keeps 5,000 sessions: all that are running, and the most recent of the others. The 500 sessions
+        that ended last keep their transcripts.
         """
         entries = self._admin.call("ledger")
         return [LedgerEntry(**{**entry, "credits": Decimal(entry["credits"])}) for entry in entries]
@@ -285,7 +286,7 @@ class Simulator:
         self._admin.call("speed", {"speed": number("speed", speed, low=0, high=HIGHEST_SPEED)})
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return the last 10,000 requests received, oldest first.
+        """Return the last 2,000 requests received, oldest first.
 
         Each has `method`, `path`, `query`, `body` (None if over 64 KiB), `auth` (``key``, ``bearer`` or None),
         `received_at` and `status`. Secrets are masked; the owner's own commands are left out.
@@ -309,7 +310,8 @@ class Simulator:
     def heard(self, session_id: str | None = None) -> list[Heard]:
         """Return the audio received over WebSockets, utterance by utterance, oldest first.
 
-        The simulator keeps 64 MiB of audio and 10,000 utterances for all sessions together, and drops the oldest first.
+        The simulator keeps 32 MiB of audio (more than eleven minutes) and 2,000 utterances for all sessions together,
+        and drops the oldest first.
 
         Args:
             session_id: The session whose audio to return; None for all sessions.
@@ -317,7 +319,7 @@ class Simulator:
         return [Heard.from_json(data) for data in self._admin.call("heard", {"session_id": session_id})]
 
     def frames(self, session_id: str | None = None) -> list[Frame]:
-        """Return the last 20,000 frames that clients sent over WebSockets, oldest first.
+        """Return the last 5,000 frames that clients sent over WebSockets, oldest first.
 
         Args:
             session_id: The session whose frames to return; None for all sessions.

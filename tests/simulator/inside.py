@@ -30,6 +30,8 @@ class Socket:
     async def send_text(self, text: str) -> None:
         self.sent.append(text)
 
+    async def close(self, code: int, reason: str | None = None) -> None: ...
+
 
 def served(**options: Any) -> Service:
     """One with these options."""

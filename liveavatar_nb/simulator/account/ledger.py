@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Literal
@@ -17,6 +18,7 @@ Mode = Literal["FULL", "LITE"]
 CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}
 SANDBOX_SECONDS: Final = 60
 KEPT_SESSIONS: Final = 5_000  # maximum number of sessions kept; the oldest are dropped first, but never a running one
+KEPT_TRANSCRIPTS: Final = 500  # of sessions that have ended
 SHOWN_CREDITS: Final = Decimal("0.000001")
 
 NO_CREDITS_CODE: Final = 4002
@@ -57,6 +59,9 @@ class Persona:
     push_to_talk: bool = False
 
 
+NOBODY: Final = Persona()
+
+
 @dataclass(slots=True, kw_only=True)
 class Session:
     """A session: its settings, its times and its transcript.
@@ -73,8 +78,8 @@ class Session:
     is_sandbox: bool
     has_socket: bool
     context_id: str | None
-    opening: str | None = None  # what the avatar says first
-    persona: Persona = Persona()
+    opening: str | None = None  # what the avatar says first; until the session ends, as is the next
+    persona: Persona = NOBODY
     quality: str = "high"  # video quality
     encoding: str = "H264"
     own_room: Room | None = None  # the account's own room, for the avatar to join
@@ -142,6 +147,7 @@ class Ledger:
         self._sessions: dict[str, Session] = {}
         self._by_token: dict[bytes, Session] = {}
         self._running: dict[str, Session] = {}
+        self._with_transcript: deque[Session] = deque()  # those that have ended, oldest first
 
     def sessions(self) -> list[Session]:
         """Return all sessions, oldest first."""
@@ -351,6 +357,14 @@ class Ledger:
             session.end_reason = reason
             if self._running.pop(session.id, None):
                 self._left -= session.cost(moment)
+                self._let_go(session)
+
+    def _let_go(self, session: Session) -> None:
+        """Keep of a session that has run what the ledger tells, and for a while its transcript."""
+        session.persona, session.opening = NOBODY, None  # long texts, which the conversation holds as well
+        self._with_transcript.append(session)
+        if len(self._with_transcript) > KEPT_TRANSCRIPTS:
+            self._with_transcript.popleft().transcript.clear()
 
 
 def shown(amount: Decimal) -> str:

@@ -73,5 +73,5 @@ class Frame:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON data."""
-        # not with asdict, which copies each value: that is slow for 20,000 frames
+        # not with asdict, which copies each value: that is slow for 5,000 frames
         return {name: getattr(self, name) for name in self.__slots__}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from .heard import Frame, Heard
 from .speech import Utterance
 
-KEPT_SOUND: Final = 64 * 1024 * 1024  # maximum bytes of audio for all sessions together
-KEPT_UTTERANCES: Final = 10_000
-KEPT_FRAMES: Final = 20_000
+KEPT_SOUND: Final = 32 * 1024 * 1024  # maximum bytes of audio for all sessions together
+KEPT_UTTERANCES: Final = 2_000
+KEPT_FRAMES: Final = 5_000
 
 
 @dataclass(slots=True, eq=False)
@@ -20,32 +21,24 @@ class _Recording:
     utterance: Utterance
     first_at: float
     last_at: float
-    pcm: bytearray = field(default_factory=bytearray)
-    frames: deque[int] = field(default_factory=deque)
 
-    def add(self, audio: bytes, received_at: float) -> None:
-        """Add a frame's audio."""
-        self.pcm += audio
-        self.frames.append(len(audio))
-        self.last_at = received_at
+    def to_heard(self, sound: Iterable[bytes]) -> Heard:
+        """Return the recording in its public form.
 
-    def drop_oldest(self) -> int:
-        """Drop the oldest frame and return its size in bytes."""
-        size = self.frames.popleft()
-        del self.pcm[:size]
-        return size
-
-    def to_heard(self) -> Heard:
-        """Return the recording in its public form."""
+        Args:
+            sound: The audio that is still kept, frame by frame.
+        """
+        frames = tuple(sound)
+        pcm = b"".join(frames)
         return Heard(
             session_id=self.session_id,
             event_id=self.utterance.event_id,
-            pcm=bytes(self.pcm),
-            frames=tuple(self.frames),
+            pcm=pcm,
+            frames=tuple(map(len, frames)),
             first_at=self.first_at,
             last_at=self.last_at,
             state=self.utterance.state,
-            dropped=self.utterance.size - len(self.pcm),
+            dropped=self.utterance.size - len(pcm),
         )
 
 
@@ -59,7 +52,8 @@ class SpeechRecorder:
     def __init__(self, kept_sound: int = KEPT_SOUND) -> None:
         self._kept_sound = kept_sound
         self._recordings: dict[str, _Recording] = {}
-        self._order: deque[_Recording] = deque()  # one entry per frame of audio, oldest first
+        # one entry per frame, oldest first, so that dropping one frees its memory immediately
+        self._sound: deque[tuple[_Recording, bytes]] = deque()
         self._size = 0
         self._frames: deque[Frame] = deque(maxlen=KEPT_FRAMES)
 
@@ -76,16 +70,20 @@ class SpeechRecorder:
             if len(self._recordings) > KEPT_UTTERANCES:
                 # its audio is freed later, once its frames are the oldest
                 del self._recordings[next(iter(self._recordings))]
-        recording.add(audio, received_at)
-        self._order.append(recording)
+        recording.last_at = received_at
+        self._sound.append((recording, audio))
         self._size += len(audio)
         while self._size > self._kept_sound:
-            self._size -= self._order.popleft().drop_oldest()
+            _, oldest = self._sound.popleft()
+            self._size -= len(oldest)
 
     def heard(self, session_id: str | None) -> list[Heard]:
         """Return the utterances of one session, or of all sessions if None, oldest first."""
+        sound: defaultdict[_Recording, list[bytes]] = defaultdict(list)
+        for recording, audio in self._sound:
+            sound[recording].append(audio)
         recordings = self._recordings.values()
-        return [recording.to_heard() for recording in recordings if session_id in (None, recording.session_id)]
+        return [one.to_heard(sound[one]) for one in recordings if session_id in (None, one.session_id)]
 
     def frames(self, session_id: str | None) -> list[Frame]:
         """Return the frames of one session, or of all sessions if None, oldest first."""

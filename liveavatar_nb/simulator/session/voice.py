@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHARACTERS_A_SECOND: Final = 14.0
 SYNTHESIS_LIMIT: Final = 20.0  # maximum seconds for one text; the longest that fits in a packet takes about two
-MOST_KEPT: Final = 16 * 1024 * 1024  # bytes of audio
+MOST_KEPT: Final = 4 * 1024 * 1024  # bytes of audio
 
 # languages whose voice has a different name in espeak-ng
 ESPEAK_NAMES: Final = {"zh": "cmn", "no": "nb", "en": "en-us", "fr": "fr-fr"}
