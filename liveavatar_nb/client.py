@@ -79,26 +79,26 @@ class AsyncLiveAvatar:
     Leaving an `async with` block stops the client's sessions and closes the client.
 
     Args:
-        api_key: the account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
-        api_url: the service's address.
-        http_client: your own `httpx.AsyncClient` for REST calls; you must close it yourself. `proxy` and `verify`
+        api_key: The account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
+        api_url: The service's address.
+        http_client: Your own `httpx.AsyncClient` for REST calls; you must close it yourself. `proxy` and `verify`
             still apply to WebSockets and the guard.
-        proxy: the proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
+        proxy: The proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
             work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
             never apply to this machine's own addresses.
-        verify: which certificates to trust for all of these. True trusts certifi's authorities, or those in
+        verify: Which certificates to trust for all of these. True trusts certifi's authorities, or those in
             `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
             trusts any certificate, and an `ssl.SSLContext` decides for itself.
-        max_minutes: minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
+        max_minutes: Minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
             or the plan's limit if that is lower.
-        tts: a function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
+        tts: A function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
             yields it in parts; it may be async. Raw samples need their rate: `(samples, 24000)`.
-        allow_unjournaled: whether a session may start even if it cannot be recorded in the journal or guarded. If the
+        allow_unjournaled: Whether a session may start even if it cannot be recorded in the journal or guarded. If the
             kernel then dies, the session runs until its cap, `max_minutes`.
-        clock: the clock to use; the machine's own by default.
+        clock: The clock to use; the machine's own by default.
 
     Raises:
-        ConfigurationError: no key was found, or `api_url`, `proxy` or `verify` is invalid.
+        ConfigurationError: No key was found, or `api_url`, `proxy` or `verify` is invalid.
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
     """
 
@@ -154,12 +154,12 @@ class AsyncLiveAvatar:
         """Create a client with an embedded simulator: no key, account or network needed, and nothing billed.
 
         Args:
-            max_minutes, tts: as for `AsyncLiveAvatar`.
-            options: options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
+            max_minutes, tts: As for `AsyncLiveAvatar`.
+            options: Options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
                 to "auto" here.
 
         Raises:
-            SimulatorError: the simulator did not start.
+            SimulatorError: The simulator did not start.
         """
         simulator = started_simulator(options)
         key = Masked(simulator.api_key, "of the simulator")
@@ -191,7 +191,7 @@ class AsyncLiveAvatar:
         """Stop this client's sessions, then close the client and a demo's simulator. Safe to call twice.
 
         Raises:
-            StopNotConfirmed: the service did not confirm a stop; the client stays open so that you can try again.
+            StopNotConfirmed: The service did not confirm a stop; the client stays open so that you can try again.
         """
         if self.is_closed:
             return
@@ -219,7 +219,7 @@ class AsyncLiveAvatar:
         """Close the client from any thread, over separate connections, for use when its loop is dead or busy.
 
         Raises:
-            StopNotConfirmed: the service did not confirm a stop; the client stays open, and the guard keeps trying.
+            StopNotConfirmed: The service did not confirm a stop; the client stays open, and the guard keeps trying.
         """
         if self.is_closed:
             return
@@ -318,7 +318,7 @@ class AsyncLiveAvatar:
 
         Args:
             scope: `all`, `mine` or `public`.
-            search: text that the name must contain, ignoring case.
+            search: Text that the name must contain, ignoring case.
         """
         one_of("scope", scope, get_args(Scope))
         mine = self.api.avatars.list(page_size=PAGE_SIZE_LIMIT)
@@ -359,7 +359,7 @@ class AsyncLiveAvatar:
             The stopped sessions.
 
         Raises:
-            StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the
+            StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the
                 first failure.
         """
         return await stop_each(self.api, await find_orphans(self.api))
@@ -371,7 +371,7 @@ class AsyncLiveAvatar:
             The stopped sessions.
 
         Raises:
-            StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the
+            StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the
                 first failure.
         """
         return await self._stop_all(self.api, self.stop_sessions)
@@ -433,34 +433,34 @@ class AsyncLiveAvatar:
         does not bill you twice.
 
         Args:
-            avatar: the avatar's name, id or record; the sandbox has its own avatar. Case is ignored if no name matches
+            avatar: The avatar's name, id or record; the sandbox has its own avatar. Case is ignored if no name matches
                 exactly.
             mode: `LITE` (formerly `CUSTOM`) or `FULL`; defaults to FULL if you pass `context` or `on_user_text`, to
                 LITE otherwise.
-            context: what the avatar knows; passing it makes this a conversation. Pass the context's name, id or
+            context: What the avatar knows; passing it makes this a conversation. Pass the context's name, id or
                 record, or a `NewContext`, which is created for this session and deleted afterwards.
-            is_sandbox: whether to use the sandbox, which is free, lasts one minute and has one avatar.
+            is_sandbox: Whether to use the sandbox, which is free, lasts one minute and has one avatar.
             video_quality: `very_high`, `high`, `medium` or `low`.
             video_encoding: `H264` or `VP8`.
-            voice_id: for conversations: the voice's id, name or record; the avatar's own voice by default.
-            language: for conversations: the language code, one of `api.languages.list()`.
-            interactivity_type: for conversations: `CONVERSATIONAL` or `PUSH_TO_TALK`.
-            dynamic_variables: for conversations: values for the `{{names}}` in the context.
-            on_user_text: for conversations: your own function that answers the user, as in `AsyncSession.on_user_text`;
+            voice_id: For conversations: the voice's id, name or record; the avatar's own voice by default.
+            language: For conversations: the language code, one of `api.languages.list()`.
+            interactivity_type: For conversations: `CONVERSATIONAL` or `PUSH_TO_TALK`.
+            dynamic_variables: For conversations: values for the `{{names}}` in the context.
+            on_user_text: For conversations: your own function that answers the user, as in `AsyncSession.on_user_text`;
                 it makes a context unnecessary.
-            room: for LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.
-            max_minutes: minutes after which the service ends the session; the client's `max_minutes` by default.
-            unwatched: seconds that the session may go without a page showing it before it is stopped; None sets no
+            room: For LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.
+            max_minutes: Minutes after which the service ends the session; the client's `max_minutes` by default.
+            unwatched: Seconds that the session may go without a page showing it before it is stopped; None sets no
                 limit. A session that was never shown is not stopped.
-            replace: whether to stop the live session first.
-            concurrent: whether to run this session alongside the live one; both are billed.
+            replace: Whether to stop the live session first.
+            concurrent: Whether to run this session alongside the live one; both are billed.
 
         Raises:
-            InvalidArgument: an argument is invalid; nothing was sent.
-            ConfigurationError: the proxy or the certificates are invalid; nothing was sent.
-            SessionAlreadyLive: this client has a live session already.
-            CreditsError, ConcurrencyLimitError, AuthenticationError...: the service refused.
-            StartOutcomeUnknown, AvatarNeverCame: the start failed halfway; the session was stopped.
+            InvalidArgument: An argument is invalid; nothing was sent.
+            ConfigurationError: The proxy or the certificates are invalid; nothing was sent.
+            SessionAlreadyLive: This client has a live session already.
+            CreditsError, ConcurrencyLimitError, AuthenticationError...: The service refused.
+            StartOutcomeUnknown, AvatarNeverCame: The start failed halfway; the session was stopped.
         """
         if self.is_closed or self._closing:
             raise ClientClosed
@@ -599,7 +599,7 @@ class AsyncLiveAvatar:
         """Stop every live session of this client, and cancel every start in progress.
 
         Raises:
-            StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the
+            StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the
                 first failure.
         """
         await self._stop_sessions()
@@ -608,7 +608,7 @@ class AsyncLiveAvatar:
         """Stop the sessions from any thread, over separate connections, because the loop is dead or busy.
 
         Raises:
-            StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the
+            StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the
                 first failure. The guard keeps trying to stop the rest.
         """
         self.cancel_starts()
@@ -744,7 +744,7 @@ def started_simulator(options: dict[str, Any]) -> Simulator:
     """Start a simulator for a demo.
 
     Raises:
-        SimulatorError: the simulator did not start.
+        SimulatorError: The simulator did not start.
     """
     from .simulator import Simulator  # noqa: PLC0415 (only demos need it)
     from .simulator import SimulatorError as DidNotStart  # noqa: PLC0415

@@ -55,10 +55,10 @@ class _Wait:
     thread only sets one of two flags, and the loop makes sure that a result which was not received is undone.
 
     Args:
-        loop: the managed loop.
-        work: the coroutine.
-        undo: undoes a result that the caller did not receive; None if a result costs and holds nothing.
-        is_whole: whether the work runs to its end despite an interrupt, because only its result says what to undo.
+        loop: The managed loop.
+        work: The coroutine.
+        undo: Undoes a result that the caller did not receive; None if a result costs and holds nothing.
+        is_whole: Whether the work runs to its end despite an interrupt, because only its result says what to undo.
     """
 
     __slots__ = (
@@ -146,7 +146,7 @@ class _Wait:
         This runs on the loop, after `start`.
 
         Args:
-            on_done: called once that is done.
+            on_done: Called once that is done.
         """
         self._loop.create_task(self._leave()).add_done_callback(lambda _: on_done())
 
@@ -171,10 +171,10 @@ class _Wait:
         """Wait for the result, and return it or raise the failure.
 
         Args:
-            patience: how many seconds to wait for a loop that does not answer; None waits forever.
+            patience: How many seconds to wait for a loop that does not answer; None waits forever.
 
         Raises:
-            LoopSilent: the loop does not answer.
+            LoopSilent: The loop does not answer.
         """
         while not self._done.acquire(timeout=-1 if patience is None else patience):
             if not _ask(self._loop, _answer, patience or 0):
@@ -288,20 +288,20 @@ class Bridge:
         """Run `work` on the loop and wait for its result, from any thread.
 
         Args:
-            work: a coroutine.
-            closes: whether to close the loop afterwards if no client needs it.
-            undo: a coroutine function that undoes a result whose caller was interrupted before receiving it.
-            is_whole: whether the work runs to its end despite an interrupt, because only its result says what to undo.
-            patience: how many seconds to wait for a loop that does not answer; None waits forever.
-            convert: converts the result, on the caller's thread.
+            work: A coroutine.
+            closes: Whether to close the loop afterwards if no client needs it.
+            undo: A coroutine function that undoes a result whose caller was interrupted before receiving it.
+            is_whole: Whether the work runs to its end despite an interrupt, because only its result says what to undo.
+            patience: How many seconds to wait for a loop that does not answer; None waits forever.
+            convert: Converts the result, on the caller's thread.
 
         Returns:
             The result, converted if `convert` is given.
 
         Raises:
-            KeyboardInterrupt: the wait was interrupted; the task was cancelled, or its result undone.
-            LoopSilent: the loop does not answer; the task is cancelled once it does.
-            ClientClosed: the loop was closed meanwhile.
+            KeyboardInterrupt: The wait was interrupted; the task was cancelled, or its result undone.
+            LoopSilent: The loop does not answer; the task is cancelled once it does.
+            ClientClosed: The loop was closed meanwhile.
         """
         loop, thread = self.loop, self._thread
         if thread is not None and threading.get_ident() == thread.ident:
@@ -386,9 +386,9 @@ def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: f
     """Make the loop do some work and wait until it signals completion.
 
     Args:
-        loop: the managed loop.
-        work: called on the loop with a function to call when it is done.
-        limit: how many seconds to wait.
+        loop: The managed loop.
+        work: Called on the loop with a function to call when it is done.
+        limit: How many seconds to wait.
 
     Returns:
         True if the work was done in time, or the loop is closed.

@@ -21,8 +21,8 @@ def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
     """Run `work` on a loop that is already running, from the loop's own thread.
 
     Args:
-        loop: the running loop. It must not share its class with other loops, because nest_asyncio patches the class.
-        work: a coroutine.
+        loop: The running loop. It must not share its class with other loops, because nest_asyncio patches the class.
+        work: A coroutine.
     """
     if "_nest_patched" not in vars(type(loop)):
         # imported here, because only a nested call needs it

@@ -80,12 +80,12 @@ def blocking(
     """Turn an async method into one that waits for its result; name, parameters and docstring stay.
 
     Args:
-        method: a method of the async API.
-        wrap: wraps the result for the sync API.
-        undo: undoes a result that the caller did not receive because of an interrupt, given the async object and the
+        method: A method of the async API.
+        wrap: Wraps the result for the sync API.
+        undo: Undoes a result that the caller did not receive because of an interrupt, given the async object and the
             result. Every method whose result costs or holds something needs one.
-        is_whole: whether the method runs to its end despite an interrupt, because only its result says what to undo.
-        otherwise: called on the caller's thread instead, if the loop does not answer or ends meanwhile.
+        is_whole: Whether the method runs to its end despite an interrupt, because only its result says what to undo.
+        otherwise: Called on the caller's thread instead, if the loop does not answer or ends meanwhile.
     """
 
     @functools.wraps(method)
@@ -182,8 +182,8 @@ class Reading(Generic[T, R]):
     It is no `property`, because IPython completes nothing after one, as in `la.wire.`.
 
     Args:
-        kind: the async class.
-        get: reads the property; type checkers find its type here, but not in a property that is passed.
+        kind: The async class.
+        get: Reads the property; type checkers find its type here, but not in a property that is passed.
     """
 
     def __init__(self, kind: type[T], get: Callable[[T], R]) -> None:

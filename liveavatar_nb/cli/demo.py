@@ -49,10 +49,10 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
     """Run the studio in JupyterLab until it exits, or Ctrl-C or SIGTERM ends it; leave no process behind.
 
     Args:
-        live: whether to use the real service with the environment's key; if not, use the simulator and no key at all.
+        live: Whether to use the real service with the environment's key; if not, use the simulator and no key at all.
         port: JupyterLab's port on 127.0.0.1; 0 picks a free one.
-        browser: whether to open the studio in the user's browser.
-        say: called with each message for the user.
+        browser: Whether to open the studio in the user's browser.
+        say: Called with each message for the user.
 
     Raises:
         DemoError: JupyterLab is not installed, did not start or failed.
@@ -85,7 +85,7 @@ def notebooks_folder() -> Path:
     """Return the notebooks' folder: inside the package, or next to it in an editable install.
 
     Raises:
-        DemoError: they are in neither place.
+        DemoError: They are in neither place.
     """
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "notebooks", package.parent / "notebooks"):

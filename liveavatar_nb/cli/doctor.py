@@ -75,10 +75,10 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        name: what was checked, in one word.
+        name: What was checked, in one word.
         state: `ok`, `warning`, `problem`, or `skipped` if an earlier finding makes the check pointless.
-        found: a sentence or phrase that says what was found.
-        remedy: what to do about it; empty if there is nothing to do.
+        found: A sentence or phrase that says what was found.
+        remedy: What to do about it; empty if there is nothing to do.
     """
 
     name: str
@@ -94,8 +94,8 @@ class Finding:
         """Format the finding for a terminal: the state, the name, what was found, and the remedy below.
 
         Args:
-            width: the terminal's width in cells; None does not wrap lines.
-            paint: a function that colours the word for the state.
+            width: The terminal's width in cells; None does not wrap lines.
+            paint: A function that colours the word for the state.
         """
         word = "-" if self.state == "skipped" else self.state
         lead = f"{word:<9}{self.name:<10}"
@@ -151,12 +151,12 @@ def examine(
     This takes a few seconds at most, even without a network; only `start` takes longer.
 
     Args:
-        api_key: the account's key; None or "" looks it up as `LiveAvatar` does.
-        api_url: the service's address.
-        start: whether to also start and stop a session in the free sandbox.
-        demo: whether to check an embedded simulator instead, without a key or a network.
-        proxy, verify: how to reach the service, as for `LiveAvatar`.
-        tell: called with each finding as soon as it is available.
+        api_key: The account's key; None or "" looks it up as `LiveAvatar` does.
+        api_url: The service's address.
+        start: Whether to also start and stop a session in the free sandbox.
+        demo: Whether to check an embedded simulator instead, without a key or a network.
+        proxy, verify: How to reach the service, as for `LiveAvatar`.
+        tell: Called with each finding as soon as it is available.
 
     Returns:
         The findings.
@@ -317,8 +317,8 @@ def address(base_url: str, network: Network | None = None) -> tuple[Finding, Ans
     """Check that the service's address resolves and that the service responds, without sending the key.
 
     Args:
-        base_url: the service's address, without `/v1`.
-        network: the client's proxies and certificates; the environment's by default.
+        base_url: The service's address, without `/v1`.
+        network: The client's proxies and certificates; the environment's by default.
     """
     network = network or Network.of()
 
@@ -439,7 +439,7 @@ def _within(limit: float, work: Callable[[], T]) -> T:
     Some work, such as a name lookup, cannot be cancelled.
 
     Raises:
-        TimeoutError: it takes more than `limit` seconds.
+        TimeoutError: It takes more than `limit` seconds.
     """
     future: Future[T] = Future()
 

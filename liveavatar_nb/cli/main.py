@@ -75,14 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: the arguments after the command's name; None uses the process's own.
+        arguments: The arguments after the command's name; None uses the process's own.
 
     Returns:
         The exit code. 0: success, even if Ctrl-C ended a command that runs until Ctrl-C. 1: failure, with a message on
         stderr, or the doctor found a problem. 130: Ctrl-C interrupted the command.
 
     Raises:
-        SystemExit: with code 2 if the arguments are invalid, 141 if nobody reads the output.
+        SystemExit: With code 2 if the arguments are invalid, 141 if nobody reads the output.
     """
     for stream in (sys.stdout, sys.stderr):
         # print names even if the terminal's encoding lacks some of their characters
@@ -381,7 +381,7 @@ def _key() -> Masked:
     """Return the API key.
 
     Raises:
-        ConfigurationError: no key was found; the message says how to set one in a shell.
+        ConfigurationError: No key was found; the message says how to set one in a shell.
     """
     try:
         return find_key(None)

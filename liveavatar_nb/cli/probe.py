@@ -28,11 +28,11 @@ class Answer:
     """The service's response to a call without a key.
 
     Attributes:
-        status: the HTTP status.
-        seconds: the time from the call to the response, in seconds.
-        ahead: seconds that this machine's clock is ahead of the service's; None if the response has no time.
-        is_envelope: whether the body is in the service's response format.
-        location: the target of a redirect.
+        status: The HTTP status.
+        seconds: The time from the call to the response, in seconds.
+        ahead: Seconds that this machine's clock is ahead of the service's; None if the response has no time.
+        is_envelope: Whether the body is in the service's response format.
+        location: The target of a redirect.
     """
 
     status: int
@@ -48,8 +48,8 @@ def ask(base_url: str, network: Network) -> Answer:
     The client itself is unsuitable here, because it hides the headers and retries.
 
     Raises:
-        ConfigurationError: the proxy or the certificates are invalid.
-        httpx.HTTPError: there was no response.
+        ConfigurationError: The proxy or the certificates are invalid.
+        httpx.HTTPError: There was no response.
     """
     headers = {"Accept": "application/json", "User-Agent": f"liveavatar_nb/{__version__}", "Cache-Control": "no-cache"}
     with httpx.Client(**network.for_http(base_url), headers=headers, timeout=ANSWER_LIMIT) as client:
@@ -92,8 +92,8 @@ def explain_failure(failure: Exception, host: str) -> tuple[str, str]:
     """Explain why there was no response.
 
     Args:
-        failure: the exception from `ask`.
-        host: the host that was called, i.e. the proxy's if there is one.
+        failure: The exception from `ask`.
+        host: The host that was called, i.e. the proxy's if there is one.
 
     Returns:
         The reason, phrased to follow the address, and what to do about it.

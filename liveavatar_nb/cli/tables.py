@@ -32,10 +32,10 @@ class Column:
     """One column of a table.
 
     Attributes:
-        title: its heading.
-        least: the minimum width it may be cut to, in terminal cells; None if it is never cut.
-        is_optional: whether it may be left out if cutting is not enough; the rightmost such column goes first.
-        is_number: whether to right-align it.
+        title: Its heading.
+        least: The minimum width it may be cut to, in terminal cells; None if it is never cut.
+        is_optional: Whether it may be left out if cutting is not enough; the rightmost such column goes first.
+        is_number: Whether to right-align it.
     """
 
     title: str
@@ -77,8 +77,8 @@ def avatars(found: Sequence[tuple[Avatar, str]], width: int | None = None) -> st
     """Format avatars as a table.
 
     Args:
-        found: the avatars, each with its scope: `mine` or `public`.
-        width: as for `table`.
+        found: The avatars, each with its scope: `mine` or `public`.
+        width: As for `table`.
     """
 
     def row(avatar: Avatar, scope: str) -> tuple[str, ...]:
@@ -93,8 +93,8 @@ def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
     """Format running sessions as a table: their start times, lengths in minutes and seconds, and owners.
 
     Args:
-        records: the sessions.
-        width: as for `table`.
+        records: The sessions.
+        width: As for `table`.
     """
     rows = [(*_life(record, "%H:%M:%S"), record.id, _whose(record), record.source) for record in records]
     return table(ACTIVE, rows, width)
@@ -104,8 +104,8 @@ def ended(records: Sequence[SessionRecord], width: int | None = None) -> str:
     """Format ended sessions as a table: their start in local time, their length and why they ended.
 
     Args:
-        records: the sessions.
-        width: as for `table`.
+        records: The sessions.
+        width: As for `table`.
     """
     rows = [(*_life(record, "%Y-%m-%d %H:%M"), record.end_words or "-", record.id, record.source) for record in records]
     return table(ENDED, rows, width)
@@ -132,9 +132,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
     """Format a table as lines of text, headings first.
 
     Args:
-        columns: the columns, in order.
-        rows: the cells of each row as text; control characters become `?`.
-        width: the terminal's width in cells; None cuts nothing and leaves nothing out.
+        columns: The columns, in order.
+        rows: The cells of each row as text; control characters become `?`.
+        width: The terminal's width in cells; None cuts nothing and leaves nothing out.
 
     Returns:
         The lines. If columns were left out, a last line names them.

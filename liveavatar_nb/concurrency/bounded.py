@@ -13,7 +13,7 @@ class BoundedDict(OrderedDict[K, V]):
     """A bounded dictionary that drops its oldest entries.
 
     Args:
-        limit: the maximum number of entries.
+        limit: The maximum number of entries.
     """
 
     def __init__(self, limit: int) -> None:

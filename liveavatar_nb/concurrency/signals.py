@@ -16,8 +16,8 @@ def handle_signals(*names: str, handler: Callable[[int, FrameType | None], Any])
     If SIGHUP is already ignored, it stays ignored: under nohup, a command must outlive its terminal.
 
     Args:
-        names: the signals' names; those that this system lacks are skipped.
-        handler: called in the main thread with the signal's number and the interrupted frame.
+        names: The signals' names; those that this system lacks are skipped.
+        handler: Called in the main thread with the signal's number and the interrupted frame.
     """
     numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     before = {

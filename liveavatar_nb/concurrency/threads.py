@@ -77,9 +77,9 @@ async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable
     If it is closed early, it does not wait for a step in progress: the thread ends after that step.
 
     Args:
-        items: read on the thread.
-        ahead: how many items to read before they are asked for.
-        end: called on the thread at the end, even after a failure or an early close.
+        items: Read on the thread.
+        ahead: How many items to read before they are asked for.
+        end: Called on the thread at the end, even after a failure or an early close.
 
     Yields:
         The items.

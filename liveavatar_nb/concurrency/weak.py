@@ -14,8 +14,8 @@ def weakly(method: Callable[P, R], gone: Callable[[], R]) -> Callable[P, R]:
     """Return a callback that calls a method as long as the method's object is alive.
 
     Args:
-        method: a bound method.
-        gone: called instead once the object is gone; returns the result.
+        method: A bound method.
+        gone: Called instead once the object is gone; returns the result.
     """
     known = WeakMethod(method)
 

@@ -22,7 +22,7 @@ class Worker:
     up keep-alives, and the main thread may be busy with a cell.
 
     Args:
-        limit: maximum number of waiting jobs; beyond that, the oldest is dropped, and the first drop is logged. None
+        limit: Maximum number of waiting jobs; beyond that, the oldest is dropped, and the first drop is logged. None
             sets no limit.
     """
 

@@ -46,8 +46,8 @@ class BlockingStopper:
     """Stops sessions without an event loop: at interpreter exit, in the guard, or if the loop is dead.
 
     Args:
-        limit: maximum seconds for all calls together.
-        network: the proxies and certificates to use; None uses the environment's.
+        limit: Maximum seconds for all calls together.
+        network: The proxies and certificates to use; None uses the environment's.
     """
 
     def __init__(self, limit: float = config.EXIT_STOP_LIMIT, network: Network | None = None) -> None:
@@ -66,7 +66,7 @@ class BlockingStopper:
         """Preload what a stop needs, since the package may have been uninstalled by then.
 
         Raises:
-            ConfigurationError: the proxy or the certificates are invalid.
+            ConfigurationError: The proxy or the certificates are invalid.
         """
         import encodings.idna  # noqa: F401, PLC0415 (a connection would import it)
 
@@ -78,7 +78,7 @@ class BlockingStopper:
         Any response from the service will do, even an error.
 
         Raises:
-            Exception: there is no response, or something else responds, such as a gateway or a captive portal.
+            Exception: There is no response, or something else responds, such as a gateway or a captive portal.
         """
         try:
             self._send("GET", base_url, "/v1/avatars/public", None, params={"page_size": 1})
@@ -90,10 +90,10 @@ class BlockingStopper:
         """Stop a session by its id (`POST /v1/sessions/stop`).
 
         Args:
-            base_url: the service's address.
-            key: the key that signs the call.
-            session_id: the session's id.
-            waiting: the number of stops still to come, which share the remaining time.
+            base_url: The service's address.
+            key: The key that signs the call.
+            session_id: The session's id.
+            waiting: The number of stops still to come, which share the remaining time.
 
         Returns:
             Whether the service confirmed the stop.
@@ -104,9 +104,9 @@ class BlockingStopper:
         """Stop a session; if the service refuses, check whether the session is over anyway.
 
         Args:
-            base_url: the service's address.
-            key: the key that signs the calls.
-            session_id: the session's id.
+            base_url: The service's address.
+            key: The key that signs the calls.
+            session_id: The session's id.
 
         Returns:
             Whether the session is certain to be over.

@@ -18,8 +18,8 @@ class GetRequest:
     """A GET request to send.
 
     Attributes:
-        path: its path, from `/v1` on.
-        query: its query parameters.
+        path: Its path, from `/v1` on.
+        query: Its query parameters.
     """
 
     path: str
@@ -35,7 +35,7 @@ def whether_over(session_id: str) -> Generator[GetRequest, Any, bool]:
     complete reads prove that the session is not listed.
 
     Args:
-        session_id: the session's id.
+        session_id: The session's id.
 
     Yields:
         The next request. Send back the `data` of its response, or None for a 404.
@@ -44,7 +44,7 @@ def whether_over(session_id: str) -> Generator[GetRequest, Any, bool]:
         Whether the session is over.
 
     Raises:
-        APIResponseError: a response cannot be used, or the list changes with every read, so nothing is certain.
+        APIResponseError: A response cannot be used, or the list changes with every read, so nothing is certain.
     """
     record = yield GetRequest(f"/v1/sessions/{quote(session_id, safe='')}")
     if record is not None:

@@ -57,15 +57,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One session that may be billed.
 
     Attributes:
-        session_id: the session's id at the service.
-        base_url: the service's address.
-        salt, fingerprint: identify the API key that started the session, without revealing it.
-        host, boot: the machine that the owner ran on, and that machine's boot id.
-        pid, pid_started: the owner's process id, and the time it started, in clock ticks since boot.
-        owner: the name of the lock that the owner holds.
+        session_id: The session's id at the service.
+        base_url: The service's address.
+        salt, fingerprint: Identify the API key that started the session, without revealing it.
+        host, boot: The machine that the owner ran on, and that machine's boot id.
+        pid, pid_started: The owner's process id, and the time it started, in clock ticks since boot.
+        owner: The name of the lock that the owner holds.
         state: `starting` until the service confirms the start.
-        cap: seconds after its start at which the service ends the session.
-        created: the time at which the record was first written, in seconds since the epoch.
+        cap: Seconds after its start at which the service ends the session.
+        created: The time at which the record was first written, in seconds since the epoch.
     """
 
     session_id: str
@@ -105,7 +105,7 @@ class Journal:
     """The session records of all this user's processes, and this process's lock.
 
     Args:
-        folder: the folder for the records; a folder in the user's state directory by default.
+        folder: The folder for the records; a folder in the user's state directory by default.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -137,13 +137,13 @@ class Journal:
         """Record a session that is about to be started.
 
         Args:
-            session_id: the session's id at the service, a UUID.
-            base_url: the service's address.
-            key: the API key that starts it; only a salted fingerprint is written.
-            cap: seconds after its start at which the service ends the session.
+            session_id: The session's id at the service, a UUID.
+            base_url: The service's address.
+            key: The API key that starts it; only a salted fingerprint is written.
+            cap: Seconds after its start at which the service ends the session.
 
         Raises:
-            OSError: the record cannot be written.
+            OSError: The record cannot be written.
         """
         salt = secrets.token_hex(SALT_BYTES)
         with self._lock:
@@ -354,7 +354,7 @@ def _make_folder(folder: Path) -> None:
     """Create the folder unless its path exists.
 
     Raises:
-        OSError: it cannot be created, or the path is not a folder of this user.
+        OSError: It cannot be created, or the path is not a folder of this user.
     """
     if not folder.is_absolute():
         raise FileNotFoundError(errno.ENOENT, "this user has no home folder", str(folder))
@@ -367,7 +367,7 @@ def _check_folder(folder: Path) -> None:
     """Make sure that the folder belongs to this user and is inaccessible to others.
 
     Raises:
-        OSError: it is not a folder, or does not belong to this user.
+        OSError: It is not a folder, or does not belong to this user.
     """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
@@ -405,8 +405,8 @@ def _content(path: Path) -> bytes:
     """Read a regular file that belongs to this user and that nobody else can write.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is not such a file, or it is too large.
+        OSError: It cannot be read.
+        ValueError: It is not such a file, or it is too large.
     """
     if not stat.S_ISREG(path.lstat().st_mode):
         raise ValueError("it is not a regular file")
@@ -443,7 +443,7 @@ if sys.platform == "win32":
         """Return whether a process holds the lock in a file.
 
         Raises:
-            OSError: the file is missing, or its lock cannot be checked.
+            OSError: The file is missing, or its lock cannot be checked.
         """
         path.stat()
         lock = _file_lock(path)
@@ -463,7 +463,7 @@ else:
         The check takes a shared lock, so that concurrent checks do not mistake each other for an owner.
 
         Raises:
-            OSError: the file is missing, or its lock cannot be checked.
+            OSError: The file is missing, or its lock cannot be checked.
         """
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
@@ -494,7 +494,7 @@ def _uuid(text: str) -> str:
     """Return the text, which will be used as a file name, if it is a UUID.
 
     Raises:
-        ValueError: it is not a UUID.
+        ValueError: It is not a UUID.
     """
     if not _is_uuid(text):
         raise ValueError("a session id must be a UUID")

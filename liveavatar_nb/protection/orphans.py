@@ -147,7 +147,7 @@ async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Reco
     """Stop these sessions, and return them.
 
     Raises:
-        StopNotConfirmed: the service did not confirm every stop. All sessions were tried; the error describes the first
+        StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the first
             failure.
     """
     outcomes = await asyncio.gather(*(_stop(api, session) for session in sessions), return_exceptions=True)

@@ -32,14 +32,14 @@ class RunningSession:
     """A session that may be billed, with what is needed to stop and to protect it.
 
     Args:
-        service: the service that the session runs on, and how the client reaches it.
-        key: the key that signs the stop.
-        session_id: the session's id.
-        cap: seconds after its start at which the service ends the session.
-        is_simulated: whether the session ends with this process anyway, so that it needs no record or guard.
-        may_be_unjournaled: whether the session may start without a record or a guard.
-        caveat: the client's connection settings that the guard cannot use, in words.
-        is_out_of_reach: whether no other process can reach the service the way the client does.
+        service: The service that the session runs on, and how the client reaches it.
+        key: The key that signs the stop.
+        session_id: The session's id.
+        cap: Seconds after its start at which the service ends the session.
+        is_simulated: Whether the session ends with this process anyway, so that it needs no record or guard.
+        may_be_unjournaled: Whether the session may start without a record or a guard.
+        caveat: The client's connection settings that the guard cannot use, in words.
+        is_out_of_reach: Whether no other process can reach the service the way the client does.
     """
 
     service: Service
@@ -92,7 +92,7 @@ class RunningSessions:
         """Make sure the session is stopped no matter how this process ends. This takes a few milliseconds.
 
         Raises:
-            ProtectionError: the session cannot be recorded or guarded, and so is not protected.
+            ProtectionError: The session cannot be recorded or guarded, and so is not protected.
         """
         if not session.is_simulated:
             self._protect(session)
@@ -106,7 +106,7 @@ class RunningSessions:
         """Check that a session could be recorded and guarded, regardless of the service.
 
         Raises:
-            ProtectionError: a session could not be recorded or guarded.
+            ProtectionError: A session could not be recorded or guarded.
         """
         nowhere = Service("http://127.0.0.1:9", Network())
         trial = RunningSession(nowhere, Masked("none", "of nobody"), str(uuid.uuid4()), cap=1.0)

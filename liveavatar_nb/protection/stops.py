@@ -21,7 +21,7 @@ async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
     """Return whether the service says that a session is over.
 
     Raises:
-        LiveAvatarException: the service does not say, so the outcome is uncertain.
+        LiveAvatarException: The service does not say, so the outcome is uncertain.
     """
     requests, answer = whether_over(session_id), None
     try:
@@ -52,7 +52,7 @@ class StopLimiter:
         The wait continues as long as other stops are confirmed. If the block raises, its stop counts as unconfirmed.
 
         Raises:
-            TimeoutError: no stop was confirmed for `STOP_LIMIT` seconds.
+            TimeoutError: No stop was confirmed for `STOP_LIMIT` seconds.
         """
         limiter = cls._of_loops.setdefault(asyncio.get_running_loop(), cls())
         while True:

@@ -50,8 +50,8 @@ class Holder(Protocol):
         """Send a packet reliably, on the topic `agent-control`.
 
         Raises:
-            HolderLost: the holder is not in the room; nothing was sent.
-            RoomNotHeld: the holder is temporarily disconnected but keeps the room; nothing was sent.
+            HolderLost: The holder is not in the room; nothing was sent.
+            RoomNotHeld: The holder is temporarily disconnected but keeps the room; nothing was sent.
         """
         ...
 
@@ -71,17 +71,17 @@ class RoomConnection:
     participant has its own token, and any number of participants can join.
 
     Args:
-        url: the room's address.
-        token: the token from the start call.
-        session_id: the session's id.
-        wire: the log of everything sent and received.
-        receive: called with each event.
-        on_change: called when something that pages show has changed.
-        on_loss: called if a holder was removed from the room or the avatar left it, which may mean that the session
+        url: The room's address.
+        token: The token from the start call.
+        session_id: The session's id.
+        wire: The log of everything sent and received.
+        receive: Called with each event.
+        on_change: Called when something that pages show has changed.
+        on_loss: Called if a holder was removed from the room or the avatar left it, which may mean that the session
             has ended.
-        opener: makes this process join the room; None if it cannot.
-        mint: makes a token for another viewer of the user's own room; None for a hosted room.
-        avatar_identity: the avatar's identity in the room.
+        opener: Makes this process join the room; None if it cannot.
+        mint: Makes a token for another viewer of the user's own room; None for a hosted room.
+        avatar_identity: The avatar's identity in the room.
     """
 
     def __init__(
@@ -191,11 +191,11 @@ class RoomConnection:
         """Unregister a holder that is no longer in the room.
 
         Args:
-            holder: the holder.
-            words: the reason to show, if any.
-            is_contested: whether somebody else joined with the session's token, in which case this process must not
+            holder: The holder.
+            words: The reason to show, if any.
+            is_contested: Whether somebody else joined with the session's token, in which case this process must not
                 join again unasked.
-            is_put_out: whether the room is gone or the holder was removed from it, but not by us or by somebody who
+            is_put_out: Whether the room is gone or the holder was removed from it, but not by us or by somebody who
                 joined with the token.
         """
         if holder not in self._holders:
@@ -230,7 +230,7 @@ class RoomConnection:
         """Return the holder; if there is none, make this process join.
 
         Raises:
-            RoomNotHeld: this process cannot join.
+            RoomNotHeld: This process cannot join.
         """
         while self.holder is None:
             if self._is_expected:
@@ -270,11 +270,11 @@ class RoomConnection:
         Interruptions do not wait.
 
         Args:
-            command: the command to send.
-            begin: called when the command's turn comes; returns whether the command is still to be sent.
+            command: The command to send.
+            begin: Called when the command's turn comes; returns whether the command is still to be sent.
 
         Raises:
-            RoomNotHeld: there is no holder, and this process cannot join.
+            RoomNotHeld: There is no holder, and this process cannot join.
         """
         payload = command.encode()
         if command.type != full.INTERRUPT:
@@ -336,7 +336,7 @@ class RoomConnection:
         """Wait until the holder sees the avatar's video.
 
         Raises:
-            RoomNotHeld: there is no holder and this process cannot join, or the session is over.
+            RoomNotHeld: There is no holder and this process cannot join, or the session is over.
         """
         while not self.has_avatar:
             await self.reach()
@@ -349,7 +349,7 @@ class RoomConnection:
         """Call `callback` with the avatar's speech in a drawn room, in real time.
 
         Args:
-            callback: receives raw PCM: 16-bit, mono, 24,000 Hz; b"" if the avatar is silenced.
+            callback: Receives raw PCM: 16-bit, mono, 24,000 Hz; b"" if the avatar is silenced.
 
         Returns:
             A function that removes the callback.

@@ -43,7 +43,7 @@ class LiveKitParticipant:
     room has its own thread and loop, which last until the room is left, whatever happens to the session's loop.
 
     Args:
-        connection: the session's connection to the room.
+        connection: The session's connection to the room.
     """
 
     kind: HolderKind = "process"
@@ -65,7 +65,7 @@ class LiveKitParticipant:
         """Join the room.
 
         Raises:
-            RoomNotHeld: the room cannot be reached, or rejects the token.
+            RoomNotHeld: The room cannot be reached, or rejects the token.
         """
         holder = cls(connection)
         access = connection.url, connection.viewer()
@@ -102,8 +102,8 @@ class LiveKitParticipant:
         """Send a packet reliably, on the topic `agent-control`.
 
         Raises:
-            HolderLost: this process is not in the room.
-            RoomNotHeld: the connection was lost and not restored within 5 s.
+            HolderLost: This process is not in the room.
+            RoomNotHeld: The connection was lost and not restored within 5 s.
         """
         failure: asyncio.Future[str | None] = self._loop.create_future()
         try:

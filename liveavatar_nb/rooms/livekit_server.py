@@ -45,12 +45,12 @@ class LiveKitServer:
     """A LiveKit server, with its key and secret.
 
     Args:
-        url: its address (`wss`, `ws`, `https` or `http`); None or "" means `LIVEKIT_URL`.
-        api_key: its key; None or "" means `LIVEKIT_API_KEY`.
-        api_secret: its secret; None or "" means `LIVEKIT_API_SECRET`.
+        url: Its address (`wss`, `ws`, `https` or `http`); None or "" means `LIVEKIT_URL`.
+        api_key: Its key; None or "" means `LIVEKIT_API_KEY`.
+        api_secret: Its secret; None or "" means `LIVEKIT_API_SECRET`.
 
     Raises:
-        ConfigurationError: something is missing, or `url` is not a valid address.
+        ConfigurationError: Something is missing, or `url` is not a valid address.
     """
 
     def __init__(self, url: str | None, api_key: str | Masked | None, api_secret: str | Masked | None) -> None:
@@ -81,10 +81,10 @@ class LiveKitServer:
         """Make a token for a room.
 
         Args:
-            room: the room's name.
-            identity: the participant's identity.
-            minutes: how many minutes the token can be used to join.
-            grants: further permissions, such as `can_publish`.
+            room: The room's name.
+            identity: The participant's identity.
+            minutes: How many minutes the token can be used to join.
+            grants: Further permissions, such as `can_publish`.
         """
         from livekit.api import AccessToken, VideoGrants  # noqa: PLC0415 (only users with a room of their own need it)
 
@@ -97,14 +97,14 @@ class LiveKitServer:
         """Call the room service on a new connection, so that rooms work on any loop and nothing stays open.
 
         Args:
-            purpose: what the request does, for error messages, such as "remove the room".
-            request: sends the request.
+            purpose: What the request does, for error messages, such as "remove the room".
+            request: Sends the request.
 
         Raises:
-            AuthenticationError: the server does not know the key, or the secret does not match it.
-            APIConnectionError: the server does not respond.
-            APIResponseError: the server refuses the request, or is not a LiveKit server.
-            ConfigurationError: the environment's proxy or certificates cannot be used.
+            AuthenticationError: The server does not know the key, or the secret does not match it.
+            APIConnectionError: The server does not respond.
+            APIResponseError: The server refuses the request, or is not a LiveKit server.
+            ConfigurationError: The environment's proxy or certificates cannot be used.
         """
         import aiohttp  # noqa: PLC0415 (as livekit)
         from google.protobuf.message import DecodeError  # noqa: PLC0415

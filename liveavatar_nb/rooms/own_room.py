@@ -52,16 +52,16 @@ class AsyncRoom:
     removes the room if this object created it. An abandoned room goes away by itself.
 
     Args:
-        url: the LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None or "" means
+        url: The LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None or "" means
             `LIVEKIT_URL`. LiveAvatar must be able to reach the server, too.
-        api_key: the server's key; None or "" means `LIVEKIT_API_KEY`.
-        api_secret: the key's secret; None or "" means `LIVEKIT_API_SECRET`.
-        name: the room's name, at most 256 characters; a unique one by default.
-        empty_timeout: how many seconds the room stays when nobody is in it.
-        max_participants: how many participants the room can hold, including the avatar; 0 means no limit.
+        api_key: The server's key; None or "" means `LIVEKIT_API_KEY`.
+        api_secret: The key's secret; None or "" means `LIVEKIT_API_SECRET`.
+        name: The room's name, at most 256 characters; a unique one by default.
+        empty_timeout: How many seconds the room stays when nobody is in it.
+        max_participants: How many participants the room can hold, including the avatar; 0 means no limit.
 
     Raises:
-        ConfigurationError: something is missing, or `url` is not a valid address.
+        ConfigurationError: Something is missing, or `url` is not a valid address.
         InvalidArgument: `name`, `empty_timeout` or `max_participants` is not valid.
 
     Example:
@@ -108,10 +108,10 @@ class AsyncRoom:
         """Create a room from the environment: `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
 
         Args:
-            name, empty_timeout, max_participants: as for the class.
+            name, empty_timeout, max_participants: As for the class.
 
         Raises:
-            ConfigurationError: one of the three is not set; the message names it.
+            ConfigurationError: One of the three is not set; the message names it.
         """
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
@@ -154,8 +154,8 @@ class AsyncRoom:
         Calling it twice is fine. `start` and `with` also call it.
 
         Raises:
-            AuthenticationError: the server does not know the key, or the secret does not match it.
-            APIConnectionError: the server does not respond.
+            AuthenticationError: The server does not know the key, or the secret does not match it.
+            APIConnectionError: The server does not respond.
         """
         self._refuse_if_closed()
         from livekit.api import CreateRoomRequest  # noqa: PLC0415 (only users with a room of their own need it)
@@ -199,8 +199,8 @@ class AsyncRoom:
         `start` makes its own token.
 
         Args:
-            identity: the avatar's identity in the room.
-            minutes: how many minutes the token can be used to join; once in, the avatar can stay.
+            identity: The avatar's identity in the room.
+            minutes: How many minutes the token can be used to join; once in, the avatar can stay.
 
         Returns:
             The token, masked; `.reveal()` returns its text.
@@ -213,9 +213,9 @@ class AsyncRoom:
         The token works in any LiveKit client, together with `url`. Anyone who has it can watch.
 
         Args:
-            identity: the guest's identity in the room; a unique one by default. A guest who joins displaces any
+            identity: The guest's identity in the room; a unique one by default. A guest who joins displaces any
                 guest with the same identity.
-            minutes: how many minutes the token can be used to join, at most a day; once in, the guest can stay until
+            minutes: How many minutes the token can be used to join, at most a day; once in, the guest can stay until
                 they are removed or the room is gone.
         """
         identity = f"guest-{secrets.token_hex(3)}" if identity is None else identity
@@ -228,7 +228,7 @@ class AsyncRoom:
         page asks for the camera and microphone; guests can refuse, because they cannot use them here anyway.
 
         Args:
-            identity, minutes: as for `guest_token`.
+            identity, minutes: As for `guest_token`.
         """
         if not (self._server.is_encrypted or self._server.is_local):
             warn(f"LiveKit's Meet page is an https page, so browsers let it use only wss, not {self._server.url}.")
@@ -242,7 +242,7 @@ class AsyncRoom:
         """Return the participants in the order in which they joined.
 
         Raises:
-            AuthenticationError, APIConnectionError: as for `open`.
+            AuthenticationError, APIConnectionError: As for `open`.
         """
         self._refuse_if_closed()
         from livekit.api import ListParticipantsRequest  # noqa: PLC0415
@@ -263,14 +263,14 @@ class AsyncRoom:
         """Wait for a participant, polling the server once a second.
 
         Args:
-            identity: the participant's identity.
-            timeout: how many seconds to wait; None waits forever.
+            identity: The participant's identity.
+            timeout: How many seconds to wait; None waits forever.
 
         Returns:
             The participant.
 
         Raises:
-            TimeoutError: nobody with that identity joined in time.
+            TimeoutError: Nobody with that identity joined in time.
         """
         if timeout is not None:
             _positive(timeout, "timeout", "seconds")
@@ -297,7 +297,7 @@ class AsyncRoom:
         The server is polled once a second, so anybody who stays for less than that may be missed.
 
         Args:
-            timeout: how many seconds to watch; None watches until the room is closed.
+            timeout: How many seconds to watch; None watches until the room is closed.
         """
         if timeout is not None:
             _positive(timeout, "timeout", "seconds")
@@ -310,11 +310,11 @@ class AsyncRoom:
         billed and show nothing.
 
         Args:
-            identity: the participant's identity.
+            identity: The participant's identity.
 
         Raises:
-            NotFoundError: nobody with that identity is in the room.
-            StopNotConfirmed: the avatar was removed, but the service did not confirm that its session stopped.
+            NotFoundError: Nobody with that identity is in the room.
+            StopNotConfirmed: The avatar was removed, but the service did not confirm that its session stopped.
         """
         self._refuse_if_closed()
         from livekit.api import RoomParticipantIdentity  # noqa: PLC0415

@@ -79,9 +79,9 @@ class RoomChanges:
     """An iterator over arrivals and departures; unlike a generator, it can continue on another loop.
 
     Args:
-        look: returns the current participants.
-        is_over: returns whether there is nothing left to watch.
-        timeout: how many seconds to watch; None watches forever.
+        look: Returns the current participants.
+        is_over: Returns whether there is nothing left to watch.
+        timeout: How many seconds to watch; None watches forever.
     """
 
     def __init__(

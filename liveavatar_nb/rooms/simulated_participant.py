@@ -33,8 +33,8 @@ class SimulatedParticipant:
     Text frames stand in for the data channel, binary frames carry the avatar's speech.
 
     Args:
-        connection: the session's connection to the room.
-        socket: the open WebSocket.
+        connection: The session's connection to the room.
+        socket: The open WebSocket.
     """
 
     kind: HolderKind = "process"
@@ -50,7 +50,7 @@ class SimulatedParticipant:
         """Join the room.
 
         Raises:
-            RoomNotHeld: the simulator's room cannot be reached.
+            RoomNotHeld: The simulator's room cannot be reached.
         """
         from websockets.asyncio.client import connect  # noqa: PLC0415 (only a client that starts a session needs it)
         from websockets.exceptions import WebSocketException  # noqa: PLC0415
@@ -84,7 +84,7 @@ class SimulatedParticipant:
         """Send a packet on the topic `agent-control`.
 
         Raises:
-            HolderLost: the WebSocket is closed.
+            HolderLost: The WebSocket is closed.
         """
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 (as in `join`)
 

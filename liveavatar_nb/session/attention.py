@@ -23,7 +23,7 @@ class Attention:
     arrives without delay.
 
     Args:
-        loop: the loop that handles the messages.
+        loop: The loop that handles the messages.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

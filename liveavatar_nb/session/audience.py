@@ -27,7 +27,7 @@ class AlwaysHearing:
     """A `HearingClock` that never stops, because messages can always be handled.
 
     Args:
-        clock: the clock to use.
+        clock: The clock to use.
     """
 
     freed_at = -math.inf
@@ -47,8 +47,8 @@ class Audience:
     A page stops counting once it has been silent for the limit; time when messages could not be handled is ignored.
 
     Args:
-        limit: seconds of silence from every page after which the session counts as unwatched; None sets no limit.
-        clock: the clock to use.
+        limit: Seconds of silence from every page after which the session counts as unwatched; None sets no limit.
+        clock: The clock to use.
     """
 
     def __init__(self, limit: float | None, clock: Clock) -> None:
@@ -61,8 +61,8 @@ class Audience:
         """Record a page's heartbeat. From the first one on, some page must keep showing the session.
 
         Args:
-            page: the page's id.
-            hearing: the clock of the channel that delivered the heartbeat; by default one that never stops.
+            page: The page's id.
+            hearing: The clock of the channel that delivered the heartbeat; by default one that never stops.
         """
         hearing = hearing or self._always
         self._seen = {known: seen for known, seen in self._seen.items() if self._left_of(*seen) > 0}

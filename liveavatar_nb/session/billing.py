@@ -35,10 +35,10 @@ class Billing:
     """The billed part of a session's life, from getting its token until it has certainly stopped.
 
     Args:
-        session_id: the session's id.
-        token: the session's own token.
-        times: the session's stopwatch, which knows its start and cap.
-        dependencies: the objects and settings that the session shares with its client.
+        session_id: The session's id.
+        token: The session's own token.
+        times: The session's stopwatch, which knows its start and cap.
+        dependencies: The objects and settings that the session shares with its client.
     """
 
     def __init__(self, session_id: str, token: Masked, times: Stopwatch, dependencies: Dependencies) -> None:
@@ -73,11 +73,11 @@ class Billing:
         """Record the session, guard it and start it. From then on, it may be billed.
 
         Args:
-            has_cap: whether the token has a cap; if not, the service must set one.
+            has_cap: Whether the token has a cap; if not, the service must set one.
 
         Raises:
-            ProtectionError: the session cannot be protected, or nothing would ever end it.
-            StartOutcomeUnknown: the session may be running; stop it.
+            ProtectionError: The session cannot be protected, or nothing would ever end it.
+            StartOutcomeUnknown: The session may be running; stop it.
         """
         dependencies, transport = self._dependencies, self._api.transport
         session = RunningSession(
@@ -138,7 +138,7 @@ class Billing:
         """Stop the session and fetch its final record.
 
         Raises:
-            StopNotConfirmed: the service did not confirm the stop, which is being retried in the background.
+            StopNotConfirmed: The service did not confirm the stop, which is being retried in the background.
         """
         try:
             async with StopLimiter.turn():
@@ -179,10 +179,10 @@ class Billing:
         """Stop the session from any thread, on a separate connection.
 
         Args:
-            limit: how long to try, in seconds.
+            limit: How long to try, in seconds.
 
         Raises:
-            StopNotConfirmed: the service did not confirm the stop; the guard keeps trying.
+            StopNotConfirmed: The service did not confirm the stop; the guard keeps trying.
         """
         if not self._stop_on_thread(limit):
             running_sessions.insist(self.session_id)

@@ -16,13 +16,13 @@ class Dependencies:
     """The objects and settings that a session shares with its client.
 
     Args:
-        api: the client's REST API.
-        on_change: called on the loop whenever any displayed state has changed.
-        clock: the clock to use.
-        is_simulated: whether the service is a simulator, which bills nothing and ends with this process.
-        allow_unjournaled: whether to start even if the session cannot be recorded or guarded.
-        tts: turns text into audio.
-        made_context: the context that was created for this session, if any.
+        api: The client's REST API.
+        on_change: Called on the loop whenever any displayed state has changed.
+        clock: The clock to use.
+        is_simulated: Whether the service is a simulator, which bills nothing and ends with this process.
+        allow_unjournaled: Whether to start even if the session cannot be recorded or guarded.
+        tts: Turns text into audio.
+        made_context: The context that was created for this session, if any.
     """
 
     api: LiveAvatarAPI

@@ -67,7 +67,7 @@ class EventStream:
         """Return the next event with this name for which `where` returns true; None if the stream ends first.
 
         Raises:
-            InvalidArgument: there is no such event.
+            InvalidArgument: There is no such event.
         """
         matches = matcher(name, self.types)
         reader = _Reader()
@@ -89,7 +89,7 @@ class EventStream:
             A function that removes the handler.
 
         Raises:
-            InvalidArgument: there is no such event, or the handler is not a function.
+            InvalidArgument: There is no such event, or the handler is not a function.
         """
         if not callable(handler):
             raise InvalidArgument(f"handler must be a function, not {type(handler).__name__}.", field="handler")
@@ -102,9 +102,9 @@ class _Remover:
     """The callable that `on` returns: it removes a handler, and has a readable repr for notebooks.
 
     Args:
-        subscriptions: the stream's list of subscriptions.
-        subscription: the subscription to remove from the list.
-        words: describes the handler and its event, for the repr.
+        subscriptions: The stream's list of subscriptions.
+        subscription: The subscription to remove from the list.
+        words: Describes the handler and its event, for the repr.
     """
 
     def __init__(self, subscriptions: list[_Subscription], subscription: _Subscription, words: str) -> None:
@@ -128,9 +128,9 @@ class _Subscription:
     A plain handler runs on the worker's thread, an async one on the loop.
 
     Args:
-        matches: returns whether the handler wants an event.
-        handler: the user's function.
-        worker: runs plain handlers.
+        matches: Returns whether the handler wants an event.
+        handler: The user's function.
+        worker: Runs plain handlers.
     """
 
     def __init__(self, matches: Callable[[Event], bool], handler: Handler, worker: Worker) -> None:

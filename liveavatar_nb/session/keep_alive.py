@@ -22,11 +22,11 @@ class KeepAliveHooks:
     """The functions that a `KeepAlive` calls.
 
     Args:
-        keep_alive: sends a keep-alive; raises if that fails.
-        is_over: asks the service whether the session is over, and returns that; if so, ends it locally, too.
-        changed: called when any displayed state has changed.
-        nobody_watches: called when the session has been unwatched for too long.
-        check_guard: starts another guard if the first one was killed.
+        keep_alive: Sends a keep-alive; raises if that fails.
+        is_over: Asks the service whether the session is over, and returns that; if so, ends it locally, too.
+        changed: Called when any displayed state has changed.
+        nobody_watches: Called when the session has been unwatched for too long.
+        check_guard: Starts another guard if the first one was killed.
     """
 
     keep_alive: Callable[[], Awaitable[None]]
@@ -40,11 +40,11 @@ class KeepAlive:
     """Keeps a session alive as long as its owner lives, but never past its cap.
 
     Args:
-        hooks: the functions to call.
-        audience: the pages that show the session.
-        clock: the clock to use.
-        left: returns the seconds until the session's cap.
-        asks_at_cap: whether to check with the service when the cap is reached; not needed if a WebSocket closes then.
+        hooks: The functions to call.
+        audience: The pages that show the session.
+        clock: The clock to use.
+        left: Returns the seconds until the session's cap.
+        asks_at_cap: Whether to check with the service when the cap is reached; not needed if a WebSocket closes then.
     """
 
     def __init__(

@@ -54,14 +54,14 @@ class Hooks:
     """The functions that `SessionLifecycle` calls at each stage, always on the session's loop.
 
     Args:
-        speak_by_socket: called with a LITE session's WebSocket, over which its audio is to be sent.
-        speak_by_room: called with a conversation's room, or None if the service provided none.
-        receive_frame: called with each event from the WebSocket.
-        receive_packet: called with each event from the room; returns whether the event is new and belongs to this
+        speak_by_socket: Called with a LITE session's WebSocket, over which its audio is to be sent.
+        speak_by_room: Called with a conversation's room, or None if the service provided none.
+        receive_frame: Called with each event from the WebSocket.
+        receive_packet: Called with each event from the room; returns whether the event is new and belongs to this
             session.
-        lose_socket: called when the WebSocket is lost, but may reconnect; fails the utterances that were sent.
-        hold: called when the session is about to stop; stops the sending of audio.
-        close: called when the session is over, with the error for everything still being said or queued.
+        lose_socket: Called when the WebSocket is lost, but may reconnect; fails the utterances that were sent.
+        hold: Called when the session is about to stop; stops the sending of audio.
+        close: Called when the session is over, with the error for everything still being said or queued.
     """
 
     speak_by_socket: Callable[[WebSocket], None]
@@ -77,23 +77,23 @@ class SessionLifecycle:
     """Starts one session, keeps it alive and stops it.
 
     Args:
-        avatar_id: the avatar's id.
-        options: the options to start it with.
-        dependencies: the objects and settings that it shares with its client.
-        times: records when each step was reached.
-        audience: the pages that show the session.
-        hooks: the functions to call at each stage.
+        avatar_id: The avatar's id.
+        options: The options to start it with.
+        dependencies: The objects and settings that it shares with its client.
+        times: Records when each step was reached.
+        audience: The pages that show the session.
+        hooks: The functions to call at each stage.
 
     Attributes:
-        state: the session's state.
-        billing: starts, stops and protects the billed part; None until there is a token.
-        record: the service's record of the session, once it has ended.
-        end_reason: the end reason as the API contract names it; None until the session is over.
-        room: the connection to its room; None until the start call has returned.
-        socket: its WebSocket; None in a conversation, and until the start call has returned.
-        is_conversation: whether commands go through the room's data channel, as they do in FULL, and in LITE without a
+        state: The session's state.
+        billing: Starts, stops and protects the billed part; None until there is a token.
+        record: The service's record of the session, once it has ended.
+        end_reason: The end reason as the API contract names it; None until the session is over.
+        room: The connection to its room; None until the start call has returned.
+        socket: Its WebSocket; None in a conversation, and until the start call has returned.
+        is_conversation: Whether commands go through the room's data channel, as they do in FULL, and in LITE without a
             WebSocket.
-        label: marks the session's requests and frames in the log.
+        label: Marks the session's requests and frames in the log.
     """
 
     def __init__(
@@ -199,8 +199,8 @@ class SessionLifecycle:
         """Raise an error if the session is not running, or belongs to another process.
 
         Raises:
-            SessionEnded: the session is over, or is being stopped.
-            SessionError: it belongs to the process that this one was forked from.
+            SessionEnded: The session is over, or is being stopped.
+            SessionError: It belongs to the process that this one was forked from.
         """
         self.refuse_fork()
         if self.state.is_final or self.state is SessionState.STOPPING:
@@ -210,7 +210,7 @@ class SessionLifecycle:
         """Raise an error if another process started the session.
 
         Raises:
-            SessionError: it belongs to the process that this one was forked from.
+            SessionError: It belongs to the process that this one was forked from.
         """
         if not self.is_of_this_process:
             raise SessionError(
@@ -361,8 +361,8 @@ class SessionLifecycle:
         """Connect the WebSocket, and wait until the service reports `connected`.
 
         Raises:
-            AvatarNeverCame: the service did not report `connected` in time, or the WebSocket could not be opened.
-            SessionEnded: the session ended during the wait.
+            AvatarNeverCame: The service did not report `connected` in time, or the WebSocket could not be opened.
+            SessionEnded: The session ended during the wait.
         """
         self.socket = socket
         self._hooks.speak_by_socket(socket)

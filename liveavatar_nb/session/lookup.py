@@ -36,8 +36,8 @@ class MadeContext:
     """A context that was created for one session, and is deleted with it.
 
     Args:
-        api: the client's REST API.
-        detail: the context's record.
+        api: The client's REST API.
+        detail: The context's record.
     """
 
     def __init__(self, api: LiveAvatarAPI, detail: ContextDetail) -> None:
@@ -99,9 +99,9 @@ class ResolvedStart:
     """The resolved inputs for starting a session.
 
     Attributes:
-        avatar: the avatar's record.
-        options: the session's options, with the ids of everything that was looked up.
-        made: the context that was created for the session, if any.
+        avatar: The avatar's record.
+        options: The session's options, with the ids of everything that was looked up.
+        made: The context that was created for the session, if any.
     """
 
     avatar: Avatar
@@ -113,14 +113,14 @@ class Preparation:
     """Resolves the inputs for starting a session; nothing is billed yet.
 
     Args:
-        api: the client's REST API.
-        languages: the service's languages.
-        options: the session's options, without the ids that still have to be looked up.
-        room: the user's own room, if the avatar is to join one.
+        api: The client's REST API.
+        languages: The service's languages.
+        options: The session's options, without the ids that still have to be looked up.
+        room: The user's own room, if the avatar is to join one.
 
     Attributes:
-        is_cancelled: whether the start was cancelled.
-        making: a future that is done once the context has been created and, if the start was cancelled, deleted again;
+        is_cancelled: Whether the start was cancelled.
+        making: A future that is done once the context has been created and, if the start was cancelled, deleted again;
             None if no context is being created.
     """
 
@@ -145,15 +145,15 @@ class Preparation:
         """Look up all inputs; only then admit the avatar to the room, and create the context.
 
         Args:
-            avatar: the avatar's name, id or record.
-            avatars: the list in which to look up a name.
-            voice: the voice's name, id or record.
-            context: the context's name, id or record, or a new one to create.
-            make_way: called once everything has been found; stops any session that is in the way.
+            avatar: The avatar's name, id or record.
+            avatars: The list in which to look up a name.
+            voice: The voice's name, id or record.
+            context: The context's name, id or record, or a new one to create.
+            make_way: Called once everything has been found; stops any session that is in the way.
 
         Raises:
-            InvalidArgument: one of the inputs does not exist or is invalid.
-            SessionEnded: the start was cancelled.
+            InvalidArgument: One of the inputs does not exist or is invalid.
+            SessionEnded: The start was cancelled.
         """
         options, variables = self._options, self._options.dynamic_variables
         found = await find_avatar(self._api, avatar, avatars, is_sandbox=options.is_sandbox)
@@ -190,13 +190,13 @@ async def find_avatar(
     """Find an avatar.
 
     Args:
-        api: the client's REST API.
-        avatar: the avatar's name, id or record; None in the sandbox, which has its own avatar.
-        avatars: the list in which to look up a name.
-        is_sandbox: whether the session uses the sandbox.
+        api: The client's REST API.
+        avatar: The avatar's name, id or record; None in the sandbox, which has its own avatar.
+        avatars: The list in which to look up a name.
+        is_sandbox: Whether the session uses the sandbox.
 
     Raises:
-        InvalidArgument: there is no such avatar, or several have this name.
+        InvalidArgument: There is no such avatar, or several have this name.
     """
     if is_sandbox and avatar in (None, config.SANDBOX_AVATAR):
         found = await api.avatars.get(config.SANDBOX_AVATAR)
@@ -217,12 +217,12 @@ async def find_context(
     """Find a context, and check that all its variables have values.
 
     Args:
-        api: the client's REST API.
-        context: the context's name, id or record.
-        variables: the values of the context's variables, by name.
+        api: The client's REST API.
+        context: The context's name, id or record.
+        variables: The values of the context's variables, by name.
 
     Raises:
-        InvalidArgument: there is no such context, several have this name, or a value is missing.
+        InvalidArgument: There is no such context, several have this name, or a value is missing.
     """
     if isinstance(context, str):
         context = pick(context.strip(), await api.contexts.list(page_size=PAGE_SIZE_LIMIT), "contexts", field="context")
@@ -239,12 +239,12 @@ async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str,
     """Create a context for one session.
 
     Args:
-        api: the client's REST API.
-        new: the context to create.
-        variables: the values of the context's variables, by name.
+        api: The client's REST API.
+        new: The context to create.
+        variables: The values of the context's variables, by name.
 
     Raises:
-        InvalidArgument: the service rejected the context, or a value is missing, so the context was deleted again.
+        InvalidArgument: The service rejected the context, or a value is missing, so the context was deleted again.
     """
     made = await MadeContext.make(api, new)
     try:
@@ -259,7 +259,7 @@ class Languages:
     """The codes of the languages that avatars speak, fetched once (`GET /v1/languages`).
 
     Args:
-        api: the client's REST API.
+        api: The client's REST API.
     """
 
     def __init__(self, api: LiveAvatarAPI) -> None:
@@ -272,10 +272,10 @@ class Languages:
         If the service cannot be reached, the code is returned unchanged.
 
         Args:
-            language: a code, with or without a region, such as `de` or `de-CH`.
+            language: A code, with or without a region, such as `de` or `de-CH`.
 
         Raises:
-            InvalidArgument: the service does not support this language.
+            InvalidArgument: The service does not support this language.
         """
         given: str = check(language, str, "language").strip()
         if given == DEFAULT_LANGUAGE:
@@ -309,11 +309,11 @@ async def find_voice(api: LiveAvatarAPI, voice: str | Voice | None) -> str | Non
     """Find a voice and return its id, or None for the avatar's own voice.
 
     Args:
-        api: the client's REST API.
-        voice: the voice's name, id or record; None for the avatar's own voice.
+        api: The client's REST API.
+        voice: The voice's name, id or record; None for the avatar's own voice.
 
     Raises:
-        InvalidArgument: there is no such voice, or several have this name.
+        InvalidArgument: There is no such voice, or several have this name.
     """
     given: Any = voice
     if given is None:

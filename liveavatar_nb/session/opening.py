@@ -53,12 +53,12 @@ def make_room_connection(
     """Prepare the connection to the user's own room, or to the room that the start call returned.
 
     Args:
-        started: the result of the start call.
-        options: the options that the session was started with.
-        wire: the log of everything sent and received.
-        receive: called with each event.
-        on_change: called when any displayed state has changed.
-        on_loss: called if our participant was removed from the room, or the avatar left it.
+        started: The result of the start call.
+        options: The options that the session was started with.
+        wire: The log of everything sent and received.
+        receive: Called with each event.
+        on_change: Called when any displayed state has changed.
+        on_loss: Called if our participant was removed from the room, or the avatar left it.
 
     Returns:
         The connection, or None if the start call returned no room.

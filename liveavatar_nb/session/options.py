@@ -16,12 +16,12 @@ class SessionOptions:
 
     Attributes:
         mode: `LITE` or `FULL`.
-        is_sandbox: whether to use the sandbox, which is free, lasts one minute and has only its own avatar.
+        is_sandbox: Whether to use the sandbox, which is free, lasts one minute and has only its own avatar.
         video_quality: `very_high`, `high`, `medium` or `low`.
         video_encoding: `H264` or `VP8`.
-        max_seconds: the cap to request: the number of seconds after which the service ends the session.
-        is_default_cap: whether the cap is just the default; if so, a plan that does not allow it may set its own.
-        unwatched: seconds that the session may go without any page showing it before it is stopped, once a page has
+        max_seconds: The cap to request: the number of seconds after which the service ends the session.
+        is_default_cap: Whether the cap is just the default; if so, a plan that does not allow it may set its own.
+        unwatched: Seconds that the session may go without any page showing it before it is stopped, once a page has
             shown it; None sets no limit.
         context_id: FULL only: the context's id.
         voice_id: FULL only: the voice's id; None uses the avatar's own.
@@ -30,7 +30,7 @@ class SessionOptions:
         dynamic_variables: FULL only: the values of the context's variables, by name.
         has_opening: FULL only: whether the context makes the avatar speak first.
         room: LITE only: your own room for the avatar to join; None uses one of LiveAvatar's.
-        avatar_identity: the avatar's identity in that room.
+        avatar_identity: The avatar's identity in that room.
     """
 
     mode: Mode = "LITE"
@@ -63,8 +63,8 @@ class SessionOptions:
         """Return the fields of the request for a token (`POST /v1/sessions/token`).
 
         Args:
-            avatar_id: the avatar's id.
-            capped: whether to request the cap; if not, the plan sets one.
+            avatar_id: The avatar's id.
+            capped: Whether to request the cap; if not, the plan sets one.
         """
         fields: dict[str, Any] = {
             "mode": self.mode,

@@ -53,13 +53,13 @@ class Abilities:
     """What you can do with a session right now.
 
     Attributes:
-        play: whether `play` can send audio.
-        say: whether `say` works; in LITE it needs the client's `tts`.
-        ask: whether `ask` gets an answer.
-        interrupt: whether the avatar can be interrupted.
-        listen: whether the avatar can show a listening pose.
-        push_to_talk: whether you can start and end the user's turn (`interactivity_type` is PUSH_TO_TALK).
-        microphone: whether a page can send its microphone's audio.
+        play: Whether `play` can send audio.
+        say: Whether `say` works; in LITE it needs the client's `tts`.
+        ask: Whether `ask` gets an answer.
+        interrupt: Whether the avatar can be interrupted.
+        listen: Whether the avatar can show a listening pose.
+        push_to_talk: Whether you can start and end the user's turn (`interactivity_type` is PUSH_TO_TALK).
+        microphone: Whether a page can send its microphone's audio.
     """
 
     play: bool = False
@@ -77,12 +77,12 @@ class AsyncSession:
     Leaving an `async with` block stops the session. You can call `stop()` in any state, and more than once.
 
     Args:
-        avatar: the avatar's record.
-        options: the options to start it with.
-        dependencies: the objects and settings that it shares with its client.
+        avatar: The avatar's record.
+        options: The options to start it with.
+        dependencies: The objects and settings that it shares with its client.
 
     Attributes:
-        lifecycle: starts the session, keeps it alive and stops it; used by the client.
+        lifecycle: Starts the session, keeps it alive and stops it; used by the client.
     """
 
     def __init__(self, avatar: Avatar, options: SessionOptions, dependencies: Dependencies) -> None:
@@ -144,9 +144,9 @@ class AsyncSession:
         If cancelled, this raises immediately, and the session is stopped in the background.
 
         Raises:
-            AvatarNeverCame: the service never reported `connected`; the session was stopped.
-            StartOutcomeUnknown: the start call got no usable response; the session was stopped by its id.
-            SessionEnded: the session was stopped, or ended, while it was starting.
+            AvatarNeverCame: The service never reported `connected`; the session was stopped.
+            StartOutcomeUnknown: The start call got no usable response; the session was stopped by its id.
+            SessionEnded: The session was stopped, or ended, while it was starting.
         """
         await self.lifecycle.open()
 
@@ -156,7 +156,7 @@ class AsyncSession:
         You can call this in any state, more than once, and even if the loop that started it is dead or stuck.
 
         Raises:
-            StopNotConfirmed: the service did not confirm the stop. It is retried in the background until the session
+            StopNotConfirmed: The service did not confirm the stop. It is retried in the background until the session
                 reaches its cap, which ends it in any case.
         """
         await self.lifecycle.stop()
@@ -165,10 +165,10 @@ class AsyncSession:
         """Stop the session without a request from the user, because it costs credits and shows nothing.
 
         Args:
-            why: the reason that `end_words` gives.
+            why: The reason that `end_words` gives.
 
         Raises:
-            StopNotConfirmed: as for `stop`.
+            StopNotConfirmed: As for `stop`.
         """
         await self.lifecycle.retire(why)
 
@@ -176,10 +176,10 @@ class AsyncSession:
         """Stop the session from any thread, on a separate connection, because its loop is dead or busy.
 
         Args:
-            limit: how long to try, in seconds.
+            limit: How long to try, in seconds.
 
         Raises:
-            StopNotConfirmed: the service did not confirm the stop; the guard keeps trying.
+            StopNotConfirmed: The service did not confirm the stop; the guard keeps trying.
         """
         self.lifecycle.stop_without_loop(limit)
 
@@ -193,8 +193,8 @@ class AsyncSession:
         From the first call on, the session is stopped if no page shows it for `unwatched` seconds.
 
         Args:
-            page: the page's id.
-            hearing: the clock of the channel that delivered the message, if a running cell can delay that channel.
+            page: The page's id.
+            hearing: The clock of the channel that delivered the message, if a running cell can delay that channel.
         """
         was_missed = self._audience.is_missed
         self._audience.beat(page, hearing)
@@ -446,15 +446,15 @@ class AsyncSession:
         events loses the oldest.
 
         Args:
-            event: the event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
+            event: The event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
                 every event.
-            handler: called with an `Event` (`type`, `data`); leave it out to use `on` as a decorator.
+            handler: Called with an `Event` (`type`, `data`); leave it out to use `on` as a decorator.
 
         Returns:
             A function that removes the handler; as a decorator, the handler itself.
 
         Raises:
-            InvalidArgument: there is no such event, or the handler is not a function.
+            InvalidArgument: There is no such event, or the handler is not a function.
 
         Example:
             >>> s.on("speak_ended", lambda event: print("done"))
@@ -479,15 +479,15 @@ class AsyncSession:
         """Wait for the next event with this name, and return it. Events before this call do not count.
 
         Args:
-            event: the event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
+            event: The event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
                 every event.
-            timeout: how long to wait, in seconds; None waits indefinitely.
-            where: a function that returns whether an event is the one you want; by default, any event is accepted.
+            timeout: How long to wait, in seconds; None waits indefinitely.
+            where: A function that returns whether an event is the one you want; by default, any event is accepted.
 
         Raises:
-            TimeoutError: the event did not arrive in time.
-            SessionEnded: the session ended first.
-            InvalidArgument: there is no such event.
+            TimeoutError: The event did not arrive in time.
+            SessionEnded: The session ended first.
+            InvalidArgument: There is no such event.
         """
         _check_timeout(timeout)
         if where is not None and not callable(where):
@@ -514,12 +514,12 @@ class AsyncSession:
         If no page shows it, this process joins the room, which requires the `media` extra.
 
         Args:
-            timeout: how long to wait, in seconds; None waits indefinitely.
+            timeout: How long to wait, in seconds; None waits indefinitely.
 
         Raises:
-            AvatarNeverCame: the video did not arrive in time; the session continues.
-            RoomNotHeld: nobody is in the room, and this process cannot join.
-            SessionEnded: the session is over, or ended during the wait.
+            AvatarNeverCame: The video did not arrive in time; the session continues.
+            RoomNotHeld: Nobody is in the room, and this process cannot join.
+            SessionEnded: The session is over, or ended during the wait.
         """
         _check_timeout(timeout)
         self.lifecycle.refuse_ended()
@@ -558,14 +558,14 @@ class AsyncSession:
         and a notebook shows it.
 
         Args:
-            function: takes the user's text; returns text, a plain or async iterator of text, or None for no answer.
+            function: Takes the user's text; returns text, a plain or async iterator of text, or None for no answer.
                 Pass None to remove the previous function.
 
         Returns:
             The function, so that you can use this as a decorator.
 
         Raises:
-            WrongMode: this is a LITE session, which does not listen to the user.
+            WrongMode: This is a LITE session, which does not listen to the user.
             InvalidArgument: `function` is not a function.
 
         Example:
@@ -637,26 +637,26 @@ class AsyncSession:
         avatar is still talking, the audio is queued. If you cancel the wait, or press Ctrl-C, the avatar falls silent.
 
         Args:
-            audio: a path, the bytes of a file, or a binary file object; raw samples (16-bit mono PCM bytes, or an
+            audio: A path, the bytes of a file, or a binary file object; raw samples (16-bit mono PCM bytes, or an
                 array of shape (n,) or (n, channels)) with `rate`; a pair of samples and rate; or a plain or async
                 iterator of any of these, such as a text-to-speech service's stream. WAV always works; mp3, ogg, flac
                 and m4a require the `audio` extra.
-            text: the words spoken in the audio, for captions and the transcript.
-            rate: the sample rate of raw samples, in Hz; files have their own.
-            name: the name to show; the file's name by default.
-            wait: whether to wait until the audio has been spoken or interrupted; if not, return as soon as its
+            text: The words spoken in the audio, for captions and the transcript.
+            rate: The sample rate of raw samples, in Hz; files have their own.
+            name: The name to show; the file's name by default.
+            wait: Whether to wait until the audio has been spoken or interrupted; if not, return as soon as its
                 beginning has been read.
-            timeout: seconds to wait, after the audio should have ended, for the service to confirm that it was
+            timeout: Seconds to wait, after the audio should have ended, for the service to confirm that it was
                 spoken; None waits indefinitely.
-            progress: whether to show a progress bar during the wait; it only appears in a notebook.
-            replace: whether to stop talking and clear the queue first.
+            progress: Whether to show a progress bar during the wait; it only appears in a notebook.
+            replace: Whether to stop talking and clear the queue first.
 
         Raises:
-            AudioError: the audio cannot be read; the message says what was found and what works. If some of the
+            AudioError: The audio cannot be read; the message says what was found and what works. If some of the
                 audio was already sent, the avatar still speaks that part.
-            UtteranceFailed: the WebSocket was lost, or the service never confirmed that the audio was spoken.
-            SessionEnded: the session is over, or ended during the call.
-            WrongMode: this is a conversation (FULL), in which the service generates the audio.
+            UtteranceFailed: The WebSocket was lost, or the service never confirmed that the audio was spoken.
+            SessionEnded: The session is over, or ended during the call.
+            WrongMode: This is a conversation (FULL), in which the service generates the audio.
 
         Example:
             >>> s.play("welcome.wav", text="Welcome!")
@@ -692,21 +692,21 @@ class AsyncSession:
         In LITE the client's `tts` generates the audio; in FULL the service does (`avatar.speak_text`).
 
         Args:
-            text: the words; in FULL at most about 15 kB.
+            text: The words; in FULL at most about 15 kB.
             tts: LITE only: a text-to-speech function to use instead of the client's.
-            wait: whether to wait until the text has been spoken or interrupted; if not, return as soon as the
+            wait: Whether to wait until the text has been spoken or interrupted; if not, return as soon as the
                 beginning of the audio has been read (LITE) or the service has the command (FULL).
-            timeout: seconds to wait for the service: in LITE, for its confirmation after the audio should have ended;
+            timeout: Seconds to wait for the service: in LITE, for its confirmation after the audio should have ended;
                 in FULL, during any silence. None waits indefinitely.
             progress: LITE only: whether to show a progress bar during the wait; it only appears in a notebook.
-            replace: whether to stop talking and clear the queue first.
+            replace: Whether to stop talking and clear the queue first.
 
         Raises:
-            ConfigurationError: the session is LITE, and there is no `tts`.
-            InvalidArgument: the text is empty or too long.
-            RoomNotHeld: in FULL, nobody is in the session's room, and this process cannot join.
-            AudioError, UtteranceFailed, SessionEnded: as for `play`.
-            Exception: whatever `tts` raises.
+            ConfigurationError: The session is LITE, and there is no `tts`.
+            InvalidArgument: The text is empty or too long.
+            RoomNotHeld: In FULL, nobody is in the session's room, and this process cannot join.
+            AudioError, UtteranceFailed, SessionEnded: As for `play`.
+            Exception: Whatever `tts` raises.
         """
         self.lifecycle.refuse_ended()
         _check_words(text, None, timeout)
@@ -747,22 +747,22 @@ class AsyncSession:
         The context's language model answers; without a context, the function given to `on_user_text` does.
 
         Args:
-            text: the question, at most about 15 kB.
-            wait: whether to wait until the answer has been spoken or interrupted; if not, return as soon as the
+            text: The question, at most about 15 kB.
+            wait: Whether to wait until the answer has been spoken or interrupted; if not, return as soon as the
                 service has the command.
-            timeout: seconds of silence after which to stop waiting for the answer; None waits indefinitely.
-            replace: whether to stop talking and clear the queue first.
+            timeout: Seconds of silence after which to stop waiting for the answer; None waits indefinitely.
+            replace: Whether to stop talking and clear the queue first.
 
         Returns:
             The answer; its `text` grows while the avatar says it.
 
         Raises:
-            InvalidArgument: the text is empty or too long.
-            RoomNotHeld: nobody is in the session's room, and this process cannot join.
-            UtteranceFailed: no answer arrived in time.
-            SessionEnded: the session is over, or ended during the call.
-            WrongMode: nothing can answer: the session is LITE, or has neither a context nor `on_user_text`.
-            Exception: whatever the function given to `on_user_text` raises.
+            InvalidArgument: The text is empty or too long.
+            RoomNotHeld: Nobody is in the session's room, and this process cannot join.
+            UtteranceFailed: No answer arrived in time.
+            SessionEnded: The session is over, or ended during the call.
+            WrongMode: Nothing can answer: the session is LITE, or has neither a context nor `on_user_text`.
+            Exception: Whatever the function given to `on_user_text` raises.
 
         Example:
             >>> s.ask("What can you show me?").text
@@ -828,7 +828,7 @@ class AsyncSession:
         session is over, this does nothing.
 
         Raises:
-            RoomNotHeld: in FULL, something is being said, nobody is in the session's room, and this process cannot
+            RoomNotHeld: In FULL, something is being said, nobody is in the session's room, and this process cannot
                 join.
         """
         self.lifecycle.refuse_fork()
@@ -845,7 +845,7 @@ class AsyncSession:
         Sends `agent.start_listening` in LITE and `avatar.start_listening` in FULL.
 
         Raises:
-            SessionEnded, RoomNotHeld: as for `say`.
+            SessionEnded, RoomNotHeld: As for `say`.
         """
         await self._pose(start=True)
 
@@ -853,7 +853,7 @@ class AsyncSession:
         """Show the idle pose again (LITE: `agent.stop_listening`, FULL: `avatar.stop_listening`).
 
         Raises:
-            SessionEnded, RoomNotHeld: as for `say`.
+            SessionEnded, RoomNotHeld: As for `say`.
         """
         await self._pose(start=False)
 
@@ -868,8 +868,8 @@ class AsyncSession:
         """Start the user's turn: the avatar listens to the microphone (FULL: `user.start_push_to_talk`).
 
         Raises:
-            SessionEnded, RoomNotHeld: as for `say`.
-            WrongMode: the session was not started with `interactivity_type="PUSH_TO_TALK"`.
+            SessionEnded, RoomNotHeld: As for `say`.
+            WrongMode: The session was not started with `interactivity_type="PUSH_TO_TALK"`.
         """
         await self._push_to_talk("start_push_to_talk", start=True)
 
@@ -877,7 +877,7 @@ class AsyncSession:
         """End the user's turn: the avatar then answers (FULL: `user.stop_push_to_talk`).
 
         Raises:
-            SessionEnded, RoomNotHeld, WrongMode: as for `start_push_to_talk`.
+            SessionEnded, RoomNotHeld, WrongMode: As for `start_push_to_talk`.
         """
         await self._push_to_talk("stop_push_to_talk", start=False)
 

@@ -32,11 +32,11 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
     The default is FULL if there is a context or a function that answers, and LITE otherwise.
 
     Args:
-        mode: the mode that the caller passed, if any.
-        given: the arguments named in `CONVERSATION_DEFAULTS`, as the caller passed them.
+        mode: The mode that the caller passed, if any.
+        given: The arguments named in `CONVERSATION_DEFAULTS`, as the caller passed them.
 
     Raises:
-        InvalidArgument: the mode is unknown, forbids one of the arguments, or requires one that is missing.
+        InvalidArgument: The mode is unknown, forbids one of the arguments, or requires one that is missing.
     """
     can_answer = given["context"] is not None or given["on_user_text"] is not None
     resolved: Mode = "FULL" if mode is None and can_answer else "LITE"
@@ -67,7 +67,7 @@ def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
     """Raise an error if the avatar cannot join this room.
 
     Raises:
-        InvalidArgument: the session is a conversation, or the service cannot reach the room's server.
+        InvalidArgument: The session is a conversation, or the service cannot reach the room's server.
     """
     if mode == "FULL":
         raise InvalidArgument(
@@ -102,7 +102,7 @@ def check_unwatched(unwatched: float | None) -> float | None:
     """Check and return `unwatched`, the seconds without a page after which a session is stopped.
 
     Raises:
-        InvalidArgument: it is not a number of seconds, or too small.
+        InvalidArgument: It is not a number of seconds, or too small.
     """
     given: Any = unwatched
     if given is None or (type(given) in (int, float) and config.SHORTEST_UNWATCHED <= given < math.inf):
@@ -116,7 +116,7 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
     """Raise an error if this avatar cannot be started in this mode.
 
     Raises:
-        InvalidArgument: the avatar is not the sandbox's own, is not ready, or has no voice.
+        InvalidArgument: The avatar is not the sandbox's own, is not ready, or has no voice.
     """
     if is_sandbox and avatar.id != config.SANDBOX_AVATAR:
         raise InvalidArgument(
@@ -139,7 +139,7 @@ def check_answer(function: object) -> None:
     """Raise an error if this is not a function, and so cannot answer the user.
 
     Raises:
-        InvalidArgument: it is not a function.
+        InvalidArgument: It is not a function.
     """
     if not callable(function):
         raise InvalidArgument(
@@ -151,7 +151,7 @@ def check_variables(context_name: str, required: Collection[str], given: dict[st
     """Raise an error if any of the context's variables has no value.
 
     Raises:
-        InvalidArgument: a value is missing.
+        InvalidArgument: A value is missing.
     """
     missing = [name for name in required if name not in (given or {})]
     if missing:

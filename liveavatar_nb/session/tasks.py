@@ -20,9 +20,9 @@ class SessionTasks:
     """The tasks of one session.
 
     Args:
-        on_failure: called with an exception that a task raised.
-        on_loop_ending: called if somebody else cancels a task, which means that the loop is ending.
-        limit: how long to wait for cancelled tasks, in seconds.
+        on_failure: Called with an exception that a task raised.
+        on_loop_ending: Called if somebody else cancels a task, which means that the loop is ending.
+        limit: How long to wait for cancelled tasks, in seconds.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class SessionTasks:
         """Call a function if the loop is closed without cancelling its tasks, on the thread that closes it.
 
         Args:
-            on_closed: the function; it must not keep the session alive.
-            longest: a time in seconds, longer than any loop ever runs.
+            on_closed: The function; it must not keep the session alive.
+            longest: A time in seconds, longer than any loop ever runs.
         """
         canary = _Canary()
         # only the loop's scheduled calls refer to the canary, and a loop drops those when it is closed

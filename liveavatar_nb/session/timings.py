@@ -23,8 +23,8 @@ class Stopwatch:
     """Times one session with a monotonic clock.
 
     Args:
-        cap: seconds after the start at which the service ends the session.
-        clock: the clock to use.
+        cap: Seconds after the start at which the service ends the session.
+        clock: The clock to use.
     """
 
     def __init__(self, cap: float, clock: Clock = CLOCK) -> None:
@@ -80,7 +80,7 @@ class Stopwatch:
         Args:
             name: `first_word` (from the first frame that was sent; in a conversation, from the command), `answer`
                 (from the end of the user's speech) or `interrupt_to_silence`.
-            seconds: how long it took.
+            seconds: How long it took.
         """
         times = self._samples.setdefault(name, [])
         times.append(seconds)
@@ -121,12 +121,12 @@ class Timing(Record):
     """How long one step took, across several sessions.
 
     Attributes:
-        step: the step's name: `token`, `start` and `connected` count from the call to `start`, `first_word` from the
+        step: The step's name: `token`, `start` and `connected` count from the call to `start`, `first_word` from the
             first frame that was sent (in a conversation, from the command), `answer` from the end of the user's
             speech, and `interrupt_to_silence` from the interruption.
-        count: how often the step was timed.
-        p50, p95: the median and the 95th percentile in seconds, by linear interpolation.
-        longest: the longest time in seconds.
+        count: How often the step was timed.
+        p50, p95: The median and the 95th percentile in seconds, by linear interpolation.
+        longest: The longest time in seconds.
     """
 
     step: str

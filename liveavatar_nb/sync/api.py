@@ -35,8 +35,8 @@ class SyncResource(SyncWrapper):
     """The base class of the sync resources, each a group of operations.
 
     Args:
-        inner: the async resource.
-        holder: the client, which is kept alive as long as this object.
+        inner: The async resource.
+        holder: The client, which is kept alive as long as this object.
     """
 
     def __init__(self, inner: Resource, holder: SyncWrapper) -> None:
@@ -139,8 +139,8 @@ class API(SyncWrapper):
     It sends what you pass and offers no protection: if you start a session here, you must stop it yourself.
 
     Args:
-        inner: the async API.
-        holder: the client, which is kept alive as long as this object.
+        inner: The async API.
+        holder: The client, which is kept alive as long as this object.
     """
 
     def __init__(self, inner: LiveAvatarAPI, holder: SyncWrapper) -> None:

@@ -48,26 +48,26 @@ class LiveAvatar(SyncWrapper):
     Leaving a `with` block stops the client's sessions and closes the client. Keep-alives go on while a cell computes.
 
     Args:
-        api_key: the account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
-        api_url: the service's address.
-        http_client: your own `httpx.AsyncClient` for REST calls, used only on the managed loop; you must close it
+        api_key: The account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
+        api_url: The service's address.
+        http_client: Your own `httpx.AsyncClient` for REST calls, used only on the managed loop; you must close it
             yourself. `proxy` and `verify` still apply to WebSockets and the guard.
-        proxy: the proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
+        proxy: The proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
             work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
             never apply to this machine's own addresses.
-        verify: which certificates to trust for all of these. True trusts certifi's authorities, or those in
+        verify: Which certificates to trust for all of these. True trusts certifi's authorities, or those in
             `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
             trusts any certificate, and an `ssl.SSLContext` decides for itself.
-        max_minutes: minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
+        max_minutes: Minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
             or the plan's limit if that is lower.
-        tts: a function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
+        tts: A function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
             yields it in parts; it may be async. Raw samples need their rate: `(samples, 24000)`.
-        allow_unjournaled: whether a session may start even if it cannot be recorded in the journal or guarded. If the
+        allow_unjournaled: Whether a session may start even if it cannot be recorded in the journal or guarded. If the
             kernel then dies, the session runs until its cap, `max_minutes`.
-        clock: the clock to use; the machine's own by default.
+        clock: The clock to use; the machine's own by default.
 
     Raises:
-        ConfigurationError: no key was found, or `api_url`, `proxy` or `verify` is invalid.
+        ConfigurationError: No key was found, or `api_url`, `proxy` or `verify` is invalid.
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
 
     Example:
@@ -114,12 +114,12 @@ class LiveAvatar(SyncWrapper):
         """Create a client with an embedded simulator: no key, account or network needed, and nothing billed.
 
         Args:
-            max_minutes, tts: as for `LiveAvatar`.
-            options: options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
+            max_minutes, tts: As for `LiveAvatar`.
+            options: Options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
                 to "auto" here.
 
         Raises:
-            SimulatorError: the simulator did not start.
+            SimulatorError: The simulator did not start.
         """
         simulator = started_simulator(options)
         key = Masked(simulator.api_key, "of the simulator")
@@ -143,7 +143,7 @@ class LiveAvatar(SyncWrapper):
         """Stop this client's sessions, then close it and its simulator. Calling this twice is fine.
 
         Raises:
-            StopNotConfirmed: a stop was not confirmed; the client stays open, so that you can try again.
+            StopNotConfirmed: A stop was not confirmed; the client stays open, so that you can try again.
         """
         if not self._release.alive:
             return
@@ -194,11 +194,11 @@ class LiveAvatar(SyncWrapper):
         """Create a studio, in which you pick an avatar, start it, let it talk, watch its status and cost, and stop it.
 
         Args:
-            sounds: the audio to offer: paths, file contents as bytes, or pairs of samples and their rate. Pass a
+            sounds: The audio to offer: paths, file contents as bytes, or pairs of samples and their rate. Pass a
                 mapping to name them. The audio files in the notebook's folder are always offered.
 
         Raises:
-            AudioError: one of `sounds` cannot be read.
+            AudioError: One of `sounds` cannot be read.
         """
         from ..widgets.studio import Studio  # noqa: PLC0415 (ipywidgets is imported when first used)
 

@@ -29,9 +29,9 @@ class Rows(Generic[R]):
     `rows["Silas"]` is the item with that name or id. A notebook displays the first page.
 
     Args:
-        listing: the async list.
-        kind: a plural noun for the items, e.g. `avatars`.
-        holder: the client, which is kept alive as long as this object.
+        listing: The async list.
+        kind: A plural noun for the items, e.g. `avatars`.
+        holder: The client, which is kept alive as long as this object.
     """
 
     def __init__(self, listing: Listing[R], kind: str, holder: SyncWrapper | None = None) -> None:

@@ -19,16 +19,16 @@ class Room(SyncWrapper):
     leaving a `with` block removes it. The server removes an abandoned room by itself.
 
     Args:
-        url: the LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None and "" use
+        url: The LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None and "" use
             `LIVEKIT_URL`. LiveAvatar must be able to reach the server, too.
-        api_key: the server's key; None and "" use `LIVEKIT_API_KEY`.
-        api_secret: the key's secret; None and "" use `LIVEKIT_API_SECRET`.
-        name: the room's name, at most 256 characters; a unique one by default.
-        empty_timeout: seconds for which the server keeps the room while nobody is in it.
-        max_participants: maximum number of participants at a time, including the avatar; 0 means no limit.
+        api_key: The server's key; None and "" use `LIVEKIT_API_KEY`.
+        api_secret: The key's secret; None and "" use `LIVEKIT_API_SECRET`.
+        name: The room's name, at most 256 characters; a unique one by default.
+        empty_timeout: Seconds for which the server keeps the room while nobody is in it.
+        max_participants: Maximum number of participants at a time, including the avatar; 0 means no limit.
 
     Raises:
-        ConfigurationError: something is missing, or `url` is not a valid address.
+        ConfigurationError: Something is missing, or `url` is not a valid address.
         InvalidArgument: `name`, `empty_timeout` or `max_participants` is invalid.
 
     Example:
@@ -63,10 +63,10 @@ class Room(SyncWrapper):
         """Create a room from the environment: `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
 
         Args:
-            name, empty_timeout, max_participants: as for the class.
+            name, empty_timeout, max_participants: As for the class.
 
         Raises:
-            ConfigurationError: one of the three is not set; the message names it.
+            ConfigurationError: One of the three is not set; the message names it.
         """
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 

@@ -57,7 +57,7 @@ class Session(SyncWrapper):
         To put the view into your own layout, or to show it later, create a `LiveView(la, s)`.
 
         Args:
-            traits: traits of ipywidgets' DOM widgets, such as `layout`.
+            traits: Traits of ipywidgets' DOM widgets, such as `layout`.
 
         Returns:
             The view, which can take snapshots and record.

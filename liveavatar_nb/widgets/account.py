@@ -20,8 +20,8 @@ class Account(Controller):
     """Shows the remaining credits, and the sessions left running by dead kernels.
 
     Args:
-        link: the connection to the pages.
-        problem: the problem shown on the page, cleared by a new command.
+        link: The connection to the pages.
+        problem: The problem shown on the page, cleared by a new command.
     """
 
     def __init__(self, link: Link, problem: ShownProblem) -> None:

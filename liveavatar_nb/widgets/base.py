@@ -27,7 +27,7 @@ def asset(name: str) -> str:
     """Return the text of a file from the front-end build.
 
     Raises:
-        ConfigurationError: the file is missing.
+        ConfigurationError: The file is missing.
     """
     try:
         return (STATIC / name).read_text("utf-8")
@@ -44,13 +44,13 @@ class ControlledWidget(anywidget.AnyWidget):
     A subclass declares the traits and creates the controllers, which write the traits and answer the commands.
 
     Args:
-        link: the connection between the controllers and the pages.
-        controllers: the widget's parts, in the order in which they are notified.
-        on_failure: shows an error on the page.
-        traits: any other ipywidgets traits, such as `layout`.
+        link: The connection between the controllers and the pages.
+        controllers: The widget's parts, in the order in which they are notified.
+        on_failure: Shows an error on the page.
+        traits: Any other ipywidgets traits, such as `layout`.
 
     Raises:
-        InvalidArgument: the widget has no trait of that name.
+        InvalidArgument: The widget has no trait of that name.
     """
 
     _css = asset("widgets.css")

@@ -26,9 +26,9 @@ class Camera(Controller):
     """Takes snapshots of what the page shows.
 
     Args:
-        link: the connection to the pages.
-        requests: sends Python's requests to the pages.
-        problem: shows why a snapshot failed.
+        link: The connection to the pages.
+        requests: Sends Python's requests to the pages.
+        problem: Shows why a snapshot failed.
     """
 
     def __init__(self, link: Link, requests: PageRequests, problem: ShownProblem) -> None:
@@ -47,14 +47,14 @@ class Camera(Controller):
         Waits until a page shows the view and the avatar's video has started.
 
         Args:
-            timeout: the maximum number of seconds to wait.
+            timeout: The maximum number of seconds to wait.
 
         Returns:
             A PIL image, transparent where the background was removed.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).
-            ViewError: no session is live, no page shows the view, or the page did not respond in time.
+            ViewError: No session is live, no page shows the view, or the page did not respond in time.
 
         Example:
             >>> view = s.view()

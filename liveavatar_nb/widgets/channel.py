@@ -33,14 +33,14 @@ class Command:
     """A page's command to a widget.
 
     Attributes:
-        widget_id: the widget's id.
-        id: the command's own id.
-        name: the command's name.
-        args: its arguments, by name.
-        is_prompt: whether it arrived on the control channel, which a running cell does not delay.
-        page: the id of the browser page that sent it. Replies carry this id, because every page receives them.
-        tab: the id of the browser tab, which survives a reload; "" if the browser provides none.
-        attention: counts the time in which its route was free; `UNKNOWN` if that is unknown, None if `is_prompt`.
+        widget_id: The widget's id.
+        id: The command's own id.
+        name: The command's name.
+        args: Its arguments, by name.
+        is_prompt: Whether it arrived on the control channel, which a running cell does not delay.
+        page: The id of the browser page that sent it. Replies carry this id, because every page receives them.
+        tab: The id of the browser tab, which survives a reload; "" if the browser provides none.
+        attention: Counts the time in which its route was free; `UNKNOWN` if that is unknown, None if `is_prompt`.
     """
 
     widget_id: str

@@ -25,11 +25,11 @@ def as_code(avatar: str, options: Mapping[str, Any], *, simulated: bool, max_min
     """Return the Python code that starts a session with these options.
 
     Args:
-        avatar: the avatar's name or id.
-        options: the options for `start`.
-        simulated: whether the client uses a simulator.
-        max_minutes: the client's own cap; the code sets `max_minutes` only if the option differs from it.
-        context: the context as a Python expression; "" for none.
+        avatar: The avatar's name or id.
+        options: The options for `start`.
+        simulated: Whether the client uses a simulator.
+        max_minutes: The client's own cap; the code sets `max_minutes` only if the option differs from it.
+        context: The context as a Python expression; "" for none.
     """
     defaults = SessionOptions()
     is_conversation = options["mode"] == "FULL"

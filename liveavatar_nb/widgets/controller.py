@@ -61,8 +61,8 @@ def delegate(name: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Co
     """Return a widget method that calls a controller's method and has its signature and docstring.
 
     Args:
-        name: the widget's attribute that holds the controller.
-        method: the controller's method.
+        name: The widget's attribute that holds the controller.
+        method: The controller's method.
     """
 
     @functools.wraps(method)

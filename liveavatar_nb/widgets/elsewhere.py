@@ -20,9 +20,9 @@ class SessionsElsewhere(Controller):
     """Shows the running sessions of other clients in this process, and can stop them.
 
     Args:
-        link: the connection to the pages.
-        account: updates the credits after sessions have been stopped.
-        problem: the problem shown on the page, cleared by a new command.
+        link: The connection to the pages.
+        account: Updates the credits after sessions have been stopped.
+        problem: The problem shown on the page, cleared by a new command.
     """
 
     def __init__(self, link: Link, account: Account, problem: ShownProblem) -> None:

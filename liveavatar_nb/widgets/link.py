@@ -28,8 +28,8 @@ class Link:
     One thread writes the traits and sends the messages, in order. The pages' commands are answered on the managed loop.
 
     Args:
-        widget: the widget; it need not be initialised yet.
-        la: the client, a `LiveAvatar`.
+        widget: The widget; it need not be initialised yet.
+        la: The client, a `LiveAvatar`.
 
     Raises:
         InvalidArgument: `la` is not a `LiveAvatar`.
@@ -59,9 +59,9 @@ class Link:
         """Connect the controllers.
 
         Args:
-            controllers: the controllers, in the order in which they are notified. If two answer the same command, the
+            controllers: The controllers, in the order in which they are notified. If two answer the same command, the
                 later one is called.
-            on_failure: shows an error on the page.
+            on_failure: Shows an error on the page.
         """
         self._controllers, self._on_failure = controllers, on_failure
         self._answers = {"ready": self._welcome}
@@ -169,8 +169,8 @@ class Link:
         """Run a coroutine on the loop; show and log any error.
 
         Args:
-            work: the coroutine.
-            what: a name for the coroutine in the log.
+            work: The coroutine.
+            what: A name for the coroutine in the log.
         """
         if self.client.is_closed:
             work.close()

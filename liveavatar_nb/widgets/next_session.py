@@ -21,11 +21,11 @@ class NextSession(Controller):
     """The avatar (the trait `avatar`), settings and persona for the next session.
 
     Args:
-        link: the connection to the pages.
-        settings: the settings of the next session. The sandbox has only one avatar.
-        persona: the persona for a conversation.
-        trait: the name of the trait to set when another avatar is picked.
-        find: returns an avatar's record if it is already loaded, otherwise None.
+        link: The connection to the pages.
+        settings: The settings of the next session. The sandbox has only one avatar.
+        persona: The persona for a conversation.
+        trait: The name of the trait to set when another avatar is picked.
+        find: Returns an avatar's record if it is already loaded, otherwise None.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class NextSession(Controller):
         """Return the avatar and the options for `start`.
 
         Args:
-            avatar_id: the avatar's id; by default, the picked avatar's. Ignored in the sandbox.
+            avatar_id: The avatar's id; by default, the picked avatar's. Ignored in the sandbox.
 
         Raises:
-            InvalidArgument: no avatar is picked.
+            InvalidArgument: No avatar is picked.
         """
         avatar_id = str(avatar_id or self._avatar_id)
         if not avatar_id:

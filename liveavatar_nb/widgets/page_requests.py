@@ -28,9 +28,9 @@ class PageRequests(Controller):
     """Sends Python's requests to the page that shows a view, and receives the page's responses.
 
     Args:
-        link: the connection to the pages.
-        shown: the session that the pages show.
-        on_failure: shows the error of a request that was started by a click on the page.
+        link: The connection to the pages.
+        shown: The session that the pages show.
+        on_failure: Shows the error of a request that was started by a click on the page.
     """
 
     def __init__(self, link: Link, shown: ShownSession, on_failure: Callable[[BaseException], None]) -> None:
@@ -61,17 +61,17 @@ class PageRequests(Controller):
         """Send a request to the page that shows the view, as soon as there is one and it has video.
 
         Args:
-            kind: the message's type.
-            request: the request's id, which is later passed to `settle` or `fail`.
-            limit: the maximum number of seconds to wait for the response.
-            is_held_up: whether the caller blocks the kernel from receiving ordinary widget messages.
-            details: the message's other fields.
+            kind: The message's type.
+            request: The request's id, which is later passed to `settle` or `fail`.
+            limit: The maximum number of seconds to wait for the response.
+            is_held_up: Whether the caller blocks the kernel from receiving ordinary widget messages.
+            details: The message's other fields.
 
         Returns:
             The result passed to `settle`.
 
         Raises:
-            ViewError: no session is live, no page shows the view, or the page did not respond in time.
+            ViewError: No session is live, no page shows the view, or the page did not respond in time.
         """
         session = self._shown.session
         if session is None or not is_open(session):
@@ -150,7 +150,7 @@ def patience(timeout: Any) -> float:
     """Return the timeout in seconds as a float.
 
     Raises:
-        InvalidArgument: the timeout is not a number above 0.
+        InvalidArgument: The timeout is not a number above 0.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise InvalidArgument(f"timeout must be a number of seconds above 0, not {timeout!r}.", field="timeout")

@@ -47,7 +47,7 @@ class SilenceTimer:
     Time during which a running cell held up the page's messages does not count.
 
     Args:
-        callback: the function to call.
+        callback: The function to call.
     """
 
     def __init__(self, callback: Callable[[], None]) -> None:
@@ -93,9 +93,9 @@ class PageHolder:
     """A browser page that is in a session's room, or about to join it.
 
     Args:
-        page: the page's id.
-        session: the session.
-        room: the session's connection to its room.
+        page: The page's id.
+        session: The session.
+        room: The session's connection to its room.
     """
 
     kind: HolderKind = "page"
@@ -161,9 +161,9 @@ class PageHolder:
         """Record that the page has left the room, or could not join it.
 
         Args:
-            words: the reason to show, if any.
-            is_contested: whether somebody else joined with the session's token.
-            is_put_out: whether the page was removed from the room, or the room is gone.
+            words: The reason to show, if any.
+            is_contested: Whether somebody else joined with the session's token.
+            is_put_out: Whether the page was removed from the room, or the room is gone.
         """
         self._silence.end()
         self._is_in = False
@@ -179,8 +179,8 @@ class PageHolder:
         """Make the page send a packet.
 
         Raises:
-            HolderLost: the page could not send the packet, or does not respond.
-            RoomNotHeld: the page lost its connection and did not reconnect within 5 s.
+            HolderLost: The page could not send the packet, or does not respond.
+            RoomNotHeld: The page lost its connection and did not reconnect within 5 s.
         """
         await self._until_steady()
         if not self._is_in or self._is_silent:
@@ -248,7 +248,7 @@ class PageAudio:
     could go unnoticed, the speech goes to the newest page instead.
 
     Args:
-        room: the session's connection to the room.
+        room: The session's connection to the room.
     """
 
     def __init__(self, room: RoomConnection) -> None:

@@ -37,8 +37,8 @@ class SessionPanel(ControlledWidget):
     while a cell runs, that time does not count.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: any other ipywidgets traits, such as `layout`.
+        la: The client, a `LiveAvatar`.
+        traits: Any other ipywidgets traits, such as `layout`.
 
     Example:
         >>> picker, panel = AvatarPicker(la), SessionPanel(la)
@@ -82,12 +82,12 @@ class Starter(Controller):
     """Starts a session, shows its progress and stops it.
 
     Args:
-        link: the connection to the pages.
-        shown: the session that the pages show.
-        next_session: the avatar and the options for the next session.
-        account: updates the remaining credits.
-        elsewhere: stops other clients' sessions that have lost their page, before a new session starts.
-        problem: the problem shown on the page, cleared by a new command.
+        link: The connection to the pages.
+        shown: The session that the pages show.
+        next_session: The avatar and the options for the next session.
+        account: Updates the remaining credits.
+        elsewhere: Stops other clients' sessions that have lost their page, before a new session starts.
+        problem: The problem shown on the page, cleared by a new command.
     """
 
     def __init__(

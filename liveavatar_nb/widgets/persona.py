@@ -31,8 +31,8 @@ class Persona(Controller):
     """Lists the account's contexts, voices and languages, and keeps those chosen for a conversation.
 
     Args:
-        link: the connection to the pages.
-        settings: the settings of the next session.
+        link: The connection to the pages.
+        settings: The settings of the next session.
     """
 
     def __init__(self, link: Link, settings: StartSettings) -> None:

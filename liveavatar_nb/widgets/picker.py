@@ -29,8 +29,8 @@ class AvatarPicker(ControlledWidget):
     ACTIVE and have not expired can be picked.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: any other ipywidgets traits, such as `layout`.
+        la: The client, a `LiveAvatar`.
+        traits: Any other ipywidgets traits, such as `layout`.
 
     Example:
         >>> picker = AvatarPicker(la)
@@ -63,8 +63,8 @@ class Gallery(Controller):
     """The account's avatars, and the picked one.
 
     Args:
-        link: the connection to the pages.
-        picks_first: whether to pick the first usable avatar if none is picked.
+        link: The connection to the pages.
+        picks_first: Whether to pick the first usable avatar if none is picked.
     """
 
     def __init__(self, link: Link, *, picks_first: bool = False) -> None:
@@ -102,7 +102,7 @@ class Gallery(Controller):
         """Return the id if it is "" or the avatar can be picked.
 
         Raises:
-            InvalidArgument: the avatar cannot be used, or does not exist.
+            InvalidArgument: The avatar cannot be used, or does not exist.
         """
         if avatar_id and self._records:
             record = self.find(avatar_id)

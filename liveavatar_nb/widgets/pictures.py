@@ -23,10 +23,10 @@ class PictureSender(Controller):
     """Sends pages the pictures that only the kernel can reach.
 
     Args:
-        link: the connection to the pages.
-        addresses: functions that take an avatar's id and return the address of its picture, or None. The first address
+        link: The connection to the pages.
+        addresses: Functions that take an avatar's id and return the address of its picture, or None. The first address
             found is used.
-        offered: returns the ids of the avatars whose pictures are sent without a request once the widget is displayed.
+        offered: Returns the ids of the avatars whose pictures are sent without a request once the widget is displayed.
     """
 
     def __init__(

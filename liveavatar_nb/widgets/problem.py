@@ -21,10 +21,10 @@ class ShownProblem(Controller):
     """A problem shown through a trait until it is dismissed or the next command clears it.
 
     Args:
-        link: the connection to the pages.
-        trait: the trait's name.
-        dismissal: the command with which a page dismisses the problem.
-        ignored: a class of errors that are not shown.
+        link: The connection to the pages.
+        trait: The trait's name.
+        dismissal: The command with which a page dismisses the problem.
+        ignored: A class of errors that are not shown.
     """
 
     def __init__(self, link: Link, trait: str, dismissal: str, ignored: type[BaseException] | None = None) -> None:

@@ -40,9 +40,9 @@ class Recorder(Controller):
     """Records what the page shows.
 
     Args:
-        link: the connection to the pages.
-        requests: sends Python's requests to the pages.
-        problem: shows why a recording failed.
+        link: The connection to the pages.
+        requests: Sends Python's requests to the pages.
+        problem: Shows why a recording failed.
     """
 
     def __init__(self, link: Link, requests: PageRequests, problem: ShownProblem) -> None:
@@ -68,15 +68,15 @@ class Recorder(Controller):
         """Start recording what the page shows, with the avatar's sound; `stop_recording` ends it.
 
         Args:
-            path: the file to write, which must not exist yet; by default a file next to the notebook, named after the
+            path: The file to write, which must not exist yet; by default a file next to the notebook, named after the
                 current time. It gets the extension `.webm`, or `.mp4` if the browser records in that format.
-            seconds: the length in seconds at which the recording stops automatically.
-            megabytes: the size, in units of 2**20 bytes, at which the recording stops automatically.
-            timeout: the maximum number of seconds to wait for the page to start recording.
+            seconds: The length in seconds at which the recording stops automatically.
+            megabytes: The size, in units of 2**20 bytes, at which the recording stops automatically.
+            timeout: The maximum number of seconds to wait for the page to start recording.
 
         Raises:
-            InvalidArgument: a limit or the path is invalid.
-            ViewError: no session is live, no page shows the view, a recording is already running, or the page cannot
+            InvalidArgument: A limit or the path is invalid.
+            ViewError: No session is live, no page shows the view, a recording is already running, or the page cannot
                 record.
         """
         place = place_of(path)
@@ -87,11 +87,11 @@ class Recorder(Controller):
         """Stop the recording, unless it has already stopped, and return the path of its file.
 
         Args:
-            timeout: the maximum number of seconds to wait for the page to send the rest. After that, the recording
+            timeout: The maximum number of seconds to wait for the page to send the rest. After that, the recording
                 consists of what has arrived.
 
         Raises:
-            ViewError: no recording was started, or nothing was recorded.
+            ViewError: No recording was started, or nothing was recorded.
         """
         return bridge.call(self._stop_recording(patience(timeout), holds_up()), closes=True)
 

@@ -58,17 +58,17 @@ class ArrivingPictures:
         """Receive a part of a picture.
 
         Args:
-            page: the id of the page that sends it.
-            request: an id that all parts of the picture share.
-            part: the part's number, starting at 0; parts arrive in order.
-            parts: the number of parts.
-            data: the part, in base64.
+            page: The id of the page that sends it.
+            request: An id that all parts of the picture share.
+            part: The part's number, starting at 0; parts arrive in order.
+            parts: The number of parts.
+            data: The part, in base64.
 
         Returns:
             The PNG file's bytes after the last part; None before that.
 
         Raises:
-            InvalidArgument: the picture is too large, is not a picture, or is incomplete.
+            InvalidArgument: The picture is too large, is not a picture, or is incomplete.
         """
         key = page, request
         try:
@@ -136,7 +136,7 @@ def decoded(data: str) -> bytes:
     """Decode a part from base64.
 
     Raises:
-        InvalidArgument: the part is not base64, or is too large.
+        InvalidArgument: The part is not base64, or is too large.
     """
     try:
         content = base64.b64decode(data, validate=True)
@@ -151,7 +151,7 @@ def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
     """Return a recording's limits in seconds and bytes.
 
     Raises:
-        InvalidArgument: a limit is not a number in the accepted range.
+        InvalidArgument: A limit is not a number in the accepted range.
     """
     for name, given, most in (("seconds", seconds, LONGEST_RECORDING), ("megabytes", megabytes, LARGEST_RECORDING)):
         if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= most:
@@ -163,7 +163,7 @@ def place_of(path: Any) -> Path | None:
     """Return the absolute path for a recording; None if its name is to be generated.
 
     Raises:
-        InvalidArgument: the file exists, its folder does not, or its extension is not a recording's.
+        InvalidArgument: The file exists, its folder does not, or its extension is not a recording's.
     """
     if path is None:
         return None
@@ -237,11 +237,11 @@ class Recording:
     Until the recording ends, `.part` is appended to the file's name.
 
     Args:
-        page: the id of the page that is recording; None until its first part arrives.
-        request: an id that all parts share.
-        place: the path of the file; None for a file next to the notebook, named after the current time.
-        seconds: the maximum length in seconds.
-        size: the maximum size in bytes.
+        page: The id of the page that is recording; None until its first part arrives.
+        request: An id that all parts share.
+        place: The path of the file; None for a file next to the notebook, named after the current time.
+        seconds: The maximum length in seconds.
+        size: The maximum size in bytes.
     """
 
     def __init__(self, page: str | None, request: str, place: Path | None, seconds: float, size: int) -> None:
@@ -278,16 +278,16 @@ class Recording:
         """Write a part to the file.
 
         Args:
-            part: the part's number, starting at 0; parts arrive in order.
-            data: the part, in base64.
-            seconds: the recording's length so far.
+            part: The part's number, starting at 0; parts arrive in order.
+            data: The part, in base64.
+            seconds: The recording's length so far.
 
         Returns:
             A message if the recording has reached a limit; otherwise None.
 
         Raises:
-            InvalidArgument: the data is not part of a recording, or is not the next part.
-            OSError: the file cannot be written.
+            InvalidArgument: The data is not part of a recording, or is not the next part.
+            OSError: The file cannot be written.
         """
         content = decoded(data)
         with self._lock:

@@ -35,8 +35,8 @@ class RoomAccess(Controller):
     """Lets pages into the room of the session they show, and forwards packets.
 
     Args:
-        link: the connection to the pages.
-        shown: the session that the pages show.
+        link: The connection to the pages.
+        shown: The session that the pages show.
     """
 
     def __init__(self, link: Link, shown: ShownSession) -> None:

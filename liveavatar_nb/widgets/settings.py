@@ -32,8 +32,8 @@ class StartSettings(Controller):
     """The settings of the next session.
 
     Args:
-        link: the connection to the pages.
-        problem: the problem shown on the page, cleared by a valid change.
+        link: The connection to the pages.
+        problem: The problem shown on the page, cleared by a valid change.
     """
 
     def __init__(self, link: Link, problem: ShownProblem) -> None:
@@ -57,7 +57,7 @@ class StartSettings(Controller):
         """Change settings of the next session.
 
         Raises:
-            InvalidArgument: there is no such setting, or its value is not allowed.
+            InvalidArgument: There is no such setting, or its value is not allowed.
         """
         for name, value in changes.items():
             check_setting(name, value)
@@ -74,7 +74,7 @@ def check_setting(name: str, value: Any) -> None:
     """Check the value of a setting.
 
     Raises:
-        InvalidArgument: there is no such setting, or its value is not allowed.
+        InvalidArgument: There is no such setting, or its value is not allowed.
     """
     if name == "max_minutes":
         minutes = value if isinstance(value, int | float) else 0

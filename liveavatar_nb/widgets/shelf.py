@@ -17,12 +17,12 @@ class SoundShelf(Controller):
     """Keeps the list of sounds that a page offers, and lets the user change it.
 
     Args:
-        link: the connection to the pages.
-        problem: shows why a sound was not added.
-        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
+        link: The connection to the pages.
+        problem: Shows why a sound was not added.
+        sounds: The sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
 
     Raises:
-        AudioError: one of the sounds cannot be read.
+        AudioError: One of the sounds cannot be read.
     """
 
     def __init__(self, link: Link, problem: ShownProblem, sounds: Iterable[Any] | Mapping[str, Any]) -> None:
@@ -54,7 +54,7 @@ class SoundShelf(Controller):
         """Return the sound with this id.
 
         Raises:
-            InvalidArgument: there is no such sound.
+            InvalidArgument: There is no such sound.
         """
         return self._sounds.find(sound_id)
 

@@ -44,13 +44,13 @@ class OfferedSound:
     """A sound on offer.
 
     Attributes:
-        id: its unique id while it is on offer.
-        name: the name to show.
+        id: Its unique id while it is on offer.
+        name: The name to show.
         origin: `given`, `dropped`, `folder` or `tone`.
-        audio: the argument for `play`.
-        rate: samples per second if `audio` is raw; otherwise None.
-        seconds: its length; None if it is unknown.
-        size: the memory it uses, in bytes.
+        audio: The argument for `play`.
+        rate: Samples per second if `audio` is raw; otherwise None.
+        seconds: Its length; None if it is unknown.
+        size: The memory it uses, in bytes.
     """
 
     id: str
@@ -77,11 +77,11 @@ class Sounds:
     """The sounds that `Talk` offers; safe to use from several threads.
 
     Args:
-        given: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
+        given: Paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
 
     Raises:
-        AudioError: one of the sounds cannot be read.
-        InvalidArgument: one of the sounds can be read only once.
+        AudioError: One of the sounds cannot be read.
+        InvalidArgument: One of the sounds can be read only once.
     """
 
     def __init__(self, given: Iterable[Any] | Mapping[str, Any] = ()) -> None:
@@ -101,7 +101,7 @@ class Sounds:
         """Return the sound with this id.
 
         Raises:
-            InvalidArgument: there is no such sound.
+            InvalidArgument: There is no such sound.
         """
         for offer in self:
             if offer.id == sound_id:
@@ -129,18 +129,18 @@ class Sounds:
         """Receive part of a dropped sound.
 
         Args:
-            upload: an id that all parts of the sound share.
-            name: the file's name.
-            part: the part's number, starting at 0; parts arrive in order.
-            parts: the number of parts.
-            data: the part, in base64.
+            upload: An id that all parts of the sound share.
+            name: The file's name.
+            part: The part's number, starting at 0; parts arrive in order.
+            parts: The number of parts.
+            data: The part, in base64.
 
         Returns:
             Whether the sound is complete.
 
         Raises:
-            AudioError: the file is not a sound, or is in a format that cannot be read here.
-            InvalidArgument: the file is too large or incomplete.
+            AudioError: The file is not a sound, or is in a format that cannot be read here.
+            InvalidArgument: The file is too large or incomplete.
         """
         name = name.replace("\\", "/").rpartition("/")[2][:LONGEST_NAME] or "sound"
         try:

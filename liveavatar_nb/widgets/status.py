@@ -32,8 +32,8 @@ class ShownSession(Controller):
     """The session that the page shows: reports its status, tracks its viewers and stops it.
 
     Args:
-        link: the connection to the pages.
-        session: the session to show; by default, always the client's newest.
+        link: The connection to the pages.
+        session: The session to show; by default, always the client's newest.
     """
 
     def __init__(self, link: Link, session: AsyncSession | None = None) -> None:

@@ -40,12 +40,12 @@ class Studio(ControlledWidget):
     Create it with `la.studio()`. `value` is the picked avatar's id; `session` is the newest session.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        sounds: the sounds to offer, as for `Talk`.
-        traits: any other ipywidgets traits, such as `layout`.
+        la: The client, a `LiveAvatar`.
+        sounds: The sounds to offer, as for `Talk`.
+        traits: Any other ipywidgets traits, such as `layout`.
 
     Raises:
-        AudioError: one of the sounds cannot be read.
+        AudioError: One of the sounds cannot be read.
     """
 
     _esm = asset("studio.js")

@@ -38,12 +38,12 @@ class Talk(ControlledWidget):
     the notebook's folder, and those dropped on the page.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        sounds: the sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
-        traits: any other ipywidgets traits, such as `layout`.
+        la: The client, a `LiveAvatar`.
+        sounds: The sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
+        traits: Any other ipywidgets traits, such as `layout`.
 
     Raises:
-        AudioError: one of the sounds cannot be read.
+        AudioError: One of the sounds cannot be read.
 
     Example:
         >>> Talk(la, sounds=["welcome.wav", "goodbye.wav"])
@@ -73,10 +73,10 @@ class Speech(Controller):
     """Handles requests for the avatar's speech, and shows the transcript of both sides.
 
     Args:
-        link: the connection to the pages.
-        shown: the session that the pages show.
-        shelf: the sounds that can be played.
-        problem: shows errors in requests for speech.
+        link: The connection to the pages.
+        shown: The session that the pages show.
+        shelf: The sounds that can be played.
+        problem: Shows errors in requests for speech.
     """
 
     def __init__(self, link: Link, shown: ShownSession, shelf: SoundShelf, problem: ShownProblem) -> None:

@@ -42,9 +42,9 @@ class LiveView(ControlledWidget):
     the session, the view shows how it ended.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        session: the session to show; by default, always the client's newest.
-        traits: any other ipywidgets traits, such as `layout`.
+        la: The client, a `LiveAvatar`.
+        session: The session to show; by default, always the client's newest.
+        traits: Any other ipywidgets traits, such as `layout`.
 
     Raises:
         InvalidArgument: `la` is not a client, `session` is not a session, or `session` belongs to another client.
@@ -104,9 +104,9 @@ class AvatarPicture(Controller):
     """The avatar's picture, shown before and after its video.
 
     Args:
-        link: the connection to the pages.
-        shown: the session that the pages show.
-        picked: returns the avatar picked for the next session; None if none is picked.
+        link: The connection to the pages.
+        shown: The session that the pages show.
+        picked: Returns the avatar picked for the next session; None if none is picked.
     """
 
     def __init__(self, link: Link, shown: ShownSession, *, picked: Callable[[], Avatar | None] = lambda: None) -> None:
@@ -144,9 +144,9 @@ class DrawnFaces(Controller):
     """Sends a simulator's drawings of a face, which the page animates itself.
 
     Args:
-        link: the connection to the pages.
-        shown: the session that the pages show.
-        pictures: provides the addresses of the avatars' pictures.
+        link: The connection to the pages.
+        shown: The session that the pages show.
+        pictures: Provides the addresses of the avatars' pictures.
     """
 
     def __init__(self, link: Link, shown: ShownSession, pictures: PictureSender) -> None:

@@ -31,8 +31,8 @@ class WireLog(ControlledWidget):
     as data in `la.wire`.
 
     Args:
-        la: the client, a `LiveAvatar`.
-        traits: any other ipywidgets traits, such as `layout`.
+        la: The client, a `LiveAvatar`.
+        traits: Any other ipywidgets traits, such as `layout`.
 
     Example:
         >>> WireLog(la)
@@ -50,7 +50,7 @@ class WireFeed(Controller):
     """Sends the log's rows for as long as a page shows them.
 
     Args:
-        link: the connection to the pages.
+        link: The connection to the pages.
     """
 
     def __init__(self, link: Link) -> None:

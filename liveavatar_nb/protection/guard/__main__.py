@@ -37,7 +37,7 @@ class GuardedSession:
     """One guarded session.
 
     Args:
-        message: the kernel's `guard` message about the session.
+        message: The kernel's `guard` message about the session.
     """
 
     def __init__(self, message: dict[str, Any]) -> None:

@@ -52,8 +52,8 @@ class Service:
     """A service, and how to reach it.
 
     Args:
-        base_url: its address.
-        network: the proxies and certificates to reach it with.
+        base_url: Its address.
+        network: The proxies and certificates to reach it with.
     """
 
     base_url: str
@@ -69,11 +69,11 @@ class GuardedSession:
     """One session to guard.
 
     Args:
-        session_id: the session's id at the service.
-        service: the service it runs on.
-        key: the key that signs the stop.
-        left: seconds for which the guard keeps trying to stop the session.
-        journal: the folder of the session's record; None if it has none.
+        session_id: The session's id at the service.
+        service: The service it runs on.
+        key: The key that signs the stop.
+        left: Seconds for which the guard keeps trying to stop the session.
+        journal: The folder of the session's record; None if it has none.
     """
 
     session_id: str
@@ -134,10 +134,10 @@ class Guard:
         """Start the guard if it is not running, and wait until it is ready.
 
         Args:
-            service: a service to reach in the background, unless the guard has already reached it.
+            service: A service to reach in the background, unless the guard has already reached it.
 
         Raises:
-            GuardError: the guard did not start.
+            GuardError: The guard did not start.
         """
         with self._lock:
             self._wanted_at = time.monotonic()
@@ -152,8 +152,8 @@ class Guard:
         """Wait until the guard itself has reached a service, unless it already has.
 
         Raises:
-            NotReached: the guard could not reach the service.
-            GuardError: the guard did not start.
+            NotReached: The guard could not reach the service.
+            GuardError: The guard did not start.
         """
         name, until = self._name(service), time.monotonic() + REACH_LIMIT
         while service not in self._reached:
@@ -174,7 +174,7 @@ class Guard:
         """Guard a session, so that it is stopped no matter how this process ends.
 
         Raises:
-            GuardError: no guard acknowledged the session.
+            GuardError: No guard acknowledged the session.
         """
         with self._lock:
             self._sessions[session.session_id] = (session, time.monotonic())
@@ -264,7 +264,7 @@ class Guard:
         """Start a new guard process and send it everything; only then end the previous one.
 
         Raises:
-            GuardError: the new process did not start; the previous one is left as it is.
+            GuardError: The new process did not start; the previous one is left as it is.
         """
         before, process = self._process, self._launch()
         self._process = process

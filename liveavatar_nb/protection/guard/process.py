@@ -25,11 +25,11 @@ class GuardProcess:
     """A guard process; creating one starts it.
 
     Args:
-        command: the command that runs it.
-        environment: its environment variables.
+        command: The command that runs it.
+        environment: Its environment variables.
 
     Raises:
-        OSError: the system is out of descriptors or processes.
+        OSError: The system is out of descriptors or processes.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -54,10 +54,10 @@ class Answerer:
     """Answers each text that the user says. A newer text, or an interruption, ends the older answer.
 
     Args:
-        function: a plain or async function that returns text, or a plain or async iterator of text.
-        say: says one sentence; returns once the service has the command.
-        interrupt: silences the older answer.
-        worker: runs a plain function on its thread.
+        function: A plain or async function that returns text, or a plain or async iterator of text.
+        say: Says one sentence; returns once the service has the command.
+        interrupt: Silences the older answer.
+        worker: Runs a plain function on its thread.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class Answerer:
         """Answer the user, ending any older answer.
 
         Args:
-            text: the user's words.
-            whole: an utterance that stands for the whole answer, and is updated as its sentences are said.
+            text: The user's words.
+            whole: An utterance that stands for the whole answer, and is updated as its sentences are said.
         """
         self.stop()
         answer: Coroutine[Any, Any, object] = self._answer(text) if whole is None else self._answer_as(whole, text)

@@ -20,7 +20,7 @@ class Feed:
     """Audio that is read on a separate thread, even if it comes from an async iterator.
 
     Args:
-        loop: the loop that the async iterator runs on.
+        loop: The loop that the async iterator runs on.
     """
 
     loop: asyncio.AbstractEventLoop

@@ -34,11 +34,11 @@ class FullConversation:
     Events may arrive twice, out of order, or for utterances that are over; no state ever moves backwards.
 
     Args:
-        clock: the clock to use.
-        times: records how long answers and interruptions take.
-        lines: the transcript to write.
-        on_change: called on the loop when any displayed state has changed.
-        has_opening: whether the avatar speaks first, without being asked to.
+        clock: The clock to use.
+        times: Records how long answers and interruptions take.
+        lines: The transcript to write.
+        on_change: Called on the loop when any displayed state has changed.
+        has_opening: Whether the avatar speaks first, without being asked to.
     """
 
     def __init__(
@@ -112,13 +112,13 @@ class FullConversation:
         """Ask the service to say or to answer text; return once the service has the command.
 
         Args:
-            utterance: the utterance to update as the avatar says it.
-            command: the command to send; it has the utterance's id.
-            grace: seconds of silence after which the utterance fails; None waits indefinitely.
-            question: whether the text is a question to answer, rather than words to say.
+            utterance: The utterance to update as the avatar says it.
+            command: The command to send; it has the utterance's id.
+            grace: Seconds of silence after which the utterance fails; None waits indefinitely.
+            question: Whether the text is a question to answer, rather than words to say.
 
         Raises:
-            RoomNotHeld: nobody is in the session's room, and this process cannot join.
+            RoomNotHeld: Nobody is in the session's room, and this process cannot join.
         """
         self._refuse_ended()
         self._finder.add(utterance)
@@ -172,7 +172,7 @@ class FullConversation:
         """Stop talking, clear the queue, and ignore late events about what was being said.
 
         Raises:
-            RoomNotHeld: something was being said, nobody is in the session's room, and this process cannot join.
+            RoomNotHeld: Something was being said, nobody is in the session's room, and this process cannot join.
         """
         was_busy = self._silence()
         if self._end is not None:

@@ -36,13 +36,13 @@ class PlayRequest:
     """A request to speak audio.
 
     Attributes:
-        utterance: the utterance to update as the avatar says it.
-        make: returns the audio, of any kind.
-        rate: the sample rate of raw samples, in Hz.
-        grace: seconds to wait, after the audio should have ended, for the service to confirm that it was spoken; None
+        utterance: The utterance to update as the avatar says it.
+        make: Returns the audio, of any kind.
+        rate: The sample rate of raw samples, in Hz.
+        grace: Seconds to wait, after the audio should have ended, for the service to confirm that it was spoken; None
             waits indefinitely.
-        replace: whether to silence everything else once the audio is open.
-        is_awaited: whether the caller waits for the end, and so gets any error; otherwise errors are logged.
+        replace: Whether to silence everything else once the audio is open.
+        is_awaited: Whether the caller waits for the end, and so gets any error; otherwise errors are logged.
     """
 
     utterance: AsyncUtterance
@@ -67,10 +67,10 @@ class LiteSpeech:
     """Sends the audio of a LITE session, and keeps track of what the avatar says.
 
     Args:
-        clock: the clock to use.
-        times: records how long first words and interruptions take.
-        lines: the transcript to write.
-        on_change: called on the loop when any displayed state has changed.
+        clock: The clock to use.
+        times: Records how long first words and interruptions take.
+        lines: The transcript to write.
+        on_change: Called on the loop when any displayed state has changed.
     """
 
     def __init__(self, clock: Clock, times: Stopwatch, lines: SessionTranscript, on_change: Callable[[], None]) -> None:
@@ -117,8 +117,8 @@ class LiteSpeech:
         """Queue audio; return once it is open, or its utterance is over.
 
         Raises:
-            AudioError: the audio cannot be read.
-            Exception: whatever `make` raises.
+            AudioError: The audio cannot be read.
+            Exception: Whatever `make` raises.
         """
         utterance = request.utterance
         work = asyncio.create_task(self._prepare(request))

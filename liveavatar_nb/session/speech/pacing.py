@@ -9,7 +9,7 @@ class Pace:
     The lead covers network hiccups, but is short, so that little audio must be discarded on an interruption.
 
     Args:
-        lead: maximum seconds of unspoken audio that the service may hold.
+        lead: Maximum seconds of unspoken audio that the service may hold.
     """
 
     def __init__(self, lead: float) -> None:
@@ -20,7 +20,7 @@ class Pace:
         """Return the seconds until the next piece is due.
 
         Args:
-            now: the time in seconds, by a monotonic clock.
+            now: The time in seconds, by a monotonic clock.
         """
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - self._lead - now)
 

@@ -26,8 +26,8 @@ class UtteranceTracker:
     service's own ids; no state ever moves backwards.
 
     Args:
-        clock: the clock to use.
-        on_start: called with each utterance at its first word.
+        clock: The clock to use.
+        on_start: Called with each utterance at its first word.
     """
 
     def __init__(

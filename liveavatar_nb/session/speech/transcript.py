@@ -44,9 +44,9 @@ class _Line:
     """A line of the transcript that may still grow.
 
     Attributes:
-        owner: the id of the utterance or the user's turn that it belongs to.
-        is_final: whether its complete text has arrived; any text after that is ignored.
-        comes_whole: whether each chunk repeats everything said so far, instead of only what is new.
+        owner: The id of the utterance or the user's turn that it belongs to.
+        is_final: Whether its complete text has arrived; any text after that is ignored.
+        comes_whole: Whether each chunk repeats everything said so far, instead of only what is new.
     """
 
     record: SpokenLine
@@ -59,8 +59,8 @@ class SessionTranscript:
     """The last 1,000 lines of a session.
 
     Args:
-        clock: the clock to use.
-        elapsed: returns the seconds since the session's start.
+        clock: The clock to use.
+        elapsed: Returns the seconds since the session's start.
     """
 
     def __init__(self, clock: Clock, elapsed: Callable[[], float]) -> None:
@@ -151,7 +151,7 @@ class UserTurns:
     """Records the user's speech, turn by turn.
 
     Args:
-        lines: the transcript to add it to.
+        lines: The transcript to add it to.
     """
 
     def __init__(self, lines: SessionTranscript) -> None:

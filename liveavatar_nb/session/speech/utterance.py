@@ -47,10 +47,10 @@ class AsyncUtterance:
     """Something that the avatar says, returned by `AsyncSession.play`, `say` and `ask`.
 
     Args:
-        name: the name to show; the audio's name by default.
-        text: the words, for captions and the transcript.
-        clock: the clock to use.
-        is_voiced: whether the service generates the audio, so that none is sent.
+        name: The name to show; the audio's name by default.
+        text: The words, for captions and the transcript.
+        clock: The clock to use.
+        is_voiced: Whether the service generates the audio, so that none is sent.
     """
 
     def __init__(
@@ -148,10 +148,10 @@ class AsyncUtterance:
         If you cancel the wait, the avatar goes on talking; `interrupt()` stops it.
 
         Raises:
-            UtteranceFailed: the WebSocket was lost, the session ended, or the service never confirmed that it was
+            UtteranceFailed: The WebSocket was lost, the session ended, or the service never confirmed that it was
                 spoken.
-            AudioError: the audio could not be read to the end.
-            Exception: whatever your iterator raised.
+            AudioError: The audio could not be read to the end.
+            Exception: Whatever your iterator raised.
         """
         await self._over.wait()
         if self._error is not None:

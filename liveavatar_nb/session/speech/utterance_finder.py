@@ -21,8 +21,8 @@ class UtteranceFinder:
     the service leaves it out, we assume that the utterances are said in the order requested, after the opening.
 
     Args:
-        clock: the clock to use.
-        has_opening: whether the avatar speaks first, without being asked to.
+        clock: The clock to use.
+        has_opening: Whether the avatar speaks first, without being asked to.
     """
 
     def __init__(self, clock: Clock, *, has_opening: bool) -> None:
