@@ -1,9 +1,9 @@
 """The managed event loop.
 
 One daemon thread runs one loop for the whole process. It starts on first use, is replaced after a fork, and ends when
-the last client is closed. Calls from other threads wait for it. Ctrl-C during such a wait cancels the task; if the
-result was there already, it is undone. A call made on the loop's own thread, from inside an async handler, runs
-nested (see `nested`).
+the last client is closed. Calls from other threads wait for their results. Ctrl-C during such a wait cancels the task;
+if the task has already finished, its result is undone. A call made on the loop's own thread, from inside an async
+handler, runs nested (see `nested`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ R = TypeVar("R")
 
 Undo = Callable[[Any], Coroutine[Any, Any, object]]
 
-INTERRUPT_GRACE = 0.3  # s for a cancelled task to clean up before KeyboardInterrupt propagates
-TAKEN_LOOK = 0.1  # s between two checks of whether a caller has received its result
-SHUTDOWN_LIMIT = 2.0  # s for the loop's tasks and thread to end
+INTERRUPT_GRACE = 0.3  # seconds for a cancelled task to clean up before KeyboardInterrupt propagates
+TAKEN_LOOK = 0.1  # seconds between two checks of whether a caller has received its result
+SHUTDOWN_LIMIT = 2.0  # seconds for the loop's tasks and thread to end
 
 logger = logging.getLogger("liveavatar_nb.bridge")
 
@@ -37,7 +37,7 @@ LOOP_CLOSED = "The managed loop was closed during the call."
 
 
 class ManagedLoop(EndingLoop):
-    """The managed loop's own class, not shared with the kernel's loop: nest_asyncio patches the class."""
+    """The managed loop, a separate class because nest_asyncio patches classes and must not patch the kernel's."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class ManagedLoop(EndingLoop):
 
 
 class LoopSilent(Exception):
-    """The loop does not answer: something is blocking it."""
+    """The loop does not respond because something is blocking it."""
 
 
 class _Wait:
-    """One coroutine on the loop, and the thread that waits for its result.
+    """A coroutine on the loop and the thread that waits for its result.
 
     An interrupt can hit the waiting thread between any two steps, even while it handles an earlier interrupt. So the
     thread only sets one of two flags, and the loop makes sure that a result which was not received is undone.
@@ -57,8 +57,8 @@ class _Wait:
     Args:
         loop: The managed loop.
         work: The coroutine.
-        undo: Undoes a result that the caller did not receive; None if a result costs and holds nothing.
-        is_whole: Whether the work runs to its end despite an interrupt, because only its result says what to undo.
+        undo: Undoes a result that the caller did not receive; None if nothing needs to be undone.
+        is_whole: Whether an interrupt lets the work finish, because only its result shows what to undo.
     """
 
     __slots__ = (
@@ -67,8 +67,8 @@ class _Wait:
     )  # fmt: skip
 
     def __init__(self, loop: ManagedLoop, work: Coroutine[Any, Any, Any], undo: Undo | None, *, is_whole: bool) -> None:
-        # A bare lock: the future of run_coroutine_threadsafe waits on a Condition, which an interrupt can leave locked,
-        # and then the loop hangs when it sets the result. It would also take a fifth of the call's time.
+        # A bare lock, because run_coroutine_threadsafe's future waits on a Condition. An interrupt can leave that
+        # locked, and then the loop hangs when it sets the result. It also takes a fifth of the call's time.
         self._done = threading.Lock()
         self._done.acquire()
         self._is_done = False
@@ -82,15 +82,15 @@ class _Wait:
         self._failure: BaseException | None = None
         self.is_taken = False  # the caller has received the result
         self.is_left = False  # the caller has left without it
-        self.is_closed = False  # the loop was closed meanwhile
+        self.is_closed = False  # the loop was closed during the call
 
     @property
     def has_failed(self) -> bool:
-        """Whether the work failed, so that there will be no result."""
+        """Whether the work has failed."""
         return self._failure is not None
 
     def start(self) -> None:
-        """Start the work, on the loop, unless the caller has left."""
+        """Start the work unless the caller has left; called on the loop."""
         if self.is_left:
             self._drop()
         else:
@@ -124,7 +124,7 @@ class _Wait:
         self._settle(asyncio.CancelledError())
 
     def _undo_unless_taken(self) -> None:
-        """Undo the result, on the loop, if the caller left without it; check again later if unknown."""
+        """Undo the result if the caller left without it; if that is not known yet, check again later."""
         if self._undo is None or self._failure is not None or self.is_taken:
             return
         if not self.is_left:
@@ -146,7 +146,7 @@ class _Wait:
         This runs on the loop, after `start`.
 
         Args:
-            on_done: Called once that is done.
+            on_done: Called when that is finished.
         """
         self._loop.create_task(self._leave()).add_done_callback(lambda _: on_done())
 
@@ -162,7 +162,7 @@ class _Wait:
             await asyncio.wait([self._undoing])
 
     def give_up(self) -> None:
-        """End the wait for work that the closed loop will never do."""
+        """End the wait: the loop is closed and will never do the work."""
         if self._task is None:
             self._work.close()
         self._settle(ClientClosed(LOOP_CLOSED))
@@ -171,10 +171,10 @@ class _Wait:
         """Wait for the result, and return it or raise the failure.
 
         Args:
-            patience: How many seconds to wait for a loop that does not answer; None waits forever.
+            patience: How many seconds to wait for a loop that does not respond; None waits forever.
 
         Raises:
-            LoopSilent: The loop does not answer.
+            LoopSilent: The loop does not respond.
         """
         while not self._done.acquire(timeout=-1 if patience is None else patience):
             if not _ask(self._loop, _answer, patience or 0):
@@ -185,7 +185,7 @@ class _Wait:
         if (self.is_closed or self._loop.is_going) and isinstance(failure, asyncio.CancelledError):
             raise ClientClosed(LOOP_CLOSED) from None
         try:
-            # the package's own errors need no traceback: the frames in here tell a user nothing
+            # drop the traceback of our own errors: these frames tell a user nothing
             raise failure.with_traceback(None) if isinstance(failure, LiveAvatarException) else failure
         finally:
             # a frame that refers to its own exception keeps everything below it alive
@@ -193,10 +193,10 @@ class _Wait:
 
 
 class Bridge:
-    """The owner of the managed loop and its thread; `bridge` is the only instance in a process."""
+    """Owns the managed loop and its thread; `bridge` is the only instance in a process."""
 
     def __init__(self) -> None:
-        self._users = 0  # not reset by a fork: the child has its parent's clients
+        self._users = 0  # kept after a fork, since the child inherits its parent's clients
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
@@ -208,7 +208,7 @@ class Bridge:
 
     @property
     def loop(self) -> ManagedLoop:
-        """The managed loop, running; reading this starts it if necessary."""
+        """The running managed loop; reading this property starts it if necessary."""
         loop = self._loop
         if loop is None:
             with self._lock:
@@ -224,14 +224,14 @@ class Bridge:
         loop = ManagedLoop()
         thread = threading.Thread(target=self._run, args=[loop], name=THREAD_NAME, daemon=True)
         thread.start()
-        # the thread waits for the lock held here; if an interrupt prevents the next line, it ends at once
+        # the thread waits for the lock held here; if an interrupt prevents the next line, the thread ends immediately
         self._loop, self._thread = loop, thread
         atexit.unregister(self.close)
         atexit.register(self.close)
         return loop
 
     def _run(self, loop: ManagedLoop) -> None:
-        """Run the loop, on its own thread, until it is stopped; then clean up."""
+        """Run the loop on its own thread until it is stopped, then clean up."""
         with self._lock:
             is_known = self._loop is loop
         asyncio.set_event_loop(loop)
@@ -291,8 +291,8 @@ class Bridge:
             work: A coroutine.
             closes: Whether to close the loop afterwards if no client needs it.
             undo: A coroutine function that undoes a result whose caller was interrupted before receiving it.
-            is_whole: Whether the work runs to its end despite an interrupt, because only its result says what to undo.
-            patience: How many seconds to wait for a loop that does not answer; None waits forever.
+            is_whole: Whether an interrupt lets the work finish, because only its result shows what to undo.
+            patience: How many seconds to wait for a loop that does not respond; None waits forever.
             convert: Converts the result, on the caller's thread.
 
         Returns:
@@ -300,8 +300,8 @@ class Bridge:
 
         Raises:
             KeyboardInterrupt: The wait was interrupted; the task was cancelled, or its result undone.
-            LoopSilent: The loop does not answer; the task is cancelled once it does.
-            ClientClosed: The loop was closed meanwhile.
+            LoopSilent: The loop does not respond; the task is cancelled once it does.
+            ClientClosed: The loop was closed during the call.
         """
         loop, thread = self.loop, self._thread
         if thread is not None and threading.get_ident() == thread.ident:
@@ -333,26 +333,26 @@ class Bridge:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def answers(self, limit: float) -> bool:
-        """Return whether the loop accepts calls: False if it runs, but does nothing for `limit` seconds.
+        """Return whether the loop responds to a call within `limit` seconds.
 
-        True if the loop has ended: the next call starts a new one.
+        If the loop has ended, this returns True, because the next call starts a new one.
         """
         loop = self._loop
         return loop is None or self._thread is threading.current_thread() or _ask(loop, _answer, limit)
 
     def retain(self) -> None:
-        """Note that one more client needs the loop."""
+        """Register one more client that needs the loop."""
         with self._lock:
             self._users += 1
 
     def release(self) -> None:
-        """Note that one client less needs the loop; close it after the last."""
+        """Unregister a client that needed the loop; close the loop after the last one."""
         with self._lock:
             self._users = max(0, self._users - 1)
         self.close_if_unused()
 
     def close_if_unused(self) -> None:
-        """Close the loop if no client needs it, such as one that a call on a closed client started."""
+        """Close the loop if no client needs it, for example after a call on a closed client started it."""
         if not self._users:
             self._end(self._detach(only_unused=True))
 
@@ -361,7 +361,7 @@ class Bridge:
         self._end(self._detach())
 
     def _detach(self, *, only_unused: bool = False) -> tuple[ManagedLoop, threading.Thread] | None:
-        """Return the loop and its thread, and forget them, so that nobody else uses them from here on."""
+        """Forget the loop and its thread, so that nothing else uses them, and return both."""
         with self._lock:
             if only_unused and self._users:
                 return None
@@ -376,14 +376,14 @@ class Bridge:
         loop, thread = detached
         for wait in list(loop.waits):
             wait.is_closed = True
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+        with contextlib.suppress(RuntimeError):  # the loop has already ended
             loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(SHUTDOWN_LIMIT)
 
 
 def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: float) -> bool:
-    """Make the loop do some work and wait until it signals completion.
+    """Call `work` on the loop and wait until it signals completion.
 
     Args:
         loop: The managed loop.
@@ -408,7 +408,7 @@ def _answer(on_done: Callable[[], None]) -> None:
 
 
 def _drain(loop: ManagedLoop) -> None:
-    """Cancel the remaining tasks, and those that they start, so that none is destroyed while pending."""
+    """Cancel the remaining tasks and any that they start, so that none is destroyed while pending."""
     deadline = loop.time() + SHUTDOWN_LIMIT
     while (tasks := asyncio.all_tasks(loop)) and loop.time() < deadline:
         for task in tasks:

@@ -1,4 +1,4 @@
-"""Wrappers that turn async methods into methods of the sync API, which run on the managed loop."""
+"""Wraps async methods as methods of the sync API, which run on the managed loop."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ W = TypeVar("W", bound="SyncWrapper")
 
 
 class SyncWrapper:
-    """The base of sync objects: a wrapper of an async object, for callers that cannot await."""
+    """Base class of the sync API's objects: each wraps an async object for callers that cannot await."""
 
     _inner: Any
     _holder: SyncWrapper | None = None
 
     def _held_by(self, holder: SyncWrapper) -> Self:
-        """Keep `holder` alive as long as this object: a session in use keeps its client alive."""
+        """Keep `holder` alive as long as this object, as a session in use keeps its client alive."""
         self._holder = holder
         return self
 
@@ -41,12 +41,12 @@ class SyncWrapper:
 
 
 def inner_of(wrapper: object) -> Any:
-    """Return the async object behind a `SyncWrapper`; None if it is none."""
+    """Return the async object behind a `SyncWrapper`, or None if `thing` is not one."""
     return wrapper._inner if isinstance(wrapper, SyncWrapper) else None
 
 
 def holder_of(wrapper: SyncWrapper) -> SyncWrapper | None:
-    """Return what a `SyncWrapper` keeps alive: a session's client, for one."""
+    """Return the object that a `SyncWrapper` keeps alive, such as a session's client."""
     return wrapper._holder
 
 
@@ -77,15 +77,15 @@ def blocking(
     is_whole: bool = False,
     otherwise: Callable[[Any], Any] | None = None,
 ) -> Callable[..., Any]:
-    """Turn an async method into one that waits for its result; name, parameters and docstring stay.
+    """Turn an async method into one that waits for its result; its name, parameters and docstring are kept.
 
     Args:
         method: A method of the async API.
         wrap: Wraps the result for the sync API.
         undo: Undoes a result that the caller did not receive because of an interrupt, given the async object and the
-            result. Every method whose result costs or holds something needs one.
-        is_whole: Whether the method runs to its end despite an interrupt, because only its result says what to undo.
-        otherwise: Called on the caller's thread instead, if the loop does not answer or ends meanwhile.
+            result. Required for every method whose result costs credits or holds a resource.
+        is_whole: Whether an interrupt lets the method finish, because only its result shows what to undo.
+        otherwise: Called on the caller's thread instead if the loop does not respond or ends during the call.
     """
 
     @functools.wraps(method)
@@ -118,7 +118,7 @@ def blocking(
             return otherwise(self._inner)
         except LiveAvatarException as failure:
             if otherwise is None or not isinstance(failure, ClientClosed):
-                # the message says it all: the traceback needs no frame of ours but this
+                # the message says it all, so drop our other frames from the traceback
                 raise failure.with_traceback(None)  # noqa: B904 (it is the same exception)
             return otherwise(self._inner)
 
@@ -126,7 +126,7 @@ def blocking(
 
 
 def passing(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Pass a method that does not await through to the sync API: it works from any thread."""
+    """Expose a method that never awaits, and so works from any thread, in the sync API."""
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -169,7 +169,7 @@ def blocking_iter(
 def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
     """Give `wrapper` the method's signature, with the result type of the sync API."""
     if result is not None:
-        # a function that wraps the result declares the type in its own annotation
+        # if a function wraps the result, its return annotation gives the type
         kind = result.__annotations__["return"] if inspect.isfunction(result) else getattr(result, "__name__", result)
         signature = inspect.signature(method).replace(return_annotation=kind)
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
@@ -179,11 +179,11 @@ def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
 class Reading(Generic[T, R]):
     """A property of a sync class that reads the async object's property of the same name, with its docstring.
 
-    It is no `property`, because IPython completes nothing after one, as in `la.wire.`.
+    Not a `property`, because IPython does not complete what follows one, as in `la.wire.`.
 
     Args:
         kind: The async class.
-        get: Reads the property; type checkers find its type here, but not in a property that is passed.
+        get: Reads the property. Type checkers infer the type from this function, but not from the property itself.
     """
 
     def __init__(self, kind: type[T], get: Callable[[T], R]) -> None:

@@ -16,7 +16,7 @@ Closer = Callable[[], Coroutine[Any, Any, None]]
 class EndingLoop(asyncio.SelectorEventLoop):
     """An event loop on which objects can register to be closed when it ends.
 
-    An event loop of the user's cannot do that, so there it is the user who has to close them.
+    The user's own event loops cannot do this, so there the user has to close the objects.
 
     Attributes:
         is_going: Whether the loop is shutting down: it ends its tasks and accepts no more.
@@ -28,15 +28,15 @@ class EndingLoop(asyncio.SelectorEventLoop):
         self._closers: list[weakref.WeakMethod[Closer]] = []
 
     def at_end(self, close: Closer) -> None:
-        """Register a method to be awaited on the loop before it ends. The loop keeps no object alive for this."""
+        """Register a method to await before the loop ends. This does not keep the method's object alive."""
         self._closers = [known for known in self._closers if known() not in (None, close)]
         self._closers.append(weakref.WeakMethod(close))
 
     async def close_connections(self) -> None:
-        """Await the registered methods, all of them, even if some fail."""
+        """Await all registered methods, even if some fail."""
         for known in self._closers:
             if (close := known()) is not None:
-                with contextlib.suppress(Exception):  # a broken connection must not keep the others open
+                with contextlib.suppress(Exception):  # one broken connection must not keep the others open
                     await close()
 
 

@@ -1,4 +1,4 @@
-"""Await work on a separate thread: the loop's executor is the user's, and may be full."""
+"""Runs work on separate threads; the loop's executor belongs to the user and may be full."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THREAD_NAME = "liveavatar_nb-work"
 def bearable(failure: BaseException) -> Exception:
     """Return a failure in a form that a loop can handle.
 
-    A `StopIteration`, which a future rejects, and an exit, which would end the loop, become a `RuntimeError`.
+    A `StopIteration`, which futures reject, and an exit, which would end the loop, become a `RuntimeError`.
     """
     if isinstance(failure, Exception) and not isinstance(failure, StopIteration):
         return failure
@@ -32,8 +32,8 @@ def bearable(failure: BaseException) -> Exception:
 async def on_own_thread(work: Callable[[], T]) -> T:
     """Run `work` on a new thread, and return its result or raise its failure.
 
-    Cancelling the wait does not stop the work. If the machine is out of threads, the work runs at once on the loop's
-    thread: better late than never.
+    Cancelling the wait does not stop the work. If the machine is out of threads, the work runs immediately on
+    the loop's thread, which it blocks.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -78,7 +78,7 @@ async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable
 
     Args:
         items: Read on the thread.
-        ahead: How many items to read before they are asked for.
+        ahead: How many items to read ahead.
         end: Called on the thread at the end, even after a failure or an early close.
 
     Yields:
@@ -112,7 +112,7 @@ async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable
                 last = last or bearable(failure)
             put(last)
 
-    # with the caller's context, like any other code of the caller
+    # run in the caller's context, like the rest of the caller's code
     threading.Thread(target=contextvars.copy_context().run, args=[read], name=THREAD_NAME, daemon=True).start()
     try:
         while (item := await queue.get()) is not None:

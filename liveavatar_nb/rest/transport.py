@@ -1,4 +1,4 @@
-"""`Transport`: sends calls over HTTP and retries each as far as it is safe."""
+"""`Transport`: sends calls over HTTP and retries those that are safe to send again."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from .retry import ConnectOptions, Policy, Safety
 
 logger = logging.getLogger("liveavatar_nb.transport")
 
-ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # to zlib's window bits
+ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits by encoding
 HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip"}
 GIVE_SECRETS: Final = ("/v1/sessions/token", "/v1/sessions/start")
 NOT_SENT = (
@@ -58,9 +58,9 @@ class Call:
     """One call to the API.
 
     Args:
-        method: GET, POST...
-        path: The path from `/v1` on.
-        safety: What sending it twice would do.
+        method: The HTTP method.
+        path: The path, beginning with `/v1`.
+        safety: Whether it is safe to send the call twice.
         token: A session's token; without one, the API key signs the call.
         signed: Whether the call needs a credential.
         query: The query parameters; None values are left out.
@@ -95,7 +95,7 @@ class Transport:
         base_url: The service's URL, without `/v1`.
         key: The API key.
         http_client: The caller's own `httpx.AsyncClient`, which isn't closed here. Defaults to a new one at first use.
-        options: Attempts, base delay and time limit of one attempt. Defaults to `Policy`'s.
+        options: The number of attempts, the base delay, and the time limit of each attempt. Defaults to `Policy`'s.
         network: The proxies and certificates. Defaults to the environment's.
     """
 
@@ -127,11 +127,11 @@ class Transport:
         self._closing: set[asyncio.Future[None]] = set()
 
     def _client(self, url: str, safety: Safety = Safety.REPEATABLE) -> httpx.AsyncClient:
-        """Return the client for URLs that begin with `url`."""
+        """Return the client to use for URLs that begin with `url`."""
         lent_is_open = self._lent is not None and not self._lent.is_closed
         if self._lent is not None and lent_is_open and not self.closed:
             return self._lent
-        # a stop must arrive, even if the caller closed the client
+        # a stop must go out even if the caller has closed the client
         if (self.closed or self._lent is not None) and safety is not Safety.INSISTENT:
             raise ClientClosed
         # a call that must not be sent twice gets a new connection, since a pooled one may already be dead
@@ -143,7 +143,7 @@ class Transport:
         return own[url]
 
     def _clients_of_loop(self) -> dict[str, httpx.AsyncClient]:
-        """Return our own clients on the running loop: the connections of a client work on one loop only."""
+        """Return our own clients for the running loop, since a client's connections work on one loop only."""
         if self._process != os.getpid():
             # a forked child must not touch the sockets that it shares with its parent
             self._own, self._process = {}, os.getpid()
@@ -165,7 +165,7 @@ class Transport:
         """Whether the caller's client uses a custom transport, which no other process can recreate."""
         if self._lent is None:
             return False
-        # httpx has no public way to read these
+        # httpx offers no public access to these
         transports = [getattr(self._lent, "_transport", None), *getattr(self._lent, "_mounts", {}).values()]
         return any(item is not None and type(item) is not httpx.AsyncHTTPTransport for item in transports)
 
@@ -229,7 +229,7 @@ class Transport:
             self.base_url + call.path,
             params={name: value for name, value in (call.query or {}).items() if value is not None} or None,
             json=call.body,
-            # our own clients already have them, which is faster
+            # our own clients already send them, which is faster
             headers=HEADERS if client is self._lent else None,
             timeout=httpx.Timeout(
                 self._policy.attempt_limit or config.READ_TIMEOUT,
@@ -292,7 +292,7 @@ class Transport:
             when = "in time" if limit is None else f"within {limit:g} s"
             failure = APITimeoutError(f"{call} was not answered {when}.", sent=not progress.is_connecting)
         except asyncio.CancelledError as cancelled:
-            # keep its message, by which anyio's cancel scopes recognise their own
+            # keep its message, by which anyio's cancel scopes recognise their own cancellation
             failure = asyncio.CancelledError(*cancelled.args)
         except Exception as error:  # noqa: BLE001 (hooks of the caller's client may raise anything)
             failure = _no_answer(error, str(call))
@@ -306,7 +306,7 @@ class Transport:
         raise failure
 
     def _keep(self, exchange: Exchange, answer: Any, call: Call) -> None:
-        """Log the response, and learn the secrets that it gives to a session."""
+        """Log the response, and remember the session's secrets that it contains."""
         exchange.keep_answer(answer, self._secrets(call))
         data = answer.get("data") if call.path in GIVE_SECRETS and isinstance(answer, dict) else None
         if isinstance(data, dict) and isinstance(session_id := data.get("session_id"), str):
@@ -346,15 +346,15 @@ class Transport:
 
 
 class _WholeClose(httpx.AsyncByteStream):
-    """A response's stream whose close is finished even if the call is cancelled in its middle.
+    """A response's stream that finishes closing even if the call is cancelled meanwhile.
 
-    httpcore shields it from anyio's scopes only, not from a task's own cancellation, which leaves the connection in
-    the pool as if it were in use: a socket for each, until there is none left.
+    httpcore protects the close from anyio's cancel scopes, but not from `Task.cancel()`. That would leave the
+    connection in the pool as if it were in use, and its socket open.
     """
 
     def __init__(self, stream: httpx.AsyncByteStream, closing: set[asyncio.Future[None]]) -> None:
         self._stream = stream
-        self._closing = closing  # holds the tasks, of which a loop has weak references only
+        self._closing = closing  # keeps the tasks alive: a loop holds only weak references to its tasks
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._stream:
@@ -389,8 +389,8 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
     return body
 
 
-async def _decompress(response: httpx.Response, window: int, most: int) -> bytes | None:
-    """Return at least the first `most` bytes of the decompressed body, or None if it is corrupt."""
+async def _decompress(response: httpx.Response, window: int, limit: int) -> bytes | None:
+    """Return the decompressed body, or at least its first `limit` bytes; None if it is corrupt."""
     decompress = zlib.decompressobj(window).decompress if window else None
     body = bytearray()
     if response.is_stream_consumed:
@@ -398,10 +398,10 @@ async def _decompress(response: httpx.Response, window: int, most: int) -> bytes
         return response.content
     async for piece in response.aiter_raw():
         try:
-            body += piece if decompress is None else decompress(piece, most - len(body))
+            body += piece if decompress is None else decompress(piece, limit - len(body))
         except zlib.error:
             return None
-        if len(body) >= most:
+        if len(body) >= limit:
             break
     return bytes(body)
 
@@ -427,7 +427,7 @@ def _certificate_error(failure: BaseException) -> ssl.SSLCertVerificationError |
 
 
 def _may_use_key(call: Call) -> bool:
-    """Return whether the API key may sign instead of the token: for a stop that names its session."""
+    """Return whether the API key may replace the token, as it may for a stop that names its session."""
     return call.safety is Safety.INSISTENT and "session_id" in (call.body or {})
 
 
