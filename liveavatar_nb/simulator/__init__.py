@@ -1,4 +1,4 @@
-"""A LiveAvatar service that runs on this machine: no key, no account, nothing billed.
+"""A simulated LiveAvatar service on this machine; it needs no account or key, and nothing is billed.
 
 This package imports nothing else from the project, and shares no parsers or models with the client.
 """

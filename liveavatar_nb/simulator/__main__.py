@@ -1,7 +1,7 @@
-"""The simulator's child process: it reads its settings from standard input, serves, and exits with its parent.
+"""The simulator's child process: reads its settings from standard input, serves requests and exits with its parent.
 
-The parent runs this file by its path, and sends its own import path over the pipe. The child appends that to
-`sys.path`, so that no file in the notebook's folder can shadow a module.
+The parent runs this file by its path, and sends the parent's import path over the pipe. The child appends the import
+path to `sys.path`, so that no file in the notebook's folder can shadow a module.
 """
 
 import importlib.util
@@ -48,12 +48,12 @@ def exit_with(parent: int, cleanups: list[Callable[[], None]]) -> None:
 def report_ready(url: str, api_key: str) -> None:
     """Send the URL to the parent over standard output, then redirect standard output to the null device."""
     os.write(1, f"READY {url}\n".encode())
-    # the parent stops reading here
+    # the parent reads no further than the line above
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def import_own_package() -> None:
-    """Import the copy of `liveavatar_nb` that this file belongs to, even if another one is installed."""
+    """Import the copy of `liveavatar_nb` that this file belongs to, even if another copy is installed."""
     folder = Path(__file__).resolve().parents[1]
     spec = importlib.util.spec_from_file_location(
         folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -85,7 +85,7 @@ def main() -> None:
     try:
         run(options, settings["api_key"], settings["admin_token"], report_ready, on_made)
     except OSError as error:
-        sys.exit(f"Cannot listen on port {options.port} of 127.0.0.1: {error.strerror}")
+        sys.exit(f"Cannot listen on 127.0.0.1:{options.port}: {error.strerror}")
 
 
 if __name__ == "__main__":

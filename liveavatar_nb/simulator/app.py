@@ -94,13 +94,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _server_error(request: Request, error: Exception) -> Response:
-    return failure(500, "The simulator failed. This is a bug in the simulator")
+    return failure(500, "Internal error. This is a bug in the simulator")
 
 
 class Gate:
     """Middleware that rejects forged hosts and unknown origins, records requests, and adds response headers.
 
-    Any website can send requests to this machine, from its own origin or through a name that resolves to 127.0.0.1.
+    Any website can make a browser send requests to this machine, even through a name that resolves to 127.0.0.1.
     So the Host and Origin headers must be exactly what a local program, or a page from `allow_origins`, would send.
     """
 

@@ -13,9 +13,9 @@ MINUTE: Final = 60 * SECOND
 
 
 class Clock:
-    """Simulated time since the epoch, in whole microseconds, so that a minute is exactly a minute.
+    """Simulated time since the epoch, in whole microseconds to avoid rounding errors.
 
-    It follows the monotonic clock, so it does not jump when the wall clock is changed.
+    Simulated time follows the monotonic clock, so it does not jump when the wall clock is changed.
 
     Args:
         speed: Simulated seconds per real second.
@@ -61,11 +61,11 @@ class Clock:
     async def pause(self, moment: int | None, *, seen: int, limit: float | None = None) -> None:
         """Wait until a simulated time, a poke or a time limit, whichever comes first.
 
-        It always yields to the event loop: otherwise a task that pauses and pokes in a loop would starve the others.
+        This always yields to the event loop: otherwise a task that pauses and pokes in a loop would starve other tasks.
 
         Args:
             moment: The simulated time to wake at, in microseconds; None to wait only for a poke or the limit.
-            seen: The `version` that the caller has seen; a poke after it ends the wait.
+            seen: The `version` that the caller has seen; any later poke ends the wait.
             limit: The maximum wait, in real seconds; None for no limit.
         """
         if self.version != seen:

@@ -20,7 +20,7 @@ ANY: Final = "any"
 SHORT_NAMES: Final = tuple(dict.fromkeys(operation.name for operation in OPERATIONS))
 NAMES: Final = (*SHORT_NAMES, SOCKET, ROOM, ANY, *(operation.id for operation in OPERATIONS))
 LARGEST_BODY: Final = 1024.0  # megabytes
-LARGEST_SENT: Final = 64.0  # megabytes in one frame
+LARGEST_SENT: Final = 64.0  # maximum megabytes in one frame
 REFUSALS: Final = (400, 599)
 
 # the parameters of each kind of fault, with their types
@@ -76,7 +76,7 @@ class Fault:
     See `Faults.add` for the operations and kinds.
 
     Raises:
-        ValueError: The operation or kind does not exist, or a value is out of range; the message names it.
+        ValueError: The operation or kind does not exist, or a value is out of range; the message says which.
         TypeError: A parameter is missing, unknown or of the wrong type; the message names it.
     """
 
@@ -152,7 +152,7 @@ class FaultQueue:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Append a fault to the pending ones."""
+        """Append a fault to the pending faults."""
         self._faults.append(fault)
 
     def clear(self) -> None:
@@ -164,7 +164,7 @@ class FaultQueue:
         return list(self._faults)
 
     def take(self, names: Collection[str], *kinds: str, **parameters: Any) -> Fault | None:
-        """Return the first matching fault, and use up one of its occurrences.
+        """Return the first matching fault, and decrease the number of times it has left.
 
         Args:
             names: The operation's names; the fault must be for one of them.

@@ -14,11 +14,11 @@ HIGHEST_PORT: Final = 65_535
 MOST_AVATARS: Final = 100_000
 MOST_CREDITS: Final = 10**12
 HIGHEST_SPEED: Final = 1_000_000.0
-LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds, because `datetime` ends with the year 9999
+LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds; a `datetime` cannot go beyond the year 9999
 IDLE_LIMIT: Final = 300.0  # seconds
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
-LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # no credentials allowed, because the URL is displayed
+LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # rejects credentials, because the URL is displayed
 Spelling = Literal["both", "speak", "state", "bare_state"]
 SPELLINGS: Final = get_args(Spelling)
 HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
@@ -208,7 +208,7 @@ def _livekit(value: object) -> Literal["auto"] | LiveKit | None:
     if value is None or isinstance(value, LiveKit):
         return value
     if value == "auto":
-        # resolved here because the child process inherits no secrets in its environment
+        # resolve this here, because the child process inherits no secrets in its environment
         return named_livekit(os.environ) or "auto"
     if isinstance(value, Mapping):
         return LiveKit(**value)

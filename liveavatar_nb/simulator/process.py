@@ -1,4 +1,4 @@
-"""The parent's control over the simulator's child process: starting it, checking it and ending it."""
+"""The parent's control over the simulator's child process: starting, checking and stopping it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-START_LIMIT: Final = 20.0  # seconds within which the child must be ready
-CLOSE_LIMIT: Final = 3.0  # seconds that a child may take to exit before it is killed
+START_LIMIT: Final = 20.0  # seconds to wait for the child to be ready
+CLOSE_LIMIT: Final = 3.0  # seconds to wait for a child to exit before killing it
 TAIL_BYTES: Final = 4_000
 LONGEST_READY: Final = 1_024  # bytes
 SCRIPT: Final = Path(__file__).with_name("__main__.py")
@@ -28,16 +28,16 @@ _children: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
 
 
 class SimulatorError(RuntimeError):
-    """Raised if the simulator does not start, has ended, or refuses one of its owner's commands."""
+    """Raised if the simulator does not start, has exited, or refuses one of its owner's commands."""
 
 
 class _Popen(subprocess.Popen[bytes]):
     def __del__(self, *_: object) -> None:
-        """Suppress the warning about a running child, which ends when the pipe closes at interpreter exit."""
+        """Suppress the warning about a running child; the child exits when the pipe closes at interpreter exit."""
 
 
 class ChildProcess:
-    """A child process that serves until its pipe is closed; the constructor returns once it is ready.
+    """A child process that serves until its pipe is closed; the constructor returns once the child is ready.
 
     Args:
         settings: JSON data for the child, sent through the pipe only: never in arguments, the environment or a file.
@@ -52,7 +52,7 @@ class ChildProcess:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._owner = os.getpid()
-        # raw descriptors, which a forked child can close even if another thread held a lock during the fork
+        # use raw descriptors: a forked child can close them even if another thread held a lock during the fork
         self._errors = _unnamed_file()
         end_of_child, self._pipe = os.pipe()
         self._closed = False
@@ -86,7 +86,7 @@ class ChildProcess:
         return self._closed
 
     def close(self) -> None:
-        """End the child and wait until it has exited.
+        """Shut down the child and wait until it has exited.
 
         Calling this again, or in a forked child, does nothing.
         """
@@ -111,18 +111,18 @@ class ChildProcess:
         """Check that the child is running.
 
         Args:
-            grace: Seconds to wait for the child to exit, if its sockets have just closed.
+            grace: Seconds to wait for the child to exit; useful when its sockets have just closed.
 
         Raises:
-            SimulatorError: The child has ended or was closed, or this process is a fork of its parent.
+            SimulatorError: The child has exited or been closed, or this process is a fork of the child's parent.
         """
         if os.getpid() != self._owner:
-            raise SimulatorError(f"The simulator belongs to process {self._owner}, not to this fork of it")
+            raise SimulatorError(f"The simulator belongs to process {self._owner}, not to this forked process")
         if self._closed:
             raise SimulatorError("The simulator is closed")
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(grace)
-            raise SimulatorError(f"The simulator ended with exit code {code}{self._tail()}")
+            raise SimulatorError(f"The simulator exited with code {code}{self._tail()}")
 
     def forget(self) -> None:
         """Close the descriptors in a forked child, because an open pipe would keep the simulator alive."""
@@ -131,7 +131,7 @@ class ChildProcess:
 
     def _send(self, settings: Mapping[str, Any]) -> None:
         line = json.dumps({**settings, "parent": self._owner, "path": _import_path()}).encode() + b"\n"
-        with contextlib.suppress(BrokenPipeError):  # it has already ended; `_wait_until_ready` reports why
+        with contextlib.suppress(BrokenPipeError):  # the child has exited; `_wait_until_ready` reports why
             while line:
                 line = line[os.write(self._pipe, line) :]
 
@@ -155,7 +155,7 @@ class ChildProcess:
 
 
 def _unnamed_file() -> int:
-    # a file, because a pipe would need a thread to drain it
+    # use a file, because a pipe would need a thread to drain it
     descriptor, name = tempfile.mkstemp()
     Path(name).unlink()
     return descriptor

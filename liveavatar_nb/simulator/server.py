@@ -20,7 +20,8 @@ from .service import Service
 
 BACKLOG: Final = 2048
 SHUTDOWN_SECONDS: Final = 1
-LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024  # maximum bytes; above the limit for commands, which the session enforces
+# maximum bytes in a WebSocket frame; higher than the limit for commands, which the session enforces
+LARGEST_SOCKET_FRAME: Final = 4 * 1024 * 1024
 HOSTS: Final = ("127.0.0.1", "localhost")
 
 
@@ -127,7 +128,8 @@ def run(
 
 
 def _listener(port: int) -> socket.socket:
-    # with an explicit protocol, asyncio sets TCP_NODELAY, saving 40 ms a call; `socket.create_server` passes none
+    # pass the protocol explicitly, because asyncio then sets TCP_NODELAY, which saves 40 ms per call;
+    # `socket.create_server` does not pass it
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

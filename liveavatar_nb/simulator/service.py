@@ -30,7 +30,7 @@ KEPT_REQUESTS: Final = 2_000
 KEPT_WARNINGS: Final = 1_000
 KEPT_REFUSALS: Final = 1_000
 SECRET_NAME: Final = re.compile(r"token|secret|api_key|password", re.IGNORECASE)
-LEAVE_LIMIT: Final = 1.5  # seconds that all avatars together may take to leave their rooms at process exit
+LEAVE_LIMIT: Final = 1.5  # seconds to wait at process exit for all avatars together to leave their rooms
 MASK: Final = "***"
 
 
@@ -41,7 +41,7 @@ class Service:
         self.options = options
         self.port = port
         self.clock = Clock(options.speed)
-        self.loop: asyncio.AbstractEventLoop | None = None  # set once the server runs
+        self.loop: asyncio.AbstractEventLoop | None = None  # set once the server is running
         self.ledger = Ledger(
             balance=options.credits,
             concurrency=options.concurrency,
@@ -69,7 +69,7 @@ class Service:
         self._admin_token = (admin_token or secrets.token_urlsafe(32)).encode()
 
     async def aclose(self) -> None:
-        """Make the avatars leave their rooms, and end the simulator's own LiveKit server."""
+        """Make the avatars leave their rooms, and shut down the simulator's own LiveKit server."""
         await asyncio.gather(*(stage.aclose() for stage in list(self.stages.values())))
         await self.host.aclose()
 
@@ -96,7 +96,7 @@ class Service:
         return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._admin_token)
 
     def now(self) -> int:
-        """End the sessions that are due, and return the simulated time."""
+        """End the sessions that are due to end, and return the simulated time."""
         now = self.clock.now()
         if self.ledger.settle(now):
             self.clock.poke()
@@ -119,12 +119,12 @@ class Service:
             transport.pause_reading()
             protocol = transport.get_protocol()
             assert isinstance(protocol, WebSocketsSansIOProtocol)
-            # otherwise it would keep sending pings, and close the socket when no pong arrives
+            # otherwise the protocol would keep sending pings, and close the socket when no pong arrives
             protocol.stop_keepalive()
 
 
 async def tick(service: Service) -> None:
-    """End sessions when they are due, even if no requests arrive; run for as long as the server does."""
+    """End each session when it is due to end, even if no requests arrive; run for as long as the server does."""
     while True:
         seen = service.clock.version
         service.now()

@@ -21,8 +21,8 @@ from .process import ChildProcess, SimulatorError
 from .session.heard import Frame, Heard
 
 KEY_BYTES: Final = 32
-ADMIN_LIMIT: Final = 10.0  # seconds that one of the owner's commands may take
-ENDING_LIMIT: Final = 0.5  # seconds that a child may take to exit after its sockets have closed
+ADMIN_LIMIT: Final = 10.0  # maximum seconds for one of the owner's commands
+ENDING_LIMIT: Final = 0.5  # seconds to wait for a child to exit after its sockets have closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +33,18 @@ class LedgerEntry:
         session_id: The session's id.
         avatar_id: The avatar's id.
         mode: ``FULL`` or ``LITE``.
-        is_sandbox: Whether it is a sandbox session, which costs nothing.
-        created_at: When it was created, in simulated seconds since the epoch.
-        started_at: When it started, in the same unit; None if it has not started.
-        ended_at: When it ended, in the same unit; None if it has not ended.
+        is_sandbox: Whether the session is a sandbox session, which costs nothing.
+        created_at: The time at which the session was created, in simulated seconds since the epoch.
+        started_at: The time at which the session started, in the same unit; None if it has not started.
+        ended_at: The time at which the session ended, in the same unit; None if it has not ended.
         seconds: Simulated seconds billed so far.
         credits: Credits billed so far.
-        end_reason: The service's end reason; None if it has not ended.
+        end_reason: The service's reason for ending the session; None if it has not ended.
         starts: How many start calls arrived.
         stops: How many stop calls arrived.
-        start_received_at: When the first start call arrived, in real seconds (``time.time()``).
-        stop_received_at: When the first stop call arrived, in real seconds.
+        start_received_at: The time at which the first start call arrived, in real seconds (``time.time()``); None
+            if no such call has arrived.
+        stop_received_at: The time at which the first stop call arrived, in real seconds; None if none has arrived.
     """
 
     session_id: str
@@ -77,32 +78,32 @@ class Faults:
         If an operation has several faults, they happen in the order they were added, each until it is used up. A
         ``delay`` can be combined with any other fault.
 
-        Kinds for which the service does not apply the call:
+        Kinds for which the service does not process the call:
 
         - ``status``: Respond with `status` (default 500) and `headers`. The body is the envelope with `code` and
           `message`, or else `body` unchanged, with `content_type` (default text/html).
         - ``redirect``: Respond with 307 and `location`.
         - ``drop_before``: Cut the connection without a response.
 
-        Kinds for which the service applies the call later, without telling the caller:
+        Kinds for which the service processes the call later, without telling the caller:
 
-        - ``late``: Cut the connection without a response, or respond with an error if `status` is given. Apply the call
-          `seconds` (real) later. A late start is applied even if its session has been stopped by then.
+        - ``late``: Cut the connection without a response, or respond with an error if `status` is given. Process the
+          call `seconds` (real) later. A late start takes effect even if its session has been stopped by then.
 
-        Kinds for which the service applies the call, but damages the response:
+        Kinds for which the service processes the call, but damages the response:
 
         - ``drop_after``: Cut the connection without a response.
         - ``garbage``: Respond with `status` (default 200) and `body`, labelled as JSON.
         - ``truncated``: Send half of the body, then close the connection properly.
         - ``reset``: Send half of the body, then reset the connection.
         - ``huge``: Send `megabytes` of whitespace before the body, without a Content-Length header.
-        - ``gzip_bomb``: The same, but compressed: a small body that inflates to `megabytes`.
+        - ``gzip_bomb``: Like ``huge``, but compressed: a small body that inflates to `megabytes`.
         - ``drip``: Send the body one byte at a time, `seconds` apart.
         - ``stale``: Send the correct response, then cut the connection the next time it is used.
 
         A kind that can be combined with any of these:
 
-        - ``delay``: Wait `seconds` (real) before applying the call.
+        - ``delay``: Wait `seconds` (real) before processing the call.
 
         Kinds for the operation ``socket``; if no socket is open, ``close``, ``send`` and ``stall`` wait for the next:
 
@@ -128,12 +129,12 @@ class Faults:
                 ``get_v1_voices_voice_id_preview``, ``any`` for every REST operation, ``socket`` for the WebSocket, or
                 ``room`` for the events of a conversation.
             kind: What goes wrong, as listed above.
-            times: How many calls go wrong; None for all calls until `clear`.
+            times: How many calls go wrong; None for all calls until you call `clear`.
             parameters: The parameters for this kind of fault.
 
         Raises:
-            ValueError: The operation or kind does not exist, or a value is out of range; the message names it and
-                suggests the closest match.
+            ValueError: The operation or kind does not exist, or a value is out of range; the message says which,
+                and suggests the closest match.
             TypeError: A parameter is missing, unknown or of the wrong type; the message names it.
         """
         self._admin.call("faults/add", Fault(operation, kind, times, parameters).to_json())
@@ -157,13 +158,14 @@ class Faults:
 
 
 class Simulator:
-    """A LiveAvatar service on this machine, in a child process that ends with this one.
+    """A LiveAvatar service on this machine, in a child process that exits when this process does.
 
-    It is ready when the constructor returns. It ends when you call `close`, leave its ``with`` block or drop the last
-    reference to it. In a forked child process, the handle neither works nor ends the simulator.
+    The simulator is ready when the constructor returns. It shuts down when you call `close`, leave its ``with`` block
+    or drop the last reference to this object. In a forked process, this object does not work, and deleting it does
+    not shut the simulator down.
 
     Args:
-        speed: Simulated seconds per real second; at 0 the clock stands still until `advance`.
+        speed: Simulated seconds per real second; at 0 the clock stands still until you call `advance`.
         port: The port to listen on; 0 for any free one.
         credits: The account's initial balance.
         avatars: How many public avatars there are; None for the 16 featured ones.
@@ -177,13 +179,14 @@ class Simulator:
             LLM configuration and a memory. `ledger` and `billed` omit these sessions.
         rate_limit: Maximum requests per real second for each credential and endpoint; further requests get a 429. None
             for no limit.
-        spelling: Which events report that the avatar is speaking, because builds of the service differ: ``speak`` for
-            only ``agent.speak_started`` and the like, ``state`` for only ``agent.state_updated`` with `new_state`,
-            ``bare_state`` for the same with `state` instead, or ``both`` for ``speak`` and ``state`` together.
-        livekit: Where avatars can be seen and heard. With a `LiveKit`, in rooms on that server. With ``"auto"``, on the
-            server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or else on the simulator's own server
-            if ``livekit-server`` is on the PATH. With None, or if there is no server, the page draws them. Rooms need
-            the extra ``media``.
+        spelling: Which events report that the avatar is speaking; builds of the service differ. ``speak`` sends only
+            ``agent.speak_started`` and the like, ``state`` only ``agent.state_updated`` with `new_state`,
+            ``bare_state`` only ``agent.state_updated`` with `state`, and ``both`` the events of ``speak`` and ``state``
+            together.
+        livekit: Where avatars can be seen and heard. With a `LiveKit`, avatars join rooms on that server. With
+            ``"auto"``, they join rooms on the server named by LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or
+            else on the simulator's own server if ``livekit-server`` is on the PATH. With None, or if there is no
+            server, the page draws the avatars. Rooms need the extra ``media``.
 
     Attributes:
         api_key: The account's API key.
@@ -251,14 +254,14 @@ class Simulator:
         return str(self._admin.call("media"))
 
     def close(self) -> None:
-        """End the child process and wait until it has exited; calling it again does nothing."""
+        """Shut down the child process and wait until it has exited; further calls do nothing."""
         self._admin.child.close()
 
     def ledger(self) -> list[LedgerEntry]:
         """Return all sessions in order of creation, each with its cost so far.
 
-        The simulator keeps 5,000 sessions: all that are running, and the most recent of the others. The 500 sessions
-        that ended last keep their transcripts.
+        The simulator keeps 5,000 sessions: all that are running, and the most recent of the others. Transcripts are
+        kept for the 500 sessions that ended most recently.
         """
         entries = self._admin.call("ledger")
         return [LedgerEntry(**{**entry, "credits": Decimal(entry["credits"])}) for entry in entries]
@@ -288,7 +291,7 @@ class Simulator:
     def requests(self) -> list[dict[str, Any]]:
         """Return the last 2,000 requests received, oldest first.
 
-        Each has `method`, `path`, `query`, `body` (None if over 64 KiB), `auth` (``key``, ``bearer`` or None),
+        Each request has `method`, `path`, `query`, `body` (None if over 64 KiB), `auth` (``key``, ``bearer`` or None),
         `received_at` and `status`. Secrets are masked; the owner's own commands are left out.
         """
         requests: list[dict[str, Any]] = self._admin.call("requests")
@@ -355,7 +358,7 @@ class _Admin:
         """Run one of the commands in `admin` and return its result.
 
         Raises:
-            SimulatorError: The simulator has ended, did not respond, or refused the command.
+            SimulatorError: The simulator has exited, did not respond, or refused the command.
         """
         import http.client  # noqa: PLC0415 (slower to import than the rest of this module)
 

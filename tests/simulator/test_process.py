@@ -118,7 +118,7 @@ def test_a_killed_child_is_told_and_reaped() -> None:
     with Simulator() as simulator:
         os.kill(simulator.pid, signal.SIGKILL)
         assert gone(psutil.Process(simulator.pid))
-        with pytest.raises(SimulatorError, match="ended with exit code -9"):
+        with pytest.raises(SimulatorError, match="exited with code -9"):
             simulator.ledger()
 
 
@@ -134,7 +134,7 @@ def test_a_child_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_port_in_use_is_told_in_a_line() -> None:
     with Simulator() as simulator:
         port = int(simulator.url.rpartition(":")[2])
-        with pytest.raises(SimulatorError, match=f"port {port} of 127.0.0.1: Address already in use") as failed:
+        with pytest.raises(SimulatorError, match=f"127.0.0.1:{port}: Address already in use") as failed:
             Simulator(port=port)
     assert "Traceback" not in str(failed.value)
 

@@ -69,7 +69,7 @@ class Catalogue:
         return self._public.get(avatar_id.lower()) or self._mine.get(avatar_id.lower())
 
     def change(self, avatar: Avatar) -> None:
-        """Replace the account's own avatar that has the same id as this one."""
+        """Store a changed version of one of the account's own avatars."""
         self._mine[avatar.id] = avatar
 
     def delete(self, avatar: Avatar) -> None:
@@ -102,7 +102,7 @@ def _generate(number: int) -> Avatar:
     names, roles = len(FIRST_NAMES), len(ROLES)
     round_number = number // names
     first = FIRST_NAMES[number % names]
-    # each round through the names shifts the roles by 11, which is coprime to their number, so no name is repeated
+    # each pass through the first names shifts the roles by 11, coprime to the number of roles, so names never repeat
     name = f"{first} {ROLES[(number + round_number) % roles]}"
     if round_number >= roles:
         name = f"{name} {round_number // roles + 1}"
@@ -145,7 +145,7 @@ def _mine() -> tuple[Avatar, ...]:
     )
 
 
-# the name of each public avatar, with the name of its voice
+# the public avatars' names, each with the name of the avatar's voice
 PUBLIC: Final = {
     "Silas": "Edwin",
     "Ann": "Clara",

@@ -1,4 +1,4 @@
-"""What an account owns besides avatars, voices and sessions: contexts, secrets, language models and memories."""
+"""The account's other resources: contexts, secrets, language models and memories."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VARIABLE: Final = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a FULL avatar knows and how it opens a conversation.
+    """A context: what an avatar in a FULL session knows, and how it opens a conversation.
 
     Times are in simulated microseconds since the epoch, here and in the classes below.
     """
@@ -63,7 +63,7 @@ class LlmConfiguration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What the service remembers from one session."""
+    """A memory: what the service remembers from one session."""
 
     id: str
     session_id: str

@@ -1,4 +1,4 @@
-"""The account's history: sessions, contexts and the like, so that a new user has something to explore."""
+"""Sample history for a new account: sessions, contexts and the like, for a new user to explore."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-BEFORE_START: Final = 2 * SECOND  # time between creating a token and starting its session
-Said = tuple[Literal["user", "avatar"], int, str]  # role, seconds after the start, text
+BEFORE_START: Final = 2 * SECOND  # time from creating a token to starting the session
+Said = tuple[Literal["user", "avatar"], int, str]  # the speaker's role, seconds since the session started, and the text
 
 GUIDE: Final = identifier("past: context of the guide")
 DESK: Final = identifier("past: context of the desk")
@@ -62,7 +62,7 @@ DESK_TALK: Final[tuple[Said, ...]] = (
 
 
 def furnish(service: Service) -> None:
-    """Add the history, which spans the last nine days, to a new account; none of it is billed."""
+    """Add the sample history, which spans the last nine days, to a new account; nothing in it is billed."""
     now = service.clock.now()
     _contexts(service, now)
     service.secrets.keep(Secret(id=SECRET, name="Museum shop, OpenAI", type="OPENAI_API_KEY", created_at=now - 8 * DAY))
@@ -171,7 +171,7 @@ def _past_session(
     ended_at = started_at + seconds * SECOND
     return Session(
         id=identifier(f"past: {name}"),
-        # nobody holds a token for this session
+        # no client holds a token for this session
         token="",
         socket_token="",
         avatar_id=avatar_id,

@@ -18,7 +18,7 @@ Mode = Literal["FULL", "LITE"]
 CREDITS_A_MINUTE: Final[dict[Mode, Decimal]] = {"FULL": Decimal(2), "LITE": Decimal(1)}
 SANDBOX_SECONDS: Final = 60
 KEPT_SESSIONS: Final = 5_000  # maximum number of sessions kept; the oldest are dropped first, but never a running one
-KEPT_TRANSCRIPTS: Final = 500  # of sessions that have ended
+KEPT_TRANSCRIPTS: Final = 500  # maximum number of ended sessions whose transcripts are kept
 SHOWN_CREDITS: Final = Decimal("0.000001")
 
 NO_CREDITS_CODE: Final = 4002
@@ -26,7 +26,7 @@ CONCURRENCY_CODE: Final = 4003
 
 
 def usual_code(status: int) -> int:
-    """Return the envelope's generic code for an HTTP status, never a code with a specific meaning."""
+    """Return the envelope's generic code for an HTTP status, avoiding the codes that have a specific meaning."""
     return 4403 if status == 403 else 4000 + status % 100
 
 
@@ -50,7 +50,7 @@ class TranscriptLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persona:
-    """The avatar's role in a conversation; without a prompt it never answers."""
+    """The avatar's role in a conversation; without a prompt, the avatar never answers."""
 
     name: str = ""
     prompt: str | None = None
@@ -78,7 +78,7 @@ class Session:
     is_sandbox: bool
     has_socket: bool
     context_id: str | None
-    opening: str | None = None  # what the avatar says first; until the session ends, as is the next
+    opening: str | None = None  # what the avatar says first; cleared when the session ends, like `persona`
     persona: Persona = NOBODY
     quality: str = "high"  # video quality
     encoding: str = "H264"
@@ -95,16 +95,16 @@ class Session:
     start_received_at: float | None = None
     stop_received_at: float | None = None
     transcript: list[TranscriptLine] = field(default_factory=list)
-    past: bool = False  # part of the made-up history, so not billed
+    past: bool = False  # whether it is part of the sample history, and therefore never billed
 
     @property
     def running(self) -> bool:
-        """Whether the session is running, and therefore billed."""
+        """Whether the session is running, and therefore being billed."""
         return self.started_at is not None and self.ended_at is None
 
     @property
     def price(self) -> Decimal:
-        """Credits per minute."""
+        """The price in credits per minute."""
         return Decimal(0) if self.is_sandbox else CREDITS_A_MINUTE[self.mode]
 
     def elapsed(self, now: int) -> int:
@@ -120,7 +120,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class DueEnd:
-    """Sessions that will end at `moment`, and the reason."""
+    """The sessions that will end at `moment`, and why."""
 
     moment: int
     reason: str
@@ -130,13 +130,13 @@ class DueEnd:
 class Ledger:
     """The account's sessions and credits.
 
-    Methods that change a session first end all sessions that are due, each at its own due time.
+    Methods that change a session first end all sessions that are due to end, each at the time it was due.
 
     Args:
-        balance: Credits to begin with.
+        balance: The initial number of credits.
         concurrency: How many sessions may run at the same time.
         idle_limit: Simulated seconds without activity before a session ends.
-        plan_seconds: The longest a session may run on this plan, in simulated seconds.
+        plan_seconds: The plan's maximum session length, in simulated seconds.
     """
 
     def __init__(self, *, balance: Decimal, concurrency: int, idle_limit: float, plan_seconds: int) -> None:
@@ -147,7 +147,7 @@ class Ledger:
         self._sessions: dict[str, Session] = {}
         self._by_token: dict[bytes, Session] = {}
         self._running: dict[str, Session] = {}
-        self._with_transcript: deque[Session] = deque()  # those that have ended, oldest first
+        self._with_transcript: deque[Session] = deque()  # sessions that have ended, oldest first
 
     def sessions(self) -> list[Session]:
         """Return all sessions, oldest first."""
@@ -280,7 +280,7 @@ class Ledger:
             session.transcript.append(TranscriptLine(role="avatar", text=session.opening, moment=now))
 
     def stop(self, session: Session, reason: str, now: int, received_at: float) -> None:
-        """End the session if it has not ended yet, and count the call."""
+        """Count the stop call, and end the session if it has not ended yet."""
         self.settle(now)
         session.stops += 1
         session.stop_received_at = session.stop_received_at or received_at
@@ -302,7 +302,7 @@ class Ledger:
         self.settle(now)
         if not session.running:
             raise Refused(404, "The session is not active")
-        # `active_at` may be in the future, because audio that is still to be spoken already counts
+        # `active_at` may be in the future, because audio that is still to be spoken counts as activity
         self.touch(session, max(now, session.active_at))
 
     def touch(self, session: Session, moment: int) -> None:
@@ -310,7 +310,7 @@ class Ledger:
         session.active_at = moment
 
     def settle(self, now: int) -> bool:
-        """End the sessions that are due by now, each at its own due time; return whether any were due."""
+        """End all sessions that are due to end, each at the time it was due; return whether there were any."""
         ended = False
         while (due := self.next_due()) is not None and due.moment <= now:
             self._end(due.sessions, due.reason, due.moment)
@@ -318,7 +318,7 @@ class Ledger:
         return ended
 
     def next_due(self) -> DueEnd | None:
-        """Return the sessions that will end next, if nothing else happens."""
+        """Return the sessions that will end next if no more calls arrive; None if none will end."""
         dues = [due for session in self._running.values() for due in self._dues(session)]
         if (exhausted := self._credits_due()) is not None:
             dues.append(exhausted)
@@ -332,7 +332,7 @@ class Ledger:
                 del self._sessions[oldest.id], self._by_token[_digest(oldest.token)]
 
     def _credits_due(self) -> DueEnd | None:
-        """Return when the running sessions will have used up the credits.
+        """Return the time at which the running sessions will have used up the credits, and those sessions.
 
         Solves ``sum(price * (t - started_at)) == balance`` for t, so the result does not depend on how often it is
         computed.
@@ -360,8 +360,9 @@ class Ledger:
                 self._let_go(session)
 
     def _let_go(self, session: Session) -> None:
-        """Keep of a session that has run what the ledger tells, and for a while its transcript."""
-        session.persona, session.opening = NOBODY, None  # long texts, which the conversation holds as well
+        """Free memory after a session has ended: drop its persona and opening now, and its transcript later."""
+        # free these long texts; the session's conversation keeps its own references
+        session.persona, session.opening = NOBODY, None
         self._with_transcript.append(session)
         if len(self._with_transcript) > KEPT_TRANSCRIPTS:
             self._with_transcript.popleft().transcript.clear()

@@ -19,10 +19,10 @@ Resource = TypeVar("Resource", bound=_HasId)
 
 
 class Store(Generic[Resource]):
-    """Resources of one kind; iterates from newest to oldest, as the service lists them.
+    """The resources of one kind; iterating yields the newest first, as in the service's lists.
 
     Args:
-        noun: The word for one of these resources, for use in 404 messages.
+        noun: The word for one such resource, used in 404 messages.
     """
 
     def __init__(self, noun: str) -> None:
@@ -41,7 +41,7 @@ class Store(Generic[Resource]):
 
         Args:
             resource_id: The id, in any case.
-            field: The body field that the id came from, to be named in the message.
+            field: The body field that contained the id, to be named in the error message.
 
         Raises:
             Refused: There is no such resource (404).

@@ -18,7 +18,7 @@ ATTACK_SECONDS: Final = 0.02
 DECAY: Final = 5.0
 LOW_HERTZ: Final = {"male": 131.0, "female": 220.0}
 MIDDLE_HERTZ: Final = 175.0
-SCALE: Final = (0, 2, 4, 7, 9)  # semitones: any two notes of a pentatonic scale sound good together
+SCALE: Final = (0, 2, 4, 7, 9)  # pentatonic, in semitones: any two of the notes sound good together
 OVERTONES: Final = (1.0, 0.45, 0.2, 0.1)
 CACHED: Final = 64
 

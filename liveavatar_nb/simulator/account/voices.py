@@ -1,4 +1,4 @@
-"""The voices of the public library and those the account has bound."""
+"""Voices: those in the public library and those that the account has bound."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Voice:
 
 
 class Voices:
-    """The public voices, which are the same in every simulator, and the account's own."""
+    """The public voices, which are the same in every simulator, and the account's own voices."""
 
     def __init__(self) -> None:
         self._private: dict[str, Voice] = {}
 
     def list(self, voice_type: str | None = None) -> Iterator[Voice]:
-        """Yield the voices of this type (``public`` or ``private``), or all voices if None.
+        """Yield the voices of this type (``public`` or ``private``), or all voices if the type is None.
 
         The account's own voices come first, newest first.
         """

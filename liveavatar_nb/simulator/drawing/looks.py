@@ -40,7 +40,7 @@ BACKDROPS: Final = (
 )
 CHROMA: Final = ("#00b140", "#00b140")  # plain green, for chroma keying
 EYES: Final = ("#4a2d1b", "#2f2119", "#5d7a8c", "#58724a", "#3f5f86", "#7a5a30")
-# the proportions of generated avatars that have glasses and earrings
+# the fraction of generated avatars that wear glasses, and the fraction of soft-looking ones that wear earrings
 GLASSES, EARRINGS = 0.22, 0.4
 SHORT: Final[tuple[Hair, ...]] = ("short", "crop", "quiff", "bald", "curls")
 LONG: Final[tuple[Hair, ...]] = ("bob", "long", "waves", "bun", "braid", "afro", "curls", "scarf")
@@ -62,7 +62,7 @@ class Look:
     beard: Beard = "none"
     glasses: bool = False
     earrings: bool = False
-    soft: bool = False  # fuller lips, longer lashes, a finer jaw
+    soft: bool = False  # whether to draw fuller lips, longer lashes and a finer jaw
     width: float = 1.0
 
 

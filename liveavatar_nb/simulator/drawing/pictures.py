@@ -1,6 +1,6 @@
 """Drawings of the gallery's avatars as SVG: 16:9, with the person centred so that a square crop also works.
 
-The origin of the coordinates is the middle of the upper edge; the picture is 720 units high.
+The origin of the coordinates is the centre of the top edge; the picture is 720 units high.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WIDTH: Final = 1280
 HEIGHT: Final = 720
 Part = tuple[int, int, int, int]  # left, top, width, height
 EVERYTHING: Final[Part] = (0, 0, WIDTH, HEIGHT)
-# the parts that move; even coordinates remain whole pixels at 1.5 times the size
+# the parts that move; the coordinates are even, so that scaling by 1.5 keeps them whole
 MOUTH_PART: Final[Part] = (576, 404, 128, 76)
 EYES_PART: Final[Part] = (540, 268, 200, 76)
 
@@ -41,7 +41,7 @@ def draw(look: Look, name: str, *, mouth: int | None = None, eyes_closed: bool =
         name: The title.
         mouth: How far the mouth is open, 0 to `MOUTHS` - 1; None for the look's own smile or laugh.
         eyes_closed: Whether to draw the eyes closed.
-        part: The part of the picture to show, in pixels of the whole picture.
+        part: The rectangle of the picture to show, in pixels.
     """
     skin = look.skin
     paints = "".join(
@@ -152,7 +152,7 @@ def _eyes(look: Look) -> str:
         f"{lashes}<path d='M36 317C46 321 58 320 66 314' fill='none' stroke='{darker(look.skin, 0.2)}' "
         f"stroke-width='2.5' stroke-linecap='round'/>{_brow(look)}"
     )
-    # not mirrored, because the light comes from one side
+    # the highlights are not mirrored, because the light comes from one side
     lights = "".join(f"<circle cx='{x}' cy='297' r='3.6' fill='#fff'/>" for x in (-53, 45))
     return f"{eye}<g transform='scale(-1 1)'>{eye}</g>{lights}"
 
@@ -184,8 +184,8 @@ def _lip(look: Look) -> str:
 
 
 def _talking(look: Look, opening: int) -> str:
-    """Return the speaking mouth: lips around a dark opening with teeth, and a tongue if it is wide open."""
-    wide, high = 33 - 2 * opening, 5 + 7 * opening  # half the width, and the height of the opening
+    """Return the speaking mouth: lips around a dark opening with teeth, and a tongue if the mouth is wide open."""
+    wide, high = 33 - 2 * opening, 5 + 7 * opening  # half the opening's width, and its full height
     top, middle, bottom = 400 - opening, 400 + high / 2, 400 + high
     lip, thick = _lip(look), 8 if look.soft else 6.5
     inside = f"M{-wide} {middle:g}C{-wide * 0.6:g} {top - 3:g} {wide * 0.6:g} {top - 3:g} {wide} {middle:g}"

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from livekit import rtc
 
 FRAMES_A_SECOND: Final = 25
-QUEUE_MS: Final = 200  # how much audio LiveKit's library may buffer; the stage delivers audio in real time
-LEAST_LEAD: Final = 0.02  # minimum delay in seconds from handing over a piece of audio to hearing it
+QUEUE_MS: Final = 200  # maximum milliseconds of audio that LiveKit's library buffers; the stage sends in real time
+LEAST_LEAD: Final = 0.02  # minimum seconds from handing a piece of audio to LiveKit until it is heard
 JOIN_LIMIT: Final = 60.0  # maximum seconds to keep trying to join or rejoin
 JOIN_INTERVAL: Final = 1.0  # seconds between attempts to join
 CONNECT_LIMIT: Final = 5.0  # maximum seconds for one attempt
-MOST_PACKETS: Final = 1000  # maximum packets queued while the avatar is not in the room; any more are lost
-FLUSH_LIMIT: Final = 1.0  # maximum seconds to send the last packets
-LAST_WORDS: Final = 0.25  # seconds to wait for the last packet to leave, because deleting the room would drop it
+MOST_PACKETS: Final = 1000  # maximum packets queued while the avatar is not in the room; further ones are lost
+FLUSH_LIMIT: Final = 1.0  # maximum seconds to wait for the last packets to be sent
+LAST_WORDS: Final = 0.25  # seconds to wait before deleting the room, which would drop a packet in transit
 LONGEST_REASON: Final = 200  # characters
 
 
@@ -87,7 +87,7 @@ class AvatarParticipant:
 
     @property
     def has_audience(self) -> bool:
-        """Whether anybody in the room is ready to see, hear and receive data."""
+        """Whether anybody else in the room is ready to see and hear the avatar and to receive its data."""
         from livekit.rtc import ParticipantState  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
         active = ParticipantState.PARTICIPANT_STATE_ACTIVE
@@ -123,7 +123,7 @@ class AvatarParticipant:
             await picture.aclose()
 
     async def play(self, pcm: bytes) -> None:
-        """Play a piece of audio in real time; if the avatar is not in the room, nobody hears it."""
+        """Play a piece of audio in real time; if the avatar is not in the room, the audio is lost."""
         if self._sound is None:
             return
         from livekit import rtc  # noqa: PLC0415 (as above)
@@ -158,7 +158,7 @@ class AvatarParticipant:
         while True:
             now = time.monotonic()
             picture.capture_frame(frames[self._expression.at(now)])
-            due = max(due + 1 / FRAMES_A_SECOND, now)  # late frames are skipped, not caught up on
+            due = max(due + 1 / FRAMES_A_SECOND, now)  # skip late frames instead of catching up
             await asyncio.sleep(due - now)
 
     async def _send(self) -> None:
@@ -200,7 +200,7 @@ class AvatarParticipant:
         try:
             await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            # the library goes on connecting in the background, so leave the room once it has joined
+            # LiveKit's library keeps connecting in the background, so leave the room once it has joined
             with contextlib.suppress(rtc.ConnectError):
                 await connecting
                 await room.disconnect()
@@ -208,7 +208,7 @@ class AvatarParticipant:
         self._room = room
 
     async def _publish_tracks(self, rtc: Any, picture: rtc.VideoSource) -> None:
-        """Publish the face and voice, and begin to listen."""
+        """Publish the face and voice, and start listening to the room."""
         codec = getattr(rtc.VideoCodec, self._encoding)
         video = rtc.LocalVideoTrack.create_video_track("video", picture)
         audio = rtc.LocalAudioTrack.create_audio_track("audio", self._sound)
@@ -268,7 +268,7 @@ class AvatarParticipant:
     async def _until_lost(self, rtc: Any) -> bool:
         """Wait until the avatar has lost its connection to the room; return whether it should rejoin.
 
-        Short interruptions do not count, because the library reconnects by itself.
+        Brief interruptions are ignored, because LiveKit's library reconnects on its own.
         """
         room = self._room
         assert room is not None
@@ -281,12 +281,12 @@ class AvatarParticipant:
         room.on("disconnected", on_disconnected)
         room.on("reconnecting", lambda: self._set_presence(is_there=False))
         room.on("reconnected", lambda: self._set_presence(is_there=True))
-        if not room.isconnected():  # the connection was lost before the handlers were set
+        if not room.isconnected():  # the connection was lost before the event handlers were registered
             on_disconnected(rtc.DisconnectReason.UNKNOWN_REASON)
         while not lost.done():
             await asyncio.wait({lost}, timeout=JOIN_INTERVAL)
             if not self.is_there:
-                # the library is reconnecting, so the server must be running
+                # LiveKit's library is reconnecting, so make sure that the server is running
                 with contextlib.suppress(ServerFailed):
                     await self._prepare()
         reason = lost.result()

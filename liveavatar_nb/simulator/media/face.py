@@ -1,4 +1,4 @@
-"""The avatar's face as video frames, painted once and then selected by loudness and blinking."""
+"""The avatar's face as video frames, painted once, then selected to match the audio and to blink."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIZES: Final = {"very_high": (1920, 1080), "high": (1280, 720), "medium": (854, 480), "low": (640, 360)}
-STRIP: Final = 24  # how many of the drawing's 720 rows to paint at a time; each strip holds the GIL for 10 to 20 ms
+STRIP: Final = 24  # how many of the drawing's 720 rows to paint at a time; painting them holds the GIL for 10 to 20 ms
 OPENINGS: Final = (-45.0, -34.0, -26.0, -19.0)  # dBFS thresholds; at each one, the mouth opens one step wider
 KEPT_FACES: Final = 2
 ExpressionKey = tuple[int, bool]  # how far the mouth is open, and whether the eyes are closed
@@ -39,9 +39,9 @@ def paint(look: Look, quality: str) -> dict[ExpressionKey, VideoFrame]:
 
 
 def pictures(look: Look, quality: str) -> Iterator[tuple[ExpressionKey, Image]]:
-    """Yield every expression of a face with its picture.
+    """Yield every expression of a face, each with its picture.
 
-    The whole face is painted once, and its moving parts once for each of their shapes.
+    The whole face is painted once, and each moving part once for each of its shapes.
     """
     size = SIZES[quality]
     zoom = max(1.0, size[1] / HEIGHT)
@@ -84,7 +84,7 @@ class Expression:
     def speak(self, pcm: bytes, heard_at: float, silent_at: float) -> None:
         """Add a piece of audio that will be heard from `heard_at` to `silent_at`, in seconds."""
         while self._upcoming and self._upcoming[-1][0] >= heard_at:
-            self._upcoming.pop()  # the silence that would have followed the previous piece
+            self._upcoming.pop()  # drop the silence that would have followed the previous piece
         self._upcoming += [(heard_at, opening(pcm)), (silent_at, 0)]
 
     def hush(self) -> None:

@@ -1,4 +1,4 @@
-"""Rooms for sessions: on a given LiveKit server, on the simulator's own, or none at all."""
+"""Rooms for sessions: on a given LiveKit server, on the simulator's own server, or none at all."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ class Host:
         """Delete a room, which disconnects everybody in it."""
         from livekit.api import DeleteRoomRequest  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
-        # failures are ignored, because the server closes empty rooms by itself
+        # ignore failures, because the server closes empty rooms on its own
         with contextlib.suppress(ServerFailed):
             await self._call(lambda api: api.room.delete_room(DeleteRoomRequest(room=name)))
 
     async def aclose(self) -> None:
-        """End the simulator's own server."""
+        """Shut down the simulator's own server."""
         if self._server is not None:
             await self._server.aclose()
 
@@ -165,5 +165,5 @@ def _missing() -> list[str]:
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # the parent package is missing
+    except ModuleNotFoundError:  # a parent package is not installed
         return False

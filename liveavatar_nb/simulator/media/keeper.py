@@ -1,4 +1,4 @@
-"""Run a program, and kill it when standard input closes or this process ends.
+"""Run a program, and kill it when standard input closes or this process exits.
 
 This script is run by its path and uses only the standard library: ``python -I keeper.py PROGRAM ARGUMENTS...``
 """
@@ -33,7 +33,7 @@ def main() -> None:
 
     threading.Thread(target=until_end_of_pipe, daemon=True).start()
     code = program.wait()
-    # not sys.exit, because the thread may still be waiting for the pipe
+    # use os._exit instead of sys.exit, because the thread may still be blocked on the pipe
     os._exit(code if code >= 0 else 128 - code)
 
 

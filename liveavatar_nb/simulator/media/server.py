@@ -1,4 +1,4 @@
-"""The simulator's own LiveKit server, on loopback; it always ends with the simulator, even after a crash."""
+"""The simulator's own LiveKit server, on loopback; it never outlives the simulator, even after a crash."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..options import LiveKit
 
 PROGRAM: Final = "livekit-server"
 KEEPER: Final = Path(__file__).with_name("keeper.py")
-READY_LIMIT: Final = 15.0  # seconds within which the server must be ready
+READY_LIMIT: Final = 15.0  # seconds to wait for the server to be ready
 PROBE_INTERVAL: Final = 0.03  # seconds
-END_LIMIT: Final = 3.0  # seconds that the keeper may take to end the server
+END_LIMIT: Final = 3.0  # seconds to wait for the keeper to kill the server
 TAIL_BYTES: Final = 2_000
 
 
@@ -54,7 +54,7 @@ class Server:
         return self._keeper is not None and self._keeper.poll() is None
 
     async def ensure_running(self) -> None:
-        """Start the server if it is not running, and wait until it responds; its port stays the same.
+        """Start the server if it is not running, and wait until it responds; a restart keeps the port.
 
         Raises:
             ServerFailed: The server did not start, or took too long.
@@ -74,7 +74,7 @@ class Server:
                     raise ServerFailed(f"{PROGRAM} did not start{f': {output}' if output else ''}") from None
 
     async def aclose(self) -> None:
-        """End the server and wait until it has exited."""
+        """Shut down the server and wait until its process has exited."""
         async with self._starting:
             await self._end()
 
@@ -94,7 +94,7 @@ class Server:
         }
         return subprocess.Popen(
             [sys.executable, "-I", str(KEEPER), self.program],
-            # JSON is valid YAML, and unlike arguments, the environment cannot be read by other users
+            # JSON is valid YAML; other users can read a process's arguments, but not its environment
             env={**os.environ, "LIVEKIT_CONFIG": json.dumps(config)},
             stdin=subprocess.PIPE,
             stdout=log,

@@ -8,8 +8,8 @@ from typing import Final
 SAMPLE_RATE: Final = 16_000
 PIECE_MS: Final = 20
 LOUD: Final = -40.0  # dBFS
-BEGINS_AFTER: Final = 0.06  # seconds that audio must be loud before speech counts as begun, so that clicks are ignored
-ENDS_AFTER: Final = 0.6  # seconds that audio must be quiet before speech counts as ended, so that pauses are ignored
+BEGINS_AFTER: Final = 0.06  # seconds that audio must be loud before it is treated as speech, so that clicks are ignored
+ENDS_AFTER: Final = 0.6  # seconds that audio must be quiet before speech is treated as over, so that pauses are ignored
 
 
 class SpeechDetector:

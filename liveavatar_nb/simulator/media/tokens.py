@@ -58,7 +58,7 @@ def claims(text: str) -> dict[str, Any] | None:
 
 
 def lacking(room: Room) -> str | None:
-    """Return what is wrong with the avatar's token, without showing the token; None if it is fine."""
+    """Return what is wrong with the avatar's token, without showing the token; None if the token is fine."""
     content = claims(room.token)
     if content is None:
         return "livekit_client_token is not a LiveKit token"

@@ -11,7 +11,7 @@ from ..account.ledger import usual_code
 
 def answer(status: int, data: object, headers: dict[str, str] | None = None) -> Response:
     """Return a response with JSON data."""
-    # ASCII only, so that a lone surrogate in a request cannot break the response that quotes it
+    # encode as ASCII, so that a lone surrogate in a request cannot break the response that quotes it
     return Response(json.dumps(data), status, headers, media_type="application/json")
 
 

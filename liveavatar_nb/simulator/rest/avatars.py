@@ -31,7 +31,7 @@ def get(call: Call) -> Answer:
 
 
 def update(call: Call) -> Answer:
-    """Change one of the account's own avatars; absent and null fields stay as they are."""
+    """Change one of the account's own avatars; fields that are absent or null stay as they are."""
     call.require_key()
     body = call.checked_body(rules.update_avatar)
     avatar = _find_own(call, "changed")

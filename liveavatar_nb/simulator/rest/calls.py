@@ -36,7 +36,7 @@ class Call:
     received_at: float
 
     def json(self, *, required: bool) -> dict[str, Any]:
-        """Return the body, which must be a JSON object; if it is optional and absent, return an empty one.
+        """Return the body, which must be a JSON object; an absent optional body counts as an empty object.
 
         Raises:
             Invalid: The body is not a JSON object (422).
@@ -88,7 +88,7 @@ class Call:
         return session, body
 
     def checked_body(self, record: ObjectCheck, *, required: bool = True) -> dict[str, Any]:
-        """Return the body after checking it against its record.
+        """Return the body after checking it against `record`.
 
         Raises:
             Invalid: The body violates its rules (422).
@@ -99,7 +99,7 @@ class Call:
         return body
 
     def note_unknown(self, record: ObjectCheck, body: dict[str, Any]) -> None:
-        """Warn about fields that are not in the record."""
+        """Warn about each field of the body that is not in `record`."""
         for name in record.unknown(body):
             self.service.warn(
                 f"{self.request.url.path}: unknown field {name[:64]!r}: {OLD_FIELDS.get(name, 'it is ignored')}"

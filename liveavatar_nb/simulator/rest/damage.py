@@ -1,4 +1,4 @@
-"""Faults that damage a response in transit: the call was applied, but the caller cannot tell."""
+"""Faults that damage a response in transit: the call took effect, but the caller cannot tell."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def damage(fault: Fault, response: Response, transport: asyncio.Transport) -> AS
 
 
 class _Half:
-    """A response that stops after half of the body, and then ends the connection."""
+    """A response that stops after half of the body and ends the connection."""
 
     def __init__(
         self, response: Response, transport: asyncio.Transport, end: Callable[[asyncio.Transport], None]
@@ -80,7 +80,8 @@ class _Streamed:
 class _Stale:
     """The correct response, on a connection that is cut the next time it is used.
 
-    Cutting it immediately would go unnoticed: connection pools discard connections that the other end has closed.
+    Cutting the connection immediately would go unnoticed: connection pools discard connections that the server has
+    closed.
     """
 
     def __init__(self, response: Response, transport: asyncio.Transport) -> None:
@@ -93,7 +94,7 @@ class _Stale:
 
 
 class _CutOnUse(asyncio.Protocol):
-    """A protocol that cuts the connection when data arrives, and then notifies the previous protocol."""
+    """A protocol that cuts the connection when data arrives, and reports the loss to the protocol it replaced."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -117,7 +118,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the server has noticed the disconnection, because it treats an earlier return as an error."""
+    """Wait until the server has noticed the disconnection, because the server treats an earlier return as an error."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,4 +1,4 @@
-"""The endpoint for a path of the contract: it applies the rate limit and faults, and runs the operation."""
+"""The endpoint for a path of the contract: checks the rate limit, injects faults and runs the operation."""
 
 from __future__ import annotations
 
@@ -94,19 +94,19 @@ async def _apply(function: Function, call: Call) -> Response:
 
 
 async def _apply_late(operation: Operation, function: Function, call: Call, seconds: float) -> None:
-    """Apply a call `seconds` after its caller was cut off or received an error."""
+    """Process a call `seconds` after its caller was cut off or received an error."""
     await asyncio.sleep(seconds)
     if operation.name == "start":
         with contextlib.suppress(Refused):
             session = call.bearer()
             if session.started_at is None:
-                # act as if the start had arrived after a stop that found nothing running
+                # undo an earlier stop, as if it had found no session to stop
                 session.ended_at = session.end_reason = None
     await _apply(function, call)
 
 
 def _answer_unapplied(fault: Fault, service: Service, client: tuple[str, int]) -> Response | None:
-    """Return the response if the fault prevents the call from being applied, else None."""
+    """Return the response if the fault prevents the call from being processed, else None."""
     if fault.kind == "redirect":
         return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": fault.parameters["location"]})
     if fault.kind == "drop_before":
@@ -125,7 +125,7 @@ def _error_answer(fault: Fault) -> Response:
     if "body" in parameters:
         media_type = parameters.get("content_type", "text/html")
         return Response(parameters["body"], status, headers, media_type=media_type)
-    return failure(status, parameters.get("message", "A fault was switched on"), parameters.get("code"), headers)
+    return failure(status, parameters.get("message", "An injected fault"), parameters.get("code"), headers)
 
 
 def record_body(request: Request, body: bytes) -> None:

@@ -28,7 +28,7 @@ async def start(call: Call) -> Answer:
         service.ledger.start(session, service.now(), call.received_at, refusal)
     except Refused as refused:
         if refused is refusal:
-            # as in the real service, the response does not say what is wrong; the warning does
+            # like the real service, give no reason in the response; the warning gives it
             service.warn(f"the start call returned 500: {problem}")
         raise
     stage = service.stages[session.id] = Stage(service, session)
@@ -122,7 +122,7 @@ def _check_own_room(service: Service, session: Session) -> str | None:
     """Return the reason if the avatar cannot use the account's own room; None if it can."""
     room = session.own_room
     if room is None or (not service.host.can_join and claims(room.token) is None):
-        return None  # no avatar will join the room, and only a JWT can be checked
+        return None  # no avatar will join the room, and a token that is not a JWT cannot be checked
     return lacking(room)
 
 

@@ -102,7 +102,7 @@ def _find_context(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
 
 
 def _persona(service: Service, avatar: Avatar, context: Context | None, mode: Mode, body: dict[str, Any]) -> Persona:
-    """Return the avatar's role; the prompt is left empty for another vendor's agent, since it is unknown."""
+    """Return the avatar's role; the prompt of another vendor's agent is unknown and therefore left empty."""
     settings = body["avatar_persona"] if mode == "FULL" else {}
     voice = service.voices.get(settings.get("voice_id") or avatar.voice_id)
     persona = Persona(
@@ -121,7 +121,7 @@ def _own_room(body: dict[str, Any]) -> Room | None:
 
 
 def _is_agent(mode: Mode, body: dict[str, Any]) -> bool:
-    """Return whether an ElevenLabs agent leads the conversation: it uses FULL events, and no WebSocket."""
+    """Return whether an ElevenLabs agent leads the conversation; if so, there are FULL events and no WebSocket."""
     return mode == "LITE" and body.get("elevenlabs_agent_config") is not None
 
 

@@ -104,7 +104,7 @@ def nullable(inner: Check) -> Check:
 
 
 def either(*inner: Check) -> Check:
-    """Return a check that passes if one of `inner` does, and otherwise yields the problems of the first."""
+    """Return a check that passes if any of `inner` passes; otherwise, it yields the problems found by the first."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         problems = [list(alternative(value, where)) for alternative in inner]
@@ -115,7 +115,7 @@ def either(*inner: Check) -> Check:
 
 
 def mapping(inner: Check, *, most: int | None = None) -> Check:
-    """Return a check for an object of at most `most` items whose values pass `inner`."""
+    """Return a check for an object whose values pass `inner`, and that has no more than `most` items."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, dict):
@@ -165,7 +165,7 @@ class ObjectCheck:
                 yield from check(value[name], (*where, name))
 
     def unknown(self, value: dict[str, Any]) -> list[str]:
-        """Return the names of the fields that are not in the record."""
+        """Return the names of the value's fields that have no check."""
         return [name for name in value if name not in self._fields]
 
 

@@ -59,7 +59,7 @@ class Brain:
         return ORDINALS[self._turns - 1] if self._turns <= len(ORDINALS) else "latest"
 
     def _find_sentence(self, text: str) -> str | None:
-        """Return the prompt's sentence that shares the most words with the question; the first one on a tie."""
+        """Return the prompt's sentence that shares the most words with the question; ties go to the earliest."""
         question = _topics(text)
         scores = [sum(_similarity(word, topics) for word in question) for topics in self._topics]
         best = max(scores, default=0)
@@ -79,7 +79,7 @@ def _topics(text: str) -> set[str]:
 
 
 def _similarity(word: str, topics: set[str]) -> int:
-    """Return 2 if the word is a topic, 1 if it starts like one ("open" and "opening"), else 0."""
+    """Return 2 if the word is a topic, 1 if it starts like a topic ("open" and "opening"), else 0."""
     return 2 if word in topics else int(any(topic.startswith(word) or word.startswith(topic) for topic in topics))
 
 

@@ -23,7 +23,7 @@ class Command:
 
 
 class InvalidCommand(Exception):
-    """Raised for a command that the service refuses; over a WebSocket, it responds with an ``error`` event.
+    """Raised for a command that the service refuses; over a WebSocket, the service responds with an ``error`` event.
 
     Attributes:
         kind: The command's type; empty if it could not be read.
@@ -36,7 +36,7 @@ class InvalidCommand(Exception):
 
 
 def measure(frame: str | bytes) -> int:
-    """Return the size in bytes of a frame, as it was sent."""
+    """Return a frame's size in bytes, as sent over the network."""
     return len(frame) if isinstance(frame, bytes) else len(frame.encode("utf-8", "surrogatepass"))
 
 

@@ -51,7 +51,7 @@ class Conversation:
         self._has_warned = False
 
     async def run(self) -> None:
-        """Run until the session ends; the opening waits until somebody is there to hear it."""
+        """Run until the session ends; the avatar speaks its opening once somebody is there to hear it."""
         voicing = asyncio.create_task(self._make_sounds())
         try:
             while True:
@@ -73,8 +73,8 @@ class Conversation:
             self._stage.publish(RESPONSE_TOPIC, event)
 
     def receive(self, payload: bytes) -> None:
-        """Handle a packet on `agent-control`; a malformed one is only added to the refusals."""
-        self._open()  # whoever sent the packet counts as an audience
+        """Handle a packet on `agent-control`; a malformed packet is only added to the list of refusals."""
+        self._open()  # the sender of the packet counts as an audience
         try:
             packet = read(payload, self._session.id)
             self._execute(packet)
@@ -111,7 +111,7 @@ class Conversation:
             self._emit(self._dialogue.open(now))
 
     def _do(self, step: Callable[[int], list[Output]]) -> None:
-        """Run a step of the dialogue; once the session has ended, only settle what was due before its end."""
+        """Run a step of the dialogue; once the session has ended, only process what was due before its end."""
         now = self._service.now()
         if self._session.ended_at is not None:
             step, now = self._dialogue.settle, self._session.ended_at

@@ -11,8 +11,8 @@ from .speech import Speech, Utterance, duration
 
 LONGEST_FIRST: Final = 1_500_000  # maximum microseconds of audio in an utterance's first frame
 LONGEST_LATER: Final = 2_000_000  # maximum microseconds of audio in each later frame
-FURTHEST_AHEAD: Final = 60 * SECOND  # maximum duration of audio that is still to be spoken
-END_LIMIT: Final = 10 * SECOND  # maximum time from the end of an utterance's audio to its speak_end
+FURTHEST_AHEAD: Final = 60 * SECOND  # maximum microseconds of audio waiting to be spoken
+END_LIMIT: Final = 10 * SECOND  # maximum microseconds from the end of an utterance's audio to its speak_end
 KEPT_IDS: Final = 10_000  # number of event ids remembered, to detect reuse
 FILE_HEADER: Final = re.compile(rb"RIFF.{4}WAVE|ID3|OggS|fLaC", re.DOTALL)
 UNENDED: Final = (
@@ -41,7 +41,7 @@ class Critic:
         self._note(self._noted, "nothing to end", "agent.speak_end was sent without any audio before it")
 
     def note(self, text: str) -> None:
-        """Warn about anything else, once per session for each text."""
+        """Give any other warning; each text is given only once per session."""
         self._note(self._noted, text, text)
 
     def check_frame(self, utterance: Utterance, audio: bytes, event_id: str | None, ahead: int) -> None:
@@ -72,7 +72,7 @@ class Critic:
             self._note_utterance(utterance, UNENDED)
 
     def next_due(self, speech: Speech) -> int | None:
-        """Return when `check_overdue` will have something to report, if nothing arrives first."""
+        """Return the time at which `check_overdue` will have something to report, if nothing arrives first."""
         utterance = speech.open
         if utterance is None or utterance.starts_at is None or UNENDED in utterance.noted:
             return None

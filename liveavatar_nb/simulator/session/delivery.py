@@ -15,7 +15,7 @@ MEGABYTE: Final = 1_000_000
 
 
 class Delivery:
-    """The delivery of one connection's events.
+    """Prepares one connection's events for sending.
 
     Args:
         faults: The switchboard with the pending faults.
@@ -32,7 +32,7 @@ class Delivery:
         self._held: Event | None = None
 
     def deliver(self, event: Event) -> list[Event]:
-        """Return the events to send in place of this one: none, one or several."""
+        """Return the events to send in place of `event`: none, one or several."""
         spelled = _spell(event, self._spelling)
         if spelled is None:
             return []
@@ -49,7 +49,7 @@ class Delivery:
         return [copy for event in events for copy in self._copies(event)]
 
     def flush(self) -> list[Event]:
-        """Return the event that was held back, if any, to be swapped with a later one that never came."""
+        """Return the event that was held back for a swap, if no later event came to swap it with."""
         held, self._held = self._held, None
         return [] if held is None else self._copies(held)
 
@@ -68,7 +68,7 @@ def raw(fault: Fault) -> str | bytes:
 
 
 def _spell(event: Event, spelling: str) -> Event | None:
-    """Return the event as this build of the service would send it; None if it would not."""
+    """Return the event as a build with this spelling would send it; None if such a build would not."""
     if spelling == "both":
         return event
     if spelling == "speak":

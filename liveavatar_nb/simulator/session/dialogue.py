@@ -14,9 +14,9 @@ from .voice import seconds_of
 
 THINKING: Final = 600_000  # microseconds from a question to the first word of its answer
 AHEAD: Final = 2  # number of utterances to synthesize in advance
-LONGEST_CHUNK: Final = 16  # maximum characters; longer words are split
+LONGEST_CHUNK: Final = 16  # maximum characters per chunk; longer words are split
 CHUNK: Final = re.compile(rf"\s*\S{{1,{LONGEST_CHUNK}}}")
-HEARD: Final = "…"  # the transcription chunk for each second of a user's speech
+HEARD: Final = "…"  # the transcription chunk sent for each second of the user's turn
 MOST_DOTS: Final = 3_600  # maximum chunks in one turn, so that moving the clock by years does not produce millions
 
 
@@ -32,17 +32,17 @@ Output = Event | Sound
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """Something that the avatar says; times are in simulated microseconds."""
+    """An utterance of the avatar; times are in simulated microseconds."""
 
     text: str
-    source: str | None  # the event id of the command that requested it
+    source: str | None  # the event id of the command that requested the utterance
     ready_at: int
     line: TranscriptLine | None = None
     pcm: bytes | None = field(default=None, repr=False)
     starts_at: int | None = None
     sent: int = 0  # chunks
     chunks: list[str] = field(init=False)
-    begins: list[float] = field(init=False)  # where each chunk begins, as a fraction of the whole
+    begins: list[float] = field(init=False)  # where each chunk begins, as a fraction of the text's length
 
     def __post_init__(self) -> None:
         self.chunks = CHUNK.findall(self.text)
@@ -54,11 +54,11 @@ class Utterance:
 
     @property
     def duration(self) -> int:
-        """The length in microseconds, estimated if there is no audio yet."""
+        """The length in microseconds; an estimate if there is no audio yet."""
         return round(seconds_of(self.text) * SECOND) if self.pcm is None else duration(len(self.pcm))
 
     def due(self) -> int | None:
-        """Return when the next chunk or the end is due; None if the utterance has not begun."""
+        """Return the time at which the next chunk or the end is due; None if the utterance has not begun."""
         if self.starts_at is None:
             return None
         if self.sent == len(self.chunks):
@@ -69,7 +69,8 @@ class Utterance:
 class Dialogue:
     """Both sides of one conversation.
 
-    Methods that take `now` first settle what is due by then, and return the resulting events and audio in order.
+    Methods that take `now` first process everything due by that time, and return the resulting events and audio in
+    order.
     The user's speech does not interrupt the avatar: the answer to it is queued.
 
     Args:
@@ -89,7 +90,7 @@ class Dialogue:
         self._transcript, self._opening = transcript, opening
         self._is_open = False
         self._queue: list[Utterance] = []
-        self._turn_at: int | None = None  # when the user's turn began; None between turns
+        self._turn_at: int | None = None  # the time at which the user's turn began; None between turns
         self._microphone = False  # whether the microphone is picking up speech
         self._heard, self._counted_at, self._dots = 0, 0, 0
 
@@ -159,12 +160,12 @@ class Dialogue:
         return outputs
 
     def next_due(self) -> int | None:
-        """Return when `settle` will have something to return, if nothing else happens."""
+        """Return the time at which `settle` will have something to return, if nothing else happens first."""
         dues = (self._dot_due(), self._queue[0].due() if self._queue else None)
         return min((due for due in dues if due is not None), default=None)
 
     def busy_until(self, now: int) -> int:
-        """Return approximately when everything queued so far will have been said."""
+        """Return the approximate time at which everything queued so far will have been said."""
         moment = now
         for utterance in self._queue:
             starts_at = max(moment, utterance.ready_at) if utterance.starts_at is None else utterance.starts_at
@@ -209,7 +210,7 @@ class Dialogue:
         return [{"event_type": "user.speak_ended"}, {"event_type": "user.transcription", "text": text}]
 
     def _count_speech(self, now: int) -> None:
-        """Add the time spoken since the last count."""
+        """Add the user's speaking time since the previous call."""
         if self._turn_at is not None:
             self._heard += (now - self._counted_at) * self._microphone
             self._counted_at = now

@@ -21,12 +21,12 @@ from .websocket import ABNORMAL, REFUSED, REPLACED
 
 PREFIX: Final = "/_simulator/room/"
 TOPIC: Final = "line"  # the topic of messages about the connection itself
-MOST_UNSENT: Final = 1_000  # once this many frames are waiting for a client, it is cut off
-LATEST_SOUND: Final = 10  # once this many frames are waiting, audio is skipped, because it would be a second late
+MOST_UNSENT: Final = 1_000  # a client is disconnected once this many frames are waiting for it
+LATEST_SOUND: Final = 10  # audio is skipped once this many frames are waiting, because it would arrive a second late
 
 
 async def connect(websocket: WebSocket) -> None:
-    """Serve the endpoint: refuse wrong tokens, then stand in for a room until either side disconnects."""
+    """Serve the endpoint: reject invalid tokens, then stand in for a room until either side disconnects."""
     service: Service = websocket.app.state.service
     service.now()
     scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
@@ -39,7 +39,7 @@ async def connect(websocket: WebSocket) -> None:
 
 
 class DrawnRoomConnection:
-    """One client's connection; a newer one replaces it."""
+    """One client's connection; a newer connection replaces it."""
 
     def __init__(self, service: Service, session: Session, stage: StageLike, websocket: WebSocket) -> None:
         self._service, self._session, self._stage, self._websocket = service, session, stage, websocket
@@ -56,7 +56,7 @@ class DrawnRoomConnection:
         """Send data on a topic."""
         self._outbox.append(json.dumps({"topic": topic, "payload": payload}))
         if len(self._outbox) == MOST_UNSENT:
-            self._service.warn(f"a client of the drawn room has {MOST_UNSENT} unread frames, so it is cut off")
+            self._service.warn(f"a client of the drawn room has {MOST_UNSENT} unread frames, so it was disconnected")
             self._service.cut(self._websocket.scope["client"])
         self._service.clock.poke()
 
@@ -108,7 +108,7 @@ class DrawnRoomConnection:
             await self._websocket.send_bytes(frame)
 
     async def _close_if_over(self) -> bool:
-        """Close the connection if the session has ended, a newer connection exists, or a fault says so."""
+        """Close the connection if the session has ended, a newer connection exists, or a fault requires it."""
         if self._service.stages.get(self._session.id) is not self._stage:
             await self._websocket.close(1000, self._session.end_reason)
             return True

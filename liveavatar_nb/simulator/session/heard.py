@@ -22,9 +22,9 @@ class Heard:
         event_id: The event id of the utterance's first frame.
         pcm: The audio: 16-bit signed little-endian mono PCM at 24,000 Hz. The oldest frames may have been dropped to
             save memory.
-        frames: The number of bytes of audio from each ``agent.speak`` that is still in `pcm`.
-        first_at: When the first frame arrived, in real seconds (``time.time()``).
-        last_at: When the last frame arrived, in real seconds.
+        frames: For each ``agent.speak`` frame whose audio is still in `pcm`, the audio's size in bytes.
+        first_at: The time at which the first frame arrived, in real seconds (``time.time()``).
+        last_at: The time at which the last frame arrived, in real seconds.
         state: ``open`` until ``agent.speak_end``, then ``committed``, and ``said`` after ``agent.speak_ended``; or
             ``interrupted``. If the WebSocket is lost, the state stays as it was.
         dropped: How many bytes of audio were dropped.
@@ -55,7 +55,7 @@ class Frame:
 
     Attributes:
         session_id: The session's id.
-        received_at: When the frame arrived, in real seconds (``time.time()``).
+        received_at: The time at which the frame arrived, in real seconds (``time.time()``).
         type: The command's type; empty if the frame is not a command.
         event_id: The command's event id.
         size: The frame's size in bytes.
@@ -73,5 +73,5 @@ class Frame:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON data."""
-        # not with asdict, which copies each value: that is slow for 5,000 frames
+        # do not use asdict: it copies each value, which is slow for 5,000 frames
         return {name: getattr(self, name) for name in self.__slots__}

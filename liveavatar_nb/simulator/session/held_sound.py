@@ -7,11 +7,11 @@ from typing import Final
 from .protocols import StageLike
 from .speech import BYTES_A_SECOND, Utterance
 
-MOST_HELD: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio in all waiting utterances: ten minutes
+MOST_HELD: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio in all waiting utterances (ten minutes)
 
 
 class HeldSound:
-    """The gate between utterances and the stage: it holds audio back until its utterance begins.
+    """The gate between utterances and the stage, which holds back each utterance's audio until the utterance begins.
 
     Args:
         stage: The session's stage.
@@ -41,7 +41,7 @@ class HeldSound:
             self._stage.say(bytes(sound))
 
     def drop(self) -> None:
-        """Drop all waiting audio, and silence the avatar."""
+        """Drop all audio that is being held back, and silence the avatar."""
         self._held.clear()
         self._size = 0
         self._stage.hush()

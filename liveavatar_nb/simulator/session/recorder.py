@@ -1,4 +1,4 @@
-"""The recorder of what arrives over WebSockets: the audio of utterances, and a record of each frame."""
+"""Records what arrives over WebSockets: the audio of each utterance, and metadata about each frame."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SpeechRecorder:
     def __init__(self, kept_sound: int = KEPT_SOUND) -> None:
         self._kept_sound = kept_sound
         self._recordings: dict[str, _Recording] = {}
-        # one entry per frame, oldest first, so that dropping one frees its memory immediately
+        # one entry per frame, oldest first, so that dropping an entry frees its memory immediately
         self._sound: deque[tuple[_Recording, bytes]] = deque()
         self._size = 0
         self._frames: deque[Frame] = deque(maxlen=KEPT_FRAMES)
@@ -68,7 +68,7 @@ class SpeechRecorder:
             recording = _Recording(session_id, utterance, received_at, received_at)
             self._recordings[utterance.task_id] = recording
             if len(self._recordings) > KEPT_UTTERANCES:
-                # its audio is freed later, once its frames are the oldest
+                # the dropped recording's audio is freed later, once that audio is the oldest
                 del self._recordings[next(iter(self._recordings))]
         recording.last_at = received_at
         self._sound.append((recording, audio))

@@ -24,7 +24,7 @@ def duration(size: int) -> int:
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """The audio frames up to one ``agent.speak_end``; times are in simulated microseconds."""
+    """An utterance: the audio frames up to one ``agent.speak_end``; times are in simulated microseconds."""
 
     event_id: str | None
     ready_at: int
@@ -35,7 +35,7 @@ class Utterance:
     noted: set[str] = field(default_factory=set)  # warnings already given about this utterance
     task_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: bool = False
-    # start and bytes of the current stretch without gaps; its duration is rounded once, not for each frame
+    # start time and byte count of the current gapless stretch; only the total is rounded, so errors do not add up
     _flows_at: int = 0
     _flow: int = 0
 
@@ -49,18 +49,18 @@ class Utterance:
             self._flow += size
 
     def begin(self, moment: int) -> None:
-        """Begin the utterance at this time, or as soon as it is ready."""
+        """Begin the utterance at `moment`, or once it is ready if that is later."""
         self.starts_at = self._flows_at = max(moment, self.ready_at)
         self._flow = self.size
 
     @property
     def ends_at(self) -> int:
-        """When the audio so far will have been spoken; only valid once the utterance has begun."""
+        """The time at which the audio so far will have been spoken; only valid once the utterance has begun."""
         return self._flows_at + duration(self._flow)
 
     @property
     def over_at(self) -> int | None:
-        """When the utterance will be over; None before its ``agent.speak_end``."""
+        """The time at which the utterance will be over; None before its ``agent.speak_end``."""
         return None if self.committed_at is None else max(self.ends_at, self.committed_at)
 
     def event(self, name: str) -> Event:
@@ -71,7 +71,7 @@ class Utterance:
 class Speech:
     """What the avatar says over one connection: a queue of utterances, and the avatar's pose between them.
 
-    Methods that take `now` first settle what is due by then, and also return the resulting events.
+    Methods that take `now` first process everything due by that time, and also return the resulting events.
     """
 
     def __init__(self) -> None:
@@ -141,14 +141,14 @@ class Speech:
         return events
 
     def next_due(self) -> int | None:
-        """Return when `settle` will have events to return, if nothing else happens."""
+        """Return the time at which `settle` will have events to return, if nothing else happens first."""
         if not self._queue:
             return None
         head = self._queue[0]
         return head.over_at if head.started else head.starts_at
 
     def busy_until(self) -> int:
-        """Return when everything received so far will have been said; 0 if the queue is empty."""
+        """Return the time at which everything received so far will have been said; 0 if the queue is empty."""
         if not self._queue:
             return 0
         head, *later = self._queue

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ..service import Service
 
 CONTROL_TOPIC: Final = "agent-control"
-ROOM_PIECE: Final = BYTES_A_SECOND // 50  # bytes of audio sent to a LiveKit room at a time: 20 ms
-DRAWN_ROOM_PIECE: Final = BYTES_A_SECOND // 10  # bytes of audio in one frame of the drawn room: 0.1 s
+ROOM_PIECE: Final = BYTES_A_SECOND // 50  # bytes of audio sent to a LiveKit room at a time (20 ms)
+DRAWN_ROOM_PIECE: Final = BYTES_A_SECOND // 10  # bytes of audio in one frame of the drawn room (0.1 s)
 LEAD: Final = 0.06  # seconds by which audio is sent early, so that a busy event loop causes no gaps
-MOST_WAITING: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio waiting to be spoken: ten minutes
+MOST_WAITING: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio waiting to be spoken (ten minutes)
 FAREWELL_SECONDS: Final = 1.0  # maximum real seconds for sending the last events of a session that has ended
 
 
@@ -80,7 +80,7 @@ class Stage:
 
     @property
     def is_there(self) -> bool:
-        """Whether the avatar is where a client can see it."""
+        """Whether clients can see the avatar."""
         return self._participant is None or self._participant.is_there
 
     @property
@@ -120,7 +120,7 @@ class Stage:
             self._participant.hush()
 
     def skip(self, seconds: float) -> None:
-        """Drop the audio that would have been spoken in the time by which the clock was moved forward."""
+        """Drop the audio that would have been spoken during the skipped time."""
         size = min(round(seconds * SAMPLE_RATE) * SAMPLE_BYTES, len(self._waiting))
         del self._waiting[:size]
 
@@ -150,7 +150,7 @@ class Stage:
         self.critic.note(text)
 
     async def _run(self) -> None:
-        """Keep the avatar on stage until the session ends, for whatever reason."""
+        """Keep the avatar on stage until the session ends, whatever the reason."""
         tasks = [asyncio.create_task(self._play())]
         if self._participant is not None:
             tasks.append(asyncio.create_task(self._participant.run()))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Samples = np.ndarray[Any, np.dtype[np.float64]]
 
 CHARACTERS_A_SECOND: Final = 14.0
-SYNTHESIS_LIMIT: Final = 20.0  # maximum seconds for one text; the longest that fits in a packet takes about two
+SYNTHESIS_LIMIT: Final = 20.0  # maximum seconds for one text; the longest text that fits in a packet takes about 2 s
 MOST_KEPT: Final = 4 * 1024 * 1024  # bytes of audio
 
 # languages whose voice has a different name in espeak-ng
@@ -29,7 +29,7 @@ ESPEAK_NAMES: Final = {"zh": "cmn", "no": "nb", "en": "en-us", "fr": "fr-fr"}
 ESPEAK_VARIANTS: Final = {"female": "+f3", "male": "+m3"}
 FALL_BACK: Final = "en"
 
-# how the babble sounds
+# parameters of the babble's sound
 PITCHES: Final = {"female": 205.0, "male": 118.0}  # hertz
 MIDDLE_PITCH: Final = 160.0  # hertz
 SYLLABLE: Final = re.compile(r"[^\W\d_]{1,3}|\d", re.UNICODE)
@@ -120,7 +120,7 @@ def babble(text: str, gender: str) -> bytes:
 
 
 def _parts(text: str) -> list[tuple[float, str]]:
-    """Return each part's length in seconds at normal pace, with its syllable or an empty string for a rest."""
+    """Return the text's syllables and rests, each as (seconds at normal pace, syllable or ``""`` for a rest)."""
     parts: list[tuple[float, str]] = []
     for word in text.split():
         syllables = SYLLABLE.findall(word.lower())

@@ -19,15 +19,15 @@ from .heard import Frame
 from .held_sound import HeldSound
 from .speech import BYTES_A_SECOND, Event, Speech
 
-REFUSED: Final = 4401  # sent as HTTP 403, because the handshake is not complete yet
+REFUSED: Final = 4401  # the client sees HTTP 403 instead, because the handshake is not complete yet
 REPLACED: Final = 4409
 ABNORMAL: Final = 1006
 UNAVAILABLE: Final = 503
-HALF_OPEN_SECONDS: Final = 60.0  # real seconds by which a stalled socket outlives its session
+HALF_OPEN_SECONDS: Final = 60.0  # real seconds for which a stalled socket stays open after its session has ended
 
 
 async def connect(websocket: WebSocket) -> None:
-    """Serve the endpoint: refuse wrong tokens, then receive and send until either side disconnects."""
+    """Serve the endpoint: reject invalid tokens, then receive and send until either side disconnects."""
     service: Service = websocket.app.state.service
     service.now()
     if delay := service.faults.take({SOCKET}, "delay"):
@@ -37,7 +37,7 @@ async def connect(websocket: WebSocket) -> None:
         return
     if refuse := service.faults.take({SOCKET}, "refuse"):
         status = refuse.parameters.get("status", UNAVAILABLE)
-        await websocket.send_denial_response(failure(status, "A fault refuses this connection"))
+        await websocket.send_denial_response(failure(status, "An injected fault refused this connection"))
         return
     session = service.ledger.by_socket(websocket.path_params["session_id"], websocket.query_params.get("token", ""))
     if session is None:
@@ -48,7 +48,7 @@ async def connect(websocket: WebSocket) -> None:
 
 
 class WebSocketConnection:
-    """One of a session's sockets; a newer one replaces it."""
+    """One of a session's sockets; a newer socket replaces it."""
 
     def __init__(self, service: Service, session: Session, websocket: WebSocket) -> None:
         self._service, self._session, self._websocket = service, session, websocket
@@ -77,7 +77,7 @@ class WebSocketConnection:
             await asyncio.gather(reader, writer, return_exceptions=True)
             if self._is_newest():
                 del self._service.sockets[self._session.id]
-                self._held_sound.drop()  # queued audio is lost with its connection
+                self._held_sound.drop()  # a lost connection discards its queued audio
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
@@ -123,7 +123,7 @@ class WebSocketConnection:
     def _settle(self) -> None:
         now = self._service.now()
         if self._session.ended_at is not None:
-            now = min(now, self._session.ended_at)  # nothing is said after the session has ended
+            now = min(now, self._session.ended_at)  # the avatar says nothing after the session has ended
         self._outbox += self._speech.settle(now)
         self._held_sound.settle()
         self._critic.check_overdue(self._speech, now)
@@ -133,7 +133,7 @@ class WebSocketConnection:
         return min((due for due in dues if due is not None), default=None)
 
     async def _close_if_over(self) -> bool:
-        """Close the socket if the session has ended, a newer socket exists, or a fault says so."""
+        """Close the socket if the session has ended, a newer socket exists, or a fault requires it."""
         if self._session.ended_at is not None:
             await self._send(_state("closing"))
             await self._send(_state("closed"))
@@ -158,10 +158,10 @@ class WebSocketConnection:
         return False
 
     async def _stay_half_open(self, reader: asyncio.Task[None]) -> None:
-        """Leave the socket half-open until a newer one replaces it or a minute after the session has ended."""
+        """Leave the socket half-open until a newer socket replaces it or the session has been over for a minute."""
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
-        # only after the reader has ended: with a frame left, it would make the connection resume reading
+        # wait for the reader first: if it had another frame to handle, it would make the connection resume reading
         self._service.deafen(self._websocket.scope["client"])
         while self._is_current():
             await self._service.clock.pause(None, seen=self._service.clock.version)
