@@ -1,4 +1,4 @@
-"""The simulator's child process: reads its settings from standard input, serves requests and exits with its parent.
+"""The simulator's child process, which reads its settings from standard input and exits with its parent.
 
 The parent runs this file by its path, and sends the parent's import path over the pipe. The child appends the import
 path to `sys.path`, so that no file in the notebook's folder can shadow a module.

@@ -164,7 +164,7 @@ class FaultQueue:
         return list(self._faults)
 
     def take(self, names: Collection[str], *kinds: str, **parameters: Any) -> Fault | None:
-        """Return the first matching fault, and decrease the number of times it has left.
+        """Return the first matching fault, and reduce its remaining count by one.
 
         Args:
             names: The operation's names; the fault must be for one of them.

@@ -156,7 +156,7 @@ def number(name: str, value: object, *, low: float, high: float = math.inf) -> f
 
 
 def header_safe(name: str, value: object) -> str:
-    """Return `value` if it can be sent in an HTTP header; error messages never show it.
+    """Return `value` if it can be sent in an HTTP header; error messages never show the value.
 
     Raises:
         TypeError: The value is not a string.

@@ -124,7 +124,7 @@ class Service:
 
 
 async def tick(service: Service) -> None:
-    """End each session when it is due to end, even if no requests arrive; run for as long as the server does."""
+    """End each session when it is due to end, even if no requests arrive; run until cancelled."""
     while True:
         seen = service.clock.version
         service.now()

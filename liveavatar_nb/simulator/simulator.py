@@ -117,7 +117,7 @@ class Faults:
         - ``swap``: Send the next `times` pairs of events, each pair in reverse order.
         - ``rename``: Send events of type `old` as type `new`.
         - ``stall``: Leave the open socket half-open: read and send nothing, not even pings, until a newer socket
-          replaces it or a minute after the session has ended.
+          replaces it or the session has been over for a minute.
 
         Kinds for the operation ``room``: ``twice``, ``swap`` and ``rename`` as above, and also ``close`` and ``send``
         if a WebSocket stands in for the room.
@@ -273,7 +273,7 @@ class Simulator:
     def advance(self, seconds: float) -> None:
         """Move the simulated clock forward.
 
-        Timeouts that fall within the skipped time take effect, each at its own moment.
+        Timeouts that fall within the skipped time take effect, each at its own time.
 
         Args:
             seconds: Simulated seconds, up to ten years.

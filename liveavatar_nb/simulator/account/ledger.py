@@ -26,7 +26,7 @@ CONCURRENCY_CODE: Final = 4003
 
 
 def usual_code(status: int) -> int:
-    """Return the envelope's generic code for an HTTP status, avoiding the codes that have a specific meaning."""
+    """Return the generic envelope code for an HTTP status, avoiding codes with a specific meaning."""
     return 4403 if status == 403 else 4000 + status % 100
 
 
@@ -251,7 +251,7 @@ class Ledger:
         Args:
             session: The session to start.
             now: The simulated time, in microseconds.
-            received_at: When the call arrived, in real seconds.
+            received_at: The time at which the call arrived, in real seconds.
             refusal: An error to raise if every other check passes; None for no such error.
 
         Raises:
@@ -332,7 +332,7 @@ class Ledger:
                 del self._sessions[oldest.id], self._by_token[_digest(oldest.token)]
 
     def _credits_due(self) -> DueEnd | None:
-        """Return the time at which the running sessions will have used up the credits, and those sessions.
+        """Return the time at which the running sessions will have used up the credits.
 
         Solves ``sum(price * (t - started_at)) == balance`` for t, so the result does not depend on how often it is
         computed.

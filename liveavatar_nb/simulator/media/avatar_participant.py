@@ -87,7 +87,7 @@ class AvatarParticipant:
 
     @property
     def has_audience(self) -> bool:
-        """Whether anybody else in the room is ready to see and hear the avatar and to receive its data."""
+        """Whether any other participant in the room is ready to see and hear the avatar."""
         from livekit.rtc import ParticipantState  # noqa: PLC0415 (in the extra `media`, imported on first use)
 
         active = ParticipantState.PARTICIPANT_STATE_ACTIVE

@@ -28,7 +28,7 @@ def main() -> None:
     def until_end_of_pipe() -> None:
         while os.read(0, 1024):
             pass
-        # SIGKILL, because LiveKit's server hangs if it receives SIGTERM right after it has become ready
+        # use SIGKILL, because LiveKit's server hangs if it receives SIGTERM right after becoming ready
         program.kill()
 
     threading.Thread(target=until_end_of_pipe, daemon=True).start()

@@ -71,7 +71,7 @@ def _find(call: Call) -> Avatar:
 def _find_own(call: Call, done: str) -> Avatar:
     avatar = _find(call)
     if not avatar.mine:
-        raise Refused(403, f"{avatar.name} is a public avatar: only your own can be {done}")
+        raise Refused(403, f"{avatar.name} is a public avatar: only your own avatars can be {done}")
     return avatar
 
 

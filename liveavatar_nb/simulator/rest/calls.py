@@ -27,7 +27,7 @@ class Call:
         service: The state of the simulated service.
         request: The request.
         body: The request's body.
-        received_at: When the request arrived, in real seconds (``time.time()``).
+        received_at: The time at which the request arrived, in real seconds (``time.time()``).
     """
 
     service: Service

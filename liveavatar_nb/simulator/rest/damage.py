@@ -94,7 +94,7 @@ class _Stale:
 
 
 class _CutOnUse(asyncio.Protocol):
-    """A protocol that cuts the connection when data arrives, and reports the loss to the protocol it replaced."""
+    """A protocol that cuts the connection when data arrives, and then notifies the original protocol."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -118,7 +118,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the server has noticed the disconnection, because the server treats an earlier return as an error."""
+    """Wait until the server notices the disconnection; it would treat an earlier return as an error."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

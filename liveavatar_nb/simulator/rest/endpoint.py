@@ -1,4 +1,4 @@
-"""The endpoint for a path of the contract: checks the rate limit, injects faults and runs the operation."""
+"""The endpoint for one path: it checks the rate limit, injects faults and runs the operation."""
 
 from __future__ import annotations
 

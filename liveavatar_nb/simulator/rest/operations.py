@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation; several on the same resource may share a short name."""
+    """An operation; several operations on the same resource may share a short name."""
 
     method: str
     path: str

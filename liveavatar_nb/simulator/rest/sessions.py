@@ -119,7 +119,7 @@ def delete_events(call: Call) -> Answer:
 
 
 def _check_own_room(service: Service, session: Session) -> str | None:
-    """Return the reason if the avatar cannot use the account's own room; None if it can."""
+    """Return why the avatar cannot use the account's own room; None if it can."""
     room = session.own_room
     if room is None or (not service.host.can_join and claims(room.token) is None):
         return None  # no avatar will join the room, and a token that is not a JWT cannot be checked

@@ -87,7 +87,7 @@ def get_llm_configuration(call: Call) -> Answer:
 
 
 def update_llm_configuration(call: Call) -> Answer:
-    """Change an LLM configuration; absent or null fields stay as they are, but a null `base_url` removes the URL."""
+    """Change an LLM configuration; absent or null fields stay as they are, but null removes the `base_url`."""
     call.require_key()
     body = call.checked_body(rules.llm_configuration_patch)
     config = call.service.llm_configurations.find(call.path_parameter("config_id"))

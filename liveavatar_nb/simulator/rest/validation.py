@@ -104,7 +104,7 @@ def nullable(inner: Check) -> Check:
 
 
 def either(*inner: Check) -> Check:
-    """Return a check that passes if any of `inner` passes; otherwise, it yields the problems found by the first."""
+    """Return a check that passes if any of `inner` does, and otherwise yields the first one's problems."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         problems = [list(alternative(value, where)) for alternative in inner]

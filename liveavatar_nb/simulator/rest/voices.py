@@ -83,7 +83,7 @@ def _find(call: Call) -> Voice:
 def _find_own(call: Call, done: str) -> Voice:
     voice = _find(call)
     if call.service.voices.is_public(voice):
-        raise Refused(403, f"{voice.name} is a public voice: only your own can be {done}")
+        raise Refused(403, f"{voice.name} is a public voice: only your own voices can be {done}")
     return voice
 
 

@@ -1,4 +1,4 @@
-"""The avatar's answers: no language model, only quotes from the question and the prompt."""
+"""The avatar's answers, made without a language model by quoting the question and the prompt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seve
 class Brain:
     """Answers the questions in one conversation; the same questions in the same order get the same answers.
 
-    In languages other than English, it only quotes the question and the prompt.
+    In languages other than English, answers only quote the question and the prompt.
     """
 
     def __init__(self, persona: Persona) -> None:

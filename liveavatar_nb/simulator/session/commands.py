@@ -23,7 +23,7 @@ class Command:
 
 
 class InvalidCommand(Exception):
-    """Raised for a command that the service refuses; over a WebSocket, the service responds with an ``error`` event.
+    """Raised for a command that the service refuses; WebSocket clients receive an ``error`` event.
 
     Attributes:
         kind: The command's type; empty if it could not be read.

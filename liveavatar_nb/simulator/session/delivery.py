@@ -18,7 +18,7 @@ class Delivery:
     """Prepares one connection's events for sending.
 
     Args:
-        faults: The switchboard with the pending faults.
+        faults: The pending faults.
         spelling: Which events report that the avatar is speaking; see `Simulator`.
         operation: The operation whose faults apply.
         kind: The field that holds an event's type.

@@ -70,8 +70,7 @@ class Dialogue:
     """Both sides of one conversation.
 
     Methods that take `now` first process everything due by that time, and return the resulting events and audio in
-    order.
-    The user's speech does not interrupt the avatar: the answer to it is queued.
+    order. The user's speech does not interrupt the avatar: answers are queued.
 
     Args:
         persona: The avatar's role.

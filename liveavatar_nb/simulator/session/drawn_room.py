@@ -118,7 +118,7 @@ class DrawnRoomConnection:
         while fault := self._service.faults.take({ROOM}, "close", "send"):
             if fault.kind == "send":
                 await self._send(raw(fault))
-                await asyncio.sleep(0)  # let other tasks run, however many frames there are
+                await asyncio.sleep(0)  # let other tasks run between frames
                 continue
             if (code := fault.parameters.get("code", ABNORMAL)) == ABNORMAL:
                 self._service.cut(self._websocket.scope["client"])

@@ -11,7 +11,7 @@ MOST_HELD: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio in all waiting
 
 
 class HeldSound:
-    """The gate between utterances and the stage, which holds back each utterance's audio until the utterance begins.
+    """The gate in front of the stage: it holds back each utterance's audio until the utterance begins.
 
     Args:
         stage: The session's stage.

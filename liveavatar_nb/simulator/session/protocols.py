@@ -8,7 +8,7 @@ from .critic import Critic
 
 
 class DrawnRoomLike(Protocol):
-    """A client's connection to the drawn room, as the stage uses it; sending keeps the order and never blocks."""
+    """A drawn-room connection as used by the stage; sending preserves the order and never blocks."""
 
     def sound(self, pcm: bytes) -> None:
         """Send up to 0.1 s of audio without delay: the stage calls this in real time."""

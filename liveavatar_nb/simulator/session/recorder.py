@@ -78,7 +78,7 @@ class SpeechRecorder:
             self._size -= len(oldest)
 
     def heard(self, session_id: str | None) -> list[Heard]:
-        """Return the utterances of one session, or of all sessions if None, oldest first."""
+        """Return the utterances of one session, or of all sessions if `session_id` is None, oldest first."""
         sound: defaultdict[_Recording, list[bytes]] = defaultdict(list)
         for recording, audio in self._sound:
             sound[recording].append(audio)
@@ -86,5 +86,5 @@ class SpeechRecorder:
         return [one.to_heard(sound[one]) for one in recordings if session_id in (None, one.session_id)]
 
     def frames(self, session_id: str | None) -> list[Frame]:
-        """Return the frames of one session, or of all sessions if None, oldest first."""
+        """Return the frames of one session, or of all sessions if `session_id` is None, oldest first."""
         return [frame for frame in self._frames if session_id in (None, frame.session_id)]

@@ -120,7 +120,7 @@ def babble(text: str, gender: str) -> bytes:
 
 
 def _parts(text: str) -> list[tuple[float, str]]:
-    """Return the text's syllables and rests, each as (seconds at normal pace, syllable or ``""`` for a rest)."""
+    """Return the text's syllables and rests, each as (seconds at normal pace, syllable or ``""``)."""
     parts: list[tuple[float, str]] = []
     for word in text.split():
         syllables = SYLLABLE.findall(word.lower())

@@ -146,7 +146,7 @@ class WebSocketConnection:
         while fault := self._service.faults.take({SOCKET}, "close", "send", "stall"):
             if fault.kind == "send":
                 await self._send_raw(fault)
-                await asyncio.sleep(0)  # let other tasks run, however many frames there are
+                await asyncio.sleep(0)  # let other tasks run between frames
                 continue
             if fault.kind == "stall":
                 self._stalled = True
@@ -158,7 +158,7 @@ class WebSocketConnection:
         return False
 
     async def _stay_half_open(self, reader: asyncio.Task[None]) -> None:
-        """Leave the socket half-open until a newer socket replaces it or the session has been over for a minute."""
+        """Leave the socket half-open until it is replaced or the session has been over for a minute."""
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
         # wait for the reader first: if it had another frame to handle, it would make the connection resume reading
