@@ -170,7 +170,7 @@ def header_safe(name: str, value: object) -> str:
 
 
 def whole(name: str, value: object, *, low: int, high: int | None = None) -> None:
-    """Check that `value` is a whole number within its limits.
+    """Check that `value` is a whole number from `low` to `high`.
 
     Raises:
         TypeError: The value is not a whole number; the message names the option.
@@ -208,7 +208,7 @@ def _livekit(value: object) -> Literal["auto"] | LiveKit | None:
     if value is None or isinstance(value, LiveKit):
         return value
     if value == "auto":
-        # resolve this here, because the child process inherits no secrets in its environment
+        # resolve "auto" here, because the child process inherits no secrets in its environment
         return named_livekit(os.environ) or "auto"
     if isinstance(value, Mapping):
         return LiveKit(**value)

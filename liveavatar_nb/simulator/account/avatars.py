@@ -102,7 +102,7 @@ def _generate(number: int) -> Avatar:
     names, roles = len(FIRST_NAMES), len(ROLES)
     round_number = number // names
     first = FIRST_NAMES[number % names]
-    # each pass through the first names shifts the roles by 11, coprime to the number of roles, so names never repeat
+    # each pass through the first names shifts the roles by 11 (coprime to the number of roles), so names never repeat
     name = f"{first} {ROLES[(number + round_number) % roles]}"
     if round_number >= roles:
         name = f"{name} {round_number // roles + 1}"

@@ -191,7 +191,7 @@ class Ledger:
         return session if hmac.compare_digest(_digest(session.room_token), _digest(token)) else None
 
     def credits_left(self, now: int) -> Decimal:
-        """Return the balance minus what the running sessions have used so far, but at least 0."""
+        """Return the balance minus what the running sessions have used so far, but never less than 0."""
         left = self._left - sum((s.cost(now) for s in self._running.values()), Decimal(0))
         return max(Decimal(0), left)
 

@@ -94,7 +94,7 @@ class Server:
         }
         return subprocess.Popen(
             [sys.executable, "-I", str(KEEPER), self.program],
-            # JSON is valid YAML; other users can read a process's arguments, but not its environment
+            # use the environment, because other users can read the arguments; JSON is valid YAML
             env={**os.environ, "LIVEKIT_CONFIG": json.dumps(config)},
             stdin=subprocess.PIPE,
             stdout=log,

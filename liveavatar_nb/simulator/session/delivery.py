@@ -1,4 +1,4 @@
-"""The delivery of events to a client, in the chosen spelling and subject to faults."""
+"""Delivers events to a client in the chosen spelling, with any injected faults."""
 
 from __future__ import annotations
 

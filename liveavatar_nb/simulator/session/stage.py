@@ -146,7 +146,7 @@ class Stage:
             self._conversation.on_user_speech(started)
 
     def warn(self, text: str) -> None:
-        """Add a warning, once per session."""
+        """Add a warning, unless the session already has the same one."""
         self.critic.note(text)
 
     async def _run(self) -> None:
