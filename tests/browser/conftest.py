@@ -41,6 +41,7 @@ class Lab:
             "ServerApp.port_retries": 0,
             "ServerApp.open_browser": False,
             "ServerApp.allow_root": True,
+            "LanguageServerManager.autodetect": False,  # it would start basedpyright, which is there for the gate
             "IdentityProvider.token": self.token,
             "LabApp.expose_app_in_browser": True,
             "LabApp.news_url": None,

@@ -234,5 +234,5 @@ def test_a_question_mark_shows_the_docstring(notebook: Make, connect: str) -> No
     opened = notebook([connect, "la.start?"])
     opened.run(0)
     opened.run(1)
-    expect(opened.page.get_by_text("billed every minute")).to_be_visible()
+    expect(opened.page.get_by_text("return it once it is connected")).to_be_visible()
     expect(opened.page.get_by_text("video_quality").first).to_be_visible()

@@ -52,6 +52,7 @@ class _Notebook(Host):
             "ServerApp.port_retries": 0,
             "ServerApp.open_browser": False,
             "ServerApp.allow_root": True,
+            "LanguageServerManager.autodetect": False,  # it would start basedpyright, which is there for the gate
             "IdentityProvider.token": token,
             **self.settings(folder),
         }
