@@ -91,8 +91,8 @@ class AsyncLiveAvatar:
             trusts any certificate, and an `ssl.SSLContext` is used unchanged.
         max_minutes: Minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
             or the plan's limit if that is lower.
-        tts: A function that turns text into speech for `say` in LITE. It takes text, and returns anything that
-            `play` accepts or yields it in parts; it may be async. Raw samples need a sample rate: `(samples, 24000)`.
+        tts: A function that turns text into speech for `say` in LITE. It takes text and returns anything that
+            `play` accepts, or yields parts of it; it may be async. Raw samples need a sample rate: `(samples, 24000)`.
         allow_unjournaled: Whether a session may start even if it cannot be recorded in the journal or guarded. If the
             kernel then dies, the session runs until it reaches its cap, `max_minutes`.
         clock: The clock to use; the machine's own by default.
@@ -218,7 +218,7 @@ class AsyncLiveAvatar:
         self._changed()
 
     def close_without_loop(self) -> None:
-        """Close the client from any thread, over separate connections; for when its loop is dead or busy.
+        """Close the client from any thread, over separate connections, even if its loop is dead or busy.
 
         Raises:
             StopNotConfirmed: The service did not confirm a stop; the client stays open, and the guard keeps trying.
@@ -258,7 +258,7 @@ class AsyncLiveAvatar:
             await asyncio.wait(unfinished, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
 
     async def expect_start(self) -> None:
-        """Start the guard in advance, because that is slow; the guard then runs until the client is closed."""
+        """Start the guard in advance, because starting it is slow; it then runs until the client is closed."""
 
         def prepare() -> None:
             running_sessions.expect(self, service_of(self.api.transport))
@@ -332,7 +332,7 @@ class AsyncLiveAvatar:
         return Listing.chain(*wanted, keep=lambda avatar: sought in avatar.name.casefold())
 
     def voices(self) -> Listing[Voice]:
-        """List the account's own voices and the public ones (`GET /v1/voices`); a notebook shows players for them."""
+        """List the account's own voices and the public ones (`GET /v1/voices`), with audio players in a notebook."""
         return self.api.voices.list(page_size=PAGE_SIZE_LIMIT)
 
     def contexts(self) -> Listing[Context]:
@@ -379,7 +379,7 @@ class AsyncLiveAvatar:
         return await self._stop_all(self.api, self.stop_sessions)
 
     def stop_all_without_loop(self) -> Records[OwnedSession]:
-        """Stop every running session from any thread, on a new loop; for when the client's own loop is dead or busy."""
+        """Stop every running session from any thread, on a new loop, even if the client's own loop is dead or busy."""
         transport = self.api.transport
 
         async def stop() -> Records[OwnedSession]:
@@ -449,7 +449,7 @@ class AsyncLiveAvatar:
             interactivity_type: For conversations: `CONVERSATIONAL` or `PUSH_TO_TALK`.
             dynamic_variables: For conversations: values for the `{{names}}` in the context.
             on_user_text: For conversations: your own function that answers the user, as in `AsyncSession.on_user_text`;
-                no context is needed then.
+                if you pass it, no context is needed.
             room: For LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.
             max_minutes: Minutes after which the service ends the session; the client's `max_minutes` by default.
             unwatched: Seconds for which the session may run without any page showing it before it is stopped; None
@@ -607,7 +607,7 @@ class AsyncLiveAvatar:
         await self._stop_sessions()
 
     def stop_without_loop(self) -> None:
-        """Stop the sessions from any thread, over separate connections; for when the loop is dead or busy.
+        """Stop the sessions from any thread, over separate connections, even if the loop is dead or busy.
 
         Raises:
             StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error
@@ -678,7 +678,7 @@ class AsyncLiveAvatar:
                 return
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` on the loop whenever a session of this client changes.
+        """Call `callback` on the event loop whenever a session of this client changes.
 
         Returns:
             A function that removes the callback.
@@ -726,7 +726,7 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
     if not live:
         return
     if client.simulator is not None:
-        # the simulator stopped with the client, which ended its sessions
+        # the simulator stopped along with the client, so its sessions have ended
         for session in live:
             session.lifecycle.forget_soon()
         return
@@ -738,7 +738,7 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
     async def stop() -> None:
         await asyncio.gather(*(session.stop() for session in live), return_exceptions=True)
 
-    with contextlib.suppress(RuntimeError):  # no thread can start at interpreter exit, which stops the sessions
+    with contextlib.suppress(RuntimeError):  # the interpreter is exiting, and its exit handler stops the sessions
         threading.Thread(target=run, args=[stop], name=THREAD_NAME, daemon=True).start()
 
 

@@ -46,9 +46,9 @@ ARRIVAL_LIMIT: Final = 10.0  # seconds that the first command waits for the avat
 THINKING_LIMIT: Final = 20.0  # maximum seconds for which the avatar is considered to be thinking about a question
 ANSWER_GRACE: Final = 30.0  # seconds of silence after which a question is considered unanswered
 LANGUAGES_LIMIT: Final = 3.0  # seconds that a start waits for the list of languages when checking a language code
-LOOK_PAUSE: Final = 3.0  # seconds between checks that a session without a room is still running
-OPENING_LIMIT: Final = 10.0  # seconds, once somebody has joined, within which the avatar may speak its opening text
-DEAF: Final = 2.0  # maximum seconds after an interruption in which events may still refer to interrupted speech
+LOOK_PAUSE: Final = 3.0  # seconds between checks of whether a session that lost its room is still running
+OPENING_LIMIT: Final = 10.0  # time limit, in seconds after somebody joins, for the avatar to speak its opening text
+DEAF: Final = 2.0  # seconds after an interruption during which events may still refer to interrupted speech
 SLOWEST_SPEECH: Final = 8.0  # lowest speaking rate, in characters per second
 CLEAR_LIMIT: Final = 5.0  # seconds allowed for deleting everything that was created for a session
 LEAVE_LIMIT: Final = 2.0  # seconds to wait for a page or this process to leave a room
@@ -67,11 +67,11 @@ UNWATCHED: Final = 60.0  # seconds for which a session may run without any page 
 SHORTEST_UNWATCHED: Final = 20.0  # minimum value of `unwatched`, in seconds; a page sends two heartbeats in this time
 ATTENTION_TICK: Final = 1.0  # seconds between checks of whether the kernel is free to handle messages from its pages
 ATTENTION_LINGER: Final = (
-    15.0  # seconds for which to keep checking whether the kernel is free after the result was last read
+    15.0  # seconds to keep checking whether the kernel is free, counted from the last time the result was read
 )
 LONG_BUSY: Final = 10.0  # seconds for which a kernel must be busy before its pages get extra time to report in
 HEARING_GRACE: Final = 15.0  # minimum extra seconds that a page gets to report in; pages send a heartbeat every 10 s
-LOOP_LIFE: Final = 366 * 86_400.0  # a duration, in seconds, that no event loop's lifetime exceeds
+LOOP_LIFE: Final = 366 * 86_400.0  # seconds; longer than the lifetime of any event loop
 LOOP_LIMIT: Final = 2.0  # seconds without a response after which an event loop is considered dead
 PAGES_LIMIT: Final = 100  # maximum number of list pages to read when looking for one session
 LIST_READS: Final = 5  # maximum number of attempts to read a list that keeps changing
@@ -81,14 +81,14 @@ KEPT_UTTERANCES: Final = 200  # maximum number of utterances kept per session; t
 KEPT_STOPWATCHES: Final = 100  # maximum number of sessions per client with stored timings; the oldest are dropped first
 KEPT_LINES: Final = 1000  # maximum number of transcript lines kept per session; the oldest are dropped first
 SPEECH_LEAD: Final = 2.0  # seconds of audio sent ahead of playback, so that a network outage of this length isn't heard
-SPEECH_GRACE: Final = 15.0  # seconds to wait, after a sound should have ended, before reporting it as not spoken
+SPEECH_GRACE: Final = 15.0  # seconds to wait, after a sound should have ended, before treating it as not spoken
 PIECES_AHEAD: Final = 2  # number of audio chunks (up to 1 s each) to read ahead
 WIRE_ENTRIES: Final = 10_000  # maximum number of requests and frames in a client's log; the oldest are dropped first
 WIRE_BYTES: Final = 4 * 1024 * 1024  # maximum total size of the payloads in a client's log, in bytes
 WIRE_PAYLOAD: Final = 16 * 1024  # maximum size of one payload, in bytes; larger payloads are cut
-WIRE_TEXT: Final = 4_000  # maximum length of each string in a payload that is cut, in characters
+WIRE_TEXT: Final = 4_000  # maximum characters per string in a payload that is cut
 WIRE_SESSIONS: Final = 1000  # maximum number of sessions whose tokens the log masks; the oldest are forgotten first
-SAMPLES_KEPT: Final = 1000  # maximum number of timings that a session keeps for each frequent event
+SAMPLES_KEPT: Final = 1000  # maximum number of timings that a session keeps for each kind of frequent event
 
 ROOM_TIMEOUT: Final = 10.0  # seconds allowed for one request to a LiveKit server's room service
 ROOM_LOOK: Final = 1.0  # seconds between checks of who is in your own room
@@ -97,7 +97,7 @@ ROOM_PARTICIPANTS: Final = 50  # maximum number of participants in your own room
 ROOM_NAME_LIMIT: Final = 256  # maximum length of a room's name or a participant's identity, in characters
 ROOM_TOKEN_MINUTES: Final = 60.0  # minutes for which a token for your own room is valid
 
-MAX_MINUTES: Final = 10.0  # default cap on a session's duration, in minutes, sent with every token request
+MAX_MINUTES: Final = 10.0  # default cap, in minutes, requested for every session unless the user sets another
 MINUTES_OF_A_DAY: Final = 24 * 60  # minutes; a cap larger than this is probably a mistake
 SANDBOX_SECONDS: Final = 60.0  # seconds that a sandbox session lasts
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
@@ -119,7 +119,7 @@ class Masked:
         self.source = source
 
     def reveal(self) -> str:
-        """Return the secret itself; call this only to send it."""
+        """Return the secret itself; call this only to send the secret."""
         return self._secret
 
     @property
@@ -218,7 +218,7 @@ def _from_prompt() -> str | None:
 def _can_prompt() -> bool:
     """Return whether the user would see a prompt.
 
-    The user would in a kernel whose front end accepts input, and in an interactive Python session in a terminal.
+    A prompt is visible in a kernel whose front end accepts input, and in an interactive Python session in a terminal.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     kernel = getattr(shell, "kernel", None)

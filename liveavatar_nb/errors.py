@@ -26,7 +26,7 @@
     │   ├── RoomNotHeld               a conversation needs somebody in the session's room, but the room is empty
     │   ├── WrongMode                 the session's mode, LITE or FULL, doesn't support the call
     │   ├── UtteranceFailed           the avatar didn't speak, or didn't finish
-    │   ├── StartOutcomeUnknown       the session may have started and be billed; a stop was requested
+    │   ├── StartOutcomeUnknown       the session may be running and billed; a stop was requested
     │   └── StopNotConfirmed          the service didn't confirm a stop
     ├── ViewError                     a page couldn't do what was requested
     └── SimulatorError                the embedded simulator didn't start
@@ -221,7 +221,7 @@ class ConcurrencyLimitError(APIStatusError):
     """403 with code 4003: more sessions at once than the plan allows.
 
     Attributes:
-        sessions: The running sessions; `whose` of each says who started it. Set only if the error comes from a
+        sessions: The running sessions; each one's `whose` says who started it. Set only if the error comes from a
             client's `start`.
     """
 
@@ -343,9 +343,9 @@ class UtteranceFailed(SessionError):
 
 
 class StartOutcomeUnknown(SessionError):
-    """A session may have started, and be billed, although no usable response arrived.
+    """The session may be running and billed, although the start call got no usable response.
 
-    The start is never resent.
+    The start call is never resent.
 
     Attributes:
         confirmed_stopped: Whether the service confirmed that the session isn't running. This value is kept up to date:
@@ -428,7 +428,7 @@ def calling_context() -> contextvars.Context:
 
 
 def warn(message: str) -> None:
-    """Issue a warning that points at the line of the user's code, whichever API or thread called this package."""
+    """Issue a warning that points at the user's code, whichever API or thread the call came through."""
     if _is_quiet.get():
         return
     at = _call_site()

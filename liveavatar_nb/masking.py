@@ -31,7 +31,7 @@ CUT_MARGIN: Final = 4096  # characters to search beyond a cut; no secret is long
 
 
 class Placeholder(str):
-    """A placeholder for a secret in displayed code: the name of the environment variable that holds it."""
+    """A placeholder for a secret in displayed code: the name of an environment variable for the secret."""
 
     __slots__ = ()
 
@@ -110,7 +110,7 @@ def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] =
     is_large = plain is None or len(plain) > config.WIRE_PAYLOAD
     hints = plain is None or _hints_at_secrets(plain)
     is_deep = plain is None or plain.count(b"[") + plain.count(b"{") > MOST_OPEN
-    # these checks are many times faster than copying the data, which few responses need
+    # few responses need to be copied, and these checks are many times faster than copying
     if plain is not None and not (is_large or is_deep or hints or leave_out or _quotes(plain, known)):
         return plain
     known.sort(key=len, reverse=True)  # longest first, because one secret may be the beginning of another

@@ -39,7 +39,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 UUID_PATTERN: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-SHOWN: Final = 60  # maximum characters of an invalid value that an error shows
+SHOWN: Final = 60  # maximum length of an invalid value quoted in an error, in characters
 
 KINDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
@@ -102,7 +102,7 @@ def nearest(text: str, choices: Iterable[str], *, cutoff: float = 0.0) -> str | 
 
 
 def masked_text(secret: Any) -> Any:
-    """Wrap a caller's secret in `Masked`; return anything but text unchanged, so that `check` rejects it."""
+    """Wrap a caller's secret in `Masked`; return other values unchanged, so that `check` rejects them."""
     return Masked(secret) if isinstance(secret, str) else secret
 
 

@@ -1,4 +1,4 @@
-"""Records of avatars and their voices' names."""
+"""Records of avatars and of their voices' names."""
 
 from __future__ import annotations
 

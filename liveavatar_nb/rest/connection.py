@@ -9,8 +9,8 @@ import httpx
 
 from ..config import Masked
 
-# passed to websockets, which would otherwise log every frame, the URL and the headers at DEBUG, tokens included
-# (nobody can enable this logger, because it isn't registered under its name)
+# Passed to websockets, which would otherwise log every frame, URL and header at DEBUG level, tokens included.
+# Nobody can enable this logger, because it isn't registered under its name.
 SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (deliberate, see above)
 
 

@@ -34,7 +34,7 @@ def envelope(
         body: The response's body, decompressed.
         call: The call's name, used in the error.
         hide: A function that masks the secrets in response data before an error stores it.
-        keep: A function called with the decoded response, whatever its status; with None if the body isn't JSON.
+        keep: A function called with the decoded response, whatever its status, or with None if the body isn't JSON.
 
     Raises:
         APIStatusError: The service responded with an error.

@@ -119,7 +119,7 @@ class Network:
         is_tls_proxy = proxy is not None and proxy.reveal().startswith("https:")
         proxy_tls = self.tls if is_tls_proxy else None
         return {
-            # reading certificates is slow and plain http needs none, so it gets a context that trusts nobody
+            # reading certificates is slow; plain http doesn't need them, and gets a context that trusts nobody
             "verify": self.tls if is_tls_proxy or _scheme(urlsplit(url)) == "https" else _new_context(),
             "proxy": None if proxy is None else httpx.Proxy(proxy.reveal(), ssl_context=proxy_tls),
             "trust_env": False,

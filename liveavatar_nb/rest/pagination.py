@@ -157,7 +157,7 @@ class Listing(Generic[T]):
         return Records(item for page in pages for item in page.items if self._keep is None or self._keep(item))
 
     async def count(self) -> int:
-        """Return the number of items; with a filter, this reads all items, since the service can't count them."""
+        """Return the number of items; if a filter applies, all items are read to count the matching ones."""
         counted = await self.cursor().count()
         return len(await self.all()) if counted is None else counted
 

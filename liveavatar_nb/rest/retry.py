@@ -21,7 +21,7 @@ from ..errors import (
 
 TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 WAITING_STATUSES: Final = frozenset({429, 503})  # statuses whose `Retry-After` header is respected
-# a WebSocket is reopened after: going away, no close code, lost connection, internal error, restart, try again later
+# reconnect after these close codes: going away, no code, connection lost, internal error, restart, try again later
 RECONNECT_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013})
 HANDSHAKE_STATUSES: Final = frozenset({500, 502, 503, 504})
 SECONDS: Final = re.compile(r"\d{1,18}(\.\d+)?")

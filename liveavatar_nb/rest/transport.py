@@ -61,7 +61,7 @@ class Call:
         method: The HTTP method.
         path: The path, beginning with `/v1`.
         safety: Whether the call may be sent more than once.
-        token: A session's token; without one, the API key signs the call.
+        token: A session's token; without one, the API key is the credential.
         signed: Whether the call needs a credential.
         query: The query parameters; None values are left out.
         body: The JSON body; None for no body.
@@ -113,7 +113,7 @@ class Transport:
             raise InvalidArgument(f"The HTTP client must be an httpx.AsyncClient, not {type(http_client).__name__}.")
         if not key.fits_a_header:
             raise ConfigurationError(
-                f"The API key {key.source} contains characters that no key can contain.", remedy="Copy it again."
+                f"The API key {key.source} contains characters that aren't allowed in a key.", remedy="Copy it again."
             )
         self.base_url = base_url
         self.key = key
@@ -123,7 +123,7 @@ class Transport:
         self.wire = Wire()
         self._policy = Policy.of(options)
         self._lent = http_client
-        self._own: dict[asyncio.AbstractEventLoop, dict[str, httpx.AsyncClient]] = {}  # our own, by loop and base URL
+        self._own: dict[asyncio.AbstractEventLoop, dict[str, httpx.AsyncClient]] = {}  # our clients, by loop and URL
         self._process = os.getpid()
         self._closing: set[asyncio.Future[None]] = set()
 
@@ -269,7 +269,7 @@ class Transport:
         """Send the call once and return the response's status, headers and body."""
         progress = _Progress()
         if self._policy.attempt_limit:
-            # tracing is slow, and only needed if the caller's time limit can interrupt connecting
+            # tracing is slow, and only needed if the caller's time limit can interrupt a connection attempt
             request.extensions["trace"] = progress
         credential = (call.token or self.key) if call.signed else None
         auth = None if credential is None else CredentialAuth(credential, bearer=call.token is not None)
@@ -314,7 +314,7 @@ class Transport:
             self.wire.hide(session_id, secrets_in(data))
 
     def _secrets(self, call: Call) -> list[str]:
-        """Return the secrets in a request; they must be masked if the response quotes them."""
+        """Return a request's secrets, which must be masked if the response quotes them."""
         return [self.key.reveal(), call.token.reveal() if call.token else "", *secrets_in(call.body)]
 
     async def fetch(self, url: str) -> tuple[str, bytes]:
@@ -349,7 +349,7 @@ class Transport:
 class _WholeClose(httpx.AsyncByteStream):
     """A response's stream that finishes closing even if the call is cancelled while the stream closes.
 
-    httpcore protects the close from anyio's cancel scopes, but not from `Task.cancel()`. Such a
+    httpcore protects closing from anyio's cancel scopes, but not from `Task.cancel()`. Such a
     cancellation would leave the socket open and the connection in the pool, marked as in use.
     """
 
@@ -428,7 +428,7 @@ def _certificate_error(failure: BaseException) -> ssl.SSLCertVerificationError |
 
 
 def _may_use_key(call: Call) -> bool:
-    """Return whether the API key may be used instead of the token, e.g. for a stop that names its session."""
+    """Return whether the API key may replace the token: true only for a stop that names its session."""
     return call.safety is Safety.INSISTENT and "session_id" in (call.body or {})
 
 

@@ -1,4 +1,4 @@
-"""One request and its response, safe to show: secrets are masked before anything is kept."""
+"""One request and its response, safe to show: secrets are masked before anything is stored."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Exchange:
             parts.append('--header "Authorization: Bearer $SESSION_TOKEN"')
         if self.body is not None:
             parts.append("--header 'Content-Type: application/json'")
-            # marks survive JSON and shell quoting unchanged; they are then replaced by variables outside the quotes
+            # placeholders survive JSON and shell quoting; they are then replaced by variables outside the quotes
             text = json.dumps(replaced(self.body, _mark), ensure_ascii=False)
             parts.append(f"--data {_MARK.sub(_unquoted_variable, shlex.quote(text))}")
         return " \\\n  ".join(parts)
@@ -196,7 +196,7 @@ class Exchange:
         return f"<Exchange {self.method} {self.url}: {self.status or 'no answer'}{took}>"
 
 
-# random, so that no text from a user contains this mark
+# random, so that no text from a user contains the placeholder
 _NONCE: Final = uuid.uuid4().hex
 _MARK: Final = re.compile(f"{_NONCE}([A-Z0-9_]+);")
 

@@ -15,7 +15,7 @@ Channel = Literal["websocket", "data"]
 Direction = Literal["sent", "received"]
 
 NO_EVENT: Final = "(no event)"
-SOUND: Final = re.compile(r"([\d,]+) bytes")  # the size of an `agent.speak`'s audio, as described in the log
+SOUND: Final = re.compile(r"([\d,]+) bytes")  # matches the size in the text that replaces an `agent.speak`'s audio
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Frame:
         Args:
             at, session_id, channel, direction, type, size: As for the attributes.
             payload: The event's other fields, with audio replaced by a description. If the frame isn't an event, its
-                text or bytes; for bytes, only their number is kept.
+                text or bytes; for bytes, only their number is stored.
             secrets: The session's secrets, which the frame may quote.
         """
         if isinstance(payload, bytes):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["rest", "websocket", "data"]
 
-SHOWN: Final = 50  # maximum number of entries shown in a notebook; the latest entries are shown
+SHOWN: Final = 50  # maximum number of entries (the latest) that a notebook shows
 ROW_TEXT: Final = 4_000  # maximum characters in the payload of a row that is sent to a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
 # matches all but the first 8 digits of an id, since a table has no room for whole ids
@@ -39,7 +39,7 @@ class Wire(Sequence[Entry]):
 
     It keeps the last 10,000 entries, with at most 4 MiB of payload. A payload of more than 16 KiB is cut to about
     that size, and each string in it to 4,000 characters; every cut is marked. Secrets are masked before anything is
-    kept. `filter` and `of` return live views of the same log; a slice is a snapshot.
+    stored. `filter` and `of` return live views of the same log; a slice is a snapshot.
     """
 
     def __init__(self) -> None:
@@ -347,7 +347,7 @@ def _ms(entry: Entry) -> float | None:
 
 
 def _note(entry: Entry) -> str:
-    """Return a request's status, or what went wrong; empty for a frame."""
+    """Return a request's status or what went wrong, or an empty string for a frame."""
     if isinstance(entry, Frame):
         return ""
     if entry.status is not None:

@@ -21,7 +21,7 @@ logger = logging.getLogger("liveavatar_nb.wire")
 
 Entry = Exchange | Frame
 
-SHORTEST_IN_QUERY: Final = 12  # minimum length of a value in a URL's query that is treated as a secret
+SHORTEST_IN_QUERY: Final = 12  # minimum length for a value in a URL's query to be treated as a secret
 
 
 @dataclass(eq=False, slots=True)
