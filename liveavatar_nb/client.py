@@ -151,7 +151,7 @@ class AsyncLiveAvatar:
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """Create a client with an embedded simulator; it needs no key, account or network, and bills nothing.
+        """Create a client with its own simulator, which needs no key, account or network and bills nothing.
 
         Args:
             max_minutes, tts: As for `AsyncLiveAvatar`.
@@ -234,7 +234,7 @@ class AsyncLiveAvatar:
                 raise
         for session in self._sessions:
             session.lifecycle.let_go()
-        # a flag is enough, because the client's connections end with its loop
+        # setting this is enough, because the client's connections close when its loop ends
         self.api.transport.closed = True
         running_sessions.unexpect(self)
         if self._simulator is not None:

@@ -57,7 +57,7 @@ class LiveAvatarException(Exception):
 
     Args:
         message: What happened, in one sentence.
-        remedy: What to do about it, in one sentence. Defaults to the class's own.
+        remedy: What to do about it, in one sentence. Defaults to the class's `default_remedy`.
     """
 
     title = "Something went wrong"
@@ -408,7 +408,7 @@ def quietly() -> Iterator[None]:
 class CallSite(NamedTuple):
     """The line of the user's code that called this package.
 
-    No frame is stored, so that none of the caller's objects are kept alive.
+    No frame is stored, so none of the caller's objects are kept alive.
     """
 
     filename: str

@@ -1,4 +1,4 @@
-"""`envelope`: decodes the envelope that wraps every response of the service."""
+"""`envelope`: decodes the envelope that wraps every response from the service."""
 
 from __future__ import annotations
 

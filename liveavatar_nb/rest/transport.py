@@ -94,8 +94,8 @@ class Transport:
     Args:
         base_url: The service's URL, without `/v1`.
         key: The API key.
-        http_client: The caller's own `httpx.AsyncClient`, which isn't closed here. By default, our own
-            clients are used.
+        http_client: The caller's own `httpx.AsyncClient`, which isn't closed here. By default, the
+            transport creates its own clients.
         options: The number of attempts, the base delay, and the time limit of each attempt. Defaults to `Policy`'s.
         network: The proxies and certificates. Defaults to the environment's.
     """
