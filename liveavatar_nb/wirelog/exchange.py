@@ -196,7 +196,7 @@ class Exchange:
         return f"<Exchange {self.method} {self.url}: {self.status or 'no answer'}{took}>"
 
 
-# random, so that no text from a user contains the placeholder
+# random, so that no user text can contain a placeholder
 _NONCE: Final = uuid.uuid4().hex
 _MARK: Final = re.compile(f"{_NONCE}([A-Z0-9_]+);")
 
