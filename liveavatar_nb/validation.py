@@ -186,7 +186,7 @@ def _within(value: Any, limits: Meta, field: str) -> Any:
         if limits.max_length is not None and len(value) > limits.max_length:
             raise InvalidArgument(
                 f"{field} must be at most {limits.max_length} characters long, not {len(value)}.",
-                remedy=f"Shorten it by {len(value) - limits.max_length} characters.",
+                remedy=f"Shorten it by {len(value) - limits.max_length}.",
                 field=field,
             )
     elif isinstance(value, int | float):

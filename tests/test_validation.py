@@ -48,7 +48,7 @@ WRONG: list[tuple[Wrong, str | None, str]] = [
     (lambda api: api.voices.get(3), "voice_id", "text"),
     (lambda api: api.voices.get(), None, "missing a required argument: 'voice_id'"),
     (lambda api: api.voices.update(ID, name=""), "name", "must not be empty"),
-    (lambda api: api.voices.update(ID, name="x" * 70), "name", "Shorten it by 6 characters."),
+    (lambda api: api.voices.update(ID, name="x" * 70), "name", "Shorten it by 6."),
     (lambda api: api.contexts.create(name="a", prompt="b"), None, "missing a required argument: 'opening_text'"),
     (
         lambda api: api.contexts.create(name="a", prompt="b", opening_text=None, links=[{"url": "x"}]),
@@ -71,7 +71,7 @@ WRONG: list[tuple[Wrong, str | None, str]] = [
     (
         lambda api: api.embeddings.create(avatar_id=ID, context_id=ID, default_language="english"),
         "default_language",
-        "Shorten it by 2 characters.",
+        "Shorten it by 2.",
     ),
     (lambda api: api.embeddings.create(avatar_id=ID, context_id=ID, is_sandbox="no"), "is_sandbox", "True or False"),
     (
