@@ -79,22 +79,22 @@ class AsyncLiveAvatar:
     Leaving an `async with` block stops the client's sessions and closes the client.
 
     Args:
-        api_key: The account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
+        api_key: The account's key. If None or "", `config.find_key` looks for a key, first in `LIVEAVATAR_API_KEY`.
         api_url: The service's address.
         http_client: Your own `httpx.AsyncClient` for REST calls; you must close it yourself. `proxy` and `verify`
             still apply to WebSockets and the guard.
         proxy: The proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
             work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
             never apply to this machine's own addresses.
-        verify: Which certificates to trust for all of these. True trusts certifi's authorities, or those in
+        verify: Which certificates to trust for all these connections. True trusts certifi's authorities, or those in
             `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
-            trusts any certificate, and an `ssl.SSLContext` decides for itself.
+            trusts any certificate, and an `ssl.SSLContext` is used unchanged.
         max_minutes: Minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
             or the plan's limit if that is lower.
-        tts: A function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
-            yields it in parts; it may be async. Raw samples need their rate: `(samples, 24000)`.
+        tts: A function that turns text into speech for `say` in LITE. It takes text and returns anything that
+            `play` accepts, or yields parts of it; it may be async. Raw samples need a sample rate: `(samples, 24000)`.
         allow_unjournaled: Whether a session may start even if it cannot be recorded in the journal or guarded. If the
-            kernel then dies, the session runs until its cap, `max_minutes`.
+            kernel then dies, the session runs until it reaches its cap, `max_minutes`.
         clock: The clock to use; the machine's own by default.
 
     Raises:
@@ -102,7 +102,7 @@ class AsyncLiveAvatar:
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
     """
 
-    is_simulated = False  # if True, the service ends with this process, so its sessions need no record or guard
+    is_simulated = False  # if True, the service stops with this process, so no session needs a record or a guard
 
     @strict
     def __init__(
@@ -137,7 +137,7 @@ class AsyncLiveAvatar:
         self._closing = False
         self._last: AsyncSession | None = None
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
-        self._plan_seconds: int | None = None  # the plan's limit; known once a session has hit it
+        self._plan_seconds: int | None = None  # the plan's limit per session; None until it has lowered a cap
         self._watchers: list[Callable[[], None]] = []
         self._predecessors: list[AsyncLiveAvatar] = []
         self._pid = os.getpid()
@@ -151,7 +151,7 @@ class AsyncLiveAvatar:
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """Create a client with an embedded simulator: no key, account or network needed, and nothing billed.
+        """Create a client with its own simulator, which needs no key, account or network and bills nothing.
 
         Args:
             max_minutes, tts: As for `AsyncLiveAvatar`.
@@ -168,7 +168,7 @@ class AsyncLiveAvatar:
         return client
 
     def adopt(self, simulator: Simulator) -> None:
-        """Take ownership of a simulator, so that it ends with this client."""
+        """Take ownership of a simulator, so that closing this client shuts the simulator down."""
         self._simulator = simulator
         self.is_simulated = True
 
@@ -188,7 +188,9 @@ class AsyncLiveAvatar:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop this client's sessions, then close the client and a demo's simulator. Safe to call twice.
+        """Stop this client's sessions, then close the client and, in a demo, its simulator.
+
+        Closing a client twice is safe.
 
         Raises:
             StopNotConfirmed: The service did not confirm a stop; the client stays open so that you can try again.
@@ -203,7 +205,7 @@ class AsyncLiveAvatar:
             if self._simulator is None or not isinstance(failure, StopNotConfirmed):
                 self._closing = False
                 raise
-            # a simulator's sessions end with it, even if unconfirmed
+            # closing the simulator ends all its sessions, even those whose stop wasn't confirmed
             await on_own_thread(self._simulator.close)
             for session in self.live_sessions:
                 session.lifecycle.forget()
@@ -216,7 +218,7 @@ class AsyncLiveAvatar:
         self._changed()
 
     def close_without_loop(self) -> None:
-        """Close the client from any thread, over separate connections, for use when its loop is dead or busy.
+        """Close the client from any thread, over separate connections, even if its loop is dead or busy.
 
         Raises:
             StopNotConfirmed: The service did not confirm a stop; the client stays open, and the guard keeps trying.
@@ -232,7 +234,7 @@ class AsyncLiveAvatar:
                 raise
         for session in self._sessions:
             session.lifecycle.let_go()
-        # the client's connections end with its loop
+        # setting this is enough, because the client's connections close when its loop ends
         self.api.transport.closed = True
         running_sessions.unexpect(self)
         if self._simulator is not None:
@@ -256,11 +258,11 @@ class AsyncLiveAvatar:
             await asyncio.wait(unfinished, timeout=config.LEAVE_LIMIT + config.CLEAR_LIMIT)
 
     async def expect_start(self) -> None:
-        """Start the guard in advance, since it is slow to get ready; it stays until the client is closed."""
+        """Start the guard in advance, because starting it is slow; it then runs until the client is closed."""
 
         def prepare() -> None:
             running_sessions.expect(self, service_of(self.api.transport))
-            if self.is_closed:  # it was closed while the guard was starting
+            if self.is_closed:  # the client was closed while the guard was starting
                 running_sessions.unexpect(self)
 
         if not self.is_simulated:
@@ -283,12 +285,12 @@ class AsyncLiveAvatar:
 
     @property
     def api(self) -> LiveAvatarAPI:
-        """Every REST operation, grouped as in the contract: `api.contexts.create(...)`."""
+        """All REST operations, grouped as in the contract, e.g. `api.contexts.create(...)`."""
         return self._api
 
     @property
     def simulator(self) -> Simulator | None:
-        """The demo's simulator, with its ledger, clock and faults; None for the real service."""
+        """The demo's simulator, which holds the ledger, the clock and the faults; None for the real service."""
         return self._simulator
 
     @property
@@ -308,7 +310,7 @@ class AsyncLiveAvatar:
 
     @property
     def timings(self) -> Records[Timing]:
-        """How long each step took in the last 100 sessions: count, median, 95th percentile, maximum."""
+        """Durations of each step in the last 100 sessions: count, median, 95th percentile and maximum."""
         from .session.timings import summary  # noqa: PLC0415 (only needed here)
 
         return summary(self._stopwatches)
@@ -330,7 +332,7 @@ class AsyncLiveAvatar:
         return Listing.chain(*wanted, keep=lambda avatar: sought in avatar.name.casefold())
 
     def voices(self) -> Listing[Voice]:
-        """List the account's own voices and the public ones (`GET /v1/voices`); a notebook can play them."""
+        """List the account's own voices and the public ones (`GET /v1/voices`), with audio players in a notebook."""
         return self.api.voices.list(page_size=PAGE_SIZE_LIMIT)
 
     def contexts(self) -> Listing[Context]:
@@ -359,8 +361,8 @@ class AsyncLiveAvatar:
             The stopped sessions.
 
         Raises:
-            StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the
-                first failure.
+            StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error
+                describes the first failure.
         """
         return await stop_each(self.api, await find_orphans(self.api))
 
@@ -371,13 +373,13 @@ class AsyncLiveAvatar:
             The stopped sessions.
 
         Raises:
-            StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the
-                first failure.
+            StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error
+                describes the first failure.
         """
         return await self._stop_all(self.api, self.stop_sessions)
 
     def stop_all_without_loop(self) -> Records[OwnedSession]:
-        """Stop every running session from any thread, on a new loop, because the client's is dead or busy."""
+        """Stop every running session from any thread, on a new loop, even if the client's own loop is dead or busy."""
         transport = self.api.transport
 
         async def stop() -> Records[OwnedSession]:
@@ -427,18 +429,18 @@ class AsyncLiveAvatar:
     ) -> AsyncSession:
         """Start a session, and return it once it is connected.
 
-        A LITE session is connected when the WebSocket reports `connected` (event `session.state_updated`), a
-        conversation when the start call returns. Every minute is billed from the start until you stop the session. A
-        client has one session at a time: a second start raises an error that names the first, so running a cell twice
-        does not bill you twice.
+        A LITE session is connected once the WebSocket reports `connected` (event `session.state_updated`), a
+        conversation as soon as the start call returns. Every minute is billed from the start until you stop the
+        session. A client has one session at a time: a second start raises an error that names the first session, so
+        running a cell twice does not bill you twice.
 
         Args:
             avatar: The avatar's name, id or record; the sandbox has its own avatar. Case is ignored if no name matches
                 exactly.
             mode: `LITE` (formerly `CUSTOM`) or `FULL`; defaults to FULL if you pass `context` or `on_user_text`, to
                 LITE otherwise.
-            context: What the avatar knows; passing it makes this a conversation. Pass the context's name, id or
-                record, or a `NewContext`, which is created for this session and deleted afterwards.
+            context: What the avatar knows; passing a context makes the session a conversation. Pass the context's name,
+                id or record, or a `NewContext`, which is created for this session and deleted afterwards.
             is_sandbox: Whether to use the sandbox, which is free, lasts one minute and has one avatar.
             video_quality: `very_high`, `high`, `medium` or `low`.
             video_encoding: `H264` or `VP8`.
@@ -447,11 +449,11 @@ class AsyncLiveAvatar:
             interactivity_type: For conversations: `CONVERSATIONAL` or `PUSH_TO_TALK`.
             dynamic_variables: For conversations: values for the `{{names}}` in the context.
             on_user_text: For conversations: your own function that answers the user, as in `AsyncSession.on_user_text`;
-                it makes a context unnecessary.
+                if you pass it, no context is needed.
             room: For LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.
             max_minutes: Minutes after which the service ends the session; the client's `max_minutes` by default.
-            unwatched: Seconds that the session may go without a page showing it before it is stopped; None sets no
-                limit. A session that was never shown is not stopped.
+            unwatched: Seconds for which the session may run without any page showing it before it is stopped; None
+                sets no limit. A session that was never shown is not stopped.
             replace: Whether to stop the live session first.
             concurrent: Whether to run this session alongside the live one; both are billed.
 
@@ -459,7 +461,7 @@ class AsyncLiveAvatar:
             InvalidArgument: An argument is invalid; nothing was sent.
             ConfigurationError: The proxy or the certificates are invalid; nothing was sent.
             SessionAlreadyLive: This client has a live session already.
-            CreditsError, ConcurrencyLimitError, AuthenticationError...: The service refused.
+            CreditsError, ConcurrencyLimitError, AuthenticationError...: The service refused the start.
             StartOutcomeUnknown, AvatarNeverCame: The start failed halfway; the session was stopped.
         """
         if self.is_closed or self._closing:
@@ -556,13 +558,13 @@ class AsyncLiveAvatar:
             running_sessions.tidy()
             raise
         finally:
-            del coming_up  # keep a reference until here: a loop does not keep its tasks alive
+            del coming_up  # keep the task referenced until here, since a loop does not keep its tasks alive
 
     def _make_session(
         self, named: ResolvedStart, own_room: AsyncRoom | None, on_user_text: Answer | None
     ) -> AsyncSession:
         """Create the session and add it to this client."""
-        # imported here, so that importing the client is fast
+        # imported here to keep importing the client fast
         from .session.dependencies import Dependencies  # noqa: PLC0415
         from .session.session import AsyncSession  # noqa: PLC0415
 
@@ -583,7 +585,7 @@ class AsyncLiveAvatar:
         return session
 
     async def _open(self, session: AsyncSession) -> None:
-        """Start the session on the service, and remember its cap if the plan lowered it."""
+        """Start the session on the service, and remember the plan's limit if it lowered the session's cap."""
         try:
             await session.open()
         except ConcurrencyLimitError as failure:
@@ -599,17 +601,17 @@ class AsyncLiveAvatar:
         """Stop every live session of this client, and cancel every start in progress.
 
         Raises:
-            StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the
-                first failure.
+            StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error
+                describes the first failure.
         """
         await self._stop_sessions()
 
     def stop_without_loop(self) -> None:
-        """Stop the sessions from any thread, over separate connections, because the loop is dead or busy.
+        """Stop the sessions from any thread, over separate connections, even if the loop is dead or busy.
 
         Raises:
-            StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the
-                first failure. The guard keeps trying to stop the rest.
+            StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error
+                describes the first failure. The guard keeps retrying the unconfirmed stops.
         """
         self.cancel_starts()
         until = time.monotonic() + config.STOP_LIMIT
@@ -632,7 +634,7 @@ class AsyncLiveAvatar:
                 raise failure
 
     def cancel_starts(self, besides: Preparation | None = None) -> None:
-        """Cancel the starts that have not sent their start call yet."""
+        """Cancel the starts that have not sent their start call yet, except `besides`."""
         for start in self._pending:
             start.is_cancelled = start.is_cancelled or start is not besides
 
@@ -643,7 +645,7 @@ class AsyncLiveAvatar:
 
     @property
     def live_elsewhere(self) -> list[AsyncSession]:
-        """Sessions of this account that belong to other clients in this process and may be billed.
+        """Sessions of this account that belong to other clients in this process and may still be billed.
 
         A host that reruns the notebook for each page, such as `marimo run`, creates a new client each time. Sessions
         that a page started before it was reloaded are listed here.
@@ -667,7 +669,7 @@ class AsyncLiveAvatar:
             if session in client._sessions:
                 client._sessions.remove(session)
                 client.watch(self._changed)
-                # the session still notifies its previous client, so keep that alive as long as this one
+                # the session still notifies its previous client, so keep that client alive as long as this one
                 self._predecessors.append(client)
                 self._sessions.append(session)
                 session.belong_to(self)
@@ -676,7 +678,7 @@ class AsyncLiveAvatar:
                 return
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` on the loop whenever a session of this client changes.
+        """Call `callback` on the event loop whenever a session of this client changes.
 
         Returns:
             A function that removes the callback.
@@ -718,13 +720,13 @@ class AsyncLiveAvatar:
 def stop_behind(client: AsyncLiveAvatar) -> None:
     """Stop the sessions of a client that is no longer referenced, so that none is billed unnoticed.
 
-    The garbage collector may call this on any thread, even one that holds locks, so this only starts another thread.
+    The garbage collector may call this on any thread, even one that holds locks, so the work is left to a new thread.
     """
     live = [session for session in client.live_sessions if not session.state.is_final]
     if not live:
         return
     if client.simulator is not None:
-        # the simulator and its sessions ended with the client
+        # the simulator stopped along with the client, so its sessions have ended
         for session in live:
             session.lifecycle.forget_soon()
         return
@@ -736,7 +738,7 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
     async def stop() -> None:
         await asyncio.gather(*(session.stop() for session in live), return_exceptions=True)
 
-    with contextlib.suppress(RuntimeError):  # the interpreter is exiting, which stops the sessions
+    with contextlib.suppress(RuntimeError):  # the interpreter is exiting, and its exit handler stops the sessions
         threading.Thread(target=run, args=[stop], name=THREAD_NAME, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""The client's settings: the key, the address, and every limit and timeout, each with its unit."""
+"""The client's settings: the API key, the service's address, and all limits and timeouts with their units."""
 
 from __future__ import annotations
 
@@ -17,88 +17,88 @@ DEFAULT_API_URL: Final = "https://api.liveavatar.com/v1/sessions"
 KEY_VARIABLE: Final = "LIVEAVATAR_API_KEY"
 KEYRING_SERVICE: Final = "liveavatar_nb"
 
-CONNECT_TIMEOUT: Final = 5.0  # seconds to open a connection
-READ_TIMEOUT: Final = 15.0  # seconds between two chunks of a response
-TOTAL_TIMEOUT: Final = 30.0  # seconds for one call, including retries
-BODY_LIMIT: Final = 2 * 1024 * 1024  # maximum bytes of a response body
-PICTURE_LIMIT: Final = 4 * 1024 * 1024  # maximum bytes of a preview picture
-DRESS_LIMIT: Final = 5.0  # seconds to fetch a list's pictures or previews; then it is shown without them
-DRESS_AT_ONCE: Final = 4  # maximum voice previews to fetch at the same time
-MAX_ATTEMPTS: Final = 3  # maximum attempts per call, including the first
-RETRY_BASE: Final = 0.5  # seconds; base delay between attempts, doubled each time
-RETRY_CAP: Final = 8.0  # maximum seconds between two attempts
-LONGEST_RETRY_AFTER: Final = 30.0  # maximum seconds to wait for a Retry-After; if it asks for more, raise immediately
+CONNECT_TIMEOUT: Final = 5.0  # seconds to wait for a connection to open
+READ_TIMEOUT: Final = 15.0  # seconds to wait for the next chunk of a response
+TOTAL_TIMEOUT: Final = 30.0  # seconds allowed for one call, including retries
+BODY_LIMIT: Final = 2 * 1024 * 1024  # maximum size of a response body, in bytes
+PICTURE_LIMIT: Final = 4 * 1024 * 1024  # maximum size of a preview picture, in bytes
+DRESS_LIMIT: Final = 5.0  # seconds to wait for a list's pictures or previews before showing the list without them
+DRESS_AT_ONCE: Final = 4  # maximum number of voice previews to fetch at the same time
+MAX_ATTEMPTS: Final = 3  # maximum number of attempts per call, including the first
+RETRY_BASE: Final = 0.5  # base delay between attempts, in seconds; doubled each time
+RETRY_CAP: Final = 8.0  # maximum seconds between attempts
+LONGEST_RETRY_AFTER: Final = 30.0  # longest Retry-After to honour, in seconds; if a longer one arrives, give up
 
 IDLE_LIMIT: Final = 300.0  # seconds without a keep-alive after which the service ends a session
-KEEP_ALIVE_INTERVAL: Final = 60.0  # seconds
-CONNECTED_TIMEOUT: Final = 30.0  # seconds from the start call's response to the event `connected`
+KEEP_ALIVE_INTERVAL: Final = 60.0  # seconds between keep-alives
+CONNECTED_TIMEOUT: Final = 30.0  # seconds to wait for the event `connected` after the start call's response
 AVATAR_TIMEOUT: Final = 30.0  # seconds that `wait_for_avatar` waits for the avatar's video
-SOCKET_OPEN_TIMEOUT: Final = 10.0  # seconds for a WebSocket's opening handshake
-HAPPY_EYEBALLS: Final = 0.25  # seconds before a host's next address is tried in parallel (RFC 8305)
-SOCKET_CLOSE_TIMEOUT: Final = 1.0  # seconds for a WebSocket's closing handshake
-SOCKET_PING_INTERVAL: Final = 20.0  # seconds
-SOCKET_PING_TIMEOUT: Final = 20.0  # seconds to wait for a pong; a half-open socket is noticed within 40 s
-SOCKET_ATTEMPTS: Final = 5  # maximum attempts to reconnect a lost WebSocket
-SOCKET_RECONNECT_LIMIT: Final = 20.0  # seconds for all attempts together to reconnect a lost WebSocket
-SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # maximum bytes of a received frame
+SOCKET_OPEN_TIMEOUT: Final = 10.0  # seconds to wait for a WebSocket's opening handshake
+HAPPY_EYEBALLS: Final = 0.25  # seconds to wait before trying a host's next address in parallel (RFC 8305)
+SOCKET_CLOSE_TIMEOUT: Final = 1.0  # seconds to wait for a WebSocket's closing handshake
+SOCKET_PING_INTERVAL: Final = 20.0  # seconds between pings
+SOCKET_PING_TIMEOUT: Final = 20.0  # seconds to wait for a pong; a half-open socket is thus noticed within 40 s
+SOCKET_ATTEMPTS: Final = 5  # maximum number of attempts to reconnect a lost WebSocket
+SOCKET_RECONNECT_LIMIT: Final = 20.0  # total seconds allowed for all attempts to reconnect a lost WebSocket
+SOCKET_FRAME_LIMIT: Final = 2 * 1024 * 1024  # maximum size of a received frame, in bytes
 HOLDER_LIMIT: Final = 5.0  # seconds that a command waits for a page that is about to join the room
 ARRIVAL_LIMIT: Final = 10.0  # seconds that the first command waits for the avatar to join the room
-THINKING_LIMIT: Final = 20.0  # maximum seconds after a question during which the avatar seems to be thinking
-ANSWER_GRACE: Final = 30.0  # seconds of silence before a question counts as unanswered
-LANGUAGES_LIMIT: Final = 3.0  # seconds that a start waits for the list of languages, to check a code
-LOOK_PAUSE: Final = 3.0  # seconds between two checks of whether a session that lost its room is still alive
-OPENING_LIMIT: Final = 10.0  # seconds after somebody joins during which the avatar may speak its opening text
-DEAF: Final = 2.0  # maximum seconds after an interruption during which events may still refer to interrupted speech
-SLOWEST_SPEECH: Final = 8.0  # characters per second
-CLEAR_LIMIT: Final = 5.0  # seconds to delete what was created for a session
-LEAVE_LIMIT: Final = 2.0  # seconds for a page or this process to leave a room
-ROOM_JOIN_LIMIT: Final = 10.0  # seconds for this process to join a room
-SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # maximum bytes waiting to be sent; 40 s of sound take 2.6 MB
-STOP_LIMIT: Final = 10.0  # seconds for a stop, including retries; also how long its callers wait
-STOPS_AT_ONCE: Final = 10  # maximum parallel stops per loop; more would delay each other past their time limits
-INSIST_AFTER_CAP: Final = 60.0  # seconds past a session's cap after which we no longer retry its stop
-INSIST_INTERVAL: Final = 15.0  # seconds between two retries of an unconfirmed stop
-# delays in seconds, after a start with unknown outcome, before looking for its session
+THINKING_LIMIT: Final = 20.0  # maximum seconds for which the avatar is considered to be thinking about a question
+ANSWER_GRACE: Final = 30.0  # seconds of silence after which a question is considered unanswered
+LANGUAGES_LIMIT: Final = 3.0  # seconds that a start waits for the list of languages when checking a language code
+LOOK_PAUSE: Final = 3.0  # seconds between checks of whether a session that lost its room is still running
+OPENING_LIMIT: Final = 10.0  # time limit for the avatar to speak its opening text, in seconds after somebody joins
+DEAF: Final = 2.0  # seconds after an interruption during which events may still refer to interrupted speech
+SLOWEST_SPEECH: Final = 8.0  # lowest speaking rate, in characters per second
+CLEAR_LIMIT: Final = 5.0  # seconds allowed for deleting everything that was created for a session
+LEAVE_LIMIT: Final = 2.0  # seconds to wait for a page or this process to leave a room
+ROOM_JOIN_LIMIT: Final = 10.0  # seconds to wait for this process to join a room
+SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # maximum size of the send buffer, in bytes; 40 s of audio takes up 2.6 MB
+STOP_LIMIT: Final = 10.0  # seconds allowed for a stop, including retries; callers wait no longer than this
+STOPS_AT_ONCE: Final = 10  # maximum number of parallel stops per loop; with more, some would exceed their time limit
+INSIST_AFTER_CAP: Final = 60.0  # seconds past a session's cap for which we keep retrying an unconfirmed stop
+INSIST_INTERVAL: Final = 15.0  # seconds between retries of an unconfirmed stop
+# delays, in seconds, before each search for the session of a start whose outcome is unknown
 UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)
-MISSED_KEEP_ALIVES: Final = 3  # keep-alives missed in a row before a session counts as degraded
-SLEEP_GAP: Final = 30.0  # seconds that a clock must jump ahead before we assume the machine slept
-PULSE: Final = 5.0  # seconds between two clock checks while a session is live
-UNWATCHED: Final = 60.0  # seconds that a session may go without a page showing it before it is stopped
-SHORTEST_UNWATCHED: Final = 20.0  # minimum seconds for `unwatched`: time for two heartbeats of a page, sent every 10 s
-ATTENTION_TICK: Final = 1.0  # seconds between two checks of whether the kernel can handle messages from its pages
+MISSED_KEEP_ALIVES: Final = 3  # number of consecutive missed keep-alives after which a session is considered degraded
+SLEEP_GAP: Final = 30.0  # seconds by which a clock must jump ahead before we assume that the machine slept
+PULSE: Final = 5.0  # seconds between clock checks while a session is live
+UNWATCHED: Final = 60.0  # seconds for which a session may run without any page showing it before it is stopped
+SHORTEST_UNWATCHED: Final = 20.0  # minimum value of `unwatched`, in seconds; a page sends two heartbeats in this time
+ATTENTION_TICK: Final = 1.0  # seconds between checks of whether the kernel is free to handle messages from its pages
 ATTENTION_LINGER: Final = (
-    15.0  # seconds that checks of whether the kernel is free go on after their result was last read
+    15.0  # seconds to keep checking whether the kernel is free, counted from the last time the result was read
 )
-LONG_BUSY: Final = 10.0  # seconds that a kernel must be busy before its pages get extra time to report
-HEARING_GRACE: Final = 15.0  # minimum extra seconds for a page to report; it sends a heartbeat every 10 s
-LOOP_LIFE: Final = 366 * 86_400.0  # seconds; longer than any loop runs
-LOOP_LIMIT: Final = 2.0  # seconds without a response before a loop counts as dead
-PAGES_LIMIT: Final = 100  # maximum pages of a list to read when looking for one session
-LIST_READS: Final = 5  # maximum attempts to read a list that keeps changing
-EXIT_STOP_LIMIT: Final = 1.5  # seconds for all stops together at interpreter exit
-EVENT_BUFFER: Final = 1000  # maximum events queued per reader or handler; the oldest are dropped first
-KEPT_UTTERANCES: Final = 200  # maximum utterances kept per session; the oldest are dropped first
-KEPT_STOPWATCHES: Final = 100  # maximum sessions per client to keep timings of; the oldest are dropped first
-KEPT_LINES: Final = 1000  # maximum lines kept of a session's transcript; the oldest are dropped first
-SPEECH_LEAD: Final = 2.0  # seconds of unspoken audio that the service buffers, to bridge a network outage that long
-SPEECH_GRACE: Final = 15.0  # seconds after the end of a sound before it counts as not spoken
-PIECES_AHEAD: Final = 2  # pieces of audio (up to 1 s each) to read ahead
-WIRE_ENTRIES: Final = 10_000  # maximum requests and frames in a client's log; the oldest are dropped first
-WIRE_BYTES: Final = 4 * 1024 * 1024  # maximum bytes of payload in a client's log
-WIRE_PAYLOAD: Final = 16 * 1024  # maximum bytes of one payload; larger ones are cut
-WIRE_TEXT: Final = 4_000  # maximum characters of each string in a payload that is cut
-WIRE_SESSIONS: Final = 1000  # maximum sessions whose tokens the log masks; the oldest are forgotten first
-SAMPLES_KEPT: Final = 1000  # maximum timings that a session keeps of each frequent event
+LONG_BUSY: Final = 10.0  # seconds for which a kernel must be busy before its pages get extra time to report in
+HEARING_GRACE: Final = 15.0  # minimum extra seconds that a page gets to report in; pages send a heartbeat every 10 s
+LOOP_LIFE: Final = 366 * 86_400.0  # seconds; longer than the lifetime of any event loop
+LOOP_LIMIT: Final = 2.0  # seconds without a response after which an event loop is considered dead
+PAGES_LIMIT: Final = 100  # maximum number of list pages to read when looking for one session
+LIST_READS: Final = 5  # maximum number of attempts to read a list that keeps changing
+EXIT_STOP_LIMIT: Final = 1.5  # total seconds allowed for all stops at interpreter exit
+EVENT_BUFFER: Final = 1000  # maximum number of events queued per reader or handler; the oldest are dropped first
+KEPT_UTTERANCES: Final = 200  # maximum number of utterances kept per session; the oldest are dropped first
+KEPT_STOPWATCHES: Final = 100  # maximum number of sessions per client with stored timings; the oldest are dropped first
+KEPT_LINES: Final = 1000  # maximum number of transcript lines kept per session; the oldest are dropped first
+SPEECH_LEAD: Final = 2.0  # seconds of audio sent ahead of playback, so that a network outage of this length isn't heard
+SPEECH_GRACE: Final = 15.0  # seconds to wait, after a sound should have ended, before treating it as not spoken
+PIECES_AHEAD: Final = 2  # number of audio chunks (up to 1 s each) to read ahead
+WIRE_ENTRIES: Final = 10_000  # maximum number of requests and frames in a client's log; the oldest are dropped first
+WIRE_BYTES: Final = 4 * 1024 * 1024  # maximum total size of the payloads in a client's log, in bytes
+WIRE_PAYLOAD: Final = 16 * 1024  # maximum size of one payload, in bytes; larger payloads are cut
+WIRE_TEXT: Final = 4_000  # maximum characters per string in a payload that is cut
+WIRE_SESSIONS: Final = 1000  # maximum number of sessions whose tokens the log masks; the oldest are forgotten first
+SAMPLES_KEPT: Final = 1000  # maximum number of timings that a session keeps for each kind of frequent event
 
-ROOM_TIMEOUT: Final = 10.0  # seconds for one request to a LiveKit server's room service
-ROOM_LOOK: Final = 1.0  # seconds between two checks of who is in your own room
-ROOM_EMPTY_TIMEOUT: Final = 300.0  # seconds that your own room stays open when nobody is in it
-ROOM_PARTICIPANTS: Final = 50  # maximum participants in your own room, including the avatar
-ROOM_NAME_LIMIT: Final = 256  # maximum characters of a room's name, and of an identity in it
-ROOM_TOKEN_MINUTES: Final = 60.0  # minutes that a token for your own room is valid
+ROOM_TIMEOUT: Final = 10.0  # seconds allowed for one request to a LiveKit server's room service
+ROOM_LOOK: Final = 1.0  # seconds between checks of who is in your own room
+ROOM_EMPTY_TIMEOUT: Final = 300.0  # seconds for which your own room stays open while nobody is in it
+ROOM_PARTICIPANTS: Final = 50  # maximum number of participants in your own room, including the avatar
+ROOM_NAME_LIMIT: Final = 256  # maximum length of a room's name or a participant's identity, in characters
+ROOM_TOKEN_MINUTES: Final = 60.0  # minutes for which a token for your own room is valid
 
-MAX_MINUTES: Final = 10.0  # minutes; the cap sent with every token unless the user sets another
-MINUTES_OF_A_DAY: Final = 24 * 60  # a larger cap is probably a mistake
+MAX_MINUTES: Final = 10.0  # default cap, in minutes, requested for every session unless the user sets another
+MINUTES_OF_A_DAY: Final = 24 * 60  # minutes; a cap larger than this is probably a mistake
 SANDBOX_SECONDS: Final = 60.0  # seconds that a sandbox session lasts
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
 CREDITS_PER_MINUTE: Final = {"FULL": 2.0, "LITE": 1.0}
@@ -119,7 +119,7 @@ class Masked:
         self.source = source
 
     def reveal(self) -> str:
-        """Return the secret itself, for the code that sends it."""
+        """Return the secret itself; call this only to send the secret."""
         return self._secret
 
     @property
@@ -161,7 +161,7 @@ def find_key(api_key: str | bytes | Masked | None) -> Masked:
         api_key = api_key.decode("ascii", "replace")
     if api_key is not None and not isinstance(api_key, str):
         raise ConfigurationError(f"api_key must be text, not {type(api_key).__name__}.")
-    # a key read from a file ends with a newline, which isn't valid in a header
+    # a key read from a file often ends with a newline, which isn't valid in a header
     given = Masked((api_key or "").strip(), "from the argument api_key")
     if given.reveal():
         return given
@@ -216,9 +216,9 @@ def _from_prompt() -> str | None:
 
 
 def _can_prompt() -> bool:
-    """Return whether a prompt would be seen.
+    """Return whether the user would see a prompt.
 
-    It is seen in a kernel whose front end accepts input, and in an interactive Python session in a terminal.
+    A prompt is visible in a kernel whose front end accepts input, and in an interactive Python session in a terminal.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     kernel = getattr(shell, "kernel", None)
@@ -255,7 +255,7 @@ def find_base(api_url: str | None) -> str:
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
             "api_url contains a user name or a password, which logs and errors would show.",
-            remedy="Leave them out; the service uses a key instead.",
+            remedy="Leave them out; authenticate with an API key instead.",
         )
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         warn(f"api_url uses http, so the API key is sent to {parts.hostname} unencrypted. Use https.")
@@ -263,7 +263,7 @@ def find_base(api_url: str | None) -> str:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Return whether a host name or address means this machine."""
+    """Return whether a host name or address refers to this machine."""
     if host is None or host == "localhost":
         return host is not None
     try:

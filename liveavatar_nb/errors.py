@@ -1,4 +1,4 @@
-"""Every error this package raises, as one tree. Catch `LiveAvatarException` to catch them all.
+"""All errors that this package raises, as a class hierarchy. Catch `LiveAvatarException` to catch them all.
 
     LiveAvatarException
     ├── ConfigurationError            no key, or an invalid URL (also a ValueError)
@@ -7,7 +7,7 @@
     ├── ClientClosed                  the client was closed before the call
     ├── ProtectionError               a start was refused because nothing could stop the session later
     ├── APIConnectionError            the service didn't respond
-    │   ├── APITimeoutError           it didn't respond in time
+    │   ├── APITimeoutError           the service didn't respond in time
     │   └── CertificateError          the service's certificate was rejected
     ├── APIResponseError              the response can't be used
     │   ├── SchemaError               a field is missing or has the wrong type
@@ -23,15 +23,15 @@
     │   ├── SessionEnded              the session ended before the call: `end_reason`
     │   ├── LoopEnded                 the session's event loop ended; the guard stops the session
     │   ├── AvatarNeverCame           the service never sent `connected`, or the avatar's video never arrived
-    │   ├── RoomNotHeld               a conversation needs somebody in the session's room, but it is empty
+    │   ├── RoomNotHeld               a conversation needs somebody in the session's room, but the room is empty
     │   ├── WrongMode                 the session's mode, LITE or FULL, doesn't support the call
     │   ├── UtteranceFailed           the avatar didn't speak, or didn't finish
-    │   ├── StartOutcomeUnknown       a start that may be billed; the session was stopped by its id
+    │   ├── StartOutcomeUnknown       the session may be running and billed; a stop was requested
     │   └── StopNotConfirmed          the service didn't confirm a stop
     ├── ViewError                     a page couldn't do what was requested
     └── SimulatorError                the embedded simulator didn't start
 
-`str(error)` says what happened and what to do about it; `error.remedy` is the second half alone.
+`str(error)` says what happened and what to do about it; `error.remedy` says only what to do.
 `LiveAvatarWarning` is for calls that are allowed but probably a mistake.
 """
 
@@ -46,10 +46,10 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 PACKAGE: Final = __name__.partition(".")[0]
-# a warning points at the user's line, so frames of these packages are skipped
+# packages whose frames are skipped, so that a warning points at the line of the user's code
 BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio", "nest_asyncio2")
-CONCURRENCY_CODE: Final = 4003  # the envelope's code for too many sessions at once
-LONGEST_MESSAGE: Final = 500  # maximum characters of the service's message to quote in an error
+CONCURRENCY_CODE: Final = 4003  # the envelope's code if too many sessions are running
+LONGEST_MESSAGE: Final = 500  # maximum length of a service message quoted in an error, in characters
 
 
 class LiveAvatarException(Exception):
@@ -57,7 +57,7 @@ class LiveAvatarException(Exception):
 
     Args:
         message: What happened, in one sentence.
-        remedy: What to do about it, in one sentence. Defaults to the class's own.
+        remedy: What to do about it, in one sentence. Defaults to the class's `default_remedy`.
     """
 
     title = "Something went wrong"
@@ -92,8 +92,8 @@ class InvalidArgument(LiveAvatarException, ValueError):
     """An argument of the call is invalid; nothing was sent.
 
     Attributes:
-        field: The argument's name, with its path in a nested body (`avatar_persona.voice_settings.speed`), or
-            None if the error isn't about one field.
+        field: The argument's name, or its path within a nested body (`avatar_persona.voice_settings.speed`). None
+            if the error isn't about one field.
     """
 
     title = "That can't be used"
@@ -126,10 +126,10 @@ class ProtectionError(LiveAvatarException):
 class APIConnectionError(LiveAvatarException):
     """The service didn't respond.
 
-    Its name doesn't resolve, the connection was refused or cut, or the certificate is invalid.
+    Either its host name doesn't resolve, the connection was refused or cut, or the certificate is invalid.
 
     Attributes:
-        sent: False if the request certainly never reached the service.
+        sent: False if it is certain that the request never reached the service.
     """
 
     title = "The service can't be reached"
@@ -221,7 +221,8 @@ class ConcurrencyLimitError(APIStatusError):
     """403 with code 4003: more sessions at once than the plan allows.
 
     Attributes:
-        sessions: The running sessions, each with `whose`. Set only if a client's `start` raised the error.
+        sessions: The running sessions; each one's `whose` says who started it. Set only if the error comes from a
+            client's `start`.
     """
 
     title = "Too many sessions at once"
@@ -335,18 +336,20 @@ class WrongMode(SessionError):
 
 
 class UtteranceFailed(SessionError):
-    """The avatar didn't speak, or didn't finish. The words aren't resent, and the session continues."""
+    """The avatar didn't speak, or didn't finish. The text isn't resent, and the session continues."""
 
     title = "The avatar didn't say it"
     default_remedy = "Try again."
 
 
 class StartOutcomeUnknown(SessionError):
-    """A start may be billed although no usable response arrived; it is never resent.
+    """The session may be running and billed, although the start call got no usable response.
+
+    The start call is never resent.
 
     Attributes:
-        confirmed_stopped: Whether the service confirmed that the session isn't running. It is kept up to date: a
-            start can take effect after its stop, so the session is looked up again 10, 30 and 60 s later.
+        confirmed_stopped: Whether the service confirmed that the session isn't running. This value is kept up to date:
+            a start can take effect after the stop, so the session is looked up again 10, 30 and 60 s later.
     """
 
     title = "The start's outcome is unknown"
@@ -364,16 +367,16 @@ class StartOutcomeUnknown(SessionError):
 
 
 class StopNotConfirmed(SessionError):
-    """The service didn't confirm a stop; the session may keep running, until its cap at the latest."""
+    """The service didn't confirm a stop; the session may keep running until it reaches its cap."""
 
     title = "The stop wasn't confirmed"
-    default_remedy = "Call stop() again; the session ends at its cap at the latest."
+    default_remedy = "Call stop() again; if that fails too, the session ends when it reaches its cap."
 
 
 class ViewError(LiveAvatarException):
     """A page couldn't do what was requested.
 
-    No page shows the view, there is no video yet, or the page didn't respond.
+    Either no page is showing the view, there is no video yet, or the page didn't respond.
     """
 
     title = "The view can't do that now"
@@ -403,9 +406,9 @@ def quietly() -> Iterator[None]:
 
 
 class CallSite(NamedTuple):
-    """The user's line that called this package.
+    """The line of the user's code that called this package.
 
-    It holds no frame, so it keeps none of the caller's objects alive.
+    No frame is stored, so none of the caller's objects are kept alive.
     """
 
     filename: str
@@ -418,14 +421,14 @@ _called_at: contextvars.ContextVar[CallSite | None] = contextvars.ContextVar("ca
 
 
 def calling_context() -> contextvars.Context:
-    """Return a copy of the current context in which all warnings point at the user's current line."""
+    """Return a copy of the current context in which all warnings point at the current line of the user's code."""
     context = contextvars.copy_context()
     context.run(_called_at.set, _call_site())
     return context
 
 
 def warn(message: str) -> None:
-    """Issue a warning that points at the user's line, through any API and on any thread."""
+    """Issue a warning that points at the user's code, whichever API or thread the call came through."""
     if _is_quiet.get():
         return
     at = _call_site()
@@ -456,7 +459,7 @@ def status_error(
         status_code: The HTTP status.
         body: The decoded JSON without secrets (the contract's `Failure` or `ValidationError`), or None if the body
             isn't JSON.
-        call: The call's name for the message, e.g. "POST /v1/sessions/token".
+        call: The call's name, used in the message, e.g. "POST /v1/sessions/token".
         request_id: The service's id for the request.
         retry_after: The number of seconds that the service asks us to wait.
     """
@@ -474,7 +477,7 @@ def status_error(
     message = f"{_shorten(reason).rstrip('.')} ({answered})." if reason else f"{answered}."
     if status_code == 422:
         fields, details = _invalid_fields(envelope.get("detail"))
-        message = f"{call} rejected a field: {_shorten(details or reason or 'it did not say which')}."
+        message = f"{call} rejected a field: {_shorten(details or reason or 'the service did not say which')}."
         return ValidationError(message, fields=fields, **status)
     if status_code == 401:
         return AuthenticationError(message, **status)
@@ -491,7 +494,7 @@ def status_error(
 
 
 def _invalid_fields(detail: Any) -> tuple[list[str], str]:
-    """Return the paths of the fields that a 422 response names, and what is wrong with them."""
+    """Return the paths of the fields that a 422 response names, and a description of what is wrong with them."""
     entries = [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
     fields = []
     for entry in entries:

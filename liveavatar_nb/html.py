@@ -1,7 +1,7 @@
 """Renders records in a notebook as small pieces of HTML built from escaped text.
 
 Styles are inline and colours come from the host, so that the output looks right in light and dark themes, and
-in a notebook that is opened elsewhere.
+in a notebook that is opened in another application.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ CELL: Final = f"text-align: left; vertical-align: baseline; padding: 4px 16px 4p
 NUMBER: Final = CELL.replace("left", "right", 1) + "; font-variant-numeric: tabular-nums"
 SCROLLER: Final = "overflow-x: auto; max-width: 100%"
 ABSENT: Final = "\N{EN DASH}"
-LONGEST_LINE: Final = 36  # maximum characters to keep on one line: the length of an id
-LONGEST_TEXT: Final = 300  # maximum characters of a table cell or a title
-LONGEST_PROPERTY: Final = 20_000  # maximum characters of a card's property, which scrolls
-LONGEST_NAME: Final = 80  # maximum characters of a name below a picture
+LONGEST_LINE: Final = 36  # maximum characters in text that stays on one line (the length of an id)
+LONGEST_TEXT: Final = 300  # maximum characters in a table cell or a title
+LONGEST_PROPERTY: Final = 20_000  # maximum characters in a card's property; long ones scroll
+LONGEST_NAME: Final = 80  # maximum characters in a name shown below a picture
 MOST_ROWS: Final = 100
 
 
@@ -44,11 +44,11 @@ class Amount(str):
 
 
 def cell(value: Any, *, is_property: bool = False) -> Markup:
-    """Return a value as escaped HTML; a missing one becomes a dash.
+    """Return a value as escaped HTML; a missing value becomes a dash.
 
     Args:
         value: A value of any type.
-        is_property: Whether it goes into a card, where it may be long and wraps if the page is narrow.
+        is_property: Whether the value is shown in a card, where it may be long and wraps on a narrow page.
     """
     if isinstance(value, Markup):
         return value
@@ -75,7 +75,7 @@ def words(value: Any) -> str:
 
 
 def text(content: str, *, is_property: bool = False) -> Markup:
-    """Return escaped text: short text stays on one line, long text wraps, very long text is cut."""
+    """Return text as escaped HTML: short text stays on one line, long text wraps, and very long text is cut."""
     if len(content) <= LONGEST_LINE and "\n" not in content:
         wrapping = "overflow-wrap: anywhere" if is_property else "white-space: nowrap"
         return Markup(f'<span dir="auto" style="{wrapping}">{html.escape(content)}</span>')
@@ -102,7 +102,7 @@ def moment(when: datetime) -> str:
     try:
         return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else f"{when:%Y-%m-%d %H:%M}"
     except OverflowError:
-        return when.isoformat()  # too close to the first or last date that Python supports
+        return when.isoformat()  # the date is too close to the first or last one that Python supports
 
 
 def clock(seconds: float) -> Amount:
@@ -161,12 +161,12 @@ def properties(pairs: Iterable[tuple[str, Any]]) -> Markup:
 
 
 def card(title: str, pairs: Iterable[tuple[str, Any]], aside: str = "") -> Markup:
-    """Return a card for one record: a title, its properties, and optionally something beside them.
+    """Return a card for one record: a title, a table of properties and, optionally, markup beside them.
 
     Args:
         title: The card's title.
         pairs: Names and values.
-        aside: Markup to show beside them, e.g. a picture.
+        aside: Markup to show beside the title and the properties, e.g. a picture.
     """
     beside = f"<div>{aside}</div>" if aside else ""
     return Markup(
@@ -181,7 +181,7 @@ def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
     """Return pictures with a name and a short caption below each.
 
     Args:
-        tiles: The picture, name and caption of each; only the first `MOST_ROWS` are shown.
+        tiles: The picture, name and caption of each tile; only the first `MOST_ROWS` are shown.
         total: The total number of tiles.
     """
     shown = [tile for tile, _ in zip(tiles, range(MOST_ROWS), strict=False)]
@@ -204,7 +204,7 @@ def picture(address: str | None, name: str, size: int) -> Markup:
     """Return a square picture, or a square with the name's first letter if there is no picture.
 
     Args:
-        address: An http, https or image data URL; with anything else the letter is shown.
+        address: An http, https or image data URL; for any other value, the letter is shown instead.
         name: What the picture shows.
         size: Width and height in pixels.
     """
@@ -231,7 +231,7 @@ def is_picture(address: str) -> bool:
 
 
 def player(media_type: str, base64: str, name: str = "") -> Markup:
-    """Return an audio player for a short sound that is embedded in the page."""
+    """Return an audio player with a short sound embedded in it."""
     return Markup(
         f'<audio controls preload="metadata" aria-label="{html.escape(name)}" '
         f'style="height: 32px; width: 240px; vertical-align: middle" '

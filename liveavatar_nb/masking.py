@@ -14,24 +14,24 @@ from . import config
 
 SECRET_NAME: Final = re.compile(r"(token|secret|secret_value|api_key|password|ws_url)s?$", re.IGNORECASE)
 MASK: Final = "<masked>"
-SHORTEST_SECRET: Final = 4  # minimum characters of a secret to look for; a shorter one would match in any text
-ECHOES: Final = ("input", "ctx")  # fields of a 422's details that echo the request
+SHORTEST_SECRET: Final = 4  # minimum length of a secret to mask; a shorter one would match in almost any text
+ECHOES: Final = ("input", "ctx")  # fields in a 422's details that echo the request
 
 MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # marks where something was cut
-DEEPEST: Final = 40  # maximum levels of nested JSON to keep
+DEEPEST: Final = 40  # maximum nesting depth of JSON that is kept
 MOST_OPEN: Final = 200  # JSON with at most this many lists and objects can't be nested too deeply to encode
-# secrets within text, recognised by the words before them, and anything that looks like a LiveKit token
+# matches secrets within text, recognised by the words before them, and anything that looks like a LiveKit token
 IN_WORDS: Final = re.compile(
     r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
     r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
     re.IGNORECASE,
 )
-SHORTEST_IN_WORDS: Final = 14  # minimum characters of text to search; shorter text can't contain a name and a secret
-CUT_MARGIN: Final = 4096  # characters to search beyond a cut; no secret is longer, so a cut never leaves part of one
+SHORTEST_IN_WORDS: Final = 14  # minimum length of text to search; shorter text can't hold both a name and a secret
+CUT_MARGIN: Final = 4096  # characters to search beyond a cut; no secret is longer, so a cut never splits a secret
 
 
 class Placeholder(str):
-    """A placeholder for a secret in displayed code: the environment variable that holds the secret."""
+    """A placeholder for a secret in displayed code: the name of an environment variable for the secret."""
 
     __slots__ = ()
 
@@ -51,11 +51,11 @@ def without_secrets(data: Any, secrets: Iterable[str] = ()) -> Any:
 
     Args:
         data: JSON data.
-        secrets: Secrets to mask anywhere in the text, in addition to those in fields with a secret's name.
+        secrets: Secrets to mask anywhere in the text, in addition to those found by their field names.
     """
     masked = replaced(data, lambda name, secret: MASK, leave_out=ECHOES)
     known = {secret.strip() for secret in secrets}
-    # longest first, because one may be the beginning of another
+    # longest first, because one secret may be the beginning of another
     return _mask(masked, sorted((secret for secret in known if len(secret) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
@@ -77,9 +77,9 @@ def replaced(
 
     Args:
         data: JSON data.
-        fill: Returns the replacement for a secret.
+        fill: A function that returns the replacement for a secret.
         leave_out: Names of fields to drop.
-        field_name: The field that holds the data; if its name is a secret's, every string in it is secret.
+        field_name: The name of the field that holds the data; if `SECRET_NAME` matches, every string in it is secret.
     """
     is_secret = SECRET_NAME.search(field_name) is not None
     if isinstance(data, Mapping):
@@ -94,7 +94,7 @@ def replaced(
 
 
 def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] = ()) -> bytes:
-    """Encode JSON data to be stored, with secrets masked and large data cut (marked by an ellipsis).
+    """Encode JSON data for storage, masking secrets and cutting large data (an ellipsis marks each cut).
 
     Args:
         data: JSON data.
@@ -105,15 +105,15 @@ def kept(data: Any, secrets: Iterable[str] = (), *, leave_out: tuple[str, ...] =
     try:
         plain = msgspec.json.encode(data)
     except (TypeError, ValueError, RecursionError):
-        # a lone surrogate (an emoji cut in half), or not JSON at all
+        # the data contains a lone surrogate (an emoji cut in half), or isn't JSON at all
         plain = None
     is_large = plain is None or len(plain) > config.WIRE_PAYLOAD
     hints = plain is None or _hints_at_secrets(plain)
     is_deep = plain is None or plain.count(b"[") + plain.count(b"{") > MOST_OPEN
-    # many times faster than walking through the data, which few responses need
+    # few responses need to be copied, and these checks are many times faster than copying
     if plain is not None and not (is_large or is_deep or hints or leave_out or _quotes(plain, known)):
         return plain
-    known.sort(key=len, reverse=True)  # longest first, because one may be the beginning of another
+    known.sort(key=len, reverse=True)  # longest first, because one secret may be the beginning of another
     copy = _Copier(known, leave_out, is_large=is_large, hints=hints).copy(data)
     try:
         return msgspec.json.encode(copy)
@@ -137,7 +137,7 @@ def _hints_at_secrets(encoded: bytes) -> bool:
 
 
 def _quotes(encoded: bytes, secrets: Iterable[str]) -> bool:
-    """Return whether any of these secrets occurs in the JSON, in JSON's escaped form."""
+    """Return whether any of these secrets, escaped as in JSON, occurs in the encoded data."""
     return any(msgspec.json.encode(secret)[1:-1] in encoded for secret in secrets)
 
 
@@ -148,7 +148,7 @@ class _Copier:
         secrets: The known secrets, longest first.
         leave_out: Names of fields to drop.
         is_large: Whether to cut long strings and everything beyond the size limit.
-        hints: Whether there may be unknown secrets.
+        hints: Whether the data may contain secrets that aren't in `secrets`.
     """
 
     def __init__(self, secrets: Sequence[str], leave_out: tuple[str, ...], *, is_large: bool, hints: bool) -> None:
@@ -205,7 +205,7 @@ class _Copier:
         is_long = self._is_large and length > config.WIRE_TEXT
         if is_long:
             if " " not in text[: config.WIRE_TEXT]:
-                return f"<{length:,} characters>"  # an encoded picture or sound, which nobody reads
+                return f"<{length:,} characters>"  # probably an encoded picture or sound, which nobody would read
             text = text[: config.WIRE_TEXT + CUT_MARGIN]
         for secret in self._secrets:
             if secret in text:

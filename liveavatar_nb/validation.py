@@ -1,6 +1,6 @@
 """Checks arguments against the contract before anything is sent, using only the parameters' types.
 
-`Literal` stands for an enum, `Annotated[int, Meta(ge=1, le=100)]` for a range, a `TypedDict` for a nested object.
+`Literal` stands for an enum, `Annotated[int, Meta(ge=1, le=100)]` for a range, and a `TypedDict` for a nested object.
 An invalid value raises an `InvalidArgument` that names the field and the nearest valid value.
 """
 
@@ -39,7 +39,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 UUID_PATTERN: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-SHOWN: Final = 60  # maximum characters of an invalid value to show in an error
+SHOWN: Final = 60  # maximum length of an invalid value quoted in an error, in characters
 
 KINDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
@@ -50,7 +50,7 @@ def check(value: Any, kind: Any, field: str) -> Any:
     Args:
         value: The caller's argument.
         kind: The parameter's type.
-        field: The parameter's name, for the error.
+        field: The parameter's name, used in the error.
 
     Raises:
         InvalidArgument: The value is invalid. The message and `field` name the parameter; the remedy suggests the
@@ -102,7 +102,7 @@ def nearest(text: str, choices: Iterable[str], *, cutoff: float = 0.0) -> str | 
 
 
 def masked_text(secret: Any) -> Any:
-    """Wrap a caller's secret in `Masked`; return anything but text unchanged, for `check` to reject."""
+    """Wrap a caller's secret in `Masked`; return other values unchanged, so that `check` rejects them."""
     return Masked(secret) if isinstance(secret, str) else secret
 
 
@@ -229,7 +229,7 @@ def _fields(value: Any, kind: Any, field: str) -> dict[str, Any]:
 
 
 def unknown(field: str, name: str, known: Iterable[str], message: str) -> InvalidArgument:
-    """Return the error for an unknown name; it suggests the most similar known one."""
+    """Return the error for an unknown name; the remedy suggests the most similar known name."""
     names = list(known)
     near = nearest(name, names, cutoff=0.5)
     remedy = f"Did you mean {near!r}?" if near else f"Use one of: {', '.join(names)}." if names else ""
@@ -237,7 +237,7 @@ def unknown(field: str, name: str, known: Iterable[str], message: str) -> Invali
 
 
 def _invalid(field: str, wanted: str, value: Any, near: str | None = None, *, is_shown: bool = True) -> InvalidArgument:
-    # an invalid secret must not be shown, either
+    # a secret must not be shown, even if it is invalid
     is_shown = is_shown and isinstance(value, str | int | float | None) and not SECRET_NAME.search(field)
     shown = repr(value) if is_shown else type(value).__name__
     if len(shown) > SHOWN:
@@ -250,7 +250,7 @@ def _invalid(field: str, wanted: str, value: Any, near: str | None = None, *, is
 def strict(method: Callable[P, R]) -> Callable[P, R]:
     """Wrap a method so that it raises `InvalidArgument` instead of `TypeError` for wrong arguments.
 
-    Its signature, types and docstring stay visible. Errors about `__init__` use the class's name.
+    The wrapper keeps the method's signature, types and docstring. Errors about `__init__` use the class's name.
     """
     name = method.__qualname__.split(".")[-2] if method.__name__ == "__init__" else method.__name__
 

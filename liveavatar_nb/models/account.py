@@ -1,4 +1,4 @@
-"""The account's other records: credits, secrets, memories, language models and more."""
+"""Account records: credits, secrets, memories, language models and more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .. import html
 from ..config import CREDITS_PER_MINUTE
 from .base import Record
 
-LARGEST_EXPONENT: Final = 30  # a power of ten; more credits than this aren't plausible
+LARGEST_EXPONENT: Final = 30  # the largest plausible number of credits, as a power of ten
 
 
 class Language(Record):

@@ -1,4 +1,4 @@
-"""Records of avatars and their voices' names."""
+"""Records of avatars and of their voices' names."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Avatar(Record):
 
     @property
     def _picture(self) -> str | None:
-        # only this machine can reach some pictures, so they are fetched and embedded in the page
+        # some pictures can only be reached from this machine, so they are fetched and embedded in the page
         fetched: str | None = self.__dict__.get("_fetched")
         return fetched or self.preview_url
 

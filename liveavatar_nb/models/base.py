@@ -164,10 +164,10 @@ def decode(kind: type[R], data: Any, call: str) -> R:
     Args:
         kind: The record's class.
         data: Decoded JSON.
-        call: The call's name, for the error.
+        call: The call's name, used in the error.
 
     Raises:
-        SchemaError: A required field is missing or has the wrong type; the message names it.
+        SchemaError: A required field is missing or has the wrong type; the message names the field.
     """
     record, problem = _convert(kind, data, "$")
     if problem is not None:
@@ -183,8 +183,8 @@ def decode_all(kind: type[R], data: Any, call: str, path: str) -> Records[R]:
     Args:
         kind: The class of each record.
         data: Decoded JSON.
-        call: The call's name, for the error.
-        path: The list's path in the response, for the error.
+        call: The call's name, used in the error.
+        path: The list's path in the response, used in the error.
 
     Raises:
         SchemaError: As for `decode`.

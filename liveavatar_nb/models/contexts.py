@@ -77,5 +77,5 @@ class NewContext:
         check(self.links, list[Any] | None, "links")
 
 
-# a dataclass generates its `__init__`, so it can only be wrapped here, after the class
+# @dataclass generates `__init__`, which therefore can't be wrapped before the end of the class
 NewContext.__init__ = strict(NewContext.__init__)  # type: ignore[method-assign]

@@ -3,7 +3,7 @@
 The types include the contract's enums and ranges; `validation` checks values against them before anything is sent.
 """
 
-# `from __future__ import annotations` is left out, because it keeps TypedDict from seeing `Required`
+# `from __future__ import annotations` is left out, because it would keep TypedDict from seeing `Required`
 from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict
 
 from msgspec import Meta

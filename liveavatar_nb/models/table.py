@@ -10,7 +10,7 @@ from .base import Record
 
 R = TypeVar("R", bound=Record)
 
-Columns = Mapping[str, Callable[[R], Any]]  # a table's headings, each with a function that returns a record's value
+Columns = Mapping[str, Callable[[R], Any]]  # maps headings to functions that return a record's value in that column
 
 
 def table(columns: Columns[R], records: Sequence[R], total: int) -> html.Markup:

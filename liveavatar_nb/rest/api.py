@@ -33,15 +33,15 @@ class NamedRoom(Protocol):
 class LiveAvatarAPI:
     """The async REST API.
 
-    It offers no protection: you must stop every session that you start here. `AsyncLiveAvatar` and `LiveAvatar` stop
-    their sessions themselves. The operations are grouped as in the contract: `sessions`, `avatars`, `voices`,
+    It doesn't stop sessions for you: you must stop every session that you start with it. `AsyncLiveAvatar` and
+    `LiveAvatar` do stop their sessions. The operations are grouped as in the contract: `sessions`, `avatars`, `voices`,
     `contexts`, `languages`, `credits`, `embeddings`, `secrets`, `llm_configurations`, `memory`.
 
     Args:
         api_key: The account's key. None or "" uses `LIVEAVATAR_API_KEY`, or else the first key that
             `config.find_key` finds.
         api_url: The service's URL.
-        conn_options: The number of attempts per call, the base delay and the time limit of one attempt, both in
+        conn_options: The number of attempts per call, and the base delay and the time limit of one attempt, both in
             seconds. Pass our `APIConnectOptions` or the LiveKit plugin's.
         session: Your own `httpx.AsyncClient`; you must close it yourself.
         proxy: The proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or the same with `https`

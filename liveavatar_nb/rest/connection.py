@@ -1,4 +1,4 @@
-"""Shared by all connections to the service: the credential of a request, and a silent logger."""
+"""Helpers shared by all connections to the service: request credentials and a silent logger."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import httpx
 
 from ..config import Masked
 
-# websockets gets this logger because, at DEBUG, it logs every frame, and the URL and headers, tokens included.
-# The logger isn't registered under its name, so nobody can turn it on.
+# Passed to websockets, which would otherwise log every frame, URL and header at DEBUG level, tokens included.
+# Nobody can enable this logger, because it isn't registered under its name.
 SILENT: Final = logging.Logger("liveavatar_nb.socket", logging.CRITICAL + 1)  # noqa: LOG001 (deliberate, see above)
 
 
 class CredentialAuth(httpx.Auth):
-    """Adds the credential to a request as it is sent, so that none of our stack frames ever holds it."""
+    """Adds a credential to a request at the moment of sending, so that no stack frame of ours holds the credential."""
 
     def __init__(self, credential: Masked, *, bearer: bool) -> None:
         self._credential = credential

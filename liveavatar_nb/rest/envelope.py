@@ -1,4 +1,4 @@
-"""`envelope`: decodes the envelope that wraps every response of the service."""
+"""`envelope`: decodes the envelope that wraps every response from the service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import APIResponseError, status_error
 from ..masking import without_secrets
 from .retry import retry_after
 
-# the envelope's `code` on success: the live service sends 1000; the others have been seen in the past
+# values of the envelope's `code` on success: 1000 today; 100 and 200 have been seen in the past
 SUCCESS_CODES: Final = frozenset({1000, 100, 200})
 
 
@@ -32,9 +32,9 @@ def envelope(
         status: The HTTP status.
         headers: The response's headers.
         body: The response's body, decompressed.
-        call: The call's name, for the error.
-        hide: Masks the secrets in the response data that an error keeps.
-        keep: Called with the decoded response, whatever its status, or with None if it isn't JSON.
+        call: The call's name, used in the error.
+        hide: A function that masks the secrets in response data before an error stores it.
+        keep: A function called with the decoded response, whatever its status, or with None if the body isn't JSON.
 
     Raises:
         APIStatusError: The service responded with an error.

@@ -21,9 +21,9 @@ from ..errors import ConfigurationError
 
 Verify: TypeAlias = bool | str | os.PathLike[str] | ssl.SSLContext
 
-PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # default ports by the proxy's scheme
+PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # default port for each proxy scheme
 PORTS: Final = {"http": 80, "https": 443}
-PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket is routed by the scheme of its handshake
+PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket uses the proxy for its handshake's scheme
 LOOPBACK: Final = ("localhost", "127.0.0.0/8", "::1")
 
 
@@ -70,7 +70,7 @@ class Network:
         proxies, exempt = _read_environment() if given is None else ((("all", _normalize_proxy(given)),), ())
         network = cls(proxies, exempt, trusted, source)
         if source == "verify" and isinstance(trusted, str):
-            _ = network.tls  # raises now if the certificates can't be read
+            _ = network.tls  # fail now, not later, if the certificates can't be read
         return network
 
     def proxy(self, url: str) -> Masked | None:
@@ -119,7 +119,7 @@ class Network:
         is_tls_proxy = proxy is not None and proxy.reveal().startswith("https:")
         proxy_tls = self.tls if is_tls_proxy else None
         return {
-            # reading certificates is slow and plain http needs none, so its context trusts nobody
+            # reading certificates is slow; plain http doesn't need them, and gets a context that trusts nobody
             "verify": self.tls if is_tls_proxy or _scheme(urlsplit(url)) == "https" else _new_context(),
             "proxy": None if proxy is None else httpx.Proxy(proxy.reveal(), ssl_context=proxy_tls),
             "trust_env": False,
@@ -144,13 +144,13 @@ class Network:
 
     @property
     def caveat(self) -> str:
-        """An error text about what can't be passed to another process; empty if everything can."""
+        """What can't be passed to another process, worded for an error; empty if everything can be passed."""
         if not isinstance(self.verify, ssl.SSLContext):
             return ""
         return "verify is an ssl.SSLContext, and only the authorities that it lists can be passed to another process"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the network as plain JSON, passwords included, for another of our processes.
+        """Return the network as plain JSON, including passwords, for use by another of our processes.
 
         An `ssl.SSLContext` is reduced to its listed authorities and its verification settings. Client certificates
         and authorities from the system's own store are lost, since they can't be read (see `caveat`).
@@ -240,7 +240,7 @@ def _load_authorities(path: str) -> ssl.SSLContext:
 def _new_context(mode: ssl.VerifyMode = ssl.CERT_REQUIRED, *, check_hostname: bool = True) -> ssl.SSLContext:
     """Return a TLS context that doesn't trust any authority yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # verify_mode can't be changed while this is on
+    context.check_hostname = False  # verify_mode can't be relaxed while check_hostname is on
     context.verify_mode = mode
     context.check_hostname = check_hostname
     return context
@@ -316,5 +316,5 @@ def _scheme(parts: SplitResult) -> str:
 
 
 def _host(parts: SplitResult) -> str:
-    """Return the host as written in a URL: an IPv6 address in brackets."""
+    """Return the host as it is written in a URL, with an IPv6 address in brackets."""
     return f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""

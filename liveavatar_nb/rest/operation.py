@@ -5,9 +5,9 @@
         \"\"\"Rename one of the account's voices.\"\"\"
         return Voice
 
-The signature has the contract's names, types, ranges and defaults. Parameters named in the path's braces go into
-the path, and the rest into the query (GET) or the body. The declared function runs after these checks, to check what
-types can't express, and returns the record's class. `listing` declares a list in the same way.
+The signature has the contract's names, types, ranges and defaults, and arguments are checked against it. Parameters
+named in braces go into the path, all others into the query (GET) or the body. The declared function then runs: it
+checks what types can't express, and returns the record's class. `listing` declares a list in the same way.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Owner = TypeVar("Owner", bound="Resource")
 
 IN_BRACES: Final = re.compile(r"{(\w+)}")
-CREDENTIAL: Final = "credential"  # marks the parameter that the call is signed with, which isn't sent
-UNSENT: Final = "unsent"  # marks a parameter that the method needs but doesn't send
+CREDENTIAL: Final = "credential"  # marks the parameter that holds the credential, which isn't sent as a field
+UNSENT: Final = "unsent"  # marks a parameter that the method uses but doesn't send
 
 if TYPE_CHECKING:
     Credential = str | Masked
@@ -62,10 +62,10 @@ class Resource:
     """The base class for groups of operations.
 
     Args:
-        transport: Sends the calls.
+        transport: The transport that sends the calls.
     """
 
-    # fetches whatever else is needed to display the records of a list, e.g. pictures; None if nothing is
+    # fetches whatever else is needed to display the records of a list, e.g. pictures; None if nothing else is needed
     _dress: Callable[[Any], Awaitable[None]] | None = None
 
     def __init__(self, transport: Transport) -> None:
@@ -81,8 +81,8 @@ class Operation:
 
     Args:
         route: Method and path, e.g. `GET /v1/voices/{voice_id}`.
-        declared: The declaring function.
-        safety: The effect of sending the call twice. Defaults to REPEATABLE for GET, otherwise to ONCE.
+        declared: The function that declares the operation.
+        safety: Whether the call may be sent more than once. Defaults to REPEATABLE for GET, otherwise to ONCE.
         signed: Whether the call needs a credential.
     """
 
@@ -102,7 +102,7 @@ class Operation:
 
     @functools.cached_property
     def kinds(self) -> dict[str, Any]:
-        """The parameters' types by name; resolved at the first call, because that is slow."""
+        """The parameters' types by name; resolved on first use, because resolving is slow."""
         hints = get_type_hints(self._declared, include_extras=True)
         return {name: hints[name] for name in list(self.signature.parameters)[1:]}
 
@@ -165,7 +165,7 @@ def operation(
 
     Args:
         route: The contract's method and path.
-        safety: The effect of sending the call twice. Defaults to REPEATABLE for GET, otherwise to ONCE.
+        safety: Whether the call may be sent more than once. Defaults to REPEATABLE for GET, otherwise to ONCE.
         signed: Whether the call needs a credential.
     """
 
@@ -176,7 +176,7 @@ def operation(
 
         @functools.wraps(declared)
         def method(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-            # nothing is awaited here: a waiting frame would keep its arguments, and tracebacks could show them
+            # don't await here: a suspended frame would hold its arguments, and tracebacks could show them
             try:
                 call, kind = built.prepare(self, args, kwargs)
             except (InvalidArgument, LiveAvatarWarning) as failure:
@@ -191,7 +191,7 @@ def operation(
 def listing(
     route: str, *, signed: bool = True
 ) -> Callable[[Callable[Concatenate[Owner, P], type[R]]], Callable[Concatenate[Owner, P], Listing[R]]]:
-    """Declare an operation that returns a list, in pages if it has a parameter `page`.
+    """Declare an operation that returns a list; if it has a parameter `page`, the list comes in pages.
 
     Args:
         route: The contract's method and path.
@@ -213,7 +213,7 @@ def listing(
 
 
 def _with_declaration(method: F, built: Operation, result: str = "{}") -> F:
-    """Give `method` the signature shown to users, and a reference to its declaration."""
+    """Attach to `method` the signature that users see, and a reference to its declaration."""
     kind = str(built.signature.return_annotation).removeprefix("type[").removesuffix("]")
     shown: Any = method
     shown.__signature__ = built.signature.replace(return_annotation=result.format(kind))
@@ -239,7 +239,7 @@ def _page_source(transport: Transport, call: Call, kind: Any) -> Callable[[int],
         page_call = call
         if is_paged:
             page_call = Call(call.method, call.path, signed=call.signed, query={**(call.query or {}), "page": number})
-        # not assigning the response to a variable keeps its content out of tracebacks that print local variables
+        # don't assign the response to a variable, to keep it out of tracebacks that print local variables
         return _page(kind, (await transport.send(page_call))["data"], str(call), is_paged=is_paged)
 
     return fetch
@@ -285,7 +285,7 @@ def as_token(token: Any) -> Masked:
 
 
 def _check_id(value: Any, name: str) -> str:
-    """Check that an id can be a single segment of a path, and return it."""
+    """Return an id after checking that it can be used as a single path segment."""
     text: str = check(value, str, name)
     if text.strip(". ") and "/" not in text and text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""The service's lists: they come in pages, and each page is fetched only when it is reached."""
+"""Lists from the service, which come in pages; each page is fetched only when it is reached."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Page(Generic[T]):
 
 
 class Cursor(Generic[T]):
-    """A position in a listing; `turn` moves to the next page.
+    """A position in a listing; `turn` moves past the next page and returns its items.
 
     Args:
         sources: For each list, a function that fetches a page by its number.
-        keep: Returns whether to keep an item; None keeps all.
+        keep: A function that returns whether to keep an item; None keeps all items.
         first: The number of the first page to fetch.
     """
 
@@ -71,7 +71,7 @@ class Cursor(Generic[T]):
         return page.items if self._keep is None else Records(item for item in page.items if self._keep(item))
 
     async def count(self) -> int | None:
-        """Return the number of items as counted by the service, or None if they must all be read to be counted."""
+        """Return the number of items reported by the service, or None if counting requires reading all items."""
         if self._keep is not None or self._first != 1:
             return None
         return sum([(await self._first_page(at)).count for at in range(len(self._sources))])
@@ -92,9 +92,9 @@ class Listing(Generic[T]):
     Args:
         sources: For each of the service's lists, a function that fetches a page by its number (from 1). The lists are
             read one after the other.
-        keep: Returns whether to keep an item. Defaults to keeping all.
+        keep: A function that returns whether to keep an item. Defaults to keeping all items.
         first: The number of the first page to fetch.
-        dress: Fetches whatever else is needed to display the items, e.g. pictures.
+        dress: A function that fetches whatever else is needed to display the items, e.g. pictures.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class Listing(Generic[T]):
         return Records(item for page in pages for item in page.items if self._keep is None or self._keep(item))
 
     async def count(self) -> int:
-        """Return the number of items: as counted by the service, or, if there is a filter, by reading them all."""
+        """Return the number of items; if a filter applies, all items are read to count the matching ones."""
         counted = await self.cursor().count()
         return len(await self.all()) if counted is None else counted
 
@@ -176,8 +176,8 @@ def pick(sought: str, items: Sequence[T], kinds: str, *, field: str | None = Non
     Args:
         sought: The id or name.
         items: The items to search.
-        kinds: A plural noun for the items, e.g. `avatars`, for the error.
-        field: The name of the argument that holds the id or name, for the error.
+        kinds: A plural noun for the items, e.g. `avatars`, used in the error.
+        field: The name of the argument that holds the id or name, used in the error.
 
     Raises:
         InvalidArgument: No item matches, or several have this name.

@@ -21,20 +21,19 @@ from ..errors import (
 
 TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 WAITING_STATUSES: Final = frozenset({429, 503})  # statuses whose `Retry-After` header is respected
-# close codes after which a WebSocket is reopened, in order: the server is going away; the connection was cut, which
-# the client itself reports as 1005 or 1006; internal error; restart; try again later
+# reconnect after these close codes: going away, no code, connection lost, internal error, restart, try again later
 RECONNECT_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013})
 HANDSHAKE_STATUSES: Final = frozenset({500, 502, 503, 504})
 SECONDS: Final = re.compile(r"\d{1,18}(\.\d+)?")
 
 
 class Safety(Enum):
-    """The effect of sending a call twice."""
+    """Whether a call may be sent more than once."""
 
     REPEATABLE = "repeatable"  # harmless to repeat, e.g. a GET or the creation of a token
     ONCE = "once"  # may cost something if repeated, e.g. a start or an update
-    INSISTENT = "insistent"  # must arrive, e.g. a stop
-    TICK = "tick"  # not worth repeating, since another follows soon, e.g. a keep-alive
+    INSISTENT = "insistent"  # retried until the service responds, e.g. a stop
+    TICK = "tick"  # not worth repeating, since another call follows soon, e.g. a keep-alive
 
     @property
     def limit(self) -> float:
@@ -59,7 +58,7 @@ class APIConnectOptions:
 
     Args:
         max_retry: The maximum number of attempts, including the first.
-        retry_interval: The base delay between two attempts, in seconds.
+        retry_interval: The base delay between attempts, in seconds.
         timeout: The time limit of one attempt, in seconds.
     """
 
@@ -75,7 +74,7 @@ class Policy:
     Args:
         attempts: The maximum number of attempts per call, including the first.
         base: The longest delay before the second attempt, in seconds; it doubles with each further attempt.
-        attempt_limit: The time limit of one attempt, first byte to last, in seconds; None for no separate limit.
+        attempt_limit: The time limit of one whole attempt, in seconds; None for no limit per attempt.
     """
 
     attempts: int = config.MAX_ATTEMPTS
@@ -104,9 +103,9 @@ class Policy:
 
         Args:
             failure: The error that the attempt failed with.
-            safety: The effect of sending the call twice.
+            safety: Whether the call may be sent more than once.
             attempt: The attempt's number, from 1.
-            time_left: The seconds left of the call's time limit.
+            time_left: The seconds left until the call's time limit.
         """
         if attempt >= self.attempts and safety is not Safety.INSISTENT:
             return None
@@ -147,7 +146,7 @@ def is_worth_a_handshake(status: int) -> bool:
 
 
 def delay(attempt: int, base: float) -> float:
-    """Return the seconds to wait after attempt `attempt` (from 1): exponential backoff with full jitter."""
+    """Return the seconds to wait after attempt number `attempt` (from 1): exponential backoff with full jitter."""
     return random.uniform(0, min(config.RETRY_CAP, base * 2 ** min(attempt - 1, 32)))  # noqa: S311
 
 
@@ -156,8 +155,8 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
 
     Args:
         value: The header's value: a number of seconds, or a date.
-        date: The response's `Date` header, from which the wait until a date is counted, since this machine's clock may
-            be wrong.
+        date: The response's `Date` header. If `value` is a date, the wait is counted from `date`, since this machine's
+            clock may be wrong.
         now: This machine's time in seconds since the epoch, used if the response has no `Date`.
     """
     value = (value or "").strip()

@@ -41,7 +41,7 @@ from .retry import ConnectOptions, Policy, Safety
 
 logger = logging.getLogger("liveavatar_nb.transport")
 
-ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits by encoding
+ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits for each encoding
 HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip"}
 GIVE_SECRETS: Final = ("/v1/sessions/token", "/v1/sessions/start")
 NOT_SENT = (
@@ -60,8 +60,8 @@ class Call:
     Args:
         method: The HTTP method.
         path: The path, beginning with `/v1`.
-        safety: Whether it is safe to send the call twice.
-        token: A session's token; without one, the API key signs the call.
+        safety: Whether the call may be sent more than once.
+        token: A session's token; without one, the API key is the credential.
         signed: Whether the call needs a credential.
         query: The query parameters; None values are left out.
         body: The JSON body; None for no body.
@@ -89,12 +89,13 @@ class _Progress:
 
 
 class Transport:
-    """Sends calls and decodes their envelopes.
+    """Sends calls and decodes the envelopes of their responses.
 
     Args:
         base_url: The service's URL, without `/v1`.
         key: The API key.
-        http_client: The caller's own `httpx.AsyncClient`, which isn't closed here. Defaults to a new one at first use.
+        http_client: The caller's own `httpx.AsyncClient`, which isn't closed here. By default, the
+            transport creates its own clients.
         options: The number of attempts, the base delay, and the time limit of each attempt. Defaults to `Policy`'s.
         network: The proxies and certificates. Defaults to the environment's.
     """
@@ -112,7 +113,7 @@ class Transport:
             raise InvalidArgument(f"The HTTP client must be an httpx.AsyncClient, not {type(http_client).__name__}.")
         if not key.fits_a_header:
             raise ConfigurationError(
-                f"The API key {key.source} contains characters that no key has.", remedy="Copy it again."
+                f"The API key {key.source} contains characters that aren't allowed in a key.", remedy="Copy it again."
             )
         self.base_url = base_url
         self.key = key
@@ -122,7 +123,7 @@ class Transport:
         self.wire = Wire()
         self._policy = Policy.of(options)
         self._lent = http_client
-        self._own: dict[asyncio.AbstractEventLoop, dict[str, httpx.AsyncClient]] = {}  # by loop, then by base URL
+        self._own: dict[asyncio.AbstractEventLoop, dict[str, httpx.AsyncClient]] = {}  # our clients, by loop and URL
         self._process = os.getpid()
         self._closing: set[asyncio.Future[None]] = set()
 
@@ -165,13 +166,13 @@ class Transport:
         """Whether the caller's client uses a custom transport, which no other process can recreate."""
         if self._lent is None:
             return False
-        # httpx offers no public access to these
+        # httpx offers no public access to a client's transports
         transports = [getattr(self._lent, "_transport", None), *getattr(self._lent, "_mounts", {}).values()]
         return any(item is not None and type(item) is not httpx.AsyncHTTPTransport for item in transports)
 
     @property
     def caveat(self) -> str:
-        """What can't be passed on to another process, in words for an error; empty if everything can."""
+        """What can't be passed to another process, worded for an error; empty if everything can be passed."""
         if self.is_out_of_reach:
             return "http_client uses a custom transport, which can't be passed to another process"
         if self._lent is not None:
@@ -204,7 +205,7 @@ class Transport:
                 async with asyncio.timeout_at(deadline):
                     return await self._attempt(call, deadline)
             except TimeoutError:
-                raise APITimeoutError(f"{call} was not answered within {limit:g} s.") from None
+                raise APITimeoutError(f"{call} got no response within {limit:g} s.") from None
             except LiveAvatarException as failure:
                 if call.token is not None and _may_use_key(call) and _is_refused(failure):
                     call = replace(call, token=None)
@@ -229,7 +230,7 @@ class Transport:
             self.base_url + call.path,
             params={name: value for name, value in (call.query or {}).items() if value is not None} or None,
             json=call.body,
-            # our own clients already send them, which is faster
+            # our own clients send these headers by default, which is faster
             headers=HEADERS if client is self._lent else None,
             timeout=httpx.Timeout(
                 self._policy.attempt_limit or config.READ_TIMEOUT,
@@ -245,7 +246,7 @@ class Transport:
         )
         mark_changed = self.wire.add(exchange)
         try:
-            # don't name the body: that keeps tokens out of tracebacks that print local variables
+            # don't assign the body to a variable, to keep tokens out of tracebacks that print local variables
             return envelope(
                 *await self._exchange(call, client, request, exchange),
                 str(call),
@@ -268,7 +269,7 @@ class Transport:
         """Send the call once and return the response's status, headers and body."""
         progress = _Progress()
         if self._policy.attempt_limit:
-            # slow, and only needed if the caller's limit can interrupt a connect
+            # tracing is slow, and only needed if the caller's time limit can interrupt a connection attempt
             request.extensions["trace"] = progress
         credential = (call.token or self.key) if call.signed else None
         auth = None if credential is None else CredentialAuth(credential, bearer=call.token is not None)
@@ -290,9 +291,9 @@ class Transport:
         except TimeoutError:
             limit = self._policy.attempt_limit
             when = "in time" if limit is None else f"within {limit:g} s"
-            failure = APITimeoutError(f"{call} was not answered {when}.", sent=not progress.is_connecting)
+            failure = APITimeoutError(f"{call} got no response {when}.", sent=not progress.is_connecting)
         except asyncio.CancelledError as cancelled:
-            # keep its message, by which anyio's cancel scopes recognise their own cancellation
+            # keep the message, because anyio's cancel scopes use it to recognise their own cancellations
             failure = asyncio.CancelledError(*cancelled.args)
         except Exception as error:  # noqa: BLE001 (hooks of the caller's client may raise anything)
             failure = _no_answer(error, str(call))
@@ -302,7 +303,7 @@ class Transport:
                 await client.aclose()
             if self.closed:
                 await self._close_own()
-        # a new error, because the original's frames hold the request's headers
+        # raise a new error, because the frames of the original one hold the request's headers
         raise failure
 
     def _keep(self, exchange: Exchange, answer: Any, call: Call) -> None:
@@ -313,7 +314,7 @@ class Transport:
             self.wire.hide(session_id, secrets_in(data))
 
     def _secrets(self, call: Call) -> list[str]:
-        """Return the secrets of a request, which its response may quote but must not show."""
+        """Return a request's secrets, which must be masked if the response quotes them."""
         return [self.key.reveal(), call.token.reveal() if call.token else "", *secrets_in(call.body)]
 
     async def fetch(self, url: str) -> tuple[str, bytes]:
@@ -325,7 +326,7 @@ class Transport:
         call = "GET of a picture"
         try:
             client = self._client("{0.scheme}://{0.netloc}".format(urlsplit(url)))
-            # auth=None keeps httpx from sending credentials of the caller's client or from .netrc
+            # auth=None keeps httpx from sending credentials from the caller's client or .netrc
             request = client.build_request("GET", url, headers={"accept": "*/*"}, timeout=config.READ_TIMEOUT)
             async with asyncio.timeout(config.TOTAL_TIMEOUT):
                 response = await client.send(request, auth=None, stream=True, follow_redirects=False)
@@ -337,7 +338,7 @@ class Transport:
         except LiveAvatarException:
             raise
         except TimeoutError:
-            raise APITimeoutError(f"{call} was not answered within {config.TOTAL_TIMEOUT:g} s.") from None
+            raise APITimeoutError(f"{call} got no response within {config.TOTAL_TIMEOUT:g} s.") from None
         except Exception as failure:  # noqa: BLE001 (as for `send`)
             raise _no_answer(failure, call) from None
         if response.status_code != 200:
@@ -346,10 +347,10 @@ class Transport:
 
 
 class _WholeClose(httpx.AsyncByteStream):
-    """A response's stream that finishes closing even if the call is cancelled meanwhile.
+    """A response's stream that finishes closing even if the call is cancelled while the stream closes.
 
-    httpcore protects the close from anyio's cancel scopes, but not from `Task.cancel()`. That would leave the
-    connection in the pool as if it were in use, and its socket open.
+    httpcore protects closing from anyio's cancel scopes, but not from `Task.cancel()`. Such a
+    cancellation would leave the socket open and the connection in the pool, marked as in use.
     """
 
     def __init__(self, stream: httpx.AsyncByteStream, closing: set[asyncio.Future[None]]) -> None:
@@ -394,7 +395,7 @@ async def _decompress(response: httpx.Response, window: int, limit: int) -> byte
     decompress = zlib.decompressobj(window).decompress if window else None
     body = bytearray()
     if response.is_stream_consumed:
-        # the caller's client may answer from memory, as mock transports do
+        # the caller's client may have read the response already, e.g. with a mock transport
         return response.content
     async for piece in response.aiter_raw():
         try:
@@ -410,13 +411,13 @@ def _no_answer(failure: Exception, call: str) -> APIConnectionError:
     sent = not isinstance(failure, NOT_SENT)
     kind = type(failure).__name__
     if isinstance(failure, httpx.TimeoutException):
-        return APITimeoutError(f"{call} was not answered in time ({kind}).", sent=sent)
+        return APITimeoutError(f"{call} got no response in time ({kind}).", sent=sent)
     if (certificate := _certificate_error(failure)) is not None:
         reason = getattr(certificate, "verify_message", "") or type(certificate).__name__
         return CertificateError(f"{call} failed: the service's certificate was rejected ({reason}).", sent=False)
     # only a connection error's message is safe to quote; others may contain a header
     reason = f"{kind}: {failure}" if isinstance(failure, httpx.ConnectError) else kind
-    return APIConnectionError(f"{call} got no answer ({reason}).", sent=sent)
+    return APIConnectionError(f"{call} got no response ({reason}).", sent=sent)
 
 
 def _certificate_error(failure: BaseException) -> ssl.SSLCertVerificationError | None:
@@ -427,7 +428,7 @@ def _certificate_error(failure: BaseException) -> ssl.SSLCertVerificationError |
 
 
 def _may_use_key(call: Call) -> bool:
-    """Return whether the API key may replace the token, as it may for a stop that names its session."""
+    """Return whether the API key may replace the token: true only for a stop that names its session."""
     return call.safety is Safety.INSISTENT and "session_id" in (call.body or {})
 
 

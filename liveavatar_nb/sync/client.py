@@ -111,7 +111,7 @@ class LiveAvatar(SyncWrapper):
 
     @classmethod
     def demo(cls, *, max_minutes: float | None = None, tts: TextToSpeech | None = None, **options: Any) -> Self:
-        """Create a client with an embedded simulator: no key, account or network needed, and nothing billed.
+        """Create a client with its own simulator, which needs no key, account or network and bills nothing.
 
         Args:
             max_minutes, tts: As for `LiveAvatar`.
@@ -164,7 +164,7 @@ class LiveAvatar(SyncWrapper):
 
     @property
     def api(self) -> API:
-        """Every REST operation, grouped as in the contract: `api.contexts.create(...)`."""
+        """All REST operations, grouped as in the contract, e.g. `api.contexts.create(...)`."""
         from .api import API  # noqa: PLC0415 (not every cell needs it)
 
         return API(self._inner.api, self)

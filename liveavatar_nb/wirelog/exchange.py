@@ -1,4 +1,4 @@
-"""One request and its response, safe to show: secrets are masked before anything is kept."""
+"""One request and its response, safe to show: secrets are masked before anything is stored."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ session_label: ContextVar[SessionLabel | None] = ContextVar("session_label", def
 
 @dataclass
 class Exchange:
-    """One request and its response; `api.last` is the last one.
+    """One request and its response; `api.last` holds the most recent exchange.
 
     Attributes:
         method: GET, POST...
         url: The URL, including its query.
         auth: `key` (header `X-API-KEY`), `bearer` (a session's token) or None.
         body: The JSON that was sent, with secrets masked; None if there was none.
-        started_at: When the request began, in seconds since the epoch.
-        status: The HTTP status; None if there is no response, or none yet.
-        seconds: The seconds from the request to the end of the response; None while it is in progress.
+        started_at: The time at which the request began, in seconds since the epoch.
+        status: The HTTP status; None if no response has arrived.
+        seconds: The seconds from the request to the end of the response; None while the request is in progress.
         request_id: The service's id for the request.
         sent_size: The size of the request's body in bytes.
-        size: The size of the response's body on the wire in bytes; None if there is no response, or none yet.
+        size: The size of the response's body on the wire in bytes; None if no response has arrived.
         error: What went wrong, in words; None if nothing did.
         label: The label of the session that made the call.
     """
@@ -76,7 +76,7 @@ class Exchange:
         self.body = replaced(self.body, lambda name, secret: Placeholder(_variable_name(name)))
 
     def keep_answer(self, answer: Any, secrets: Sequence[str]) -> None:
-        """Keep the response, with secrets masked.
+        """Store the response, with secrets masked.
 
         Args:
             answer: The decoded JSON; None if the response wasn't JSON.
@@ -111,7 +111,7 @@ class Exchange:
 
     @property
     def at(self) -> float:
-        """When the request began, in seconds since the epoch."""
+        """The time at which the request began, in seconds since the epoch."""
         return self.started_at
 
     @property
@@ -165,7 +165,7 @@ class Exchange:
             parts.append('--header "Authorization: Bearer $SESSION_TOKEN"')
         if self.body is not None:
             parts.append("--header 'Content-Type: application/json'")
-            # marks pass through JSON and shell quoting unchanged, and are then replaced by variables outside the quotes
+            # placeholders survive JSON and shell quoting; they are then replaced by variables outside the quotes
             text = json.dumps(replaced(self.body, _mark), ensure_ascii=False)
             parts.append(f"--data {_MARK.sub(_unquoted_variable, shlex.quote(text))}")
         return " \\\n  ".join(parts)
@@ -196,7 +196,7 @@ class Exchange:
         return f"<Exchange {self.method} {self.url}: {self.status or 'no answer'}{took}>"
 
 
-# random, so that no user's text contains it
+# random, so that no user text can contain a placeholder
 _NONCE: Final = uuid.uuid4().hex
 _MARK: Final = re.compile(f"{_NONCE}([A-Z0-9_]+);")
 

@@ -1,4 +1,4 @@
-"""One frame of a session's WebSocket or data channel, safe to show: secrets are masked before it is kept."""
+"""One frame of a session's WebSocket or data channel, safe to show: secrets are masked before it is stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Channel = Literal["websocket", "data"]
 Direction = Literal["sent", "received"]
 
 NO_EVENT: Final = "(no event)"
-SOUND: Final = re.compile(r"([\d,]+) bytes")  # the size, in the description that replaces the audio of an `agent.speak`
+SOUND: Final = re.compile(r"([\d,]+) bytes")  # matches the size in the text that replaces an `agent.speak`'s audio
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Frame:
         Args:
             at, session_id, channel, direction, type, size: As for the attributes.
             payload: The event's other fields, with audio replaced by a description. If the frame isn't an event, its
-                text or bytes; for bytes, only their number is kept.
+                text or bytes; for bytes, only their number is stored.
             secrets: The session's secrets, which the frame may quote.
         """
         if isinstance(payload, bytes):
@@ -129,7 +129,7 @@ class Frame:
 
 
 def _decode(text: str) -> Any:
-    """Decode JSON, so that secrets can be recognised by their fields' names; return other text unchanged."""
+    """Decode JSON, so that secrets can be recognised by their field names; return other text unchanged."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

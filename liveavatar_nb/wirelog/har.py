@@ -14,7 +14,7 @@ from ..masking import MASK
 from .exchange import Exchange
 from .frame import Frame
 
-SOCKET_URL: Final = "wss://masked.invalid/"  # a WebSocket's real URL contains a token
+SOCKET_URL: Final = "wss://masked.invalid/"  # a placeholder, since a WebSocket's real URL contains a token
 UNKNOWN: Final = -1  # HAR's value for an unknown size or time
 TEXT, BINARY = 1, 2  # a frame's opcode
 

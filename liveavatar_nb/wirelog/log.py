@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["rest", "websocket", "data"]
 
-SHOWN: Final = 50  # maximum number of entries that a notebook shows, counted back from the latest
-ROW_TEXT: Final = 4_000  # maximum characters of a payload in a row sent to a page
+SHOWN: Final = 50  # maximum number of entries (the latest) that a notebook shows
+ROW_TEXT: Final = 4_000  # maximum characters in the payload of a row that is sent to a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
 # matches all but the first 8 digits of an id, since a table has no room for whole ids
 REST_OF_ID: Final = re.compile(r"(?<=\b[0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
@@ -39,7 +39,7 @@ class Wire(Sequence[Entry]):
 
     It keeps the last 10,000 entries, with at most 4 MiB of payload. A payload of more than 16 KiB is cut to about
     that size, and each string in it to 4,000 characters; every cut is marked. Secrets are masked before anything is
-    kept. `filter` and `of` return live views of the same log; a slice is a snapshot.
+    stored. `filter` and `of` return live views of the same log; a slice is a snapshot.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Wire(Sequence[Entry]):
     # writing
 
     def add(self, exchange: Exchange) -> Callable[[], None]:
-        """Log a request at its beginning; call the returned function when it has been answered or has failed."""
+        """Log a request that is starting; call the returned function when the response arrives or the request fails."""
         row = self._timeline.add(exchange)
         return lambda: self._timeline.changed(row)
 
@@ -224,7 +224,7 @@ class Wire(Sequence[Entry]):
             The rows in the order of `seq`, and the number of the newest change among them. A row replaces any earlier
             row with the same `seq`.
         """
-        # read this first, so that changes made from here on are found the next time
+        # read the counter first, so that any change made after this is found by the next call
         newest = self._timeline.changes
         changed = [(row.change, row) for row in self._rows()]
         found = [(change, row) for change, row in changed if since < change <= newest]
@@ -325,7 +325,7 @@ class Wire(Sequence[Entry]):
         if len(entries) > len(shown):
             notes.append(f"the last {len(shown)} of {len(entries):,}")
         if self.dropped:
-            notes.append(f"{self.dropped:,} older ones were dropped")
+            notes.append(f"{self.dropped:,} older entries were dropped")
         table = html.table(["time", "name", "status", "ms", "bytes"], rows, len(rows))
         return table + (html.note("; ".join(notes)) if notes else "")
 
@@ -347,7 +347,7 @@ def _ms(entry: Entry) -> float | None:
 
 
 def _note(entry: Entry) -> str:
-    """Return a request's status, or what went wrong; empty for a frame."""
+    """Return a request's status or what went wrong, or an empty string for a frame."""
     if isinstance(entry, Frame):
         return ""
     if entry.status is not None:

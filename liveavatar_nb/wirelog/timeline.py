@@ -21,7 +21,7 @@ logger = logging.getLogger("liveavatar_nb.wire")
 
 Entry = Exchange | Frame
 
-SHORTEST_IN_QUERY: Final = 12  # minimum characters of a secret in a URL's query
+SHORTEST_IN_QUERY: Final = 12  # minimum length for a value in a URL's query to be treated as a secret
 
 
 @dataclass(eq=False, slots=True)
@@ -56,7 +56,7 @@ class Timeline:
         _timelines.add(self)
 
     def unlock(self) -> None:
-        """Create a new lock; in a forked child, nobody would release the parent's."""
+        """Create a new lock, since nobody in a forked child would release the parent's lock."""
         self._lock = threading.Lock()
 
     def snapshot(self) -> list[TimelineRow]:
@@ -82,7 +82,7 @@ class Timeline:
             row.change = self.changes
             grown = row.entry.kept_size - row.size
             row.size += grown
-            # a row that was dropped in the meantime no longer counts
+            # the size of a row that has been dropped must not be counted
             if row.seq >= self.rows[0].seq:
                 self._count(grown)
         self._notify()

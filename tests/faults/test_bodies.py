@@ -61,7 +61,7 @@ async def test_answers_that_always_break_off(
     simulator.faults.add("credits", kind, times=None)
     error = await refused(get(api), APIConnectionError)
     assert len(arrived()) == 3
-    assert "got no answer" in error.message
+    assert "got no response" in error.message
     assert "try again" in error.remedy
 
 

@@ -80,7 +80,7 @@ def test_it_tells_how_the_request_went(la: LiveAvatar, simulator: Simulator) -> 
         la.credits()
     assert last(la).status is None
     assert "no answer" in repr(last(la))
-    assert "got no answer" in (last(la).error or "")
+    assert "got no response" in (last(la).error or "")
 
 
 def test_it_has_the_answer_without_its_secrets(la: LiveAvatar, simulator: Simulator) -> None:

@@ -335,8 +335,8 @@ async def test_calls_are_logged_as_they_begin_and_stay_whatever_comes(simulator:
             await task
     *_, third, fourth, garbage, cancelled = (cast(Exchange, entry) for entry in wire)
     assert third.status is None
-    assert "got no answer" in (third.error or "")
-    assert "got no answer" in (fourth.error or "")
+    assert "got no response" in (third.error or "")
+    assert "got no response" in (fourth.error or "")
     assert (garbage.status, garbage.answer) == (200, None)
     assert "without an envelope" in (garbage.error or "")
     assert (cancelled.status, cancelled.error) == (None, "It was cancelled.")

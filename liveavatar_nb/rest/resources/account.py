@@ -1,4 +1,4 @@
-"""The account's other resources: credits, languages, secrets, language models, memories, embeddings."""
+"""Account resources: credits, languages, secrets, language models, memories, embeddings."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Embeddings(Resource):
 
         Args:
             avatar_id: The avatar's id.
-            context_id: The id of the context, which holds what the avatar knows.
+            context_id: The id of the context that describes what the avatar knows.
             voice_id: The voice's id. Defaults to the avatar's own voice.
             type: `DEFAULT` or `WIDGET`.
             max_session_duration: The maximum length of a conversation, in seconds.

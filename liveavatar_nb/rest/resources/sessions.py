@@ -1,4 +1,4 @@
-"""`api.sessions`: tokens, start, stop, keep-alive, lists, transcripts."""
+"""`api.sessions`: create, start, stop, keep alive and list sessions, and read transcripts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def tells_unknown(
     async def start(self: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> R:
         session_id = str(kwargs.get("session_id", args[0] if args else None))
         pending = method(self, *args, **kwargs)
-        del args, kwargs  # keep the token out of tracebacks while this frame waits
+        del args, kwargs  # keep the token out of tracebacks while this frame is suspended
         try:
             return await pending
         except (APIConnectionError, APIResponseError) as failure:
@@ -74,7 +74,7 @@ def tells_unknown(
 
 
 class Sessions(Resource):
-    """`/v1/sessions`: tokens, start, stop, keep-alive, lists, transcripts."""
+    """`/v1/sessions`: create, start, stop, keep alive and list sessions, and read transcripts."""
 
     @listing("GET /v1/sessions")
     def list(
@@ -132,13 +132,13 @@ class Sessions(Resource):
             is_sandbox: Whether to use the sandbox, which is free but limited to one minute and the sandbox avatar.
             video_settings: `quality` (very_high, high, medium or low; default high) and `encoding` (VP8 or H264;
                 default H264).
-            max_session_duration: The seconds after which the service ends the session; at most the plan's limit.
+            max_session_duration: Seconds after which the service ends the session; must not exceed the plan's limit.
             avatar_persona: FULL only, and required there: `context_id`, `voice_id`, `language`, `voice_settings`,
                 `stt_config`.
             interactivity_type: FULL only: `CONVERSATIONAL` (the service's default) or `PUSH_TO_TALK`.
             llm_configuration_id: FULL only: the id of your own language model.
             dynamic_variables: FULL only: values for the context's `{{names}}`; at most 50, each up to 1,000 characters.
-            memory: FULL only: `prev_session_id`, `session_memory_id`.
+            memory: FULL only: the `prev_session_id` or `session_memory_id` that the conversation remembers.
             livekit_config: LITE only: your own LiveKit room.
             agora_config: LITE only: your own Agora channel.
             elevenlabs_agent_config, openai_realtime_config, gemini_realtime_config: LITE only: the agent or model
@@ -177,7 +177,7 @@ class Sessions(Resource):
     def start(self, session_id: UnsentId, session_token: Credential) -> type[StartedSession]:
         """Start a session (`POST /v1/sessions/start`); billing begins.
 
-        The call is retried only if the service certainly didn't process it.
+        The call is retried only if it is certain that the service didn't process it.
 
         Args:
             session_id: The id from `create_token`.
@@ -213,7 +213,7 @@ class Sessions(Resource):
     def keep_alive(self, session_id: str | None = None, *, session_token: Credential | None = None) -> type[None]:
         """Reset a session's idle timer (`POST /v1/sessions/keep-alive`).
 
-        A session ends after 5 minutes without a keep-alive. The call isn't retried, since the next one follows soon.
+        A session ends after 5 minutes without a keep-alive. The call isn't retried, since another one follows soon.
 
         Args:
             session_id: The session's id; optional if its token is given.
