@@ -65,7 +65,7 @@ class Recorder(Controller):
         megabytes: float = RECORDING_MEGABYTES,
         timeout: float = PATIENCE,
     ) -> None:
-        """Start recording what the page shows, with the avatar's sound; `stop_recording` ends it.
+        """Start recording what the page shows, with the avatar's sound; `stop_recording` ends the recording.
 
         Args:
             path: The file to write, which must not exist yet; by default a file next to the notebook, named after the
@@ -105,7 +105,7 @@ class Recorder(Controller):
         seconds: float,
         problem: str | None = None,
     ) -> None:
-        """Receive part of a recording, or the reason why there is none."""
+        """Receive part of a recording, or the reason why there is no recording."""
         request, part, seconds = str(request), int(part), float(seconds)
         async with self._filing:
             recording = self._recording_of(request, part, is_refused=bool(problem))
@@ -125,7 +125,7 @@ class Recorder(Controller):
             self._requests.settle(request, None)
             if reached is not None:
                 self._stop_page(recording)
-                self._problem.show(ViewError(f"{reached} It stopped there and was saved."))
+                self._problem.show(ViewError(f"{reached} The recording was stopped there and saved."))
             if reached is not None or is_last:
                 self._end()
             else:
@@ -146,7 +146,7 @@ class Recorder(Controller):
     async def _record(self, place: Path | None, seconds: float, size: int, limit: float, is_held_up: bool) -> Recording:
         self._end_if_silent()
         if self._recording is not None and not self._recording.is_over:
-            raise ViewError("A recording is already running.", remedy="End it with stop_recording().")
+            raise ViewError("A recording is already running.", remedy="Stop it with stop_recording().")
         request = uuid.uuid4().hex
         recording = self._recording = Recording(None, request, place, seconds, size)
         self._is_recorded = asyncio.Event()
@@ -231,7 +231,7 @@ class Recorder(Controller):
                     loop.call_soon_threadsafe(is_recorded.set)
 
     def _save(self, recording: Recording) -> None:
-        """Give the file its final name, and show it on the page."""
+        """Give the recording's file its final name, and show on the page that it was saved."""
         try:
             path = recording.finish()
         except OSError as failure:
@@ -242,7 +242,7 @@ class Recorder(Controller):
                 self._link.write(saved=saved_as("recording", path, recording.seconds, recording.size))
 
     def _end_if_silent(self) -> None:
-        """Stop the recording if its page has been silent for too long, even if a cell may be the reason."""
+        """Stop the recording if its page has been silent for too long, even if a running cell may be the reason."""
         if self._silence.is_long:
             self._end_after_silence()
 
@@ -259,7 +259,7 @@ class Recorder(Controller):
 
     def refresh(self) -> None:
         if self._link.client.is_closed:
-            # nothing more can arrive
+            # a closed client receives no more parts
             self._end()
 
     def close(self) -> None:
