@@ -46,7 +46,7 @@ class DemoError(LiveAvatarException):
 
 
 def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], object]) -> None:
-    """Run the studio in JupyterLab until Ctrl-C, SIGTERM or JupyterLab's own exit; leave no process behind.
+    """Run the studio in JupyterLab until JupyterLab exits or a signal arrives, and leave no process behind.
 
     Args:
         live: Whether to use the real service with the environment's key; otherwise, use the simulator, without a key.
@@ -141,7 +141,7 @@ class _Lab:
             "JUPYTERLAB_WORKSPACES_DIR": str(private / "workspaces"),
             # Prefer this environment's kernel to one of the same name in the user's folder.
             "JUPYTER_PREFER_ENV_PATH": "1",
-            # Passed in the environment, because other users can read command lines.
+            # The token is passed in the environment, because other users can read command lines.
             "JUPYTER_TOKEN": self._token,
         }
 

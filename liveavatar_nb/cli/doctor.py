@@ -95,7 +95,7 @@ class Finding:
         """Format the finding for a terminal: the state, the name, what was found, and the remedy below.
 
         Args:
-            width: The terminal's width in cells; None does not wrap lines.
+            width: The terminal's width in cells; None means that lines are not wrapped.
             paint: A function that colours the word for the state.
         """
         word = "-" if self.state == "skipped" else self.state
@@ -111,7 +111,7 @@ class Finding:
 
 
 class Report(list[Finding]):
-    """The findings, in the order of the checks; displays itself in a notebook."""
+    """A list of findings, in the order of the checks, that displays itself in a notebook."""
 
     @property
     def has_problem(self) -> bool:
@@ -152,7 +152,7 @@ def examine(
     This takes a few seconds at most, even without a network, unless `start` is set.
 
     Args:
-        api_key: The account's key; None or "" looks it up as `LiveAvatar` does.
+        api_key: The account's key; if None or "", the key is looked up as by `LiveAvatar`.
         api_url: The service's address.
         start: Whether to also start and stop a session in the free sandbox.
         demo: Whether to check an embedded simulator instead, without a key or a network.
@@ -172,7 +172,7 @@ def examine(
         False
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LiveAvatarWarning)  # `address` reports the same problem as a finding
+        warnings.simplefilter("ignore", LiveAvatarWarning)  # the check `address` reports the same problem
         base_url = config.find_base(api_url)
     proxy = masked_text(proxy)
     network = Network.of(proxy, verify)
@@ -211,13 +211,13 @@ def examine(
                 accepted, left = account(la)
                 note(accepted)
                 if left is None:
-                    note(*_skipped(names[1:], "the account could not be read"))
+                    note(*_skipped(names[1:], "the account's data could not be read"))
                 else:
                     note(credits_left(left), _checked("sessions", lambda: running(la)))
                     if start:
                         note(_checked("sandbox", lambda: sandbox(la)))
                     else:
-                        note(Finding("sandbox", "skipped", "not checked: only --start starts and stops a free session"))
+                        note(Finding("sandbox", "skipped", "not checked: use --start to start and stop a free session"))
     return report
 
 
@@ -258,11 +258,11 @@ def widgets() -> Finding:
     files = [path for path in STATIC.glob("*") if path.suffix in (".js", ".css") and path.stat().st_size]
     if {path.suffix for path in files} == {".js", ".css"}:
         size = sum(path.stat().st_size for path in files)
-        return Finding("widgets", "ok", f"the browser part is built: {len(files)} files, {size / 1000:.0f} kB")
+        return Finding("widgets", "ok", f"the browser code is built: {len(files)} files, {size / 1000:.0f} kB")
     return Finding(
         "widgets",
         "problem",
-        "the browser part is not built",
+        "the browser code has not been built",
         "Install the package with pip, which builds it (in a clone: `pip install .` or `pip install -e .`).",
     )
 
@@ -319,7 +319,7 @@ def address(base_url: str, network: Network | None = None) -> tuple[Finding, Ans
 
     Args:
         base_url: The service's address, without `/v1`.
-        network: The client's proxies and certificates; the environment's by default.
+        network: The client's proxy and certificate settings; the environment's by default.
     """
     network = network or Network.of()
 

@@ -78,11 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The arguments after the command's name; None uses the process's own.
 
     Returns:
-        The exit code. 0: success; also if Ctrl-C stops a command that runs until Ctrl-C. 1: failure, with a message on
-        stderr, or the doctor found a problem. 130: Ctrl-C interrupted any other command.
+        The exit code. 0: success, or Ctrl-C stopped `demo` or `simulator`. 1: failure, with a message on stderr, or the
+        doctor found a problem. 130: Ctrl-C interrupted another command.
 
     Raises:
-        SystemExit: With code 2 if the arguments are invalid, 141 if the reader of the output has closed the pipe.
+        SystemExit: With code 2 if the arguments are invalid, or 141 if the reader of the output has closed the pipe.
     """
     for stream in (sys.stdout, sys.stderr):
         # print names even if the terminal's encoding lacks some of their characters
@@ -396,7 +396,7 @@ def _key() -> Masked:
     except ConfigurationError:
         raise ConfigurationError(
             f"There is no API key: {KEY_VARIABLE} is not set.",
-            remedy=f"Set it with export {KEY_VARIABLE}=..., or run `liveavatar-nb simulator`, which needs no account.",
+            remedy=f"Set the key: export {KEY_VARIABLE}=...; or run `liveavatar-nb simulator`, which needs no account.",
         ) from None
 
 
@@ -466,7 +466,7 @@ def _count(text: str) -> int:
 
 def _address(text: str) -> str:
     if "@" in text:
-        raise argparse.ArgumentTypeError("the URL must not contain a user name or a password: others can see it")
+        raise argparse.ArgumentTypeError("the URL must not contain a user name or a password, which others can see")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the client gives the same warning later

@@ -76,7 +76,7 @@ def _ahead(date: str | None, age: str | None, now: float) -> float | None:
         sent_at = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
-    # a cached response has the date of the original response, and its age since then
+    # a cached response has the date of the original response, and the seconds since then as its `Age`
     return now - sent_at - (int(age) if age and age.isdecimal() else 0)
 
 

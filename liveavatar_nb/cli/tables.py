@@ -135,7 +135,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
     Args:
         columns: The columns, in order.
         rows: The cells of each row as text; control characters become `?`.
-        width: The terminal's width in cells; None cuts nothing and leaves nothing out.
+        width: The terminal's width in cells; None means that nothing is cut or left out.
 
     Returns:
         The lines. If columns were left out, the last line names these columns.
@@ -181,7 +181,7 @@ def plain(text: str) -> str:
 
 
 def _fit(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
-    """Leave out optional columns, then cut the widest, until the table fits; return the columns to show."""
+    """Leave out optional columns, then cut the widest ones, until the table fits; return the columns to show."""
     kept = list(range(len(columns)))
 
     def excess(sizes: Sequence[int]) -> int:

@@ -105,7 +105,8 @@ class LiveAvatar(SyncWrapper):
         )
         bridge.retain()
         self._inner.on_drop = _let_go
-        # if a user's handler refers to this object, both clients are collected together, and `on_drop` stops them
+        # if a user's handler refers to this object, both clients are garbage-collected together: the finalizer
+        # then finds no inner client, and `on_drop` stops the sessions instead
         self._release = weakref.finalize(self, _let_go_of, weakref.ref(self._inner))
         self._release.atexit = False
 
@@ -213,7 +214,7 @@ def _let_go_of(known: Callable[[], AsyncLiveAvatar | None]) -> None:
 def _let_go(inner: AsyncLiveAvatar) -> None:
     """Stop the sessions of a client that is no longer referenced, so that none is billed unnoticed.
 
-    The garbage collector may call this on any thread, even one that holds the bridge's lock. Therefore, all
+    The garbage collector may call this on any thread, even one that holds the bridge's lock. Therefore, the
     work is done on a new thread.
     """
 

@@ -28,7 +28,7 @@ class Room(SyncWrapper):
         max_participants: Maximum number of participants at a time, including the avatar; 0 means no limit.
 
     Raises:
-        ConfigurationError: Something is missing, or `url` is not a valid address.
+        ConfigurationError: The address, the key or the secret is missing, or the address is invalid.
         InvalidArgument: `name`, `empty_timeout` or `max_participants` is invalid.
 
     Example:

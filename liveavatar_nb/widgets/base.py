@@ -50,7 +50,7 @@ class ControlledWidget(anywidget.AnyWidget):
         traits: Any other ipywidgets traits, such as `layout`.
 
     Raises:
-        InvalidArgument: The widget does not have one of the given traits.
+        InvalidArgument: One of the given traits does not exist.
     """
 
     _css = asset("widgets.css")

@@ -37,7 +37,7 @@ class Command:
         widget_id: The widget's id.
         id: The command's own id.
         name: The command's name.
-        args: Its arguments, by name.
+        args: The command's arguments, by name.
         is_prompt: Whether the command arrived on the control channel, which a running cell does not delay.
         page: The id of the sending browser page. Replies include this id, because every page receives every reply.
         tab: The id of the browser tab, which survives a reload; "" if the browser provides none.

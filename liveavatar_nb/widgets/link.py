@@ -51,7 +51,7 @@ class Link:
         self._answers: dict[str, Answer] = {}
         self._answers_without_loop: dict[str, Callable[[], bool]] = {}
         self._observers: list[tuple[Callable[[], None], tuple[str, ...]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()  # kept here, because a loop has only weak references to tasks
+        self._tasks: set[asyncio.Task[None]] = set()  # kept here, because a loop has only weak references to its tasks
 
     # for the widget
 

@@ -63,7 +63,7 @@ class SilenceTimer:
         return self._began_at is not None and time.monotonic() - self._began_at > SILENCE
 
     def begin(self, command: Command) -> None:
-        """Restart after a command; set no timer if delays cannot be measured, as silence then proves nothing."""
+        """Restart the timer after a command, unless delays cannot be measured: silence then proves nothing."""
         self.end()
         self._began_at = time.monotonic()
         self._attention = command.attention
@@ -173,7 +173,7 @@ class PageHolder:
             self._room.tell(words)
         self._room.drop(self, words, is_contested=is_contested, is_put_out=is_put_out)
         for request in list(self._answers):
-            self.settle(request, "it has left the room")
+            self.settle(request, "the page has left the room")
 
     async def send(self, payload: bytes) -> None:
         """Make the page send a packet.
@@ -244,8 +244,8 @@ class PageHolder:
 class PageAudio:
     """Sends the avatar's speech to one page, for a room without media, in which the page draws the avatar.
 
-    The speech goes to the first page that shows the session, for as long as that page does so. If it could go unnoticed
-    that this page is gone, the speech goes to the newest page instead.
+    The speech goes to the first page that shows the session, for as long as that page does so. If this page
+    could disappear unnoticed, the speech goes to the newest page instead.
 
     Args:
         room: The session's connection to the room.
@@ -261,7 +261,7 @@ class PageAudio:
         self._silence = SilenceTimer(self.end)
 
     def hear(self, view: View, command: Command) -> None:
-        """Handle a command from a page that shows the session in this widget."""
+        """Handle a command that a page showing the session sent through this widget."""
         is_other = command.page != self._page
         if is_other and self._page is not None and command.name == "ready" and not self._is_prompt:
             self.end()
@@ -301,7 +301,7 @@ class PageAudio:
 
 
 class Pages:
-    """All pages, of any widget, that are in a session's room or play its speech."""
+    """All pages, of any widget, that are in a session's room or play the session's speech."""
 
     def __init__(self) -> None:
         self._holders: dict[AsyncSession, dict[str, PageHolder]] = {}
@@ -350,7 +350,7 @@ class Pages:
             audio.leave(page)
 
     def drop(self, view: View) -> None:
-        """Forget a widget that is gone, and the pages whose last command came through it."""
+        """Forget a widget that is gone, and the pages whose last command came through that widget."""
         for audio in list(self._audio.values()):
             audio.drop(view)
         for known in list(self._holders.values()):

@@ -19,7 +19,7 @@ from .settings import ALWAYS, StartSettings
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-NEW: Final = "new"  # the page's id for the context that will be created for the next session
+NEW: Final = "new"  # the id that pages use for the context to be created for the next session
 LONGEST_CONTEXT_NAME: Final = 200  # characters
 LONGEST_PROMPT: Final = 100_000  # characters
 LONGEST_OPENING: Final = 10_000  # characters
@@ -174,7 +174,7 @@ class Persona(Controller):
 
     @property
     def context_code(self) -> str:
-        """The picked context as Python code: `NewContext(...)`, its name if unique, or its id; "" for none."""
+        """The picked context as Python code: `NewContext(...)`, a unique name, or an id; "" for none."""
         context_id: str = self._settings.values["context_id"]
         if context_id == NEW and self._new is not None:
             fields = {"name": self._new.name, "prompt": self._new.prompt, "opening_text": self._new.opening_text}

@@ -108,7 +108,7 @@ class Gallery(Controller):
             record = self.find(avatar_id)
             if record is None:
                 raise InvalidArgument(
-                    f"There is no avatar with the id {avatar_id!r}.", remedy="la.avatars() lists them."
+                    f"There is no avatar with the id {avatar_id!r}.", remedy="la.avatars() lists the avatars."
                 )
             if not record.is_usable:
                 why = "has expired" if record.is_expired else f"is {record.status}, not ACTIVE"

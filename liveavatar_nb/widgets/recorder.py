@@ -168,7 +168,7 @@ class Recorder(Controller):
     async def _stop_recording(self, limit: float, is_held_up: bool) -> Path:
         recording, is_recorded = self._recording, self._is_recorded
         if recording is None:
-            raise ViewError("No recording was started.", remedy="Start one with record().")
+            raise ViewError("No recording was started.", remedy="Start a recording with record().")
         if not recording.is_over:
             self._stop_page(recording)
             if is_held_up and not self._requests.is_prompt:
@@ -179,7 +179,9 @@ class Recorder(Controller):
                 async with asyncio.timeout(limit):
                     await is_recorded.wait()
             except TimeoutError:
-                logger.warning("the page did not send the rest of a recording within %g s: saving what arrived", limit)
+                logger.warning(
+                    "the page did not send the rest of a recording within %g s: saving what has arrived", limit
+                )
                 self._end()
         await is_recorded.wait()
         if recording.path is None:
@@ -247,7 +249,7 @@ class Recorder(Controller):
             self._end_after_silence()
 
     def _end_after_silence(self) -> None:
-        logger.warning("the page that is recording has stopped responding: saving what arrived")
+        logger.warning("the page that is recording has stopped responding: saving what has arrived")
         self._end()
 
     def _send_stop(self, request: str, page: str) -> None:

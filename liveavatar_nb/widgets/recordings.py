@@ -58,7 +58,7 @@ class ArrivingPictures:
         """Receive a part of a picture.
 
         Args:
-            page: The id of the page that sends it.
+            page: The id of the page that sends the picture.
             request: An id that all parts of the picture share.
             part: The part's number, starting at 0; parts arrive in order.
             parts: The number of parts.
@@ -295,7 +295,7 @@ class Recording:
 
     def _write(self, part: int, content: bytes, seconds: float) -> str | None:
         if self._is_over or part != self._next:
-            raise InvalidArgument("The recording is incomplete.", remedy="Everything that arrived is saved.")
+            raise InvalidArgument("The recording is incomplete.", remedy="Everything that has arrived is saved.")
         if self._size_limit < self.size + len(content):
             return self._reached_size
         if part == 0:

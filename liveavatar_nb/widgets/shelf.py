@@ -1,4 +1,4 @@
-"""`SoundShelf`: manages the list of sounds that a page offers and the user can change."""
+"""`SoundShelf`: lists the sounds that a page offers, and lets the user add and remove sounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .sounds import DROPPED_LIMIT, PART_BYTES, OfferedSound, Sounds, endings
 
 
 class SoundShelf(Controller):
-    """Manages the list of sounds that a page offers and the user can change.
+    """Lists the sounds that a page offers, and lets the user add and remove sounds.
 
     Args:
         link: The connection to the pages.

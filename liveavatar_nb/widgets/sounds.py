@@ -261,7 +261,7 @@ def _newest() -> list[tuple[Path, os.stat_result]]:
 
 
 def _length(path: Path) -> float | None:
-    """Return a file's length in seconds; None if it is unknown, or if the file cannot be read."""
+    """Return a file's length in seconds; None if the length is unknown or the file cannot be read."""
     try:
         with contextlib.closing(open_sound(path)) as sound:
             return sound.seconds

@@ -29,7 +29,7 @@ _pages: BoundedDict[str, str] = BoundedDict(TABS)  # the id of the current page 
 
 
 class ShownSession(Controller):
-    """Shows a session's status on the page, keeps track of the pages that show it, and stops it.
+    """Shows a session's status on the page, tracks which pages show the session, and stops it.
 
     Args:
         link: The connection to the pages.

@@ -28,7 +28,7 @@ LONGEST_TEXT = 2000  # maximum characters in a `say` or `ask` request from the p
 LONGEST_SHOWN = 500  # maximum characters to show for one utterance
 LONGEST_LINE = 4000  # maximum characters in a transcript line
 LINES_INTERVAL = 0.1  # minimum seconds between updates of transcript lines that are still growing
-REMEMBERED = 200  # maximum number of utterances for which to remember which sound they play
+REMEMBERED = 200  # maximum number of utterances whose sounds are remembered
 
 
 class Talk(ControlledWidget):
@@ -171,7 +171,7 @@ class Speech(Controller):
 
     @asynccontextmanager
     async def _in_order(self) -> AsyncIterator[None]:
-        """Run the blocks of requests in the order in which they began; an interruption cancels them all."""
+        """Run this block after those of all earlier requests; an interruption cancels them all."""
         task = asyncio.current_task()
         assert task is not None
         self._requests.add(task)

@@ -19,7 +19,7 @@ from .problem import problem_of
 
 PUSH_INTERVAL = 0.25  # seconds between messages with new rows
 ROWS_A_MESSAGE = 250
-WATCHED = 30.0  # seconds to keep sending new rows after a page's request; pages repeat it every 10 s
+WATCHED = 30.0  # seconds to keep sending new rows after a page's request; pages repeat the request every 10 s
 FORMATS = ("har", "jsonl")
 
 
