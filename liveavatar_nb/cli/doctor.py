@@ -273,7 +273,7 @@ def guard() -> Finding:
         running_sessions.rehearse()
     except ProtectionError as failure:
         return Finding("guard", "problem", failure.message, failure.remedy)
-    return Finding("guard", "ok", f"stops sessions if their kernel dies; records are in {journal.folder}")
+    return Finding("guard", "ok", f"sessions are stopped if their kernel dies; records are in {journal.folder}")
 
 
 def livekit() -> Finding:
@@ -285,7 +285,10 @@ def livekit() -> Finding:
                 return Finding("livekit", "warning", why, "Set all three variables to use the server's rooms.")
             return Finding("livekit", "ok", f"LIVEKIT_URL is {server}")
         return Finding(
-            "livekit", "warning", "LIVEKIT_URL is not a valid URL", "Set it to an address like ws://127.0.0.1:7880."
+            "livekit",
+            "warning",
+            "LIVEKIT_URL is not a valid URL",
+            "Set LIVEKIT_URL to an address like ws://127.0.0.1:7880.",
         )
     path = shutil.which("livekit-server")
     if path is None:

@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="liveavatar-nb",
         description="LiveAvatar in Jupyter: easy to start, sure to stop.",
         epilog="Run `liveavatar-nb COMMAND --help` for details and an example.\n"
-        f"Your account's key is read from {KEY_VARIABLE}; demo and simulator need none.",
+        f"Your account's key is read from {KEY_VARIABLE}; demo and simulator need no key.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-V", "--version", action="version", version=f"liveavatar-nb {__version__}")
@@ -203,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     simulator = command(
         "simulator",
         _simulator,
-        "run the simulator alone, for your own programs",
+        "run a stand-alone simulator for your own programs",
         "Run a simulated LiveAvatar service on this machine, in the foreground, until Ctrl-C.",
         "  liveavatar-nb simulator --port 8080 --speed 10",
     )
@@ -402,7 +402,7 @@ def _key() -> Masked:
 
 @contextlib.contextmanager
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
-    """Open a client for the chosen service; on a terminal, report a long wait."""
+    """Open a client for the chosen service; if stderr is a terminal, report a long wait."""
     key = _key()
     from ..sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick error if there is no key
 

@@ -93,7 +93,7 @@ def explain_failure(failure: Exception, host: str) -> tuple[str, str]:
 
     Args:
         failure: The exception from `ask`.
-        host: The host that was called: the proxy if there is one, otherwise the service.
+        host: The host that was called, which is the proxy's if there is one.
 
     Returns:
         The reason, phrased to follow the address, and what to do about it.

@@ -1,4 +1,4 @@
-"""Plain text for a terminal: tables that fit its width, and safe output of untrusted text."""
+"""Plain text for a terminal: tables that fit the terminal's width, and safe output of untrusted text."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ class LiveAvatar(SyncWrapper):
 
         Args:
             sounds: The audio to offer: paths, file contents as bytes, or pairs of samples and their rate. Pass a
-                mapping to name them. The audio files in the notebook's folder are always offered.
+                mapping to name the sounds. The audio files in the notebook's folder are always offered.
 
         Raises:
             AudioError: One of `sounds` cannot be read.

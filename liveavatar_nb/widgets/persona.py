@@ -98,7 +98,7 @@ class Persona(Controller):
         try:
             detail = await self._link.client.api.contexts.get(context_id)
         except LiveAvatarException:
-            # the page does not report a click on a context that is already picked, so unpick it to allow another try
+            # the page does not report a click on the picked context: unpick it, so that another click is reported
             if self._settings.values["context_id"] == context_id:
                 self._settings.set(context_id="")
             raise

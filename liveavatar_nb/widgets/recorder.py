@@ -158,7 +158,7 @@ class Recorder(Controller):
         return recording
 
     async def _drop(self, recording: Recording) -> None:
-        """Stop and discard a recording that failed to start or whose caller is gone."""
+        """Stop and discard a recording that failed to start or that its caller has abandoned."""
         self._stop_page(recording)
         recording.discard()
         if self._recording is recording:

@@ -181,7 +181,7 @@ def place_of(path: Any) -> Path | None:
     if ending.lower() not in KINDS and (ending[1:].isalpha() or mimetypes.guess_type(place)[0]):
         raise InvalidArgument(
             f"path must end in {' or '.join(KINDS)}, not in {ending!r}.",
-            remedy=f"Pass {place.stem + '.webm'!r}; the file becomes an .mp4 if that is what the browser records.",
+            remedy=f"Pass {place.stem + '.webm'!r}; the extension becomes .mp4 if the browser records in that format.",
             field="path",
         )
     for candidate in {place, *(_with_ending(place, ending) for ending in KINDS)}:

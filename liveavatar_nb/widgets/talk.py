@@ -32,7 +32,7 @@ REMEMBERED = 200  # maximum number of utterances whose sounds are remembered
 
 
 class Talk(ControlledWidget):
-    """Controls for asking, speaking, playing sounds and interrupting, with the queue and transcript.
+    """Controls to ask questions, have text spoken, play sounds and interrupt, with queue and transcript.
 
     In a conversation (FULL), the avatar answers questions. In LITE mode, it plays sounds: those in `sounds`, those in
     the notebook's folder, and those dropped on the page.
@@ -121,7 +121,7 @@ class Speech(Controller):
             await self._speaker().say(text, wait=False, progress=False)
 
     async def ask(self, text: str) -> None:
-        """Send the avatar a question or another text to answer."""
+        """Send the avatar a question, or other text, to answer."""
         async with self._in_order():
             text = _checked(text, "ask")
             await self._speaker().ask(text, wait=False)
@@ -157,7 +157,7 @@ class Speech(Controller):
         session = self._shown.session
         utterances = [] if session is None else session.utterances[-SHOWN_UTTERANCES:]
         speech = [self._utterance(utterance) for utterance in utterances]
-        # ignore the time played, which the page itself counts up
+        # ignore the time played, which the page keeps up to date by itself
         if [entry | {"played": 0} for entry in speech] != [entry | {"played": 0} for entry in self._shown_speech]:
             self._shown_speech = speech
             self._link.write(speech=speech)
@@ -183,7 +183,7 @@ class Speech(Controller):
             self._requests.discard(task)
 
     def _show_lines(self) -> None:
-        """Show the transcript; send lines that are still growing at intervals, not word by word."""
+        """Show the transcript; while a line is growing, update it at intervals, not word by word."""
         now, loop, is_closed = time.monotonic(), _running_loop(), self._link.client.is_closed
         # do not rely on a pending update: if the client is closed, its loop may be gone
         if self._lines_due is not None and self._lines_due.when() > now and not is_closed:

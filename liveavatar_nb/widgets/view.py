@@ -101,7 +101,7 @@ class LiveView(ControlledWidget):
 
 
 class AvatarPicture(Controller):
-    """The avatar's picture, shown before and after its video.
+    """The avatar's picture, shown before and after the video.
 
     Args:
         link: The connection to the pages.
@@ -121,7 +121,7 @@ class AvatarPicture(Controller):
 
     @property
     def avatar(self) -> Avatar | None:
-        """The live session's avatar, or else the picked one, or else the last session's."""
+        """The live session's avatar; if no session is live, the picked avatar or the last session's."""
         session = self._shown.session
         if session is not None and not session.state.is_final:
             return session.avatar
@@ -208,5 +208,5 @@ def _check(la: Any, session: Any, inner: Any) -> None:
 
 
 def still_of(avatar: Avatar) -> dict[str, Any]:
-    """Return what a page needs to show an avatar's picture before and after its video."""
+    """Return what a page needs to show an avatar's picture before and after the video."""
     return {"avatar_id": avatar.id, "name": avatar.name, "picture": picture_of(avatar.preview_url)}
