@@ -30,15 +30,15 @@ STUDIO: Final = "02_studio_demo.ipynb"
 SIMULATED_CLIENT: Final = "LiveAvatar.demo("
 LIVE_CLIENT: Final = "LiveAvatar("
 FOLDER: Final = "liveavatar-demo"
-FOLDERS: Final = 1000  # maximum copies side by side; beyond that, the user should tidy up
+FOLDERS: Final = 1000  # maximum number of demo folders in one place; after that, the user must remove some
 OPENER: Final = ".open-studio.html"
 
-READY_LIMIT: Final = 60.0  # seconds for JupyterLab to respond
-PROBE_LIMIT: Final = 2.0  # seconds for one request that checks whether JupyterLab responds
-STOP_LIMIT: Final = 20.0  # seconds for JupyterLab and its kernels to end by themselves
-KILL_LIMIT: Final = 3.0  # seconds for the remaining processes to end after SIGTERM
+READY_LIMIT: Final = 60.0  # seconds to wait for JupyterLab to respond
+PROBE_LIMIT: Final = 2.0  # timeout, in seconds, of a request that checks whether JupyterLab responds
+STOP_LIMIT: Final = 20.0  # seconds to wait for JupyterLab and its kernels to exit on their own
+KILL_LIMIT: Final = 3.0  # seconds to wait for the remaining processes to exit after SIGTERM
 POLL_INTERVAL: Final = 0.1  # seconds
-LOG_TAIL: Final = 25  # number of JupyterLab's last log lines to include in an error
+LOG_TAIL: Final = 25  # number of lines from the end of JupyterLab's log to include in an error
 
 
 class DemoError(LiveAvatarException):
@@ -46,10 +46,10 @@ class DemoError(LiveAvatarException):
 
 
 def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], object]) -> None:
-    """Run the studio in JupyterLab until it exits, or Ctrl-C or SIGTERM ends it; leave no process behind.
+    """Run the studio in JupyterLab until JupyterLab exits or a signal arrives, and leave no process behind.
 
     Args:
-        live: Whether to use the real service with the environment's key; if not, use the simulator and no key at all.
+        live: Whether to use the real service with the environment's key; otherwise, use the simulator, without a key.
         port: JupyterLab's port on 127.0.0.1; 0 picks a free one.
         browser: Whether to open the studio in the user's browser.
         say: Called with each message for the user.
@@ -59,9 +59,7 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
     """
     missing = [name for name in ("jupyterlab", "ipykernel", "psutil") if not importlib.util.find_spec(name)]
     if missing:
-        raise DemoError(
-            f'The demo needs {" and ".join(missing)}, which must be installed. Run: pip install "liveavatar_nb[demo]"'
-        )
+        raise DemoError(f'The demo cannot run without {" and ".join(missing)}. Run: pip install "liveavatar_nb[demo]"')
     with (
         _count_stop_requests() as stop_requests,
         _copies(live=live, say=say) as folder,
@@ -71,8 +69,8 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
         try:
             lab.wait_until_ready(stop_requests)
             if not stop_requests():
-                say(f"The studio, {'billed' if live else 'simulated'}: {lab.address}")
-                say(f"Notebooks: {folder}\nPress Ctrl-C to end JupyterLab and everything in it.")
+                say(f"The studio ({'billed' if live else 'simulated'}): {lab.address}")
+                say(f"Notebooks: {folder}\nPress Ctrl-C to shut down JupyterLab and its kernels.")
                 if browser and not _open_browser(folder, lab.address):
                     say("No browser was found. Open the address above.")
             lab.wait(stop_requests)
@@ -85,7 +83,7 @@ def notebooks_folder() -> Path:
     """Return the notebooks' folder: inside the package, or next to it in an editable install.
 
     Raises:
-        DemoError: They are in neither place.
+        DemoError: The notebooks are in neither place.
     """
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "notebooks", package.parent / "notebooks"):
@@ -95,7 +93,7 @@ def notebooks_folder() -> Path:
 
 
 class _Lab:
-    """A JupyterLab server with separate settings; it finds extensions as usual."""
+    """A JupyterLab server with its own settings but the usual extensions."""
 
     def __init__(self, port: int, folder: Path, private: Path, *, live: bool) -> None:
         self._base = f"http://127.0.0.1:{port}"
@@ -111,7 +109,7 @@ class _Lab:
                     *("-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
                     *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
                     f"--ServerApp.root_dir={folder}",
-                    # Containers run as root, and this server only listens on loopback.
+                    # Containers often run as root; this is safe here, because the server listens only on loopback.
                     "--allow-root",
                     *(
                         "--LabApp.news_url=None",
@@ -123,7 +121,7 @@ class _Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # A separate session, so that a terminal's Ctrl-C reaches only us and we can shut down in order.
+                # A new process session: a terminal's Ctrl-C then reaches only us, and we can shut down in order.
                 start_new_session=True,
             )
 
@@ -143,13 +141,13 @@ class _Lab:
             "JUPYTERLAB_WORKSPACES_DIR": str(private / "workspaces"),
             # Prefer this environment's kernel to one of the same name in the user's folder.
             "JUPYTER_PREFER_ENV_PATH": "1",
-            # Passed in the environment, because other users can read command lines.
+            # The token is passed in the environment, because other users can read command lines.
             "JUPYTER_TOKEN": self._token,
         }
 
     def wait_until_ready(self, stop_requests: Callable[[], int]) -> None:
-        """Wait until the server accepts its token, or the user asks to stop."""
-        # The environment's proxies must not be used for this machine itself.
+        """Wait until the server accepts our token, or the user asks to stop."""
+        # Requests to this machine itself must not go through the environment's proxies.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         request = urllib.request.Request(  # noqa: S310 - the address is ours
             f"{self._base}/api/status", headers={"Authorization": f"token {self._token}"}
@@ -167,14 +165,14 @@ class _Lab:
             time.sleep(POLL_INTERVAL)
 
     def wait(self, stop_requests: Callable[[], int]) -> None:
-        """Wait until the server ends by itself, or the user asks to stop."""
+        """Wait until the server exits on its own, or the user asks to stop."""
         while not stop_requests() and self._process.poll() is None:
             time.sleep(POLL_INTERVAL)
         if self._process.returncode:
             self._fail(f"JupyterLab exited with code {self._process.returncode}.")
 
     def end(self, stop_requests: Callable[[], int]) -> None:
-        """Shut down the server and its children, gently at first so that kernels can stop their sessions."""
+        """Shut down the server and its children, gently at first, so that kernels can stop their sessions."""
         import psutil  # noqa: PLC0415 - only in the extra `demo`
 
         family: list[psutil.Process] = []
@@ -204,7 +202,7 @@ class _Lab:
 
 @contextmanager
 def _count_stop_requests() -> Iterator[Callable[[], int]]:
-    """Count Ctrl-C, SIGTERM and SIGHUP inside the block instead of letting them end this process."""
+    """Inside the block, count Ctrl-C, SIGTERM and SIGHUP instead of letting them terminate this process."""
     count = 0
 
     def note(_signal: int, _frame: object) -> None:
@@ -217,7 +215,7 @@ def _count_stop_requests() -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _copies(*, live: bool, say: Callable[[str], object]) -> Iterator[Path]:
-    """Copy the notebooks to a new folder, and remove it at the end if the user changed nothing."""
+    """Copy the notebooks to a new folder, and remove the folder at the end if the user changed nothing."""
     sources = sorted(notebooks_folder().glob("*.ipynb"))
     folder = _new_folder(Path.cwd())
     try:
@@ -247,11 +245,11 @@ def _new_folder(parent: Path) -> Path:
         with suppress(FileExistsError):
             folder.mkdir()
             return folder
-    raise DemoError(f"There are {FOLDERS} folders {FOLDER}-... in {parent} already. Remove some.")
+    raise DemoError(f"There are already {FOLDERS} folders {FOLDER}-... in {parent}. Remove some.")
 
 
 def _work(folder: Path) -> dict[str, list[str] | None]:
-    """Return what the user may have changed: the files, and the source of their cells without outputs."""
+    """Return what the user may have changed: the files and, in notebooks, the source of the cells."""
     return {
         str(path.relative_to(folder)): _cells(path) if path.suffix == ".ipynb" else None
         for path in sorted(folder.rglob("*"))
@@ -276,7 +274,7 @@ def _free_port() -> int:
 def _open_browser(folder: Path, address: str) -> bool:
     """Open `address` in a browser, through a file that only its owner can read.
 
-    Other users can read a browser's command line. The file lies beside the notebooks, because a sandboxed browser may
+    Other users can read a browser's command line. The file is next to the notebooks, because a sandboxed browser may
     not see the system's temporary folder.
 
     Returns:

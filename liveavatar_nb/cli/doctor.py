@@ -1,6 +1,7 @@
 """The doctor: check everything that a session needs, and explain how to fix what is wrong.
 
-`examine()` gathers the findings and prints nothing. The command `liveavatar-nb doctor` shows them; so can a notebook.
+`examine()` returns the findings and prints nothing. The command `liveavatar-nb doctor` prints the findings; a notebook
+can display them.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 if TYPE_CHECKING:
     import httpx
 
-CHECK_LIMIT: Final = 5.0  # seconds for one check
-SANDBOX_LIMIT: Final = 75.0  # seconds for the sandbox check; longer than a start and a stop with all their retries
-CLOCK_LIMIT: Final = 60.0  # seconds that this machine's clock may be off before tokens and certificates fail
+CHECK_LIMIT: Final = 5.0  # maximum seconds for each check
+SANDBOX_LIMIT: Final = 75.0  # maximum seconds for the sandbox check; longer than a start and a stop with all retries
+CLOCK_LIMIT: Final = 60.0  # maximum clock error in seconds; beyond that, tokens and certificates may be rejected
 FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
 SHOWN_SESSIONS: Final = 3  # maximum number of session ids to list
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
@@ -78,7 +79,7 @@ class Finding:
         name: What was checked, in one word.
         state: `ok`, `warning`, `problem`, or `skipped` if an earlier finding makes the check pointless.
         found: A sentence or phrase that says what was found.
-        remedy: What to do about it; empty if there is nothing to do.
+        remedy: What the user can do about the finding; empty if nothing needs to be done.
     """
 
     name: str
@@ -94,7 +95,7 @@ class Finding:
         """Format the finding for a terminal: the state, the name, what was found, and the remedy below.
 
         Args:
-            width: The terminal's width in cells; None does not wrap lines.
+            width: The terminal's width in cells; None means that lines are not wrapped.
             paint: A function that colours the word for the state.
         """
         word = "-" if self.state == "skipped" else self.state
@@ -110,7 +111,7 @@ class Finding:
 
 
 class Report(list[Finding]):
-    """The findings, in the order of the checks; displays itself in a notebook."""
+    """A list of findings, in the order of the checks, that displays itself in a notebook."""
 
     @property
     def has_problem(self) -> bool:
@@ -119,7 +120,7 @@ class Report(list[Finding]):
 
     @property
     def summary(self) -> str:
-        """How many problems and warnings there are, in words."""
+        """The number of problems and warnings, as a sentence."""
         counts = {word: sum(finding.state == word for finding in self) for word in ("problem", "warning")}
         parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
         return f"{' and '.join(parts)}." if parts else "Everything is fine."
@@ -148,10 +149,10 @@ def examine(
 ) -> Report:
     """Check this machine, the key, the service and the account.
 
-    This takes a few seconds at most, even without a network; only `start` takes longer.
+    This takes a few seconds at most, even without a network, unless `start` is set.
 
     Args:
-        api_key: The account's key; None or "" looks it up as `LiveAvatar` does.
+        api_key: The account's key; if None or "", the key is looked up as by `LiveAvatar`.
         api_url: The service's address.
         start: Whether to also start and stop a session in the free sandbox.
         demo: Whether to check an embedded simulator instead, without a key or a network.
@@ -171,7 +172,7 @@ def examine(
         False
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LiveAvatarWarning)  # the address check reports this warning
+        warnings.simplefilter("ignore", LiveAvatarWarning)  # the check `address` reports the same problem
         base_url = config.find_base(api_url)
     proxy = masked_text(proxy)
     network = Network.of(proxy, verify)
@@ -190,7 +191,7 @@ def examine(
             simulator = stack.enter_context(LiveAvatar.demo()).simulator
             assert simulator is not None
             base_url, key = simulator.url, Masked(simulator.api_key, "of the simulator")
-            note(Finding("key", "ok", "not needed: the simulator has its own"))
+            note(Finding("key", "ok", "not needed: the simulator has its own key"))
         else:
             found, key = find_key(api_key)
             note(found)
@@ -204,19 +205,19 @@ def examine(
         elif probe.is_unencrypted(base_url):
             note(*_skipped(names, "the key would be sent unencrypted"))
         else:
-            # a finding reports the unconfirmed stop, and a sandbox session ends by itself
+            # a finding has already reported the unconfirmed stop, and a sandbox session ends on its own
             stack.enter_context(contextlib.suppress(StopNotConfirmed))
             with LiveAvatar(key, api_url=base_url, proxy=proxy, verify=verify) as la:
                 accepted, left = account(la)
                 note(accepted)
                 if left is None:
-                    note(*_skipped(names[1:], "the account could not be read"))
+                    note(*_skipped(names[1:], "the account's data could not be read"))
                 else:
                     note(credits_left(left), _checked("sessions", lambda: running(la)))
                     if start:
                         note(_checked("sandbox", lambda: sandbox(la)))
                     else:
-                        note(Finding("sandbox", "skipped", "not checked: --start starts and stops a free session"))
+                        note(Finding("sandbox", "skipped", "not checked: use --start to start and stop a free session"))
     return report
 
 
@@ -241,7 +242,7 @@ def kernel() -> Finding:
     found = ", ".join(f"{name} {version}" if version else f"no {name}" for name, version in versions.items())
     pip = f"{Path(sys.executable).name} -m pip install"
     if lacking := [name for name in ("ipywidgets", "anywidget") if versions[name] is None]:
-        return Finding("kernel", "problem", found, f"Run {pip} {' '.join(lacking)}: the widgets need it.")
+        return Finding("kernel", "problem", found, f"To use the widgets, run {pip} {' '.join(lacking)}")
     ipykernel = versions["ipykernel"]
     if ipykernel is None:
         why = f"{found}: notebooks cannot run with {sys.executable}"
@@ -257,22 +258,22 @@ def widgets() -> Finding:
     files = [path for path in STATIC.glob("*") if path.suffix in (".js", ".css") and path.stat().st_size]
     if {path.suffix for path in files} == {".js", ".css"}:
         size = sum(path.stat().st_size for path in files)
-        return Finding("widgets", "ok", f"the browser part is built: {len(files)} files, {size / 1000:.0f} kB")
+        return Finding("widgets", "ok", f"the browser code is built: {len(files)} files, {size / 1000:.0f} kB")
     return Finding(
         "widgets",
         "problem",
-        "the browser part is not built",
+        "the browser code has not been built",
         "Install the package with pip, which builds it (in a clone: `pip install .` or `pip install -e .`).",
     )
 
 
 def guard() -> Finding:
-    """Test the journal and the guard; no session starts without them."""
+    """Test the journal and the guard, without which no session starts."""
     try:
         running_sessions.rehearse()
     except ProtectionError as failure:
         return Finding("guard", "problem", failure.message, failure.remedy)
-    return Finding("guard", "ok", f"stops sessions if their kernel dies; records are in {journal.folder}")
+    return Finding("guard", "ok", f"sessions are stopped if their kernel dies; records are in {journal.folder}")
 
 
 def livekit() -> Finding:
@@ -281,19 +282,22 @@ def livekit() -> Finding:
         if server := shown(url, ("ws", "wss", "http", "https")):
             if absent := [name for name, _ in ENVIRONMENT.values() if not os.environ.get(name, "").strip()]:
                 why = f"LIVEKIT_URL is {server}, but {' and '.join(absent)} {'are' if absent[1:] else 'is'} not set"
-                return Finding("livekit", "warning", why, "Set all three, or you cannot use the server's rooms.")
+                return Finding("livekit", "warning", why, "Set all three variables to use the server's rooms.")
             return Finding("livekit", "ok", f"LIVEKIT_URL is {server}")
         return Finding(
-            "livekit", "warning", "LIVEKIT_URL is not a valid URL", "It should look like ws://127.0.0.1:7880."
+            "livekit",
+            "warning",
+            "LIVEKIT_URL is not a valid URL",
+            "Set LIVEKIT_URL to an address like ws://127.0.0.1:7880.",
         )
     path = shutil.which("livekit-server")
     if path is None:
-        return Finding("livekit", "ok", "no server here: only your own rooms and the simulator's video need one")
+        return Finding("livekit", "ok", "no server here; only your own rooms and the simulator's video need a server")
     try:
         done = subprocess.run([path, "--version"], capture_output=True, timeout=CHECK_LIMIT, check=True, text=True)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as failure:
         why = f"{path} does not report its version ({type(failure).__name__})"
-        return Finding("livekit", "warning", why, "Reinstall it, or set LIVEKIT_URL to a running server.")
+        return Finding("livekit", "warning", why, "Reinstall livekit-server, or set LIVEKIT_URL to a running server.")
     return Finding("livekit", "ok", f"{done.stdout.strip().splitlines()[0] if done.stdout.strip() else path}")
 
 
@@ -301,7 +305,7 @@ def livekit() -> Finding:
 
 
 def find_key(api_key: str | Masked | None) -> tuple[Finding, Masked | None]:
-    """Find the key and report its source; the key is None if there is no usable one."""
+    """Find the key and report its source; return None as the key if there is no usable key."""
     try:
         key = config.find_key(api_key)
     except ConfigurationError as failure:
@@ -318,7 +322,7 @@ def address(base_url: str, network: Network | None = None) -> tuple[Finding, Ans
 
     Args:
         base_url: The service's address, without `/v1`.
-        network: The client's proxies and certificates; the environment's by default.
+        network: The client's proxy and certificate settings; the environment's by default.
     """
     network = network or Network.of()
 
@@ -359,11 +363,11 @@ def clock(answer: Answer | None) -> Finding:
     if off <= CLOCK_LIMIT:
         return Finding("clock", "ok", found)
     why = f"{found}: LiveKit's tokens and TLS certificates will be rejected"
-    return Finding("clock", "warning", why, "Sync it with network time; on Linux, run `timedatectl set-ntp true`.")
+    return Finding("clock", "warning", why, "Synchronize the clock; on Linux, run `timedatectl set-ntp true`.")
 
 
 def account(la: LiveAvatar) -> tuple[Finding, Decimal | None]:
-    """Check that the service accepts the key, and return the remaining credits, or None if it does not."""
+    """Check that the service accepts the key; return the remaining credits, or None if unknown."""
     try:
         left = _within(CHECK_LIMIT, la.credits)
     except Exception as failure:  # noqa: BLE001 (the doctor must survive whatever it checks)
@@ -374,7 +378,7 @@ def account(la: LiveAvatar) -> tuple[Finding, Decimal | None]:
 
 
 def credits_left(left: Decimal) -> Finding:
-    """Check that the credits last for a minute of FULL, the most expensive mode."""
+    """Check that the credits are enough for one minute of FULL, the most expensive mode."""
     if left >= FULL_MINUTE:
         return Finding("credits", "ok", f"{credits_text(left)} left")
     found = f"{credits_text(left)} left: not enough for a minute of FULL, which costs {FULL_MINUTE:f}"
@@ -434,12 +438,12 @@ def _version(package: str) -> str | None:
 
 
 def _within(limit: float, work: Callable[[], T]) -> T:
-    """Run `work` on a thread and return its result; work that takes too long continues in the background.
+    """Run `work` on a thread and return its result.
 
-    Some work, such as a name lookup, cannot be cancelled.
+    If `work` takes too long, it continues in the background: some work, such as a name lookup, cannot be cancelled.
 
     Raises:
-        TimeoutError: It takes more than `limit` seconds.
+        TimeoutError: `work` takes more than `limit` seconds.
     """
     future: Future[T] = Future()
 

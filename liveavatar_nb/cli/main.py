@@ -63,9 +63,9 @@ LIVE_WARNING = f"""\
 (LITE {CREDITS_PER_MINUTE["LITE"]:g} credit a minute; the sandbox avatar costs nothing)."""
 
 INTERRUPTED: Final = 130  # the exit code for Ctrl-C
-PIPE_CLOSED: Final = 141  # the exit code if nobody reads the output
+PIPE_CLOSED: Final = 141  # the exit code if the output's reader has closed the pipe
 PATIENCE: Final = 2.0  # seconds without a response before the command says what it is waiting for
-KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # options that people may try
+KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # options with which people may try to pass a key
 SESSIONS_SHOWN: Final = 20
 NO_ORPHANS: Final = "No dead kernel on this machine has left a session running."
 COLOURS: Final = {"ok": 32, "warning": 33, "problem": 31, "skipped": 2}  # terminal codes
@@ -78,11 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The arguments after the command's name; None uses the process's own.
 
     Returns:
-        The exit code. 0: success, even if Ctrl-C ended a command that runs until Ctrl-C. 1: failure, with a message on
-        stderr, or the doctor found a problem. 130: Ctrl-C interrupted the command.
+        The exit code. 0: success, or Ctrl-C stopped `demo` or `simulator`. 1: failure, with a message on stderr, or the
+        doctor found a problem. 130: Ctrl-C interrupted another command.
 
     Raises:
-        SystemExit: With code 2 if the arguments are invalid, 141 if nobody reads the output.
+        SystemExit: With code 2 if the arguments are invalid, or 141 if the reader of the output has closed the pipe.
     """
     for stream in (sys.stdout, sys.stderr):
         # print names even if the terminal's encoding lacks some of their characters
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     if any(word.split("=")[0].lower() in KEY_OPTIONS for word in arguments):
-        # reject it before argparse can print the key
+        # reject the option before argparse can print the key
         parser.error(f"do not pass a key as an argument, because others can see it: set {KEY_VARIABLE} instead")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="liveavatar-nb",
         description="LiveAvatar in Jupyter: easy to start, sure to stop.",
         epilog="Run `liveavatar-nb COMMAND --help` for details and an example.\n"
-        f"Your account's key is read from {KEY_VARIABLE}; demo and simulator need none.",
+        f"Your account's key is read from {KEY_VARIABLE}; demo and simulator need no key.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-V", "--version", action="version", version=f"liveavatar-nb {__version__}")
@@ -139,8 +139,10 @@ def _parser() -> argparse.ArgumentParser:
         return subparser
 
     demo = command("demo", _demo, "open the studio in JupyterLab", DEMO_TEXT, "  liveavatar-nb demo --no-browser")
-    demo.add_argument("--live", action="store_true", help=f"use the real service with {KEY_VARIABLE}, which is billed")
-    demo.add_argument("--no-browser", action="store_true", help="only print the address")
+    demo.add_argument(
+        "--live", action="store_true", help=f"use the real service, which is billed, with the key in {KEY_VARIABLE}"
+    )
+    demo.add_argument("--no-browser", action="store_true", help="print the address, but do not open a browser")
     demo.add_argument("--port", type=_port, default=0, help="JupyterLab's port (default: a free one)")
 
     doctor = command(
@@ -165,9 +167,9 @@ def _parser() -> argparse.ArgumentParser:
         "  liveavatar-nb avatars --scope public --search ann",
     )
     gallery.add_argument(
-        "--scope", choices=("all", "mine", "public"), default="all", help="whose avatars: %(choices)s (default: all)"
+        "--scope", choices=("all", "mine", "public"), default="all", help="which avatars to list: %(choices)s"
     )
-    gallery.add_argument("--search", metavar="TEXT", help="only avatars with TEXT in their name, ignoring case")
+    gallery.add_argument("--search", metavar="TEXT", help="list only avatars with TEXT in their name, ignoring case")
 
     history = command(
         "sessions",
@@ -177,10 +179,12 @@ def _parser() -> argparse.ArgumentParser:
         "  liveavatar-nb sessions --ended --limit 5\n  liveavatar-nb sessions --orphans --stop",
     )
     which = history.add_mutually_exclusive_group()
-    which.add_argument("--active", action="store_true", help="running sessions (default)")
-    which.add_argument("--ended", action="store_true", help="ended sessions, latest first")
-    which.add_argument("--orphans", action="store_true", help="sessions that dead kernels on this machine left running")
-    history.add_argument("--stop", action="store_true", help="with --orphans: stop all of them")
+    which.add_argument("--active", action="store_true", help="list running sessions (default)")
+    which.add_argument("--ended", action="store_true", help="list ended sessions, latest first")
+    which.add_argument(
+        "--orphans", action="store_true", help="list sessions that dead kernels on this machine left running"
+    )
+    history.add_argument("--stop", action="store_true", help="with --orphans: stop all these sessions")
     history.add_argument(
         "--limit", type=_count, metavar="N", default=SESSIONS_SHOWN, help="list at most N (default: %(default)s)"
     )
@@ -199,14 +203,16 @@ def _parser() -> argparse.ArgumentParser:
     simulator = command(
         "simulator",
         _simulator,
-        "run the simulator alone, for your own programs",
+        "run a stand-alone simulator for your own programs",
         "Run a simulated LiveAvatar service on this machine, in the foreground, until Ctrl-C.",
         "  liveavatar-nb simulator --port 8080 --speed 10",
     )
-    simulator.add_argument("--port", type=_port, default=0, help="its port (default: a free one)")
-    simulator.add_argument("--speed", type=_positive, default=1.0, help="simulated seconds per real one (default: 1)")
+    simulator.add_argument("--port", type=_port, default=0, help="the simulator's port (default: a free one)")
     simulator.add_argument(
-        "--credits", type=_credits, default=Decimal(100), help="credits of the account (default: 100)"
+        "--speed", type=_positive, default=1.0, help="simulated seconds per real second (default: 1)"
+    )
+    simulator.add_argument(
+        "--credits", type=_credits, default=Decimal(100), help="credits in the simulated account (default: 100)"
     )
     simulator.add_argument(
         "--allow-origin",
@@ -283,7 +289,9 @@ def _avatars(options: argparse.Namespace) -> None:
 
 def _sessions(options: argparse.Namespace) -> int | None:
     if options.stop and not options.orphans:
-        options.parser.error(f"--stop needs --orphans: it only stops what dead kernels left running. {STOP_HOW}")
+        options.parser.error(
+            f"--stop needs --orphans: it stops only sessions that dead kernels left running. {STOP_HOW}"
+        )
     with _client(options) as la:
         if options.stop:
             return _stop_orphans(options, la)
@@ -297,7 +305,7 @@ def _sessions(options: argparse.Namespace) -> int | None:
         if len(found) > len(shown):
             _say(f"(There are more: try --limit {options.limit * 5}.)")
         if options.orphans or any(session.whose == "orphan" for session in shown):
-            _say(f"To stop those left over, run {STOP_ORPHANS}")
+            _say(f"To stop the sessions left over from dead kernels, run {STOP_ORPHANS}")
         if not (options.orphans or options.ended or all(session.is_sandbox for session in shown)):
             _say(f"Billed until stopped. {STOP_HOW}")
     elif options.orphans:
@@ -305,12 +313,12 @@ def _sessions(options: argparse.Namespace) -> int | None:
     elif options.ended:
         _say("No session has ended yet.")
     else:
-        _say("No session is running, so nothing is billed. To list ended ones, run liveavatar-nb sessions --ended")
+        _say("No session is running, so nothing is billed. To list ended sessions, run liveavatar-nb sessions --ended")
     return None
 
 
 def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
-    """Stop the sessions left over by dead kernels, and report whether each stop was confirmed."""
+    """Stop the sessions that dead kernels left behind, and report whether each stop was confirmed."""
     found, left = la.orphans(), set[str]()
     try:
         found = la.stop_orphans() if found else found
@@ -329,7 +337,7 @@ def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
 
 
 def _still_running(la: LiveAvatar, sessions: Iterable[OwnedSession]) -> set[str]:
-    """Return the ids of those sessions that the service does not report as ended."""
+    """Return the ids of the sessions that the service does not report as ended."""
     left = set()
     for session in sessions:
         try:
@@ -359,7 +367,7 @@ def _simulator(options: argparse.Namespace) -> None:
             f"The LiveAvatar simulator is running on {url}\n\n"
             f"  export {KEY_VARIABLE}={api_key}\n"
             f'  la = LiveAvatar(api_url="{url}")\n\n'
-            "Press Ctrl-C to end it."
+            "Press Ctrl-C to stop the simulator."
         )
 
     # uvicorn shuts down cleanly and then raises the signal again, so SIGTERM must act like Ctrl-C
@@ -388,13 +396,13 @@ def _key() -> Masked:
     except ConfigurationError:
         raise ConfigurationError(
             f"There is no API key: {KEY_VARIABLE} is not set.",
-            remedy=f"Set it (export {KEY_VARIABLE}=...), or run `liveavatar-nb simulator`, which needs no account.",
+            remedy=f"Set the key: export {KEY_VARIABLE}=...; or run `liveavatar-nb simulator`, which needs no account.",
         ) from None
 
 
 @contextlib.contextmanager
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
-    """Open a client for the chosen service; on a terminal, report a long wait."""
+    """Open a client for the chosen service; if stderr is a terminal, report a long wait."""
     key = _key()
     from ..sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick error if there is no key
 
@@ -411,7 +419,7 @@ def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
 
 
 def _width() -> int | None:
-    """Return the terminal's width in cells; None if the output goes elsewhere, so that nothing is cut."""
+    """Return the terminal's width in cells; None if the output goes to a file or a pipe."""
     is_known = _is_terminal(sys.stdout) or os.environ.get("COLUMNS")
     return shutil.get_terminal_size().columns if is_known else None
 
@@ -425,7 +433,7 @@ def _say(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # flushing the rest of the buffer at exit would fail again
+        # without this, flushing the rest of the buffer at exit would fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(PIPE_CLOSED) from None
 
@@ -458,10 +466,10 @@ def _count(text: str) -> int:
 
 def _address(text: str) -> str:
     if "@" in text:
-        raise argparse.ArgumentTypeError("it contains a user name or a password, which others can see: leave them out")
+        raise argparse.ArgumentTypeError("the URL must not contain a user name or a password, which others can see")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the client itself warns later
+            warnings.simplefilter("ignore")  # the client gives the same warning later
             # an empty value probably comes from an unset variable, and must not select the default service
             if text.strip() and urlsplit(find_base(text)).port != 0:
                 return text

@@ -18,9 +18,9 @@ from .. import __version__, config
 from ..errors import CertificateError, ConfigurationError
 from ..rest.network import Network
 
-ANSWER_LIMIT: Final = 4.0  # seconds for each step of the call
-BODY_LIMIT: Final = 256 * 1024  # maximum bytes of the response to read
-PATH: Final = "/v1/avatars/public?page_size=1"  # a call that needs no key
+ANSWER_LIMIT: Final = 4.0  # maximum seconds for each step of the call, such as connecting
+BODY_LIMIT: Final = 256 * 1024  # maximum bytes to read from the response
+PATH: Final = "/v1/avatars/public?page_size=1"  # the path of an operation that needs no key
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Answer:
     Attributes:
         status: The HTTP status.
         seconds: The time from the call to the response, in seconds.
-        ahead: Seconds that this machine's clock is ahead of the service's; None if the response has no time.
+        ahead: Seconds by which this machine's clock is ahead of the service's; None if the response contains no time.
         is_envelope: Whether the body is in the service's response format.
         location: The target of a redirect.
     """
@@ -45,7 +45,7 @@ class Answer:
 def ask(base_url: str, network: Network) -> Answer:
     """Call the service once without a key, with the client's proxies and certificates.
 
-    The client itself is unsuitable here, because it hides the headers and retries.
+    The client itself is unsuitable here, because it retries failed calls and hides the headers.
 
     Raises:
         ConfigurationError: The proxy or the certificates are invalid.
@@ -76,7 +76,7 @@ def _ahead(date: str | None, age: str | None, now: float) -> float | None:
         sent_at = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
-    # a cached response has its original date, plus its age
+    # a cached response has the date of the original response, and the seconds since then as its `Age`
     return now - sent_at - (int(age) if age and age.isdecimal() else 0)
 
 
@@ -93,7 +93,7 @@ def explain_failure(failure: Exception, host: str) -> tuple[str, str]:
 
     Args:
         failure: The exception from `ask`.
-        host: The host that was called, i.e. the proxy's if there is one.
+        host: The host that was called, which is the proxy's if there is one.
 
     Returns:
         The reason, phrased to follow the address, and what to do about it.

@@ -1,4 +1,4 @@
-"""Plain text for a terminal: tables that fit its width, and safe output of untrusted text."""
+"""Plain text for a terminal: tables that fit the terminal's width, and safe output of untrusted text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ STOP_HOW: Final = 'To stop one, run LiveAvatar().api.sessions.stop("its id").'
 CENT: Final = Decimal("0.01")
 GAP: Final = "  "
 ELLIPSIS: Final = "…"
-UNSAFE: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories that move the cursor, or hide or reverse text
+# the Unicode categories of characters that can move the cursor, or hide or reverse text
+UNSAFE: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
 LINE_BREAKS: Final = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
 
@@ -32,10 +33,10 @@ class Column:
     """One column of a table.
 
     Attributes:
-        title: Its heading.
-        least: The minimum width it may be cut to, in terminal cells; None if it is never cut.
-        is_optional: Whether it may be left out if cutting is not enough; the rightmost such column goes first.
-        is_number: Whether to right-align it.
+        title: The column's heading.
+        least: The width to which the column may be cut, in terminal cells; None if the column is never cut.
+        is_optional: Whether the column may be left out if the table is too wide; the rightmost is the first to go.
+        is_number: Whether to right-align the column.
     """
 
     title: str
@@ -90,7 +91,7 @@ def avatars(found: Sequence[tuple[Avatar, str]], width: int | None = None) -> st
 
 
 def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
-    """Format running sessions as a table: their start times, lengths in minutes and seconds, and owners.
+    """Format running sessions as a table: their start times, durations, costs and owners.
 
     Args:
         records: The sessions.
@@ -101,7 +102,7 @@ def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
 
 
 def ended(records: Sequence[SessionRecord], width: int | None = None) -> str:
-    """Format ended sessions as a table: their start in local time, their length and why they ended.
+    """Format ended sessions as a table: their local start times, durations, costs and end reasons.
 
     Args:
         records: The sessions.
@@ -134,10 +135,10 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
     Args:
         columns: The columns, in order.
         rows: The cells of each row as text; control characters become `?`.
-        width: The terminal's width in cells; None cuts nothing and leaves nothing out.
+        width: The terminal's width in cells; None means that nothing is cut or left out.
 
     Returns:
-        The lines. If columns were left out, a last line names them.
+        The lines. If columns were left out, the last line names these columns.
     """
     texts = [
         [column.title for column in columns],
@@ -157,12 +158,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
 
 
 def cells(text: str) -> int:
-    """Return how many terminal cells the text takes up: two per wide character, none per combining one."""
+    """Return how many terminal cells the text takes up; wide characters take two, combining marks none."""
     return sum(map(_cells_of, text))
 
 
 def cut(text: str, width: int) -> str:
-    """Cut the text, and add an ellipsis, if it takes up more than `width` cells."""
+    """If the text takes up more than `width` cells, cut it and add an ellipsis."""
     if cells(text) <= width:
         return text
     room, kept = width - 1, ""
@@ -180,7 +181,7 @@ def plain(text: str) -> str:
 
 
 def _fit(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
-    """Leave out optional columns, then cut the widest, until `widths` fit; return the columns that stay."""
+    """Leave out optional columns, then cut the widest ones, until the table fits; return the columns to show."""
     kept = list(range(len(columns)))
 
     def excess(sizes: Sequence[int]) -> int:

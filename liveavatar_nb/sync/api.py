@@ -12,7 +12,7 @@ from ..rest.operation import Resource
 from ..rest.resources import account, avatars, contexts, sessions, voices
 from .listing import blocking_rows
 
-# these undo a creation or a start whose result an interrupt kept from the caller; other methods need no undoing
+# these undo a creation or a start if an interrupt kept the result from the caller; other methods need no undoing
 
 
 async def _delete(resource: Any, created: Any) -> None:
@@ -32,11 +32,11 @@ async def _stop_streaming(api: LiveAvatarAPI, envelope: dict[str, Any]) -> None:
 
 
 class SyncResource(SyncWrapper):
-    """The base class of the sync resources, each a group of operations.
+    """The base class of the sync resources; each resource is a group of operations.
 
     Args:
         inner: The async resource.
-        holder: The client, which is kept alive as long as this object.
+        holder: The client, which stays alive as long as this object.
     """
 
     def __init__(self, inner: Resource, holder: SyncWrapper) -> None:
@@ -136,11 +136,11 @@ class Memories(SyncResource):
 class API(SyncWrapper):
     """The REST API without `await`: one method per operation, grouped as in the contract.
 
-    It sends what you pass and offers no protection: if you start a session here, you must stop it yourself.
+    Calls are sent as they are, without any protection: if you start a session here, you must stop it yourself.
 
     Args:
         inner: The async API.
-        holder: The client, which is kept alive as long as this object.
+        holder: The client, which stays alive as long as this object.
     """
 
     def __init__(self, inner: LiveAvatarAPI, holder: SyncWrapper) -> None:

@@ -45,7 +45,7 @@ def _session(inner: AsyncSession) -> Session:
 class LiveAvatar(SyncWrapper):
     """The client for the service, for code without `await`; use one per account.
 
-    Leaving a `with` block stops the client's sessions and closes the client. Keep-alives go on while a cell computes.
+    Leaving a `with` block stops the client's sessions and closes the client. Keep-alives continue while a cell runs.
 
     Args:
         api_key: The account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
@@ -55,13 +55,13 @@ class LiveAvatar(SyncWrapper):
         proxy: The proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
             work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
             never apply to this machine's own addresses.
-        verify: Which certificates to trust for all of these. True trusts certifi's authorities, or those in
+        verify: Which certificates to trust for all these connections. True trusts certifi's authorities, or those in
             `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
             trusts any certificate, and an `ssl.SSLContext` decides for itself.
         max_minutes: Minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
             or the plan's limit if that is lower.
         tts: A function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
-            yields it in parts; it may be async. Raw samples need their rate: `(samples, 24000)`.
+            yields the audio in parts; the function may be async. Raw samples need their rate: `(samples, 24000)`.
         allow_unjournaled: Whether a session may start even if it cannot be recorded in the journal or guarded. If the
             kernel then dies, the session runs until its cap, `max_minutes`.
         clock: The clock to use; the machine's own by default.
@@ -105,7 +105,8 @@ class LiveAvatar(SyncWrapper):
         )
         bridge.retain()
         self._inner.on_drop = _let_go
-        # if a user's handler refers to this object, both clients are collected together, and `on_drop` does the work
+        # if a user's handler refers to this object, both clients are garbage-collected together: the finalizer
+        # then finds no inner client, and `on_drop` stops the sessions instead
         self._release = weakref.finalize(self, _let_go_of, weakref.ref(self._inner))
         self._release.atexit = False
 
@@ -191,11 +192,11 @@ class LiveAvatar(SyncWrapper):
     stop_sessions = blocking(AsyncLiveAvatar.stop_sessions, otherwise=AsyncLiveAvatar.stop_without_loop)
 
     def studio(self, sounds: Iterable[Any] | Mapping[str, Any] = ()) -> Studio:
-        """Create a studio, in which you pick an avatar, start it, let it talk, watch its status and cost, and stop it.
+        """Create a studio, a widget to pick an avatar, talk with it, watch the session's cost and stop it.
 
         Args:
             sounds: The audio to offer: paths, file contents as bytes, or pairs of samples and their rate. Pass a
-                mapping to name them. The audio files in the notebook's folder are always offered.
+                mapping to name the sounds. The audio files in the notebook's folder are always offered.
 
         Raises:
             AudioError: One of `sounds` cannot be read.
@@ -213,8 +214,8 @@ def _let_go_of(known: Callable[[], AsyncLiveAvatar | None]) -> None:
 def _let_go(inner: AsyncLiveAvatar) -> None:
     """Stop the sessions of a client that is no longer referenced, so that none is billed unnoticed.
 
-    The garbage collector may call this on any thread, even one that holds the bridge's lock. So this only starts a
-    thread.
+    The garbage collector may call this on any thread, even one that holds the bridge's lock. Therefore, the
+    work is done on a new thread.
     """
 
     inner.on_drop = stop_behind
@@ -223,7 +224,7 @@ def _let_go(inner: AsyncLiveAvatar) -> None:
         try:
             bridge.call(inner.aclose())
         except Exception:
-            logger.exception("a dropped client could not stop its sessions; this is retried at interpreter exit")
+            logger.exception("could not stop the sessions of a dropped client; will retry at interpreter exit")
         finally:
             bridge.release()
 

@@ -17,21 +17,21 @@ from ..rest.pagination import Listing, name_of, pick
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN_AT_LEAST = 20  # minimum number of items to show, if another list follows
+SHOWN_AT_LEAST = 20  # minimum number of items to show, if a second list follows the first
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Rows(Generic[R]):
-    """A list from the service, with iteration, `len` and lookup by index or name. Each page is fetched only once.
+    """A list from the service, with iteration, `len` and lookup by index or name.
 
-    `rows["Silas"]` is the item with that name or id. A notebook displays the first page.
+    Each page is fetched only once. `rows["Silas"]` is the item with that name or id. Notebooks display the first page.
 
     Args:
         listing: The async list.
         kind: A plural noun for the items, e.g. `avatars`.
-        holder: The client, which is kept alive as long as this object.
+        holder: The client, which stays alive as long as this object.
     """
 
     def __init__(self, listing: Listing[R], kind: str, holder: SyncWrapper | None = None) -> None:
@@ -51,12 +51,12 @@ class Rows(Generic[R]):
             self._shown = len(self._seen)
 
     async def _read_on(self) -> None:
-        # pages are stored on the loop, one at a time: an interrupted wait loses none, and threads never fetch one twice
+        # pages are stored on the loop, one at a time: an interrupted wait loses no page, and no page is fetched twice
         async with self._reading:
             self._seen += await self._cursor.turn()
 
     def _look(self) -> Records[R]:
-        """Return the items to show: the first page, and also the next list's if the first list is short."""
+        """Return the items to show: the first page and, if the first list is short, the next list's first page."""
         while not self._shown and not self._cursor.is_at_end:
             self._turn()
         return self._seen[: self._shown or None]

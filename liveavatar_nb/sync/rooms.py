@@ -15,8 +15,8 @@ from ..validation import masked_text, strict
 class Room(SyncWrapper):
     """Your own LiveKit room, for cells without `await`.
 
-    The room is created when it is first needed, unless one with that name exists. If it was created here, `close` or
-    leaving a `with` block removes it. The server removes an abandoned room by itself.
+    The room is created when it is first needed, unless a room with that name exists. If this object created the room,
+    `close` or leaving a `with` block removes it. The server itself removes an abandoned room.
 
     Args:
         url: The LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None and "" use
@@ -28,7 +28,7 @@ class Room(SyncWrapper):
         max_participants: Maximum number of participants at a time, including the avatar; 0 means no limit.
 
     Raises:
-        ConfigurationError: Something is missing, or `url` is not a valid address.
+        ConfigurationError: The address, the key or the secret is missing, or the address is invalid.
         InvalidArgument: `name`, `empty_timeout` or `max_participants` is invalid.
 
     Example:
@@ -71,7 +71,7 @@ class Room(SyncWrapper):
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
     def __enter__(self) -> Self:
-        # opening is never cancelled, so that we know what was created; an interrupt then removes the unclaimed room
+        # opening is never cancelled, so that we know whether a room was created; after an interrupt, `undo` removes it
         bridge.call(self._inner.open(), closes=True, undo=lambda _: self._inner.aclose(), is_whole=True)
         return self
 
@@ -79,10 +79,10 @@ class Room(SyncWrapper):
         self.close()
 
     def close(self) -> None:
-        """Remove the room and everybody in it, if it was created here. Calling this twice is fine.
+        """Remove the room, and everybody in it, if this object created the room. Calling this twice is fine.
 
         Sessions in the room continue, and are billed, until you stop them; a warning names them. You also get a
-        warning if the server does not respond; it then removes the room by itself some time after the last
+        warning if the server does not respond; the server then removes the room some time after the last
         participant has left.
         """
         bridge.call(self._inner.aclose(), closes=True)

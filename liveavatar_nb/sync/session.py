@@ -44,8 +44,8 @@ class Utterance(SyncWrapper):
 class Session(SyncWrapper):
     """A session with an avatar, returned by `LiveAvatar.start`.
 
-    Leaving a `with` block stops it. You can call `stop()` in any state, and more than once. As the last line of a
-    cell, the session displays itself: the avatar's live video, its status and a Stop button.
+    Leaving a `with` block stops the session. You can call `stop()` in any state, and more than once. As the last line
+    of a cell, the session displays itself: the avatar's live video, the session's status and a Stop button.
     """
 
     def __init__(self, inner: AsyncSession) -> None:
@@ -79,7 +79,7 @@ class Session(SyncWrapper):
 
     def _ipython_display_(self) -> None:
         if not is_shown():
-            # IPython then shows the repr instead
+            # this makes IPython show the repr instead
             raise NotImplementedError
         self._make_view()._ipython_display_()
 

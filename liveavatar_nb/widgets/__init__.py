@@ -1,1 +1,1 @@
-"""The widgets: each declares traits and holds controllers, which a `Link` connects to the pages."""
+"""Notebook widgets: each has traits and controllers, and a `Link` connects the controllers to the pages."""

@@ -21,7 +21,7 @@ class Account(Controller):
 
     Args:
         link: The connection to the pages.
-        problem: The problem shown on the page, cleared by a new command.
+        problem: The error message on the page, cleared by each new command.
     """
 
     def __init__(self, link: Link, problem: ShownProblem) -> None:

@@ -1,4 +1,4 @@
-"""`ControlledWidget`: the base class of all widgets, and the files that their pages load."""
+"""`ControlledWidget`, the base class of all widgets, and `asset`, which reads the files of the front end."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class ControlledWidget(anywidget.AnyWidget):
     Args:
         link: The connection between the controllers and the pages.
         controllers: The widget's parts, in the order in which they are notified.
-        on_failure: Shows an error on the page.
+        on_failure: Called with each error to show on the page.
         traits: Any other ipywidgets traits, such as `layout`.
 
     Raises:
-        InvalidArgument: The widget has no trait of that name.
+        InvalidArgument: One of the given traits does not exist.
     """
 
     _css = asset("widgets.css")
@@ -71,7 +71,7 @@ class ControlledWidget(anywidget.AnyWidget):
                     f"{type(self).__name__} has no trait {name!r}.",
                     remedy=f"Did you mean {matches[0]!r}?" if matches else "",
                 )
-        # keep a reference to the `LiveAvatar`, too: its client must live as long as the widget
+        # keep the `LiveAvatar` alive, because its client must live as long as the widget
         self._la, self._link = link.la, link
         self._controllers = controllers
         self._displayed_in: int | None = None
@@ -83,7 +83,7 @@ class ControlledWidget(anywidget.AnyWidget):
         link.begin()
 
     def __repr__(self) -> str:
-        # the `__repr__` of ipywidgets shows every trait
+        # the `__repr__` inherited from ipywidgets would show every trait
         session = self.session
         shown = (
             "nothing yet" if session is None else f"{session.id or 'a session'} {session.avatar.name}, {session.state}"
@@ -103,7 +103,7 @@ class ControlledWidget(anywidget.AnyWidget):
         return self._link.commands
 
     def show(self) -> None:
-        """Display the widget immediately; if it is also the cell's value, it is not displayed twice."""
+        """Display the widget immediately, and do not display it again if it is also the cell's value."""
         if is_shown():
             self._ipython_display_()
             self._displayed_in = _running_cell()
@@ -123,7 +123,7 @@ class ControlledWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Remove the widget from the page; any session it started keeps running."""
-        # ipywidgets also calls `close` if the constructor failed or the widget is already closed
+        # ipywidgets calls `close` even if the constructor failed or the widget is already closed
         if self.comm is not None:
             for controller in self._controllers:
                 controller.close()

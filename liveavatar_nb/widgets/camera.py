@@ -44,7 +44,7 @@ class Camera(Controller):
     def snapshot(self, *, timeout: float = PATIENCE) -> Image:
         """Take a snapshot of what the page shows.
 
-        Waits until a page shows the view and the avatar's video has started.
+        This waits until a page shows the view and the avatar's video has started.
 
         Args:
             timeout: The maximum number of seconds to wait.
@@ -83,7 +83,7 @@ class Camera(Controller):
         data: str,
         problem: str | None = None,
     ) -> None:
-        """Receive part of a picture, or an error; `request` is "" if a click on the page requested it."""
+        """Receive part of a picture, or an error; `request` is "" if a click on the page took the picture."""
         try:
             if problem:
                 raise ViewError(str(problem)[:LONGEST_WORDS])

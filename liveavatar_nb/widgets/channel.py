@@ -1,8 +1,9 @@
 """The control channel, on which the page's commands arrive even while a cell is running.
 
-The page opens a comm to the target registered here. Python never sends anything on that comm: the kernel routes a
-comm's messages to the shell that last sent on it. If no shell ever has, a subshell's thread receives the messages, even
-while a cell is running. If a host has no subshells, the same command arrives as an ordinary widget message.
+The page opens a comm to the target registered here. Python never sends anything on this comm, because the kernel would
+then route the page's messages to the shell that sent last. As long as no shell has sent anything, a subshell's thread
+receives the messages, even while a cell is running. On a host without subshells, commands arrive as ordinary widget
+messages.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..session.attention import Attention, UnknownAttention, attention_here
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 TARGET = "liveavatar_nb.control"
-REMEMBERED = 512  # command ids remembered, so that a command that arrives by both routes runs only once
+REMEMBERED = 512  # maximum number of command ids to remember, so that a command that arrives twice runs only once
 LONGEST_PAGE = 64  # maximum characters in a page's id
 
 
@@ -36,11 +37,12 @@ class Command:
         widget_id: The widget's id.
         id: The command's own id.
         name: The command's name.
-        args: Its arguments, by name.
-        is_prompt: Whether it arrived on the control channel, which a running cell does not delay.
-        page: The id of the browser page that sent it. Replies carry this id, because every page receives them.
+        args: The command's arguments, by name.
+        is_prompt: Whether the command arrived on the control channel, which a running cell does not delay.
+        page: The id of the sending browser page. Replies include this id, because every page receives every reply.
         tab: The id of the browser tab, which survives a reload; "" if the browser provides none.
-        attention: Counts the time in which its route was free; `UNKNOWN` if that is unknown, None if `is_prompt`.
+        attention: Measures how long no cell has delayed the page's commands; `UNKNOWN` if it is not possible to tell,
+            None if `is_prompt`.
     """
 
     widget_id: str
@@ -53,7 +55,7 @@ class Command:
     attention: Attention | UnknownAttention | None = None
 
 
-# each command is answered in its own task
+# the command being answered; there is one per context, because each command is answered in its own task
 _current: ContextVar[Command] = ContextVar("command")
 
 
@@ -63,7 +65,7 @@ def current_command() -> Command:
 
 
 def set_current_command(command: Command) -> None:
-    """Set the command that is being answered in this context."""
+    """Set the command being answered in the current context."""
     _current.set(command)
 
 
@@ -78,7 +80,7 @@ def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
 
 
 class Channel:
-    """Delivers each command once to its widget in this process."""
+    """Delivers commands to the widgets in this process, and recognizes commands that arrive twice."""
 
     def __init__(self) -> None:
         self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
@@ -112,7 +114,7 @@ class Channel:
         opened.on_msg(receive)
 
     def deliver(self, data: Any, *, is_prompt: bool = False) -> None:
-        """Deliver the command in a message to its widget."""
+        """Deliver the command in this message to the widget that it addresses."""
         command = parse(data, is_prompt=is_prompt)
         if command is None:
             logger.warning("ignored a page's message because it is not a command")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..session.options import SessionOptions
 
-LONGEST_LINE: Final = 80  # maximum characters in the arguments before they are split over several lines
+LONGEST_LINE: Final = 80  # maximum length of arguments on one line; a longer list gets one line per argument
 IMPORTED: Final = ("LiveAvatar",)
 SHOWN_OPTIONS: Final = (
     "voice_id",
@@ -28,7 +28,7 @@ def as_code(avatar: str, options: Mapping[str, Any], *, simulated: bool, max_min
         avatar: The avatar's name or id.
         options: The options for `start`.
         simulated: Whether the client uses a simulator.
-        max_minutes: The client's own cap; the code sets `max_minutes` only if the option differs from it.
+        max_minutes: The client's default cap; the code includes `max_minutes` only if `options` has a different one.
         context: The context as a Python expression; "" for none.
     """
     defaults = SessionOptions()

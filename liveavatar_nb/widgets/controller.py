@@ -17,7 +17,7 @@ Answer = Callable[..., Coroutine[Any, Any, None]]
 class Controller:
     """A part of a widget that keeps state, writes traits, and answers some of the page's commands.
 
-    The widget calls these methods on each of its controllers, in order. A controller overrides those it needs.
+    The widget calls these methods on each of its controllers, in order. A subclass overrides the methods that it needs.
     """
 
     def traits(self) -> dict[str, Any]:
@@ -42,10 +42,10 @@ class Controller:
         """Fetch the data that the widget shows."""
 
     async def hear(self, command: Command) -> None:
-        """React to a page's command before it is answered."""
+        """React to a command from a page, before the command is answered."""
 
     def welcome(self, command: Command) -> None:
-        """React to a page that has just connected, before `refresh` shows it the current state."""
+        """React to a page that has just connected, before `refresh` shows the current state."""
 
     def refresh(self) -> None:
         """Show the client's current state; called on the loop."""
@@ -58,7 +58,7 @@ class Controller:
 
 
 def delegate(name: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Return a widget method that calls a controller's method and has its signature and docstring.
+    """Return a widget method that calls a controller's method and has the same signature and docstring.
 
     Args:
         name: The widget's attribute that holds the controller.

@@ -21,8 +21,8 @@ class SessionsElsewhere(Controller):
 
     Args:
         link: The connection to the pages.
-        account: Updates the credits after sessions have been stopped.
-        problem: The problem shown on the page, cleared by a new command.
+        account: Updates the remaining credits after sessions have been stopped.
+        problem: The error message on the page, cleared by each new command.
     """
 
     def __init__(self, link: Link, account: Account, problem: ShownProblem) -> None:

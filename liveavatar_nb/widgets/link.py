@@ -40,7 +40,7 @@ class Link:
         if not isinstance(client, AsyncLiveAvatar):
             raise InvalidArgument(
                 f"A widget needs a LiveAvatar, not {type(la).__name__}.",
-                remedy="Only its managed loop lets Stop work while a cell runs.",
+                remedy="Pass a LiveAvatar: only its managed loop lets Stop work while a cell runs.",
             )
         self.la = la
         self.client = client
@@ -51,7 +51,7 @@ class Link:
         self._answers: dict[str, Answer] = {}
         self._answers_without_loop: dict[str, Callable[[], bool]] = {}
         self._observers: list[tuple[Callable[[], None], tuple[str, ...]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()  # a loop keeps only weak references to its tasks
+        self._tasks: set[asyncio.Task[None]] = set()  # kept here, because a loop has only weak references to its tasks
 
     # for the widget
 
@@ -59,9 +59,9 @@ class Link:
         """Connect the controllers.
 
         Args:
-            controllers: The controllers, in the order in which they are notified. If two answer the same command, the
-                later one is called.
-            on_failure: Shows an error on the page.
+            controllers: The controllers, in the order in which they are notified. If two controllers
+                answer the same command, only the later one does so.
+            on_failure: Called with each error to show on the page.
         """
         self._controllers, self._on_failure = controllers, on_failure
         self._answers = {"ready": self._welcome}
@@ -84,7 +84,7 @@ class Link:
         return dict(self._answers)
 
     def receive(self, command: Command, *, is_new: bool) -> None:
-        """Acknowledge a command and, unless it was received before, answer it; called on any thread."""
+        """Acknowledge a command and, unless it was received before, answer it; may be called on any thread."""
         self.send({"type": "ack", "id": command.id})
         if not is_new:
             return
@@ -134,7 +134,7 @@ class Link:
         return getattr(self._widget, trait)
 
     def observe(self, callback: Callable[[], None], *traits: str) -> None:
-        """Call a function whenever one of these traits changes, once the widget is initialised."""
+        """After the widget has been initialised, call a function whenever one of these traits changes."""
         self._observers.append((callback, traits))
 
     def write(self, **traits: Any) -> None:
@@ -151,11 +151,11 @@ class Link:
         worker.post(write)
 
     def send(self, message: dict[str, Any], buffers: list[bytes] | None = None, *, page: str = "") -> None:
-        """Send a message to all pages, or to one, after everything written or sent earlier."""
+        """Send a message to all pages, or to one page, after all earlier trait changes and messages."""
         self.send_later(lambda: (message | {"page": page} if page else message, buffers))
 
     def send_later(self, make: Callable[[], Message | None]) -> None:
-        """Queue a message that `make` creates when its turn comes; if `make` returns None, send nothing."""
+        """Queue a message; `make` creates the message when its turn comes, or returns None to send nothing."""
 
         def send() -> None:
             made = make()
@@ -170,7 +170,7 @@ class Link:
 
         Args:
             work: The coroutine.
-            what: A name for the coroutine in the log.
+            what: A name for the coroutine, used in the log.
         """
         if self.client.is_closed:
             work.close()
@@ -198,7 +198,7 @@ class Link:
         self._on_failure(failure)
 
     async def reload(self) -> None:
-        """Fetch the widget's data again."""
+        """Fetch all data that the widget shows."""
         self.refresh()
         for controller in self._controllers:
             await controller.load()

@@ -22,7 +22,7 @@ class NextSession(Controller):
 
     Args:
         link: The connection to the pages.
-        settings: The settings of the next session. The sandbox has only one avatar.
+        settings: The settings of the next session, such as whether it uses the sandbox, which has only one avatar.
         persona: The persona for a conversation.
         trait: The name of the trait to set when another avatar is picked.
         find: Returns an avatar's record if it is already loaded, otherwise None.
@@ -54,7 +54,7 @@ class NextSession(Controller):
         return {"configure": self.configure}
 
     async def configure(self, **changes: Any) -> None:
-        """Change settings; entering the sandbox picks its avatar, and leaving it restores the previous one."""
+        """Change settings. Entering the sandbox picks the sandbox's avatar; leaving restores the previous one."""
         was_sandbox = self._settings.values["is_sandbox"]
         await self._settings.configure(**changes)
         if changes.get("is_sandbox", was_sandbox) == was_sandbox:
@@ -79,11 +79,11 @@ class NextSession(Controller):
             raise InvalidArgument("No avatar is picked.", remedy="Pick one first.")
         if self._settings.values["is_sandbox"]:
             avatar_id = config.SANDBOX_AVATAR
-        # a record that is already loaded saves a lookup
+        # pass the record if it is already loaded, so that `start` need not look it up
         return self._find(avatar_id) or avatar_id, self._persona.start_options()
 
     def show(self) -> None:
-        """Update the avatar's name and the code that starts a session with it."""
+        """Update the avatar's name and the code that starts a session with this avatar."""
         self._show_code()
         if self._avatar_id and not self._link.client.is_closed:
             self._link.submit(self._look_up_name(self._avatar_id), "the avatar's name")

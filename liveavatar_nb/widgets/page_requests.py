@@ -20,7 +20,7 @@ from .room import is_open
 from .status import ShownSession
 
 PAGES: Final = 16  # maximum number of pages whose latest command is kept
-PATIENCE: Final = 10.0  # default seconds to wait for a page
+PATIENCE: Final = 10.0  # default number of seconds to wait for a page to respond
 HELD_UP: Final = "This host delivers the page's messages only when the cell has ended."
 
 
@@ -30,7 +30,7 @@ class PageRequests(Controller):
     Args:
         link: The connection to the pages.
         shown: The session that the pages show.
-        on_failure: Shows the error of a request that was started by a click on the page.
+        on_failure: Called with the error of a request that a click on the page started.
     """
 
     def __init__(self, link: Link, shown: ShownSession, on_failure: Callable[[BaseException], None]) -> None:
@@ -58,7 +58,7 @@ class PageRequests(Controller):
         self._news.set()
 
     async def ask(self, kind: str, request: str, limit: float, *, is_held_up: bool, **details: Any) -> Any:
-        """Send a request to the page that shows the view, as soon as there is one and it has video.
+        """Wait for a page that shows the view and has video; send a request, and return its result.
 
         Args:
             kind: The message's type.
@@ -107,7 +107,7 @@ class PageRequests(Controller):
             answer.set_exception(failure)
 
     def _find_page(self, session: AsyncSession) -> Command | None:
-        """Return the latest command from a page that shows the view, preferably from the one in the room."""
+        """Return the latest command from a page that shows the view, preferably from the page in the room."""
         now = time.monotonic()
         present = [
             (at, command) for at, command in self._commands.values() if not command.is_prompt or now - at < SILENCE
@@ -127,7 +127,7 @@ class PageRequests(Controller):
         if command is None:
             return ViewError(
                 f"No page that shows this view responded within {limit:g} s.",
-                remedy="Display it first. If the page has to wait for the cell, click the button in the view.",
+                remedy="Display the view first. If the page has to wait for the cell, click the button in the view.",
             )
         if not _is_seen(session):
             return ViewError(

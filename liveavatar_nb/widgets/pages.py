@@ -1,4 +1,4 @@
-"""Browser pages in sessions' rooms: `PageHolder` for a room with media, `PageAudio` for a drawn room."""
+"""Browser pages in rooms: `PageHolder` if the room has media, `PageAudio` if the page draws the avatar."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .status import BEATS, LONGEST_BEAT
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-PAGES: Final = 64  # maximum number of pages kept per session; those in the room or about to join are dropped last
+PAGES: Final = 64  # maximum number of pages remembered per session; those in the room or about to join are dropped last
 SILENCE: Final = BEATS * LONGEST_BEAT  # seconds without a command after which a page counts as gone
 
 GIVEN_AWAY: Final = "It is shown elsewhere now."
@@ -37,7 +37,7 @@ class View(Protocol):
         ...
 
     def send_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
-        """Send speech to one of the pages that show the widget; b"" if the avatar falls silent."""
+        """Send speech to one of the pages that show the widget; `pcm` is b"" when the avatar falls silent."""
         ...
 
 
@@ -59,11 +59,11 @@ class SilenceTimer:
 
     @property
     def is_long(self) -> bool:
-        """Whether nothing has arrived for too long, whatever the reason."""
+        """Whether the page has sent nothing for too long, even if a running cell may be the reason."""
         return self._began_at is not None and time.monotonic() - self._began_at > SILENCE
 
     def begin(self, command: Command) -> None:
-        """Start again after a command; set no timer if delays are unknown, as silence then proves nothing."""
+        """Restart the timer after a command, unless delays cannot be measured: silence then proves nothing."""
         self.end()
         self._began_at = time.monotonic()
         self._attention = command.attention
@@ -82,7 +82,7 @@ class SilenceTimer:
         self._callback()
 
     def end(self) -> None:
-        """Stop waiting for commands."""
+        """Stop the timer."""
         self._began_at = None
         if self._timer is not None:
             self._timer.cancel()
@@ -110,7 +110,7 @@ class PageHolder:
         self._is_in = False
         self._is_silent = False
         self._out = asyncio.Event()
-        self._steady = asyncio.Event()  # cleared while the page reconnects
+        self._steady = asyncio.Event()  # cleared while the page is reconnecting
         self._steady.set()
         self._silence = SilenceTimer(self._fall_silent)
         self._answers: dict[str, asyncio.Future[str | None]] = {}
@@ -130,7 +130,7 @@ class PageHolder:
         return self._view is view
 
     async def hear(self, view: View, command: Command) -> None:
-        """Handle a command from the page; let it hold the room again if it was thought to be gone."""
+        """Handle a command from the page; if the page was thought to be gone, let it hold the room again."""
         self._view, self._is_prompt = view, command.is_prompt
         if self._out.is_set():
             return
@@ -173,7 +173,7 @@ class PageHolder:
             self._room.tell(words)
         self._room.drop(self, words, is_contested=is_contested, is_put_out=is_put_out)
         for request in list(self._answers):
-            self.settle(request, "it has left the room")
+            self.settle(request, "the page has left the room")
 
     async def send(self, payload: bytes) -> None:
         """Make the page send a packet.
@@ -216,7 +216,7 @@ class PageHolder:
             answer.set_result(problem)
 
     async def leave(self) -> None:
-        """Make the page leave; wait until it has left, unless its reply could be delayed."""
+        """Make the page leave the room; wait until it has left, unless its reply could be delayed."""
         self._is_in = False
         is_over = self._session.state.is_final or self._session.state is SessionState.STOPPING
         reason = OVER if is_over else GIVEN_AWAY
@@ -242,10 +242,10 @@ class PageHolder:
 
 
 class PageAudio:
-    """Sends the speech in a drawn room to one page.
+    """Sends the avatar's speech to one page, for a room without media, in which the page draws the avatar.
 
-    The speech goes to the first page that shows the session, for as long as that page does. If the loss of that page
-    could go unnoticed, the speech goes to the newest page instead.
+    The speech goes to the first page that shows the session, for as long as that page does so. If this page
+    could disappear unnoticed, the speech goes to the newest page instead.
 
     Args:
         room: The session's connection to the room.
@@ -261,7 +261,7 @@ class PageAudio:
         self._silence = SilenceTimer(self.end)
 
     def hear(self, view: View, command: Command) -> None:
-        """Handle a command from a page that shows the session in this widget."""
+        """Handle a command that a page showing the session sent through this widget."""
         is_other = command.page != self._page
         if is_other and self._page is not None and command.name == "ready" and not self._is_prompt:
             self.end()
@@ -285,7 +285,7 @@ class PageAudio:
             self.end()
 
     def end(self) -> None:
-        """Stop sending the speech."""
+        """Stop sending speech to the page."""
         self._silence.end()
         unsubscribe, self._unsubscribe, self._page = self._unsubscribe, None, None
         self._views.clear()
@@ -301,14 +301,14 @@ class PageAudio:
 
 
 class Pages:
-    """All widgets' pages that are in a session's room or play a drawn room's speech."""
+    """All pages, of any widget, that are in a session's room or play the session's speech."""
 
     def __init__(self) -> None:
         self._holders: dict[AsyncSession, dict[str, PageHolder]] = {}
         self._audio: dict[AsyncSession, PageAudio] = {}
 
     def holder(self, session: AsyncSession, room: RoomConnection, page: str) -> PageHolder:
-        """Return the holder for a page that is in the room or may join it; create it if necessary."""
+        """Return the `PageHolder` of a page that is in the room or may join; create one if necessary."""
         known = self._holders.setdefault(session, {})
         if page not in known:
             if len(known) >= PAGES:
@@ -337,7 +337,7 @@ class Pages:
             holder.settle(request, problem)
 
     def listen(self, session: AsyncSession, room: RoomConnection, view: View, command: Command) -> None:
-        """Handle a command from a page that shows a session with a drawn room."""
+        """Handle a command from a page that shows a session and draws its avatar."""
         audio = self._audio.get(session)
         if audio is None:
             audio = self._audio[session] = PageAudio(room)
@@ -350,7 +350,7 @@ class Pages:
             audio.leave(page)
 
     def drop(self, view: View) -> None:
-        """Forget a widget that is gone, and the pages whose last command came through it."""
+        """Forget a widget that is gone, and the pages whose last command came through that widget."""
         for audio in list(self._audio.values()):
             audio.drop(view)
         for known in list(self._holders.values()):

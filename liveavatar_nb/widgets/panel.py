@@ -33,8 +33,8 @@ class SessionPanel(ControlledWidget):
     """Start and Stop buttons, the session's state, time and cost, and help if something goes wrong.
 
     Set `avatar` (an id), or link it to a picker's `value`. Once a page has shown a session, the session is stopped if
-    no page shows it for the number of seconds passed to `start` as `unwatched`. If the host delays the page's messages
-    while a cell runs, that time does not count.
+    no page shows it for the number of seconds passed to `start` as `unwatched`. Time during which a running cell delays
+    the page's messages does not count.
 
     Args:
         la: The client, a `LiveAvatar`.
@@ -86,8 +86,8 @@ class Starter(Controller):
         shown: The session that the pages show.
         next_session: The avatar and the options for the next session.
         account: Updates the remaining credits.
-        elsewhere: Stops other clients' sessions that have lost their page, before a new session starts.
-        problem: The problem shown on the page, cleared by a new command.
+        elsewhere: Stops other clients' sessions whose page is gone, before a new session starts.
+        problem: The error message on the page, cleared by each new command.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Starter(Controller):
         return {"start": self.start, "stop": self.stop}
 
     async def start(self, avatar_id: str | None = None) -> None:
-        """Stop other clients' sessions that have lost their page, then start one with the picked avatar."""
+        """Stop other clients' sessions whose page is gone, then start a session with the picked avatar."""
         avatar, options = self._next_session.start_arguments(avatar_id)
         self._problem.clear()
         await self._elsewhere.stop(lambda session: session.unwatched_left is not None)

@@ -19,7 +19,7 @@ from .settings import ALWAYS, StartSettings
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-NEW: Final = "new"  # the page's id for the context that will be created for the next session
+NEW: Final = "new"  # the id that pages use for the context to be created for the next session
 LONGEST_CONTEXT_NAME: Final = 200  # characters
 LONGEST_PROMPT: Final = 100_000  # characters
 LONGEST_OPENING: Final = 10_000  # characters
@@ -28,7 +28,7 @@ VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 class Persona(Controller):
-    """Lists the account's contexts, voices and languages, and keeps those chosen for a conversation.
+    """Lists contexts, voices and languages, and remembers those picked for the next conversation.
 
     Args:
         link: The connection to the pages.
@@ -98,7 +98,7 @@ class Persona(Controller):
         try:
             detail = await self._link.client.api.contexts.get(context_id)
         except LiveAvatarException:
-            # picking an entry that is already selected is not reported, so deselect it to allow another try
+            # the page does not report a click on the picked context: unpick it, so that another click is reported
             if self._settings.values["context_id"] == context_id:
                 self._settings.set(context_id="")
             raise
@@ -107,13 +107,13 @@ class Persona(Controller):
             self._write_context(detail)
 
     async def keep_new_context(self, name: str, prompt: str, opening_text: str = "") -> None:
-        """Keep and pick a new context, created when the next session starts and deleted when it ends."""
+        """Pick a new context, to be created when the next session starts and deleted when that session ends."""
         self._new = _new_context(name, prompt, opening_text)
         self._write_persona(self._state)
         await self.pick_context(NEW)
 
     async def update_context(self, context_id: str, prompt: str, opening_text: str = "") -> None:
-        """Update one of the account's contexts (`PATCH /v1/contexts/{context_id}`), or the new context."""
+        """Update one of the account's contexts (`PATCH /v1/contexts/{context_id}`), or one yet to be created."""
         if context_id == NEW and self._new is not None:
             await self.keep_new_context(self._new.name, prompt, opening_text)
             return
@@ -132,7 +132,7 @@ class Persona(Controller):
             self._write_context(detail)
 
     async def send_voice(self, voice_id: str) -> None:
-        """Send a voice's preview (`GET /v1/voices/{voice_id}/preview`)."""
+        """Send a voice's preview to the pages (`GET /v1/voices/{voice_id}/preview`)."""
         voice_id = str(voice_id)
         found = self._previews.get(voice_id)
         if found is None:
@@ -174,7 +174,7 @@ class Persona(Controller):
 
     @property
     def context_code(self) -> str:
-        """The picked context as a Python expression: its name if that is unique, otherwise its id."""
+        """The picked context as Python code: `NewContext(...)`, a unique name, or an id; "" for none."""
         context_id: str = self._settings.values["context_id"]
         if context_id == NEW and self._new is not None:
             fields = {"name": self._new.name, "prompt": self._new.prompt, "opening_text": self._new.opening_text}

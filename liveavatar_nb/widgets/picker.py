@@ -19,7 +19,7 @@ from .problem import Problem, problem_of
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-OFFERED_PICTURES = 60  # number of pictures at the top of the gallery that are sent without a request
+OFFERED_PICTURES = 60  # maximum number of pictures, from the top of the gallery, to send without a request
 
 
 class AvatarPicker(ControlledWidget):
@@ -60,7 +60,7 @@ class AvatarPicker(ControlledWidget):
 
 
 class Gallery(Controller):
-    """The account's avatars, and the picked one.
+    """Lists the avatars on offer, and keeps track of the picked one.
 
     Args:
         link: The connection to the pages.
@@ -90,7 +90,7 @@ class Gallery(Controller):
         return self._records.get(avatar_id)
 
     def address_of(self, avatar_id: str) -> str | None:
-        """Return the address of an avatar's picture; None if it is unknown."""
+        """Return the address of an avatar's picture; None if the address is unknown."""
         record = self.find(avatar_id)
         return None if record is None else record.preview_url
 
@@ -99,7 +99,7 @@ class Gallery(Controller):
         return [entry["id"] for entry in self._entries if entry["picture"] == {"bytes": True}][:OFFERED_PICTURES]
 
     def check(self, avatar_id: str) -> str:
-        """Return the id if it is "" or the avatar can be picked.
+        """Return `avatar_id` if it is "" or the id of an avatar that can be picked.
 
         Raises:
             InvalidArgument: The avatar cannot be used, or does not exist.
@@ -108,7 +108,7 @@ class Gallery(Controller):
             record = self.find(avatar_id)
             if record is None:
                 raise InvalidArgument(
-                    f"There is no avatar with the id {avatar_id!r}.", remedy="la.avatars() lists them."
+                    f"There is no avatar with the id {avatar_id!r}.", remedy="la.avatars() lists the avatars."
                 )
             if not record.is_usable:
                 why = "has expired" if record.is_expired else f"is {record.status}, not ACTIVE"

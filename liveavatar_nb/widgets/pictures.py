@@ -16,7 +16,8 @@ from .link import Link
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 FETCHES_AT_ONCE = 8
-OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between offers: some pages cannot send requests while a cell runs
+# seconds to wait before each attempt to send pictures that a page may be unable to request while a cell runs
+OFFER_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class PictureSender(Controller):
@@ -54,7 +55,7 @@ class PictureSender(Controller):
         return next((found for find in self._addresses if (found := find(avatar_id)) is not None), None)
 
     async def send(self, avatar_ids: list[str]) -> None:
-        """Send these avatars' pictures."""
+        """Send these avatars' pictures to the pages."""
         await asyncio.gather(*(self._send_picture(avatar_id) for avatar_id in map(str, avatar_ids)))
 
     async def note_received(self, avatar_ids: list[str]) -> None:

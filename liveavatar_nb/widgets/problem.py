@@ -1,4 +1,4 @@
-"""Errors as a page shows them: what happened, what to do, and a button if one helps."""
+"""Errors as shown on a page: what happened, what to do and, for some errors, a button that does it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Severity = Literal["error", "warning", "info"]
 
 
 class ShownProblem(Controller):
-    """A problem shown through a trait until it is dismissed or the next command clears it.
+    """An error that a trait shows on the page until the user dismisses it or the next command clears it.
 
     Args:
         link: The connection to the pages.
         trait: The trait's name.
-        dismissal: The command with which a page dismisses the problem.
-        ignored: A class of errors that are not shown.
+        dismissal: The name of the page's command that dismisses the error.
+        ignored: The class of errors not to show; None shows every error.
     """
 
     def __init__(self, link: Link, trait: str, dismissal: str, ignored: type[BaseException] | None = None) -> None:
@@ -38,7 +38,7 @@ class ShownProblem(Controller):
         return {self._dismissal: self.dismiss}
 
     async def dismiss(self) -> None:
-        """Clear the problem because the user dismissed it."""
+        """Clear the error because the user dismissed it."""
         self.clear()
 
     def show(self, failure: BaseException) -> None:
@@ -48,29 +48,29 @@ class ShownProblem(Controller):
             self._link.write(**{self._trait: problem_of(failure)})
 
     def clear(self) -> None:
-        """Clear the problem."""
+        """Clear the error."""
         self._kind = None
         self._link.write(**{self._trait: None})
 
     @contextmanager
     def catch(self) -> Iterator[None]:
-        """Clear the problem, then show any error raised in this block."""
+        """Clear the previous error, then show any error raised in the `with` block."""
         self.clear()
         try:
             yield
         except Exception as failure:
-            # the user's `tts` may raise anything, and only the user can fix that
+            # the user's `tts` function may raise any exception, and only the user can fix the cause
             logger.warning("%s", failure, exc_info=not isinstance(failure, LiveAvatarException))
             self.show(failure)
 
     def take_back(self, kind: type[BaseException]) -> None:
-        """Clear the problem if it is of this kind."""
+        """Clear the error if it is an instance of this class."""
         if self._kind is not None and issubclass(self._kind, kind):
             self.clear()
 
 
 def problem_of(failure: BaseException, severity: Severity = "error") -> Problem:
-    """Return the problem that a page shows for an error."""
+    """Return what a page shows about an error."""
     action = None
     if isinstance(failure, CreditsError):
         action = {"label": "Use the sandbox", "command": "configure", "args": {"is_sandbox": True}}

@@ -65,7 +65,7 @@ class Recorder(Controller):
         megabytes: float = RECORDING_MEGABYTES,
         timeout: float = PATIENCE,
     ) -> None:
-        """Start recording what the page shows, with the avatar's sound; `stop_recording` ends it.
+        """Start recording what the page shows, with the avatar's sound; `stop_recording` ends the recording.
 
         Args:
             path: The file to write, which must not exist yet; by default a file next to the notebook, named after the
@@ -105,7 +105,7 @@ class Recorder(Controller):
         seconds: float,
         problem: str | None = None,
     ) -> None:
-        """Receive part of a recording, or the reason why there is none."""
+        """Receive part of a recording, or the reason why there is no recording."""
         request, part, seconds = str(request), int(part), float(seconds)
         async with self._filing:
             recording = self._recording_of(request, part, is_refused=bool(problem))
@@ -125,7 +125,7 @@ class Recorder(Controller):
             self._requests.settle(request, None)
             if reached is not None:
                 self._stop_page(recording)
-                self._problem.show(ViewError(f"{reached} It stopped there and was saved."))
+                self._problem.show(ViewError(f"{reached} The recording was stopped there and saved."))
             if reached is not None or is_last:
                 self._end()
             else:
@@ -146,7 +146,7 @@ class Recorder(Controller):
     async def _record(self, place: Path | None, seconds: float, size: int, limit: float, is_held_up: bool) -> Recording:
         self._end_if_silent()
         if self._recording is not None and not self._recording.is_over:
-            raise ViewError("A recording is already running.", remedy="End it with stop_recording().")
+            raise ViewError("A recording is already running.", remedy="Stop it with stop_recording().")
         request = uuid.uuid4().hex
         recording = self._recording = Recording(None, request, place, seconds, size)
         self._is_recorded = asyncio.Event()
@@ -158,7 +158,7 @@ class Recorder(Controller):
         return recording
 
     async def _drop(self, recording: Recording) -> None:
-        """Stop and discard a recording that failed to start or whose caller is gone."""
+        """Stop and discard a recording that failed to start or that its caller has abandoned."""
         self._stop_page(recording)
         recording.discard()
         if self._recording is recording:
@@ -168,7 +168,7 @@ class Recorder(Controller):
     async def _stop_recording(self, limit: float, is_held_up: bool) -> Path:
         recording, is_recorded = self._recording, self._is_recorded
         if recording is None:
-            raise ViewError("No recording was started.", remedy="Start one with record().")
+            raise ViewError("No recording was started.", remedy="Start a recording with record().")
         if not recording.is_over:
             self._stop_page(recording)
             if is_held_up and not self._requests.is_prompt:
@@ -179,7 +179,9 @@ class Recorder(Controller):
                 async with asyncio.timeout(limit):
                     await is_recorded.wait()
             except TimeoutError:
-                logger.warning("the page did not send the rest of a recording within %g s: saving what arrived", limit)
+                logger.warning(
+                    "the page did not send the rest of a recording within %g s: saving what has arrived", limit
+                )
                 self._end()
         await is_recorded.wait()
         if recording.path is None:
@@ -231,7 +233,7 @@ class Recorder(Controller):
                     loop.call_soon_threadsafe(is_recorded.set)
 
     def _save(self, recording: Recording) -> None:
-        """Give the file its final name, and show it on the page."""
+        """Give the recording's file its final name, and show on the page that it was saved."""
         try:
             path = recording.finish()
         except OSError as failure:
@@ -242,12 +244,12 @@ class Recorder(Controller):
                 self._link.write(saved=saved_as("recording", path, recording.seconds, recording.size))
 
     def _end_if_silent(self) -> None:
-        """Stop the recording if its page has been silent for too long, even if a cell may be the reason."""
+        """Stop the recording if its page has been silent for too long, even if a running cell may be the reason."""
         if self._silence.is_long:
             self._end_after_silence()
 
     def _end_after_silence(self) -> None:
-        logger.warning("the page that is recording has stopped responding: saving what arrived")
+        logger.warning("the page that is recording has stopped responding: saving what has arrived")
         self._end()
 
     def _send_stop(self, request: str, page: str) -> None:
@@ -259,7 +261,7 @@ class Recorder(Controller):
 
     def refresh(self) -> None:
         if self._link.client.is_closed:
-            # nothing more can arrive
+            # a closed client receives no more parts
             self._end()
 
     def close(self) -> None:

@@ -19,19 +19,19 @@ from ..errors import ConfigurationError, InvalidArgument, ViewError
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 PART_BYTES: Final = 192 * 1024  # maximum bytes of picture or recording data per message (256 kB as base64)
-PICTURE_LIMIT: Final = 48 * 1024 * 1024  # maximum bytes of a picture
-PICTURES_AT_ONCE: Final = 4  # maximum number of pictures that can arrive at the same time, from several pages
-LONGEST_SIDE: Final = 8192  # maximum pixels per side of a picture
+PICTURE_LIMIT: Final = 48 * 1024 * 1024  # maximum size of a picture, in bytes
+PICTURES_AT_ONCE: Final = 4  # maximum number of incomplete pictures, from all pages; the oldest are dropped first
+LONGEST_SIDE: Final = 8192  # maximum width and height of a picture, in pixels
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 
-RECORDING_SECONDS: Final = 60.0  # default length limit of a recording started from Python
+RECORDING_SECONDS: Final = 60.0  # default maximum length of a recording started from Python, in seconds
 RECORDING_MEGABYTES: Final = 200.0
-CLICKED_SECONDS: Final = 600.0  # length limit of a recording started by a click on the page
+CLICKED_SECONDS: Final = 600.0  # maximum length of a recording started by a click on the page, in seconds
 CLICKED_MEGABYTES: Final = 200.0
 LONGEST_RECORDING: Final = 4 * 3600.0  # seconds
 LARGEST_RECORDING: Final = 4000.0  # MB
 MEGABYTE: Final = 2**20
-SLACK: Final = 5.0  # seconds past the limit during which a page may still send what it has recorded
+SLACK: Final = 5.0  # seconds after the time limit during which a page may still send what it has recorded
 NAMES_TRIED: Final = 1000
 
 # the bytes that identify a recording's format, and their offset, by file extension
@@ -58,14 +58,14 @@ class ArrivingPictures:
         """Receive a part of a picture.
 
         Args:
-            page: The id of the page that sends it.
+            page: The id of the page that sends the picture.
             request: An id that all parts of the picture share.
             part: The part's number, starting at 0; parts arrive in order.
             parts: The number of parts.
-            data: The part, in base64.
+            data: The part's content, in base64.
 
         Returns:
-            The PNG file's bytes after the last part; None before that.
+            The bytes of the PNG file after the last part; None after the earlier parts.
 
         Raises:
             InvalidArgument: The picture is too large, is not a picture, or is incomplete.
@@ -160,10 +160,10 @@ def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
 
 
 def place_of(path: Any) -> Path | None:
-    """Return the absolute path for a recording; None if its name is to be generated.
+    """Return the absolute path for a recording; None if a name is to be generated.
 
     Raises:
-        InvalidArgument: The file exists, its folder does not, or its extension is not a recording's.
+        InvalidArgument: The file exists, its folder does not exist, or its extension is that of another kind of file.
     """
     if path is None:
         return None
@@ -173,7 +173,7 @@ def place_of(path: Any) -> Path | None:
         raise InvalidArgument(f"path must be a str or a Path, not {type(path).__name__}.", field="path") from None
     if not place.name or place.is_dir():
         raise InvalidArgument(
-            f"{place} is a folder.", remedy=f"Pass a file in it: {str(place / 'hello.webm')!r}.", field="path"
+            f"{place} is a folder.", remedy=f"Pass a file in this folder: {str(place / 'hello.webm')!r}.", field="path"
         )
     if not place.parent.is_dir():
         raise InvalidArgument(f"There is no folder {place.parent}.", remedy="Create it first.", field="path")
@@ -181,13 +181,13 @@ def place_of(path: Any) -> Path | None:
     if ending.lower() not in KINDS and (ending[1:].isalpha() or mimetypes.guess_type(place)[0]):
         raise InvalidArgument(
             f"path must end in {' or '.join(KINDS)}, not in {ending!r}.",
-            remedy=f"Pass {place.stem + '.webm'!r}; it becomes an .mp4 if that is what the browser records.",
+            remedy=f"Pass {place.stem + '.webm'!r}; the extension becomes .mp4 if the browser records in that format.",
             field="path",
         )
     for candidate in {place, *(_with_ending(place, ending) for ending in KINDS)}:
         if candidate.exists():
             raise InvalidArgument(
-                f"{candidate} already exists and is not overwritten.", remedy="Pass another name.", field="path"
+                f"An existing file is not overwritten: {candidate}.", remedy="Pass another name.", field="path"
             )
     return place
 
@@ -234,7 +234,7 @@ def _new(path: Path) -> IO[bytes]:
 class Recording:
     """A page's recording: a file to which each part is appended.
 
-    Until the recording ends, `.part` is appended to the file's name.
+    Until the recording ends, the file's name has the additional extension `.part`.
 
     Args:
         page: The id of the page that is recording; None until its first part arrives.
@@ -255,14 +255,14 @@ class Recording:
         self._size_limit = size
         self._next = 0
         self._is_over = False
-        self._lock = threading.Lock()  # a recording may be ended on one thread while another is writing a part
+        self._lock = threading.Lock()  # a recording may be ended on one thread while another thread is writing a part
         self._began_at: float | None = None
         self._file: IO[bytes] | None = None
         self._ending = ".webm"
 
     @property
     def has_begun(self) -> bool:
-        """Whether any of the recording has been written."""
+        """Whether any part of the recording has been written."""
         return self._file is not None
 
     @property
@@ -279,11 +279,11 @@ class Recording:
 
         Args:
             part: The part's number, starting at 0; parts arrive in order.
-            data: The part, in base64.
+            data: The part's content, in base64.
             seconds: The recording's length so far.
 
         Returns:
-            A message if the recording has reached a limit; otherwise None.
+            A message for the user if the recording has reached a limit; otherwise None.
 
         Raises:
             InvalidArgument: The data is not part of a recording, or is not the next part.
@@ -295,7 +295,7 @@ class Recording:
 
     def _write(self, part: int, content: bytes, seconds: float) -> str | None:
         if self._is_over or part != self._next:
-            raise InvalidArgument("The recording is incomplete.", remedy="Everything that arrived is saved.")
+            raise InvalidArgument("The recording is incomplete.", remedy="Everything that has arrived is saved.")
         if self._size_limit < self.size + len(content):
             return self._reached_size
         if part == 0:
@@ -326,7 +326,7 @@ class Recording:
         return self.path
 
     def discard(self) -> None:
-        """Remove the file."""
+        """Discard the recording and remove its file."""
         file = self._end()
         if file is not None:
             file.close()

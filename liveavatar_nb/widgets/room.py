@@ -1,4 +1,4 @@
-"""`RoomAccess`: lets pages into the room of the session they show, and forwards packets."""
+"""`RoomAccess`: lets pages join the room of the session that they show, and forwards packets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .status import ShownSession
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 LIBRARY: Final = "media.js"
-PACKET_LIMIT: Final = 64 * 1024  # maximum characters in a packet; LiveKit itself accepts a quarter of that
+PACKET_LIMIT: Final = 64 * 1024  # maximum characters in a packet; LiveKit's own limit is a quarter of that
 LONGEST_TOPIC: Final = 64  # maximum characters in a packet's topic
 LONGEST_WORDS: Final = 500  # maximum characters in a reason or error text from a page
 SOUNDS_WAITING: Final = 50  # maximum number of queued 0.1 s pieces of speech; the oldest are dropped first
@@ -32,7 +32,7 @@ DRAWN: Final = "There is no media server here: the face is drawn in the page."
 
 
 class RoomAccess(Controller):
-    """Lets pages into the room of the session they show, and forwards packets.
+    """Lets pages join the room of the session that they show, and forwards packets.
 
     Args:
         link: The connection to the pages.
@@ -43,7 +43,7 @@ class RoomAccess(Controller):
         self._link = link
         self._shown = shown
         self._sounds: deque[Message] = deque(maxlen=SOUNDS_WAITING)
-        self._heard: Command | None = None  # the latest command from a page that is still there
+        self._heard: Command | None = None  # the latest command from a page; None once the page is gone
         self._offered: str | None = None  # the id of the session whose room was offered to a page without a request
         self._silence = SilenceTimer(self._forget_page)
 
@@ -57,7 +57,7 @@ class RoomAccess(Controller):
         }
 
     def close(self) -> None:
-        # the page leaves the room if no other widget shows the session
+        # the page leaves the room unless another widget shows the session
         if not self._link.client.is_closed:
             self._link.submit(self._release(), "the room")
 
@@ -84,7 +84,7 @@ class RoomAccess(Controller):
         self._link.send({"type": "library"}, [content], page=current_command().page)
 
     async def join(self, session_id: str, take_over: bool = False) -> None:
-        """Send a page the room's address and a token, or the reason why it is refused."""
+        """Send a page the room's address and a token, or the reason why the page may not join."""
         session, command = self._shown.session, current_command()
         room = None if session is None or session.id != session_id or not is_open(session) else session.room
         if session is None or room is None:
@@ -109,7 +109,7 @@ class RoomAccess(Controller):
         self._answer(command, room.session_id, url=room.url, token=token, avatar_identity=room.avatar_identity)
 
     async def note_state(self, session_id: str, state: str, reason: str | None = None, avatar: bool = False) -> None:
-        """Handle a change of a page's state in the room.
+        """Handle a change in the state of a page's connection to the room.
 
         The states are `joined`, `reconnecting`, `left`, `unreachable` and `replaced`.
         """
@@ -145,7 +145,7 @@ class RoomAccess(Controller):
             known.go(None if state == "left" else words, is_contested=state == "replaced", is_put_out=is_put_out)
 
     async def receive_packet(self, session_id: str, topic: str, payload: str) -> None:
-        """Handle a data packet that the page received."""
+        """Handle a data packet that the page received from the room."""
         session = self._find(session_id)
         room = None if session is None else session.room
         if room is None or len(str(topic)) > LONGEST_TOPIC:
@@ -170,7 +170,7 @@ class RoomAccess(Controller):
         self._link.send(message, page=page)
 
     def send_sound(self, page: str, message: dict[str, Any], pcm: bytes) -> None:
-        """Send the speech in a drawn room to a page; b"" if the avatar falls silent."""
+        """Send speech to a page that draws the avatar; `pcm` is b"" when the avatar falls silent."""
         if not pcm:
             self._sounds.clear()
         self._sounds.append((message | {"page": page} if page else message, [pcm] if pcm else None))
@@ -184,7 +184,7 @@ class RoomAccess(Controller):
         self._heard = None
 
     def _listen(self) -> None:
-        """Let the page play the speech if it shows a drawn room."""
+        """If the page draws the avatar, let it play the avatar's speech."""
         session = self._shown.session
         if self._heard is None or session is None or not is_open(session):
             return
@@ -192,10 +192,10 @@ class RoomAccess(Controller):
             pages.listen(session, session.room, self, self._heard)
 
     def _offer(self) -> None:
-        """Offer the room to a page that has shown the session from the start, so that it need not ask.
+        """Offer the room, without a request, to a page that has shown the session from the start.
 
-        A page gets no offer if its report of having joined could be stuck behind a running cell: this process would
-        then join, too, and displace the page.
+        A page gets no offer if its report of having joined could be stuck behind a running cell, because this process
+        would then join the room itself and displace the page.
         """
         session, command = self._shown.session, self._heard
         if session is None or session.id == self._offered or not is_open(session):
@@ -211,7 +211,7 @@ class RoomAccess(Controller):
             self._send_access(room, command)
 
     def _find(self, session_id: Any) -> AsyncSession | None:
-        """Return the session with this id, if it is shown here or a page is in its room."""
+        """Return the session with this id if this widget shows it or a page is in its room; otherwise None."""
         shown = self._shown.session
         return shown if shown is not None and shown.id == session_id else pages.find(str(session_id))
 

@@ -33,14 +33,14 @@ class StartSettings(Controller):
 
     Args:
         link: The connection to the pages.
-        problem: The problem shown on the page, cleared by a valid change.
+        problem: The error message on the page, cleared by each valid change.
     """
 
     def __init__(self, link: Link, problem: ShownProblem) -> None:
         self._link = link
         self._problem = problem
         defaults = SessionOptions()
-        # the authoritative settings; the trait only shows them and is written later
+        # the authoritative values; the trait is only a copy for the page, and is updated later
         self.values: dict[str, Any] = {
             **{name: getattr(defaults, name) for name in CHOICES},
             "max_minutes": link.client.max_minutes,
@@ -57,7 +57,7 @@ class StartSettings(Controller):
         """Change settings of the next session.
 
         Raises:
-            InvalidArgument: There is no such setting, or its value is not allowed.
+            InvalidArgument: The setting does not exist, or its value is not allowed.
         """
         for name, value in changes.items():
             check_setting(name, value)
@@ -74,7 +74,7 @@ def check_setting(name: str, value: Any) -> None:
     """Check the value of a setting.
 
     Raises:
-        InvalidArgument: There is no such setting, or its value is not allowed.
+        InvalidArgument: The setting does not exist, or its value is not allowed.
     """
     if name == "max_minutes":
         minutes = value if isinstance(value, int | float) else 0

@@ -1,4 +1,4 @@
-"""`SoundShelf`: keeps the list of sounds that a page offers, and lets the user change it."""
+"""`SoundShelf`: lists the sounds that a page offers, and lets the user add and remove sounds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .sounds import DROPPED_LIMIT, PART_BYTES, OfferedSound, Sounds, endings
 
 
 class SoundShelf(Controller):
-    """Keeps the list of sounds that a page offers, and lets the user change it.
+    """Lists the sounds that a page offers, and lets the user add and remove sounds.
 
     Args:
         link: The connection to the pages.
         problem: Shows why a sound was not added.
-        sounds: The sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
+        sounds: Paths, file contents as bytes, or (samples, rate) pairs; pass a mapping to name the sounds.
 
     Raises:
         AudioError: One of the sounds cannot be read.

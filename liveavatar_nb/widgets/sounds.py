@@ -1,4 +1,4 @@
-"""`Sounds`: the sounds that `Talk` offers: from the caller, the notebook's folder, or the page."""
+"""`Sounds`: the sounds that `Talk` offers, whether from the caller, the notebook's folder or the page."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from ..audio import SAMPLE_RATE, open_sound
 from ..audio.formats import format_of
 from ..errors import AudioError, InvalidArgument, LiveAvatarException
 
-FOLDER_LIMIT: Final = 50  # maximum number of sounds offered from the notebook's folder; the newest are chosen
-PART_BYTES: Final = 384 * 1024  # maximum bytes of a dropped sound per message
-DROPPED_LIMIT: Final = 50 * 1024 * 1024  # maximum bytes of a dropped sound
-ALL_DROPPED_LIMIT: Final = 200 * 1024 * 1024  # maximum bytes of all dropped sounds together
+FOLDER_LIMIT: Final = 50  # maximum number of sounds to offer from the notebook's folder, newest first
+PART_BYTES: Final = 384 * 1024  # maximum size of one part of a dropped sound, in bytes
+DROPPED_LIMIT: Final = 50 * 1024 * 1024  # maximum size of a dropped sound, in bytes
+ALL_DROPPED_LIMIT: Final = 200 * 1024 * 1024  # maximum size of all dropped sounds together, in bytes
 UPLOAD_PATIENCE: Final = 60.0  # seconds without a new part after which an upload is abandoned
-LONGEST_NAME: Final = 120  # maximum characters in a sound's name
+LONGEST_NAME: Final = 120  # maximum characters in the name shown for a sound
 TONE_SECONDS: Final = 2.0
 TONE_PITCHES: Final = (440.0, 660.0)  # Hz
 TONE_FADE: Final = 0.05  # seconds
-TONE_LEVEL: Final = 0.25  # fraction of full scale
+TONE_LEVEL: Final = 0.25  # amplitude, as a fraction of full scale
 
 ENDINGS: Final = (".wav",)
 CODED_ENDINGS: Final = (".mp3", ".ogg", ".flac", ".m4a")  # decoded by PyAV
@@ -41,16 +41,16 @@ Origin = Literal["given", "dropped", "folder", "tone"]
 
 @dataclass(frozen=True, eq=False)
 class OfferedSound:
-    """A sound on offer.
+    """A sound that a page offers to play.
 
     Attributes:
-        id: Its unique id while it is on offer.
-        name: The name to show.
+        id: An id that no other sound on offer has.
+        name: The name shown on the page.
         origin: `given`, `dropped`, `folder` or `tone`.
-        audio: The argument for `play`.
+        audio: The audio, as passed to `play`.
         rate: Samples per second if `audio` is raw; otherwise None.
-        seconds: Its length; None if it is unknown.
-        size: The memory it uses, in bytes.
+        seconds: The sound's length in seconds; None if unknown.
+        size: The memory that a dropped sound uses, in bytes; 0 for other sounds.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Sounds:
     """The sounds that `Talk` offers; safe to use from several threads.
 
     Args:
-        given: Paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
+        given: Paths, file contents as bytes, or (samples, rate) pairs; pass a mapping to name the sounds.
 
     Raises:
         AudioError: One of the sounds cannot be read.
@@ -133,13 +133,13 @@ class Sounds:
             name: The file's name.
             part: The part's number, starting at 0; parts arrive in order.
             parts: The number of parts.
-            data: The part, in base64.
+            data: The part's content, in base64.
 
         Returns:
             Whether the sound is complete.
 
         Raises:
-            AudioError: The file is not a sound, or is in a format that cannot be read here.
+            AudioError: The file is not a sound, or is in a format that this environment cannot read.
             InvalidArgument: The file is too large or incomplete.
         """
         name = name.replace("\\", "/").rpartition("/")[2][:LONGEST_NAME] or "sound"
@@ -175,11 +175,11 @@ class Sounds:
             self._uploads.clear()
 
     def _append(self, upload: str, name: str, part: int, parts: int, data: str) -> bytes | None:
-        """Append a part; return the whole file after the last part, otherwise None."""
+        """Add a part to its upload; return the whole file after the last part, otherwise None."""
         if parts > -(-DROPPED_LIMIT // PART_BYTES):
             raise InvalidArgument(
                 f"{name} is too large: a dropped sound may have at most {DROPPED_LIMIT // 2**20} MB.",
-                remedy=f"Put it next to the notebook, or play it by its path: s.play({name!r}).",
+                remedy=f"Put the file next to the notebook, or play it by its path: s.play({name!r}).",
             )
         try:
             content = base64.b64decode(data, validate=True)
@@ -207,7 +207,7 @@ class Sounds:
             if kept + len(content) > ALL_DROPPED_LIMIT:
                 raise InvalidArgument(
                     f"There is no room for {name}: dropped sounds may use {ALL_DROPPED_LIMIT // 2**20} MB in total.",
-                    remedy="Remove one from the list, or put this one next to the notebook.",
+                    remedy="Remove one of the other sounds, or put this file next to the notebook.",
                 )
             under_way.received.append(content)
             under_way.updated_at = now
@@ -215,7 +215,7 @@ class Sounds:
 
 
 def endings() -> tuple[str, ...]:
-    """Return the extensions of the sound files that can be read here."""
+    """Return the extensions of the sound files that this environment can read."""
     return ENDINGS + (CODED_ENDINGS if importlib.util.find_spec("av") is not None else ())
 
 
@@ -239,7 +239,7 @@ def _offer(audio: Any, name: str | None) -> OfferedSound:
             field="sounds",
         )
     if isinstance(audio, str | os.PathLike):
-        # absolute, because the notebook may change its working directory
+        # make the path absolute, because the notebook may change its working directory
         audio = Path(audio).expanduser().absolute() if "://" not in str(audio) else audio
     with contextlib.closing(open_sound(audio)) as sound:
         return OfferedSound(uuid.uuid4().hex, (name or sound.name)[:LONGEST_NAME], "given", audio, None, sound.seconds)
@@ -261,7 +261,7 @@ def _newest() -> list[tuple[Path, os.stat_result]]:
 
 
 def _length(path: Path) -> float | None:
-    """Return a file's length in seconds; None if it is unknown, or if the file cannot be read."""
+    """Return a file's length in seconds; None if the length is unknown or the file cannot be read."""
     try:
         with contextlib.closing(open_sound(path)) as sound:
             return sound.seconds
@@ -270,7 +270,7 @@ def _length(path: Path) -> float | None:
 
 
 def _refuse_early(head: bytes, name: str) -> None:
-    """Raise an error if a file's first part shows that it is not a sound that can be read here."""
+    """Raise an error if the first part of a file shows that the file cannot be read as a sound."""
     file_format = format_of(head, may_be_raw=False)
     if (
         file_format is None
@@ -281,7 +281,7 @@ def _refuse_early(head: bytes, name: str) -> None:
 
 
 def _read_beginning(content: bytes, name: str) -> float | None:
-    """Read the first second of a dropped file; return the file's length in seconds, None if unknown."""
+    """Read the first second of a dropped file; return the file's full length in seconds, or None if unknown."""
     try:
         with contextlib.closing(open_sound(io.BytesIO(content))) as sound:
             next(iter(sound.pcm()), b"")

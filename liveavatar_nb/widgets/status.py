@@ -1,4 +1,4 @@
-"""`ShownSession`: the session that a widget shows, with the commands that affect it."""
+"""`ShownSession`: the session that a widget shows, and the commands that control it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .link import Link
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-LONGEST_BEAT = 10.0  # maximum seconds between the beats by which a page reports that it shows a session
+LONGEST_BEAT = 10.0  # maximum seconds between a page's heartbeats, which report that it is showing a session
 TABS = 512  # maximum number of tabs whose page is remembered; the oldest are dropped first
-BEATS = 3  # number of beats that a page can miss before a session is stopped
+BEATS = 3  # number of heartbeats that a page can miss before its session is stopped
 LATE = "stopped, which the service confirmed late"
 STEPS = {"token": "token", "start": "started, billing", "connected": "avatar"}
 
-_pages: BoundedDict[str, str] = BoundedDict(TABS)  # the current page in each browser tab
+_pages: BoundedDict[str, str] = BoundedDict(TABS)  # the id of the current page in each browser tab
 
 
 class ShownSession(Controller):
-    """The session that the page shows: reports its status, tracks its viewers and stops it.
+    """Shows a session's status on the page, tracks which pages show the session, and stops it.
 
     Args:
         link: The connection to the pages.
@@ -48,7 +48,7 @@ class ShownSession(Controller):
 
     @property
     def is_given(self) -> bool:
-        """Whether the session is fixed, in which case it is shown even if the client is closed."""
+        """Whether the widget always shows the same session, even after the client has been closed."""
         return self._given is not None
 
     def traits(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class ShownSession(Controller):
         return {"stop": self.stop_without_loop}
 
     def welcome(self, command: Command) -> None:
-        """Take over the sessions of the tab's previous page, which is gone."""
+        """Take over the sessions that the tab's previous page was showing; that page is gone."""
         if command.tab:
             former, _pages[command.tab] = _pages.get(command.tab, command.page), command.page
             if former != command.page:
@@ -78,7 +78,7 @@ class ShownSession(Controller):
             client.take_over(abandoned[-1])
 
     async def beat(self) -> None:
-        """Record that a page shows the session."""
+        """Record that a page is showing the session."""
         session, command = self.session, current_command()
         if session is None:
             return
@@ -102,11 +102,11 @@ class ShownSession(Controller):
             try:
                 await session.stop()
             finally:
-                # the session's own loop may be dead, so nothing else may report the change
+                # if the session's loop is dead, nothing else reports the change
                 self._link.refresh()
 
     def stop_without_loop(self) -> bool:
-        """Stop the session on this thread; return False if there is none."""
+        """Stop the session on this thread; return False if there is no session."""
         session, client = self.session, self._link.client
         if session is None:
             return False

@@ -22,24 +22,24 @@ from .problem import ShownProblem, problem_of
 from .shelf import SoundShelf
 from .status import ShownSession
 
-SHOWN_UTTERANCES = 30  # maximum number of utterances shown, including the queue; the newest are shown
-SHOWN_LINES = 200  # maximum number of transcript lines shown; the newest are shown
+SHOWN_UTTERANCES = 30  # maximum number of utterances to show, including queued ones; the oldest are left out
+SHOWN_LINES = 200  # maximum number of transcript lines to show; the oldest are left out
 LONGEST_TEXT = 2000  # maximum characters in a `say` or `ask` request from the page
-LONGEST_SHOWN = 500  # maximum characters of an utterance's text shown on a page
+LONGEST_SHOWN = 500  # maximum characters to show for one utterance
 LONGEST_LINE = 4000  # maximum characters in a transcript line
-LINES_INTERVAL = 0.1  # minimum seconds between messages with lines that are still growing
-REMEMBERED = 200  # maximum number of utterances whose sound is remembered
+LINES_INTERVAL = 0.1  # minimum seconds between updates of transcript lines that are still growing
+REMEMBERED = 200  # maximum number of utterances whose sounds are remembered
 
 
 class Talk(ControlledWidget):
-    """Controls for asking, speaking, playing sounds and interrupting, with the queue and transcript.
+    """Controls to ask questions, have text spoken, play sounds and interrupt, with queue and transcript.
 
     In a conversation (FULL), the avatar answers questions. In LITE mode, it plays sounds: those in `sounds`, those in
     the notebook's folder, and those dropped on the page.
 
     Args:
         la: The client, a `LiveAvatar`.
-        sounds: The sounds to offer: paths, contents of files, or (samples, rate) pairs; pass a mapping to name them.
+        sounds: Paths, file contents as bytes, or (samples, rate) pairs; pass a mapping to name the sounds.
         traits: Any other ipywidgets traits, such as `layout`.
 
     Raises:
@@ -70,13 +70,13 @@ class Talk(ControlledWidget):
 
 
 class Speech(Controller):
-    """Handles requests for the avatar's speech, and shows the transcript of both sides.
+    """Makes the avatar speak at the user's request, and shows the transcript of both sides.
 
     Args:
         link: The connection to the pages.
         shown: The session that the pages show.
-        shelf: The sounds that can be played.
-        problem: Shows errors in requests for speech.
+        shelf: Holds the sounds that can be played.
+        problem: Shows why a request for speech failed.
     """
 
     def __init__(self, link: Link, shown: ShownSession, shelf: SoundShelf, problem: ShownProblem) -> None:
@@ -115,13 +115,13 @@ class Speech(Controller):
         self.refresh()
 
     async def say(self, text: str) -> None:
-        """Say text word for word; in LITE mode, with the client's `tts`."""
+        """Make the avatar say a text word for word; in LITE mode, with the voice of the client's `tts`."""
         async with self._in_order():
             text = _checked(text, "say")
             await self._speaker().say(text, wait=False, progress=False)
 
     async def ask(self, text: str) -> None:
-        """Send the avatar text to answer."""
+        """Send the avatar a question, or other text, to answer."""
         async with self._in_order():
             text = _checked(text, "ask")
             await self._speaker().ask(text, wait=False)
@@ -134,30 +134,30 @@ class Speech(Controller):
         await self._shown.interrupt()
 
     async def start_listening(self) -> None:
-        """Show a listening pose."""
+        """Make the avatar show a listening pose."""
         with self._problem.catch():
             await self._speaker().start_listening()
 
     async def stop_listening(self) -> None:
-        """End the listening pose."""
+        """End the avatar's listening pose."""
         with self._problem.catch():
             await self._speaker().stop_listening()
 
     async def push_to_talk(self, on: bool) -> None:
-        """Begin or end the user's turn."""
+        """Begin or end the user's turn to speak."""
         with self._problem.catch():
             session = self._speaker()
             await (session.start_push_to_talk() if on else session.stop_push_to_talk())
 
     def welcome(self, command: Command) -> None:
-        # the new page has no earlier state to advance from
+        # a new page needs the utterances even if they have not changed
         self._shown_speech = []
 
     def refresh(self) -> None:
         session = self._shown.session
         utterances = [] if session is None else session.utterances[-SHOWN_UTTERANCES:]
         speech = [self._utterance(utterance) for utterance in utterances]
-        # the page advances the time of the current utterance itself
+        # ignore the time played, which the page keeps up to date by itself
         if [entry | {"played": 0} for entry in speech] != [entry | {"played": 0} for entry in self._shown_speech]:
             self._shown_speech = speech
             self._link.write(speech=speech)
@@ -171,7 +171,7 @@ class Speech(Controller):
 
     @asynccontextmanager
     async def _in_order(self) -> AsyncIterator[None]:
-        """Run requests in order; an interruption cancels them."""
+        """Run this block after those of all earlier requests; an interruption cancels them all."""
         task = asyncio.current_task()
         assert task is not None
         self._requests.add(task)
@@ -183,9 +183,9 @@ class Speech(Controller):
             self._requests.discard(task)
 
     def _show_lines(self) -> None:
-        """Show the transcript; send lines that are still growing at intervals, not word by word."""
+        """Show the transcript; while a line is growing, update it at intervals, not word by word."""
         now, loop, is_closed = time.monotonic(), _running_loop(), self._link.client.is_closed
-        # the loop that was going to write the lines may be gone
+        # do not rely on a pending update: if the client is closed, its loop may be gone
         if self._lines_due is not None and self._lines_due.when() > now and not is_closed:
             return
         if now - self._lines_at < LINES_INTERVAL and loop is not None and not is_closed:
@@ -230,7 +230,7 @@ def _checked(text: str, verb: str) -> str:
     if not text or len(text) > LONGEST_TEXT:
         raise InvalidArgument(
             f"Text to {verb} must have 1 to {LONGEST_TEXT} characters, not {len(text)}.",
-            remedy=f"Split it, or call s.{verb}(text) in a cell.",
+            remedy=f"Split the text, or call s.{verb}(text) in a cell.",
         )
     return text
 

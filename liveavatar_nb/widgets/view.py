@@ -38,8 +38,8 @@ class LiveView(ControlledWidget):
     """The avatar's video and sound, with captions and controls.
 
     The controls are Stop, Interrupt, volume, fullscreen, snapshot and recording. The page joins the session's room, one
-    page at a time if LiveAvatar hosts it. On a simulator without a media server, the page draws the face itself. After
-    the session, the view shows how it ended.
+    page at a time if LiveAvatar hosts it. On a simulator without a media server, the page draws the face itself. When
+    the session is over, the view shows how it ended.
 
     Args:
         la: The client, a `LiveAvatar`.
@@ -68,7 +68,7 @@ class LiveView(ControlledWidget):
         _check(la, session, inner)
         self._given_session: Any = session
         link = Link(self, la)
-        # a closed client is no problem: the view shows how its session ended
+        # a closed client is not an error here: the view then shows how the session ended
         problem = ShownProblem(link, "view_problem", "dismiss_view", ignored=ClientClosed)
         shown = ShownSession(link, inner)
         requests = PageRequests(link, shown, problem.show)
@@ -101,7 +101,7 @@ class LiveView(ControlledWidget):
 
 
 class AvatarPicture(Controller):
-    """The avatar's picture, shown before and after its video.
+    """The avatar's picture, shown before and after the video.
 
     Args:
         link: The connection to the pages.
@@ -121,14 +121,14 @@ class AvatarPicture(Controller):
 
     @property
     def avatar(self) -> Avatar | None:
-        """The live session's avatar, or else the picked one, or else the last session's."""
+        """The live session's avatar; if no session is live, the picked avatar or the last session's."""
         session = self._shown.session
         if session is not None and not session.state.is_final:
             return session.avatar
         return self._picked() or (None if session is None else session.avatar)
 
     def address_of(self, avatar_id: str) -> str | None:
-        """Return the address of the avatar's picture; None if a different avatar is shown."""
+        """Return the address of this avatar's picture; None if the view shows a different avatar."""
         avatar = self.avatar
         return avatar.preview_url if avatar is not None and avatar.id == avatar_id else None
 
@@ -172,7 +172,7 @@ class DrawnFaces(Controller):
     async def _fetch(self, address: str | None) -> tuple[str, list[bytes]]:
         client, session = self._link.client, self._shown.session
         is_drawn = session is not None and session.room is not None and session.room.kind == "drawn"
-        # only the simulator has such drawings
+        # only a simulator provides drawings of faces
         is_local = address is not None and urlsplit(address).netloc == urlsplit(client.base_url).netloc
         if address is None or not is_local or not (client.simulator is not None or is_drawn):
             return "", []
@@ -198,7 +198,7 @@ def _check(la: Any, session: Any, inner: Any) -> None:
     if not isinstance(inner, AsyncSession):
         raise InvalidArgument(
             f"session must be a Session from LiveAvatar.start(), not {type(session).__name__}.",
-            remedy="Leave it out to show the client's newest session.",
+            remedy="Leave out `session` to show the client's newest one.",
             field="session",
         )
     if isinstance(la, SyncWrapper) and holder_of(session) not in (None, la):
@@ -208,5 +208,5 @@ def _check(la: Any, session: Any, inner: Any) -> None:
 
 
 def still_of(avatar: Avatar) -> dict[str, Any]:
-    """Return what a page needs to show an avatar's picture before and after its video."""
+    """Return what a page needs to show an avatar's picture before and after the video."""
     return {"avatar_id": avatar.id, "name": avatar.name, "picture": picture_of(avatar.preview_url)}

@@ -1,4 +1,4 @@
-"""`WireLog`: a live log of the traffic with the service, with filter, copy and save."""
+"""`WireLog`: a live log of the traffic with the service, which can be filtered, copied and saved."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .problem import problem_of
 
 PUSH_INTERVAL = 0.25  # seconds between messages with new rows
 ROWS_A_MESSAGE = 250
-WATCHED = 30.0  # seconds for which new rows are sent after a page's request, which it repeats every 10 s
+WATCHED = 30.0  # seconds to keep sending new rows after a page's request; pages repeat the request every 10 s
 FORMATS = ("har", "jsonl")
 
 
 class WireLog(ControlledWidget):
     """A timeline of the REST and WebSocket traffic.
 
-    Each row has a time, direction, name, status and duration, and its payload, curl command and Python code. Rows are
-    sent only while a page shows them, and are not saved in the notebook. The same information is available
-    as data in `la.wire`.
+    Each row has a time, a direction, a name, a status and a duration, plus the payload, the curl command and the Python
+    code. Rows are sent only while a page shows them, and are not saved in the notebook. The same information is
+    available as data in `la.wire`.
 
     Args:
         la: The client, a `LiveAvatar`.
@@ -47,7 +47,7 @@ class WireLog(ControlledWidget):
 
 
 class WireFeed(Controller):
-    """Sends the log's rows for as long as a page shows them.
+    """Sends the log's rows to the pages while a page shows the log.
 
     Args:
         link: The connection to the pages.
@@ -56,7 +56,7 @@ class WireFeed(Controller):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._asked_at = 0.0
-        self._sent = 0  # the number of the latest change that was sent
+        self._sent = 0  # the number of the latest change that has been sent
         self._pushing: asyncio.Task[None] | None = None
         self._has_news = False
         self._unwatch: Callable[[], None] | None = None
@@ -69,7 +69,7 @@ class WireFeed(Controller):
         self._end_watch()
 
     async def send_news(self, since: int) -> None:
-        """Send the rows that changed after change number `since`, and new rows from now on."""
+        """Send the rows that have changed since change number `since`; from now on, send new rows as well."""
         self._asked_at = time.monotonic()
         self._loop = asyncio.get_running_loop()
         if self._unwatch is None:
@@ -90,7 +90,7 @@ class WireFeed(Controller):
         self._link.send({"type": "wire_saved", **result})
 
     def _on_change(self) -> None:
-        """Handle a change of the log; called on any thread."""
+        """Handle a change in the log; may be called on any thread."""
         if not self._has_news and self._loop is not None:
             self._has_news = True
             with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody is watching

@@ -217,7 +217,7 @@ def test_widgets_that_were_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "widgets.css").write_text("")
     assert doctor.widgets().state == "problem", "an empty file is no style sheet"
     (tmp_path / "widgets.css").write_text("x" * 500)
-    assert doctor.widgets() == Finding("widgets", "ok", "the browser part is built: 2 files, 2 kB")
+    assert doctor.widgets() == Finding("widgets", "ok", "the browser code is built: 2 files, 2 kB")
 
 
 def test_a_journal_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

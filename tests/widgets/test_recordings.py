@@ -162,7 +162,7 @@ def test_what_hinders_a_picture_is_said(
 ) -> None:
     with pytest.raises(ViewError, match="No page that shows this view") as caught:
         view.snapshot(timeout=0.1)
-    assert "Display it" in caught.value.remedy
+    assert "Display the view" in caught.value.remedy
     tab = Page(view, wire, "tab-1")
     tab.say("ready")
     with pytest.raises(ViewError, match="did not respond within"):
