@@ -20,8 +20,8 @@ THREAD_NAME = "liveavatar_nb-work"
 def bearable(failure: BaseException) -> Exception:
     """Return an exception in a form that an event loop can handle.
 
-    A `RuntimeError` replaces a `StopIteration`, which futures reject, and exceptions such as `SystemExit`, which would
-    stop the loop.
+    `StopIteration`, which futures reject, and exceptions such as `SystemExit`, which would stop the loop, are replaced
+    by a `RuntimeError`.
     """
     if isinstance(failure, Exception) and not isinstance(failure, StopIteration):
         return failure

@@ -19,7 +19,7 @@ class Worker:
     """A queue of jobs that run in order on a separate thread.
 
     The queue is meant for users' callbacks, such as event handlers and observers of a widget's traits. On the loop,
-    these callbacks would hold up keep-alives; the main thread may be busy running a cell.
+    these callbacks would hold up keep-alives; on the main thread, they might have to wait for a running cell.
 
     Args:
         limit: The maximum number of waiting jobs; beyond that, the oldest job is dropped, and the first drop is logged.
@@ -65,7 +65,7 @@ class Worker:
                 job = self._jobs.popleft()
             try:
                 job()
-            except BaseException:  # not even a SystemExit may stop the thread: other jobs are waiting
+            except BaseException:  # even a SystemExit must not stop the thread, because other jobs may be waiting
                 logger.exception("a job on a worker thread failed")
 
 

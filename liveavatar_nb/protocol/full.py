@@ -54,7 +54,7 @@ def decode(packet: str | bytes) -> Event | None:
 
 
 class Repeats:
-    """Recognises events that have already arrived once."""
+    """Recognises repeated events."""
 
     def __init__(self) -> None:
         self._seen: BoundedDict[tuple[str, str, str | None], None] = BoundedDict(REMEMBERED)

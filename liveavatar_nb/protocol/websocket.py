@@ -76,7 +76,7 @@ class _End:
 
 @dataclass(frozen=True)
 class Listener:
-    """The session's functions that its WebSocket calls.
+    """The callbacks that a session gives to its WebSocket.
 
     Args:
         receive: Handles an event, or None for a frame that isn't an event; returns whether the avatar is now connected.
@@ -245,7 +245,7 @@ class WebSocket:
 def _happy_eyeballs() -> dict[str, Any]:
     """Return the keyword argument for trying a host's addresses in parallel, as httpx does.
 
-    Without it, one dead address could use up the whole time limit. Only asyncio's own loops support this argument;
+    Without this argument, one dead address could use up the whole time limit. Only asyncio's own loops support it;
     uvloop doesn't.
     """
     is_supported = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)

@@ -128,7 +128,7 @@ def attention_here() -> Attention | UnknownAttention:
     except RuntimeError:
         return UNKNOWN
     if ipython() is not None and threading.current_thread() is not threading.main_thread():
-        # in a subshell, the next message may go back to the main thread, and have to wait for a cell there
+        # in a subshell, the next message may go back to the main thread, and wait for a cell there
         return UNKNOWN
     attention = _attentions.get(loop)
     if attention is None:

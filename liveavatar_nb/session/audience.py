@@ -48,7 +48,7 @@ class Audience:
     handled is not counted as silence.
 
     Args:
-        limit: Seconds after which, if all pages were silent, the session counts as unwatched; None sets no limit.
+        limit: Seconds of silence from all pages after which the session counts as unwatched; None sets no limit.
         clock: The clock to use.
     """
 
@@ -56,7 +56,7 @@ class Audience:
         self.limit = limit
         self._patience = config.UNWATCHED if limit is None else limit
         self._always = AlwaysHearing(clock)
-        self._seen: dict[str, tuple[HearingClock, float]] = {}  # each page's last heartbeat: its clock and its time
+        self._seen: dict[str, tuple[HearingClock, float]] = {}  # clock and time of each page's last heartbeat
 
     def beat(self, page: str = "", hearing: HearingClock | None = None) -> None:
         """Record a page's heartbeat; from the first one on, at least one page must keep showing the session.

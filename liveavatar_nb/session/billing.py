@@ -231,7 +231,7 @@ class Billing:
         running_sessions.insist(self.session_id)
 
     async def check_guard(self) -> None:
-        """Start another guard if the first one was killed."""
+        """Start a new guard if the previous one was killed."""
         if not self._dependencies.is_simulated:
             await on_own_thread(lambda: running_sessions.prepare(service_of(self._api.transport)))
 

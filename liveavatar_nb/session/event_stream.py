@@ -31,7 +31,7 @@ class EventStream:
         # weak references, so that an abandoned `events()` iterator is not kept alive
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._subscriptions: list[_Subscription] = []
-        self.worker = Worker(config.EVENT_BUFFER)  # runs plain handlers on its thread
+        self.worker = Worker(config.EVENT_BUFFER)  # the worker whose thread runs plain handlers
         self._closed = False
 
     def put(self, event: Event) -> None:

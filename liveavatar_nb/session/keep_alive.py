@@ -23,10 +23,10 @@ class KeepAliveHooks:
 
     Args:
         keep_alive: Sends a keep-alive; raises if that fails.
-        is_over: Returns whether the session is over according to the service; if it is, also ends it locally.
+        is_over: Returns whether the session is over according to the service; if so, also ends it locally.
         changed: Called when any of the displayed state has changed.
         nobody_watches: Called when the session has been unwatched for too long.
-        check_guard: Starts another guard if the first one was killed.
+        check_guard: Starts a new guard if the previous one was killed.
     """
 
     keep_alive: Callable[[], Awaitable[None]]
@@ -37,7 +37,7 @@ class KeepAliveHooks:
 
 
 class KeepAlive:
-    """Keeps a session alive as long as its owner lives, but never past its cap.
+    """Keeps a session alive as long as the session's owner lives, but never past the session's cap.
 
     Args:
         hooks: The functions to call.
@@ -118,7 +118,7 @@ class KeepAlive:
     def _is_abandoned(self) -> bool:
         """Return whether the session has been unwatched for too long; log a warning at half the limit."""
         if self._audience.is_missed and not self._warned:
-            logger.warning("no page shows the session; it will be stopped in %.0f s", self._audience.left)
+            logger.warning("no page shows the session, which will be stopped in %.0f s", self._audience.left)
         if self._audience.is_quiet or self._warned:
             # this sends a message to all pages, and so wakes those whose timers the browser is throttling
             self._hooks.changed()

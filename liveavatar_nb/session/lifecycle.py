@@ -54,14 +54,14 @@ class Hooks:
     """The functions that `SessionLifecycle` calls at each stage, always on the session's loop.
 
     Args:
-        speak_by_socket: Called with a LITE session's WebSocket, over which its audio is to be sent.
+        speak_by_socket: Called with a LITE session's WebSocket, over which the session's audio is to be sent.
         speak_by_room: Called with a conversation's room, or None if the service provided none.
         receive_frame: Called with each event from the WebSocket.
         receive_packet: Called with each event from the room; returns whether the event is new and belongs to this
             session.
         lose_socket: Called when the WebSocket is lost, but may reconnect; fails the utterances sent so far.
-        hold: Called when the session is about to stop; stops the sending of audio.
-        close: Called when the session is over, with the error for everything still being said or queued.
+        hold: Called when the session is about to stop; stops sending audio.
+        close: Called when the session is over, with the error for every utterance that is still being said or queued.
     """
 
     speak_by_socket: Callable[[WebSocket], None]
@@ -546,7 +546,7 @@ class SessionLifecycle:
         self.begin_stop()
 
     async def _has_ended_remotely(self) -> bool:
-        """Return whether the session is over according to the service; if it is, also end it locally."""
+        """Return whether the session is over according to the service; if so, also end it locally."""
         billing = self.billing
         assert billing is not None
         if self.state in (SessionState.STOPPING, SessionState.ENDED, SessionState.FAILED):

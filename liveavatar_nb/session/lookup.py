@@ -244,7 +244,7 @@ async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str,
         variables: The values of the context's variables, by name.
 
     Raises:
-        InvalidArgument: The service rejected the context; or a value is missing, and the context was deleted again.
+        InvalidArgument: The service rejected the context, or a variable has no value (the context was then deleted).
     """
     made = await MadeContext.make(api, new)
     try:
@@ -324,7 +324,7 @@ async def find_voice(api: LiveAvatarAPI, voice: str | Voice | None) -> str | Non
         shown = repr(given) if isinstance(given, str) else type(given).__name__
         raise InvalidArgument(
             f"voice_id must be a name, an id or a record, not {shown}.",
-            remedy="Pick one from api.voices.list().",
+            remedy="Pick a voice from api.voices.list().",
             field="voice_id",
         )
     sought = given.strip()

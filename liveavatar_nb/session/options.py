@@ -19,7 +19,7 @@ class SessionOptions:
         is_sandbox: Whether to use the sandbox, which is free, lasts one minute and has only its own avatar.
         video_quality: `very_high`, `high`, `medium` or `low`.
         video_encoding: `H264` or `VP8`.
-        max_seconds: The cap to request: the service ends the session this many seconds after its start.
+        max_seconds: The cap to request; the service ends the session this many seconds after its start.
         is_default_cap: Whether the cap is just the default, which the plan's own cap may replace.
         unwatched: Seconds after which the session is stopped if no page shows it any longer; None sets no limit. The
             limit applies once a page has shown the session.

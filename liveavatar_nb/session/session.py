@@ -303,7 +303,7 @@ class AsyncSession:
 
     @property
     def _voice(self) -> LiteSpeech | FullConversation:
-        """The object that keeps track of what both sides say."""
+        """The object that keeps track of everything that is said."""
         return self._conversation if self.is_conversation else self._speech
 
     @property
@@ -511,7 +511,7 @@ class AsyncSession:
     ) -> None:
         """Wait until the avatar's video is in the room, as seen by a page that shows the session.
 
-        If no page shows it, this process joins the room, which requires the `media` extra.
+        If no page shows the session, this process joins the room, which requires the `media` extra.
 
         Args:
             timeout: How long to wait, in seconds; None waits indefinitely.
@@ -577,7 +577,7 @@ class AsyncSession:
             raise WrongMode(
                 "on_user_text() needs a conversation, but this session is LITE.",
                 session_id=self.id,
-                remedy="Start one with start(..., on_user_text=...).",
+                remedy="Start a conversation with start(..., on_user_text=...).",
             )
         answerer = None
         if function is not None:
@@ -713,7 +713,7 @@ class AsyncSession:
         if self.is_conversation:
             if tts is not None:
                 raise InvalidArgument(
-                    "tts needs a LITE session. In a conversation, the service has its own voice.", field="tts"
+                    "tts needs a LITE session. In a conversation, the service generates the audio.", field="tts"
                 )
             return await self._send_text(text, full.speak_text, wait=wait, timeout=timeout, replace=replace)
         _check_said(text)
@@ -782,7 +782,7 @@ class AsyncSession:
 
     def _nothing_answers(self) -> WrongMode:
         words = "ask() needs a conversation, but this session is LITE."
-        remedy = f"Start one with {ANSWERING_START}."
+        remedy = f"Start a conversation with {ANSWERING_START}."
         if self.is_conversation:
             words = "ask() needs a context or on_user_text(), but this session has neither."
             remedy = f"Pass on_user_text() a function that answers, or use {ANSWERING_START}."
@@ -889,7 +889,7 @@ class AsyncSession:
             raise WrongMode(
                 f"{method}() needs a push-to-talk conversation, but this session is not one.",
                 session_id=self.id,
-                remedy='Start one with a context and interactivity_type="PUSH_TO_TALK".',
+                remedy='Start a session with a context and interactivity_type="PUSH_TO_TALK".',
             )
         await self._conversation.push_to_talk(start=start)
 

@@ -126,7 +126,9 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
         )
     if not avatar.is_usable:
         why = "has expired" if avatar.is_expired else f"is {avatar.status}, not ACTIVE"
-        raise InvalidArgument(f"Avatar {avatar.name} {why}.", remedy="Pick another one from avatars().", field="avatar")
+        raise InvalidArgument(
+            f"Avatar {avatar.name} {why}.", remedy="Pick another avatar from avatars().", field="avatar"
+        )
     if mode == "FULL" and avatar.type == "IMAGE" and avatar.default_voice is None and voice_id is None:
         raise InvalidArgument(
             f"Avatar {avatar.name} was made from a picture and has no voice of its own.",
@@ -136,7 +138,7 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
 
 
 def check_answer(function: object) -> None:
-    """Raise an error if the object passed to answer the user is not a function.
+    """Raise an error if the object meant to answer the user is not a function.
 
     Raises:
         InvalidArgument: The object is not a function.

@@ -163,7 +163,7 @@ class FullConversation:
         self._on_change()
 
     def note_question(self, question_id: str, text: str) -> None:
-        """Record a typed question that the user's function will answer, and not the service."""
+        """Record a typed question that the function given to `on_user_text` will answer."""
         self._lines.finish("user", question_id, text)
         self._think()
         self._on_change()
@@ -358,7 +358,7 @@ class FullConversation:
             utterance.hear(self._lines.text("avatar", utterance.id) or text)
 
     def _just_ended(self, text: str) -> AsyncUtterance | None:
-        """Return the last utterance if it ended before its complete text arrived: a new text may be its own."""
+        """Return the last utterance if it ended before its complete text arrived, so late text can be added."""
         last = self.utterances[-1] if self.utterances else None
         if last is None or last.state is not UtteranceState.ENDED or self._lines.is_final("avatar", last.id):
             return None

@@ -178,7 +178,7 @@ class LiteSpeech:
     async def _send_command(self, command: Command) -> None:
         """Send a command now or, if the WebSocket is not ready, as soon as it is, before any audio.
 
-        The command is not dropped, because the service may keep talking even if the connection was cut.
+        The command is not dropped, because the avatar may keep talking even if the connection was cut.
         """
         if self._end is not None:
             return
@@ -243,7 +243,7 @@ class LiteSpeech:
             self._pump = asyncio.create_task(self._run(), name="liveavatar_nb speech")
 
     def _stop_pump(self) -> None:
-        """Send no more frames of the current utterance, and forget it."""
+        """Stop sending the current utterance, and forget it."""
         if self._pump is not None:
             self._pump.cancel()
         self._pump = self._current = None

@@ -33,5 +33,5 @@ class Pace:
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - now)
 
     def reset(self) -> None:
-        """Start over, because the service has dropped all its audio."""
+        """Start over, because the service has dropped all waiting audio."""
         self._ends_at = None

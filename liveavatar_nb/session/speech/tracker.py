@@ -18,7 +18,7 @@ DERIVED: Final = "derived_from"  # marks an older-style event that we derived fr
 
 
 class UtteranceTracker:
-    """Follows the utterances that were sent to the service, using the service's older or newer events.
+    """Follows the utterances that were sent to the service, using the service's older-style or newer-style events.
 
     Older builds of the service send `agent.speak_started` and `agent.speak_ended`, newer ones send
     `agent.state_updated`, and some send both. Once an `agent.speak_*` event has arrived, `agent.state_updated` no
@@ -102,7 +102,7 @@ class UtteranceTracker:
                 self.agent_state = self._rest
             return
         if event_type == SPEAK_INTERRUPTED:
-            # the service also dropped everything queued behind it
+            # the service also dropped everything queued behind the interrupted utterance
             self._close_all(UtteranceState.INTERRUPTED)
         elif utterance.is_complete:
             self._end(utterance)

@@ -176,7 +176,7 @@ class UserTurns:
         self._lines.grow("user", self._turn, chunk)
 
     def finish(self, text: str) -> None:
-        """Set the complete text of the current turn, or of the previous turn if that text is late."""
+        """Set the complete text of the current turn, or of the previous turn if the text arrives late."""
         turn = self._turn
         if turn is None and self._unfinished is not None:
             begun = self._lines.text("user", self._unfinished)
