@@ -1,1 +1,1 @@
-"""Threads, tasks and clocks that the other packages share."""
+"""Helpers for threads, tasks and clocks, shared by the other packages."""

@@ -1,4 +1,4 @@
-"""The clocks that a session uses; pass another `Clock` to control the time yourself."""
+"""The clocks that a session uses; pass your own `Clock` to control the passage of time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 
 
 class Clock:
-    """This machine's clocks: the wall clock, and a monotonic one, which may stop during suspend."""
+    """This machine's wall clock, and its monotonic clock, which may stop while the machine sleeps."""
 
     def monotonic(self) -> float:
-        """Return the seconds since some arbitrary moment; the value never decreases."""
+        """Return the number of seconds since an arbitrary moment; the value never decreases."""
         return time.monotonic()
 
     def wall(self) -> float:
-        """Return the seconds since the epoch, according to the machine's wall clock."""
+        """Return the number of seconds since the epoch, according to the machine's wall clock."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:

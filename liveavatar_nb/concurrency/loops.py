@@ -1,4 +1,4 @@
-"""`EndingLoop`: an event loop of our own, which closes its connections before it ends."""
+"""`EndingLoop`: our own event loop, which closes the connections opened on it before it shuts down."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Closer = Callable[[], Coroutine[Any, Any, None]]
 
 
 class EndingLoop(asyncio.SelectorEventLoop):
-    """An event loop on which objects can register to be closed when it ends.
+    """An event loop with which objects can register to be closed before the loop shuts down.
 
-    The user's own event loops cannot do this, so there the user has to close the objects.
+    The user's own event loops cannot do this; on those, the user has to close the objects.
 
     Attributes:
-        is_going: Whether the loop is shutting down: it ends its tasks and accepts no more.
+        is_going: Whether the loop is shutting down; it then cancels its tasks and accepts no new ones.
     """
 
     def __init__(self) -> None:
@@ -28,20 +28,20 @@ class EndingLoop(asyncio.SelectorEventLoop):
         self._closers: list[weakref.WeakMethod[Closer]] = []
 
     def at_end(self, close: Closer) -> None:
-        """Register a method to await before the loop ends. This does not keep the method's object alive."""
+        """Register an async method to call before the loop shuts down, without keeping its object alive."""
         self._closers = [known for known in self._closers if known() not in (None, close)]
         self._closers.append(weakref.WeakMethod(close))
 
     async def close_connections(self) -> None:
-        """Await all registered methods, even if some fail."""
+        """Call and await all registered methods, even if some of them fail."""
         for known in self._closers:
             if (close := known()) is not None:
-                with contextlib.suppress(Exception):  # one broken connection must not keep the others open
+                with contextlib.suppress(Exception):  # a failure to close one connection must not leave the others open
                     await close()
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run the coroutine that `work` returns on a new loop, as `asyncio.run` does, and close the loop's connections."""
+    """Run the coroutine from `work` on a new loop, like `asyncio.run`, then close the loop's connections."""
 
     async def run_and_close() -> T:
         loop = asyncio.get_running_loop()

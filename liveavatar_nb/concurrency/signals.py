@@ -1,4 +1,4 @@
-"""Handles the signals that ask a command to end."""
+"""Handles the signals that ask a command to exit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def handle_signals(*names: str, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """Call `handler` on these signals inside the block.
+    """Within the block, call `handler` when one of these signals arrives.
 
     If SIGHUP is already ignored, it stays ignored: under nohup, a command must outlive its terminal.
 

@@ -1,4 +1,4 @@
-"""Runs work on separate threads; the loop's executor belongs to the user and may be full."""
+"""Runs work on separate threads, because the loop's executor belongs to the user and may be full."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ THREAD_NAME = "liveavatar_nb-work"
 
 
 def bearable(failure: BaseException) -> Exception:
-    """Return a failure in a form that a loop can handle.
+    """Return an exception in a form that an event loop can handle.
 
-    A `StopIteration`, which futures reject, and an exit, which would end the loop, become a `RuntimeError`.
+    `StopIteration`, which futures reject, and exceptions such as `SystemExit`, which would stop the loop, are replaced
+    by a `RuntimeError`.
     """
     if isinstance(failure, Exception) and not isinstance(failure, StopIteration):
         return failure
@@ -30,10 +31,10 @@ def bearable(failure: BaseException) -> Exception:
 
 
 async def on_own_thread(work: Callable[[], T]) -> T:
-    """Run `work` on a new thread, and return its result or raise its failure.
+    """Run `work` on a new thread, and return its result or raise its exception.
 
     Cancelling the wait does not stop the work. If the machine is out of threads, the work runs immediately on
-    the loop's thread, which it blocks.
+    the loop's thread, and so blocks the loop.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -52,7 +53,7 @@ async def on_own_thread(work: Callable[[], T]) -> T:
             result = work()
         except BaseException as raised:  # noqa: BLE001 (it is raised in the waiting task)
             failure = bearable(raised)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody is waiting
             loop.call_soon_threadsafe(settle, result, failure)
 
     try:
@@ -63,9 +64,9 @@ async def on_own_thread(work: Callable[[], T]) -> T:
 
 
 def on_own_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run the coroutine that `work` returns on a new loop, which nothing else can block.
+    """Run the coroutine from `work` on a new loop, which nothing else can block.
 
-    The loop runs on another thread, because the caller's thread may run a loop already.
+    The loop runs on another thread, because the caller's thread may already be running a loop.
     """
     with ThreadPoolExecutor(1, THREAD_NAME) as pool:
         return pool.submit(run, work).result()
@@ -74,12 +75,12 @@ def on_own_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable[[], None]) -> AsyncGenerator[T, None]:
     """Iterate over `items` on a separate thread, because a step may block.
 
-    If it is closed early, it does not wait for a step in progress: the thread ends after that step.
+    Closing the iterator early does not wait for a step in progress; the thread exits once that step is done.
 
     Args:
-        items: Read on the thread.
+        items: The iterable, which is read on the thread.
         ahead: How many items to read ahead.
-        end: Called on the thread at the end, even after a failure or an early close.
+        end: Called on the thread once the iteration is over, even after a failure or an early close.
 
     Yields:
         The items.
@@ -92,7 +93,7 @@ async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable
     def put(item: tuple[T] | Exception | None) -> None:
         try:
             loop.call_soon_threadsafe(queue.put_nowait, item)
-        except RuntimeError:  # the loop is closed: nobody is waiting
+        except RuntimeError:  # the loop is closed, so nobody is waiting
             is_given_up.set()
 
     def read() -> None:
@@ -112,7 +113,7 @@ async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable
                 last = last or bearable(failure)
             put(last)
 
-    # run in the caller's context, like the rest of the caller's code
+    # run the iterable in the caller's context, like the rest of the caller's code
     threading.Thread(target=contextvars.copy_context().run, args=[read], name=THREAD_NAME, daemon=True).start()
     try:
         while (item := await queue.get()) is not None:

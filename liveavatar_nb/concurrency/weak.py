@@ -1,4 +1,4 @@
-"""Callbacks that keep nothing alive: the loop must not hold objects that the user has dropped."""
+"""Callbacks that keep no object alive, so that a loop doesn't hold objects that the user has dropped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def weakly(method: Callable[P, R], gone: Callable[[], R]) -> Callable[P, R]:
 
     Args:
         method: A bound method.
-        gone: Called instead once the object is gone; returns the result.
+        gone: Called instead once the object is gone; its result becomes the callback's result.
     """
     known = WeakMethod(method)
 
@@ -27,13 +27,13 @@ def weakly(method: Callable[P, R], gone: Callable[[], R]) -> Callable[P, R]:
 
 
 def nothing() -> None:
-    """Do nothing: the object is gone."""
+    """A callback that does nothing, used once the object is gone."""
 
 
 async def nothing_more() -> None:
-    """Do nothing, as an async callback: the object is gone."""
+    """An async callback that does nothing, used once the object is gone."""
 
 
 async def is_gone() -> bool:
-    """Return True, as an async callback that asks whether the object is done: it is gone, so nothing is left to do."""
+    """An async `is_over` callback that returns True, used once the session's object is gone."""
     return True

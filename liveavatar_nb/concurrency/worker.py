@@ -1,4 +1,4 @@
-"""Runs jobs one after the other, on a thread that exists only while there are jobs."""
+"""Runs jobs one after another, on a thread that exists only while there are jobs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from collections.abc import Callable
 logger = logging.getLogger("liveavatar_nb.worker")
 
 THREAD_NAME = "liveavatar_nb-worker"
-LINGER = 0.2  # seconds for which the thread waits for more jobs before it ends
+LINGER = 0.2  # seconds that the thread waits for another job before it exits
 
 
 class Worker:
     """A queue of jobs that run in order on a separate thread.
 
-    It is for users' callbacks, such as event handlers and observers of a widget's traits. On the loop, they would hold
-    up keep-alives, and the main thread may be busy with a cell.
+    The queue is meant for users' callbacks, such as event handlers and observers of a widget's traits. On the loop,
+    these callbacks would hold up keep-alives; on the main thread, they might have to wait for a running cell.
 
     Args:
-        limit: Maximum number of waiting jobs; beyond that, the oldest is dropped, and the first drop is logged. None
-            sets no limit.
+        limit: The maximum number of waiting jobs; beyond that, the oldest job is dropped, and the first drop is logged.
+            None sets no limit.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -38,7 +38,7 @@ class Worker:
         self._dropped = 0
 
     def post(self, job: Callable[[], None]) -> None:
-        """Queue a job to run on the thread; if it raises an exception, that is logged."""
+        """Queue a job to run on the thread; an exception raised by the job is logged."""
         with self._change:
             self._jobs.append(job)
             if self._limit is not None and len(self._jobs) > self._limit:
@@ -46,7 +46,7 @@ class Worker:
                 self._dropped += 1
                 if self._dropped == 1:
                     logger.warning(
-                        "a handler is too slow: over %d events are waiting; dropping the oldest", self._limit
+                        "a handler is too slow: more than %d events are waiting, so the oldest are dropped", self._limit
                     )
             if self._busy:
                 self._change.notify()
@@ -65,7 +65,7 @@ class Worker:
                 job = self._jobs.popleft()
             try:
                 job()
-            except BaseException:  # even a handler that raises SystemExit must not end the thread or the jobs after it
+            except BaseException:  # even a SystemExit must not stop the thread, because other jobs may be waiting
                 logger.exception("a job on a worker thread failed")
 
 
@@ -79,4 +79,4 @@ def _reset_all() -> None:
 
 os.register_at_fork(after_in_child=_reset_all)
 
-worker = Worker()  # the shared worker, which writes traits and sends messages to pages
+worker = Worker()  # the shared worker, which sets widgets' traits and sends messages to pages

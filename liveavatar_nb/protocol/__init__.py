@@ -1,1 +1,1 @@
-"""The wire protocols of sessions: commands, events, and the WebSocket that carries them in LITE."""
+"""The wire protocols of sessions: commands, events, and the WebSocket that carries both in LITE mode."""

@@ -1,4 +1,4 @@
-"""`Event`: a report from the service about a session, by WebSocket (LITE) or data channel (FULL)."""
+"""`Event`: the service's report about a session, sent over the WebSocket (LITE) or data channel (FULL)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ EVERY_EVENT: Final = "*"
 
 @dataclass(frozen=True)
 class Event:
-    """An event that the service sent about a session.
+    """An event in a session, as reported by the service.
 
     Attributes:
-        type: The event's type, e.g. `session.state_updated`; types unknown to this package are passed on, too. The wire
-            field is `type` in LITE and `event_type` in FULL.
-        data: The other fields, unchanged.
+        type: The event's type, e.g. `session.state_updated`; types unknown to this package are also passed on. On the
+            wire, this field is called `type` in LITE and `event_type` in FULL.
+        data: The event's other fields, unchanged.
     """
 
     type: str
@@ -33,42 +33,42 @@ class Event:
 
     @property
     def session_state(self) -> str | None:
-        """`connecting`, `connected`, `closing` or `closed` on `session.state_updated`, else None."""
+        """`connecting`, `connected`, `closing` or `closed` on `session.state_updated`; None on other events."""
         return self._text("state") if self.type == SESSION_STATE else None
 
     @property
     def agent_state(self) -> str | None:
-        """`idle`, `listening` or `talking` on `agent.state_updated`, else None."""
-        # some builds of the service call the field `state`
+        """`idle`, `listening` or `talking` on `agent.state_updated`; None on other events."""
+        # some builds of the service call this field `state`
         if self.type != AGENT_STATE:
             return None
         return self._text("new_state") or self._text("state")
 
     @property
     def event_id(self) -> str | None:
-        """LITE: the `event_id` of the command that the event answers, if given. FULL: the event's own id."""
+        """LITE: the `event_id` of the command that caused the event, if given. FULL: the event's own id."""
         return self._text("event_id")
 
     @property
     def source_event_id(self) -> str | None:
-        """FULL: the `event_id` of the command that the event answers, if given."""
+        """FULL: the `event_id` of the command that caused the event, if given."""
         return self._text("source_event_id")
 
     @property
     def task_id(self) -> str | None:
-        """LITE: the service's own id for an utterance, on `agent.speak_*`."""
+        """LITE: on `agent.speak_*`, the id that the service assigned to the utterance."""
         task = self.data.get("task")
         task_id = task.get("id") if isinstance(task, dict) else None
         return task_id if isinstance(task_id, str) else None
 
     @property
     def text(self) -> str | None:
-        """FULL: the spoken text, on `user.transcription`, `avatar.transcription` and their chunks."""
+        """FULL: the spoken text, on `user.transcription`, `avatar.transcription` and their chunk events."""
         return self._text("text")
 
     @property
     def session_id(self) -> str | None:
-        """FULL: the id of the event's session, if given."""
+        """FULL: the id of the session that the event belongs to, if given."""
         return self._text("session_id")
 
 
@@ -81,7 +81,7 @@ def matcher(name: str, types: Sequence[str]) -> Callable[[Event], bool]:
         types: The event types that the service is known to send in the session's mode.
 
     Raises:
-        InvalidArgument: No known event has this name, or several have; the remedy suggests the right one.
+        InvalidArgument: No known event has this name, or several do; the remedy suggests full names.
     """
     if not isinstance(name, str):
         raise InvalidArgument(f"An event's name must be a string, not {type(name).__name__}.", field="event")

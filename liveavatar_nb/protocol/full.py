@@ -1,4 +1,4 @@
-"""FULL: encodes and decodes the JSON packets of a room's data channel. Performs no I/O."""
+"""Encodes and decodes the JSON packets of a FULL session's data channel; performs no I/O."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..concurrency.bounded import BoundedDict
 from ..errors import InvalidArgument
 from .events import SESSION_STATE, Event
 
-CONTROL: Final = "agent-control"  # the topic of commands
-RESPONSE: Final = "agent-response"  # the topic of events
+CONTROL: Final = "agent-control"  # the data-channel topic of commands
+RESPONSE: Final = "agent-response"  # the data-channel topic of events
 INTERRUPT: Final = "avatar.interrupt"
-PACKET_LIMIT: Final = 15_000  # maximum bytes that LiveKit sends reliably in one packet
-REMEMBERED: Final = 1000  # maximum number of events to remember for recognising duplicates
+PACKET_LIMIT: Final = 15_000  # maximum size, in bytes, of a packet that LiveKit sends reliably
+REMEMBERED: Final = 1000  # maximum number of events to remember, for recognising duplicates
 
 # the events that the service is known to send
 USER_STARTED: Final = "user.speak_started"
@@ -54,16 +54,16 @@ def decode(packet: str | bytes) -> Event | None:
 
 
 class Repeats:
-    """Recognises events that arrive twice."""
+    """Recognises repeated events."""
 
     def __init__(self) -> None:
         self._seen: BoundedDict[tuple[str, str, str | None], None] = BoundedDict(REMEMBERED)
         self._chunk: tuple[str, str, str | None] | None = None
 
     def has(self, event: Event) -> bool:
-        """Return whether an event is a repeat, and remember it.
+        """Return whether an event has been seen before, and remember the event.
 
-        Chunks may share an id, so a chunk is only a repeat if it equals the chunk right before it.
+        Several chunks may share an id, so a chunk counts as seen only if it equals the chunk right before it.
         """
         if event.event_id is None:
             return False
@@ -82,9 +82,9 @@ class Command:
 
     Attributes:
         type: The packet's `event_type`.
-        event_id: The utterance's id, or the command's own.
+        event_id: The id of the utterance or, for a command without one, of the command itself.
         session_id: The session's id.
-        text: The text to say or to answer.
+        text: The text to say, or the question to answer.
     """
 
     type: str
@@ -94,7 +94,7 @@ class Command:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """All fields except the type, for the wire log."""
+        """All fields of the command except its type, for the wire log."""
         fields = {"event_id": self.event_id, "session_id": self.session_id}
         return fields if self.text is None else fields | {"text": self.text}
 
@@ -107,16 +107,16 @@ def speak_text(text: str, utterance_id: str, session_id: str) -> Command:
     """Return a command to say text word for word (`avatar.speak_text`).
 
     Raises:
-        InvalidArgument: The text is too long for one packet, or contains half of a character that was cut in two.
+        InvalidArgument: The text is too long for one packet, or contains half a character, such as half an emoji.
     """
     return _text_command("avatar.speak_text", text, utterance_id, session_id)
 
 
 def speak_response(text: str, utterance_id: str, session_id: str) -> Command:
-    """Return a command to answer text (`avatar.speak_response`).
+    """Return a command to answer a question (`avatar.speak_response`).
 
     Raises:
-        InvalidArgument: As for `speak_text`.
+        InvalidArgument: For the same reasons as in `speak_text`.
     """
     return _text_command("avatar.speak_response", text, utterance_id, session_id)
 
@@ -142,12 +142,14 @@ def _text_command(kind: str, text: str, utterance_id: str, session_id: str) -> C
         size = len(command.encode())
     except UnicodeEncodeError:
         raise InvalidArgument(
-            "text contains half a character.", remedy="It may be an emoji that was cut in two; remove it.", field="text"
+            "text contains half a character.",
+            remedy="Remove the half character; it may be part of an emoji.",
+            field="text",
         ) from None
     if size > PACKET_LIMIT:
         raise InvalidArgument(
-            f"text is too long: it needs a packet of {size:,} bytes, but a room accepts at most {PACKET_LIMIT:,}.",
-            remedy="Send it in parts.",
+            f"text is too long: it needs a packet of {size:,} bytes, but the maximum is {PACKET_LIMIT:,} bytes.",
+            remedy="Send the text in several parts.",
             field="text",
         )
     return command

@@ -1,4 +1,4 @@
-"""LITE: encodes and decodes the JSON text frames of a session's WebSocket. Performs no I/O."""
+"""Encodes and decodes the JSON text frames of a LITE session's WebSocket; performs no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from ..audio import SAMPLE_BYTES, SAMPLE_RATE
 from .events import AGENT_STATE, SESSION_STATE, Event
 
-FIRST_FRAME: Final = 0.6  # seconds of audio in an utterance's first frame; short, so that the avatar begins sooner
+FIRST_FRAME: Final = 0.6  # seconds of audio in an utterance's first frame; short, so that the avatar starts sooner
 LATER_FRAME: Final = 1.0  # seconds of audio in each later frame: 64 kB on the wire, well below the limit of 1 MB
 BYTES_PER_SECOND: Final = SAMPLE_RATE * SAMPLE_BYTES
 
@@ -53,8 +53,8 @@ class Command:
 
     Attributes:
         type: The frame's `type`.
-        event_id: The utterance's id, or the command's own.
-        pcm: Audio as 16-bit signed little-endian mono at 24,000 Hz; only on `agent.speak`.
+        event_id: The id of the utterance or, for a command without one, of the command itself.
+        pcm: The audio, as 16-bit signed little-endian mono samples at 24,000 Hz; only for `agent.speak`.
     """
 
     type: str
@@ -63,12 +63,12 @@ class Command:
 
     @property
     def seconds(self) -> float:
-        """The length of its audio, in seconds."""
+        """The length of the command's audio, in seconds."""
         return seconds_of(self.pcm or b"")
 
     @property
     def shown(self) -> dict[str, Any]:
-        """All fields except the type, for the wire log; the audio is replaced by its length and size."""
+        """All fields except the type, for the wire log; the audio's length and size replace the audio."""
         fields: dict[str, Any] = {} if self.event_id is None else {"event_id": self.event_id}
         if self.pcm is not None:
             fields["audio"] = f"<{self.seconds:.2f} s, {len(self.pcm):,} bytes>"
@@ -127,7 +127,7 @@ class Framer:
         return frames
 
     def rest(self) -> bytes:
-        """Return the remaining audio, for the last frame; may be empty."""
+        """Return the remaining audio, which makes up the last frame; it may be empty."""
         return bytes(self._pending)
 
 

@@ -1,4 +1,4 @@
-"""A LITE session's WebSocket: sends commands, receives events, and reconnects after a loss."""
+"""A LITE session's WebSocket: sends commands, receives events, and reconnects if the connection is lost."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class _End:
 
 @dataclass(frozen=True)
 class Listener:
-    """The callbacks from a WebSocket to its session.
+    """The callbacks that a session gives to its WebSocket.
 
     Args:
         receive: Handles an event, or None for a frame that isn't an event; returns whether the avatar is now connected.
@@ -96,7 +96,7 @@ class WebSocket:
         url: The start call's `ws_url`, which contains a token.
         session_id: The session's id, for the log.
         wire: The wire log that records all frames.
-        network: The proxies and certificates to use.
+        network: The settings for proxies and certificates.
     """
 
     def __init__(self, url: Masked, session_id: str, wire: Wire, network: Network) -> None:
@@ -105,12 +105,12 @@ class WebSocket:
         self.session_id = session_id
         self._wire = wire
         self._open: ClientConnection | None = None
-        self._was_ready = False  # whether the avatar has been connected since the WebSocket was opened
+        self._was_ready = False  # whether the avatar has been connected since the WebSocket was last opened
         self._has_been_open = False
         self.ready = asyncio.Event()  # set once the avatar is connected; until then the service silently drops commands
 
     async def send(self, command: Command) -> None:
-        """Send a command; it is in the WebSocket's buffer before any other task runs.
+        """Send a command, putting it in the WebSocket's buffer before any other task can run.
 
         Raises:
             SocketLost: The WebSocket is not open, or the avatar is not connected.
@@ -149,7 +149,7 @@ class WebSocket:
             if await listener.is_over():
                 return None
             if end.code == NORMAL_CLOSURE:
-                # the service closed it, and may report the session's end a moment later
+                # the service closed the WebSocket, and may report the end of the session a moment later
                 await asyncio.sleep(config.SOCKET_CLOSE_TIMEOUT)
                 if await listener.is_over():
                     return None
@@ -166,7 +166,7 @@ class WebSocket:
 
     async def _live(self, receive: Receive) -> _End:
         """Open a connection, read until it closes, and return how it ended."""
-        # imported late, so that a client that starts no session doesn't pay for the import
+        # imported here, so that clients that never start a session don't pay for the import
         from websockets.asyncio.client import connect  # noqa: PLC0415
         from websockets.exceptions import InvalidProxyStatus, InvalidStatus, ProxyError, WebSocketException  # noqa: PLC0415
 
@@ -179,9 +179,9 @@ class WebSocket:
                 ping_interval=config.SOCKET_PING_INTERVAL,
                 ping_timeout=config.SOCKET_PING_TIMEOUT,
                 max_size=config.SOCKET_FRAME_LIMIT,
-                # pings need this buffer, too, so it must not fill up before a dead connection is noticed
+                # pings also go through this buffer, so it must not fill up before a dead connection is noticed
                 write_limit=config.SOCKET_SEND_BUFFER,
-                compression=None,  # audio hardly compresses, and trying would cost more time than everything else
+                compression=None,  # compressing audio saves little, and would take longer than everything else
                 logger=SILENT,
                 **self._network.for_websocket(self._url.reveal()),
                 **_happy_eyeballs(),
@@ -192,22 +192,22 @@ class WebSocket:
                 finally:
                     self._open = None
                     self.ready.clear()
-            words = "the connection was cut" if code is None else f"it was closed with code {code}"
+            words = "the connection was cut" if code is None else f"the connection was closed with code {code}"
             return _End(words, may_reconnect(code), self._was_ready, code)
         except InvalidStatus as failure:
             status = failure.response.status_code
-            return _End(f"its handshake failed with status {status}", is_worth_a_handshake(status))
+            return _End(f"the handshake failed with status {status}", is_worth_a_handshake(status))
         except ssl.SSLCertVerificationError as failure:
-            words = f"its certificate was rejected: {failure.verify_message or type(failure).__name__}"
+            words = f"the certificate was rejected: {failure.verify_message or type(failure).__name__}"
             return _End(words, False, self._was_ready, remedy=CERTIFICATES)
         except ProxyError as failure:
-            # a proxy that worked before may just be busy
+            # if the proxy has worked before, it may just be busy
             answer = (
                 f"with {failure.response.status_code}"
                 if isinstance(failure, InvalidProxyStatus)
                 else "in an unknown format"
             )
-            return _End(f"the proxy answered {answer}", self._has_been_open, self._was_ready, remedy=PROXY)
+            return _End(f"the proxy responded {answer}", self._has_been_open, self._was_ready, remedy=PROXY)
         except (OSError, TimeoutError, WebSocketException) as failure:
             return _End(type(failure).__name__, True, self._was_ready)
         except ConfigurationError as failure:
@@ -233,19 +233,20 @@ class WebSocket:
                         self.ready.set()
                     count += 1
                     if count % FRAMES_IN_A_TURN == 0:
-                        # a burst of frames would be read without a pause, so let other tasks run
+                        # a burst of frames would otherwise be read without a break, so let other tasks run
                         await asyncio.sleep(0)
         except ConnectionClosed as closed:
-            # if we rejected a frame, the close code is ours
+            # if we rejected a frame, the close code is the one we sent
             close = closed.rcvd or closed.sent
             return None if close is None else close.code
         return socket.close_code
 
 
 def _happy_eyeballs() -> dict[str, Any]:
-    """Return the option to try a host's addresses in parallel, as httpx does.
+    """Return the keyword argument for trying a host's addresses in parallel, as httpx does.
 
-    Otherwise, one dead address could use up the whole time limit. Only asyncio's own loops support it; uvloop doesn't.
+    Without this argument, one dead address could use up the whole time limit. Only asyncio's own loops support it;
+    uvloop doesn't.
     """
     is_supported = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
     return {"happy_eyeballs_delay": config.HAPPY_EYEBALLS} if is_supported else {}

@@ -1,4 +1,4 @@
-"""Measure how long the kernel was free to handle messages from a page; they wait while a cell runs."""
+"""Measures how long the kernel was free to handle pages' messages, which wait while a cell runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .. import config
 class Attention:
     """Counts the seconds during which a loop could handle a page's ordinary messages.
 
-    Time does not count while a cell or a slow handler blocks the loop, which also delays our ticks. Some hosts hold
-    messages back until the cell has finished, even if it is only awaiting something; there, time does not count while
-    the host reports a running cell. A message that was held back is handled right afterwards, so by this count it
-    arrives without delay.
+    Time is not counted while a cell or a slow handler blocks the loop, which we notice because our ticks are late. Some
+    hosts hold messages back until a cell has finished, even if the cell is only awaiting something; on such a host,
+    time is not counted while a cell is running. A message that was held back is handled right after the cell, so
+    by this count the message arrives without delay.
 
     Args:
         loop: The loop that handles the messages.
@@ -44,7 +44,7 @@ class Attention:
         now = self._wanted_at = time.monotonic()
         loop = self._loop()
         if loop is None or loop.is_closed():
-            # a closed loop handles no messages, so all of a page's silence counts
+            # a closed loop handles no messages, so count all the time for which the page has been silent
             self._seconds += now - self._ticked_at
             self._ticked_at = now
         elif not self._is_ticking:
@@ -56,7 +56,7 @@ class Attention:
     def hear(self) -> None:
         """Record that a message arrived; call this on the loop.
 
-        If a cell is running now, this host evidently does not hold messages back during cells.
+        If a cell is running now, this host evidently does not hold messages back while cells run.
         """
         if self._cells is None:
             self._cells = cells_of_ipython()
@@ -87,7 +87,7 @@ class Attention:
 
 
 class UnknownAttention:
-    """Replaces an `Attention` if we cannot know what delays messages; it never counts any time."""
+    """A stand-in for `Attention` that never counts any time, used if we cannot know what delays messages."""
 
     seconds: Final = 0.0
     freed_at: Final = -math.inf
@@ -122,13 +122,13 @@ _cells: weakref.WeakKeyDictionary[Any, Cells] = weakref.WeakKeyDictionary()
 
 
 def attention_here() -> Attention | UnknownAttention:
-    """Return the `Attention` of the running loop, after recording the message that it is handling."""
+    """Return the `Attention` of the running loop, after recording the message being handled."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return UNKNOWN
     if ipython() is not None and threading.current_thread() is not threading.main_thread():
-        # this is a subshell: the next message may go to the main thread again, and wait for a cell there
+        # in a subshell, the next message may go back to the main thread, and wait for a cell there
         return UNKNOWN
     attention = _attentions.get(loop)
     if attention is None:

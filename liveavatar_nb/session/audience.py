@@ -1,4 +1,4 @@
-"""`Audience`: the pages that show a session, and whether anybody still watches it."""
+"""`Audience`: the pages that show a session, and whether anybody is still watching it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class HearingClock(Protocol):
 
     @property
     def freed_at(self) -> float:
-        """The value of `seconds` when the last long interruption ended."""
+        """The value of `seconds` at the end of the last long interruption."""
         ...
 
 
@@ -44,10 +44,11 @@ class AlwaysHearing:
 class Audience:
     """The pages that show a session. Each sends a heartbeat every few seconds.
 
-    A page stops counting once it has been silent for the limit; time when messages could not be handled is ignored.
+    A page that has been silent for `limit` seconds is no longer counted. Any time during which messages could not be
+    handled is not counted as silence.
 
     Args:
-        limit: Seconds of silence from every page after which the session counts as unwatched; None sets no limit.
+        limit: Seconds of silence from all pages after which the session counts as unwatched; None sets no limit.
         clock: The clock to use.
     """
 
@@ -55,24 +56,24 @@ class Audience:
         self.limit = limit
         self._patience = config.UNWATCHED if limit is None else limit
         self._always = AlwaysHearing(clock)
-        self._seen: dict[str, tuple[HearingClock, float]] = {}  # by page: the clock and time of its last heartbeat
+        self._seen: dict[str, tuple[HearingClock, float]] = {}  # clock and time of each page's last heartbeat
 
     def beat(self, page: str = "", hearing: HearingClock | None = None) -> None:
-        """Record a page's heartbeat. From the first one on, some page must keep showing the session.
+        """Record a page's heartbeat; from the first one on, at least one page must keep showing the session.
 
         Args:
             page: The page's id.
-            hearing: The clock of the channel that delivered the heartbeat; by default one that never stops.
+            hearing: The clock of the channel that delivered the heartbeat; by default, a clock that never stops.
         """
         hearing = hearing or self._always
         self._seen = {known: seen for known, seen in self._seen.items() if self._left_of(*seen) > 0}
         self._seen[page] = hearing, hearing.seconds
 
     def leave(self, page: str) -> bool:
-        """Record that a page seems to be gone; it has at most half of the limit left to come back.
+        """Record that a page seems to be gone; the page has at most half the time limit left to come back.
 
         Returns:
-            Whether it was the last page to show the session.
+            Whether this was the last page showing the session.
         """
         if page not in self._seen:
             return False
@@ -86,7 +87,7 @@ class Audience:
 
     @property
     def left(self) -> float | None:
-        """Seconds until the limit is reached; None if there is no limit, or no page has sent a heartbeat."""
+        """Seconds until the session counts as unwatched; None if there is no limit or no heartbeat yet."""
         return None if self.limit is None else self._left
 
     @property
@@ -100,15 +101,15 @@ class Audience:
 
     @property
     def is_there(self) -> bool:
-        """Whether a page sent a heartbeat within half of the limit (or of the default, if there is no limit)."""
+        """Whether a heartbeat arrived within half the time limit (half the default if there is no limit)."""
         return self._left is not None and self._left > self._patience / 2
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no page sent a heartbeat for a third of the limit; the browser may be throttling timers."""
+        """Whether no heartbeat has arrived for a third of the time limit; browsers may throttle timers."""
         return self.left is not None and self.left <= self._patience * 2 / 3
 
     @property
     def is_missed(self) -> bool:
-        """Whether no page sent a heartbeat for half of the limit."""
+        """Whether no heartbeat has arrived for half the time limit."""
         return self.left is not None and not self.is_there

@@ -32,12 +32,12 @@ logger = logging.getLogger("liveavatar_nb.session")
 
 
 class Billing:
-    """The billed part of a session's life, from getting its token until it has certainly stopped.
+    """The billed part of a session's life, from its token until the session has certainly stopped.
 
     Args:
         session_id: The session's id.
         token: The session's own token.
-        times: The session's stopwatch, which knows its start and cap.
+        times: The session's stopwatch, which also holds the session's cap.
         dependencies: The objects and settings that the session shares with its client.
     """
 
@@ -55,29 +55,29 @@ class Billing:
 
     @property
     def is_pursued(self) -> bool:
-        """Whether the session is still being checked in the background."""
+        """Whether the session is still being checked on in the background."""
         return self._pursuit is not None and not self._pursuit.done()
 
     @property
     def bound(self) -> str:
-        """A message for an unconfirmed stop: when the session will end at the latest, and what to do."""
+        """A message for an unconfirmed stop: the latest time the session can end, and what to do."""
         end = f"{self._times.cap / 60:g} minutes after its start"
         if (moment := self._times.cap_at) is not None:
             end = f"at {time.strftime('%H:%M:%S', time.localtime(moment))}"
         return (
             "The stop is being retried in the background. "
-            f"If that fails, the session's cap ends it {end}. Call stop() to retry now."
+            f"If that fails, the session will end when it reaches its cap, {end}. Call stop() to retry now."
         )
 
     async def start(self, *, has_cap: bool) -> StartedSession:
-        """Record the session, guard it and start it. From then on, it may be billed.
+        """Record the session, have the guard watch over it, and start it; from then on, it may be billed.
 
         Args:
             has_cap: Whether the token has a cap; if not, the service must set one.
 
         Raises:
-            ProtectionError: The session cannot be protected, or nothing would ever end it.
-            StartOutcomeUnknown: The session may be running; stop it.
+            ProtectionError: The session cannot be protected, or has no cap that would ever end it.
+            StartOutcomeUnknown: The session may be running, and must be stopped.
         """
         dependencies, transport = self._dependencies, self._api.transport
         session = RunningSession(
@@ -101,13 +101,13 @@ class Billing:
         except asyncio.CancelledError:
             self.lose_loop()
             raise
-        # set again, because a stop from another thread may have cleared it before the start took effect
+        # set these again, because a stop from another thread may have cleared them before the start took effect
         self.is_open, self._has_unknown_start = True, False
         self._times.start()
         granted = started.max_session_duration or 0
         if granted > 0:
             if granted < self._times.cap and has_cap:
-                logger.warning("session %s: the plan limits it to %g minutes", self.session_id, granted / 60)
+                logger.warning("session %s: the plan limits sessions to %g minutes", self.session_id, granted / 60)
             self._times.cap = min(granted, self._times.cap)
         await on_own_thread(lambda: running_sessions.started(self.session_id, self._times.cap))
         if granted <= 0 and not has_cap:
@@ -126,10 +126,10 @@ class Billing:
                 running_sessions.discard(self.session_id)
 
         try:
-            # not on the loop, because the disk may be slow
+            # not on the loop, because writing to the disk may be slow
             await on_own_thread(add)
         except asyncio.CancelledError:
-            # the loop is ending, and no start was sent
+            # the loop is shutting down, and no start request has been sent
             is_cancelled.set()
             running_sessions.discard(self.session_id)
             raise
@@ -148,10 +148,10 @@ class Billing:
                     async with asyncio.timeout(config.EXIT_STOP_LIMIT):
                         self.record = await self._api.sessions.get(self.session_id)
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
-            # the guard must stop it: this process may be out of file descriptors or threads
+            # let the guard stop the session, because this process may be out of file descriptors or threads
             running_sessions.insist(self.session_id)
             self.pursue()
-            raise self._not_confirmed(getattr(failure, "message", "no answer in time")) from None
+            raise self._not_confirmed(getattr(failure, "message", "no response in time")) from None
 
     async def _stop_somehow(self) -> None:
         try:
@@ -165,12 +165,12 @@ class Billing:
             try:
                 await self._api.sessions.stop(self.session_id, reason="USER_CLOSED", session_token=self.token)
             except APIStatusError:
-                # "no such session" alone proves nothing, because a stop can overtake a start
+                # "no such session" alone proves nothing, because a stop request can overtake a start request
                 if not await is_over(self._api, self.session_id):
                     raise
 
     def _stop_on_thread(self, limit: float) -> bool:
-        """Stop the session without the loop, whose executor and connections may all be in use."""
+        """Stop the session without using the loop, whose executor and connections may all be busy."""
         transport = self._api.transport
         with BlockingStopper(limit, transport.network) as stopper:
             return stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
@@ -186,7 +186,7 @@ class Billing:
         """
         if not self._stop_on_thread(limit):
             running_sessions.insist(self.session_id)
-            raise self._not_confirmed("no answer in time")
+            raise self._not_confirmed("no response in time")
         self.is_open = False
         if self._has_unknown_start:
             running_sessions.hand_over(self.session_id)
@@ -194,7 +194,7 @@ class Billing:
             running_sessions.discard(self.session_id)
 
     async def look_again(self) -> bool:
-        """Stop the session again if a late start revived it; return whether the service could be reached."""
+        """Stop the session again if a late start revived it; return whether the service responded."""
         try:
             self.is_open = self.is_open or not await is_over(self._api, self.session_id)
             if self.is_open:
@@ -209,7 +209,7 @@ class Billing:
         return True
 
     def settle(self) -> None:
-        """Record that nothing is billed now; if the start's outcome is unknown, keep checking for a while."""
+        """Record that nothing is being billed; keep checking for a while if the start's outcome is unknown."""
         self.is_open = False
         if self._has_unknown_start:
             self.pursue()
@@ -227,11 +227,11 @@ class Billing:
             self._pursuit.cancel()
 
     def lose_loop(self) -> None:
-        """Have the guard stop the session, because its loop is ending and can no longer do it."""
+        """Have the guard stop the session, because the loop is shutting down and can no longer do so."""
         running_sessions.insist(self.session_id)
 
     async def check_guard(self) -> None:
-        """Start another guard if the first one was killed."""
+        """Start a new guard if the previous one was killed."""
         if not self._dependencies.is_simulated:
             await on_own_thread(lambda: running_sessions.prepare(service_of(self._api.transport)))
 
@@ -243,7 +243,7 @@ class Billing:
         )
 
     def pursue(self) -> None:
-        """Keep checking in the background until the session is certainly not running."""
+        """Keep checking in the background until the session has certainly stopped."""
         if not self.is_pursued:
             self._pursuit = asyncio.create_task(self._pursue_until_certain(), name="liveavatar_nb session checks")
 
@@ -259,7 +259,7 @@ class Billing:
                 await clock.sleep(max(0.0, pause))
                 is_certain = await self.look_again()
         except asyncio.CancelledError:
-            # its loop is ending, or its client is closing
+            # the session's loop is shutting down, or its client is being closed
             running_sessions.hand_over(self.session_id)
             raise
         self.forget()

@@ -24,14 +24,14 @@ H = TypeVar("H", bound=Handler)
 
 
 class EventStream:
-    """Passes each event to every reader and handler; those that fall behind lose their oldest events."""
+    """Passes each event to every reader and handler; any that fall behind lose their oldest events."""
 
     def __init__(self) -> None:
         self.types: Sequence[str] = lite.EVENT_TYPES  # the event types that the service sends in this mode
         # weak references, so that an abandoned `events()` iterator is not kept alive
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._subscriptions: list[_Subscription] = []
-        self.worker = Worker(config.EVENT_BUFFER)  # runs plain handlers on its thread
+        self.worker = Worker(config.EVENT_BUFFER)  # the worker whose thread runs plain handlers
         self._closed = False
 
     def put(self, event: Event) -> None:
@@ -42,7 +42,7 @@ class EventStream:
             subscription.put(event)
 
     def close(self) -> None:
-        """End every reader's loop once it has read its remaining events."""
+        """Close the stream; each reader stops once it has read its remaining events."""
         self._closed = True
         for reader in list(self._readers):
             reader.close()
@@ -64,10 +64,10 @@ class EventStream:
             self._readers.discard(reader)
 
     async def wait_for(self, name: str, where: Callable[[Event], bool] | None = None) -> Event | None:
-        """Return the next event with this name for which `where` returns true; None if the stream ends first.
+        """Return the next event that has this name and satisfies `where`; None if the stream ends first.
 
         Raises:
-            InvalidArgument: There is no such event.
+            InvalidArgument: No event has this name.
         """
         matches = matcher(name, self.types)
         reader = _Reader()
@@ -89,7 +89,7 @@ class EventStream:
             A function that removes the handler.
 
         Raises:
-            InvalidArgument: There is no such event, or the handler is not a function.
+            InvalidArgument: No event has this name, or the handler is not a function.
         """
         if not callable(handler):
             raise InvalidArgument(f"handler must be a function, not {type(handler).__name__}.", field="handler")
@@ -99,12 +99,12 @@ class EventStream:
 
 
 class _Remover:
-    """The callable that `on` returns: it removes a handler, and has a readable repr for notebooks.
+    """The callable that `on` returns; it removes a handler, and has a readable repr for notebooks.
 
     Args:
         subscriptions: The stream's list of subscriptions.
         subscription: The subscription to remove from the list.
-        words: Describes the handler and its event, for the repr.
+        words: A description of the handler and its event, for the repr.
     """
 
     def __init__(self, subscriptions: list[_Subscription], subscription: _Subscription, words: str) -> None:
@@ -123,9 +123,9 @@ class _Remover:
 
 
 class _Subscription:
-    """One handler, called for one event at a time.
+    """A handler and its waiting events, which it handles one at a time.
 
-    A plain handler runs on the worker's thread, an async one on the loop.
+    A plain handler runs on the worker's thread, an async handler on the loop.
 
     Args:
         matches: Returns whether the handler wants an event.
@@ -140,7 +140,7 @@ class _Subscription:
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._reader = _Reader()
         self._task: asyncio.Task[None] | None = None
-        self._context = contextvars.copy_context()  # the current cell's context, so that output appears in that cell
+        self._context = contextvars.copy_context()  # so that output appears in the current cell
         self.is_ended = False
 
     def put(self, event: Event) -> None:
@@ -151,7 +151,7 @@ class _Subscription:
             self._worker.post(lambda: self._context.run(self._call, event, loop))
             return
         self._reader.put(event)
-        # the task ends when the queue is empty; if it waited for more events, it would outlive a dropped session
+        # the task ends when the queue is empty; a task that waited for more events would outlive a dropped session
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name="liveavatar_nb event handler", context=self._context)
 
@@ -189,7 +189,7 @@ class _Subscription:
 
 
 def show_failure(handler: Callable[..., Any], cause: str, failure: BaseException) -> None:
-    """Log a handler's exception; by default, it appears on stderr, or in a notebook's cell."""
+    """Log a handler's exception; by default, logs appear on stderr or, in a notebook, below the cell."""
     logger.error("handler %s failed on %s", name_of(handler), cause, exc_info=failure)
 
 
@@ -214,7 +214,7 @@ class _Reader:
             self._lost += 1
             if self._lost == 1:
                 logger.warning(
-                    "an event reader is too slow: more than %d events are waiting; dropping the oldest",
+                    "an event reader is too slow: more than %d events are waiting, so the oldest are dropped",
                     config.EVENT_BUFFER,
                 )
         self._more.set()

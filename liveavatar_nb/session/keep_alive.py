@@ -1,4 +1,4 @@
-"""`KeepAlive`: keeps a live session alive, checks it after a sleep, and notices when nobody watches it."""
+"""`KeepAlive`: keeps a session alive, checks it after the machine slept, and notices when nobody watches it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .audience import Audience
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-SHORTEST_PAUSE = 0.1  # minimum seconds between two checks for a page that shows the session
+SHORTEST_PAUSE = 0.1  # minimum seconds between checks of whether a page still shows the session
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class KeepAliveHooks:
 
     Args:
         keep_alive: Sends a keep-alive; raises if that fails.
-        is_over: Asks the service whether the session is over, and returns that; if so, ends it locally, too.
-        changed: Called when any displayed state has changed.
+        is_over: Returns whether the session is over according to the service; if so, also ends it locally.
+        changed: Called when any of the displayed state has changed.
         nobody_watches: Called when the session has been unwatched for too long.
-        check_guard: Starts another guard if the first one was killed.
+        check_guard: Starts a new guard if the previous one was killed.
     """
 
     keep_alive: Callable[[], Awaitable[None]]
@@ -37,14 +37,15 @@ class KeepAliveHooks:
 
 
 class KeepAlive:
-    """Keeps a session alive as long as its owner lives, but never past its cap.
+    """Keeps a session alive as long as the session's owner lives, but never past the session's cap.
 
     Args:
         hooks: The functions to call.
         audience: The pages that show the session.
         clock: The clock to use.
-        left: Returns the seconds until the session's cap.
-        asks_at_cap: Whether to check with the service when the cap is reached; not needed if a WebSocket closes then.
+        left: Returns the number of seconds until the session reaches its cap.
+        asks_at_cap: Whether to ask the service, once the cap is reached, whether the session is over; not needed if a
+            WebSocket closes at that time.
     """
 
     def __init__(
@@ -54,14 +55,14 @@ class KeepAlive:
         self._audience = audience
         self._clock = clock
         self._left = left
-        # a second late, because the service's clock may differ from ours
+        # ask one second late, because the service's clock may differ from ours
         self._ask_at = clock.monotonic() + left() + 1 if asks_at_cap else math.inf
         self._missed = 0
         self._warned = False
 
     @property
     def is_degraded(self) -> bool:
-        """Whether so many keep-alives in a row failed that the service may end the session."""
+        """Whether enough consecutive keep-alives have failed for the service to end the session."""
         return self._missed >= config.MISSED_KEEP_ALIVES
 
     async def run(self) -> None:
@@ -92,7 +93,7 @@ class KeepAlive:
         """Sleep until something is due; return whether the machine slept in the meantime."""
         began = self._clock.monotonic(), self._clock.wall()
         left = self._audience.left
-        # the time left can stand still while the kernel is busy, so do not poll it too often
+        # while the kernel is busy, the time left may not decrease, so do not check too often
         left = math.inf if left is None else max(left, SHORTEST_PAUSE)
         pause = max(0.0, min(config.PULSE, due - began[0], left))
         await self._clock.sleep(pause)
@@ -115,11 +116,11 @@ class KeepAlive:
         return False
 
     def _is_abandoned(self) -> bool:
-        """Return whether the session has been unwatched for too long; log a warning some time before that."""
+        """Return whether the session has been unwatched for too long; log a warning at half the limit."""
         if self._audience.is_missed and not self._warned:
-            logger.warning("no page shows the session; it will be stopped in %.0f s", self._audience.left)
+            logger.warning("no page shows the session, which will be stopped in %.0f s", self._audience.left)
         if self._audience.is_quiet or self._warned:
-            # this sends the pages a message, which wakes pages whose timers the browser throttles
+            # this sends a message to all pages, and so wakes those whose timers the browser is throttling
             self._hooks.changed()
         self._warned = self._audience.is_missed
         return self._audience.left == 0

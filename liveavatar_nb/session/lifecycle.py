@@ -54,14 +54,14 @@ class Hooks:
     """The functions that `SessionLifecycle` calls at each stage, always on the session's loop.
 
     Args:
-        speak_by_socket: Called with a LITE session's WebSocket, over which its audio is to be sent.
+        speak_by_socket: Called with a LITE session's WebSocket, over which the session's audio is to be sent.
         speak_by_room: Called with a conversation's room, or None if the service provided none.
         receive_frame: Called with each event from the WebSocket.
         receive_packet: Called with each event from the room; returns whether the event is new and belongs to this
             session.
-        lose_socket: Called when the WebSocket is lost, but may reconnect; fails the utterances that were sent.
-        hold: Called when the session is about to stop; stops the sending of audio.
-        close: Called when the session is over, with the error for everything still being said or queued.
+        lose_socket: Called when the WebSocket is lost, but may reconnect; fails the utterances sent so far.
+        hold: Called when the session is about to stop; stops sending audio.
+        close: Called when the session is over, with the error for every utterance that is still being said or queued.
     """
 
     speak_by_socket: Callable[[WebSocket], None]
@@ -78,9 +78,9 @@ class SessionLifecycle:
 
     Args:
         avatar_id: The avatar's id.
-        options: The options to start it with.
-        dependencies: The objects and settings that it shares with its client.
-        times: Records when each step was reached.
+        options: The options to start the session with.
+        dependencies: The objects and settings that the session shares with its client.
+        times: The stopwatch that records when each step was reached.
         audience: The pages that show the session.
         hooks: The functions to call at each stage.
 
@@ -89,8 +89,8 @@ class SessionLifecycle:
         billing: Starts, stops and protects the billed part; None until there is a token.
         record: The service's record of the session, once it has ended.
         end_reason: The end reason as the API contract names it; None until the session is over.
-        room: The connection to its room; None until the start call has returned.
-        socket: Its WebSocket; None in a conversation, and until the start call has returned.
+        room: The connection to the session's room; None until the start call has returned.
+        socket: The session's WebSocket; None in a conversation, and until the start call has returned.
         is_conversation: Whether commands go through the room's data channel, as they do in FULL, and in LITE without a
             WebSocket.
         label: Marks the session's requests and frames in the log.
@@ -124,7 +124,7 @@ class SessionLifecycle:
         self.is_conversation = options.mode == "FULL"
         self.label = SessionLabel()
         self._error: LiveAvatarException | None = None
-        self._why_stopped: str | None = None  # set if the session was stopped without a request from the user
+        self._why_stopped: str | None = None  # the reason, if the session was stopped without a request from the user
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[None] | None = None
         self._start_call: asyncio.Task[StartedSession] | None = None
@@ -147,7 +147,7 @@ class SessionLifecycle:
 
     @property
     def may_cost(self) -> bool:
-        """Whether the service may be running the session, and billing for it."""
+        """Whether the service may be running, and billing, the session."""
         return self.billing is not None and self.billing.is_open
 
     @property
@@ -162,17 +162,17 @@ class SessionLifecycle:
 
     @property
     def is_degraded(self) -> bool:
-        """Whether so many keep-alives in a row failed that the service may end the session."""
+        """Whether enough consecutive keep-alives have failed for the service to end the session."""
         return self._keep_alive is not None and self._keep_alive.is_degraded and not self.state.is_final
 
     @property
     def is_of_this_process(self) -> bool:
-        """Whether this process started the session, rather than the process it was forked from."""
+        """Whether this process started the session; False in a process that was forked later."""
         return self._pid == os.getpid()
 
     @property
     def error(self) -> LiveAvatarException | None:
-        """The error that the session failed with, if any; confirming the stop clears `StopNotConfirmed`."""
+        """The error with which the session failed, if any; a confirmed stop clears `StopNotConfirmed`."""
         return None if isinstance(self._error, StopNotConfirmed) and self.stop_is_confirmed else self._error
 
     @property
@@ -187,7 +187,7 @@ class SessionLifecycle:
 
     @property
     def clearing(self) -> asyncio.Task[None] | None:
-        """The task that leaves the room and deletes the context created for the session; None until the end."""
+        """The task that leaves the room and deletes a context created for the session; None until the end."""
         return self._clearing
 
     def ended_error(self) -> SessionEnded:
@@ -200,7 +200,7 @@ class SessionLifecycle:
 
         Raises:
             SessionEnded: The session is over, or is being stopped.
-            SessionError: It belongs to the process that this one was forked from.
+            SessionError: The session belongs to the process that this one was forked from.
         """
         self.refuse_fork()
         if self.state.is_final or self.state is SessionState.STOPPING:
@@ -210,7 +210,7 @@ class SessionLifecycle:
         """Raise an error if another process started the session.
 
         Raises:
-            SessionError: It belongs to the process that this one was forked from.
+            SessionError: The session belongs to the process that this one was forked from.
         """
         if not self.is_of_this_process:
             raise SessionError(
@@ -220,7 +220,7 @@ class SessionLifecycle:
             )
 
     def call_on_loop(self, callback: Callable[[], object]) -> None:
-        """Call a function on the session's loop, from any thread; do nothing if no loop is open."""
+        """Call a function on the session's loop, from any thread; do nothing if there is no open loop."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(callback)
@@ -253,7 +253,7 @@ class SessionLifecycle:
                 async with asyncio.timeout(config.STOP_LIMIT + config.LOOP_LIMIT):
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(), self._loop))
             except (TimeoutError, RuntimeError):
-                logger.info("session %s: its loop is not responding, or has just ended", self.id)
+                logger.info("session %s: the event loop is not responding, or has just been closed", self.id)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
@@ -286,7 +286,7 @@ class SessionLifecycle:
 
     def _release_on_loop(self) -> None:
         if self._opening is not None and not self._opening.done():
-            # the loop was busy in the middle of a start, which continues now and must be stopped, too
+            # the loop was blocked in the middle of a start, which is now continuing and must be stopped, too
             self.begin_stop()
         self._release()
         self._tasks.spawn(self._clean_up())
@@ -311,7 +311,7 @@ class SessionLifecycle:
         self._advance(SessionState.STARTING)
         billing, has_cap = await self._get_token()
         self._refuse_if_stopped()
-        # a separate task, so that we always learn the outcome of the call
+        # a separate task, so that we learn the call's outcome even if the opening is cancelled
         self._start_call = asyncio.create_task(billing.start(has_cap=has_cap))
         started = await asyncio.shield(self._start_call)
         self._refuse_if_stopped()
@@ -399,7 +399,7 @@ class SessionLifecycle:
             self._check_whether_over()
 
     def _check_whether_over(self) -> None:
-        """Check whether the session is over, now and again a little later, because its room may end first."""
+        """Check whether the session is over, both now and shortly after, because its room may close first."""
         if self.state is not SessionState.CONNECTED:
             return
         self._checks_left = 2
@@ -429,7 +429,7 @@ class SessionLifecycle:
         )
 
     async def _fail(self, failure: LiveAvatarException) -> None:
-        """End the session after a failure; if it may be billed, stop it by its id, whatever the failure was."""
+        """End the session after a failure of any kind; if it may be billed, stop it by its id."""
         self._error = failure
         await self._tasks.end()
         billing = self.billing
@@ -451,7 +451,7 @@ class SessionLifecycle:
         await self._clean_up()
 
     def begin_stop(self) -> asyncio.Task[None]:
-        """Return the task that stops the session, begun if needed; it runs even if nobody waits for it."""
+        """Begin to stop the session if needed; return the task, which runs even if nobody waits for it."""
         if self._stopping is None or self._stopping.done():
             self._stopping = self._tasks.begin(self._stop(), "liveavatar_nb session stop")
             self._stopping.add_done_callback(self._tasks.report)
@@ -462,11 +462,11 @@ class SessionLifecycle:
         self._advance(SessionState.STOPPING)
         self._hooks.hold()
         if self._start_call is not None:
-            # if the stop overtook the start, the session would keep running
+            # if the stop request overtook the start request, the session would keep running
             await asyncio.wait([self._start_call])
         if self._opening is not None and not self._opening.done():
             self._tasks.dismiss(self._opening)
-            # the opening may itself be waiting for this stop, if one of our handlers called `stop`
+            # if a handler called `stop` during the opening, the opening is itself waiting for this stop
             await asyncio.wait([self._opening], timeout=config.LOOP_LIMIT)
         try:
             if self.billing is not None and self.billing.is_open:
@@ -529,7 +529,7 @@ class SessionLifecycle:
             self._audience,
             self._dependencies.clock,
             lambda: times.left,
-            # a conversation has no WebSocket that would close, so we ask the service when its cap is reached
+            # a conversation has no WebSocket that would close, so ask the service once the cap is reached
             asks_at_cap=self.is_conversation,
         )
         self._tasks.spawn(self._keep_alive.run())
@@ -546,7 +546,7 @@ class SessionLifecycle:
         self.begin_stop()
 
     async def _has_ended_remotely(self) -> bool:
-        """Ask the service whether the session is over; if so, end it locally, too. Return whether it is over."""
+        """Return whether the session is over according to the service; if so, also end it locally."""
         billing = self.billing
         assert billing is not None
         if self.state in (SessionState.STOPPING, SessionState.ENDED, SessionState.FAILED):
@@ -567,7 +567,7 @@ class SessionLifecycle:
                 return False
             self.end_reason = self.end_reason or "UNKNOWN"
         except LiveAvatarException as failure:
-            logger.warning("session %s: could not look up its state: %s", self.id, failure.message)
+            logger.warning("could not look up the state of session %s: %s", self.id, failure.message)
             return False
         billing.settle()
         self._finish(SessionState.ENDED)
@@ -575,7 +575,7 @@ class SessionLifecycle:
         return True
 
     def forget(self) -> None:
-        """End the session without stopping it, because its service (a simulator) is gone and bills nothing."""
+        """End the session without a stop request, because its service (a simulator) is gone and bills nothing."""
         if self.billing is not None:
             self.billing.forget()
         self._finish(SessionState.FAILED)
@@ -615,17 +615,17 @@ class SessionLifecycle:
         self._on_change()
 
     def let_go(self) -> None:
-        """Leave any unfinished checks to the guard, because the client is being closed; thread-safe."""
+        """Leave any unfinished checks to the guard, because the client is being closed (thread-safe)."""
         if self.billing is not None:
             self.call_on_loop(self.billing.let_go)
 
     def leave_to_guard(self) -> None:
-        """Have the guard stop the session, because this process can no longer do it."""
+        """Have the guard stop the session, because this process can no longer do so."""
         if self.billing is not None:
             self.billing.lose_loop()
 
     def _on_loop_ending(self) -> None:
-        """Have the guard stop the session, because its loop is ending and can no longer do it."""
+        """Have the guard stop the session, because the loop is shutting down and can no longer do so."""
         if self.stop_is_confirmed:
             return
         if self.billing is not None:
@@ -650,7 +650,7 @@ class SessionLifecycle:
                 self.billing.lose_loop()
 
     def _stop_on_thread(self) -> None:
-        with contextlib.suppress(StopNotConfirmed):  # the guard keeps trying
+        with contextlib.suppress(StopNotConfirmed):  # the guard keeps trying to stop the session
             self.stop_without_loop()
 
     async def _clean_up(self) -> None:
@@ -669,13 +669,13 @@ class SessionLifecycle:
                 await self._dependencies.made_context.delete()
 
     def _report(self, failure: BaseException) -> None:
-        # our own errors need no traceback: their message is enough, and anyone waiting gets the error
+        # our own errors need no traceback: the message is enough, and anyone waiting gets the error
         traceback = None if isinstance(failure, LiveAvatarException) else failure
         logger.error("session %s: %s", self.id, failure, exc_info=traceback)
 
 
 async def _listen(socket: WebSocket, listener: Listener, lose: Callable[[SocketTrouble], Awaitable[None]]) -> None:
-    """Listen until the session is over or dropped; if the WebSocket is lost for good, report that."""
+    """Listen until the session is over or dropped; if the WebSocket is lost for good, call `lose`."""
     lost = await socket.listen(listener)
     if lost is not None:
         await lose(lost)

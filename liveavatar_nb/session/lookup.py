@@ -1,4 +1,4 @@
-"""Look up the avatar, voice and context that a session is to start with, or create the context."""
+"""Looks up the avatar, voice and context that a session is to start with, or creates the context."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class MadeContext:
             async with asyncio.timeout(config.CLEAR_LIMIT):
                 await self._api.contexts.delete(self.detail.id)
         except (LiveAvatarException, TimeoutError) as failure:
-            reason = getattr(failure, "message", "no answer in time")
-            logger.warning("%s It could not be deleted: %s", self.left_words, reason)
+            reason = getattr(failure, "message", "no response in time")
+            logger.warning("%s The context could not be deleted: %s", self.left_words, reason)
         except asyncio.CancelledError:
             logger.warning("%s", self.left_words)
             raise
@@ -80,14 +80,14 @@ class MadeContext:
             logger.info("context %r was deleted with its session", self.detail.name)
 
     def give_up(self) -> None:
-        """Log that the context is left behind, because the loop is ending and nothing more can be sent."""
+        """Log that the context is left behind, because the loop is shutting down."""
         if not self._is_deleted:
             self._is_deleted = True
             logger.warning("%s", self.left_words)
 
     @property
     def left_words(self) -> str:
-        """A message that says what is left behind, and how to delete it."""
+        """A message that says which context is left behind, and how to delete it."""
         return (
             f"The context {self.detail.name!r}, created for the session, is still on the account. "
             f'Delete it with api.contexts.delete("{self.detail.id}").'
@@ -120,7 +120,7 @@ class Preparation:
 
     Attributes:
         is_cancelled: Whether the start was cancelled.
-        making: A future that is done once the context has been created and, if the start was cancelled, deleted again;
+        making: A future that is done once the context has been created (and deleted again, if the start was cancelled);
             None if no context is being created.
     """
 
@@ -244,7 +244,7 @@ async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str,
         variables: The values of the context's variables, by name.
 
     Raises:
-        InvalidArgument: The service rejected the context, or a value is missing, so the context was deleted again.
+        InvalidArgument: The service rejected the context, or a variable has no value (the context was then deleted).
     """
     made = await MadeContext.make(api, new)
     try:
@@ -301,7 +301,7 @@ class Languages:
                 async with asyncio.timeout(config.LANGUAGES_LIMIT):
                     self._known = await self._api.languages.list()
             except (LiveAvatarException, TimeoutError) as failure:
-                logger.info("could not fetch the languages: %s", getattr(failure, "message", "no answer in time"))
+                logger.info("could not fetch the languages: %s", getattr(failure, "message", "no response in time"))
         return self._known or Records()
 
 
@@ -324,7 +324,7 @@ async def find_voice(api: LiveAvatarAPI, voice: str | Voice | None) -> str | Non
         shown = repr(given) if isinstance(given, str) else type(given).__name__
         raise InvalidArgument(
             f"voice_id must be a name, an id or a record, not {shown}.",
-            remedy="Pick one from api.voices.list().",
+            remedy="Pick a voice from api.voices.list().",
             field="voice_id",
         )
     sought = given.strip()

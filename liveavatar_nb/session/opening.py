@@ -1,4 +1,4 @@
-"""Open a session: get its token, and connect to the room that the start call returns."""
+"""Gets the token that starts a session, and prepares the connection to the session's room."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("liveavatar_nb.session")
 async def get_token(
     api: LiveAvatarAPI, options: SessionOptions, avatar_id: str, times: Stopwatch
 ) -> tuple[SessionToken, bool]:
-    """Create a token; return it, and whether it has the requested cap."""
+    """Create a token; return the token, and whether it has the requested cap."""
     # suppress the missing-context warning: here the user's function supplies the answers
     with quietly():
         try:
@@ -36,7 +36,7 @@ async def get_token(
                 minutes = options.life / 60
                 failure.remedy = f"Your plan does not allow max_minutes={minutes:g}. Pass a smaller number."
                 raise
-        logger.info("the plan does not allow a cap of %g minutes, so it sets its own", options.life / 60)
+        logger.info("the plan does not allow a cap of %g minutes, so the plan's own cap applies", options.life / 60)
         times.cap = config.MINUTES_OF_A_DAY * 60
         return await api.sessions.create_token(**options.token_fields(avatar_id, capped=False)), False
 
@@ -57,8 +57,8 @@ def make_room_connection(
         options: The options that the session was started with.
         wire: The log of everything sent and received.
         receive: Called with each event.
-        on_change: Called when any displayed state has changed.
-        on_loss: Called if our participant was removed from the room, or the avatar left it.
+        on_change: Called when any of the displayed state has changed.
+        on_loss: Called if our participant was removed from the room, or the avatar left the room.
 
     Returns:
         The connection, or None if the start call returned no room.

@@ -19,18 +19,18 @@ class SessionOptions:
         is_sandbox: Whether to use the sandbox, which is free, lasts one minute and has only its own avatar.
         video_quality: `very_high`, `high`, `medium` or `low`.
         video_encoding: `H264` or `VP8`.
-        max_seconds: The cap to request: the number of seconds after which the service ends the session.
-        is_default_cap: Whether the cap is just the default; if so, a plan that does not allow it may set its own.
-        unwatched: Seconds that the session may go without any page showing it before it is stopped, once a page has
-            shown it; None sets no limit.
+        max_seconds: The cap to request; the service ends the session this many seconds after its start.
+        is_default_cap: Whether the cap is just the default, which the plan's own cap may replace.
+        unwatched: Seconds after which the session is stopped if no page shows it any longer; None sets no limit. The
+            limit applies once a page has shown the session.
         context_id: FULL only: the context's id.
-        voice_id: FULL only: the voice's id; None uses the avatar's own.
+        voice_id: FULL only: the voice's id; None uses the avatar's own voice.
         language: FULL only: the language's code, such as `en`.
         interactivity_type: FULL only: `CONVERSATIONAL` or `PUSH_TO_TALK`.
         dynamic_variables: FULL only: the values of the context's variables, by name.
         has_opening: FULL only: whether the context makes the avatar speak first.
-        room: LITE only: your own room for the avatar to join; None uses one of LiveAvatar's.
-        avatar_identity: The avatar's identity in that room.
+        room: LITE only: your own room for the avatar to join; None uses a room of LiveAvatar's.
+        avatar_identity: LITE only: the avatar's identity in your own room.
     """
 
     mode: Mode = "LITE"
@@ -56,7 +56,7 @@ class SessionOptions:
 
     @property
     def life(self) -> float:
-        """Seconds after which the service ends the session at the latest."""
+        """The session's maximum duration, in seconds."""
         return min(config.SANDBOX_SECONDS, self.max_seconds) if self.is_sandbox else self.max_seconds
 
     def token_fields(self, avatar_id: str, *, capped: bool = True) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class SessionOptions:
 
         Args:
             avatar_id: The avatar's id.
-            capped: Whether to request the cap; if not, the plan sets one.
+            capped: Whether to request a maximum duration; otherwise the plan's applies.
         """
         fields: dict[str, Any] = {
             "mode": self.mode,

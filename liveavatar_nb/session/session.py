@@ -78,8 +78,8 @@ class AsyncSession:
 
     Args:
         avatar: The avatar's record.
-        options: The options to start it with.
-        dependencies: The objects and settings that it shares with its client.
+        options: The options to start the session with.
+        dependencies: The objects and settings that the session shares with its client.
 
     Attributes:
         lifecycle: Starts the session, keeps it alive and stops it; used by the client.
@@ -153,19 +153,19 @@ class AsyncSession:
     async def stop(self) -> None:
         """Stop the session (`POST /v1/sessions/stop`); return immediately if it is already over.
 
-        You can call this in any state, more than once, and even if the loop that started it is dead or stuck.
+        You can call this in any state, more than once, and even if the loop that started the session is dead or stuck.
 
         Raises:
-            StopNotConfirmed: The service did not confirm the stop. It is retried in the background until the session
-                reaches its cap, which ends it in any case.
+            StopNotConfirmed: The service did not confirm the stop. Retries continue in the background until the session
+                reaches its cap, when the service ends it anyway.
         """
         await self.lifecycle.stop()
 
     async def retire(self, why: str) -> None:
-        """Stop the session without a request from the user, because it costs credits and shows nothing.
+        """Stop the session without a request from the user, because it costs credits but shows nothing.
 
         Args:
-            why: The reason that `end_words` gives.
+            why: The reason, to be given in `end_words`.
 
         Raises:
             StopNotConfirmed: As for `stop`.
@@ -229,14 +229,14 @@ class AsyncSession:
 
     @property
     def stopwatch(self) -> Stopwatch:
-        """The session's stopwatch, for summarising the times of several sessions."""
+        """The session's stopwatch, used to summarise the times of several sessions."""
         return self._times
 
     @property
     def agent_state(self) -> AgentState:
         """What the avatar is doing: idle, listening, talking or, in a conversation, thinking.
 
-        This follows the events `agent.state_updated` or `agent.speak_*` in LITE, and `avatar.speak_*` in FULL.
+        The events `agent.state_updated` or `agent.speak_*` (LITE) and `avatar.speak_*` (FULL) update this value.
         """
         return self._voice.agent_state
 
@@ -252,7 +252,7 @@ class AsyncSession:
 
     @property
     def caption(self) -> str | None:
-        """The words that are being said, as far as they are known; None during silence."""
+        """The words being said, as far as they are known; None during silence."""
         talking = self._voice.utterance
         if talking is None or talking.state is not UtteranceState.TALKING:
             return None
@@ -260,10 +260,10 @@ class AsyncSession:
 
     @property
     def transcript(self) -> Records[SpokenLine]:
-        """Everything said so far whose words are known; a `partial` line is still growing.
+        """The transcript so far: everything said whose words are known. A `partial` line is still growing.
 
-        In a conversation it contains both sides, as far as this process received them. `api.sessions.transcript(s.id)`
-        returns what the service recorded.
+        In a conversation, the transcript contains both sides, as far as this process received them.
+        `api.sessions.transcript(s.id)` returns what the service recorded.
         """
         return self._lines.records
 
@@ -293,7 +293,7 @@ class AsyncSession:
 
     @property
     def _is_answered(self) -> bool:
-        """Whether the service answers the user; in FULL this needs a context."""
+        """Whether the service itself answers the user; in FULL, this requires a context."""
         return self.is_conversation and (self.mode == "LITE" or self._options.context_id is not None)
 
     @property
@@ -303,7 +303,7 @@ class AsyncSession:
 
     @property
     def _voice(self) -> LiteSpeech | FullConversation:
-        """The object that keeps track of what is said."""
+        """The object that keeps track of everything that is said."""
         return self._conversation if self.is_conversation else self._speech
 
     @property
@@ -358,7 +358,7 @@ class AsyncSession:
 
     @property
     def max_minutes(self) -> float:
-        """Minutes after which the service ends the session by itself."""
+        """The session's cap: the number of minutes after which the service ends the session."""
         return self._times.cap / 60
 
     @property
@@ -380,7 +380,7 @@ class AsyncSession:
 
     @property
     def is_degraded(self) -> bool:
-        """Whether three keep-alives in a row failed; the service ends a session 5 minutes after the last one."""
+        """Whether the last 3 keep-alives failed; the service ends a session 5 minutes after the last success."""
         return self.lifecycle.is_degraded
 
     @property
@@ -395,7 +395,7 @@ class AsyncSession:
 
     @property
     def cap_at(self) -> float | None:
-        """When the session's cap ends it, in seconds since the epoch; None before the start."""
+        """The time at which the session will reach its cap, in seconds since the epoch; None before the start."""
         return self._times.cap_at
 
     @property
@@ -410,7 +410,7 @@ class AsyncSession:
 
     @property
     def error(self) -> LiveAvatarException | None:
-        """The error that the session failed with, if any; confirming the stop clears `StopNotConfirmed`."""
+        """The error with which the session failed, if any; a confirmed stop clears `StopNotConfirmed`."""
         return self.lifecycle.error
 
     @property
@@ -420,7 +420,7 @@ class AsyncSession:
 
     @property
     def is_of_this_process(self) -> bool:
-        """Whether this process started the session, rather than the process it was forked from."""
+        """Whether this process started the session; False in a process that was forked later."""
         return self.lifecycle.is_of_this_process
 
     # events
@@ -428,8 +428,8 @@ class AsyncSession:
     def events(self) -> AsyncIterator[Event]:
         """Iterate over the service's events from now on, until the session is over.
 
-        They come over the WebSocket or, in a conversation, over the room's data channel. A reader that falls behind
-        by more than 1,000 events loses the oldest.
+        The events arrive over the WebSocket or, in a conversation, over the room's data channel. A reader that falls
+        behind by more than 1,000 events loses the oldest ones.
         """
         self._keep_in_room()
         return self._events.read()
@@ -441,9 +441,9 @@ class AsyncSession:
     def on(self, event: str, handler: Handler | None = None) -> Callable[..., Any]:
         """Call a function for every event with this name until the session ends.
 
-        A plain function runs on a separate thread, one event at a time; an async one runs on the session's loop. If
-        it raises, the traceback is logged, and a notebook shows it. A handler that falls behind by more than 1,000
-        events loses the oldest.
+        A plain function runs on a separate thread, one event at a time; an async function runs on the session's
+        loop. If the function raises an exception, the traceback is logged, and shown in a notebook. A handler that
+        falls behind by more than 1,000 events loses the oldest ones.
 
         Args:
             event: The event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
@@ -454,7 +454,7 @@ class AsyncSession:
             A function that removes the handler; as a decorator, the handler itself.
 
         Raises:
-            InvalidArgument: There is no such event, or the handler is not a function.
+            InvalidArgument: No event has this name, or the handler is not a function.
 
         Example:
             >>> s.on("speak_ended", lambda event: print("done"))
@@ -476,7 +476,7 @@ class AsyncSession:
         timeout: float | None = None,  # noqa: ASYNC109 (the sync API has it, too)
         where: Callable[[Event], bool] | None = None,
     ) -> Event:
-        """Wait for the next event with this name, and return it. Events before this call do not count.
+        """Wait for the next event with this name, and return it. Events that arrived earlier do not count.
 
         Args:
             event: The event's type, such as `agent.speak_ended`, or its last part, such as `speak_ended`; `*` means
@@ -487,7 +487,7 @@ class AsyncSession:
         Raises:
             TimeoutError: The event did not arrive in time.
             SessionEnded: The session ended first.
-            InvalidArgument: There is no such event.
+            InvalidArgument: No event has this name.
         """
         _check_timeout(timeout)
         if where is not None and not callable(where):
@@ -511,7 +511,7 @@ class AsyncSession:
     ) -> None:
         """Wait until the avatar's video is in the room, as seen by a page that shows the session.
 
-        If no page shows it, this process joins the room, which requires the `media` extra.
+        If no page shows the session, this process joins the room, which requires the `media` extra.
 
         Args:
             timeout: How long to wait, in seconds; None waits indefinitely.
@@ -552,10 +552,10 @@ class AsyncSession:
         This uses FULL's `user.transcription` and `avatar.speak_text`. The function replaces a context's language
         model; with a context, both would answer, so start the session without one.
 
-        The function is called with each text that the user says: a plain function on the handlers' thread, an async
-        one on the session's loop. The avatar says the answer sentence by sentence, while the rest is still coming in.
-        A newer text, or a call to `interrupt`, ends an older answer. If the function raises, the traceback is logged,
-        and a notebook shows it.
+        The function is called with each transcription of the user's speech: a plain function on the handlers' thread,
+        an async function on the session's loop. The avatar says the answer sentence by sentence, while the rest is
+        still being generated. A newer transcription, or a call to `interrupt`, cuts off the older answer. If the
+        function raises an exception, the traceback is logged, and shown in a notebook.
 
         Args:
             function: Takes the user's text; returns text, a plain or async iterator of text, or None for no answer.
@@ -575,9 +575,9 @@ class AsyncSession:
         """
         if not self.is_conversation:
             raise WrongMode(
-                "on_user_text() needs a conversation, and this session is LITE.",
+                "on_user_text() needs a conversation, but this session is LITE.",
                 session_id=self.id,
-                remedy="Start one with start(..., on_user_text=...).",
+                remedy="Start a conversation with start(..., on_user_text=...).",
             )
         answerer = None
         if function is not None:
@@ -612,7 +612,7 @@ class AsyncSession:
             self._answerer.stop(self.lifecycle.ended_error() if self.state.is_final else None)
 
     def _keep_in_room(self) -> None:
-        """Keep this process in a conversation's room while no page is in it, so that events arrive."""
+        """Keep this process in the conversation's room while no page is there, so that events arrive."""
         room = self.lifecycle.room
         if self.is_conversation and room is not None:
             self.lifecycle.call_on_loop(room.need)
@@ -634,7 +634,7 @@ class AsyncSession:
         """Have the avatar speak any audio (LITE: `agent.speak`, `agent.speak_end`; 16-bit mono at 24,000 Hz).
 
         The audio is read, converted and sent piece by piece, about two seconds ahead of what is being said. If the
-        avatar is still talking, the audio is queued. If you cancel the wait, or press Ctrl-C, the avatar falls silent.
+        avatar is still talking, the audio is queued. If you cancel the wait or press Ctrl-C, the avatar falls silent.
 
         Args:
             audio: A path, the bytes of a file, or a binary file object; raw samples (16-bit mono PCM bytes, or an
@@ -642,10 +642,10 @@ class AsyncSession:
                 iterator of any of these, such as a text-to-speech service's stream. WAV always works; mp3, ogg, flac
                 and m4a require the `audio` extra.
             text: The words spoken in the audio, for captions and the transcript.
-            rate: The sample rate of raw samples, in Hz; files have their own.
-            name: The name to show; the file's name by default.
-            wait: Whether to wait until the audio has been spoken or interrupted; if not, return as soon as its
-                beginning has been read.
+            rate: The sample rate of raw samples, in Hz; files specify their own.
+            name: The name to show; by default, the file's name.
+            wait: Whether to wait until the audio has been spoken or interrupted; if not, return as soon as the
+                beginning of the audio has been read.
             timeout: Seconds to wait, after the audio should have ended, for the service to confirm that it was
                 spoken; None waits indefinitely.
             progress: Whether to show a progress bar during the wait; it only appears in a notebook.
@@ -665,7 +665,7 @@ class AsyncSession:
         self.lifecycle.refuse_ended()
         if self.is_conversation:
             raise WrongMode(
-                "play() needs a LITE session, and this is a conversation.",
+                "play() needs a LITE session, but this is a conversation.",
                 session_id=self.id,
                 remedy="Use say() to speak text word for word, or ask() to get an answer.",
             )
@@ -674,7 +674,7 @@ class AsyncSession:
         given = functools.partial(_given, audio)
         utterance = AsyncUtterance(name, text, self._clock)
         await self._speech.enqueue(PlayRequest(utterance, given, rate, grace=timeout, replace=replace, is_awaited=wait))
-        del audio, given  # a failed utterance keeps its traceback, which would keep these alive
+        del audio, given  # a failed utterance keeps its traceback, which would keep these objects alive
         return await self._wait_for_end(utterance, wait=wait, progress=progress)
 
     async def say(
@@ -695,9 +695,9 @@ class AsyncSession:
             text: The words; in FULL at most about 15 kB.
             tts: LITE only: a text-to-speech function to use instead of the client's.
             wait: Whether to wait until the text has been spoken or interrupted; if not, return as soon as the
-                beginning of the audio has been read (LITE) or the service has the command (FULL).
-            timeout: Seconds to wait for the service: in LITE, for its confirmation after the audio should have ended;
-                in FULL, during any silence. None waits indefinitely.
+                beginning of the audio has been read (LITE) or the service has received the command (FULL).
+            timeout: How long to wait, in seconds: in LITE, for the service's confirmation after the audio should have
+                ended; in FULL, during any silence. None waits indefinitely.
             progress: LITE only: whether to show a progress bar during the wait; it only appears in a notebook.
             replace: Whether to stop talking and clear the queue first.
 
@@ -712,13 +712,15 @@ class AsyncSession:
         _check_words(text, None, timeout)
         if self.is_conversation:
             if tts is not None:
-                raise InvalidArgument("tts needs a LITE session. In a conversation, the service speaks.", field="tts")
+                raise InvalidArgument(
+                    "tts needs a LITE session. In a conversation, the service generates the audio.", field="tts"
+                )
             return await self._send_text(text, full.speak_text, wait=wait, timeout=timeout, replace=replace)
         _check_said(text)
         tts = tts or self._tts
         if tts is None:
             raise ConfigurationError(
-                "say() needs a voice in LITE, and this client has none.",
+                "say() needs a voice in LITE, but this client has none.",
                 remedy="Pass a function that turns text into audio: say(text, tts=...) or LiveAvatar(tts=...).",
             )
         voice = functools.partial(synthesize, tts, text)
@@ -749,7 +751,7 @@ class AsyncSession:
         Args:
             text: The question, at most about 15 kB.
             wait: Whether to wait until the answer has been spoken or interrupted; if not, return as soon as the
-                service has the command.
+                service has received the command.
             timeout: Seconds of silence after which to stop waiting for the answer; None waits indefinitely.
             replace: Whether to stop talking and clear the queue first.
 
@@ -779,10 +781,10 @@ class AsyncSession:
         return await self._wait_for_end(self._answer_here(text), wait=wait, progress=False)
 
     def _nothing_answers(self) -> WrongMode:
-        words = "ask() needs a conversation, and this session is LITE."
-        remedy = f"Start one with {ANSWERING_START}."
+        words = "ask() needs a conversation, but this session is LITE."
+        remedy = f"Start a conversation with {ANSWERING_START}."
         if self.is_conversation:
-            words = "ask() needs a context or on_user_text(), and this session has neither."
+            words = "ask() needs a context or on_user_text(), but this session has neither."
             remedy = f"Pass on_user_text() a function that answers, or use {ANSWERING_START}."
         return WrongMode(words, session_id=self.id, remedy=remedy)
 
@@ -803,7 +805,7 @@ class AsyncSession:
         if replace:
             await self._conversation.interrupt()
         await self._conversation.speak(utterance, command, grace=timeout, question=is_question)
-        # no progress bar, because the length is not known
+        # no progress bar, because the length of the speech is unknown
         return await self._wait_for_end(utterance, wait=wait, progress=False)
 
     async def _wait_for_end(self, utterance: AsyncUtterance, *, wait: bool, progress: bool) -> AsyncUtterance:
@@ -885,16 +887,16 @@ class AsyncSession:
         self.lifecycle.refuse_ended()
         if not self.is_conversation or self._options.interactivity_type != "PUSH_TO_TALK":
             raise WrongMode(
-                f"{method}() needs a push-to-talk conversation, and this session is not one.",
+                f"{method}() needs a push-to-talk conversation, but this session is not one.",
                 session_id=self.id,
-                remedy='Start one with a context and interactivity_type="PUSH_TO_TALK".',
+                remedy='Start a session with a context and interactivity_type="PUSH_TO_TALK".',
             )
         await self._conversation.push_to_talk(start=start)
 
     # hooks called by the lifecycle
 
     def _speak_by_room(self, room: RoomConnection | None) -> None:
-        """Begin the conversation; stay in the room if it is simulated, or if we answer the user."""
+        """Begin the conversation; stay in the room if it is simulated, or if `on_user_text` is in use."""
         self._events.types = full.EVENT_TYPES
         if room is not None:
             self._conversation.connect(room)
@@ -902,7 +904,7 @@ class AsyncSession:
                 room.need()
 
     def _receive_frame(self, event: Event) -> None:
-        """Handle an event from the WebSocket; pass on it and any older-style events derived from it."""
+        """Handle an event from the WebSocket; pass on the event and any older-style events derived from it."""
         for heard in self._speech.receive(event):
             self._events.put(heard)
 
@@ -910,7 +912,7 @@ class AsyncSession:
         """Handle an event from the room; pass it on if it is new and belongs to this session.
 
         Returns:
-            Whether it was passed on.
+            Whether the event was passed on.
         """
         is_new = self._conversation.receive(event)
         if is_new:

@@ -1,4 +1,4 @@
-"""Check the arguments of `start` before anything is sent: the mode, the room, the avatar, the cap."""
+"""Checks the arguments of `start` (mode, room, avatar, cap and others) before anything is sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OLD_MODES = {"CUSTOM": "LITE"}
 def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
     """Return the mode to use.
 
-    The default is FULL if there is a context or a function that answers, and LITE otherwise.
+    The default is FULL if a context or an answer function was passed, and LITE otherwise.
 
     Args:
         mode: The mode that the caller passed, if any.
@@ -46,7 +46,7 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
         raise InvalidArgument(
             "A conversation (mode='FULL') needs a context; without one, the avatar never answers.",
             remedy=(
-                "Pass the name of one from api.contexts.list(), or create one: "
+                "Pass the name of a context from api.contexts.list(), or create one: "
                 'context=NewContext(name="Guide", prompt="You are a friendly guide.", opening_text="Hello!"). '
                 "To answer with your own function, pass on_user_text."
             ),
@@ -56,7 +56,7 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
         for name, default in CONVERSATION_DEFAULTS.items():
             if given[name] != default:
                 raise InvalidArgument(
-                    f"{name} needs a conversation, and mode 'LITE' is not one.",
+                    f"{name} needs a conversation, but mode 'LITE' is not one.",
                     remedy="Pass a context and leave out mode to start a conversation.",
                     field=name,
                 )
@@ -99,10 +99,10 @@ def cap_seconds(max_minutes: float) -> int:
 
 
 def check_unwatched(unwatched: float | None) -> float | None:
-    """Check and return `unwatched`, the seconds without a page after which a session is stopped.
+    """Check and return `unwatched`, the number of seconds without a page until a session is stopped.
 
     Raises:
-        InvalidArgument: It is not a number of seconds, or too small.
+        InvalidArgument: `unwatched` is neither None nor a number of seconds, or is too small.
     """
     given: Any = unwatched
     if given is None or (type(given) in (int, float) and config.SHORTEST_UNWATCHED <= given < math.inf):
@@ -126,20 +126,22 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
         )
     if not avatar.is_usable:
         why = "has expired" if avatar.is_expired else f"is {avatar.status}, not ACTIVE"
-        raise InvalidArgument(f"Avatar {avatar.name} {why}.", remedy="Pick another one from avatars().", field="avatar")
+        raise InvalidArgument(
+            f"Avatar {avatar.name} {why}.", remedy="Pick another avatar from avatars().", field="avatar"
+        )
     if mode == "FULL" and avatar.type == "IMAGE" and avatar.default_voice is None and voice_id is None:
         raise InvalidArgument(
             f"Avatar {avatar.name} was made from a picture and has no voice of its own.",
-            remedy="Pass a voice_id from api.voices.list(), which plays voices in a notebook.",
+            remedy="Pass a voice_id from api.voices.list(); in a notebook, you can listen to each voice there.",
             field="voice_id",
         )
 
 
 def check_answer(function: object) -> None:
-    """Raise an error if this is not a function, and so cannot answer the user.
+    """Raise an error if the object meant to answer the user is not a function.
 
     Raises:
-        InvalidArgument: It is not a function.
+        InvalidArgument: The object is not a function.
     """
     if not callable(function):
         raise InvalidArgument(

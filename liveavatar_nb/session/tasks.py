@@ -10,10 +10,10 @@ from weakref import WeakSet
 
 
 class _Canary:
-    """An object kept alive only by the loop's scheduled calls, and thus collected when the loop is closed."""
+    """An object that only the loop's scheduled calls keep alive, so it is freed when the loop is closed."""
 
     def do_nothing(self) -> None:
-        """Do nothing: only the reference to this method matters."""
+        """Do nothing; only the reference to this method matters."""
 
 
 class SessionTasks:
@@ -21,7 +21,7 @@ class SessionTasks:
 
     Args:
         on_failure: Called with an exception that a task raised.
-        on_loop_ending: Called if somebody else cancels a task, which means that the loop is ending.
+        on_loop_ending: Called if somebody else cancels a task, which means that the loop is shutting down.
         limit: How long to wait for cancelled tasks, in seconds.
     """
 
@@ -37,11 +37,11 @@ class SessionTasks:
         self._timer: Callable[[], asyncio.TimerHandle | None] = lambda: None
 
     def watch_loop(self, on_closed: Callable[[], None], longest: float) -> None:
-        """Call a function if the loop is closed without cancelling its tasks, on the thread that closes it.
+        """If the loop is closed without cancelling its tasks, call a function on the thread that closes it.
 
         Args:
-            on_closed: The function; it must not keep the session alive.
-            longest: A time in seconds, longer than any loop ever runs.
+            on_closed: The function to call; it must not keep the session alive.
+            longest: A duration in seconds, longer than any loop ever runs.
         """
         canary = _Canary()
         # only the loop's scheduled calls refer to the canary, and a loop drops those when it is closed
@@ -66,11 +66,11 @@ class SessionTasks:
     def begin(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
         """Run a coroutine as a task that may outlive the session."""
         task = asyncio.create_task(self._while_loop_runs(work), name=name)
-        task.add_done_callback(lambda task: work.close())  # in case it was cancelled before its first step
+        task.add_done_callback(lambda task: work.close())  # in case the task was cancelled before its first step
         return task
 
     def dismiss(self, task: asyncio.Task[None]) -> None:
-        """Cancel a task without reporting that the loop is ending."""
+        """Cancel a task without reporting that the loop is shutting down."""
         self._dismissed.add(task)
         task.cancel()
 
@@ -82,7 +82,7 @@ class SessionTasks:
         return dismissed
 
     async def end(self) -> None:
-        """Cancel all spawned tasks except the current one, and wait until they have ended."""
+        """Cancel all spawned tasks except the current one, and wait until they have finished."""
         if dismissed := self.dismiss_all():
             await asyncio.wait(dismissed, timeout=self._limit)
 
@@ -95,6 +95,6 @@ class SessionTasks:
             raise
 
     def report(self, task: asyncio.Task[None]) -> None:
-        """Report a finished task's exception, if it raised one."""
+        """Report the exception of a finished task, if the task raised one."""
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._on_failure(failure)

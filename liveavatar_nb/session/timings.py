@@ -1,4 +1,4 @@
-"""`Stopwatch`: times a session, its steps, and how quickly the avatar speaks and falls silent."""
+"""`Stopwatch`: times a session and its steps, and how quickly the avatar starts to speak and falls silent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEPS: Final = (
     "first_word",
     "answer",
     "interrupt_to_silence",
-)  # in the order in which they are shown
+)  # listed in the order in which summaries show them
 
 
 class Stopwatch:
@@ -56,7 +56,7 @@ class Stopwatch:
 
     @property
     def left_of_cap(self) -> float:
-        """Seconds until the service ends the session, even if it has already ended locally."""
+        """Seconds until the session reaches its cap, even if the session has already ended locally."""
         since = 0.0 if self._started_at is None else self._clock.monotonic() - self._started_at
         return max(0.0, self.cap - since)
 
@@ -67,7 +67,7 @@ class Stopwatch:
 
     @property
     def cap_at(self) -> float | None:
-        """When the service ends the session, in seconds since the epoch; None before the start."""
+        """The time at which the session will reach its cap, in seconds since the epoch; None before the start."""
         return None if self._started_at is None else self._clock.wall() + self.left_of_cap
 
     def mark(self, step: str) -> None:
@@ -104,7 +104,7 @@ class Stopwatch:
         self._started_at = self._kept_alive_at = self._clock.monotonic()
 
     def correct(self, elapsed: float) -> None:
-        """Adopt the service's elapsed seconds, because our clock stood still while the machine slept."""
+        """Adopt the elapsed time that the service reports; our clock stopped while the machine slept."""
         self._started_at = self._clock.monotonic() - elapsed
 
     def keep_alive(self) -> None:
@@ -121,7 +121,7 @@ class Timing(Record):
     """How long one step took, across several sessions.
 
     Attributes:
-        step: The step's name: `token`, `start` and `connected` count from the call to `start`, `first_word` from the
+        step: The step's name. `token`, `start` and `connected` count from the call to `start`, `first_word` from the
             first frame that was sent (in a conversation, from the command), `answer` from the end of the user's
             speech, and `interrupt_to_silence` from the interruption.
         count: How often the step was timed.

@@ -369,7 +369,7 @@ async def test_a_stop_that_cannot_reach_the_service_says_when_the_cap_ends_it(
         await session.stop()
     assert session.cap_at is not None
     ends_at = time.strftime("%H:%M:%S", time.localtime(session.cap_at))
-    assert f"the session's cap ends it at {ends_at}" in str(caught.value)
+    assert f"when it reaches its cap, at {ends_at}" in str(caught.value)
     assert session.is_live
     assert session.is_pursued
     await clock.go_on(50)
@@ -410,7 +410,7 @@ def test_a_stop_without_a_loop_that_does_not_arrive_is_left_to_the_guard(
     bridge.loop.call_soon_threadsafe(free.wait, 60)
     try:
         simulator.faults.add("stop", "status", status=500, times=None)
-        with pytest.raises(StopNotConfirmed, match="the session's cap ends it at"):
+        with pytest.raises(StopNotConfirmed, match="when it reaches its cap, at"):
             session.stop()
         assert session.is_live
         assert simulator.billed()

@@ -193,7 +193,7 @@ async def test_a_proxy_that_lets_no_socket_pass_ends_the_start_at_once(net: Net,
     net.refused.add(SOCKET)
     way: dict[str, Any] = {"proxy": f"http://{net.proxy}", "verify": net.bundle}
     async with AsyncLiveAvatar(simulator.api_key, api_url=f"https://{SERVICE}", **way) as client:
-        with pytest.raises(AvatarNeverCame, match=r"the proxy answered with 403.*Allow WebSockets") as failure:
+        with pytest.raises(AvatarNeverCame, match=r"the proxy responded with 403.*Allow WebSockets") as failure:
             await client.start("Silas")
     assert "another avatar" not in str(failure.value)
     assert net.asked.count(SOCKET) == 1

@@ -151,7 +151,7 @@ async def test_nobody_watches(
     assert "no page" not in caplog.text
     await clock.go_on(1)
     assert session.unwatched_left == 30
-    assert "no page shows the session; it will be stopped in 30 s" in caplog.text
+    assert "no page shows the session, which will be stopped in 30 s" in caplog.text
     assert state_of(session) is SessionState.CONNECTED
     await clock.go_on(29)
     assert session.is_live

@@ -186,10 +186,10 @@ async def test_what_a_session_can_do_is_told(client: AsyncLiveAvatar, session: A
     assert (lite.can.play, lite.can.say, lite.can.ask, lite.can.interrupt) == (True, False, False, True)
     with pytest.raises(
         WrongMode,
-        match=r"this session is LITE\. Start one with start\(.* or start\(\.\.\., on_user_text=",
+        match=r"this session is LITE\. Start a conversation with start\(.* or start\(\.\.\., on_user_text=",
     ):
         await lite.ask("Why?")
-    with pytest.raises(WrongMode, match=r"Start one with start\(\.\.\., on_user_text=\.\.\.\)"):
+    with pytest.raises(WrongMode, match=r"Start a conversation with start\(\.\.\., on_user_text=\.\.\.\)"):
         lite.on_user_text(str)
     await lite.wait_for_avatar(timeout=10)
     await lite.stop()

@@ -144,7 +144,7 @@ async def test_a_plan_that_grants_less_is_told_and_remembered(
     )
     async with await client.start("Silas", max_minutes=5) as session:
         assert session.max_minutes == 1
-    assert "the plan limits it to 1 minutes" in caplog.text
+    assert "the plan limits sessions to 1 minutes" in caplog.text
     caplog.clear()
     async with await client.start("Silas", max_minutes=5):
         assert "the plan limits sessions to 1 minutes" in caplog.text

@@ -19,7 +19,7 @@ from .utterance import AsyncUtterance, UtteranceState
 
 Answer = Callable[[str], Any]
 
-LONGEST_SENTENCE: Final = 1000  # maximum characters per sentence; longer sentences are split
+LONGEST_SENTENCE: Final = 1000  # maximum number of characters per sentence; longer sentences are split
 # a full stop ends a sentence only before a space, so that "3.5" and "example.org" stay whole
 SENTENCE_END: Final = re.compile(
     r"[.!?\N{HORIZONTAL ELLIPSIS}]+[\"')\]\N{RIGHT DOUBLE QUOTATION MARK}]*\s+"
@@ -51,13 +51,13 @@ class Sentences:
 
 
 class Answerer:
-    """Answers each text that the user says. A newer text, or an interruption, ends the older answer.
+    """Answers everything that the user says; newer words, or an interruption, cut off an older answer.
 
     Args:
         function: A plain or async function that returns text, or a plain or async iterator of text.
-        say: Says one sentence; returns once the service has the command.
+        say: Says one sentence; returns once the service has received the command.
         interrupt: Silences the older answer.
-        worker: Runs a plain function on its thread.
+        worker: The worker whose thread runs a plain function.
     """
 
     def __init__(
@@ -72,23 +72,23 @@ class Answerer:
         self._say = say
         self._interrupt = interrupt
         self._worker = worker
-        self._context = contextvars.copy_context()  # the current cell's context, so that output appears in that cell
+        self._context = contextvars.copy_context()  # so that output appears in the current cell
         self._task: asyncio.Task[object] | None = None
-        self._error: Exception | None = None  # the error that the answer was stopped with; None for an interruption
+        self._error: Exception | None = None  # why the answer was stopped; None for an interruption
         self._said: list[AsyncUtterance] = []
 
     def answer(self, text: str, whole: AsyncUtterance | None = None) -> None:
-        """Answer the user, ending any older answer.
+        """Answer the user, cutting off any older answer.
 
         Args:
             text: The user's words.
-            whole: An utterance that stands for the whole answer, and is updated as its sentences are said.
+            whole: An utterance that stands for the whole answer, and is updated as the answer's sentences are said.
         """
         self.stop()
         answer: Coroutine[Any, Any, object] = self._answer(text) if whole is None else self._answer_as(whole, text)
         self._task = asyncio.create_task(answer, name="liveavatar_nb answer", context=self._context)
         if whole is not None:
-            # in case the task is cancelled before its first step
+            # this also covers a task that is cancelled before its first step
             self._task.add_done_callback(lambda _: self._cut(whole))
 
     def stop(self, error: Exception | None = None) -> None:
@@ -115,7 +115,7 @@ class Answerer:
         whole.finish(end if failure is None else UtteranceState.FAILED, failure)
 
     async def _answer(self, text: str, whole: AsyncUtterance | None = None) -> Exception | None:
-        """Call the function and say its answer; return its error if there is a `whole`, and log it otherwise."""
+        """Call the function and say its answer; log any error, or return the error if there is a `whole`."""
         try:
             if any(not utterance.state.is_final for utterance in self._said):
                 await self._interrupt()

@@ -59,7 +59,7 @@ class Feed:
             self._steps.discard(step)
 
     async def close(self) -> None:
-        """Cancel what the feed is waiting for, and close its async iterators."""
+        """Cancel any pending read, and close the async iterators."""
         self._is_closed = True
         for step in self._steps:
             step.cancel()
@@ -70,9 +70,9 @@ class Feed:
                 await close()
 
     async def discard(self) -> None:
-        """Close the feed and its audio without reading any further."""
+        """Close the feed and its audio without reading the rest."""
         await self.close()
-        # audio that is still being opened closes itself
+        # audio that is still being opened will close itself
         if self.sound is not None:
             await on_own_thread(self.sound.close)
 

@@ -25,7 +25,7 @@ from .utterance_finder import UtteranceFinder
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-REMEMBERED: Final = 1000  # maximum number of questions, and of texts said word for word, to remember
+REMEMBERED: Final = 1000  # maximum number of questions, and also of texts said word for word, to remember
 
 
 class FullConversation:
@@ -36,8 +36,8 @@ class FullConversation:
     Args:
         clock: The clock to use.
         times: Records how long answers and interruptions take.
-        lines: The transcript to write.
-        on_change: Called on the loop when any displayed state has changed.
+        lines: The transcript to write to.
+        on_change: Called on the loop when any of the displayed state has changed.
         has_opening: Whether the avatar speaks first, without being asked to.
     """
 
@@ -63,10 +63,10 @@ class FullConversation:
         self._user = UserTurns(lines)
         self._rest = AgentState.IDLE
         self._thinking_until = 0.0
-        self._asked_at: float | None = None  # when the user finished saying something
+        self._asked_at: float | None = None  # the time at which the user last finished speaking
         self._interrupted_at: float | None = None
         self._ignore_until = 0.0
-        self._heard_at = 0.0  # when the avatar last sent a speech event
+        self._heard_at = 0.0  # the time of the avatar's last speech event
         self._end: SessionEnded | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self.is_user_speaking = False
@@ -109,7 +109,7 @@ class FullConversation:
         self._room = room
 
     async def speak(self, utterance: AsyncUtterance, command: Command, *, grace: float | None, question: bool) -> None:
-        """Ask the service to say or to answer text; return once the service has the command.
+        """Ask the service to speak a text or to answer a question; return once it has received the command.
 
         Args:
             utterance: The utterance to update as the avatar says it.
@@ -163,7 +163,7 @@ class FullConversation:
         self._on_change()
 
     def note_question(self, question_id: str, text: str) -> None:
-        """Record a typed question that the service itself will not answer."""
+        """Record a typed question that the function given to `on_user_text` will answer."""
         self._lines.finish("user", question_id, text)
         self._think()
         self._on_change()
@@ -222,7 +222,7 @@ class FullConversation:
         self._finder.expect_opening()
         source = self._finder.find(event)
         before = self.agent_state, self.talking, self.is_user_speaking
-        text = (event.text or "").encode("utf-8", "replace").decode()  # half an emoji becomes "?"
+        text = (event.text or "").encode("utf-8", "replace").decode()  # a lone half of an emoji becomes "?"
         if event.type == full.USER_STARTED:
             self.is_user_speaking = True
             self._user.begin()
@@ -262,7 +262,7 @@ class FullConversation:
         self.on_text(text)
 
     def _is_asked(self, text: str, source: AsyncUtterance | None) -> bool:
-        """Return whether this text only repeats a typed question, which is already in the transcript."""
+        """Return whether this text merely repeats a typed question, which is already in the transcript."""
         if source is not None and source.id in self._asked:
             return True
         questions = [self._asked[utterance.id] for utterance in self._open if utterance.id in self._asked]
@@ -282,7 +282,7 @@ class FullConversation:
     def _on_started(self, source: AsyncUtterance | None, event: Event) -> None:
         self._heard_at = self._clock.monotonic()
         if source is not None and source.state is UtteranceState.ENDED and source.duration is not None:
-            # the answer is continuing
+            # this utterance was already over, so the avatar is continuing its answer
             self._start(self._begin_unasked(event))
         elif source is not None:
             self._finder.note_named(source)
@@ -290,7 +290,7 @@ class FullConversation:
         elif self.talking is None:
             self._start(self._finder.next(self._open) or self._begin_unasked(event))
         elif event.source_event_id is not None:
-            # another utterance, which we did not request
+            # this is another utterance, which we did not request
             self._start(self._begin_unasked(event))
 
     def _begin_unasked(self, event: Event) -> AsyncUtterance:
@@ -309,7 +309,7 @@ class FullConversation:
         if utterance.state.is_final:
             return
         if (talking := self.talking) is not None and talking is not utterance:
-            # we missed its end
+            # we missed the end of the previous utterance
             self._end_one(talking, UtteranceState.ENDED)
         if utterance.start() and utterance.lag is not None and self._finder.is_ours(utterance):
             self._times.sample("first_word", utterance.lag)
@@ -358,7 +358,7 @@ class FullConversation:
             utterance.hear(self._lines.text("avatar", utterance.id) or text)
 
     def _just_ended(self, text: str) -> AsyncUtterance | None:
-        """Return the last utterance if it ended without its complete text, which may just have arrived."""
+        """Return the last utterance if it ended before its complete text arrived, so late text can be added."""
         last = self.utterances[-1] if self.utterances else None
         if last is None or last.state is not UtteranceState.ENDED or self._lines.is_final("avatar", last.id):
             return None
@@ -367,7 +367,7 @@ class FullConversation:
     # ends
 
     def _silence(self) -> bool:
-        """End everything that is being said or queued; return whether there was anything to end."""
+        """End everything that is being said or queued; return whether there was anything."""
         self.on_interrupt()
         was_talking = self.talking is not None
         was_busy = bool(self._open)

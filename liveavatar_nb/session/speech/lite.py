@@ -37,12 +37,12 @@ class PlayRequest:
 
     Attributes:
         utterance: The utterance to update as the avatar says it.
-        make: Returns the audio, of any kind.
+        make: Returns the audio, which may be of any kind.
         rate: The sample rate of raw samples, in Hz.
         grace: Seconds to wait, after the audio should have ended, for the service to confirm that it was spoken; None
             waits indefinitely.
-        replace: Whether to silence everything else once the audio is open.
-        is_awaited: Whether the caller waits for the end, and so gets any error; otherwise errors are logged.
+        replace: Whether to silence everything else once the audio has been opened.
+        is_awaited: Whether the caller waits for the end and so gets any error; otherwise, errors are logged.
     """
 
     utterance: AsyncUtterance
@@ -69,8 +69,8 @@ class LiteSpeech:
     Args:
         clock: The clock to use.
         times: Records how long first words and interruptions take.
-        lines: The transcript to write.
-        on_change: Called on the loop when any displayed state has changed.
+        lines: The transcript to write to.
+        on_change: Called on the loop when any of the displayed state has changed.
     """
 
     def __init__(self, clock: Clock, times: Stopwatch, lines: SessionTranscript, on_change: Callable[[], None]) -> None:
@@ -114,7 +114,7 @@ class LiteSpeech:
         self._resume()
 
     async def enqueue(self, request: PlayRequest) -> None:
-        """Queue audio; return once it is open, or its utterance is over.
+        """Queue audio; return once the audio has been opened, or its utterance is over.
 
         Raises:
             AudioError: The audio cannot be read.
@@ -129,7 +129,7 @@ class LiteSpeech:
             if work.done():
                 work.result()
         except asyncio.CancelledError:
-            # it may be in the queue already
+            # the utterance may already be in the queue
             if self._has(utterance):
                 await self.interrupt()
             raise
@@ -150,7 +150,7 @@ class LiteSpeech:
             await feed.discard()
             raise
         if utterance.state.is_final:
-            # it was interrupted, or the session ended, while the audio was being opened
+            # the utterance was interrupted, or the session ended, while the audio was being opened
             await feed.discard()
             return
         assert feed.sound is not None
@@ -178,7 +178,7 @@ class LiteSpeech:
     async def _send_command(self, command: Command) -> None:
         """Send a command now or, if the WebSocket is not ready, as soon as it is, before any audio.
 
-        The command is not dropped, because the service may keep talking even if the connection was cut.
+        The command is not dropped, because the avatar may keep talking even if the connection was cut.
         """
         if self._end is not None:
             return
@@ -207,7 +207,7 @@ class LiteSpeech:
         return events
 
     def lost(self) -> None:
-        """Fail the utterances that were sent, because the WebSocket is lost; queued ones wait for a new one."""
+        """Fail the utterances sent so far, because the WebSocket is lost; keep the queued ones."""
         self._pace.reset()
         self._interrupted_at = None
         failure = UtteranceFailed("The WebSocket was lost during the utterance.", session_id=self._session_id)
@@ -243,7 +243,7 @@ class LiteSpeech:
             self._pump = asyncio.create_task(self._run(), name="liveavatar_nb speech")
 
     def _stop_pump(self) -> None:
-        """Send no more frames of the current utterance, and forget it."""
+        """Stop sending the current utterance, and forget it."""
         if self._pump is not None:
             self._pump.cancel()
         self._pump = self._current = None
@@ -322,7 +322,7 @@ class LiteSpeech:
         await socket.send(command)
 
     def _complete(self, queued: _Queued) -> None:
-        """Record that all audio was sent; from now on, wait for the service to confirm that it was spoken."""
+        """Record that all audio was sent, and wait in the background for the service to confirm the end."""
         assert queued.feed.sound is not None
         utterance, notes = queued.utterance, queued.feed.sound.notes
         utterance.complete(notes)

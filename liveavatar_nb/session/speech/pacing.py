@@ -1,4 +1,4 @@
-"""`Pace`: decides by the clock alone when to send audio, a little ahead of what is being said."""
+"""`Pace`: decides, by the clock alone, when to send audio, a little ahead of what is being said."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pace:
         """Return the seconds until the next piece is due.
 
         Args:
-            now: The time in seconds, by a monotonic clock.
+            now: The time in seconds, according to a monotonic clock.
         """
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - self._lead - now)
 
@@ -33,5 +33,5 @@ class Pace:
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - now)
 
     def reset(self) -> None:
-        """Start over, because the service dropped its audio."""
+        """Start over, because the service has dropped all waiting audio."""
         self._ends_at = None

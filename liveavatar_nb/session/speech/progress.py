@@ -1,4 +1,4 @@
-"""Show an utterance's progress as a bar in the cell's output; outside a notebook, show nothing."""
+"""Shows an utterance's progress as a bar in the cell's output; outside a notebook, shows nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from ...html import LONGEST_NAME, SHADE, SOFT, Markup, clock, cut, text
 from .utterance import AsyncUtterance, UtteranceState
 
-INTERVAL = 0.25  # seconds between two updates
+INTERVAL = 0.25  # seconds between updates
 NAME = 'dir="auto" style="min-width: 0; white-space: nowrap; overflow: hidden; text-overflow: ellipsis"'
 BAR = 'style="flex: none; width: 160px; height: 5px; border-radius: 3px; overflow: hidden; background: {}"'
 FILL = 'style="display: block; height: 100%; width: {:.0f}%; background: var(--jp-brand-color1, #4f46e5)"'
@@ -26,7 +26,7 @@ WORDS = {
     UtteranceState.FAILED: "failed",
 }
 
-_showing: set[asyncio.Task[None]] = set()  # an event loop does not keep its tasks alive
+_showing: set[asyncio.Task[None]] = set()  # strong references, because an event loop does not keep its tasks alive
 
 
 def is_shown() -> bool:
@@ -42,7 +42,7 @@ async def show_progress(utterance: AsyncUtterance) -> None:
     showing = asyncio.create_task(_show(utterance), name="liveavatar_nb progress")
     _showing.add(showing)
     showing.add_done_callback(_showing.discard)
-    # interrupting the cell cancels this wait before the utterance ends, and the bar should still show that end
+    # interrupting the cell cancels this wait before the utterance is over, but the bar must still show how it ends
     await asyncio.shield(showing)
 
 

@@ -12,18 +12,18 @@ from ...protocol.events import AGENT_STATE, Event
 from ...protocol.lite import BUFFER_CLEARED, SPEAK_ENDED, SPEAK_INTERRUPTED, SPEAK_STARTED
 from .utterance import AgentState, AsyncUtterance, UtteranceState
 
-ALIASES: Final = 1000  # maximum number of the service's own ids to remember, with their utterances
+ALIASES: Final = 1000  # maximum number of ids to remember, each with its utterance
 SLACK: Final = 0.5  # seconds by which the service may report the end of an utterance too early
 DERIVED: Final = "derived_from"  # marks an older-style event that we derived from a newer one
 
 
 class UtteranceTracker:
-    """Follows the utterances that were sent to the service, through its older or its newer events.
+    """Follows the utterances that were sent to the service, using the service's older-style or newer-style events.
 
     Older builds of the service send `agent.speak_started` and `agent.speak_ended`, newer ones send
     `agent.state_updated`, and some send both. Once an `agent.speak_*` event has arrived, `agent.state_updated` no
-    longer changes any utterance. Events may arrive twice, out of order, for utterances that are over, or with the
-    service's own ids; no state ever moves backwards.
+    longer changes any utterance. Events may arrive twice, out of order, for utterances that are over, or with ids
+    that the service assigned; no state ever moves backwards.
 
     Args:
         clock: The clock to use.
@@ -40,8 +40,8 @@ class UtteranceTracker:
         self._sends_speak_events = False  # whether an `agent.speak_*` event has arrived
         self._derived: BoundedDict[tuple[str, str], None] = BoundedDict(ALIASES)
         self._rest = AgentState.IDLE
-        self._silenced: list[AsyncUtterance] = []  # the utterances being said at the last interruption
-        self._ignore_until = 0.0  # until then, newer events may still refer to the interrupted utterance
+        self._silenced: list[AsyncUtterance] = []  # the utterances that were being said at the last interruption
+        self._ignore_until = 0.0  # until this time, newer-style events may still be about the interrupted utterance
         self.agent_state = AgentState.IDLE
 
     @property
@@ -77,7 +77,7 @@ class UtteranceTracker:
             self._open.remove(utterance)
 
     def receive(self, event: Event) -> list[Event]:
-        """Handle an event; return the events to pass on: itself, and any older-style events derived from it."""
+        """Handle an event; return the event to pass on, if any, and any older-style events derived from it."""
         if event.type in (SPEAK_STARTED, SPEAK_ENDED, SPEAK_INTERRUPTED):
             self._sends_speak_events = True
             utterance = self._find(event)
@@ -97,12 +97,12 @@ class UtteranceTracker:
                 self._start(utterance)
             return
         if utterance is None or not utterance.is_open:
-            # the utterance is over or not ours, so anything being said now goes on
+            # the utterance is over or unknown, so anything being said now continues
             if self.talking is None:
                 self.agent_state = self._rest
             return
         if event_type == SPEAK_INTERRUPTED:
-            # the service also dropped everything queued behind it
+            # the service also dropped everything queued behind the interrupted utterance
             self._close_all(UtteranceState.INTERRUPTED)
         elif utterance.is_complete:
             self._end(utterance)
@@ -123,7 +123,7 @@ class UtteranceTracker:
         return found
 
     def _turn(self, state: str) -> list[Event]:
-        """Apply the state in a newer event; return the older-style events derived from it."""
+        """Apply the state from a newer-style event; return the older-style events derived from that event."""
         before = self.agent_state
         if state not in (AgentState.IDLE, AgentState.LISTENING, AgentState.TALKING):
             return []
@@ -133,7 +133,7 @@ class UtteranceTracker:
             return []
         if state == AgentState.TALKING:
             if self._clock.monotonic() < self._ignore_until:
-                # the interrupted utterance has not ended yet, and nothing newer is said until it has
+                # the interrupted utterance has not ended yet, and no newer one starts before it has
                 return []
             first = self._next_sending()
             begun = self.talking is None and first is not None and self._start(first)

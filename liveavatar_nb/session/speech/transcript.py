@@ -44,9 +44,9 @@ class _Line:
     """A line of the transcript that may still grow.
 
     Attributes:
-        owner: The id of the utterance or the user's turn that it belongs to.
-        is_final: Whether its complete text has arrived; any text after that is ignored.
-        comes_whole: Whether each chunk repeats everything said so far, instead of only what is new.
+        owner: The id of the utterance or the user's turn that the line belongs to.
+        is_final: Whether the line's complete text has arrived; any text after that is ignored.
+        comes_whole: Whether each chunk repeats everything said so far, instead of adding only the new words.
     """
 
     record: SpokenLine
@@ -56,7 +56,7 @@ class _Line:
 
 
 class SessionTranscript:
-    """The last 1,000 lines of a session.
+    """The last 1,000 lines of a session's transcript.
 
     Args:
         clock: The clock to use.
@@ -84,7 +84,7 @@ class SessionTranscript:
         return line is not None and line.is_final
 
     def grow(self, role: Role, owner: str, chunk: str) -> None:
-        """Add a chunk to a line: one that begins with the line's text replaces it; any other is appended."""
+        """Append a chunk to a line, or replace the line's text if the chunk begins with that text."""
         line = self._find(role, owner)
         if line is None:
             self._add(role, owner, chunk, partial=True)
@@ -114,7 +114,7 @@ class SessionTranscript:
             self._write(line, line.record.transcript, partial=False)
 
     def is_repeated(self, role: Role, text: str) -> bool:
-        """Return whether text is a late repeat: this side's last line is over, and begins or ends with it."""
+        """Return whether `text` is a late repeat: this side's last line is over, and begins or ends with `text`."""
         line = next((line for line in reversed(self._lines) if line.record.role == role), None)
         if line is None or line.record.partial:
             return False
@@ -137,7 +137,7 @@ class SessionTranscript:
         return line
 
     def _write(self, line: _Line, text: str, *, partial: bool) -> None:
-        # a new record, because callers may hold the old one
+        # make a new record, because callers may hold the old one
         line.record = SpokenLine(
             role=line.record.role,
             transcript=text,
@@ -151,7 +151,7 @@ class UserTurns:
     """Records the user's speech, turn by turn.
 
     Args:
-        lines: The transcript to add it to.
+        lines: The transcript to add the user's speech to.
     """
 
     def __init__(self, lines: SessionTranscript) -> None:
@@ -176,7 +176,7 @@ class UserTurns:
         self._lines.grow("user", self._turn, chunk)
 
     def finish(self, text: str) -> None:
-        """Set the complete text of the current turn, or of the previous one if its text is late."""
+        """Set the complete text of the current turn, or of the previous turn if the text arrives late."""
         turn = self._turn
         if turn is None and self._unfinished is not None:
             begun = self._lines.text("user", self._unfinished)

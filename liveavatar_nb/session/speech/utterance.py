@@ -47,10 +47,10 @@ class AsyncUtterance:
     """Something that the avatar says, returned by `AsyncSession.play`, `say` and `ask`.
 
     Args:
-        name: The name to show; the audio's name by default.
+        name: The name to show; by default, the audio's name.
         text: The words, for captions and the transcript.
         clock: The clock to use.
-        is_voiced: Whether the service generates the audio, so that none is sent.
+        is_voiced: Whether the service generates the audio, so that this client sends none.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class AsyncUtterance:
 
     @property
     def id(self) -> str:
-        """The `event_id` of its frames or its command."""
+        """The utterance's id: the `event_id` of its frames or its command."""
         return self._id
 
     @property
@@ -87,7 +87,7 @@ class AsyncUtterance:
 
     @property
     def text(self) -> str | None:
-        """The words that were given, or that the service has reported so far; None if there are none."""
+        """The words given by the caller, or reported by the service so far; None if there are none."""
         return self._text
 
     @property
@@ -102,7 +102,7 @@ class AsyncUtterance:
 
     @property
     def total(self) -> float | None:
-        """The length in seconds; None while it is unknown, as for a stream or in a conversation."""
+        """The length in seconds; None while the length is unknown, as for a stream or in a conversation."""
         if self._is_voiced:
             return self.duration
         return self._seconds if self._is_complete else self._total
@@ -139,7 +139,7 @@ class AsyncUtterance:
 
     @property
     def error(self) -> Exception | None:
-        """The error that the utterance failed with, if any."""
+        """The error with which the utterance failed, if any."""
         return self._error
 
     async def wait(self) -> None:
@@ -148,8 +148,8 @@ class AsyncUtterance:
         If you cancel the wait, the avatar goes on talking; `interrupt()` stops it.
 
         Raises:
-            UtteranceFailed: The WebSocket was lost, the session ended, or the service never confirmed that it was
-                spoken.
+            UtteranceFailed: The WebSocket was lost, the session ended, or the service never confirmed that the
+                utterance was spoken.
             AudioError: The audio could not be read to the end.
             Exception: Whatever your iterator raised.
         """
@@ -178,7 +178,7 @@ class AsyncUtterance:
         await self._over.wait()
 
     async def is_over_within(self, seconds: float) -> bool:
-        """Wait for the utterance to end, for up to `seconds` by its clock; return whether it is over."""
+        """Wait up to `seconds` for the utterance to end; return whether it is over."""
         waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self.is_over())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -191,16 +191,16 @@ class AsyncUtterance:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of its audio was sent, so that only `agent.speak_end` is left to send."""
+        """Whether all of the utterance's audio was sent, so that only `agent.speak_end` is left to send."""
         return self._is_complete
 
     @property
     def is_open(self) -> bool:
-        """Whether its first frame or command was sent and it is not over."""
+        """Whether the utterance's first frame or command was sent, and the utterance is not over."""
         return self._first_frame_at is not None and not self._state.is_final
 
     def open(self, name: str, total: float | None) -> None:
-        """Record that the audio was opened; set its length in seconds and, if there is none yet, the name."""
+        """Record that the audio was opened, with its length in seconds; adopt its name if there is none yet."""
         self._name = self._name or name
         self._total = total
 
@@ -209,7 +209,7 @@ class AsyncUtterance:
         self._text = text
 
     def begin(self, *, has_waited: bool) -> None:
-        """Record that its first frame or command is being sent, and whether it had to wait for others."""
+        """Record that sending has begun, and whether the utterance had to wait for others."""
         self._first_frame_at = self._clock.monotonic()
         self._has_waited = has_waited
         self._advance(UtteranceState.SENDING)
@@ -223,7 +223,7 @@ class AsyncUtterance:
         self._seconds += seconds
 
     def complete(self, notes: list[str]) -> None:
-        """Record that all of its audio was sent, with notes on any problems."""
+        """Record that all of the audio was sent, and keep the notes on any problems with it."""
         self._is_complete = True
         self._notes = list(notes)
 

@@ -11,14 +11,14 @@ from ...concurrency.clock import Clock
 from ...protocol.events import Event
 from .utterance import AsyncUtterance, UtteranceState
 
-REMEMBERED: Final = 1000  # maximum number of ids to remember, with their utterances
+REMEMBERED: Final = 1000  # maximum number of ids to remember, each with its utterance
 
 
 class UtteranceFinder:
     """Maps events to the utterances that they belong to.
 
-    An event's `source_event_id` names the command that it answers, or an earlier event that answers that command. If
-    the service leaves it out, we assume that the utterances are said in the order requested, after the opening.
+    An event's `source_event_id` names the command that caused the event, or an earlier event with the same cause. If
+    the service leaves this field out, we assume that the utterances are said in the order requested, after the opening.
 
     Args:
         clock: The clock to use.
@@ -37,7 +37,7 @@ class UtteranceFinder:
         self._known[utterance.id] = utterance
 
     def is_ours(self, utterance: AsyncUtterance) -> bool:
-        """Return whether this utterance was requested, rather than begun by the avatar unasked."""
+        """Return whether this utterance was requested, rather than begun by the avatar on its own."""
         return utterance.id in self._known
 
     def expect_opening(self) -> None:
@@ -57,7 +57,7 @@ class UtteranceFinder:
         self._are_named = self._are_named or self.is_ours(utterance)
 
     def next(self, waiting: Iterable[AsyncUtterance]) -> AsyncUtterance | None:
-        """Return the utterance that is next in order; None if the avatar is speaking unasked."""
+        """Return the utterance that is next in order; None if the avatar is speaking on its own."""
         is_opening = self._has_opening and self._clock.monotonic() < (self._opening_until or 0.0)
         if self._are_named or is_opening:
             return None
