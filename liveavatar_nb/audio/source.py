@@ -237,7 +237,7 @@ class _Pushback:
 
 
 def _same_file(first: Any, stream: _Pushback) -> Iterator[bytes]:
-    """Yield the chunks of one file or one run of raw samples; stop before the first item that isn't part of it."""
+    """Yield the chunks of one file or one run of raw samples; stop before the first item of the next."""
     # copy the bytes, since the caller may reuse the memory
     if part := bytes(first):
         yield part

@@ -177,7 +177,7 @@ def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
 
 
 class Reading(Generic[T, R]):
-    """A property of a sync class that reads the async object's property of the same name, with its docstring.
+    """A sync class's property that reads the property of the same name from the async object.
 
     This is not a `property`, because IPython offers no completions after a property, as in `la.wire.`.
 

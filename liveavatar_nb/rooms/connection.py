@@ -132,7 +132,7 @@ class RoomConnection:
 
     @property
     def kind(self) -> Literal["livekit", "drawn"]:
-        """The kind of room: `livekit`, or `drawn` if the simulator has no media server and pages draw the face."""
+        """The kind of room: `livekit`, or `drawn` if there is no media server and pages draw the face."""
         return "drawn" if DRAWN_PATH in self.url else "livekit"
 
     @property

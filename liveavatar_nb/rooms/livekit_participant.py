@@ -1,4 +1,4 @@
-"""`LiveKitParticipant`: this process as a participant in a session's LiveKit room; needs the extra `media`."""
+"""`LiveKitParticipant`: this process in a session's LiveKit room (needs the extra `media`)."""
 
 from __future__ import annotations
 
