@@ -1,4 +1,4 @@
-"""Converts any kind of audio, piece by piece, to what the service accepts: 24 kHz mono PCM16.
+"""Converts any kind of audio, piece by piece, to the format the service accepts: 24 kHz mono PCM16.
 
 Importing this package is cheap: NumPy, soxr and PyAV are only imported when the first sound is opened.
 """

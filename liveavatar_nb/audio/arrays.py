@@ -34,13 +34,15 @@ def is_number(value: object) -> bool:
 
 
 def check_rate(rate: Any, label: str) -> float:
-    """Return a sample rate in Hz as a float.
+    """Check a sample rate in Hz, and return it as a float.
 
     Raises:
-        AudioError: The rate isn't a number, or it can't be resampled.
+        AudioError: The rate isn't a number, or is outside the supported range.
     """
     if not is_number(rate):
-        raise AudioError(f"{label} has a rate of type {type(rate).__name__}; it must be a number of Hz.", field="rate")
+        raise AudioError(
+            f"{label} has a rate of type {type(rate).__name__}; the rate must be a number in Hz.", field="rate"
+        )
     if not math.isfinite(rate) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(
             f"{label} has a rate of {rate:,g} Hz; only {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz are supported.",
@@ -72,17 +74,17 @@ def array_of(audio: Any, label: str) -> Samples:
     if array.dtype.kind not in "iuf":
         raise AudioError(
             f"{label} has the type {array.dtype}, but samples must be real numbers.",
-            remedy="Pass floats up to 1.0, or integers that fill their type's range.",
+            remedy="Pass floats from -1.0 to 1.0, or integers that use the full range of their type.",
         )
     if array.ndim == 0:
         raise AudioError(f"{label} is a single number.", remedy="Pass an array of samples.")
     if array.ndim > 2 or 0 in array.shape[1:]:
-        raise AudioError(f"{label} has the shape {array.shape}, but must be (n,) or (n, channels).")
+        raise AudioError(f"{label} has the shape {array.shape}; only (n,) and (n, channels) are supported.")
     if array.ndim == 2:
         rows, columns = array.shape
         if columns > PLAUSIBLE_CHANNELS and columns > rows > 0:
             raise AudioError(
-                f"{label} has the shape {array.shape}, which looks like (channels, n) but must be (n, channels).",
+                f"{label} has the shape {array.shape}, which looks like (channels, n) instead of (n, channels).",
                 remedy="Pass audio.T.",
             )
         if columns > MOST_CHANNELS:
@@ -102,7 +104,7 @@ def array_of_list(values: Sequence[Any], label: str) -> Samples:
     limits = np.iinfo(np.int16)
     if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
         raise AudioError(
-            f"{label} contains integers that don't fit into 16 bits, and a list doesn't say how many bits they have.",
+            f"{label} contains integers that don't fit into 16 bits, and a list doesn't say how wide its samples are.",
             remedy="Pass numpy.array(samples, dtype=...) with the integer type that the samples use.",
         )
     return array.astype(np.int16)

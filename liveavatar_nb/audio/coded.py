@@ -1,4 +1,4 @@
-"""Decodes mp3, ogg, flac, m4a and the sound of videos with PyAV (from the extra `audio`)."""
+"""Decodes mp3, ogg, flac, m4a and video soundtracks with PyAV (from the extra `audio`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MICROSECONDS: Final = 1_000_000  # FFmpeg gives the length of a file in microseconds
-LENIENT_ANYWAY: Final = 19  # from this version of PyAV on, a file's title never causes an error
+LENIENT_ANYWAY: Final = 19  # since this major version of PyAV, a title in an unknown encoding never causes an error
 
 OnFormat = Callable[[float, float | None], None]
 
@@ -32,7 +32,7 @@ def blocks(reader: Reader, file_format: FileFormat, notes: list[str], on_format:
         reader: A reader at the beginning of the file.
         file_format: The format of the file.
         notes: The list to which a note is added if something can't be decoded.
-        on_format: Called with the rate in Hz and the length in seconds, or None if that isn't known in advance.
+        on_format: Called with the rate in Hz and the length in seconds; the length is None if unknown in advance.
 
     Raises:
         AudioError: PyAV is not installed, or the file can't be decoded.
@@ -43,23 +43,23 @@ def blocks(reader: Reader, file_format: FileFormat, notes: list[str], on_format:
     except ImportError:
         raise AudioError(
             f"{subject}, and reading it needs PyAV, which is not installed.",
-            remedy='Run `pip install "liveavatar-nb[audio]"`, or convert it to WAV.',
+            remedy='Run `pip install "liveavatar-nb[audio]"`, or convert the audio to WAV.',
         ) from None
     if file_format is MP4 and not reader.seekable():
         _require_index_first(reader, subject)
-    # FFmpeg drops the first part if it is smaller than a frame
+    # without this peek, FFmpeg would drop a first part that is smaller than a frame
     reader.peek(FIRST_LOOK)
     try:
         # specify the format, so that FFmpeg never opens something else, such as a playlist of URLs
         options = {"probesize": str(FIRST_LOOK)} if file_format in (MP3, AAC) else {}
-        # a title in an unknown encoding must not cause an error; from PyAV 19 on it never does
+        # a title in an unknown encoding must not cause an error; since PyAV 19, no title does
         lenient: Any = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < LENIENT_ANYWAY else {}
         with av.open(reader, mode="r", format=file_format.ffmpeg_name, options=options, **lenient) as container:
             stream = _audio_stream(container, subject)
             # the length of raw AAC would be a guess based on its first frames
             on_format(stream.rate, None if file_format is AAC else _length_of(container, stream))
             decoded = _decode(container, stream, subject, notes)
-            # pass on the frames of a stream immediately, but join those of a file, which is already complete
+            # yield a stream's frames immediately, but join the frames of a file, which is already complete
             yield from _join(decoded) if reader.seekable() else decoded
     except av.FFmpegError as failure:
         raise AudioError(f"{subject} that can't be decoded: {failure.strerror or failure}.") from failure
@@ -126,7 +126,7 @@ def _join(frames: Iterator[Block]) -> Iterator[Block]:
 
 
 def _is_alike(block: Block, other: Block) -> bool:
-    """Return whether two blocks have the same format and so can be joined."""
+    """Return whether two blocks have the same format and can therefore be joined."""
     same_kind = block.samples.dtype == other.samples.dtype and block.samples.shape[1] == other.samples.shape[1]
     return same_kind and block.rate == other.rate
 
@@ -137,7 +137,7 @@ def _samples(frame: AudioFrame) -> Any:
 
 
 def _require_index_first(reader: Reader, subject: str) -> None:
-    """Raise an error if an m4a stream has its index at the end, since reading it would need seeking."""
+    """Reject an m4a stream whose index is at the end, since reading such a stream requires seeking."""
     at = 0
     while at < INDEX_LOOK:
         head = reader.peek(16, at)
@@ -146,8 +146,8 @@ def _require_index_first(reader: Reader, subject: str) -> None:
         size, name, large = struct.unpack(">I4sQ", head)
         if name == b"mdat":
             raise AudioError(
-                f"{subject} whose index is at its end, so it can't be read as a stream.",
-                remedy="Pass its path or all its bytes, or write it with FFmpeg's `-movflags +faststart`.",
+                f"{subject} whose index is at the end, so the file can't be read as a stream.",
+                remedy="Pass the file's path or all its bytes, or create it with FFmpeg's `-movflags +faststart`.",
             )
         if name in (b"moov", b"moof") or size == 0:
             return

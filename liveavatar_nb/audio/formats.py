@@ -8,8 +8,8 @@ from typing import Final
 
 from .limits import SNIFF_BYTES
 
-SHOWN_BYTES: Final = 14  # number of an unknown file's first bytes to show in an error
-LONG_SIGNATURE: Final = 5  # minimum bytes of a signature that raw samples won't match by chance
+SHOWN_BYTES: Final = 14  # how many of an unknown file's first bytes to show in an error
+LONG_SIGNATURE: Final = 5  # minimum bytes in a signature that raw samples are unlikely to match by chance
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,18 @@ _OTHERS: Final = (
     ),
     (rb"\s*<\?xml", FileFormat("XML", remedy=FROM_A_SERVICE)),
     (rb"version https://git-lfs", FileFormat("a Git LFS pointer", remedy="Fetch the file itself with `git lfs pull`.")),
-    (rb"#EXTM3U", FileFormat("a playlist", remedy="Pass the files that it lists.")),
-    (rb"\x93NUMPY", FileFormat("a saved NumPy array", remedy="Pass numpy.load(...) and its rate.")),
+    (rb"#EXTM3U", FileFormat("a playlist", remedy="Pass the files that the playlist names.")),
+    (
+        rb"\x93NUMPY",
+        FileFormat("a saved NumPy array", remedy="Pass the result of numpy.load(...) and the sample rate."),
+    ),
     (rb"MThd", FileFormat("a MIDI file, which contains notes but no audio")),
     (rb"%PDF-", FileFormat("a PDF")),
     (rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff", FileFormat("a picture")),
     (rb"PK\x03\x04|\x1f\x8b\x08", FileFormat("an archive", remedy="Unpack it first.")),
 )
 _FORMATS: Final = [(re.compile(pattern, re.DOTALL), file_format) for pattern, file_format in _SOUNDS + _OTHERS]
-# matches the beginning of a new file in a stream of parts; for Ogg, only a page flagged as the first of a stream
+# matches the beginning of a new file within a stream; an Ogg page matches only if flagged as its stream's first
 _START: Final = re.compile(
     rb"(?:RIFF|RF64|BW64)....WAVE|ID3|OggS\x00[\x02\x03\x06\x07]|fLaC|....ftyp",
     re.DOTALL,
@@ -73,7 +76,7 @@ _START: Final = re.compile(
 
 
 def format_of(head: bytes, *, may_be_raw: bool) -> FileFormat | None:
-    """Return a file's type by its first bytes, or None if they aren't recognised.
+    """Return the type that a file's first bytes indicate, or None if they aren't recognised.
 
     Args:
         head: The file's first 32 bytes, or fewer if it is shorter.
@@ -87,7 +90,7 @@ def format_of(head: bytes, *, may_be_raw: bool) -> FileFormat | None:
 
 
 def begins_file(item: bytes) -> bool:
-    """Return whether these bytes from a stream are the beginning of a new file."""
+    """Return whether some bytes from a stream are the beginning of a new file."""
     return _START.match(item[:SNIFF_BYTES]) is not None
 
 
@@ -99,7 +102,7 @@ def begins_with(head: bytes) -> str:
 
 
 def _frame_format(head: bytes) -> FileFormat | None:
-    """Return MP3 or AAC if the bytes begin with an MPEG audio frame, as in files without a header."""
+    """Return MP3 or AAC if a file without a header begins with an MPEG audio frame, otherwise None."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3

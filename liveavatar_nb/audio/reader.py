@@ -15,10 +15,10 @@ Fill = Callable[[int], bytes | bytearray | memoryview]
 
 
 class Reader:
-    """Reads bytes sequentially; PyAV uses it like a file.
+    """Reads bytes sequentially; PyAV uses a reader like a file.
 
     Args:
-        fill: Returns about as many bytes as requested, as soon as any are available; empty at the end.
+        fill: Returns about as many bytes as requested, as soon as any are available; b"" at the end.
         label: The subject of error messages, e.g. "The file".
         file: The file that `fill` reads from, if that file can seek.
         is_cut: Whether the bytes come from a stream, whose header was written before the length was known.
@@ -33,18 +33,18 @@ class Reader:
         self._start = 0 if file is None else file.tell()
 
     def read(self, size: int = READ_BYTES) -> bytes:
-        """Return the next bytes, at most `size`, as soon as any are available; empty at the end."""
+        """Return the next bytes, at most `size`, as soon as any are available; b"" at the end."""
         if not self._ahead:
             self._ahead = memoryview(self._fill(size))
         piece, self._ahead = bytes(self._ahead[:size]), self._ahead[size:]
         return piece
 
     def peek(self, size: int, at: int = 0) -> bytes:
-        """Return `size` bytes from `at` bytes ahead, without consuming them; return fewer only at the end."""
+        """Return `size` bytes, starting `at` bytes ahead, without consuming them; fewer only near the end."""
         missing = at + size - len(self._ahead)
         if missing > 0:
             found = bytearray(self._ahead)
-            # double the distance each time, so that many small peeks don't copy much
+            # double the buffer each time, so that many small peeks don't copy the same bytes over and over
             wanted = max(missing, len(found))
             while len(found) < at + size and (more := self._fill(wanted)):
                 found += more
@@ -59,7 +59,7 @@ class Reader:
         return size - left
 
     def rest(self) -> int | None:
-        """Return how many bytes are left, or None if they would have to be read to find out."""
+        """Return how many bytes are left, or None if only reading them would tell."""
         # a file in an archive can seek to its end, but only by decompressing everything
         if self._file is None or not isinstance(getattr(self._file, "file", self._file), FAST_SEEKING):
             return None
@@ -90,14 +90,14 @@ class Reader:
 
 
 def reader_of(file: Any, label: str) -> Reader:
-    """Return a reader for a binary file object, from its current position.
+    """Return a reader that starts at the current position of a binary file object.
 
     Raises:
         AudioError: The file is open in text mode.
     """
     if isinstance(file, io.TextIOBase):
-        raise AudioError(f"{label} is open in text mode, not binary.", remedy="Open it with 'rb'.")
-    # read1 and unbuffered files return what is available, so request many bytes; other files would wait for them all
+        raise AudioError(f"{label} is open in text mode, not binary.", remedy="Open the file with mode 'rb'.")
+    # request many bytes only if the file returns what is available; other files would block until all bytes arrive
     read = getattr(file, "read1", None)
     least = READ_BYTES if read or isinstance(file, io.RawIOBase) else 1
     read = read or file.read
@@ -108,10 +108,11 @@ def reader_of(file: Any, label: str) -> Reader:
         except Exception as failure:
             raise AudioError(f"{label} can't be read: {failure}.") from failure
         if isinstance(found, str):
-            raise AudioError(f"{label} returned text, not bytes.", remedy="Open it with 'rb'.")
+            raise AudioError(f"{label} returned text, not bytes.", remedy="Open the file with mode 'rb'.")
         if found is None:
             raise AudioError(
-                f"{label} returned nothing because it is in non-blocking mode.", remedy="Open it in blocking mode."
+                f"{label} returned nothing because it is in non-blocking mode.",
+                remedy="Open the file in blocking mode.",
             )
         if not isinstance(found, bytes | bytearray | memoryview):
             raise AudioError(f"{label} returned {type(found).__name__}, not bytes.")

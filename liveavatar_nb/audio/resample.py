@@ -14,21 +14,21 @@ from .limits import FULL_SCALE, LOUDEST, PIECE_BYTES, SAMPLE_RATE
 
 Mono: TypeAlias = NDArray[np.float32]
 
-# 20-bit quality, with aliases of a full-scale tone below -130 dB; VHQ reaches -160 dB, but takes a sixth longer
+# 20-bit quality: aliases of a full-scale tone stay below -130 dB; VHQ reaches -160 dB, but takes a sixth longer
 QUALITY: Final = "HQ"
 LOWEST: Final = -FULL_SCALE
 HIGHEST: Final = FULL_SCALE - 1
 STEREO: Final = 2  # channels
-SHORTEST_NOTED: Final = 0.01  # seconds; shorter faults are reported as this long
+SHORTEST_NOTED: Final = 0.01  # minimum seconds to report; shorter faults are rounded up
 NOTHING: Final[Mono] = np.empty(0, np.float32)
 
 
 class Tally:
-    """Counts one kind of faulty samples, and keeps a note about them up to date.
+    """Counts the samples with one kind of fault, and keeps a note about them up to date.
 
     Args:
         notes: The list to which the note is added at the first fault.
-        words: What is wrong, e.g. "is infinite and was clipped".
+        words: What was wrong and what was done about it, e.g. "was infinite and was clipped".
     """
 
     def __init__(self, notes: list[str], words: str) -> None:
@@ -61,7 +61,7 @@ class Tally:
 class Mixer:
     """Mixes blocks down to mono: the mean of the channels as float32, scaled to the 16-bit range.
 
-    It reuses its memory for every block, because allocating new pages would take as long as mixing.
+    The mixer reuses its memory for every block, because allocating new pages would take as long as mixing.
     """
 
     def __init__(self, notes: list[str]) -> None:
@@ -93,7 +93,7 @@ class Mixer:
         return mean
 
     def _add_pairs(self, samples: Samples, total: Mono) -> None:
-        """Add the channels of 16-bit stereo, the most common format, as halves of 32-bit words for speed."""
+        """Add the channels of 16-bit stereo (the most common format) as halves of 32-bit words, for speed."""
         both, low, high = samples.reshape(-1).view(np.int32), self._words[: len(total)], total.view(np.int32)
         np.left_shift(both, 16, out=low)
         np.right_shift(low, 16, out=low)
@@ -102,7 +102,7 @@ class Mixer:
         np.copyto(total, low)
 
     def _clean(self, samples: Samples, rate: float) -> Samples:
-        """Return floats that can be resampled: no NaN, and no values large enough to overflow."""
+        """Replace NaN with silence, and clip floats so large that resampling would overflow."""
         with np.errstate(invalid="ignore"):
             if samples.max() <= LOUDEST and samples.min() >= -LOUDEST:
                 return samples
@@ -146,7 +146,7 @@ class Encoder:
         if not len(samples):
             return
         if samples.max() > HIGHEST or samples.min() < LOWEST:
-            # 1.0 is full scale, although the largest 16-bit value is one step below it
+            # don't report 1.0 as clipped, although the largest 16-bit value is one step below full scale
             loud = np.abs(samples) > FULL_SCALE + 0.5
             self._clipped.add(loud, SAMPLE_RATE, self._samples / SAMPLE_RATE)
             samples = np.clip(samples, LOWEST, HIGHEST)
@@ -181,7 +181,10 @@ def pieces(first: Block, rest: Iterable[Block], notes: list[str]) -> Generator[b
 
 
 def _new_stream(rate: float) -> soxr.ResampleStream | None:
-    """Return a resampler for all blocks of one rate, so that joins are inaudible; None if none is needed."""
+    """Return a resampler for consecutive blocks of one rate, or None if no resampling is needed.
+
+    Using one resampler for all these blocks makes the joins between them inaudible.
+    """
     return None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", QUALITY)
 
 

@@ -25,7 +25,7 @@ class Sound:
     Attributes:
         name: The sound's name: a file's name, or "array", "bytes" or "stream".
         seconds: The length in seconds; None if it isn't known before the end.
-        notes: What is wrong with the audio, in words; grows as the sound is read.
+        notes: Problems found in the audio, in words; the list grows as the sound is read.
 
     Raises:
         AudioError: The beginning can't be read.
@@ -84,7 +84,7 @@ class Sound:
     def close(self) -> None:
         """Close the caller's generator and everything opened for the sound, but never the caller's file."""
         self._is_closed = True
-        # a thread that is reading a piece closes the sound afterwards
+        # if another thread is reading a piece, that thread closes the sound afterwards
         if self._reading.acquire(blocking=False):
             try:
                 self._open.close()
@@ -105,7 +105,7 @@ def open_sound(audio: Any, rate: float | None = None, pull: Pull | None = None) 
             - a path, the bytes of an audio file, or an open binary file;
             - raw 16-bit mono samples as bytes;
             - an array of shape (n,) or (n, channels). Full scale is 1.0 for floats and the type's range for
-              integers; unsigned integers have zero in the middle. Plain lists of integers count as 16-bit;
+              integers; unsigned integers have zero in the middle. Plain lists of integers are treated as 16-bit;
             - any of these paired with its rate, in either order;
             - an iterator or async iterator of any of these. Consecutive bytes form one file (or raw samples) until an
               item looks like the start of a new file.

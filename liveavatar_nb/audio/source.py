@@ -24,7 +24,7 @@ ACCEPTED: Final = (
     "or an iterator of any of these."
 )
 FORMATS: Final = "Supported are WAV and, with liveavatar-nb[audio], mp3, ogg, flac, m4a and the sound of videos."
-SHOWN_PATH: Final = 120  # maximum characters of a path to show in an error
+SHOWN_PATH: Final = 120  # maximum number of a path's characters to show in an error
 
 Pull = Callable[[AsyncIterator[Any]], Any]
 
@@ -40,7 +40,7 @@ class Source:
     Attributes:
         name: The audio's name.
         label: The subject of error messages, e.g. "The file".
-        notes: What is wrong with the audio, in words.
+        notes: Problems found in the audio, in words.
         failure_of_caller: The error that the caller's own iterator raised.
     """
 
@@ -97,7 +97,9 @@ class Source:
             own = check_rate(own, label)
             if rate not in (None, own):
                 raise AudioError(
-                    f"The pair says {own:g} Hz, but rate={rate:g}.", remedy="Pass only one rate.", field="rate"
+                    f"The pair contains the rate {own:g} Hz, but rate={rate:g} was passed.",
+                    remedy="Pass only one rate.",
+                    field="rate",
                 )
             return self._read(samples, own)
         if _holds_numbers(audio):
@@ -117,14 +119,14 @@ class Source:
             remedy = "To have this text spoken, use say(...)." if is_text else "Relative paths start at os.getcwd()."
             raise AudioError(f"There is no file {shown}.", remedy=remedy) from None
         except IsADirectoryError:
-            raise AudioError(f"{shown} is a folder.", remedy="Pass a file in it.") from None
+            raise AudioError(f"{shown} is a folder.", remedy="Pass a file in that folder.") from None
         except (OSError, RuntimeError, ValueError) as failure:
             raise AudioError(f"{shown} can't be opened: {failure}.") from failure
         with file:
             yield from self._read_file(reader_of(file, shown), rate)
 
     def _read_file(self, reader: Reader, rate: float | None) -> Iterator[Block]:
-        """Yield a file's samples, according to the format its first bytes indicate, or as raw samples."""
+        """Yield the samples in a file, which is read as raw samples if its first bytes show no known format."""
         head = reader.peek(SNIFF_BYTES)
         if not head:
             raise AudioError(f"{reader.label} is empty.")
@@ -160,14 +162,14 @@ class Source:
         on_format(layout.rate, min(known) // layout.frame / layout.rate if known else None)
         yield from wav.blocks(reader, layout, self.notes, header.size)
         if reader.is_cut and header.size is not None:
-            # services send a header for the first part only, as if nothing came after it
+            # some services send a header whose size covers only the first part, although more audio follows
             reader.skip(header.trailer)
             yield from wav.blocks(reader, layout, self.notes)
 
     # streams
 
     def _read_items(self, items: Iterator[Any], rate: float | None, label: str) -> Iterator[Block]:
-        """Yield the samples of several sounds in order; consecutive bytes form one file, or raw samples."""
+        """Yield the samples of several sounds in order; consecutive bytes form a file or a run of raw samples."""
         self._is_stream = True
         stream = _Pushback(self._guarded(items))
         with closing(stream):
@@ -175,7 +177,9 @@ class Source:
                 if _is_bytes(item):
                     yield from self._read_parts(_same_file(item, stream), rate, label)
                 elif is_number(item):
-                    raise AudioError(f"{label} yields single numbers.", remedy="Yield arrays or lists of them instead.")
+                    raise AudioError(
+                        f"{label} yields single numbers.", remedy="Yield arrays or lists of numbers instead."
+                    )
                 else:
                     yield from self._read(item, rate)
 
@@ -186,7 +190,7 @@ class Source:
         reader = Reader(fill, label, is_cut=True)
         if reader.peek(1):
             yield from self._read_file(reader, rate)
-        # skip whatever a decoder left unread, since it isn't the beginning of another file
+        # skip the bytes that a decoder left unread, since they aren't the beginning of another file
         while fill(0):
             pass
 
@@ -202,7 +206,7 @@ class Source:
 
     def _awaited(self, items: Any) -> Iterator[Any]:
         if self._pull is None:
-            raise AudioError("An async iterator needs a running event loop.", remedy="Pass it to play(...).")
+            raise AudioError("An async iterator needs a running event loop.", remedy="Pass the iterator to play(...).")
         iterator = aiter(items)
         while True:
             try:
@@ -233,7 +237,7 @@ class _Pushback:
 
 
 def _same_file(first: Any, stream: _Pushback) -> Iterator[bytes]:
-    """Yield the parts of one file, or of raw samples; stop before the first item that isn't part of it."""
+    """Yield the chunks of one file or one run of raw samples; stop before the first item of the next."""
     # copy the bytes, since the caller may reuse the memory
     if part := bytes(first):
         yield part
@@ -246,7 +250,7 @@ def _same_file(first: Any, stream: _Pushback) -> Iterator[bytes]:
 
 
 def _name_and_label(audio: Any) -> tuple[str, str]:
-    """Return a sound's name, and the subject of error messages about it."""
+    """Return a sound's name, and the subject of error messages about the sound."""
     if isinstance(audio, str | os.PathLike):
         name = Path(os.fsdecode(audio)).name or "file"
         return name, repr(name)
@@ -265,7 +269,7 @@ def _name_and_label(audio: Any) -> tuple[str, str]:
 
 
 def _unwrap(audio: Any) -> Any:
-    """Return the audio inside another library's object (an HTTP response, a dataset's row), else None."""
+    """Return the audio inside an HTTP response or a dataset's row; None for any other object."""
     if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():
         return audio["array"], audio["sampling_rate"]
     if not hasattr(audio, "iter_bytes") and not hasattr(audio, "iter_content"):
@@ -273,7 +277,9 @@ def _unwrap(audio: Any) -> Any:
     try:
         return bytes(audio.content)
     except Exception as failure:
-        raise AudioError(f"The response can't be read: {failure}.", remedy="Pass its stream of bytes.") from failure
+        raise AudioError(
+            f"The response can't be read: {failure}.", remedy="Pass the response's byte stream."
+        ) from failure
 
 
 def _is_bytes(audio: Any) -> bool:
@@ -301,5 +307,5 @@ def _not_audio(audio: Any) -> AudioError:
     if inspect.iscoroutine(audio):
         return AudioError("A coroutine is not audio.", remedy="Await it first.")
     if callable(audio):
-        return AudioError(f"{subject} is not audio.", remedy="Call it and pass the result.")
+        return AudioError(f"{subject} is not audio.", remedy="Call the function and pass the result.")
     return AudioError(f"{subject} is not audio.", remedy=ACCEPTED)

@@ -17,8 +17,9 @@ from .reader import Reader
 PCM: Final = 1
 FLOAT: Final = 3
 EXTENSIBLE: Final = 0xFFFE
-UNKNOWN: Final = 0xFFFFFFFF  # the size in the header if the writer couldn't go back to fill it in; some write 0 instead
-PLACEHOLDER: Final = 0x7FFFF000  # sizes from this one up may be SoX's placeholder
+# the size in the header if the writer couldn't fill in the real size later; some writers use 0 instead
+UNKNOWN: Final = 0xFFFFFFFF
+PLACEHOLDER: Final = 0x7FFFF000  # this size, or any larger one, may be SoX's placeholder
 WIDTHS: Final = {PCM: {1: "u1", 2: "<i2", 3: "", 4: "<i4"}, FLOAT: {4: "<f4", 8: "<f8"}}
 
 
@@ -30,7 +31,7 @@ class Layout:
         rate: The rate in Hz.
         channels: The number of channels.
         width: The number of bytes per sample.
-        code: NumPy's name for the type; "" for 24 bits, for which NumPy has none.
+        code: NumPy's name for the sample type; "" for 24 bits, for which NumPy has no type.
     """
 
     rate: float
@@ -40,7 +41,7 @@ class Layout:
 
     @property
     def frame(self) -> int:
-        """The number of bytes per frame, i.e. one sample of each channel."""
+        """The number of bytes per frame, which holds one sample of each channel."""
         return self.channels * self.width
 
 
@@ -51,7 +52,7 @@ class Header:
     Args:
         layout: The format of the samples; None if they need a decoder.
         start: The position of the first sample, in bytes.
-        size: The total bytes of all samples; None if the header doesn't say.
+        size: The total size of the samples in bytes; None if the header doesn't say.
         trailer: The number of bytes that follow the samples.
     """
 
@@ -94,7 +95,7 @@ def header(reader: Reader) -> Header:
 
 
 def _extent(reader: Reader, layout: Layout, start: int, size: int, file_size: int) -> Header:
-    """Return the header with the position and size of the samples, as far as the writer knew them."""
+    """Return a header with the samples' position, and with their size if the writer knew it."""
     rest = reader.rest()
     is_unknown = (
         size == UNKNOWN
@@ -131,7 +132,7 @@ def blocks(reader: Reader, layout: Layout, notes: list[str], size: int | None = 
         reader: A reader at the first sample.
         layout: The format of the samples.
         notes: The list to which a note is added if the samples end early.
-        size: The total bytes of all samples; None to read to the end.
+        size: The total size of the samples in bytes; None to read to the end.
     """
     frame = layout.frame
     most = max(1, min(int(layout.rate * BLOCK_SECONDS), BLOCK_BYTES // frame)) * frame
@@ -159,7 +160,7 @@ def blocks(reader: Reader, layout: Layout, notes: list[str], size: int | None = 
 def _samples(data: bytes, complete: int, layout: Layout) -> np.ndarray:
     if layout.code:
         return np.frombuffer(data, layout.code, complete // layout.width).reshape(-1, layout.channels)
-    # 24-bit samples become the upper three bytes of 32-bit ones
+    # 24-bit samples become the upper three bytes of 32-bit samples
     wide = np.zeros((complete // 3, 4), np.uint8)
     wide[:, 1:] = np.frombuffer(data, np.uint8, complete).reshape(-1, 3)
     return wide.view("<i4").reshape(-1, layout.channels)

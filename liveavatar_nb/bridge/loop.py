@@ -1,8 +1,8 @@
 """The managed event loop.
 
-One daemon thread runs one loop for the whole process. It starts on first use, is replaced after a fork, and ends when
-the last client is closed. Calls from other threads wait for their results. Ctrl-C during such a wait cancels the task;
-if the task has already finished, its result is undone. A call made on the loop's own thread, from inside an async
+One daemon thread runs one loop for the whole process. The loop starts on first use, is replaced after a fork, and ends
+when the last client is closed. Calls from other threads wait for their results. Ctrl-C during such a wait cancels the
+task; if the task has already finished, its result is undone. A call made on the loop's own thread, from inside an async
 handler, runs nested (see `nested`).
 """
 
@@ -26,9 +26,9 @@ R = TypeVar("R")
 
 Undo = Callable[[Any], Coroutine[Any, Any, object]]
 
-INTERRUPT_GRACE = 0.3  # seconds for a cancelled task to clean up before KeyboardInterrupt propagates
-TAKEN_LOOK = 0.1  # seconds between two checks of whether a caller has received its result
-SHUTDOWN_LIMIT = 2.0  # seconds for the loop's tasks and thread to end
+INTERRUPT_GRACE = 0.3  # seconds to wait for a cancelled task to clean up before KeyboardInterrupt propagates
+TAKEN_LOOK = 0.1  # seconds between checks of whether a caller has received its result
+SHUTDOWN_LIMIT = 2.0  # seconds to wait for the loop's tasks and thread to finish
 
 logger = logging.getLogger("liveavatar_nb.bridge")
 
@@ -37,7 +37,7 @@ LOOP_CLOSED = "The managed loop was closed during the call."
 
 
 class ManagedLoop(EndingLoop):
-    """The managed loop, a separate class because nest_asyncio patches classes and must not patch the kernel's."""
+    """A class for the managed loop alone, so that nest_asyncio never patches the kernel's loop class."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,16 +49,16 @@ class LoopSilent(Exception):
 
 
 class _Wait:
-    """A coroutine on the loop and the thread that waits for its result.
+    """A coroutine on the loop, and the thread that waits for the coroutine's result.
 
     An interrupt can hit the waiting thread between any two steps, even while it handles an earlier interrupt. So the
-    thread only sets one of two flags, and the loop makes sure that a result which was not received is undone.
+    thread only sets one of two flags, and the loop makes sure that a result that was not received is undone.
 
     Args:
         loop: The managed loop.
         work: The coroutine.
         undo: Undoes a result that the caller did not receive; None if nothing needs to be undone.
-        is_whole: Whether an interrupt lets the work finish, because only its result shows what to undo.
+        is_whole: Whether the work may finish despite an interrupt, because only the result shows what to undo.
     """
 
     __slots__ = (
@@ -67,8 +67,8 @@ class _Wait:
     )  # fmt: skip
 
     def __init__(self, loop: ManagedLoop, work: Coroutine[Any, Any, Any], undo: Undo | None, *, is_whole: bool) -> None:
-        # A bare lock, because run_coroutine_threadsafe's future waits on a Condition. An interrupt can leave that
-        # locked, and then the loop hangs when it sets the result. It also takes a fifth of the call's time.
+        # a bare lock: run_coroutine_threadsafe's future waits on a Condition, which takes a fifth of the call's time
+        # an interrupt could leave a Condition locked, and then the loop would hang when setting the result
         self._done = threading.Lock()
         self._done.acquire()
         self._is_done = False
@@ -81,7 +81,7 @@ class _Wait:
         self._result: Any = None
         self._failure: BaseException | None = None
         self.is_taken = False  # the caller has received the result
-        self.is_left = False  # the caller has left without it
+        self.is_left = False  # the caller has left without the result
         self.is_closed = False  # the loop was closed during the call
 
     @property
@@ -90,7 +90,7 @@ class _Wait:
         return self._failure is not None
 
     def start(self) -> None:
-        """Start the work unless the caller has left; called on the loop."""
+        """Start the work on the loop, unless the caller has left."""
         if self.is_left:
             self._drop()
         else:
@@ -124,7 +124,7 @@ class _Wait:
         self._settle(asyncio.CancelledError())
 
     def _undo_unless_taken(self) -> None:
-        """Undo the result if the caller left without it; if that is not known yet, check again later."""
+        """Undo the result if the caller left without it; while that is undecided, check again later."""
         if self._undo is None or self._failure is not None or self.is_taken:
             return
         if not self.is_left:
@@ -134,19 +134,21 @@ class _Wait:
         self._undo = None
 
     async def _undo_result(self, undo: Undo) -> None:
-        logger.info("a call was interrupted as it finished: its result is undone")
+        logger.info("a call was interrupted just as it finished; undoing the result")
         try:
             await undo(self._result)
         except Exception as failure:  # noqa: BLE001 (nobody is waiting for it)
-            logger.warning("a call was interrupted as it finished, and its result could not be undone: %s", failure)
+            logger.warning(
+                "a call was interrupted just as it finished, and the result could not be undone: %s", failure
+            )
 
     def leave(self, on_done: Callable[[], None]) -> None:
-        """Cancel the work, because its caller has left, and undo its result if there is one.
+        """Cancel the work, because the caller has left, and undo the result if there is one.
 
         This runs on the loop, after `start`.
 
         Args:
-            on_done: Called when that is finished.
+            on_done: Called once the work has been cancelled and any result undone.
         """
         self._loop.create_task(self._leave()).add_done_callback(lambda _: on_done())
 
@@ -162,7 +164,7 @@ class _Wait:
             await asyncio.wait([self._undoing])
 
     def give_up(self) -> None:
-        """End the wait: the loop is closed and will never do the work."""
+        """End the caller's wait, because the loop is closed and will never do the work."""
         if self._task is None:
             self._work.close()
         self._settle(ClientClosed(LOOP_CLOSED))
@@ -185,10 +187,10 @@ class _Wait:
         if (self.is_closed or self._loop.is_going) and isinstance(failure, asyncio.CancelledError):
             raise ClientClosed(LOOP_CLOSED) from None
         try:
-            # drop the traceback of our own errors: these frames tell a user nothing
+            # drop the traceback of our own errors, because our frames tell a user nothing
             raise failure.with_traceback(None) if isinstance(failure, LiveAvatarException) else failure
         finally:
-            # a frame that refers to its own exception keeps everything below it alive
+            # a frame that refers to the exception being raised would keep all objects in the traceback alive
             del failure, self
 
 
@@ -196,7 +198,7 @@ class Bridge:
     """Owns the managed loop and its thread; `bridge` is the only instance in a process."""
 
     def __init__(self) -> None:
-        self._users = 0  # kept after a fork, since the child inherits its parent's clients
+        self._users = 0  # this count survives a fork, since the child inherits its parent's clients
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
@@ -224,7 +226,7 @@ class Bridge:
         loop = ManagedLoop()
         thread = threading.Thread(target=self._run, args=[loop], name=THREAD_NAME, daemon=True)
         thread.start()
-        # the thread waits for the lock held here; if an interrupt prevents the next line, the thread ends immediately
+        # the thread waits for the lock held here, and exits immediately if an interrupt prevents the next line
         self._loop, self._thread = loop, thread
         atexit.unregister(self.close)
         atexit.register(self.close)
@@ -291,7 +293,7 @@ class Bridge:
             work: A coroutine.
             closes: Whether to close the loop afterwards if no client needs it.
             undo: A coroutine function that undoes a result whose caller was interrupted before receiving it.
-            is_whole: Whether an interrupt lets the work finish, because only its result shows what to undo.
+            is_whole: Whether the work may finish despite an interrupt, because only the result shows what to undo.
             patience: How many seconds to wait for a loop that does not respond; None waits forever.
             convert: Converts the result, on the caller's thread.
 
@@ -300,7 +302,7 @@ class Bridge:
 
         Raises:
             KeyboardInterrupt: The wait was interrupted; the task was cancelled, or its result undone.
-            LoopSilent: The loop does not respond; the task is cancelled once it does.
+            LoopSilent: The loop does not respond; the task is cancelled once the loop responds again.
             ClientClosed: The loop was closed during the call.
         """
         loop, thread = self.loop, self._thread
@@ -319,13 +321,14 @@ class Bridge:
                 self.close_if_unused()
             converted = result if convert is None else convert(result)
         except BaseException:
-            wait.is_left = True  # must come first: interrupts arrive at calls, and no call precedes this line
+            # set this flag first: an interrupt can only arrive at a call, and no call precedes this line
+            wait.is_left = True
             if not wait.has_failed:
                 _ask(loop, wait.leave, INTERRUPT_GRACE)
             if closes:
                 self.close_if_unused()
             raise
-        wait.is_taken = True  # must come last, for the same reason
+        wait.is_taken = True  # set this flag last: an interrupt can arrive at any call before this line
         return converted
 
     def submit(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
@@ -335,7 +338,7 @@ class Bridge:
     def answers(self, limit: float) -> bool:
         """Return whether the loop responds to a call within `limit` seconds.
 
-        If the loop has ended, this returns True, because the next call starts a new one.
+        If no loop is running, the result is True, because the next call starts a loop.
         """
         loop = self._loop
         return loop is None or self._thread is threading.current_thread() or _ask(loop, _answer, limit)
@@ -357,7 +360,7 @@ class Bridge:
             self._end(self._detach(only_unused=True))
 
     def close(self) -> None:
-        """Cancel all tasks, close the loop and end its thread; the next use starts a new one."""
+        """Cancel all tasks, close the loop and stop its thread; the next use starts a new loop."""
         self._end(self._detach())
 
     def _detach(self, *, only_unused: bool = False) -> tuple[ManagedLoop, threading.Thread] | None:
@@ -376,7 +379,7 @@ class Bridge:
         loop, thread = detached
         for wait in list(loop.waits):
             wait.is_closed = True
-        with contextlib.suppress(RuntimeError):  # the loop has already ended
+        with contextlib.suppress(RuntimeError):  # the loop is already closed
             loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(SHUTDOWN_LIMIT)
@@ -393,7 +396,7 @@ def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: f
     Returns:
         True if the work was done in time, or the loop is closed.
     """
-    # not an Event: an interrupt can leave its lock held, and the loop would hang when it sets the event
+    # not an Event: an interrupt could leave an Event's lock held, and the loop would hang when setting the event
     answered = threading.Lock()
     answered.acquire()
     try:
@@ -421,13 +424,13 @@ def _drain(loop: ManagedLoop) -> None:
 
 
 def _run_to_end(loop: ManagedLoop, work: Coroutine[Any, Any, Any]) -> None:
-    """Run a coroutine to its end, whatever it raises, even if the loop is stopped again."""
+    """Run a coroutine to completion, even if it raises an error or the loop is stopped again."""
     task = loop.create_task(work)
     while not task.done():
         with contextlib.suppress(Exception):
             loop.run_until_complete(task)
     if not task.cancelled() and (failure := task.exception()) is not None:
-        logger.info("the managed loop ended with %s", type(failure).__name__)
+        logger.info("an error occurred while the managed loop was closing: %s", type(failure).__name__)
 
 
 bridge = Bridge()

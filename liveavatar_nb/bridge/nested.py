@@ -1,7 +1,7 @@
-"""Runs sync calls made on the loop's own thread, from inside an async handler; only these need nest_asyncio.
+"""Runs sync calls made from inside an async handler, on the loop's own thread.
 
-nest_asyncio is archived and fails on Python 3.14. Its successor, nest_asyncio2, is used if it is installed, which it
-always is on 3.14, and on older versions if ipykernel is recent.
+Only such nested calls need nest_asyncio, which is archived and fails on Python 3.14. Its successor, nest_asyncio2, is
+used if installed: on Python 3.14 it always is, and on older versions a recent ipykernel installs it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import Any, TypeVar
 
 R = TypeVar("R")
 
-_MARKS = ("_nest_patched", "_nest_asyncio2")  # attributes by which the two packages recognise that asyncio is patched
+_MARKS = (
+    "_nest_patched",
+    "_nest_asyncio2",
+)  # attributes showing that nest_asyncio or nest_asyncio2 has patched asyncio
 
 
 def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
@@ -37,7 +40,7 @@ def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
     try:
         return loop.run_until_complete(work)
     finally:
-        # the loop's current iteration has counted its handles; the nested run may have used them, so replace these
+        # the loop's current iteration will run `counted` handles; replace those that the nested run has used up
         while len(ready) < counted:
             loop.call_soon(_nothing)
 
@@ -47,12 +50,12 @@ def _nothing() -> None:
 
 
 class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
-    """Restores what nest_asyncio replaces besides the loop's class: names in asyncio that all loops share.
+    """Restores the names in asyncio, shared by all loops, that nest_asyncio replaces.
 
-    It replaces `run` for the whole process, and before Python 3.14 also `Task`, `Future` and `get_event_loop`. It also
-    makes the policy patch the class of every loop created later, which would include the kernel's. A nested run of
-    our loop needs none of that. Inside the block, the patch's marks are hidden, so that it makes no difference
-    whether the user has applied a patch, or from which of the two packages.
+    nest_asyncio replaces `run` for the whole process, and before Python 3.14 also `Task`, `Future` and
+    `get_event_loop`. It also makes the policy patch the class of every loop created later, which would include the
+    kernel's. A nested run of our loop needs none of that. Inside the block, the patch's marks are hidden, so that it
+    makes no difference whether the user has applied a patch from either of the two packages.
     """
 
     def __init__(self) -> None:
@@ -62,7 +65,7 @@ class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
             (asyncio.futures, ("Future", "_CFuture")),
             (asyncio.events, ("get_event_loop", "_get_event_loop")),
         ]
-        if sys.version_info < (3, 14):  # later versions deprecate policies, and nest_asyncio2 leaves them alone
+        if sys.version_info < (3, 14):  # Python 3.14 deprecates policies, and nest_asyncio2 leaves them alone
             owners.append((type(asyncio.get_event_loop_policy()), ("get_event_loop",)))
         if "tornado" in sys.modules:
             owners.append((sys.modules["tornado.concurrent"], ("Future", "FUTURES")))

@@ -1,4 +1,4 @@
-"""Wraps async methods as methods of the sync API, which run on the managed loop."""
+"""Wraps async methods as sync methods that run on the managed loop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SyncWrapper:
     _holder: SyncWrapper | None = None
 
     def _held_by(self, holder: SyncWrapper) -> Self:
-        """Keep `holder` alive as long as this object, as a session in use keeps its client alive."""
+        """Keep `holder` alive as long as this object: for example, a client as long as its session."""
         self._holder = holder
         return self
 
@@ -41,7 +41,7 @@ class SyncWrapper:
 
 
 def inner_of(wrapper: object) -> Any:
-    """Return the async object behind a `SyncWrapper`, or None if `thing` is not one."""
+    """Return the async object behind a `SyncWrapper`, or None if `wrapper` is something else."""
     return wrapper._inner if isinstance(wrapper, SyncWrapper) else None
 
 
@@ -77,15 +77,15 @@ def blocking(
     is_whole: bool = False,
     otherwise: Callable[[Any], Any] | None = None,
 ) -> Callable[..., Any]:
-    """Turn an async method into one that waits for its result; its name, parameters and docstring are kept.
+    """Turn an async method into a blocking method with the same name, parameters and docstring.
 
     Args:
         method: A method of the async API.
         wrap: Wraps the result for the sync API.
         undo: Undoes a result that the caller did not receive because of an interrupt, given the async object and the
             result. Required for every method whose result costs credits or holds a resource.
-        is_whole: Whether an interrupt lets the method finish, because only its result shows what to undo.
-        otherwise: Called on the caller's thread instead if the loop does not respond or ends during the call.
+        is_whole: Whether the method may finish despite an interrupt, because only the result shows what to undo.
+        otherwise: Called instead, on the caller's thread, if the loop does not respond or ends during the call.
     """
 
     @functools.wraps(method)
@@ -126,7 +126,7 @@ def blocking(
 
 
 def passing(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Expose a method that never awaits, and so works from any thread, in the sync API."""
+    """Expose in the sync API a method that never awaits and therefore works from any thread."""
 
     @functools.wraps(method)
     def wrapper(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -169,7 +169,7 @@ def blocking_iter(
 def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
     """Give `wrapper` the method's signature, with the result type of the sync API."""
     if result is not None:
-        # if a function wraps the result, its return annotation gives the type
+        # if a function wraps the result, the function's return annotation gives the type
         kind = result.__annotations__["return"] if inspect.isfunction(result) else getattr(result, "__name__", result)
         signature = inspect.signature(method).replace(return_annotation=kind)
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
@@ -177,9 +177,9 @@ def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
 
 
 class Reading(Generic[T, R]):
-    """A property of a sync class that reads the async object's property of the same name, with its docstring.
+    """A sync class's property that reads the property of the same name from the async object.
 
-    Not a `property`, because IPython does not complete what follows one, as in `la.wire.`.
+    This is not a `property`, because IPython offers no completions after a property, as in `la.wire.`.
 
     Args:
         kind: The async class.

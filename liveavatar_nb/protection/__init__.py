@@ -1,1 +1,1 @@
-"""Keep sessions from being billed unnoticed: the journal, the guard and the stops."""
+"""Keeps sessions from being billed unnoticed, with a journal, a guard process and confirmed stops."""

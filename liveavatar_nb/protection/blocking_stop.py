@@ -1,4 +1,4 @@
-"""`BlockingStopper`: stop sessions without an event loop."""
+"""`BlockingStopper`: stops sessions without an event loop."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..rest.envelope import envelope
 from ..rest.network import Network
 from .evidence import whether_over
 
-AUTH_REFUSALS: Final = (401, 403, 407)  # a gateway that requires credentials responds with these
+AUTH_REFUSALS: Final = (401, 403, 407)  # statuses with which a gateway demands credentials
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (the local end of a connection; nothing listens on it)
 
 
 class _IPv4First(httpx.BaseTransport):
     """A transport that connects over IPv4, and over any address family if that fails.
 
-    Otherwise a name's addresses would be tried one after the other, IPv6 first. On a network without IPv6, each of
-    these would delay the stop by a timeout. (An event loop tries the addresses in parallel.)
+    Otherwise a name's addresses would be tried one after the other, IPv6 first. On a network without IPv6, each IPv6
+    address would delay the stop by a timeout. (An event loop tries the addresses in parallel.)
     """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
@@ -63,7 +63,7 @@ class BlockingStopper:
             client.close()
 
     def warm_up(self, base_url: str) -> None:
-        """Preload what a stop needs, since the package may have been uninstalled by then.
+        """Import the code for stops ahead of time, in case the package is uninstalled in the meantime.
 
         Raises:
             ConfigurationError: The proxy or the certificates are invalid.
@@ -143,7 +143,7 @@ class BlockingStopper:
     def _send(
         self, method: str, base_url: str, path: str, key: Masked | None, *, waiting: int = 0, **content: Any
     ) -> dict[str, Any]:
-        # a fair share of the remaining time, so that a slow response does not use up the time of later stops
+        # a fair share of the remaining time, so that a slow response leaves time for later stops
         limit = (self._deadline - time.monotonic()) / (waiting + 1)
         if limit <= 0:
             raise APITimeoutError(f"There was no time left for {method} {path}.", sent=False)

@@ -1,4 +1,4 @@
-"""Decide whether a session is over, from its own record or from a stable list of active sessions."""
+"""Decides whether a session is over, from its own record or from a stable list of active sessions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class GetRequest:
     """A GET request to send.
 
     Attributes:
-        path: Its path, from `/v1` on.
-        query: Its query parameters.
+        path: The path, starting with `/v1`.
+        query: The query parameters.
     """
 
     path: str

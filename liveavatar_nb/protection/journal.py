@@ -1,8 +1,8 @@
-"""A journal of open sessions on disk: ids only, no key and no token.
+"""A journal of open sessions on disk, which contains ids but no keys or tokens.
 
-Each session has one file, in a folder that only this user can read. A record names its owner's lock: a file that
-the owner, a process, keeps locked as long as it lives. If the lock is free, the owner is dead. This only applies to
-records from this host and boot; nothing is known about the owners of other records.
+Each session has one file, in a folder that only this user can read. A record's owner is the process that started the
+session. The record names the owner's lock, a file that the owner keeps locked as long as it lives. If the lock is free,
+the owner is dead. This only applies to records from this host and boot; nothing is known about the owners of others.
 """
 
 from __future__ import annotations
@@ -40,13 +40,12 @@ ENTRY: Final = ".json"
 LOCK: Final = ".lock"
 NEW: Final = ".new-"  # prefix of a file that is still being written
 ASIDE: Final = ".set-aside"  # suffix for a file that turned out not to be a record
-LARGEST_ENTRY: Final = 4096  # maximum bytes of a record
-MOST_ENTRIES: Final = 1000  # maximum records to read, newest first
+LARGEST_ENTRY: Final = 4096  # maximum bytes per record
+MOST_ENTRIES: Final = 1000  # maximum number of records to read, newest first
 SALT_BYTES: Final = 16
 LATEST: Final = 7258118400.0  # seconds since the epoch: the year 2200
-STALE: Final = (
-    24 * 3600.0
-)  # seconds past its cap, or ahead of the clock, after which a dead owner's record is discarded
+# seconds past a session's cap, or in the future, beyond which a dead owner's record is discarded
+STALE: Final = 24 * 3600.0
 LARGEST_CAP: Final = 10 * 24 * 3600.0  # seconds
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -59,12 +58,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         session_id: The session's id at the service.
         base_url: The service's address.
-        salt, fingerprint: Identify the API key that started the session, without revealing it.
+        salt, fingerprint: Identify the API key that started the session, without revealing the key.
         host, boot: The machine that the owner ran on, and that machine's boot id.
         pid, pid_started: The owner's process id, and the time it started, in clock ticks since boot.
         owner: The name of the lock that the owner holds.
         state: `starting` until the service confirms the start.
-        cap: Seconds after its start at which the service ends the session.
+        cap: Seconds after the start at which the service ends the session.
         created: The time at which the record was first written, in seconds since the epoch.
     """
 
@@ -87,7 +86,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_of_this_boot(self) -> bool:
-        """Whether the owner ran on this machine in its current boot; otherwise the lock is meaningless."""
+        """Whether the owner ran on this machine in its current boot; if not, the owner's lock is meaningless."""
         return (self.host, self.boot) == (socket.gethostname(), _boot_id())
 
     @property
@@ -118,7 +117,7 @@ class Journal:
             os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
-        """In a forked child, forget the parent's records and lock; filelock closes the lock's file there."""
+        """In a forked child, forget the parent's records and lock; filelock itself closes the lock's file."""
         self._lock = threading.Lock()
         self._owner = self._held = None
         self._written = {}
@@ -139,8 +138,8 @@ class Journal:
         Args:
             session_id: The session's id at the service, a UUID.
             base_url: The service's address.
-            key: The API key that starts it; only a salted fingerprint is written.
-            cap: Seconds after its start at which the service ends the session.
+            key: The API key that starts the session; only a salted fingerprint is written.
+            cap: Seconds after the start at which the service ends the session.
 
         Raises:
             OSError: The record cannot be written.
@@ -169,7 +168,10 @@ class Journal:
             self._written[session_id] = entry
 
     def started(self, session_id: str, cap: float) -> None:
-        """Record that the service confirmed the start; if writing fails, `starting` remains, which is safe."""
+        """Record that the service confirmed the start.
+
+        If writing fails, the state remains `starting`, which is safe.
+        """
         with self._lock:
             if session_id not in self._written:
                 return
@@ -198,7 +200,7 @@ class Journal:
             self._disown_if_unused()
 
     def let_go(self, session_id: str) -> None:
-        """Give up a session in this process, but keep its record for whoever handles the session next."""
+        """Forget a session in this process, but keep its record for whoever handles the session next."""
         with self._lock:
             self._written.pop(session_id, None)
             self._disown_if_unused()
@@ -247,13 +249,13 @@ class Journal:
             return True
 
     def bury(self, entry: Entry) -> None:
-        """Remove a dead owner's record, and the owner's lock, which is no longer of use."""
+        """Remove a dead owner's record, and the owner's lock."""
         with contextlib.suppress(OSError):
             (self.folder / f"{_uuid(entry.session_id)}{ENTRY}").unlink()
         self.bury_lock(entry)
 
     def bury_lock(self, entry: Entry) -> bool:
-        """Remove the lock of a record's owner unless it is held; return whether it was free."""
+        """Remove the lock of a record's owner, unless the lock is held; return whether it was free."""
         if self.has_owner(entry):
             return False
         with contextlib.suppress(OSError):
@@ -264,7 +266,7 @@ class Journal:
         return self.folder / f"{_uuid(owner)}{LOCK}"
 
     def _own(self) -> str:
-        """Return the name of this process's lock; acquire a lock first if it holds none."""
+        """Return the name of this process's lock; first acquire a lock if this process holds none."""
         if self._owner is not None and self._lock_of(self._owner).exists():
             return self._owner
         _make_folder(self.folder)
@@ -274,7 +276,7 @@ class Journal:
         if self._held is not None:
             self._held.release()
         self._owner, self._held = owner, held
-        # the folder may have been cleared while sessions ran, so write their records again
+        # the folder may have been cleared while sessions were running, so write their records again
         for entry in list(self._written.values()):
             self._written[entry.session_id] = renewed = msgspec.structs.replace(entry, owner=owner)
             self._write(renewed)
@@ -316,7 +318,7 @@ class Journal:
         except FileNotFoundError:
             return None
         except OSError as failure:
-            # too many open files or a failing disk; the record itself may be intact
+            # the cause may be too many open files or a failing disk, so the record itself may be intact
             logger.warning("%s cannot be read: %s", path, failure.strerror)
             return None
         except ValueError as failure:
@@ -328,7 +330,7 @@ class Journal:
             _set_aside(path, type(failure).__name__)
             return None
         if not _is_sound(entry, path.name.removesuffix(ENTRY)):
-            _set_aside(path, "its fields have unexpected values")
+            _set_aside(path, "some fields have unexpected values")
             return None
         return entry
 
@@ -351,10 +353,10 @@ def _is_sound(entry: Entry, session_id: str) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Create the folder unless its path exists.
+    """Create the folder, unless something already exists at its path.
 
     Raises:
-        OSError: It cannot be created, or the path is not a folder of this user.
+        OSError: The folder cannot be created, or the path is not a folder that belongs to this user.
     """
     if not folder.is_absolute():
         raise FileNotFoundError(errno.ENOENT, "this user has no home folder", str(folder))
@@ -367,19 +369,19 @@ def _check_folder(folder: Path) -> None:
     """Make sure that the folder belongs to this user and is inaccessible to others.
 
     Raises:
-        OSError: It is not a folder, or does not belong to this user.
+        OSError: The path is not a folder, or the folder does not belong to this user.
     """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, "it is a link or a file, not a folder", str(folder))
+        raise NotADirectoryError(errno.ENOTDIR, "the path is a link or a file, not a folder", str(folder))
     if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
-        raise PermissionError(errno.EPERM, "it belongs to another user", str(folder))
+        raise PermissionError(errno.EPERM, "the folder belongs to another user", str(folder))
     if os.name == "posix" and found.st_mode & 0o077:
         folder.chmod(0o700)
 
 
 def _names(folder: Path) -> Iterator[tuple[float, str]]:
-    """Find the records by their names; remove old half-written files and the locks of dead owners.
+    """Find the records by their names; remove old, half-written files and the locks of dead owners.
 
     Yields:
         The time of the last change, in seconds since the epoch, and the name of each record.
@@ -396,7 +398,7 @@ def _names(folder: Path) -> Iterator[tuple[float, str]]:
 
 
 def _sweep(path: Path, written: float) -> None:
-    """Remove an old file unless it is a held lock; keep a recent one, which may be about to be locked."""
+    """Remove an old file, unless it is a held lock; keep a recent file, which may be about to be locked."""
     if time.time() - written > STALE and not (path.name.endswith(LOCK) and _is_held(path)):
         path.unlink()
 
@@ -405,18 +407,18 @@ def _content(path: Path) -> bytes:
     """Read a regular file that belongs to this user and that nobody else can write.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is not such a file, or it is too large.
+        OSError: The file cannot be read.
+        ValueError: The file is not of this kind, or is too large.
     """
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise ValueError("it is not a regular file")
+        raise ValueError("not a regular file")
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_ENTRY:
-            raise ValueError(f"it is not a regular file of at most {LARGEST_ENTRY} bytes")
+            raise ValueError(f"not a regular file of at most {LARGEST_ENTRY} bytes")
         if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
-            raise ValueError("other users can write to it")
+            raise ValueError("other users can write to the file")
         return file.read(LARGEST_ENTRY)
 
 
@@ -440,7 +442,7 @@ def _file_lock(path: Path) -> BaseFileLock:
 if sys.platform == "win32":
 
     def _is_held(path: Path) -> bool:
-        """Return whether a process holds the lock in a file.
+        """Return whether any process holds the lock on a file.
 
         Raises:
             OSError: The file is missing, or its lock cannot be checked.
@@ -458,7 +460,7 @@ else:
     import fcntl
 
     def _is_held(path: Path) -> bool:
-        """Return whether a process holds the lock in a file.
+        """Return whether any process holds the lock on a file.
 
         The check takes a shared lock, so that concurrent checks do not mistake each other for an owner.
 
@@ -491,10 +493,10 @@ def _bounded(cap: float) -> float:
 
 
 def _uuid(text: str) -> str:
-    """Return the text, which will be used as a file name, if it is a UUID.
+    """Return `text` if it is a UUID, because only a UUID is safe as part of a file name.
 
     Raises:
-        ValueError: It is not a UUID.
+        ValueError: `text` is not a UUID.
     """
     if not _is_uuid(text):
         raise ValueError("a session id must be a UUID")
@@ -521,7 +523,7 @@ def _boot_id() -> str:
 
 
 def _started(pid: int) -> int:
-    """Return the time a process started, in clock ticks since boot, or 0 if the system does not say."""
+    """Return the time at which a process started, in clock ticks since boot, or 0 if it is unknown."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""Find out who started each running session, and stop those that dead kernels left behind."""
+"""Finds out who started each running session, and stops those that dead kernels left behind."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class OwnedSession(SessionRecord):
     """A session from the service's list, with its owner according to this machine's journal.
 
     `whose` is `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`; it is None
-    once the session has ended. `pid` is the process that started the session, and `cap_at` the time at which the cap
-    ends it; both are None if the journal has no record of it.
+    once the session has ended. `pid` is the id of the process that started the session, and `cap_at` the latest time at
+    which the session reaches its cap; both are None if the journal has no record of the session.
     """
 
     whose: Whose | None = None
@@ -53,10 +53,13 @@ class OwnedSession(SessionRecord):
 
     @property
     def bound_words(self) -> str:
-        """What ends the session if it is not stopped, in words."""
+        """When the session will end if nobody stops it, in words."""
         if self.cap_at is None:
-            return f"Its own time limit ends it, or {config.IDLE_LIMIT / 60:g} minutes without a keep-alive."
-        return f"Its cap ends it at {self.cap_at.astimezone():%H:%M:%S} at the latest."
+            return (
+                f"The session ends at its own time limit, or after {config.IDLE_LIMIT / 60:g} minutes "
+                "without a keep-alive."
+            )
+        return f"The session reaches its cap at {self.cap_at.astimezone():%H:%M:%S} at the latest."
 
     def __repr__(self) -> str:
         if self.whose is None:
@@ -95,7 +98,7 @@ def owned(api: LiveAvatarAPI, *, active: bool = True) -> Listing[OwnedSession]:
 
 
 async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return the account's active sessions, or none if the service does not list them."""
+    """Return the account's active sessions, or an empty list if the service does not list them."""
     try:
         return await owned(api)
     except LiveAvatarException as failure:
@@ -116,12 +119,12 @@ async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return the active sessions whose kernel died; call the service only if the journal has any."""
+    """Return the active sessions whose kernel died; call the service only if the journal contains any."""
     entries = await asyncio.to_thread(_ownerless, api)
     if not entries:
         return Records()
     running = {session.id: session for session in await owned(api)}
-    # a session that was started only just now may still appear
+    # a session that was only just started may not be in the list yet
     missing = [
         entry
         for entry in entries
@@ -144,7 +147,7 @@ async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Records[OwnedSession]:
-    """Stop these sessions, and return them.
+    """Stop all the given sessions, and return them.
 
     Raises:
         StopNotConfirmed: The service did not confirm every stop. All sessions were tried; the error describes the first
@@ -170,13 +173,13 @@ async def reconcile(api: LiveAvatarAPI) -> None:
 
 
 def what_to_stop(running: Sequence[OwnedSession]) -> str:
-    """Explain how to stop sessions if too many are running."""
+    """Explain how to stop sessions when too many are running."""
     if not running:
         return "Stop one first: sessions(active=True) lists them."
     counted = {whose: [session.whose for session in running].count(whose) for whose in WORDS}
-    summary = "; ".join(f"{count} of {WORDS[whose]}" for whose, count in counted.items() if count)
+    summary = "; ".join(f"{count} ({WORDS[whose]})" for whose, count in counted.items() if count)
     ways = [
-        *(["s.stop() for one of this kernel"] if counted["this kernel"] else []),
+        *(["s.stop() for a session of this kernel"] if counted["this kernel"] else []),
         *(["stop_orphans() for those left over"] if counted["orphan"] else []),
         "stop_all() for every session of the account",
     ]

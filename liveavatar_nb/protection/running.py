@@ -35,7 +35,7 @@ class RunningSession:
         service: The service that the session runs on, and how the client reaches it.
         key: The key that signs the stop.
         session_id: The session's id.
-        cap: Seconds after its start at which the service ends the session.
+        cap: Seconds after the start at which the service ends the session.
         is_simulated: Whether the session ends with this process anyway, so that it needs no record or guard.
         may_be_unjournaled: Whether the session may start without a record or a guard.
         caveat: The client's connection settings that the guard cannot use, in words.
@@ -72,7 +72,7 @@ class RunningSessions:
         self._started: set[str] = set()
 
     def prepare(self, service: Service | None) -> None:
-        """Start the guard ahead of time and let it reach the service; `add` reports failures."""
+        """Start the guard ahead of time, and let it try to reach the service; `add` reports any failure."""
         try:
             if service is not None:
                 guard.prepare(service)
@@ -80,7 +80,7 @@ class RunningSessions:
             logger.info("the guard did not start: %s", failure)
 
     def expect(self, client: object, service: Service | None) -> None:
-        """Start the guard and keep it until `unexpect`; this client may start a session at any moment."""
+        """Start the guard because this client may soon start a session; keep it until `unexpect` is called."""
         guard.expect(client)
         self.prepare(service)
 
@@ -89,7 +89,9 @@ class RunningSessions:
         guard.unexpect(client)
 
     def add(self, session: RunningSession) -> None:
-        """Make sure the session is stopped no matter how this process ends. This takes a few milliseconds.
+        """Make sure the session is stopped no matter how this process terminates.
+
+        This takes a few milliseconds.
 
         Raises:
             ProtectionError: The session cannot be recorded or guarded, and so is not protected.
@@ -98,12 +100,12 @@ class RunningSessions:
             self._protect(session)
         with self._lock:
             self._sessions[session.session_id] = session
-            # re-registered each time, because the last function registered runs first, before the loop is closed
+            # register again each time: the last function registered runs first, before the loop is closed
             atexit.unregister(self.stop_all)
             atexit.register(self.stop_all)
 
     def rehearse(self) -> None:
-        """Check that a session could be recorded and guarded, regardless of the service.
+        """Check that a session could be recorded and guarded, without contacting the service.
 
         Raises:
             ProtectionError: A session could not be recorded or guarded.
@@ -120,7 +122,7 @@ class RunningSessions:
         folder = self._record(session)
         try:
             if session.is_out_of_reach:
-                # another process might reach something else at that address
+                # another process might reach a different service at the same address
                 self._refuse(session, f"No other process can guard the session: {session.caveat}.", GIVE_WAY)
             else:
                 self._guard(session, folder, reaches=True)
@@ -164,16 +166,16 @@ class RunningSessions:
     def _refuse(session: RunningSession, message: str, remedy: str = "Fix that") -> None:
         if not session.may_be_unjournaled:
             raise ProtectionError(message, remedy=f"{remedy}, or {ALLOWED}.")
-        logger.warning("%s It starts anyway (allow_unjournaled).", message)
+        logger.warning("%s The session starts anyway (allow_unjournaled).", message)
 
     def started(self, session_id: str, cap: float) -> None:
-        """Record that the service confirmed the start, and will end the session after at most `cap` seconds."""
+        """Record that the service confirmed the start and will end the session after at most `cap` seconds."""
         self._started.add(session_id)
         guard.started(session_id, cap + config.INSIST_AFTER_CAP)
         journal.started(session_id, cap)
 
     def insist(self, session_id: str) -> None:
-        """Let the guard stop a session that this process cannot stop."""
+        """Make the guard stop a session that this process cannot stop."""
         guard.stop(session_id)
 
     def discard(self, session_id: str) -> None:
@@ -186,10 +188,10 @@ class RunningSessions:
             guard.done(session_id)
 
     def hand_over(self, session_id: str) -> None:
-        """Leave it to the guard to stop a session.
+        """Leave stopping a session to the guard.
 
-        If the outcome of its start is unknown, the guard checks on it again later. If no guard has the session, it is
-        stopped at interpreter exit.
+        If the outcome of the session's start is unknown, the guard checks on the session again later. If no guard has
+        the session, it is stopped at interpreter exit.
         """
         known = self._sessions.get(session_id)
         if known is not None and (known.is_simulated or guard.hand_over(session_id)):
@@ -199,7 +201,7 @@ class RunningSessions:
                 self._started.discard(session_id)
 
     def tidy(self) -> None:
-        """End the guard if it is not needed after all."""
+        """Let the guard exit if it is not needed after all."""
         guard.leave_if_unused()
 
     def __len__(self) -> int:
@@ -220,12 +222,12 @@ class RunningSessions:
                 waiting -= 1
                 stopper = stoppers[session.service.network]
                 if stopper.stop(session.service.base_url, session.key, session_id, waiting=waiting):
-                    # a start without a response may be applied after this stop, so the guard checks for that
+                    # a start without a response may take effect after this stop, so let the guard check again later
                     (self.discard if session_id in self._started else self.hand_over)(session_id)
                     logger.info("session %s was stopped at exit", session_id)
                 else:
                     logger.warning(
-                        "session %s could not be stopped at exit; its cap ends it %g minutes after its start",
+                        "session %s could not be stopped at exit; it will reach its cap %g minutes after its start",
                         session_id, session.cap / 60,
                     )  # fmt: skip
 

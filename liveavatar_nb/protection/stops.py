@@ -1,4 +1,4 @@
-"""Limit how many stops run in parallel, and check with the service whether a session is over."""
+"""Limits how many stops run in parallel, and checks with the service whether a session is over."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
 
 
 class StopLimiter:
-    """Limits the stops in progress on one loop to `STOPS_AT_ONCE`."""
+    """Limits the number of stops in progress on one loop to `STOPS_AT_ONCE`."""
 
     _of_loops: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, StopLimiter]] = WeakKeyDictionary()
 
@@ -47,9 +47,10 @@ class StopLimiter:
     @classmethod
     @contextlib.asynccontextmanager
     async def turn(cls) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it for one stop.
+        """Wait for a turn, and hold that turn while one stop runs.
 
-        The wait continues as long as other stops are confirmed. If the block raises, its stop counts as unconfirmed.
+        The wait continues as long as other stops are confirmed. If the block raises an error, its stop is treated as
+        unconfirmed.
 
         Raises:
             TimeoutError: No stop was confirmed for `STOP_LIMIT` seconds.

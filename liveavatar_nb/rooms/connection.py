@@ -27,7 +27,7 @@ HOSTED_AVATAR = "heygen"  # the avatar's identity in a room that LiveAvatar host
 
 RECONNECTING: Final = "The connection to the room was lost. Reconnecting."
 REPLACED: Final = "Somebody else joined the room with the session's token."
-AVATAR_GONE: Final = "The avatar left the room, but the session is still running and billed. Stop it."
+AVATAR_GONE: Final = "The avatar left the room, but the session is still running, and being billed. Stop the session."
 
 HolderKind = Literal["page", "process"]
 
@@ -43,7 +43,7 @@ class Holder(Protocol):
 
     @property
     def kind(self) -> HolderKind:
-        """`page` for a browser page, `process` for this process."""
+        """The kind of holder: `page` for a browser page, `process` for this process."""
         ...
 
     async def send(self, payload: bytes) -> None:
@@ -56,7 +56,7 @@ class Holder(Protocol):
         ...
 
     async def leave(self) -> None:
-        """Leave the room, and wait until that is done."""
+        """Leave the room, and return once this participant has left."""
         ...
 
 
@@ -67,8 +67,8 @@ class RoomConnection:
     """A session's connection to its room. Use it only on the session's loop.
 
     A room that LiveAvatar hosts has a single token, and anyone who joins with it displaces the previous participant.
-    So there is only one holder at a time, and it leaves before the next one joins. In the user's own room, each
-    participant has its own token, and any number of participants can join.
+    So there is only one holder at a time, who leaves before the next holder joins. In the user's own room, each
+    participant has a separate token, and any number of participants can join.
 
     Args:
         url: The room's address.
@@ -76,10 +76,10 @@ class RoomConnection:
         session_id: The session's id.
         wire: The log of everything sent and received.
         receive: Called with each event.
-        on_change: Called when something that pages show has changed.
-        on_loss: Called if a holder was removed from the room or the avatar left it, which may mean that the session
-            has ended.
-        opener: Makes this process join the room; None if it cannot.
+        on_change: Called when anything that pages show has changed.
+        on_loss: Called when a holder is removed from the room or the avatar leaves the room; either may mean that the
+            session has ended.
+        opener: Makes this process join the room; None if this process cannot join.
         mint: Makes a token for another viewer of the user's own room; None for a hosted room.
         avatar_identity: The avatar's identity in the room.
     """
@@ -112,12 +112,12 @@ class RoomConnection:
         self._mint = mint
         self._holders: list[Holder] = []
         self._expected_until = 0.0
-        self._is_contested = False  # whether somebody else joined with the token
+        self._is_contested = False  # whether somebody else has joined with the session's token
         self._is_closed = False
-        self._is_met = False  # whether the avatar has been seen, or waited for long enough
+        self._is_met = False  # whether the avatar has been seen, or the wait for the avatar has timed out
         self._opening: asyncio.Task[Holder] | None = None
-        self._joined_at = 0.0  # when this process last joined
-        self._cuts = 0  # how many times in a row this process was removed soon after joining
+        self._joined_at = 0.0  # the time at which this process last joined, by the monotonic clock
+        self._cuts = 0  # how many times in a row this process was removed from the room soon after joining
         self._pauses_until = 0.0
         self._attending: asyncio.Task[None] | None = None
         self._handing_over = asyncio.Lock()
@@ -132,32 +132,35 @@ class RoomConnection:
 
     @property
     def kind(self) -> Literal["livekit", "drawn"]:
-        """`livekit`, or `drawn` if the simulator has no media server and pages draw the face."""
+        """The kind of room: `livekit`, or `drawn` if there is no media server and pages draw the face."""
         return "drawn" if DRAWN_PATH in self.url else "livekit"
 
     @property
     def is_own(self) -> bool:
-        """Whether the room is the user's own, which any number of viewers may join."""
+        """Whether this is the user's own room, which any number of viewers may join."""
         return self._mint is not None
 
     @property
     def holder(self) -> Holder | None:
-        """The participant that is in the room for the session; None if there is none."""
+        """The participant in the room on the session's behalf; None if nobody is there."""
         return self._holders[0] if self._holders else None
 
     @property
     def can_send(self) -> bool:
-        """Whether a command can be sent: a holder is in the room, is expected, or can join."""
+        """Whether a command can be sent, because a holder is in the room, is expected or can join."""
         return bool(self._holders) or self._is_expected or (self._opener is not None and not self._is_contested)
 
     def viewer(self) -> Masked:
-        """Return a token with which a page can join; in the user's own room, a new one each time."""
+        """Return a token with which a page can join; for the user's own room, make a new token each time."""
         return self.token if self._mint is None else self._mint()
 
     # holders
 
     async def expect(self) -> None:
-        """Expect a page to join: the current holder leaves, and commands wait up to 5 s for the page."""
+        """Expect a page to join, and make the current holder of a hosted room leave.
+
+        Commands wait up to 5 s for the page.
+        """
         async with self._handing_over:
             self._expected_until = time.monotonic() + config.HOLDER_LIMIT
             self._is_contested = False
@@ -165,7 +168,11 @@ class RoomConnection:
         self._changed()
 
     def expect_first(self) -> bool:
-        """If nobody holds or is joining the room, expect a page to join; return whether a page is expected."""
+        """Expect a page to join, unless somebody already holds the room or is joining.
+
+        Returns:
+            Whether the room was free, so that a page is now expected.
+        """
         is_free = not (self._holders or self._attending or self._opening or self._handing_over.locked())
         if is_free:
             self._expected_until = time.monotonic() + config.HOLDER_LIMIT
@@ -173,7 +180,7 @@ class RoomConnection:
         return is_free
 
     async def hold(self, holder: Holder) -> None:
-        """Register a holder that is in the room; if the previous one is still there, make it leave."""
+        """Register a holder that has joined; in a hosted room, make any previous holder leave."""
         async with self._handing_over:
             if holder in self._holders:
                 return
@@ -194,8 +201,8 @@ class RoomConnection:
             holder: The holder.
             words: The reason to show, if any.
             is_contested: Whether somebody else joined with the session's token, in which case this process must not
-                join again unasked.
-            is_put_out: Whether the room is gone or the holder was removed from it, but not by us or by somebody who
+                join again unless asked to.
+            is_put_out: Whether the room is gone, or the holder was removed by anyone other than us or somebody who
                 joined with the token.
         """
         if holder not in self._holders:
@@ -219,7 +226,7 @@ class RoomConnection:
         self._changed()
 
     def need(self) -> None:
-        """Keep this process in the room, if it can join, whenever no page is there.
+        """Whenever no page is in the room, keep this process there, provided that this process can join.
 
         Called when something in this process listens to the room.
         """
@@ -253,7 +260,7 @@ class RoomConnection:
         self._changed()
 
     async def close(self) -> None:
-        """End the connection, and make every holder leave."""
+        """Close the connection, and make every holder leave."""
         self.end()
         async with self._handing_over:
             self._expected_until = 0.0
@@ -271,7 +278,7 @@ class RoomConnection:
 
         Args:
             command: The command to send.
-            begin: Called when the command's turn comes; returns whether the command is still to be sent.
+            begin: Called when the command's turn comes; returns whether the command should still be sent.
 
         Raises:
             RoomNotHeld: There is no holder, and this process cannot join.
@@ -322,12 +329,12 @@ class RoomConnection:
                 self._on_loss()
 
     def miss_avatar(self) -> None:
-        """Show a message if the session is live but the holder does not see its avatar."""
+        """Show a message if the session is live but the holder does not see the avatar."""
         if self._holders and self._is_met and not self.has_avatar:
             self.tell(AVATAR_GONE)
 
     def tell(self, words: str | None) -> None:
-        """Show a message about the room, such as `RECONNECTING`; None clears it."""
+        """Show a message about the room, such as `RECONNECTING`; None clears the message."""
         if self.words != words:
             self.words = words
             self._changed()
@@ -343,13 +350,13 @@ class RoomConnection:
             if not self.has_avatar:
                 await self._wait_for_news(config.HOLDER_LIMIT)
 
-    # sound in a drawn room
+    # the sound of a room without a media server
 
     def on_sound(self, callback: Callable[[bytes], None]) -> Callable[[], None]:
-        """Call `callback` with the avatar's speech in a drawn room, in real time.
+        """Register a callback that receives the avatar's speech in real time, if the kind of room is `drawn`.
 
         Args:
-            callback: Receives raw PCM: 16-bit, mono, 24,000 Hz; b"" if the avatar is silenced.
+            callback: Receives raw PCM: 16-bit, mono, 24,000 Hz; b"" when the avatar is silenced.
 
         Returns:
             A function that removes the callback.
@@ -407,7 +414,7 @@ class RoomConnection:
         self._is_met = True
 
     def _open(self) -> asyncio.Task[Holder]:
-        """Start making this process join; all callers share the same attempt."""
+        """Start joining the room, unless this process is already joining; return the shared task."""
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._join(), name="liveavatar_nb room joining")
             self._opening.add_done_callback(unheard)  # if the session ends first, nobody awaits this task
@@ -415,7 +422,7 @@ class RoomConnection:
 
     async def _join(self) -> Holder:
         async with self._handing_over:
-            pass  # anyone who is already joining goes first
+            pass  # let anyone who is already joining go first
         # pause before rejoining a room from which this process keeps being removed
         await asyncio.sleep(self._pauses_until - time.monotonic())
         if self.holder is not None:
@@ -430,7 +437,7 @@ class RoomConnection:
         return holder
 
     async def _attend(self) -> None:
-        """Keep this process in the room while nobody else is."""
+        """Keep this process in the room while nobody else is there."""
         attempt = 0
         while True:
             if self._holders or self._is_contested:
@@ -451,13 +458,13 @@ class RoomConnection:
             return RoomNotHeld(
                 self.words or "Somebody else is in the session's room with its token.",
                 session_id=self.session_id,
-                remedy="Leave the room there, or call view() or wait_for_avatar() to join again in their place.",
+                remedy="Leave the room in the other client, or call view() or wait_for_avatar() to join in its place.",
             )
         return RoomNotHeld(session_id=self.session_id)
 
 
 async def _leave(holder: Holder) -> None:
-    """Make a holder leave; a holder that does not respond counts as gone."""
+    """Make a holder leave; a holder that does not respond is treated as gone."""
     with contextlib.suppress(HolderLost, TimeoutError):
         async with asyncio.timeout(config.LEAVE_LIMIT):
             await holder.leave()

@@ -1,4 +1,4 @@
-"""`LiveKitParticipant`: this process as a participant in a session's LiveKit room; needs the extra `media`."""
+"""`LiveKitParticipant`: this process in a session's LiveKit room (needs the extra `media`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-# failures are reported as the room's messages; the library must not print its own if logging is not set up
+# keep livekit from printing log messages when logging isn't configured; we report failures as room messages
 logging.getLogger("livekit").addHandler(logging.NullHandler())
 
 
@@ -39,8 +39,9 @@ class LiveKitParticipant:
 
     It watches for the avatar and relays packets, but receives no video or sound.
 
-    LiveKit's library ends the whole process if the loop that awaits a join is gone when the join completes. So the
-    room has its own thread and loop, which last until the room is left, whatever happens to the session's loop.
+    LiveKit's library kills the whole process if the loop that awaits a join is gone when the join completes. So each
+    participant has a separate thread and loop, which last until this process leaves the room, whatever happens to the
+    session's loop.
 
     Args:
         connection: The session's connection to the room.
@@ -51,7 +52,7 @@ class LiveKitParticipant:
     def __init__(self, connection: RoomConnection) -> None:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._joined: asyncio.Future[str | None] = self._loop.create_future()  # the error message, or None for success
+        self._joined: asyncio.Future[str | None] = self._loop.create_future()  # an error message, or None for success
         self._left = asyncio.Event()
         self._steady = asyncio.Event()  # cleared while reconnecting
         self._steady.set()
@@ -76,7 +77,7 @@ class LiveKitParticipant:
             if holder._joined.done():
                 failure = holder._joined.result()
         finally:
-            # leave even if the join was cancelled: otherwise the thread would keep running unnoticed
+            # leave the room even if the join was cancelled; otherwise, the thread would keep running unnoticed
             if failure is not None:
                 await holder._depart()
         if failure is not None:
@@ -93,7 +94,7 @@ class LiveKitParticipant:
             await self._left.wait()
         finally:
             try:
-                # leave the room even if the loop is ending and cancels this task
+                # leave the room even if the loop is shutting down and cancels this task
                 await self._depart()
             finally:
                 self._connection.drop(self)
@@ -113,7 +114,7 @@ class LiveKitParticipant:
                     raise HolderLost
                 try:
                     self._room_loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._publish(payload, failure)))
-                except RuntimeError:  # the room's loop has just ended
+                except RuntimeError:  # the room's loop has just been closed
                     raise HolderLost from None
                 why = await failure
         except TimeoutError:
@@ -125,20 +126,20 @@ class LiveKitParticipant:
             raise HolderLost
 
     async def leave(self) -> None:
-        """Leave the room, and wait until that is done."""
+        """Leave the room, and return once this process has left."""
         await self._depart()
         if self._staying is not None:
             await asyncio.wait([self._staying])
 
     async def _depart(self) -> None:
-        """Leave the room after any join in progress; wait up to `LEAVE_LIMIT` seconds for this."""
+        """Leave the room once any join in progress has finished, waiting at most `LEAVE_LIMIT` seconds."""
         self._give_up()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(config.LEAVE_LIMIT):
                 await self._left.wait()
 
     def _give_up(self) -> None:
-        """Request that the room be left; can be called from any thread."""
+        """Ask the room's thread to leave the room; can be called from any thread."""
         with contextlib.suppress(InvalidStateError):
             self._unwanted.set_result(None)
 
@@ -156,17 +157,17 @@ class LiveKitParticipant:
         self._steady.set()
         self._connection.tell(None)
 
-    # on the room's own thread
+    # the methods that run on the room's own thread
 
     def _call(self, function: Callable[..., object], *args: Any) -> None:
-        """Call a function on the session's loop; if that loop has ended, leave the room."""
+        """Call a function on the session's loop; if that loop is closed, leave the room."""
         try:
             self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:
             self._give_up()
 
     def _report(self, function: Callable[..., object], *args: Any) -> None:
-        """Call a function on the session's loop, unless this process is leaving the room by then."""
+        """Call a function on the session's loop, unless this process has begun to leave the room by then."""
         self._call(lambda: None if self._unwanted.done() else function(*args))
 
     def _live(self, url: str, token: Masked) -> None:
@@ -174,7 +175,7 @@ class LiveKitParticipant:
             runner.run(self._visit(url, token))
 
     async def _visit(self, url: str, token: Masked) -> None:
-        """Join the room, stay until `_give_up` is called, and leave."""
+        """Join the room, stay until `_give_up` is called, and then leave."""
         try:
             from livekit import rtc  # noqa: PLC0415 (heavy, and only in the extra `media`)
 
@@ -212,7 +213,7 @@ class LiveKitParticipant:
         room.on("disconnected", self._on_disconnected)
 
     def _look(self, *_: Any) -> None:
-        """Report whether the avatar publishes video; this process does not subscribe to it."""
+        """Report whether the avatar publishes a video track; this process does not subscribe to the track."""
         from livekit import rtc  # noqa: PLC0415 (as in `_visit`)
 
         avatar = self._room.remote_participants.get(self._connection.avatar_identity)

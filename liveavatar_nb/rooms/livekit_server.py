@@ -45,9 +45,9 @@ class LiveKitServer:
     """A LiveKit server, with its key and secret.
 
     Args:
-        url: Its address (`wss`, `ws`, `https` or `http`); None or "" means `LIVEKIT_URL`.
-        api_key: Its key; None or "" means `LIVEKIT_API_KEY`.
-        api_secret: Its secret; None or "" means `LIVEKIT_API_SECRET`.
+        url: The server's address (`wss`, `ws`, `https` or `http`); None or "" means `LIVEKIT_URL`.
+        api_key: The server's key; None or "" means `LIVEKIT_API_KEY`.
+        api_secret: The secret that belongs to the key; None or "" means `LIVEKIT_API_SECRET`.
 
     Raises:
         ConfigurationError: Something is missing, or `url` is not a valid address.
@@ -121,13 +121,15 @@ class LiveKitServer:
         except TwirpError as refused:
             failure = _refusal(refused, server, purpose, self._key.source)
         except DecodeError:
-            failure = SchemaError(f"{server} did not answer like a LiveKit server.", remedy="Check LIVEKIT_URL.")
+            failure = SchemaError(f"{server} did not respond like a LiveKit server.", remedy="Check LIVEKIT_URL.")
         except TimeoutError:
             failure = APITimeoutError(
-                f"{server} did not answer in time.", remedy="Check LIVEKIT_URL, and that the server is running."
+                f"{server} did not respond in time.", remedy="Check LIVEKIT_URL, and that the server is running."
             )
         except aiohttp.ClientSSLError as refused:
-            failure = CertificateError(f"{server} has a certificate that is not accepted ({type(refused).__name__}).")
+            failure = CertificateError(
+                f"{server} has a certificate that could not be verified ({type(refused).__name__})."
+            )
         except (aiohttp.ClientError, OSError) as lost:
             why = (lost.strerror if isinstance(lost, OSError) else None) or type(lost).__name__
             failure = APIConnectionError(
@@ -138,21 +140,24 @@ class LiveKitServer:
         raise failure from None
 
     def _session(self) -> aiohttp.ClientSession:
-        """Make an HTTP session with this package's proxy and certificates; by default, aiohttp uses no proxy."""
+        """Make an HTTP session that uses the same proxy and certificates as the rest of this package.
+
+        By default, aiohttp uses no proxy.
+        """
         import aiohttp  # noqa: PLC0415 (as livekit)
 
         tls, proxy = self._network.for_http(self.url)["verify"], self._network.proxy(self.url)
         if proxy is not None and proxy.reveal().startswith("socks"):
             raise ConfigurationError(
                 f"{proxy.source} is a SOCKS proxy, which calls to a LiveKit server cannot use.",
-                remedy="Use an http proxy, or add the server to NO_PROXY if it needs none.",
+                remedy="Use an HTTP proxy, or add the server to NO_PROXY if it is reachable without one.",
             )
         connector = aiohttp.TCPConnector(ssl=tls)
         return aiohttp.ClientSession(connector=connector, proxy=None if proxy is None else proxy.reveal())
 
 
 def _found(given: Any, field: str) -> Masked:
-    """Return the given value or the environment's; an empty string if there is neither."""
+    """Return the given value, or else the environment's; an empty string if neither is set."""
     if given is not None and not isinstance(given, str | Masked):
         raise ConfigurationError(f"{field} must be text, not {type(given).__name__}.")
     text = given.reveal() if isinstance(given, Masked) else given or ""
@@ -169,8 +174,8 @@ def _not_set_up(missing: Sequence[str]) -> ConfigurationError:
     return ConfigurationError(
         f"Your own room needs {names}, but {'they are' if len(missing) > 1 else 'it is'} neither set nor passed.",
         remedy=(
-            f"Set them like this: {looks}. LiveKit Cloud lists them in a project's settings; your own server has them "
-            "in its configuration, under `keys`."
+            f"For example, set {looks}. LiveKit Cloud shows the values in a project's settings; a server of your own "
+            "has the key and the secret in its configuration, under `keys`."
         ),
     )
 
@@ -195,7 +200,7 @@ def _address(url: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
             "The LiveKit server's url contains a user name or a password, which guests would see and logs would show.",
-            remedy="Leave them out: the server uses a key and a secret.",
+            remedy="Leave them out; authenticate with the server's key and secret instead.",
         )
     scheme = SCHEMES[parts.scheme]
     if scheme == "ws" and not config.is_loopback(parts.hostname):
@@ -204,7 +209,7 @@ def _address(url: str) -> str:
 
 
 def _refusal(refused: TwirpError, server: str, purpose: str, source: str) -> LiveAvatarException:
-    """Return the error to raise if a server refuses a request."""
+    """Return the error to raise for a request that a server refused."""
     status, message = refused.status, refused.message.removeprefix("twirp error unknown: ")
     why = f": {message}" if message else ""
     if status == 401:
@@ -215,7 +220,7 @@ def _refusal(refused: TwirpError, server: str, purpose: str, source: str) -> Liv
         )
     if status == 404 and refused.code == "not_found":
         return NotFoundError(
-            f"{server} could not {purpose}{why}.", status_code=status, remedy="participants() lists those present."
+            f"{server} could not {purpose}{why}.", status_code=status, remedy="participants() lists who is in the room."
         )
     remedy = "Is it a LiveKit server?" if refused.code == "unknown" and status < 500 else None
     return APIStatusError(f"{server} could not {purpose} ({status}){why}.", status_code=status, remedy=remedy)

@@ -1,6 +1,6 @@
 """Your own LiveKit room: create it, remove it, and get tokens for the avatar and the viewers.
 
-The avatar joins it instead of a room that LiveAvatar hosts (schema `LiveKitConfig`). Any number of people can then
+The avatar joins this room instead of one that LiveAvatar hosts (schema `LiveKitConfig`). Any number of people can then
 watch, with this package, LiveKit's own Meet page or any other LiveKit client.
 """
 
@@ -23,9 +23,9 @@ from .livekit_server import LiveKitServer
 from .participants import Participant, RoomChange, RoomChanges, participant
 
 MEET: Final = "https://meet.livekit.io/custom"
-AVATAR: Final = "avatar"  # the avatar's identity, unless another avatar in the room has it
+AVATAR: Final = "avatar"  # the avatar's identity, unless another avatar in the room already uses this identity
 SEES: Final = {"can_publish": False, "can_subscribe": True, "can_publish_data": False}
-# the avatar's token needs all three: without can_publish_data, the start call fails with status 500
+# the avatar's token needs all three permissions: without can_publish_data, the start call fails with status 500
 ACTS: Final = {"can_publish": True, "can_subscribe": True, "can_publish_data": True}
 
 
@@ -40,7 +40,7 @@ class Tenant(Protocol):
 
 
 class OwnRoom(Protocol):
-    """The part of `AsyncRoom` and `Room` that `start` needs."""
+    """The methods of `AsyncRoom` and `Room` that `start` needs."""
 
     def guest_token(self, identity: str | None = None, minutes: float = ...) -> str: ...
 
@@ -48,16 +48,16 @@ class OwnRoom(Protocol):
 class AsyncRoom:
     """Your own LiveKit room (async API).
 
-    The room is created when it is first needed, unless one with that name exists. Leaving an `async with` block
-    removes the room if this object created it. An abandoned room goes away by itself.
+    The room is created when it is first needed, unless a room with that name already exists. Leaving an `async with`
+    block removes the room if this object created it. The server removes an abandoned room after a while.
 
     Args:
         url: The LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None or "" means
             `LIVEKIT_URL`. LiveAvatar must be able to reach the server, too.
         api_key: The server's key; None or "" means `LIVEKIT_API_KEY`.
         api_secret: The key's secret; None or "" means `LIVEKIT_API_SECRET`.
-        name: The room's name, at most 256 characters; a unique one by default.
-        empty_timeout: How many seconds the room stays when nobody is in it.
+        name: The room's name, at most 256 characters; a unique name by default.
+        empty_timeout: How many seconds the server keeps the room when nobody is in it.
         max_participants: How many participants the room can hold, including the avatar; 0 means no limit.
 
     Raises:
@@ -105,13 +105,13 @@ class AsyncRoom:
         empty_timeout: float = config.ROOM_EMPTY_TIMEOUT,
         max_participants: int = config.ROOM_PARTICIPANTS,
     ) -> Self:
-        """Create a room from the environment: `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
+        """Create a room from `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET` in the environment.
 
         Args:
             name, empty_timeout, max_participants: As for the class.
 
         Raises:
-            ConfigurationError: One of the three is not set; the message names it.
+            ConfigurationError: One of these environment variables is not set; the message says which.
         """
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
@@ -140,7 +140,7 @@ class AsyncRoom:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach the server, which means that the service cannot."""
+        """Whether only this machine can reach the server, in which case LiveAvatar cannot."""
         return self._server.is_local
 
     @property
@@ -149,9 +149,9 @@ class AsyncRoom:
         return self._is_closed
 
     async def open(self) -> None:
-        """Create the room, unless one with that name exists.
+        """Create the room, unless a room with that name already exists.
 
-        Calling it twice is fine. `start` and `with` also call it.
+        Calling this method again is harmless. `start` and `with` also call it.
 
         Raises:
             AuthenticationError: The server does not know the key, or the secret does not match it.
@@ -170,10 +170,11 @@ class AsyncRoom:
             self._made = (await self._server.ask("create the room", lambda rooms: rooms.create_room(request))).sid
 
     async def aclose(self) -> None:
-        """Remove the room and everybody in it, if this object created it. Calling it twice is fine.
+        """Remove the room and everybody in it, if this object created the room.
 
-        Sessions in it keep running, and are billed, until you stop them; a warning names them. If the server does not
-        respond, you also get only a warning: the room goes away by itself some time after the last participant left.
+        Calling this method again is harmless. Sessions that use the room keep running, and being billed, until you stop
+        them; a warning names each of them. If the server does not respond, you get only a warning, because the server
+        removes the room some time after the last participant has left.
         """
         if self._is_closed:
             return
@@ -181,12 +182,18 @@ class AsyncRoom:
         try:
             await self._remove()
         except LiveAvatarException as failure:
-            warn(f"Room {self._name!r} was not removed. {failure.message} It goes away by itself when it is empty.")
+            warn(
+                f"Room {self._name!r} was not removed. {failure.message} The server will remove the room once it has "
+                "been empty for a while."
+            )
         except BaseException:
             self._is_closed = False
             raise
         for session in self.tenants:
-            warn(f"Session {session.id} is still running and billed, without its room {self._name!r}. Stop it.")
+            warn(
+                f"Session {session.id} is still running, and being billed, although its room {self._name!r} has been "
+                "closed. Stop the session."
+            )
 
     @property
     def tenants(self) -> list[Tenant]:
@@ -200,7 +207,7 @@ class AsyncRoom:
 
         Args:
             identity: The avatar's identity in the room.
-            minutes: How many minutes the token can be used to join; once in, the avatar can stay.
+            minutes: For how many minutes the token can be used to join; an avatar that has joined can stay.
 
         Returns:
             The token, masked; `.reveal()` returns its text.
@@ -215,8 +222,8 @@ class AsyncRoom:
         Args:
             identity: The guest's identity in the room; a unique one by default. A guest who joins displaces any
                 guest with the same identity.
-            minutes: How many minutes the token can be used to join, at most a day; once in, the guest can stay until
-                they are removed or the room is gone.
+            minutes: For how many minutes (at most a day) the token can be used to join; a guest who has joined can
+                stay until they are removed or the room is gone.
         """
         identity = f"guest-{secrets.token_hex(3)}" if identity is None else identity
         return self._token(identity, "guest", minutes, SEES).reveal()
@@ -225,17 +232,19 @@ class AsyncRoom:
         """Make a link to LiveKit's own Meet page, where a guest can watch and listen.
 
         The link contains the token, so anyone who has it can watch: do not leave it in a notebook that you share. The
-        page asks for the camera and microphone; guests can refuse, because they cannot use them here anyway.
+        page asks for the camera and microphone; guests can decline, because this room lets them use neither.
 
         Args:
             identity, minutes: As for `guest_token`.
         """
         if not (self._server.is_encrypted or self._server.is_local):
-            warn(f"LiveKit's Meet page is an https page, so browsers let it use only wss, not {self._server.url}.")
+            warn(
+                f"LiveKit's Meet page uses https, so browsers let it connect only over wss, not to {self._server.url}."
+            )
         return f"{MEET}?liveKitUrl={quote(self._server.url, safe='')}&token={self.guest_token(identity, minutes)}"
 
     def viewer(self) -> Masked:
-        """Make a token with which one page can watch and listen; a new one each time."""
+        """Make a new token with which one page can watch and listen."""
         return self._token(f"page-{secrets.token_hex(4)}", "page", config.ROOM_TOKEN_MINUTES, SEES)
 
     async def participants(self) -> Records[Participant]:
@@ -323,14 +332,14 @@ class AsyncRoom:
         await self._server.ask(f"remove {identity!r}", lambda rooms: rooms.remove_participant(request))
         for known, session in self._tenants:
             if known == identity and session.is_live:
-                await session.retire(f"its avatar was removed from the room {self._name!r}")
+                await session.retire(f"the avatar was removed from the room {self._name!r}")
 
     async def admit(self) -> str:
-        """Create the room, unless it exists, and return a free identity for another avatar in it."""
+        """Create the room if it does not exist, and return an unused identity for another avatar."""
         await self.open()
         there = {participant.identity for participant in await self.participants()}
         ours = {identity: session.is_live for identity, session in self._tenants}
-        # the avatar of a stopped session may still be there, but its identity counts as free
+        # the avatar of a stopped session may still be in the room, but that identity can be used again
         taken = {identity for identity in there | ours.keys() if ours.get(identity, True)}
         number, identity = 1, AVATAR
         while identity in taken:
@@ -390,14 +399,14 @@ def awaited(room: OwnRoom) -> AsyncRoom:
     if not isinstance(found, AsyncRoom):
         raise InvalidArgument(
             f"room must be a Room or an AsyncRoom, not {type(room).__name__}.",
-            remedy="Make one with Room.from_env().",
+            remedy="Make a room with Room.from_env().",
             field="room",
         )
     return found
 
 
 def _label(text: Any, field: str) -> str:
-    """Return a room's name or a participant's identity if it is valid."""
+    """Check that a room's name or a participant's identity is valid, and return it."""
     if not isinstance(text, str) or not text.strip() or len(text) > config.ROOM_NAME_LIMIT or not text.isprintable():
         raise InvalidArgument(
             f"{field} must be one line of 1 to {config.ROOM_NAME_LIMIT} characters, not {text!r:.80}.",

@@ -39,9 +39,9 @@ class RoomTrack(Record):
 class Participant(Record):
     """A participant in a room.
 
-    `role` is the role for which the participant's token was made here: `avatar`, `guest` or `page` (which this process
-    also uses); None if the token was made elsewhere. `kind` is LiveKit's: `standard`, `agent`, `ingress`, `egress` or
-    `sip`. `state` is `joining`, `joined` or `active`.
+    `role` is the role for which this package made the participant's token: `avatar`, `guest` or `page` (which this
+    process also uses); None if the token was made elsewhere. `kind` is LiveKit's term: `standard`, `agent`,
+    `ingress`, `egress` or `sip`. `state` is `joining`, `joined` or `active`.
     """
 
     sid: str
@@ -63,7 +63,10 @@ class Participant(Record):
 
 
 class RoomChange(Record):
-    """A participant's arrival or departure; `what` is `joined` or `left`, `seen_at` when it was noticed."""
+    """A participant's arrival or departure.
+
+    `what` is `joined` or `left`; `seen_at` is the time at which the change was noticed.
+    """
 
     _columns: ClassVar = ("what", "participant", "seen_at")
 
@@ -110,7 +113,7 @@ class RoomChanges:
         return self._news.popleft()
 
     def _compare(self, found: Sequence[Participant]) -> None:
-        # compare the server's ids: somebody who left and came straight back has a new one
+        # compare the ids that the server assigns: somebody who left and came straight back has a new id
         now, there = datetime.now(UTC), {participant.sid: participant for participant in found}
         self._has_looked = True
         left = [participant for sid, participant in self._there.items() if sid not in there]

@@ -28,9 +28,9 @@ CUT: Final = "The connection to the simulated room was lost."
 
 
 class SimulatedParticipant:
-    """This process as a participant of a simulated room.
+    """This process as a participant in a simulated room.
 
-    Text frames stand in for the data channel, binary frames carry the avatar's speech.
+    Text frames stand in for the data channel, and binary frames carry the avatar's speech.
 
     Args:
         connection: The session's connection to the room.
@@ -73,10 +73,10 @@ class SimulatedParticipant:
             async with asyncio.timeout(config.ROOM_JOIN_LIMIT):
                 await holder._joined.wait()
         except BaseException as failure:
-            # the line may have opened just as the call was cancelled, and nothing else would close it
+            # the WebSocket may have opened just as the join was cancelled, and nothing else would close the WebSocket
             await holder.leave()
             if isinstance(failure, TimeoutError):
-                raise _unreachable(connection, "nobody answered") from None
+                raise _unreachable(connection, "no response") from None
             raise
         return holder
 
@@ -114,7 +114,7 @@ class SimulatedParticipant:
                     if count % FRAMES_IN_A_TURN == 0:
                         await asyncio.sleep(0)  # let other tasks run during a burst
         finally:
-            # close the line even if the loop is ending and cancels this task
+            # close the WebSocket even if the loop is shutting down and cancels this task
             await self._socket.close()
             is_replaced = self._socket.close_code == REPLACED_CODE
             words = REPLACED if is_replaced else CUT

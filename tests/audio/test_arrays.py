@@ -142,14 +142,14 @@ def test_samples_and_their_rate_come_in_either_order() -> None:
         ([[0.1, 0.2], [0.3]], 24_000, "can't be converted to an array"),
         ([1, 2, 70_000], 24_000, "don't fit into 16 bits"),
         (Tensor(TONE, TypeError("can't convert cuda:0 device type tensor to numpy")), 24_000, "cuda:0"),
-        ((TONE, 16_000), 24_000, "The pair says 16000 Hz, but rate=24000"),
+        ((TONE, 16_000), 24_000, "The pair contains the rate 16000 Hz, but rate=24000"),
         ((TONE, 0), None, "rate of 0 Hz; only 1,000 to 768,000 Hz"),
         (TONE, 999, "rate of 999 Hz"),
         (TONE, 768_001, "rate of 768,001 Hz"),
         (TONE, float("nan"), "rate of nan Hz"),
         (TONE, float("inf"), "rate of inf Hz"),
-        (TONE, True, "has a rate of type bool; it must be a number of Hz"),
-        (TONE, "24000", "has a rate of type str; it must be a number of Hz"),
+        (TONE, True, "has a rate of type bool; the rate must be a number in Hz"),
+        (TONE, "24000", "has a rate of type str; the rate must be a number in Hz"),
     ],
 )
 def test_what_is_no_sound_is_named(audio: Any, rate: Any, words: str) -> None:

@@ -188,7 +188,7 @@ class TestWhatIsRefused:
     def test_text_files(self, path: Path) -> None:
         with path.open(encoding="latin-1") as opened:
             for given_as in (opened, io.StringIO("RIFF")):
-                with pytest.raises(AudioError, match="Open it with 'rb'"):
+                with pytest.raises(AudioError, match="Open the file with mode 'rb'"):
                     open_sound(given_as)
 
     def test_what_reads_something_else(self) -> None:
@@ -200,7 +200,7 @@ class TestWhatIsRefused:
                 return self._found
 
         for found, words in (
-            ("RIFF", "Open it with 'rb'"),
+            ("RIFF", "Open the file with mode 'rb'"),
             (None, "non-blocking mode"),
             (7, "returned int, not bytes"),
         ):
@@ -242,7 +242,7 @@ class TestWhatIsRefused:
             (7, "An object of type int is not audio"),
             ({"array": TONE}, "An object of type dict is not audio"),
             ({1.0, 2.0}, "An object of type set is not audio"),
-            (lambda: RAW, "Call it and pass the result"),
+            (lambda: RAW, "Call the function and pass the result"),
             (awaitable, "Await it first"),
             (iter([None]), "None is not audio"),
             ((value for value in (0.1, 0.2)), "single numbers.*arrays"),
@@ -417,7 +417,7 @@ class TestClosing:
 class TestWhatLibrariesWrapASoundIn:
     def test_an_http_response_that_was_read(self) -> None:
         assert played(httpx.Response(200, content=FILE)) == RAW
-        with pytest.raises(AudioError, match="stream of bytes"):
+        with pytest.raises(AudioError, match="byte stream"):
             open_sound(httpx.Response(200, stream=httpx.ByteStream(FILE)))
 
     def test_a_row_of_a_data_set(self) -> None:

@@ -535,7 +535,7 @@ def test_a_stop_that_is_not_confirmed_says_what_ends_the_session(
     (still,) = (entry.session_id for entry in simulator.billed())
     assert f"Stopped {next(one for one in left if one != still)}" in done.stdout
     assert f"The service did not confirm the stop of {still}" in done.stderr
-    assert re.search(r"Its cap ends it at \d\d:\d\d:\d\d at the latest\.", done.stderr)
+    assert re.search(r"The session reaches its cap at \d\d:\d\d:\d\d at the latest\.", done.stderr)
     assert "Traceback" not in done.stderr
 
     simulator.faults.add("stop", "status", times=1, status=400, message="no")

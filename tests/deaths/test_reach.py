@@ -164,7 +164,7 @@ async def test_a_transport_of_the_users_own_is_refused_in_words(
         ) as la:
             with caplog.at_level(logging.WARNING):
                 await la.start("Silas")
-            assert "It starts anyway" in caplog.text
+            assert "The session starts anyway" in caplog.text
         assert not guards(os.getpid())
 
 

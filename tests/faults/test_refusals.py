@@ -87,7 +87,7 @@ async def test_too_many_sessions_at_once(simulator: Simulator, arrived: Any, ref
         error = await refused(client.start("Silas", concurrent=True), ConcurrencyLimitError)
         assert len(simulator.billed()) == 3
     assert (error.status_code, error.code) == (403, 4003)
-    assert "3 of this kernel" in error.remedy
+    assert "3 (this kernel)" in error.remedy
     assert error.request_id
     assert arrived().count("POST /v1/sessions/start") == 4
 

@@ -354,7 +354,7 @@ def test_one_starts_without_it_where_that_is_allowed(simulator: Simulator, caplo
         caplog.at_level(logging.WARNING),
     ):
         la.start("Silas")
-        assert "It starts anyway" in caplog.text
+        assert "The session starts anyway" in caplog.text
         assert simulator.billed()
     assert not simulator.billed()
 

@@ -288,8 +288,8 @@ async def test_row_9_too_many_sessions_name_whose_they_are_and_what_to_stop(
             simulator.faults.clear()
             assert {one.id: one.whose for one in refused.value.sessions} == {left: "orphan", stranger: "stranger"}
             words = str(refused.value)
-            assert "1 of left over: its kernel died" in words
-            assert "1 of someone else, or another program" in words
+            assert "1 (left over: its kernel died)" in words
+            assert "1 (someone else, or another program)" in words
             assert "stop_orphans()" in words
             assert "s.stop()" not in words
 

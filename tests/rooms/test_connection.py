@@ -377,7 +377,7 @@ async def test_who_is_thrown_out_does_not_come_back_by_itself(open_room: Room) -
     assert process is not None
     open_room.connection.need()
     open_room.connection.drop(process, "Somebody else joined.", is_contested=True)
-    with pytest.raises(RoomNotHeld, match=r"Somebody else joined\. Leave the room there"):
+    with pytest.raises(RoomNotHeld, match=r"Somebody else joined\. Leave the room in the other client"):
         await open_room.connection.send(open_room.command())
     assert not open_room.connection.can_send
     assert open_room.told == ["process joins", "process sends"]

@@ -170,7 +170,7 @@ ANSWERS: list[tuple[bytes, type[LiveAvatarException], str]] = [
         APIStatusError,
         r"\(404\).*Is it a LiveKit server",
     ),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n" + PAGE, SchemaError, "did not answer like a LiveKit server"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n" + PAGE, SchemaError, "did not respond like a LiveKit server"),
     (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", APIStatusError, r"\(503\)"),
     (b"", APIConnectionError, "cannot be reached"),
 ]
@@ -196,7 +196,7 @@ async def test_where_nobody_listens_it_says_so(unused_tcp_port: int) -> None:
 async def test_a_server_that_keeps_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "ROOM_TIMEOUT", 0.2)
     async with serving(None) as server:
-        with pytest.raises(APITimeoutError, match="did not answer in time"):
+        with pytest.raises(APITimeoutError, match="did not respond in time"):
             await rooms(server)
 
 

@@ -118,7 +118,7 @@ async def test_a_line_that_is_cut_carries_nothing_and_is_a_loss() -> None:
 async def test_who_says_nothing_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "ROOM_JOIN_LIMIT", 0.1)
     async with simulated_room() as (told, room, _):
-        with pytest.raises(RoomNotHeld, match="cannot be reached \\(nobody answered\\)"):
+        with pytest.raises(RoomNotHeld, match="cannot be reached \\(no response\\)"):
             await room.reach()
         await until(lambda: told.open[0].close_code is not None)
 

@@ -1,1 +1,1 @@
-"""A process that stops a kernel's sessions after the kernel dies; `handle` is the kernel's side."""
+"""The guard: the process that stops a kernel's sessions after the kernel dies, and its `handle`."""

@@ -1,9 +1,9 @@
-"""The guard: wait until the kernel ends, then stop the sessions that are still open.
+"""The guard process, which waits until the kernel is gone and then stops the sessions still open.
 
 Each kernel with a session has one guard, a detached process. The kernel sends it messages through its standard input,
 one JSON object per line. The key arrives the same way, so it is in no argument list, environment or file. While the
-kernel lives, the guard only waits and acknowledges each line. Once the pipe is closed, the kernel has ended: the guard
-then stops the open sessions, and keeps trying until 60 s after a session's cap. No failure makes it give up earlier.
+kernel lives, the guard only waits and acknowledges each line. When the pipe closes, the kernel is gone. The guard then
+stops the open sessions, and keeps trying until 60 s after each session's cap, whatever fails.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from ...rest.network import Network
 
 PIECE: Final = 65536  # maximum bytes per read
-PRELOAD_AFTER: Final = (
-    5.0  # seconds after the first session before preloading what a stop needs, which may be gone later
-)
-CALL_LIMIT: Final = 5.0  # seconds for one stop
-SHORTEST_WAIT: Final = 0.2  # minimum seconds between two attempts
-REACH_LIMIT: Final = 10.0  # seconds to reach a service
-LOCK_LIMIT: Final = 2.0  # seconds for which an ending kernel may still hold its lock
+# seconds after the first session before importing the code for stops, which may be uninstalled later
+PRELOAD_AFTER: Final = 5.0
+CALL_LIMIT: Final = 5.0  # maximum seconds for one stop
+SHORTEST_WAIT: Final = 0.2  # minimum seconds between attempts
+REACH_LIMIT: Final = 10.0  # maximum seconds for reaching a service
+LOCK_LIMIT: Final = 2.0  # how long, in seconds, a kernel that is shutting down may still hold its lock
 NEVER: Final = float("inf")
 
 
@@ -49,7 +48,7 @@ class GuardedSession:
         self._network_options: dict[str, Any] = message["network"]
         self.journal: str | None = message["journal"]
         self.is_starting = True
-        self.is_over = False  # whether nothing is left to do
+        self.is_over = False  # whether nothing is left to do for this session
         self.bury_lock: Callable[[], bool] = lambda: True  # removes the owner's lock; returns whether it was free
         self.due = NEVER
         self._is_active = False
@@ -65,12 +64,12 @@ class GuardedSession:
         return Network.from_json(self._network_options)
 
     def until(self, left: float) -> None:
-        """Set how many more seconds to keep trying to stop the session."""
+        """Set the time limit for stopping the session to `left` seconds from now."""
         self._until = (time.monotonic() + left, time.time() + left)
 
     @property
     def is_past(self) -> bool:
-        """Whether the service has certainly ended the session, by the monotonic clock or by the wall clock."""
+        """Whether the time limit has passed, according to the monotonic clock or the wall clock."""
         return time.monotonic() > self._until[0] or time.time() > self._until[1]
 
     def activate(self) -> None:
@@ -82,7 +81,7 @@ class GuardedSession:
             self._looks = [self.due + after for after in UNKNOWN_LOOKS] if self.is_starting else []
 
     def act(self) -> None:
-        """Stop the session, or check whether it has come back."""
+        """Stop the session, or check that it did not start after an earlier stop."""
         from ...rest.retry import delay  # noqa: PLC0415 (keeps the start fast)
         from ..blocking_stop import BlockingStopper  # noqa: PLC0415 (large, and may never be needed)
 
@@ -95,7 +94,7 @@ class GuardedSession:
             self.is_over = self.is_past
             return
         self._attempts = 0
-        # a start with unknown outcome can still be applied, because this stop may have overtaken it
+        # a start request with an unknown outcome may still take effect, because this stop may have overtaken it
         self._looks = [moment for moment in self._looks if moment > now]
         if self._looks:
             self.due = self._looks[0]
@@ -116,7 +115,7 @@ class GuardedSession:
 class KernelWatch:
     """Reads the kernel's messages, and stops sessions on request or once the kernel is gone.
 
-    Each stop has its own thread, so a hanging service delays neither other stops nor the reading of messages.
+    Each stop has its own thread, so a service that hangs delays neither other stops nor the reading of messages.
     """
 
     def __init__(self) -> None:
@@ -148,7 +147,7 @@ class KernelWatch:
         if piece:
             *lines, self._rest = (self._rest + piece).split(b"\n")
             for line in lines:
-                # a different release of this package may send messages that this one does not understand
+                # a kernel that runs a different release of this package may send messages unknown to this one
                 with contextlib.suppress(Exception):
                     message = json.loads(line)
                     self._handle(message)
@@ -190,12 +189,12 @@ class KernelWatch:
     def _start_thread(work: Callable[..., None], *args: Any) -> None:
         try:
             threading.Thread(target=work, args=args, daemon=True).start()
-        except RuntimeError:  # the system is out of threads: better late than never
+        except RuntimeError:  # no thread is available, so do the work on the current one
             work(*args)
 
     def _preload(self) -> None:
         for session in list(self._sessions.values()):
-            # the stop will run into the same failure, and it is retried
+            # ignore any failure: the stop itself will meet it again, and will be retried
             with contextlib.suppress(Exception):
                 from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
                 from ..blocking_stop import BlockingStopper  # noqa: PLC0415
@@ -232,16 +231,16 @@ def say(**message: Any) -> None:
 
 
 def hang_up() -> None:
-    """Stop sending: the kernel is gone, or no longer needs this guard and must not wait for it to exit."""
+    """Stop sending, because the kernel is gone or must not wait for this guard to exit."""
     os.dup2(2, 1)
 
 
 def detach() -> None:
-    """Leave the kernel's process tree, because whatever ends a kernel often ends its children, too."""
+    """Leave the kernel's process tree, because whatever kills a kernel often kills its children, too."""
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        # a machine that shuts down signals every process, and we must outlive the kernel to stop its sessions
+        # a shutdown of the machine signals every process, but the guard must outlive the kernel to stop its sessions
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(ImportError, ValueError, OSError):
@@ -254,7 +253,7 @@ def detach() -> None:
 def main() -> None:
     """Run the guard until nothing is left to guard."""
     detach()
-    # a kernel that does not read must not block the guard
+    # a kernel that does not read its messages must not block the guard
     os.set_blocking(1, False)
     say(ready=os.getpid())
     KernelWatch().run()

@@ -1,4 +1,4 @@
-"""The kernel's side of the guard: start the process, send it what to guard, replace it if it is lost."""
+"""The kernel's side of the guard: starts the process, sends the sessions, replaces a lost process."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .process import GuardProcess
 logger = logging.getLogger("liveavatar_nb.session")
 
 THREAD_NAME: Final = "liveavatar_nb-guard"
-READY_LIMIT: Final = 10.0  # seconds for the guard to get ready
-REACH_LIMIT: Final = 12.0  # seconds for the guard to reach a service: slightly more than its own limit
-HEAR_LIMIT: Final = 3.0  # seconds for the guard to acknowledge a message, even on a busy machine
-PULSE: Final = 1.5  # seconds between two checks of the guard: a loss is noticed within 5 s
-RENEW_PAUSE: Final = 5.0  # seconds before the next attempt if a new guard did not start
-UNUSED_LIMIT: Final = 5.0  # seconds that an unused guard waits for an announced start before it exits
+READY_LIMIT: Final = 10.0  # seconds to wait for the guard to be ready
+REACH_LIMIT: Final = 12.0  # seconds to wait for the guard to reach a service, slightly more than the guard's own limit
+HEAR_LIMIT: Final = 3.0  # seconds to wait for the guard to acknowledge a message, enough even on a busy machine
+PULSE: Final = 1.5  # seconds between checks that the guard is alive; its death is noticed within 5 s
+RENEW_PAUSE: Final = 5.0  # seconds to wait before the next attempt if a new guard did not start
+UNUSED_LIMIT: Final = 5.0  # seconds for which an unused guard waits for an announced start before exiting
 MODULE: Final = __name__.rpartition(".")[0]
 FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 KEPT: Final = re.compile(
@@ -52,8 +52,8 @@ class Service:
     """A service, and how to reach it.
 
     Args:
-        base_url: Its address.
-        network: The proxies and certificates to reach it with.
+        base_url: The service's address.
+        network: The proxies and certificates needed to reach the service.
     """
 
     base_url: str
@@ -70,10 +70,10 @@ class GuardedSession:
 
     Args:
         session_id: The session's id at the service.
-        service: The service it runs on.
+        service: The service that the session runs on.
         key: The key that signs the stop.
         left: Seconds for which the guard keeps trying to stop the session.
-        journal: The folder of the session's record; None if it has none.
+        journal: The folder that contains the session's record; None if there is no record.
     """
 
     session_id: str
@@ -86,8 +86,9 @@ class GuardedSession:
 class Guard:
     """This process's guard.
 
-    It starts with the first session, or when one is expected, and exits after the last. A thread watches the guard
-    process. If the process ends or stops responding, a new one replaces it and gets all messages again.
+    The guard process starts with the first session, or when a session is expected, and exits after the last session.
+    A thread watches the process. If the process dies or stops responding, a new process replaces it and receives all
+    messages again.
     """
 
     def __init__(self) -> None:
@@ -96,20 +97,20 @@ class Guard:
             os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forget)
 
     def _reset(self) -> None:
-        # not reentrant, because a finalizer may post a message even while its own thread holds the lock
+        # not reentrant, because a finalizer may post a message while its thread already holds the lock
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._process: GuardProcess | None = None
-        self._wanted_at = 0.0  # when the guard was last needed
+        self._wanted_at = 0.0  # the time at which the guard was last needed
         self._open: set[GuardProcess] = set()
-        # by session id; the float is the time from which `left` counts
+        # by session id: the session, and the time at which its `left` seconds began
         self._sessions: dict[str, tuple[GuardedSession, float]] = {}
         self._started: set[str] = set()
         self._stopping: set[str] = set()
         self._handed: dict[str, int] = {}  # by session id: the number of the message that handed the session over
         self._outbox: deque[dict[str, Any]] = deque()
         self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # clients that may start a session soon
-        self._services: dict[Service, str] = {}  # by service: its name in messages to the guard
+        self._services: dict[Service, str] = {}  # by service: the service's name in messages to the guard
         self._reached: set[Service] = set()
 
     def _before_fork(self) -> None:
@@ -162,7 +163,7 @@ class Guard:
             process, left = self._process, until - time.monotonic()
             why = None if process is None else process.reaches(name, max(0.0, left))
             if why is None and left > 0:
-                continue  # this guard was lost, so ask the next one
+                continue  # this guard process is gone, so ask its replacement
             if why != "":
                 raise NotReached(why or f"no response within {REACH_LIMIT:g} s")
             self._reached.add(service)
@@ -171,7 +172,7 @@ class Guard:
         return self._services.setdefault(service, str(len(self._services)))
 
     def add(self, session: GuardedSession) -> None:
-        """Guard a session, so that it is stopped no matter how this process ends.
+        """Guard a session, so that it is stopped no matter how this process terminates.
 
         Raises:
             GuardError: No guard acknowledged the session.
@@ -188,20 +189,20 @@ class Guard:
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
-        """Record that the service confirmed the start; the guard tries to stop it for at most `left` seconds."""
+        """Record that a start was confirmed; limit the guard's attempts to stop it to `left` seconds."""
         if session_id in self._sessions:
             self._sessions[session_id] = (replace(self._sessions[session_id][0], left=left), time.monotonic())
             self._started.add(session_id)
             self._post({"do": "started", "id": session_id, "left": left})
 
     def stop(self, session_id: str) -> None:
-        """Let the guard stop a session now, even though this process is alive."""
+        """Make the guard stop a session now, although this process is still alive."""
         if session_id in self._sessions:
             self._stopping.add(session_id)
             self._post({"do": "stop", "id": session_id})
 
     def hand_over(self, session_id: str) -> bool:
-        """Leave it to the guard to stop a session, and return whether the guard had the session."""
+        """Leave stopping a session to the guard; return whether the guard knew the session."""
         if session_id not in self._sessions:
             return False
         self._stopping.add(session_id)
@@ -209,13 +210,13 @@ class Guard:
         return True
 
     def done(self, session_id: str) -> None:
-        """Drop a session that is no longer billed; after the last one the guard exits."""
+        """Stop guarding a session that is no longer billed; the guard exits after the last session."""
         self._post({"do": "done", "id": session_id})
         self._drop(session_id)
         self.leave_if_unused()
 
     def expect(self, client: Any) -> None:
-        """Keep the guard until `unexpect`, because this client may start a session at any moment."""
+        """Keep the guard running until `unexpect` is called, as this client may start a session at any time."""
         self._expecting.add(client)
 
     def unexpect(self, client: Any) -> None:
@@ -234,7 +235,7 @@ class Guard:
         self._stopping.discard(session_id)
 
     def _post(self, message: dict[str, Any]) -> None:
-        """Send the guard a message, now or once it is ready; never block, since the loop calls this."""
+        """Send the guard a message, now or once the guard is ready, without blocking the loop."""
         self._outbox.append(message)
         self._deliver()
 
@@ -251,7 +252,7 @@ class Guard:
             if not self._sessions and not self._expecting and self._process is not None:
                 self._let_go(self._process)
         elif message["do"] == "hand over":
-            # kept until acknowledged: if this guard is lost, the message must be sent to the next one, too
+            # remember the number until it is acknowledged: a replacement guard must get the message, too
             if message["id"] in self._sessions:
                 self._handed[message["id"]] = self._send({**message, "do": "stop"})
         else:
@@ -261,7 +262,7 @@ class Guard:
         return 0 if self._process is None else self._process.post(message)
 
     def _renew(self) -> None:
-        """Start a new guard process and send it everything; only then end the previous one.
+        """Start a new guard process, send it everything, and only then kill the previous process.
 
         Raises:
             GuardError: The new process did not start; the previous one is left as it is.
@@ -273,9 +274,9 @@ class Guard:
             self._process = before
             process.kill()
             process.end()
-            raise GuardError(f"It did not respond within {HEAR_LIMIT:g} s.")
+            raise GuardError(f"The new process did not respond within {HEAR_LIMIT:g} s.")
         if before is not None:
-            # it may just be suspended; once resumed, it would mistake the end of its pipe for the end of this process
+            # the old guard may just be suspended; once resumed, it would mistake its closed pipe for our death
             before.kill()
             self._let_go(before)
 
@@ -295,7 +296,7 @@ class Guard:
     def _launch(self) -> GuardProcess:
         try:
             with self._opening:
-                # a fork on another thread waits for this, so that its child knows these pipes and closes them
+                # a fork on another thread waits until the new pipes are known, so that its child closes them
                 command = [sys.executable, "-P", "-m", MODULE, str(os.getpid())]
                 process = GuardProcess(command, _environment())
                 self._open.add(process)
@@ -305,28 +306,32 @@ class Guard:
         if not is_ready:
             has_ended = process.is_gone
             self._close(process)
-            raise GuardError("It exited immediately." if has_ended else f"It was not ready within {READY_LIMIT:g} s.")
-        with contextlib.suppress(RuntimeError):  # out of threads: the next start or keep-alive checks on the guard
+            raise GuardError(
+                "The new process exited immediately."
+                if has_ended
+                else f"The new process was not ready within {READY_LIMIT:g} s."
+            )
+        with contextlib.suppress(RuntimeError):  # without a thread, the next start or keep-alive checks on the guard
             threading.Thread(target=self._watch, args=[process], name=THREAD_NAME, daemon=True).start()
             process.is_watched = True
         return process
 
     def _watch(self, process: GuardProcess) -> None:
-        """Watch a guard process until it is let go, and replace it as soon as it is lost."""
+        """Watch a guard process until it is released, and replace it as soon as it dies or hangs."""
         asked, is_warned = time.monotonic(), False
         while not process.is_let_go.is_set():
             process.pause(PULSE)
             self._drop_acknowledged(process)
             self._leave_if_forgotten()
             if process.is_gone or process.is_mute(HEAR_LIMIT):
-                how = "has ended" if process.is_gone else "does not respond"
+                how = "has exited" if process.is_gone else "does not respond"
                 why = self._replace(process)
                 if why is None:
                     continue
                 if not is_warned:
                     logger.warning(
-                        "the guard process %s, and no new one started (%s); this is retried, but until it succeeds, a "
-                        "session that is live when this process dies is billed up to its cap", how, why,
+                        "the guard process %s, and no new one can be started (%s); retrying, but until that succeeds, "
+                        "a session that is live when this process dies is billed up to its cap", how, why,
                     )  # fmt: skip
                 is_warned = True
                 process.is_let_go.wait(RENEW_PAUSE)
@@ -344,7 +349,7 @@ class Guard:
             self.leave_if_unused()
 
     def _replace(self, process: GuardProcess) -> str | None:
-        """Replace a lost guard process; return the reason if that fails, or None."""
+        """Replace a guard process that was lost; return the reason if that fails, otherwise None."""
         with self._lock:
             if self._process is process and not process.is_let_go.is_set():
                 if not self._sessions and not self._expecting:
@@ -359,7 +364,7 @@ class Guard:
         return None
 
     def _drop_acknowledged(self, process: GuardProcess) -> None:
-        """Drop the sessions whose takeover the guard has acknowledged."""
+        """Drop the sessions that the guard has acknowledged taking over."""
         process.listen()
         if not self._handed:
             return
@@ -395,17 +400,17 @@ def _guard_message(session: GuardedSession, left: float) -> dict[str, Any]:
 def _environment() -> dict[str, str]:
     """Return the environment variables that Python and the connection need.
 
-    No others are passed on, because any of them may contain a key. The module path is this process's, without the
-    notebook's folder, whose files may shadow modules.
+    Other variables are not passed on, because any of them may contain a key. The module path is this process's, without
+    the notebook's folder, whose files may shadow modules.
     """
     try:
         here = Path.cwd()
-    except OSError:  # the folder was deleted
+    except OSError:  # the working directory was deleted
         here = None
     path = [entry for entry in sys.path if entry and (here is None or Path(entry) != here)]
     kept = {name: value for name, value in os.environ.items() if KEPT.fullmatch(name)}
     if here is not None:
-        # the guard has a different working directory
+        # make the paths absolute, because the guard has a different working directory
         kept |= {name: str(here / kept[name]) for name in FILES if kept.get(name)}
     return {**kept, "PYTHONPATH": os.pathsep.join(path)}
 

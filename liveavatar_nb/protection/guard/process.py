@@ -1,4 +1,4 @@
-"""A guard process: the two pipes to it, the messages sent, and those that it has acknowledged.
+"""A guard process, the two pipes that connect it, and the messages sent and acknowledged.
 
 Every wait for the guard has a time limit, and no message needs another descriptor or thread.
 """
@@ -18,15 +18,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 PIECE: Final = 65536  # maximum bytes per read or write
-SLICE: Final = 0.02  # seconds after which a wait checks what another thread has read
+SLICE: Final = 0.02  # seconds between checks, while waiting, of what another thread has read
 
 
 class GuardProcess:
-    """A guard process; creating one starts it.
+    """A guard process, which starts when this object is created.
 
     Args:
-        command: The command that runs it.
-        environment: Its environment variables.
+        command: The command that runs the guard.
+        environment: The guard's environment variables.
 
     Raises:
         OSError: The system is out of descriptors or processes.
@@ -36,16 +36,16 @@ class GuardProcess:
         if not hasattr(select, "poll"):
             raise OSError(errno.ENOSYS, "this system cannot wait for pipes")
         self.pid: int | None = None  # the guard's process id, once it is ready
-        self.is_watched = False  # whether a thread watches the process, and closes it at the end
+        self.is_watched = False  # whether a thread is watching the process, and will close it at the end
         self.is_let_go = threading.Event()
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._unsent = bytearray()
         self._unread = b""
         self._sent = 0  # messages
-        self._heard = 0  # how many of these messages the guard has acknowledged
+        self._heard = 0  # how many of the messages the guard has acknowledged
         self._unheard_since: float | None = None
-        self._reached: dict[str, str | None] = {}  # by service: the error, "" if reached, None if unknown
+        self._reached: dict[str, str | None] = {}  # by service: the error, "" once reached, or None while unknown
         self._is_closed = False
         ends: list[int] = []
         try:
@@ -71,26 +71,26 @@ class GuardProcess:
         os.close(its_answers)
 
     def comes_up(self, limit: float) -> bool:
-        """Wait for the guard to get ready, for at most `limit` seconds, and return whether it is."""
+        """Wait for the guard to be ready, for at most `limit` seconds, and return whether it is."""
         self._wait(lambda: self.pid is not None, limit)
         if self.pid is None:
             self._launcher.kill()
-        # the launcher has forked the guard and exits
+        # the launcher exits once it has forked the guard
         self._launcher.wait(limit)
         return self.pid is not None
 
     @property
     def is_gone(self) -> bool:
-        """Whether the guard has ended or been let go."""
+        """Whether the guard has exited or been released."""
         return self.is_let_go.is_set() or self._has_ended
 
     @property
     def _has_ended(self) -> bool:
-        # with no events requested, only the end of the pipe is reported
+        # if no events are requested, poll reports only that the pipe was closed
         return self._is_closed or _has_event(self._answers, 0, 0)
 
     def is_mute(self, limit: float) -> bool:
-        """Return whether the guard has owed an acknowledgement for over `limit` seconds; it may be suspended."""
+        """Return whether an acknowledgement from the guard has been overdue for more than `limit` seconds."""
         self.listen()
         since = self._unheard_since
         return since is not None and time.monotonic() - since > limit
@@ -100,13 +100,13 @@ class GuardProcess:
         self._sent += 1
         number = self._sent
         self._unheard_since = self._unheard_since or time.monotonic()
-        # in one step, so that no other line comes in between
+        # append the whole line in one step, so that no other thread can write in the middle of it
         self._unsent += json.dumps({**message, "number": number}).encode() + b"\n"
         self.send()
         return number
 
     def send(self) -> None:
-        """Write as much unsent text as the pipe takes; if another thread is writing, leave it to that thread."""
+        """Write as much unsent text as the pipe takes, unless another thread is already writing."""
         while self._unsent and not self.is_let_go.is_set() and self._writing.acquire(blocking=False):
             try:
                 while self._unsent and not self.is_let_go.is_set():
@@ -126,7 +126,7 @@ class GuardProcess:
         """Wait until the guard has tried to reach a service, for at most `limit` seconds.
 
         Returns:
-            The reason why it could not reach the service; "" if it could, None if that is still unknown.
+            The reason why the guard could not reach the service; "" if it could, None if the outcome is unknown.
         """
         self._wait(lambda: self._reached.get(name) is not None, limit)
         return self._reached.get(name)
@@ -144,7 +144,7 @@ class GuardProcess:
         return self._heard >= number
 
     def pause(self, limit: float) -> None:
-        """Wait until the guard sends something or ends, for at most `limit` seconds."""
+        """Wait until the guard sends something or exits, for at most `limit` seconds."""
         _has_event(self._answers, select.POLLIN, limit)
 
     def listen(self) -> None:
@@ -153,7 +153,7 @@ class GuardProcess:
             while not self._is_closed:
                 try:
                     piece = os.read(self._answers, PIECE)
-                except OSError:  # nothing more for now
+                except OSError:  # there is nothing more to read for now
                     return
                 if not piece:
                     return
@@ -180,7 +180,7 @@ class GuardProcess:
             _has_event(self._answers, select.POLLIN, SLICE)
 
     def end(self) -> None:
-        """Let the guard go: it ends once it has handled its messages."""
+        """Release the guard, which exits once it has handled all messages."""
         with self._writing:
             if not self.is_let_go.is_set():
                 self.is_let_go.set()
@@ -201,8 +201,8 @@ class GuardProcess:
                 os.close(self._answers)
 
     def forget(self) -> None:
-        """In a forked child, close the pipes, because they would hide the parent's death from the guard."""
-        # do not use the locks, because the fork may have copied them in the held state
+        """In a forked child, close the pipes, because open copies would hide the parent's death."""
+        # do not use the locks, because the fork may have copied them while they were held
         for descriptor, is_closed in ((self._input, self.is_let_go.is_set()), (self._answers, self._is_closed)):
             if not is_closed:
                 with contextlib.suppress(OSError):
@@ -212,8 +212,8 @@ class GuardProcess:
 
 
 def _has_event(descriptor: int, events: int, limit: float) -> bool:
-    """Wait for one of the events or the end, for at most `limit` seconds, and return whether it came."""
-    # `selectors` would need another descriptor
+    """Wait up to `limit` seconds for an event or the end of the pipe; return whether either occurred."""
+    # avoid `selectors`, which may need another descriptor
     poll = select.poll()
     poll.register(descriptor, events)
     return bool(poll.poll(limit * 1000))
