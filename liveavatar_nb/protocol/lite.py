@@ -127,7 +127,7 @@ class Framer:
         return frames
 
     def rest(self) -> bytes:
-        """Return the remaining audio, which makes up the last frame; it may be empty."""
+        """Return the remaining audio, which makes up the last frame and may be empty."""
         return bytes(self._pending)
 
 

@@ -101,7 +101,7 @@ class Audience:
 
     @property
     def is_there(self) -> bool:
-        """Whether a heartbeat arrived within half the time limit (half the default if there is no limit)."""
+        """Whether a heartbeat arrived less than half the limit ago (half the default limit if there is none)."""
         return self._left is not None and self._left > self._patience / 2
 
     @property

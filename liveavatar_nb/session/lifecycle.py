@@ -654,7 +654,7 @@ class SessionLifecycle:
             self.stop_without_loop()
 
     async def _clean_up(self) -> None:
-        """Clean up after the session, once; the work continues even if nobody waits for it."""
+        """Clean up after the session, at most once; the work continues even if nobody waits for it."""
         if self._clearing is None:
             self._clearing = self._tasks.begin(self._clear(), "liveavatar_nb session cleanup")
             self._clearing.add_done_callback(self._tasks.report)

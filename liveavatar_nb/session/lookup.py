@@ -63,7 +63,7 @@ class MadeContext:
         return cls(api, detail)
 
     async def delete(self) -> None:
-        """Delete the context, once (`DELETE /v1/contexts/{context_id}`); a failure is logged."""
+        """Delete the context, at most once (`DELETE /v1/contexts/{context_id}`); a failure is logged."""
         if self._is_deleted:
             return
         self._is_deleted = True

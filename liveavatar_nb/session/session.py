@@ -54,7 +54,7 @@ class Abilities:
 
     Attributes:
         play: Whether `play` can send audio.
-        say: Whether `say` works; in LITE it needs the client's `tts`.
+        say: Whether `say` works; in LITE, `say` needs the client's `tts`.
         ask: Whether `ask` gets an answer.
         interrupt: Whether the avatar can be interrupted.
         listen: Whether the avatar can show a listening pose.
@@ -202,7 +202,7 @@ class AsyncSession:
             self._on_change()
 
     def leave(self, page: str) -> bool:
-        """Record that a page seems to be gone; return whether it was the last one to show the session."""
+        """Record that a page seems to be gone; return whether it was the last page showing the session."""
         return self._audience.leave(page)
 
     # state
@@ -876,7 +876,7 @@ class AsyncSession:
         await self._push_to_talk("start_push_to_talk", start=True)
 
     async def stop_push_to_talk(self) -> None:
-        """End the user's turn: the avatar then answers (FULL: `user.stop_push_to_talk`).
+        """End the user's turn, so that the avatar answers (FULL: `user.stop_push_to_talk`).
 
         Raises:
             SessionEnded, RoomNotHeld, WrongMode: As for `start_push_to_talk`.

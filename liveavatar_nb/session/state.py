@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class SessionState(StrEnum):
-    """A session's state; it only moves forward."""
+    """A session's state, which only moves forward."""
 
     CREATED = "created"
     STARTING = "starting"
@@ -18,7 +18,7 @@ class SessionState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether no other state can follow."""
+        """Whether no other state can follow this one."""
         return self in (SessionState.ENDED, SessionState.FAILED)
 
     def may_become(self, other: SessionState) -> bool:

@@ -16,7 +16,7 @@ STEPS: Final = (
     "first_word",
     "answer",
     "interrupt_to_silence",
-)  # listed in the order in which summaries show them
+)  # the order in which summaries show the steps
 
 
 class Stopwatch:
@@ -124,7 +124,7 @@ class Timing(Record):
         step: The step's name. `token`, `start` and `connected` count from the call to `start`, `first_word` from the
             first frame that was sent (in a conversation, from the command), `answer` from the end of the user's
             speech, and `interrupt_to_silence` from the interruption.
-        count: How often the step was timed.
+        count: How many times the step was timed.
         p50, p95: The median and the 95th percentile in seconds, by linear interpolation.
         longest: The longest time in seconds.
     """

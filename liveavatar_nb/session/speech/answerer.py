@@ -29,7 +29,7 @@ WORD: Final = re.compile(r"[^\W\d_]")
 
 
 class Sentences:
-    """Splits text that arrives in pieces into sentences."""
+    """Splits text into sentences while it arrives piece by piece."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -46,7 +46,7 @@ class Sentences:
         yield from filter(None, map(str.strip, parts))
 
     def rest(self) -> str:
-        """Return the remaining text at the end of the input; it may be empty."""
+        """Return the text that remains at the end of the input, which may be empty."""
         return self._held.strip()
 
 
@@ -92,7 +92,7 @@ class Answerer:
             self._task.add_done_callback(lambda _: self._cut(whole))
 
     def stop(self, error: Exception | None = None) -> None:
-        """Stop the answer: it fails with `error`, or counts as interrupted if `error` is None."""
+        """Stop the answer, which then fails with `error`, or counts as interrupted if `error` is None."""
         if self._task is not None and self._task is not asyncio.current_task():
             self._error = error
             self._task.cancel()

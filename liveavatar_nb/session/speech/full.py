@@ -57,8 +57,8 @@ class FullConversation:
         self._finder = UtteranceFinder(clock, has_opening=has_opening)
         self._room: RoomConnection | None = None
         self._open: list[AsyncUtterance] = []
-        self._asked: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # questions, by the ids of their answers
-        self._words: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # texts said word for word, by utterance id
+        self._asked: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # questions, keyed by the id of the answer
+        self._words: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # texts said word for word, keyed by utterance id
         self._repeats = full.Repeats()
         self._user = UserTurns(lines)
         self._rest = AgentState.IDLE
@@ -169,7 +169,7 @@ class FullConversation:
         self._on_change()
 
     async def interrupt(self) -> None:
-        """Stop talking, clear the queue, and ignore late events about what was being said.
+        """Stop talking, clear the queue, and ignore late events about anything that was being said.
 
         Raises:
             RoomNotHeld: Something was being said, nobody is in the session's room, and this process cannot join.

@@ -17,7 +17,7 @@ class Pace:
         self._ends_at: float | None = None
 
     def wait(self, now: float) -> float:
-        """Return the seconds until the next piece is due.
+        """Return the number of seconds until the next piece is due.
 
         Args:
             now: The time in seconds, according to a monotonic clock.
@@ -29,7 +29,7 @@ class Pace:
         self._ends_at = max(now, self._ends_at or now) + seconds
 
     def left(self, now: float) -> float:
-        """Return the seconds until everything sent has been said."""
+        """Return the number of seconds until everything sent so far has been spoken."""
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - now)
 
     def reset(self) -> None:

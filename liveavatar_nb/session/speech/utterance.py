@@ -23,7 +23,7 @@ class AgentState(StrEnum):
 
 
 class UtteranceState(StrEnum):
-    """An utterance's state; it only moves forward."""
+    """An utterance's state, which only moves forward."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -34,7 +34,7 @@ class UtteranceState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether no other state can follow."""
+        """Whether no other state can follow this one."""
         return self in (UtteranceState.ENDED, UtteranceState.INTERRUPTED, UtteranceState.FAILED)
 
     def may_become(self, other: UtteranceState) -> bool:
@@ -155,7 +155,7 @@ class AsyncUtterance:
         """
         await self._over.wait()
         if self._error is not None:
-            # with the original traceback: otherwise each waiter would add its own frames, which keep objects alive
+            # raise with the original traceback, or each waiter would add its own frames, which keep objects alive
             raise self._error.with_traceback(self._traceback)
 
     def __repr__(self) -> str:

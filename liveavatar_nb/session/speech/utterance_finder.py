@@ -46,7 +46,7 @@ class UtteranceFinder:
             self._opening_until = self._clock.monotonic() + config.OPENING_LIMIT
 
     def find(self, event: Event) -> AsyncUtterance | None:
-        """Return the utterance that an event names, if any; also map the event's own id to it."""
+        """Return the utterance that an event names, if any; also map the event's own id to that utterance."""
         found = None if event.source_event_id is None else self._known.get(event.source_event_id)
         if found is not None and event.event_id is not None:
             self._known[event.event_id] = found
