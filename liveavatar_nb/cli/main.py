@@ -305,7 +305,7 @@ def _sessions(options: argparse.Namespace) -> int | None:
         if len(found) > len(shown):
             _say(f"(There are more: try --limit {options.limit * 5}.)")
         if options.orphans or any(session.whose == "orphan" for session in shown):
-            _say(f"To stop the sessions left over from dead kernels, run {STOP_ORPHANS}")
+            _say(f"To stop the leftover sessions, run {STOP_ORPHANS}")
         if not (options.orphans or options.ended or all(session.is_sandbox for session in shown)):
             _say(f"Billed until stopped. {STOP_HOW}")
     elif options.orphans:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..session.options import SessionOptions
 
-LONGEST_LINE: Final = 80  # maximum length of arguments on one line; a longer list gets one line per argument
+LONGEST_LINE: Final = 80  # maximum characters in the arguments on one line; longer ones are put on several lines
 IMPORTED: Final = ("LiveAvatar",)
 SHOWN_OPTIONS: Final = (
     "voice_id",

@@ -1,4 +1,4 @@
-"""`PictureSender`: provides avatars' pictures to pages, as public addresses or as bytes on request."""
+"""`PictureSender`: gives pages the avatars' pictures, as public addresses or, on request, as bytes."""
 
 from __future__ import annotations
 

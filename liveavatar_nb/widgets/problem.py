@@ -38,7 +38,7 @@ class ShownProblem(Controller):
         return {self._dismissal: self.dismiss}
 
     async def dismiss(self) -> None:
-        """Clear the error because the user dismissed it."""
+        """Clear the error at the user's request."""
         self.clear()
 
     def show(self, failure: BaseException) -> None:
