@@ -47,7 +47,7 @@ def blocks(reader: Reader, file_format: FileFormat, notes: list[str], on_format:
         ) from None
     if file_format is MP4 and not reader.seekable():
         _require_index_first(reader, subject)
-    # without this peek, FFmpeg would drop a first part that is smaller than a frame
+    # without this peek, FFmpeg would drop the first part of a stream if that part is smaller than a frame
     reader.peek(FIRST_LOOK)
     try:
         # specify the format, so that FFmpeg never opens something else, such as a playlist of URLs

@@ -18,10 +18,10 @@ BLOCK_SECONDS: Final = 2  # maximum seconds of sound to read and resample at a t
 BLOCK_BYTES: Final = 1024 * 1024  # maximum bytes per block
 READ_BYTES: Final = 64 * 1024  # bytes to read at a time from an encoded file or a stream
 SNIFF_BYTES: Final = 32  # bytes needed to recognise a file's type
-# maximum bytes that may precede the sound in a file, such as covers, playlists and notes
+# maximum bytes of covers, playlists, notes and other data before the sound in a file
 HEADER_LIMIT: Final = 16 * 1024 * 1024
 INDEX_LOOK: Final = 64 * 1024  # how many bytes of an m4a stream to search for its index
-FIRST_LOOK: Final = 2048  # how many bytes of a stream without a header FFmpeg may examine to guess the format
+FIRST_LOOK: Final = 2048  # how many bytes FFmpeg may examine to guess the format of a stream without a header
 
 FULL_SCALE: Final = 32768.0  # full scale of 16-bit samples
 LOUDEST: Final = 16.0  # multiple of full scale (24 dB) at which louder floats are clipped before resampling

@@ -97,7 +97,7 @@ def reader_of(file: Any, label: str) -> Reader:
     """
     if isinstance(file, io.TextIOBase):
         raise AudioError(f"{label} is open in text mode, not binary.", remedy="Open the file with mode 'rb'.")
-    # request many bytes only if the file returns what is available; other files would block until all bytes arrive
+    # request many bytes only from files that return what is available; others would block until all bytes arrive
     read = getattr(file, "read1", None)
     least = READ_BYTES if read or isinstance(file, io.RawIOBase) else 1
     read = read or file.read

@@ -237,7 +237,7 @@ class _Pushback:
 
 
 def _same_file(first: Any, stream: _Pushback) -> Iterator[bytes]:
-    """Yield the chunks of one file or one run of raw samples; stop before the first item of the next."""
+    """Yield the chunks of one file, or of one run of raw samples, and stop before the next begins."""
     # copy the bytes, since the caller may reuse the memory
     if part := bytes(first):
         yield part
@@ -250,7 +250,7 @@ def _same_file(first: Any, stream: _Pushback) -> Iterator[bytes]:
 
 
 def _name_and_label(audio: Any) -> tuple[str, str]:
-    """Return a sound's name, and the subject of error messages about the sound."""
+    """Return a sound's name, and the phrase by which error messages refer to the sound."""
     if isinstance(audio, str | os.PathLike):
         name = Path(os.fsdecode(audio)).name or "file"
         return name, repr(name)

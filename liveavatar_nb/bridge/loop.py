@@ -67,7 +67,7 @@ class _Wait:
     )  # fmt: skip
 
     def __init__(self, loop: ManagedLoop, work: Coroutine[Any, Any, Any], undo: Undo | None, *, is_whole: bool) -> None:
-        # a bare lock: run_coroutine_threadsafe's future waits on a Condition, which takes a fifth of the call's time
+        # use a bare lock: the Condition in run_coroutine_threadsafe's future would take a fifth of each call's time
         # an interrupt could leave a Condition locked, and then the loop would hang when setting the result
         self._done = threading.Lock()
         self._done.acquire()
@@ -349,7 +349,7 @@ class Bridge:
             self._users += 1
 
     def release(self) -> None:
-        """Unregister a client that needed the loop; close the loop after the last one."""
+        """Unregister a client that needed the loop; close the loop after the last client."""
         with self._lock:
             self._users = max(0, self._users - 1)
         self.close_if_unused()
@@ -396,7 +396,7 @@ def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: f
     Returns:
         True if the work was done in time, or the loop is closed.
     """
-    # not an Event: an interrupt could leave an Event's lock held, and the loop would hang when setting the event
+    # use a lock, not an Event, which an interrupt could leave locked, so that the loop would hang when setting it
     answered = threading.Lock()
     answered.acquire()
     try:

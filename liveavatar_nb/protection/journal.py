@@ -44,7 +44,7 @@ LARGEST_ENTRY: Final = 4096  # maximum bytes per record
 MOST_ENTRIES: Final = 1000  # maximum number of records to read, newest first
 SALT_BYTES: Final = 16
 LATEST: Final = 7258118400.0  # seconds since the epoch: the year 2200
-# seconds past a session's cap, or in the future, beyond which a dead owner's record is discarded
+# a dead owner's record is discarded this many seconds past the session's cap, or if dated that far in the future
 STALE: Final = 24 * 3600.0
 LARGEST_CAP: Final = 10 * 24 * 3600.0  # seconds
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -96,7 +96,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the cap has certainly ended the session, as far as the wall clock can be trusted."""
+        """Whether the session has certainly reached its cap, as far as the wall clock can be trusted."""
         return not -STALE <= self.age <= self.cap + STALE
 
 
@@ -237,7 +237,7 @@ class Journal:
         return entry.session_id in self._written or entry.owner == self._owner
 
     def has_owner(self, entry: Entry) -> bool:
-        """Return whether the process that wrote the record is alive; only valid for records of this boot."""
+        """Return whether the process that wrote the record is alive; only valid for records from this boot."""
         if self.is_ours(entry):
             return True
         try:
@@ -308,7 +308,7 @@ class Journal:
         _sync_folder(folder)
 
     def _read(self, path: Path) -> Entry | None:
-        """Read the record in a file, and set the file aside if it is not a record.
+        """Read the record in a file, and set the file aside if it contains anything else.
 
         Returns:
             The record; None if the file is gone, cannot be read now, or is not a record.
@@ -423,7 +423,7 @@ def _content(path: Path) -> bytes:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new file name in the folder survive a crash of the machine, if the system supports this."""
+    """Flush the folder to disk, so that a new file in it survives a machine crash; ignore failures."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -87,7 +87,7 @@ class OwnedSession(SessionRecord):
 
 
 def owned(api: LiveAvatarAPI, *, active: bool = True) -> Listing[OwnedSession]:
-    """List the account's sessions; each active one says who started it."""
+    """List the account's sessions, and state who started each active session."""
 
     async def add_owners(page: Sequence[SessionRecord]) -> list[SessionRecord]:
         known = await _known(api) if active else {}
@@ -107,7 +107,7 @@ async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return all active sessions of the account, even those that slip between two pages as others end."""
+    """Return all active sessions of the account, even those that slip between two pages while others end."""
     running: dict[str, OwnedSession] = {}
     for _ in range(config.LIST_READS):
         listed = await owned(api)
@@ -208,7 +208,7 @@ async def _stop(api: LiveAvatarAPI, session: OwnedSession) -> None:
 
 
 async def _known(api: LiveAvatarAPI) -> dict[str, tuple[Entry, Whose]]:
-    """Return the journal's records for this address and key, by session id."""
+    """Return the journal's records for a client's address and key, by session id."""
     return await asyncio.to_thread(_read_journal, api)
 
 

@@ -1,4 +1,4 @@
-"""This process's sessions that may be billed: recorded, guarded, and stopped at interpreter exit."""
+"""Records and guards this process's sessions that may be billed, and stops them at interpreter exit."""
 
 from __future__ import annotations
 

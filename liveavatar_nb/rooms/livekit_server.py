@@ -94,7 +94,7 @@ class LiveKitServer:
         return Masked(maker.to_jwt(), f"a token of room {room!r} for {identity!r}")
 
     async def ask(self, purpose: str, request: Callable[[RoomService], Awaitable[R]]) -> R:
-        """Call the room service on a new connection, so that rooms work on any loop and nothing stays open.
+        """Call the room service on a new connection, which works on any loop, and close the connection.
 
         Args:
             purpose: What the request does, for error messages, such as "remove the room".
@@ -149,7 +149,7 @@ class LiveKitServer:
         tls, proxy = self._network.for_http(self.url)["verify"], self._network.proxy(self.url)
         if proxy is not None and proxy.reveal().startswith("socks"):
             raise ConfigurationError(
-                f"{proxy.source} is a SOCKS proxy, which calls to a LiveKit server cannot use.",
+                f"{proxy.source} is a SOCKS proxy, but requests to a LiveKit server do not support SOCKS.",
                 remedy="Use an HTTP proxy, or add the server to NO_PROXY if it is reachable without one.",
             )
         connector = aiohttp.TCPConnector(ssl=tls)

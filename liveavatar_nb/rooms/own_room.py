@@ -339,7 +339,7 @@ class AsyncRoom:
         await self.open()
         there = {participant.identity for participant in await self.participants()}
         ours = {identity: session.is_live for identity, session in self._tenants}
-        # the avatar of a stopped session may still be in the room, but that identity can be used again
+        # the avatar of a stopped session may still be in the room, but its identity can be used again
         taken = {identity for identity in there | ours.keys() if ours.get(identity, True)}
         number, identity = 1, AVATAR
         while identity in taken:

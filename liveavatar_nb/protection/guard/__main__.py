@@ -194,7 +194,7 @@ class KernelWatch:
 
     def _preload(self) -> None:
         for session in list(self._sessions.values()):
-            # ignore any failure: the stop itself will meet it again, and will be retried
+            # ignore any failure here, because the stop will fail in the same way and be retried
             with contextlib.suppress(Exception):
                 from .. import journal  # noqa: F401, PLC0415 (see PRELOAD_AFTER)
                 from ..blocking_stop import BlockingStopper  # noqa: PLC0415
@@ -225,7 +225,7 @@ class KernelWatch:
 
 
 def say(**message: Any) -> None:
-    """Send the kernel a message if it is listening."""
+    """Send the kernel a message if the kernel is still listening."""
     with contextlib.suppress(OSError):
         os.write(1, json.dumps(message).encode() + b"\n")
 
@@ -240,7 +240,7 @@ def detach() -> None:
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        # a shutdown of the machine signals every process, but the guard must outlive the kernel to stop its sessions
+        # a machine shutdown signals every process, but the guard must outlive the kernel to stop its sessions
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(ImportError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""The kernel's side of the guard: starts the process, sends the sessions, replaces a lost process."""
+"""The kernel's side of the guard: starts the process, sends it the sessions, and replaces a dead one."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ class Guard:
         self._process: GuardProcess | None = None
         self._wanted_at = 0.0  # the time at which the guard was last needed
         self._open: set[GuardProcess] = set()
-        # by session id: the session, and the time at which its `left` seconds began
+        # maps each session's id to the session and the time at which its `left` seconds began
         self._sessions: dict[str, tuple[GuardedSession, float]] = {}
         self._started: set[str] = set()
         self._stopping: set[str] = set()
-        self._handed: dict[str, int] = {}  # by session id: the number of the message that handed the session over
+        self._handed: dict[str, int] = {}  # maps session ids to the numbers of the messages that handed them over
         self._outbox: deque[dict[str, Any]] = deque()
         self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # clients that may start a session soon
-        self._services: dict[Service, str] = {}  # by service: the service's name in messages to the guard
+        self._services: dict[Service, str] = {}  # maps each service to its name in messages to the guard
         self._reached: set[Service] = set()
 
     def _before_fork(self) -> None:
@@ -189,7 +189,7 @@ class Guard:
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
-        """Record that a start was confirmed; limit the guard's attempts to stop it to `left` seconds."""
+        """Record that a session has started, and that the guard may try to stop it for `left` seconds."""
         if session_id in self._sessions:
             self._sessions[session_id] = (replace(self._sessions[session_id][0], left=left), time.monotonic())
             self._started.add(session_id)
@@ -349,7 +349,7 @@ class Guard:
             self.leave_if_unused()
 
     def _replace(self, process: GuardProcess) -> str | None:
-        """Replace a guard process that was lost; return the reason if that fails, otherwise None."""
+        """Replace a lost guard process; return why the replacement failed, or None if it succeeded."""
         with self._lock:
             if self._process is process and not process.is_let_go.is_set():
                 if not self._sessions and not self._expecting:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 PIECE: Final = 65536  # maximum bytes per read or write
-SLICE: Final = 0.02  # seconds between checks, while waiting, of what another thread has read
+SLICE: Final = 0.02  # seconds between checks for messages that another thread has read
 
 
 class GuardProcess:
@@ -45,7 +45,9 @@ class GuardProcess:
         self._sent = 0  # messages
         self._heard = 0  # how many of the messages the guard has acknowledged
         self._unheard_since: float | None = None
-        self._reached: dict[str, str | None] = {}  # by service: the error, "" once reached, or None while unknown
+        self._reached: dict[
+            str, str | None
+        ] = {}  # maps each service to the error, "" once reached, or None while unknown
         self._is_closed = False
         ends: list[int] = []
         try:
@@ -90,13 +92,13 @@ class GuardProcess:
         return self._is_closed or _has_event(self._answers, 0, 0)
 
     def is_mute(self, limit: float) -> bool:
-        """Return whether an acknowledgement from the guard has been overdue for more than `limit` seconds."""
+        """Return whether the guard has left a message unacknowledged for more than `limit` seconds."""
         self.listen()
         since = self._unheard_since
         return since is not None and time.monotonic() - since > limit
 
     def post(self, message: dict[str, Any]) -> int:
-        """Send a message, now or once the pipe has room, and return its number for `hears`."""
+        """Send a message, now or once the pipe has room, and return the number of the message."""
         self._sent += 1
         number = self._sent
         self._unheard_since = self._unheard_since or time.monotonic()
