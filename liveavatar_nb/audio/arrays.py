@@ -52,7 +52,7 @@ def check_rate(rate: Any, label: str) -> float:
 
 
 def blocks(array: Samples, rate: float) -> Iterator[Block]:
-    """Yield an array of shape (n,) or (n, channels) in blocks."""
+    """Yield the blocks of an array of shape (n,) or (n, channels)."""
     frames = array.reshape(-1, 1) if array.ndim == 1 else array
     most = max(1, min(int(rate * BLOCK_SECONDS), BLOCK_BYTES // (array.itemsize * frames.shape[1])))
     for start in range(0, len(frames), most):

@@ -62,15 +62,15 @@ def blocks(reader: Reader, file_format: FileFormat, notes: list[str], on_format:
             # yield a stream's frames immediately, but join the frames of a file, which is already complete
             yield from _join(decoded) if reader.seekable() else decoded
     except av.FFmpegError as failure:
-        raise AudioError(f"{subject} that can't be decoded: {failure.strerror or failure}.") from failure
+        raise AudioError(f"{subject}, but can't be decoded: {failure.strerror or failure}.") from failure
 
 
 def _audio_stream(container: InputContainer, subject: str) -> AudioStream:
     if not container.streams.audio:
-        raise AudioError(f"{subject} without an audio track.")
+        raise AudioError(f"{subject}, but has no audio track.")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise AudioError(f"{subject} with a codec that FFmpeg doesn't support.")
+        raise AudioError(f"{subject}, but FFmpeg doesn't support its codec.")
     return stream
 
 
@@ -146,7 +146,7 @@ def _require_index_first(reader: Reader, subject: str) -> None:
         size, name, large = struct.unpack(">I4sQ", head)
         if name == b"mdat":
             raise AudioError(
-                f"{subject} whose index is at the end, so the file can't be read as a stream.",
+                f"{subject}, but its index is at the end, so the file can't be read as a stream.",
                 remedy="Pass the file's path or all its bytes, or create it with FFmpeg's `-movflags +faststart`.",
             )
         if name in (b"moov", b"moof") or size == 0:

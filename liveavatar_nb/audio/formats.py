@@ -79,7 +79,7 @@ def format_of(head: bytes, *, may_be_raw: bool) -> FileFormat | None:
     """Return the type that a file's first bytes indicate, or None if they aren't recognised.
 
     Args:
-        head: The file's first 32 bytes, or fewer if it is shorter.
+        head: The file's first 32 bytes, or fewer if the file is shorter.
         may_be_raw: Whether the file may consist of raw samples, in which case short signatures are ignored.
     """
     for pattern, file_format in _FORMATS:

@@ -148,7 +148,7 @@ class _Wait:
         This runs on the loop, after `start`.
 
         Args:
-            on_done: Called once the work has been cancelled and any result undone.
+            on_done: Called once the work has been cancelled and the result, if any, has been undone.
         """
         self._loop.create_task(self._leave()).add_done_callback(lambda _: on_done())
 
@@ -195,7 +195,7 @@ class _Wait:
 
 
 class Bridge:
-    """Owns the managed loop and its thread; `bridge` is the only instance in a process."""
+    """Owns the managed loop and its thread; `bridge` is the only instance in each process."""
 
     def __init__(self) -> None:
         self._users = 0  # this count survives a fork, since the child inherits its parent's clients

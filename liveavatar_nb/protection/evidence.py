@@ -31,8 +31,8 @@ def whether_over(session_id: str) -> Generator[GetRequest, Any, bool]:
 
     The session's own record says whether it has ended, and whether it has run. A missing record, or one without a
     duration, proves nothing, because the start may never have been applied. In that case the list of active sessions
-    decides. The list comes in pages, and a session can slip between two of them as others end. So only two identical,
-    complete reads prove that the session is not listed.
+    decides. The list comes in pages, and a session can slip between two pages while other sessions end. So only two
+    identical, complete reads prove that the session is not listed.
 
     Args:
         session_id: The session's id.
@@ -49,7 +49,7 @@ def whether_over(session_id: str) -> Generator[GetRequest, Any, bool]:
     record = yield GetRequest(f"/v1/sessions/{quote(session_id, safe='')}")
     if record is not None:
         if not isinstance(record, dict):
-            raise APIResponseError(f"The service's record of session {session_id} is not an object.")
+            raise APIResponseError(f"The service's record of session {session_id} is not a JSON object.")
         if record.get("end_at") or record.get("end_reason"):
             return True
         if record.get("duration"):

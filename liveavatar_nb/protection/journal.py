@@ -2,7 +2,7 @@
 
 Each session has one file, in a folder that only this user can read. A record's owner is the process that started the
 session. The record names the owner's lock, a file that the owner keeps locked as long as it lives. If the lock is free,
-the owner is dead. This only applies to records from this host and boot; nothing is known about the owners of others.
+the owner is dead. This applies only to records from this host and boot; the owners of other records are unknown.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         base_url: The service's address.
         salt, fingerprint: Identify the API key that started the session, without revealing the key.
         host, boot: The machine that the owner ran on, and that machine's boot id.
-        pid, pid_started: The owner's process id, and the time it started, in clock ticks since boot.
+        pid, pid_started: The owner's process id, and the time at which it started, in clock ticks since boot.
         owner: The name of the lock that the owner holds.
         state: `starting` until the service confirms the start.
         cap: Seconds after the start at which the service ends the session.
@@ -101,7 +101,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal:
-    """The session records of all this user's processes, and this process's lock.
+    """The session records of all of this user's processes, and this process's lock.
 
     Args:
         folder: The folder for the records; a folder in the user's state directory by default.
@@ -225,7 +225,7 @@ class Journal:
             entry = self._read(folder / name)
             if entry is None:
                 continue
-            # the clock may have jumped, so a living owner matters more than the age
+            # the clock may have jumped, so whether the owner is alive matters more than the record's age
             if entry.is_stale and not (entry.is_of_this_boot and self.has_owner(entry)):
                 self.bury(entry)
             else:
@@ -237,7 +237,7 @@ class Journal:
         return entry.session_id in self._written or entry.owner == self._owner
 
     def has_owner(self, entry: Entry) -> bool:
-        """Return whether the process that wrote the record is alive; only valid for records from this boot."""
+        """Return whether the process that wrote the record is alive, for a record from this boot."""
         if self.is_ours(entry):
             return True
         try:
@@ -493,7 +493,7 @@ def _bounded(cap: float) -> float:
 
 
 def _uuid(text: str) -> str:
-    """Return `text` if it is a UUID, because only a UUID is safe as part of a file name.
+    """Return `text` unchanged if it is a UUID; nothing else is safe as part of a file name.
 
     Raises:
         ValueError: `text` is not a UUID.

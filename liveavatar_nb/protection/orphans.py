@@ -107,7 +107,7 @@ async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return all active sessions of the account, even those that slip between two pages while others end."""
+    """Return all the account's active sessions, even those that change pages during the read."""
     running: dict[str, OwnedSession] = {}
     for _ in range(config.LIST_READS):
         listed = await owned(api)

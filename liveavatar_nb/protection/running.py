@@ -80,7 +80,10 @@ class RunningSessions:
             logger.info("the guard did not start: %s", failure)
 
     def expect(self, client: object, service: Service | None) -> None:
-        """Start the guard because this client may soon start a session; keep it until `unexpect` is called."""
+        """Start the guard, because this client may soon start a session.
+
+        The guard keeps running until `unexpect` is called.
+        """
         guard.expect(client)
         self.prepare(service)
 

@@ -228,7 +228,7 @@ class RoomConnection:
     def need(self) -> None:
         """Whenever no page is in the room, keep this process there, provided that this process can join.
 
-        Called when something in this process listens to the room.
+        Called when anything in this process starts listening to the room.
         """
         if self._attending is None and self._opener is not None and not self._is_closed:
             self._attending = asyncio.create_task(self._attend(), name="liveavatar_nb room")

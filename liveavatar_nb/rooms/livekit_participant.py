@@ -37,7 +37,7 @@ def is_installed() -> bool:
 class LiveKitParticipant:
     """This process as a participant in a room.
 
-    It watches for the avatar and relays packets, but receives no video or sound.
+    The participant watches for the avatar and relays packets, but receives no video or sound.
 
     LiveKit's library kills the whole process if the loop that awaits a join is gone when the join completes. So each
     participant has a separate thread and loop, which last until this process leaves the room, whatever happens to the

@@ -91,7 +91,7 @@ class LiveKitServer:
         maker = AccessToken(self._key.reveal(), self._secret.reveal()).with_identity(identity)
         maker.with_ttl(timedelta(minutes=minutes))
         maker.with_grants(VideoGrants(room_join=True, room=room, **grants))
-        return Masked(maker.to_jwt(), f"a token of room {room!r} for {identity!r}")
+        return Masked(maker.to_jwt(), f"a token for {identity!r} in the room {room!r}")
 
     async def ask(self, purpose: str, request: Callable[[RoomService], Awaitable[R]]) -> R:
         """Call the room service on a new connection, which works on any loop, and close the connection.

@@ -1,4 +1,4 @@
-"""`WireLog`: a live log of the traffic with the service, which can be filtered, copied and saved."""
+"""`WireLog`: a live log of the traffic with the service; users can filter, copy and save the log."""
 
 from __future__ import annotations
 

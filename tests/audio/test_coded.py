@@ -118,7 +118,7 @@ def test_the_sound_of_a_video(container: str, codec: str) -> None:
 
 def test_a_video_without_sound_says_so() -> None:
     silent = signals.encoded(signals.sine(440, 48_000), 48_000, "matroska", None, picture=True)
-    with pytest.raises(AudioError, match="WebM or Matroska file without an audio track"):
+    with pytest.raises(AudioError, match="WebM or Matroska file, but has no audio track"):
         open_sound(silent)
 
 
@@ -146,7 +146,7 @@ def test_what_is_damaged_is_left_out_and_said() -> None:
 
 def test_what_cannot_be_decoded_is_named() -> None:
     for start, words in ((b"fLaC", "a FLAC file"), (b"OggS\0\2", "an Ogg file"), (b"ID3\4\0\0\0\0\0\0", "an MP3 file")):
-        with pytest.raises(AudioError, match=f"{words} that can't be decoded") as caught:
+        with pytest.raises(AudioError, match=f"{words}, but can't be decoded") as caught:
             open_sound(start + bytes(range(256)) * 20)
         assert caught.value.__cause__ is not None
 

@@ -73,7 +73,7 @@ class GuardedSession:
         return time.monotonic() > self._until[0] or time.time() > self._until[1]
 
     def activate(self) -> None:
-        """Make the stop due immediately."""
+        """Schedule the stop to happen immediately."""
         from ...config import UNKNOWN_LOOKS  # noqa: PLC0415 (keeps the start fast)
 
         if not self._is_active:

@@ -107,7 +107,8 @@ class Guard:
         self._sessions: dict[str, tuple[GuardedSession, float]] = {}
         self._started: set[str] = set()
         self._stopping: set[str] = set()
-        self._handed: dict[str, int] = {}  # maps session ids to the numbers of the messages that handed them over
+        # maps session ids to the numbers of the messages that handed over the sessions
+        self._handed: dict[str, int] = {}
         self._outbox: deque[dict[str, Any]] = deque()
         self._expecting: weakref.WeakSet[Any] = weakref.WeakSet()  # clients that may start a session soon
         self._services: dict[Service, str] = {}  # maps each service to its name in messages to the guard
@@ -311,7 +312,8 @@ class Guard:
                 if has_ended
                 else f"The new process was not ready within {READY_LIMIT:g} s."
             )
-        with contextlib.suppress(RuntimeError):  # without a thread, the next start or keep-alive checks on the guard
+        # if no thread can be started, the next start or keep-alive checks on the guard
+        with contextlib.suppress(RuntimeError):
             threading.Thread(target=self._watch, args=[process], name=THREAD_NAME, daemon=True).start()
             process.is_watched = True
         return process

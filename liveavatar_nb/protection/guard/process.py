@@ -119,7 +119,7 @@ class GuardProcess:
                 self._writing.release()
 
     def ask(self, name: str, service: dict[str, Any]) -> None:
-        """Ask the guard to reach a service, unless it is already trying."""
+        """Ask the guard to reach a service, unless the guard is already trying to."""
         if self._reached.get(name, "") is not None:
             self._reached[name] = None
             self.post({**service, "do": "reach", "id": name})
