@@ -60,13 +60,13 @@ class Room(SyncWrapper):
         empty_timeout: float = config.ROOM_EMPTY_TIMEOUT,
         max_participants: int = config.ROOM_PARTICIPANTS,
     ) -> Self:
-        """Create a room from the environment: `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
+        """Create a room from `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET` in the environment.
 
         Args:
             name, empty_timeout, max_participants: As for the class.
 
         Raises:
-            ConfigurationError: One of the three is not set; the message names it.
+            ConfigurationError: One of these environment variables is not set; the message says which.
         """
         return cls(name=name, empty_timeout=empty_timeout, max_participants=max_participants)
 
