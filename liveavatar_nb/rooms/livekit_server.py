@@ -50,7 +50,7 @@ class LiveKitServer:
         api_secret: The secret that belongs to the key; None or "" means `LIVEKIT_API_SECRET`.
 
     Raises:
-        ConfigurationError: Something is missing, or `url` is not a valid address.
+        ConfigurationError: The address, the key or the secret is missing, or the address is invalid.
     """
 
     def __init__(self, url: str | None, api_key: str | Masked | None, api_secret: str | Masked | None) -> None:

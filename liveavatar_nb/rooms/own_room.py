@@ -61,7 +61,7 @@ class AsyncRoom:
         max_participants: How many participants the room can hold, including the avatar; 0 means no limit.
 
     Raises:
-        ConfigurationError: Something is missing, or `url` is not a valid address.
+        ConfigurationError: The address, the key or the secret is missing, or the address is invalid.
         InvalidArgument: `name`, `empty_timeout` or `max_participants` is not valid.
 
     Example:

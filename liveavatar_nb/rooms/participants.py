@@ -124,7 +124,7 @@ class RoomChanges:
 
 
 def participant(info: ParticipantInfo, role: str | None) -> Participant:
-    """Return LiveKit's description of a participant as a record."""
+    """Convert LiveKit's description of a participant into a record."""
     from livekit.protocol.models import ParticipantInfo as Info  # noqa: PLC0415
 
     return Participant(

@@ -1,9 +1,9 @@
 """The guard process, which waits until the kernel is gone and then stops the sessions still open.
 
-Each kernel with a session has one guard, a detached process. The kernel sends it messages through its standard input,
-one JSON object per line. The key arrives the same way, so it is in no argument list, environment or file. While the
-kernel lives, the guard only waits and acknowledges each line. When the pipe closes, the kernel is gone. The guard then
-stops the open sessions, and keeps trying until 60 s after each session's cap, whatever fails.
+Each kernel with a session has one guard, a detached process. The guard reads the kernel's messages from standard
+input, one JSON object per line. The key arrives the same way, so that no argument list, environment or file contains
+it. While the kernel lives, the guard only waits and acknowledges each line. When the pipe closes, the kernel is gone.
+The guard then stops the open sessions, and keeps trying until 60 s after each session's cap, whatever fails.
 """
 
 from __future__ import annotations
