@@ -271,7 +271,7 @@ class Recording:
         return self._is_over
 
     def cease(self) -> None:
-        """Accept no more parts; unlike `finish` and `discard`, do not wait for a part that is being written."""
+        """Stop accepting parts; unlike `finish` and `discard`, do not wait for a part that is being written."""
         self._is_over = True
 
     def receive(self, part: int, data: str, seconds: float) -> str | None:
