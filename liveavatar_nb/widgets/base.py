@@ -1,4 +1,4 @@
-"""`ControlledWidget`, the base class of all widgets, and `asset`, which reads the files of the front end."""
+"""`ControlledWidget`, the base class of all widgets, and `asset`, which reads front-end files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python code equivalent to the user's clicks."""
+"""Writes Python code that does the same as the user's clicks."""
 
 from __future__ import annotations
 

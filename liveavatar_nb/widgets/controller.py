@@ -58,7 +58,7 @@ class Controller:
 
 
 def delegate(name: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Return a widget method that calls a controller's method and has the same signature and docstring.
+    """Return a widget method that calls a controller's method and has that method's signature and docstring.
 
     Args:
         name: The name of the widget's attribute that holds the controller.

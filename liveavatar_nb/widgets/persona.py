@@ -19,7 +19,7 @@ from .settings import ALWAYS, StartSettings
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-NEW: Final = "new"  # the id that pages use for the context to be created for the next session
+NEW: Final = "new"  # the id that pages use for a new context, which is created only when the next session starts
 LONGEST_CONTEXT_NAME: Final = 200  # characters
 LONGEST_PROMPT: Final = 100_000  # characters
 LONGEST_OPENING: Final = 10_000  # characters

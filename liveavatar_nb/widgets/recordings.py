@@ -160,7 +160,7 @@ def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
 
 
 def place_of(path: Any) -> Path | None:
-    """Return the absolute path for a recording; None if a name is to be generated.
+    """Return the absolute path for a recording; None if its name is to be generated later.
 
     Raises:
         InvalidArgument: The file exists, its folder does not exist, or its extension is that of another kind of file.
