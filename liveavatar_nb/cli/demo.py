@@ -1,4 +1,4 @@
-"""The demo: start a separate JupyterLab on copies of the notebooks, and shut it down cleanly."""
+"""The demo: starts a separate JupyterLab with copies of the notebooks, and shuts it down cleanly."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STUDIO: Final = "02_studio_demo.ipynb"
 SIMULATED_CLIENT: Final = "LiveAvatar.demo("
 LIVE_CLIENT: Final = "LiveAvatar("
 FOLDER: Final = "liveavatar-demo"
-FOLDERS: Final = 1000  # maximum number of demo folders in one place; after that, the user must remove some
+FOLDERS: Final = 1000  # maximum number of demo folders in one directory; after that, the user must remove some
 OPENER: Final = ".open-studio.html"
 
 READY_LIMIT: Final = 60.0  # seconds to wait for JupyterLab to respond
@@ -49,7 +49,7 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
     """Run the studio in JupyterLab until JupyterLab exits or a signal arrives, and leave no process behind.
 
     Args:
-        live: Whether to use the real service with the environment's key; otherwise, use the simulator, without a key.
+        live: Whether to use the real service, with the key from the environment, instead of the simulator.
         port: JupyterLab's port on 127.0.0.1; 0 picks a free one.
         browser: Whether to open the studio in the user's browser.
         say: Called with each message for the user.
@@ -80,10 +80,10 @@ def run_demo(*, live: bool, port: int, browser: bool, say: Callable[[str], objec
 
 
 def notebooks_folder() -> Path:
-    """Return the notebooks' folder: inside the package, or next to it in an editable install.
+    """Return the folder that contains the notebooks: in the package or, in an editable install, next to it.
 
     Raises:
-        DemoError: The notebooks are in neither place.
+        DemoError: No notebooks were found.
     """
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "notebooks", package.parent / "notebooks"):
@@ -93,13 +93,13 @@ def notebooks_folder() -> Path:
 
 
 class _Lab:
-    """A JupyterLab server with its own settings but the usual extensions."""
+    """A JupyterLab server that has its own settings but uses the extensions already installed."""
 
     def __init__(self, port: int, folder: Path, private: Path, *, live: bool) -> None:
         self._base = f"http://127.0.0.1:{port}"
         self._token = secrets.token_hex(32)
         self._log = private / "jupyterlab.log"
-        # A new workspace, so that nothing from an earlier one reappears.
+        # Use a new workspace, so that no tabs from an earlier run reappear.
         workspace = f"liveavatar-{secrets.token_hex(4)}"
         self.address = f"{self._base}/lab/workspaces/{workspace}/tree/{STUDIO}?reset&token={self._token}"
         with self._log.open("wb") as output:
@@ -121,7 +121,7 @@ class _Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # A new process session: a terminal's Ctrl-C then reaches only us, and we can shut down in order.
+                # Start a new process session: a Ctrl-C in the terminal then reaches only us, and we shut down in order.
                 start_new_session=True,
             )
 
@@ -130,7 +130,7 @@ class _Lab:
         notices = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
         notices.parent.mkdir(parents=True)
         notices.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-        # JPY_* is set if this command runs in another JupyterLab's terminal.
+        # JPY_* variables are set if this command runs in a terminal of another JupyterLab.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JPY_")}
         if not live:
             environment.pop(KEY_VARIABLE, None)
@@ -147,7 +147,7 @@ class _Lab:
 
     def wait_until_ready(self, stop_requests: Callable[[], int]) -> None:
         """Wait until the server accepts our token, or the user asks to stop."""
-        # Requests to this machine itself must not go through the environment's proxies.
+        # Requests to this machine itself must not go through a proxy that is set in the environment.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         request = urllib.request.Request(  # noqa: S310 - the address is ours
             f"{self._base}/api/status", headers={"Authorization": f"token {self._token}"}
@@ -172,7 +172,7 @@ class _Lab:
             self._fail(f"JupyterLab exited with code {self._process.returncode}.")
 
     def end(self, stop_requests: Callable[[], int]) -> None:
-        """Shut down the server and its children, gently at first, so that kernels can stop their sessions."""
+        """Shut down the server and its child processes, gently at first, so that kernels can stop their sessions."""
         import psutil  # noqa: PLC0415 - only in the extra `demo`
 
         family: list[psutil.Process] = []
@@ -215,7 +215,7 @@ def _count_stop_requests() -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _copies(*, live: bool, say: Callable[[str], object]) -> Iterator[Path]:
-    """Copy the notebooks to a new folder, and remove the folder at the end if the user changed nothing."""
+    """Copy the notebooks to a new folder, and remove the folder at the end unless the user has changed something."""
     sources = sorted(notebooks_folder().glob("*.ipynb"))
     folder = _new_folder(Path.cwd())
     try:
@@ -249,7 +249,7 @@ def _new_folder(parent: Path) -> Path:
 
 
 def _work(folder: Path) -> dict[str, list[str] | None]:
-    """Return what the user may have changed: the files and, in notebooks, the source of the cells."""
+    """Return everything that the user may have changed: the set of files and, for notebooks, the cells' source."""
     return {
         str(path.relative_to(folder)): _cells(path) if path.suffix == ".ipynb" else None
         for path in sorted(folder.rglob("*"))
@@ -272,10 +272,10 @@ def _free_port() -> int:
 
 
 def _open_browser(folder: Path, address: str) -> bool:
-    """Open `address` in a browser, through a file that only its owner can read.
+    """Open `address` in a browser, by way of a file that only its owner can read.
 
-    Other users can read a browser's command line. The file is next to the notebooks, because a sandboxed browser may
-    not see the system's temporary folder.
+    The address is not on the browser's command line, because other users can read that. The file is next to the
+    notebooks, because a sandboxed browser may not see the system's temporary folder.
 
     Returns:
         Whether a browser was found.

@@ -51,9 +51,9 @@ from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 if TYPE_CHECKING:
     import httpx
 
-CHECK_LIMIT: Final = 5.0  # maximum seconds for each check
-SANDBOX_LIMIT: Final = 75.0  # maximum seconds for the sandbox check; longer than a start and a stop with all retries
-CLOCK_LIMIT: Final = 60.0  # maximum clock error in seconds; beyond that, tokens and certificates may be rejected
+CHECK_LIMIT: Final = 5.0  # time limit for each check, in seconds
+SANDBOX_LIMIT: Final = 75.0  # seconds allowed for the sandbox check; enough for a start and a stop with all retries
+CLOCK_LIMIT: Final = 60.0  # maximum clock error, in seconds; beyond that, tokens and certificates may be rejected
 FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
 SHOWN_SESSIONS: Final = 3  # maximum number of session ids to list
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
@@ -92,10 +92,10 @@ class Finding:
         return asdict(self)
 
     def text(self, width: int | None = None, paint: Callable[[State, str], str] = lambda state, word: word) -> str:
-        """Format the finding for a terminal: the state, the name, what was found, and the remedy below.
+        """Format the finding for a terminal: the state, the name, what was found, and the remedy on a new line.
 
         Args:
-            width: The terminal's width in cells; None means that lines are not wrapped.
+            width: The terminal's width in cells; None turns wrapping off.
             paint: A function that colours the word for the state.
         """
         word = "-" if self.state == "skipped" else self.state
@@ -120,7 +120,7 @@ class Report(list[Finding]):
 
     @property
     def summary(self) -> str:
-        """The number of problems and warnings, as a sentence."""
+        """A sentence that gives the number of problems and warnings."""
         counts = {word: sum(finding.state == word for finding in self) for word in ("problem", "warning")}
         parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
         return f"{' and '.join(parts)}." if parts else "Everything is fine."
@@ -149,13 +149,13 @@ def examine(
 ) -> Report:
     """Check this machine, the key, the service and the account.
 
-    This takes a few seconds at most, even without a network, unless `start` is set.
+    Unless `start` is set, this takes a few seconds at most, even without a network.
 
     Args:
-        api_key: The account's key; if None or "", the key is looked up as by `LiveAvatar`.
+        api_key: The account's key; if None or "", the key is looked up where `LiveAvatar` looks for it.
         api_url: The service's address.
         start: Whether to also start and stop a session in the free sandbox.
-        demo: Whether to check an embedded simulator instead, without a key or a network.
+        demo: Whether to check an embedded simulator instead, which needs no key and no network.
         proxy, verify: How to reach the service, as for `LiveAvatar`.
         tell: Called with each finding as soon as it is available.
 
@@ -172,7 +172,7 @@ def examine(
         False
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LiveAvatarWarning)  # the check `address` reports the same problem
+        warnings.simplefilter("ignore", LiveAvatarWarning)  # the `address` check reports the same problem
         base_url = config.find_base(api_url)
     proxy = masked_text(proxy)
     network = Network.of(proxy, verify)
@@ -237,7 +237,7 @@ def python() -> Finding:
 
 
 def kernel() -> Finding:
-    """Check the versions of the packages that run notebooks, without importing them."""
+    """Check the versions of the packages needed to run notebooks, without importing them."""
     versions = {name: _version(name) for name in KERNEL}
     found = ", ".join(f"{name} {version}" if version else f"no {name}" for name, version in versions.items())
     pip = f"{Path(sys.executable).name} -m pip install"
@@ -268,7 +268,7 @@ def widgets() -> Finding:
 
 
 def guard() -> Finding:
-    """Test the journal and the guard, without which no session starts."""
+    """Test the journal and the guard: without them, no session can be started."""
     try:
         running_sessions.rehearse()
     except ProtectionError as failure:
@@ -305,7 +305,7 @@ def livekit() -> Finding:
 
 
 def find_key(api_key: str | Masked | None) -> tuple[Finding, Masked | None]:
-    """Find the key and report its source; return None as the key if there is no usable key."""
+    """Find the key and report where it comes from; the returned key is None if there is no usable one."""
     try:
         key = config.find_key(api_key)
     except ConfigurationError as failure:
@@ -322,7 +322,7 @@ def address(base_url: str, network: Network | None = None) -> tuple[Finding, Ans
 
     Args:
         base_url: The service's address, without `/v1`.
-        network: The client's proxy and certificate settings; the environment's by default.
+        network: The client's proxy and certificate settings; by default, those from the environment.
     """
     network = network or Network.of()
 
@@ -353,7 +353,7 @@ def address(base_url: str, network: Network | None = None) -> tuple[Finding, Ans
 
 
 def clock(answer: Answer | None) -> Finding:
-    """Compare this machine's clock with the service's (its `Date` header)."""
+    """Compare this machine's clock with the service's, as given by the `Date` header of the response."""
     if answer is None or answer.ahead is None:
         why = "there is no response" if answer is None else "the response does not include the time"
         return Finding("clock", "skipped", f"not checked: {why}")

@@ -63,7 +63,7 @@ LIVE_WARNING = f"""\
 (LITE {CREDITS_PER_MINUTE["LITE"]:g} credit a minute; the sandbox avatar costs nothing)."""
 
 INTERRUPTED: Final = 130  # the exit code for Ctrl-C
-PIPE_CLOSED: Final = 141  # the exit code if the output's reader has closed the pipe
+PIPE_CLOSED: Final = 141  # the exit code if the process that reads the output has closed the pipe
 PATIENCE: Final = 2.0  # seconds without a response before the command says what it is waiting for
 KEY_OPTIONS: Final = ("--api-key", "--api_key", "--apikey", "--key")  # options with which people may try to pass a key
 SESSIONS_SHOWN: Final = 20
@@ -75,14 +75,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: The arguments after the command's name; None uses the process's own.
+        arguments: The arguments that follow the command's name; by default, those that this process was started with.
 
     Returns:
         The exit code. 0: success, or Ctrl-C stopped `demo` or `simulator`. 1: failure, with a message on stderr, or the
-        doctor found a problem. 130: Ctrl-C interrupted another command.
+        doctor found a problem. 130: Ctrl-C interrupted any other command.
 
     Raises:
-        SystemExit: With code 2 if the arguments are invalid, or 141 if the reader of the output has closed the pipe.
+        SystemExit: With code 2 if the arguments are invalid, or 141 if the process that reads the output has closed the
+            pipe.
     """
     for stream in (sys.stdout, sys.stderr):
         # print names even if the terminal's encoding lacks some of their characters
@@ -402,7 +403,7 @@ def _key() -> Masked:
 
 @contextlib.contextmanager
 def _client(options: argparse.Namespace) -> Iterator[LiveAvatar]:
-    """Open a client for the chosen service; if stderr is a terminal, report a long wait."""
+    """Open a client for the chosen service; if stderr is a terminal, print a message when the wait gets long."""
     key = _key()
     from ..sync.client import LiveAvatar  # noqa: PLC0415 - quick start, and a quick error if there is no key
 

@@ -18,7 +18,7 @@ from .. import __version__, config
 from ..errors import CertificateError, ConfigurationError
 from ..rest.network import Network
 
-ANSWER_LIMIT: Final = 4.0  # maximum seconds for each step of the call, such as connecting
+ANSWER_LIMIT: Final = 4.0  # time limit, in seconds, for each step of the call, such as connecting
 BODY_LIMIT: Final = 256 * 1024  # maximum bytes to read from the response
 PATH: Final = "/v1/avatars/public?page_size=1"  # the path of an operation that needs no key
 
@@ -30,7 +30,8 @@ class Answer:
     Attributes:
         status: The HTTP status.
         seconds: The time from the call to the response, in seconds.
-        ahead: Seconds by which this machine's clock is ahead of the service's; None if the response contains no time.
+        ahead: How far this machine's clock is ahead of the service's, in seconds; None if the response has no valid
+            `Date`.
         is_envelope: Whether the body is in the service's response format.
         location: The target of a redirect.
     """
@@ -43,7 +44,7 @@ class Answer:
 
 
 def ask(base_url: str, network: Network) -> Answer:
-    """Call the service once without a key, with the client's proxies and certificates.
+    """Call the service once, without a key but with the client's proxies and certificates.
 
     The client itself is unsuitable here, because it retries failed calls and hides the headers.
 
@@ -76,7 +77,7 @@ def _ahead(date: str | None, age: str | None, now: float) -> float | None:
         sent_at = parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
-    # a cached response has the date of the original response, and the seconds since then as its `Age`
+    # a cached response keeps its original `Date`, and its `Age` header gives the seconds since then
     return now - sent_at - (int(age) if age and age.isdecimal() else 0)
 
 
@@ -93,10 +94,10 @@ def explain_failure(failure: Exception, host: str) -> tuple[str, str]:
 
     Args:
         failure: The exception from `ask`.
-        host: The host that was called, which is the proxy's if there is one.
+        host: The host that was contacted; if a proxy is used, this is the proxy's host.
 
     Returns:
-        The reason, phrased to follow the address, and what to do about it.
+        The reason, worded to follow the address in a sentence, and what to do about it.
     """
     network = "Check the network and the address."
     if isinstance(failure, ConfigurationError):

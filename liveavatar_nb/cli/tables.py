@@ -34,8 +34,8 @@ class Column:
 
     Attributes:
         title: The column's heading.
-        least: The width to which the column may be cut, in terminal cells; None if the column is never cut.
-        is_optional: Whether the column may be left out if the table is too wide; the rightmost is the first to go.
+        least: The smallest width, in terminal cells, to which the column may be cut; None if the column is never cut.
+        is_optional: Whether the column may be left out if the table is too wide; the rightmost such column goes first.
         is_number: Whether to right-align the column.
     """
 
@@ -91,7 +91,7 @@ def avatars(found: Sequence[tuple[Avatar, str]], width: int | None = None) -> st
 
 
 def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
-    """Format running sessions as a table: their start times, durations, costs and owners.
+    """Format running sessions as a table of their start times, durations, costs and owners.
 
     Args:
         records: The sessions.
@@ -102,7 +102,7 @@ def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
 
 
 def ended(records: Sequence[SessionRecord], width: int | None = None) -> str:
-    """Format ended sessions as a table: their local start times, durations, costs and end reasons.
+    """Format ended sessions as a table of their local start times, durations, costs and end reasons.
 
     Args:
         records: The sessions.
@@ -163,7 +163,7 @@ def cells(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """If the text takes up more than `width` cells, cut it and add an ellipsis."""
+    """Shorten text that takes up more than `width` cells, so that it ends with an ellipsis."""
     if cells(text) <= width:
         return text
     room, kept = width - 1, ""
@@ -181,7 +181,7 @@ def plain(text: str) -> str:
 
 
 def _fit(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
-    """Leave out optional columns, then cut the widest ones, until the table fits; return the columns to show."""
+    """Make the table fit: first leave out optional columns, then narrow the widest; return the columns to show."""
     kept = list(range(len(columns)))
 
     def excess(sizes: Sequence[int]) -> int:

@@ -1,1 +1,1 @@
-"""Notebook widgets: each has traits and controllers, and a `Link` connects the controllers to the pages."""
+"""Notebook widgets. Each has traits and controllers; a `Link` connects the controllers to the pages."""

@@ -57,7 +57,7 @@ class Account(Controller):
             self._link.write(credits=f"{remaining:.2f}", credits_problem=None)
 
     async def look_for_orphans(self) -> None:
-        """Update the list of sessions left running by dead kernels; a simulator has none."""
+        """Update the list of sessions left running by dead kernels; for a simulator, the list stays empty."""
         if self._link.client.is_simulated:
             return
         try:

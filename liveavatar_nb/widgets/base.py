@@ -1,4 +1,4 @@
-"""`ControlledWidget`, the base class of all widgets, and `asset`, which reads the files of the front end."""
+"""`ControlledWidget`, the base class of all widgets, and `asset`, which reads front-end files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .link import Link
 
 STATIC = Path(__file__).parents[1] / "static"
 
-# a live widget's style sheet hides this hint, so it is visible only if the kernel is gone
+# while a widget is live, its style sheet hides this hint; once the kernel is gone, the hint is visible
 HINT = '<div class="lv-hint">Nothing to see above? The kernel that showed it is gone: run this cell again.</div>'
 
 
@@ -41,7 +41,7 @@ def asset(name: str) -> str:
 class ControlledWidget(anywidget.AnyWidget):
     """A widget whose page sends commands and whose traits are written only by Python.
 
-    A subclass declares the traits and creates the controllers, which write the traits and answer the commands.
+    A subclass declares the traits and creates the controllers, which write the traits and handle the commands.
 
     Args:
         link: The connection between the controllers and the pages.
@@ -71,7 +71,7 @@ class ControlledWidget(anywidget.AnyWidget):
                     f"{type(self).__name__} has no trait {name!r}.",
                     remedy=f"Did you mean {matches[0]!r}?" if matches else "",
                 )
-        # keep the `LiveAvatar` alive, because its client must live as long as the widget
+        # hold a reference to the `LiveAvatar`, so that its client lives at least as long as the widget
         self._la, self._link = link.la, link
         self._controllers = controllers
         self._displayed_in: int | None = None
@@ -96,9 +96,9 @@ class ControlledWidget(anywidget.AnyWidget):
         return self._la.session
 
     def commands(self) -> Mapping[str, Answer]:
-        """Return the functions that answer the page's commands, by command name.
+        """Return the functions that handle the page's commands, keyed by command name.
 
-        A function's parameters are the command's arguments.
+        Each function takes the command's arguments as keyword arguments.
         """
         return self._link.commands
 

@@ -65,7 +65,7 @@ class Camera(Controller):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The latest snapshot, taken from Python or by a click; None before the first."""
+        """The latest snapshot, whether taken from Python or by a click; None before the first."""
         return None if self._last is None else opened(self._last)
 
     async def _snapshot(self, limit: float, is_held_up: bool) -> Image:

@@ -1,9 +1,9 @@
 """The control channel, on which the page's commands arrive even while a cell is running.
 
 The page opens a comm to the target registered here. Python never sends anything on this comm, because the kernel would
-then route the page's messages to the shell that sent last. As long as no shell has sent anything, a subshell's thread
-receives the messages, even while a cell is running. On a host without subshells, commands arrive as ordinary widget
-messages.
+then route the page's messages to whichever shell sent something last. As long as no shell has sent anything, the
+messages are received by a subshell's thread, even while a cell is running. On a host without subshells, commands
+arrive as ordinary widget messages.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Command:
         is_prompt: Whether the command arrived on the control channel, which a running cell does not delay.
         page: The id of the sending browser page. Replies include this id, because every page receives every reply.
         tab: The id of the browser tab, which survives a reload; "" if the browser provides none.
-        attention: Measures how long no cell has delayed the page's commands; `UNKNOWN` if it is not possible to tell,
-            None if `is_prompt`.
+        attention: Measures the time during which no running cell delayed the page's commands; `UNKNOWN` if that cannot
+            be measured, None if `is_prompt`.
     """
 
     widget_id: str
@@ -55,17 +55,17 @@ class Command:
     attention: Attention | UnknownAttention | None = None
 
 
-# the command being answered; there is one per context, because each command is answered in its own task
+# the command being handled; each context has its own, because each command is handled in its own task
 _current: ContextVar[Command] = ContextVar("command")
 
 
 def current_command() -> Command:
-    """Return the command that is being answered."""
+    """Return the command that is being handled in the current context."""
     return _current.get()
 
 
 def set_current_command(command: Command) -> None:
-    """Set the command being answered in the current context."""
+    """Set the command that is being handled in the current context."""
     _current.set(command)
 
 
@@ -80,7 +80,7 @@ def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
 
 
 class Channel:
-    """Delivers commands to the widgets in this process, and recognizes commands that arrive twice."""
+    """Delivers commands to the widgets in this process, and recognizes any command that arrives twice."""
 
     def __init__(self) -> None:
         self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()

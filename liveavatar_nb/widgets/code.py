@@ -1,4 +1,4 @@
-"""Python code equivalent to the user's clicks."""
+"""Writes Python code that does the same as the user's clicks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..session.options import SessionOptions
 
-LONGEST_LINE: Final = 80  # maximum characters in the arguments on one line; longer ones are put on several lines
+LONGEST_LINE: Final = 80  # maximum characters of arguments on one line; beyond that, each argument gets its own line
 IMPORTED: Final = ("LiveAvatar",)
 SHOWN_OPTIONS: Final = (
     "voice_id",
@@ -28,7 +28,7 @@ def as_code(avatar: str, options: Mapping[str, Any], *, simulated: bool, max_min
         avatar: The avatar's name or id.
         options: The options for `start`.
         simulated: Whether the client uses a simulator.
-        max_minutes: The client's default cap; the code includes `max_minutes` only if `options` has a different one.
+        max_minutes: The client's default cap; the code passes `max_minutes` only if the cap in `options` is different.
         context: The context as a Python expression; "" for none.
     """
     defaults = SessionOptions()

@@ -15,26 +15,26 @@ Answer = Callable[..., Coroutine[Any, Any, None]]
 
 
 class Controller:
-    """A part of a widget that keeps state, writes traits, and answers some of the page's commands.
+    """A part of a widget that keeps state, writes traits, and handles some of the page's commands.
 
     The widget calls these methods on each of its controllers, in order. A subclass overrides the methods that it needs.
     """
 
     def traits(self) -> dict[str, Any]:
-        """Return initial values for the traits that do not start with their defaults."""
+        """Return initial values for those traits that should not start with their default values."""
         return {}
 
     def commands(self) -> Mapping[str, Answer]:
-        """Return the functions that answer commands, by command name.
+        """Return the functions that handle commands, keyed by command name.
 
-        A function's parameters are the command's arguments.
+        Each function takes the command's arguments as keyword arguments.
         """
         return {}
 
     def commands_without_loop(self) -> Mapping[str, Callable[[], bool]]:
-        """Return the functions that answer commands while the loop does not respond, by command name.
+        """Return the functions to call for commands if the loop does not respond, keyed by command name.
 
-        Each function runs on its own thread, and returns False to leave the command to the loop.
+        Each function is called on its own thread. If it returns False, the command is left to the loop.
         """
         return {}
 
@@ -42,7 +42,7 @@ class Controller:
         """Fetch the data that the widget shows."""
 
     async def hear(self, command: Command) -> None:
-        """React to a command from a page, before the command is answered."""
+        """React to a command from a page, before the command is handled."""
 
     def welcome(self, command: Command) -> None:
         """React to a page that has just connected, before `refresh` shows the current state."""
@@ -58,10 +58,10 @@ class Controller:
 
 
 def delegate(name: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Return a widget method that calls a controller's method and has the same signature and docstring.
+    """Return a widget method that calls a controller's method and has that method's signature and docstring.
 
     Args:
-        name: The widget's attribute that holds the controller.
+        name: The name of the widget's attribute that holds the controller.
         method: The controller's method.
     """
 

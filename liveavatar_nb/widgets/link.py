@@ -25,7 +25,8 @@ Message = tuple[dict[str, Any], list[bytes] | None]
 class Link:
     """The connection between a widget's controllers and its pages.
 
-    One thread writes the traits and sends the messages, in order. The pages' commands are answered on the managed loop.
+    A single thread writes the traits and sends the messages, in order. The pages' commands are handled on the managed
+    loop.
 
     Args:
         widget: The widget; it need not be initialised yet.
@@ -60,7 +61,7 @@ class Link:
 
         Args:
             controllers: The controllers, in the order in which they are notified. If two controllers
-                answer the same command, only the later one does so.
+                support the same command, the later one handles it.
             on_failure: Called with each error to show on the page.
         """
         self._controllers, self._on_failure = controllers, on_failure
@@ -77,14 +78,14 @@ class Link:
 
     @property
     def commands(self) -> Mapping[str, Answer]:
-        """The functions that answer the page's commands, by command name.
+        """The functions that handle the page's commands, keyed by command name.
 
-        A function's parameters are the command's arguments.
+        Each function takes the command's arguments as keyword arguments.
         """
         return dict(self._answers)
 
     def receive(self, command: Command, *, is_new: bool) -> None:
-        """Acknowledge a command and, unless it was received before, answer it; may be called on any thread."""
+        """Acknowledge a command and, if it is new, handle it; may be called on any thread."""
         self.send({"type": "ack", "id": command.id})
         if not is_new:
             return
@@ -97,7 +98,7 @@ class Link:
             threading.Thread(
                 target=self._begin_despite_loop, args=[command, without_loop], name=name, daemon=True
             ).start()
-        except RuntimeError:  # no more threads can be started
+        except RuntimeError:  # the process cannot start any more threads
             self._begin_despite_loop(command, without_loop)
 
     def _begin_despite_loop(self, command: Command, without_loop: Callable[[], bool]) -> None:

@@ -54,7 +54,10 @@ class NextSession(Controller):
         return {"configure": self.configure}
 
     async def configure(self, **changes: Any) -> None:
-        """Change settings. Entering the sandbox picks the sandbox's avatar; leaving restores the previous one."""
+        """Change settings.
+
+        Entering the sandbox picks the sandbox's avatar; leaving the sandbox picks the previous avatar again.
+        """
         was_sandbox = self._settings.values["is_sandbox"]
         await self._settings.configure(**changes)
         if changes.get("is_sandbox", was_sandbox) == was_sandbox:

@@ -30,7 +30,7 @@ class PageRequests(Controller):
     Args:
         link: The connection to the pages.
         shown: The session that the pages show.
-        on_failure: Called with the error of a request that a click on the page started.
+        on_failure: Called with the error if a request started by a click on the page fails.
     """
 
     def __init__(self, link: Link, shown: ShownSession, on_failure: Callable[[BaseException], None]) -> None:
@@ -58,13 +58,13 @@ class PageRequests(Controller):
         self._news.set()
 
     async def ask(self, kind: str, request: str, limit: float, *, is_held_up: bool, **details: Any) -> Any:
-        """Wait for a page that shows the view and has video; send a request, and return its result.
+        """Wait for a page that shows the view and has video, send it a request, and return the result.
 
         Args:
             kind: The message's type.
             request: The request's id, which is later passed to `settle` or `fail`.
             limit: The maximum number of seconds to wait for the response.
-            is_held_up: Whether the caller blocks the kernel from receiving ordinary widget messages.
+            is_held_up: Whether the caller keeps the kernel from receiving ordinary widget messages.
             details: The message's other fields.
 
         Returns:
@@ -93,7 +93,7 @@ class PageRequests(Controller):
             del self._open[request]
 
     def settle(self, request: str, result: Any) -> None:
-        """Return a request's result to its caller; a request started by a click has no caller."""
+        """Pass a request's result to the caller that waits for it; a request started by a click has no caller."""
         answer = self._open.get(request)
         if answer is not None and not answer.done():
             answer.set_result(result)
@@ -158,5 +158,5 @@ def patience(timeout: Any) -> float:
 
 
 def holds_up() -> bool:
-    """Return whether this call blocks the kernel's main thread from receiving ordinary widget messages."""
+    """Return whether the calling code keeps the kernel's main thread from receiving ordinary widget messages."""
     return is_shown() and threading.current_thread() is threading.main_thread()

@@ -1,4 +1,4 @@
-"""Browser pages in rooms: `PageHolder` if the room has media, `PageAudio` if the page draws the avatar."""
+"""Browser pages in rooms: `PageHolder` for rooms with media, `PageAudio` for pages that draw the avatar."""
 
 from __future__ import annotations
 
@@ -59,11 +59,17 @@ class SilenceTimer:
 
     @property
     def is_long(self) -> bool:
-        """Whether the page has sent nothing for too long, even if a running cell may be the reason."""
+        """Whether the page has sent nothing for too long.
+
+        Time during which a running cell may have held up the page's messages counts as silence.
+        """
         return self._began_at is not None and time.monotonic() - self._began_at > SILENCE
 
     def begin(self, command: Command) -> None:
-        """Restart the timer after a command, unless delays cannot be measured: silence then proves nothing."""
+        """Restart the timer after a command.
+
+        If delays cannot be measured, the timer stays off, because silence then proves nothing.
+        """
         self.end()
         self._began_at = time.monotonic()
         self._attention = command.attention
@@ -130,7 +136,7 @@ class PageHolder:
         return self._view is view
 
     async def hear(self, view: View, command: Command) -> None:
-        """Handle a command from the page; if the page was thought to be gone, let it hold the room again."""
+        """Handle a command from the page; if the page was thought to be gone, let it represent the session again."""
         self._view, self._is_prompt = view, command.is_prompt
         if self._out.is_set():
             return
@@ -147,7 +153,7 @@ class PageHolder:
         self._silence.begin(command)
 
     async def enter(self) -> None:
-        """Record that the page has joined the room, and let it hold the room."""
+        """Record that the page has joined the room, and let it represent the session there."""
         self._out.clear()
         self._is_in, self.was_unreachable = True, False
         self._steady.set()
@@ -210,13 +216,17 @@ class PageHolder:
             raise RoomNotHeld(RECONNECTING, session_id=self._room.session_id, remedy="Try again in a moment.") from None
 
     def settle(self, request: str, problem: str | None) -> None:
-        """Record that the page has sent a packet, or why it could not."""
+        """Record that the page has sent a packet, or the reason why it could not."""
         answer = self._answers.get(request)
         if answer is not None and not answer.done():
             answer.set_result(problem)
 
     async def leave(self) -> None:
-        """Make the page leave the room; wait until it has left, unless its reply could be delayed."""
+        """Make the page leave the room, and wait until it has left.
+
+        This does not wait if the session is over or stopping, the page is gone, or a running cell could delay the
+        page's reply.
+        """
         self._is_in = False
         is_over = self._session.state.is_final or self._session.state is SessionState.STOPPING
         reason = OVER if is_over else GIVEN_AWAY
@@ -242,7 +252,7 @@ class PageHolder:
 
 
 class PageAudio:
-    """Sends the avatar's speech to one page, for a room without media, in which the page draws the avatar.
+    """Sends the avatar's speech to one page; used for rooms without media, where pages draw the avatar.
 
     The speech goes to the first page that shows the session, for as long as that page does so. If this page
     could disappear unnoticed, the speech goes to the newest page instead.
@@ -332,7 +342,7 @@ class Pages:
             await holder.hear(view, command)
 
     def settle(self, page: str, request: str, problem: str | None) -> None:
-        """Record that a page has sent a packet, or why it could not."""
+        """Record that a page has sent a packet, or the reason why it could not."""
         for holder in self._all(page):
             holder.settle(request, problem)
 

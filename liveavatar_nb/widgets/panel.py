@@ -136,7 +136,7 @@ class Starter(Controller):
         await self._account.look_at_credits()
 
     async def hear(self, command: Command) -> None:
-        """Show whether a running cell delays the page's commands."""
+        """Show whether a running cell can delay the page's commands."""
         hearing = "prompt" if command.is_prompt else "unknown" if command.attention is UNKNOWN else "held_up"
         if hearing != self._hearing:
             self._hearing = hearing

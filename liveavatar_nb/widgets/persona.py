@@ -19,7 +19,7 @@ from .settings import ALWAYS, StartSettings
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-NEW: Final = "new"  # the id that pages use for the context to be created for the next session
+NEW: Final = "new"  # the id that pages use for a new context, which is created only when the next session starts
 LONGEST_CONTEXT_NAME: Final = 200  # characters
 LONGEST_PROMPT: Final = 100_000  # characters
 LONGEST_OPENING: Final = 10_000  # characters
@@ -98,7 +98,7 @@ class Persona(Controller):
         try:
             detail = await self._link.client.api.contexts.get(context_id)
         except LiveAvatarException:
-            # the page does not report a click on the picked context: unpick it, so that another click is reported
+            # unpick the context, because the page would not report another click on it while it is picked
             if self._settings.values["context_id"] == context_id:
                 self._settings.set(context_id="")
             raise
@@ -107,13 +107,17 @@ class Persona(Controller):
             self._write_context(detail)
 
     async def keep_new_context(self, name: str, prompt: str, opening_text: str = "") -> None:
-        """Pick a new context, to be created when the next session starts and deleted when that session ends."""
+        """Pick a new context, which is created when the next session starts and deleted when that session ends."""
         self._new = _new_context(name, prompt, opening_text)
         self._write_persona(self._state)
         await self.pick_context(NEW)
 
     async def update_context(self, context_id: str, prompt: str, opening_text: str = "") -> None:
-        """Update one of the account's contexts (`PATCH /v1/contexts/{context_id}`), or one yet to be created."""
+        """Update a context.
+
+        If the context is new and has not been created yet, only the widget's copy changes; otherwise, this calls
+        `PATCH /v1/contexts/{context_id}`.
+        """
         if context_id == NEW and self._new is not None:
             await self.keep_new_context(self._new.name, prompt, opening_text)
             return

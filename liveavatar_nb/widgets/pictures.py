@@ -96,7 +96,7 @@ def picture_of(url: str | None) -> dict[str, Any] | None:
 
 
 def only_from_here(url: str) -> bool:
-    """Return whether an address may refer to a different machine in the browser than in the kernel."""
+    """Return whether a browser may reach a different machine at this address than the kernel does."""
     host = urlsplit(url).hostname or ""
     try:
         return not ipaddress.ip_address(host).is_global

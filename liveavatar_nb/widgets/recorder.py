@@ -244,7 +244,10 @@ class Recorder(Controller):
                 self._link.write(saved=saved_as("recording", path, recording.seconds, recording.size))
 
     def _end_if_silent(self) -> None:
-        """Stop the recording if its page has been silent for too long, even if a running cell may be the reason."""
+        """Stop the recording if its page has been silent for too long.
+
+        Time during which a running cell may have held up the page's messages counts as silence.
+        """
         if self._silence.is_long:
             self._end_after_silence()
 

@@ -160,7 +160,7 @@ def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
 
 
 def place_of(path: Any) -> Path | None:
-    """Return the absolute path for a recording; None if a name is to be generated.
+    """Return the absolute path for a recording; None if its name is to be generated later.
 
     Raises:
         InvalidArgument: The file exists, its folder does not exist, or its extension is that of another kind of file.
@@ -271,7 +271,7 @@ class Recording:
         return self._is_over
 
     def cease(self) -> None:
-        """Accept no more parts; unlike `finish` and `discard`, do not wait for a part that is being written."""
+        """Stop accepting parts; unlike `finish` and `discard`, do not wait for a part that is being written."""
         self._is_over = True
 
     def receive(self, part: int, data: str, seconds: float) -> str | None:

@@ -21,7 +21,7 @@ from .status import ShownSession
 logger = logging.getLogger("liveavatar_nb.widgets")
 
 LIBRARY: Final = "media.js"
-PACKET_LIMIT: Final = 64 * 1024  # maximum characters in a packet; LiveKit's own limit is a quarter of that
+PACKET_LIMIT: Final = 64 * 1024  # maximum characters in a packet; LiveKit's own limit is a quarter of this
 LONGEST_TOPIC: Final = 64  # maximum characters in a packet's topic
 LONGEST_WORDS: Final = 500  # maximum characters in a reason or error text from a page
 SOUNDS_WAITING: Final = 50  # maximum number of queued 0.1 s pieces of speech; the oldest are dropped first
@@ -99,7 +99,7 @@ class RoomAccess(Controller):
             return
         holder = pages.holder(session, room, command.page)
         holder.approach(self, command)
-        # a page that retries after a failure must not displace the current holder
+        # a page that retries after a failure must not displace whoever is in the room now
         if not room.is_own and not holder.was_unreachable:
             await room.expect()
         self._send_access(room, command)
@@ -158,7 +158,7 @@ class RoomAccess(Controller):
             room.take(str(topic), payload)
 
     async def note_sent(self, request: str, ok: bool, problem: str | None = None) -> None:
-        """Record that the page has sent a packet to the room, or why it could not."""
+        """Record that the page has sent a packet to the room, or the reason why it could not."""
         pages.settle(
             current_command().page, str(request), None if ok else str(problem or "it gave no reason")[:LONGEST_WORDS]
         )
@@ -192,10 +192,10 @@ class RoomAccess(Controller):
             pages.listen(session, session.room, self, self._heard)
 
     def _offer(self) -> None:
-        """Offer the room, without a request, to a page that has shown the session from the start.
+        """Offer the room, without waiting for a request, to a page that has shown the session from the start.
 
-        A page gets no offer if its report of having joined could be stuck behind a running cell, because this process
-        would then join the room itself and displace the page.
+        Make no offer if the page's report that it has joined could be stuck behind a running cell: this process, not
+        knowing of the page, would then join the room itself and displace the page.
         """
         session, command = self._shown.session, self._heard
         if session is None or session.id == self._offered or not is_open(session):

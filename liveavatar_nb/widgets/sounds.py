@@ -246,7 +246,7 @@ def _offer(audio: Any, name: str | None) -> OfferedSound:
 
 
 def _newest() -> list[tuple[Path, os.stat_result]]:
-    """Return the newest sound files in the notebook's folder, newest first; none if the folder is gone."""
+    """Return the newest sound files in the notebook's folder, newest first; an empty list if the folder is gone."""
     accepted = endings()
     found: list[tuple[Path, os.stat_result]] = []
     with contextlib.suppress(OSError), os.scandir(Path.cwd()) as entries:

@@ -19,7 +19,7 @@ from .link import Link
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
-LONGEST_BEAT = 10.0  # maximum seconds between a page's heartbeats, which report that it is showing a session
+LONGEST_BEAT = 10.0  # maximum seconds between a page's heartbeats, which report that the page is showing a session
 TABS = 512  # maximum number of tabs whose page is remembered; the oldest are dropped first
 BEATS = 3  # number of heartbeats that a page can miss before its session is stopped
 LATE = "stopped, which the service confirmed late"
@@ -33,7 +33,7 @@ class ShownSession(Controller):
 
     Args:
         link: The connection to the pages.
-        session: The session to show; by default, always the client's newest.
+        session: The session to show; by default, whichever of the client's sessions is the newest.
     """
 
     def __init__(self, link: Link, session: AsyncSession | None = None) -> None:
@@ -63,7 +63,7 @@ class ShownSession(Controller):
         return {"stop": self.stop_without_loop}
 
     def welcome(self, command: Command) -> None:
-        """Take over the sessions that the tab's previous page was showing; that page is gone."""
+        """Take over the sessions that were shown by the tab's previous page, which is gone."""
         if command.tab:
             former, _pages[command.tab] = _pages.get(command.tab, command.page), command.page
             if former != command.page:

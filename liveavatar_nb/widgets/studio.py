@@ -126,7 +126,7 @@ class Studio(ControlledWidget):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The latest snapshot, taken from Python or by a click; None before the first.
+        """The latest snapshot, whether taken from Python or by a click; None before the first.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).

@@ -32,7 +32,7 @@ REMEMBERED = 200  # maximum number of utterances whose sounds are remembered
 
 
 class Talk(ControlledWidget):
-    """Controls to ask questions, have text spoken, play sounds and interrupt, with queue and transcript.
+    """Controls to ask questions, have text spoken, play sounds and interrupt, plus the queue and transcript.
 
     In a conversation (FULL), the avatar answers questions. In LITE mode, it plays sounds: those in `sounds`, those in
     the notebook's folder, and those dropped on the page.
@@ -115,7 +115,7 @@ class Speech(Controller):
         self.refresh()
 
     async def say(self, text: str) -> None:
-        """Make the avatar say a text word for word; in LITE mode, with the voice of the client's `tts`."""
+        """Make the avatar say text word for word; in LITE mode, the client's `tts` provides the voice."""
         async with self._in_order():
             text = _checked(text, "say")
             await self._speaker().say(text, wait=False, progress=False)
@@ -171,7 +171,10 @@ class Speech(Controller):
 
     @asynccontextmanager
     async def _in_order(self) -> AsyncIterator[None]:
-        """Run this block after those of all earlier requests; an interruption cancels them all."""
+        """Run the `with` block after the blocks of all earlier requests.
+
+        An interruption cancels every request that is running or waiting.
+        """
         task = asyncio.current_task()
         assert task is not None
         self._requests.add(task)

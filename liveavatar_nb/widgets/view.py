@@ -37,13 +37,13 @@ DRAWINGS: Final = (*(f"mouth={opening}" for opening in range(5)), "eyes=closed")
 class LiveView(ControlledWidget):
     """The avatar's video and sound, with captions and controls.
 
-    The controls are Stop, Interrupt, volume, fullscreen, snapshot and recording. The page joins the session's room, one
-    page at a time if LiveAvatar hosts it. On a simulator without a media server, the page draws the face itself. When
-    the session is over, the view shows how it ended.
+    The controls are Stop, Interrupt, volume, fullscreen, snapshot and recording. The page joins the session's room; if
+    LiveAvatar hosts the room, only one page at a time can be in it. On a simulator without a media server, the page
+    draws the face itself. When the session is over, the view shows how it ended.
 
     Args:
         la: The client, a `LiveAvatar`.
-        session: The session to show; by default, always the client's newest.
+        session: The session to show; by default, whichever of the client's sessions is the newest.
         traits: Any other ipywidgets traits, such as `layout`.
 
     Raises:
@@ -87,7 +87,7 @@ class LiveView(ControlledWidget):
 
     @property
     def last_snapshot(self) -> Image | None:
-        """The latest snapshot, taken from Python or by a click; None before the first.
+        """The latest snapshot, whether taken from Python or by a click; None before the first.
 
         Raises:
             ConfigurationError: Pillow is not installed (extra `media`).
@@ -159,7 +159,7 @@ class DrawnFaces(Controller):
         return {"face": self.send}
 
     async def send(self, avatar_id: str) -> None:
-        """Send an avatar's drawings, or an empty list if it has none."""
+        """Send an avatar's drawings, or an empty list if there are none."""
         avatar_id = str(avatar_id)
         found = self._known.get(avatar_id)
         if found is None:

@@ -69,7 +69,7 @@ class WireFeed(Controller):
         self._end_watch()
 
     async def send_news(self, since: int) -> None:
-        """Send the rows that have changed since change number `since`; from now on, send new rows as well."""
+        """Send the rows that have changed since change number `since`; from then on, send new rows as well."""
         self._asked_at = time.monotonic()
         self._loop = asyncio.get_running_loop()
         if self._unwatch is None:
@@ -117,7 +117,7 @@ class WireFeed(Controller):
     async def _send_rows(self, since: int) -> None:
         wire, more = self._link.client.wire, True
         while more:
-            # rendering many payloads takes a while, and the loop must keep sending sound
+            # use another thread, because rendering many payloads takes a while and the loop must keep sending sound
             rows, since = await on_own_thread(functools.partial(wire.rows, since, ROWS_A_MESSAGE))
             more = len(rows) >= ROWS_A_MESSAGE
             self._link.send({"type": "wire", "rows": rows})
