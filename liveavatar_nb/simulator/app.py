@@ -160,7 +160,7 @@ class Gate:
         return entry
 
     def _add_headers(self, send: Send, entry: dict[str, Any], origin: str | None) -> Send:
-        """Return a function that wraps `send`: it adds a request id and CORS headers, and records the status."""
+        """Wrap `send` in a function that adds a request id and CORS headers, and records the status."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start", "websocket.accept"):

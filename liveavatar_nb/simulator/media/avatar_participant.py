@@ -1,4 +1,4 @@
-"""The avatar as a participant in a LiveKit room: it shows its face, speaks, listens and exchanges data packets."""
+"""The avatar as a participant in a LiveKit room: it shows a face, speaks, listens and exchanges data."""
 
 from __future__ import annotations
 

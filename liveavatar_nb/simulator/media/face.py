@@ -1,4 +1,4 @@
-"""The avatar's face: video frames that are painted once, then chosen to match the audio and to show blinks."""
+"""The avatar's face as video frames, painted once, then picked to match the audio and random blinks."""
 
 from __future__ import annotations
 

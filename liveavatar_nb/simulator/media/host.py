@@ -1,4 +1,4 @@
-"""Provides rooms for sessions: on a given LiveKit server, on the simulator's own, or no rooms at all."""
+"""Rooms for sessions, on a given LiveKit server or the simulator's own; there may be no rooms at all."""
 
 from __future__ import annotations
 

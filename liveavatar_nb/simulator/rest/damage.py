@@ -94,7 +94,7 @@ class _Stale:
 
 
 class _CutOnUse(asyncio.Protocol):
-    """A protocol that cuts the connection when data arrives, then reports the loss to the original protocol."""
+    """A protocol that cuts the connection when data arrives, then tells the original protocol about it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -118,7 +118,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the server notices the disconnection, because it would treat returning earlier as an error."""
+    """Wait until the server notices the disconnect; it would treat returning any earlier as an error."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -104,7 +104,7 @@ def nullable(inner: Check) -> Check:
 
 
 def either(*inner: Check) -> Check:
-    """Return a check that passes if any check in `inner` does; if none does, it yields the first one's problems."""
+    """Return a check that passes if any of `inner` does; if none does, it yields the first one's problems."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         problems = [list(alternative(value, where)) for alternative in inner]

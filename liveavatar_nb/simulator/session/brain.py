@@ -1,4 +1,4 @@
-"""Generates the avatar's answers by quoting the question and the prompt; no language model is involved."""
+"""Generates the avatar's answers by quoting the question and prompt; no language model is involved."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seve
 
 
 class Brain:
-    """Answers the questions in one conversation; the same questions in the same order always get the same answers.
+    """Answers one conversation's questions; the same sequence of questions always gets the same answers.
 
     In languages other than English, answers consist only of quotations from the question and the prompt.
     """

@@ -58,7 +58,7 @@ class Stage:
         return room
 
     async def aclose(self) -> None:
-        """Take the avatar off stage before its session has ended."""
+        """Take the avatar off stage, although its session has not ended."""
         if self._playing is not None:
             self._playing.cancel()
             await asyncio.gather(self._playing, return_exceptions=True)

@@ -54,7 +54,7 @@ class Voice:
         self._gender = gender
 
     async def speak(self, text: str) -> bytes:
-        """Synthesize a text without blocking the event loop; return mono PCM16 at 24 kHz, never empty."""
+        """Synthesize a text without blocking the event loop; return non-empty mono PCM16 at 24 kHz."""
         key = (self._language, self._gender, text)
         if (cached := _kept.get(key)) is not None:
             return cached
