@@ -52,7 +52,7 @@ def frames(service: Service, arguments: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def advance(service: Service, arguments: dict[str, Any]) -> None:
-    service.now()  # ends the sessions that are due; called both before and after the clock moves
+    service.now()  # ends the sessions that are due to end; called both before and after the clock moves
     seconds = number("seconds", arguments.get("seconds"), low=0, high=LONGEST_ADVANCE)
     service.clock.advance(seconds)
     for stage in service.stages.values():

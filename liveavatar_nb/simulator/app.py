@@ -64,7 +64,7 @@ def build(service: Service) -> Starlette:
 
 
 async def picture(request: Request) -> Response:
-    """Return an avatar's drawing as SVG."""
+    """Return a drawing of an avatar, as SVG."""
     service: Service = request.app.state.service
     avatar = service.catalogue.get(request.path_params["avatar_id"])
     if avatar is None:
@@ -160,7 +160,7 @@ class Gate:
         return entry
 
     def _add_headers(self, send: Send, entry: dict[str, Any], origin: str | None) -> Send:
-        """Return a `send` that adds a request id and CORS headers, and records the status."""
+        """Wrap `send` in a function that adds a request id and CORS headers, and records the status."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start", "websocket.accept"):

@@ -59,13 +59,13 @@ class Clock:
         self._changed = asyncio.Event()
 
     async def pause(self, moment: int | None, *, seen: int, limit: float | None = None) -> None:
-        """Wait until a simulated time, a poke or a time limit, whichever comes first.
+        """Wait for a simulated time, a poke or a time limit, whichever comes first.
 
         This always yields to the event loop: otherwise a task that pauses and pokes in a loop would starve other tasks.
 
         Args:
             moment: The simulated time to wake at, in microseconds; None to wait only for a poke or the limit.
-            seen: The `version` that the caller has seen; any later poke ends the wait.
+            seen: The last `version` that the caller has seen; any poke since then ends the wait.
             limit: The maximum wait, in real seconds; None for no limit.
         """
         if self.version != seen:

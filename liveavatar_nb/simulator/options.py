@@ -14,11 +14,11 @@ HIGHEST_PORT: Final = 65_535
 MOST_AVATARS: Final = 100_000
 MOST_CREDITS: Final = 10**12
 HIGHEST_SPEED: Final = 1_000_000.0
-LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds; a `datetime` cannot go beyond the year 9999
+LONGEST_ADVANCE: Final = 10 * 365 * 86_400.0  # seconds; limited, because a `datetime` cannot go beyond the year 9999
 IDLE_LIMIT: Final = 300.0  # seconds
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
-LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # rejects credentials, because the URL is displayed
+LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # rejects URLs with credentials, because URLs are displayed
 Spelling = Literal["both", "speak", "state", "bare_state"]
 SPELLINGS: Final = get_args(Spelling)
 HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
@@ -55,9 +55,9 @@ class Options:
         avatars: How many public avatars there are; None for the 16 featured ones.
         concurrency: How many sessions may run at the same time.
         idle_limit: Simulated seconds without speech or a keep-alive before a session ends.
-        max_session_seconds: The plan's maximum session length, in simulated seconds, which is also the default.
+        max_session_seconds: The plan's maximum session length, in simulated seconds; also the default length.
         allow_origins: Origins of pages that may call the simulator, such as ``https://example.org``.
-        connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected``.
+        connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected`` events.
         history: Whether the account begins with a few past sessions, contexts and the like.
         rate_limit: Maximum requests per real second for each credential and endpoint; None for no limit.
         spelling: Which events report that the avatar is speaking; see `Simulator`.

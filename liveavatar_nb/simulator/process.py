@@ -37,7 +37,7 @@ class _Popen(subprocess.Popen[bytes]):
 
 
 class ChildProcess:
-    """A child process that serves until its pipe is closed; the constructor returns once the child is ready.
+    """A child process that serves until its pipe is closed; the constructor waits until it is ready.
 
     Args:
         settings: JSON data for the child, sent through the pipe only: never in arguments, the environment or a file.

@@ -30,7 +30,7 @@ KEPT_REQUESTS: Final = 2_000
 KEPT_WARNINGS: Final = 1_000
 KEPT_REFUSALS: Final = 1_000
 SECRET_NAME: Final = re.compile(r"token|secret|api_key|password", re.IGNORECASE)
-LEAVE_LIMIT: Final = 1.5  # seconds to wait at process exit for all avatars together to leave their rooms
+LEAVE_LIMIT: Final = 1.5  # total seconds to wait, at process exit, for the avatars to leave their rooms
 MASK: Final = "***"
 
 

@@ -88,7 +88,7 @@ class Faults:
         Kinds for which the service processes the call later, without telling the caller:
 
         - ``late``: Cut the connection without a response, or respond with an error if `status` is given. Process the
-          call `seconds` (real) later. A late start takes effect even if its session has been stopped by then.
+          call `seconds` (real) later. A late start takes effect even if its session has been stopped before then.
 
         Kinds for which the service processes the call, but damages the response:
 
@@ -105,7 +105,7 @@ class Faults:
 
         - ``delay``: Wait `seconds` (real) before processing the call.
 
-        Kinds for the operation ``socket``; if no socket is open, ``close``, ``send`` and ``stall`` wait for the next:
+        Kinds for the operation ``socket``; if no socket is open, ``close``, ``send`` and ``stall`` wait for one:
 
         - ``delay``, ``drop_before``: As above, but for the handshake.
         - ``refuse``: Respond to the handshake with the HTTP error `status` (default 503).
@@ -171,12 +171,12 @@ class Simulator:
         avatars: How many public avatars there are; None for the 16 featured ones.
         concurrency: How many sessions may run at the same time.
         idle_limit: Simulated seconds without speech or a keep-alive before a session ends.
-        max_session_seconds: The plan's maximum session length, in simulated seconds, which is also the default.
+        max_session_seconds: The plan's maximum session length, in simulated seconds; also the default length.
         allow_origins: Origins of the web pages that may call the simulator; pages from other origins are refused.
         api_key: The account's API key; random (256 bits) if None.
-        connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected``.
+        connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected`` events.
         history: Whether the account begins with something to explore: six past sessions, two contexts, a secret, an
-            LLM configuration and a memory. `ledger` and `billed` omit these sessions.
+            LLM configuration and a memory. `ledger` and `billed` omit the past sessions.
         rate_limit: Maximum requests per real second for each credential and endpoint; further requests get a 429. None
             for no limit.
         spelling: Which events report that the avatar is speaking; builds of the service differ. ``speak`` sends only

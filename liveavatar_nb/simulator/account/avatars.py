@@ -17,7 +17,7 @@ Status = Literal["ACTIVE", "INIT", "DEPLOYING", "FAILED"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Avatar:
-    """An avatar as the service describes it, and the look that its picture is drawn from."""
+    """An avatar as the service describes it, together with the look from which its picture is drawn."""
 
     id: str
     name: str
@@ -92,7 +92,7 @@ def _public(count: int | None) -> tuple[Avatar, ...]:
     if count is None:
         return tuple(drawn)
     if count < len(drawn):
-        # keep the only avatar that sandbox sessions accept
+        # put the only avatar that sandbox sessions accept first, so that it is always kept
         drawn.sort(key=lambda avatar: avatar.id != SANDBOX_AVATAR)
     generated = [_generate(number) for number in range(count - len(drawn))]
     return (*drawn[:count], *generated)

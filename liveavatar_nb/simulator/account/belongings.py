@@ -30,7 +30,7 @@ class Context:
         return list(dict.fromkeys(VARIABLE.findall(f"{self.prompt}\n{self.opening_text or ''}")))
 
     def opening(self, values: dict[str, str]) -> str | None:
-        """Return what the avatar says first, with the variables filled in."""
+        """Return the opening text with the variables filled in; None if there is none."""
         return _fill(self.opening_text, values) if self.opening_text else None
 
     def instruction(self, values: dict[str, str]) -> str:

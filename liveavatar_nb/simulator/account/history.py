@@ -1,4 +1,4 @@
-"""Sample history for a new account: sessions, contexts and the like, for a new user to explore."""
+"""Sample history for a new account: sessions, contexts and the like, for users to explore."""
 
 from __future__ import annotations
 

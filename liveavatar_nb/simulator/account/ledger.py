@@ -66,7 +66,7 @@ NOBODY: Final = Persona()
 class Session:
     """A session: its settings, its times and its transcript.
 
-    Times are in simulated microseconds since the epoch, but `*_received_at` are real seconds (``time.time()``).
+    Times are in simulated microseconds since the epoch; only `*_received_at` are in real seconds (``time.time()``).
     """
 
     id: str
@@ -95,7 +95,7 @@ class Session:
     start_received_at: float | None = None
     stop_received_at: float | None = None
     transcript: list[TranscriptLine] = field(default_factory=list)
-    past: bool = False  # whether it is part of the sample history, and therefore never billed
+    past: bool = False  # whether the session is part of the sample history, and therefore never billed
 
     @property
     def running(self) -> bool:
@@ -120,7 +120,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class DueEnd:
-    """The sessions that will end at `moment`, and why."""
+    """The sessions that will end at `moment`, and the reason."""
 
     moment: int
     reason: str
@@ -130,7 +130,7 @@ class DueEnd:
 class Ledger:
     """The account's sessions and credits.
 
-    Methods that change a session first end all sessions that are due to end, each at the time it was due.
+    Before changing a session, a method ends every session that is due to end, as of the time it was due.
 
     Args:
         balance: The initial number of credits.
@@ -177,14 +177,14 @@ class Ledger:
         return self._by_token.get(_digest(token))
 
     def by_socket(self, session_id: str, token: str) -> Session | None:
-        """Return the session if it is running and the token opens its command WebSocket, else None."""
+        """Return the session if it is running and this token opens its command WebSocket, else None."""
         session = self._sessions.get(session_id)
         if session is None or not session.has_socket or not session.running:
             return None
         return session if hmac.compare_digest(_digest(session.socket_token), _digest(token)) else None
 
     def by_room(self, session_id: str, token: str) -> Session | None:
-        """Return the session if it is running and the token opens the WebSocket for its drawn room, else None."""
+        """Return the session if it is running and this token opens its drawn room's WebSocket, else None."""
         session = self._sessions.get(session_id)
         if session is None or not session.running:
             return None

@@ -28,7 +28,7 @@ WIDTH: Final = 1280
 HEIGHT: Final = 720
 Part = tuple[int, int, int, int]  # left, top, width, height
 EVERYTHING: Final[Part] = (0, 0, WIDTH, HEIGHT)
-# the parts that move; the coordinates are even, so that scaling by 1.5 keeps them whole
+# the parts that move; all coordinates are even, so that they are still whole numbers when scaled by 1.5
 MOUTH_PART: Final[Part] = (576, 404, 128, 76)
 EYES_PART: Final[Part] = (540, 268, 200, 76)
 
@@ -158,7 +158,7 @@ def _eyes(look: Look) -> str:
 
 
 def _closed_eyes(look: Look) -> str:
-    """Return the closed eyes of a blink."""
+    """Return the eyes closed, as in a blink."""
     lid = _lid(look)
     eye = (
         f"<path d='M26 303C34 317 62 318 72 303' fill='none' stroke='{lid}' stroke-width='5' stroke-linecap='round'/>"

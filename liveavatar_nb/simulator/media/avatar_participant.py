@@ -1,4 +1,4 @@
-"""The avatar as a participant in a LiveKit room: its face, voice, hearing and data packets."""
+"""The avatar as a participant in a LiveKit room: it shows a face, speaks, listens and exchanges data."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 FRAMES_A_SECOND: Final = 25
 QUEUE_MS: Final = 200  # maximum milliseconds of audio that LiveKit's library buffers; the stage sends in real time
-LEAST_LEAD: Final = 0.02  # minimum seconds from handing a piece of audio to LiveKit until it is heard
+LEAST_LEAD: Final = 0.02  # minimum seconds between handing a piece of audio to LiveKit and the audio being heard
 JOIN_LIMIT: Final = 60.0  # maximum seconds to keep trying to join or rejoin
 JOIN_INTERVAL: Final = 1.0  # seconds between attempts to join
 CONNECT_LIMIT: Final = 5.0  # maximum seconds for one attempt
 MOST_PACKETS: Final = 1000  # maximum packets queued while the avatar is not in the room; further ones are lost
 FLUSH_LIMIT: Final = 1.0  # maximum seconds to wait for the last packets to be sent
-LAST_WORDS: Final = 0.25  # seconds to wait before deleting the room, which would drop a packet in transit
+LAST_WORDS: Final = 0.25  # seconds to wait before deleting the room, because that would drop any packet in transit
 LONGEST_REASON: Final = 200  # characters
 
 
@@ -38,7 +38,7 @@ class Owner(Protocol):
         """Handle a data packet."""
 
     def on_user_speech(self, *, started: bool) -> None:
-        """Handle the start or end of speech in a microphone."""
+        """Handle the start or end of speech picked up by a microphone."""
 
     def on_presence_changed(self) -> None:
         """Handle a possible arrival or departure of the avatar or its audience."""
@@ -54,8 +54,8 @@ class AvatarParticipant:
         owner: The session's stage.
         room: The room, with the avatar's token.
         look: The avatar's look.
-        quality: The video's quality, as in the token call.
-        encoding: The video's codec, as in the token call.
+        quality: The video's quality, as given in the token call.
+        encoding: The video's codec, as given in the token call.
         hears: Whether to listen to microphones.
         prepare: Called before each attempt to join, to make sure that the server is running.
 
@@ -200,7 +200,7 @@ class AvatarParticipant:
         try:
             await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            # LiveKit's library keeps connecting in the background, so leave the room once it has joined
+            # LiveKit's library keeps connecting despite the cancellation, so wait until it has joined, then leave
             with contextlib.suppress(rtc.ConnectError):
                 await connecting
                 await room.disconnect()

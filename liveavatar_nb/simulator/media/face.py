@@ -1,4 +1,4 @@
-"""The avatar's face as video frames, painted once, then selected to match the audio and to blink."""
+"""The avatar's face as video frames, painted once, then picked to match the audio and random blinks."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def opening(pcm: bytes) -> int:
 
 
 class Expression:
-    """The expression at each moment: the mouth follows the audio, and the eyes blink at random.
+    """The face's expression at each moment: the mouth follows the audio, and the eyes blink at random.
 
     Args:
         seed: A seed that makes the blinking reproducible.

@@ -1,4 +1,4 @@
-"""Rooms for sessions: on a given LiveKit server, on the simulator's own server, or none at all."""
+"""Rooms for sessions, on a given LiveKit server or the simulator's own; there may be no rooms at all."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class SpeechDetector:
         self._contrary = 0.0  # seconds for which the audio has contradicted `is_speaking`
 
     def hear(self, pcm: bytes, seconds: float) -> bool | None:
-        """Add a piece of mono PCM16; return True if speech starts with it, False if speech ends, else None."""
+        """Add a piece of mono PCM16; return True if speech starts with it, False if speech ends with it, else None."""
         if (_decibels(pcm) >= LOUD) == self.is_speaking:
             self._contrary = 0.0
             return None

@@ -1,1 +1,1 @@
-"""The service's REST API, with one module for each subject of the contract."""
+"""The service's REST API, with one module for each subject in the contract."""

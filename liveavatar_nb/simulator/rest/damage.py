@@ -43,7 +43,7 @@ def damage(fault: Fault, response: Response, transport: asyncio.Transport) -> AS
 
 
 class _Half:
-    """A response that stops after half of the body and ends the connection."""
+    """A response that sends half of the body, then ends the connection."""
 
     def __init__(
         self, response: Response, transport: asyncio.Transport, end: Callable[[asyncio.Transport], None]
@@ -94,7 +94,7 @@ class _Stale:
 
 
 class _CutOnUse(asyncio.Protocol):
-    """A protocol that cuts the connection when data arrives, and then notifies the original protocol."""
+    """A protocol that cuts the connection when data arrives, then tells the original protocol about it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -118,7 +118,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the server notices the disconnection; it would treat an earlier return as an error."""
+    """Wait until the server notices the disconnect; it would treat returning any earlier as an error."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

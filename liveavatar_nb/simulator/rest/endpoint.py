@@ -25,9 +25,9 @@ from .validation import Invalid, parse
 SUCCESS: Final = 1000
 NO_CONTENT: Final = 204
 TEMPORARY_REDIRECT: Final = 307
-LARGEST_NOTED: Final = 64 * 1024  # maximum bytes; larger bodies are not recorded
+LARGEST_NOTED: Final = 64 * 1024  # maximum bytes of a recorded body; larger bodies are not recorded
 
-# strong references, because the event loop keeps only weak ones to its tasks
+# strong references to the tasks, because the event loop itself keeps only weak ones
 _late_calls: Final[set[asyncio.Task[None]]] = set()
 
 
@@ -100,13 +100,13 @@ async def _apply_late(operation: Operation, function: Function, call: Call, seco
         with contextlib.suppress(Refused):
             session = call.bearer()
             if session.started_at is None:
-                # undo an earlier stop, as if it had found no session to stop
+                # undo any earlier stop, as if the stop had not found the session
                 session.ended_at = session.end_reason = None
     await _apply(function, call)
 
 
 def _answer_unapplied(fault: Fault, service: Service, client: tuple[str, int]) -> Response | None:
-    """Return the response if the fault prevents the call from being processed, else None."""
+    """Return the fault's response if the fault keeps the call from being processed, else None."""
     if fault.kind == "redirect":
         return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": fault.parameters["location"]})
     if fault.kind == "drop_before":

@@ -22,7 +22,7 @@ class RateLimit:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def count(self, credential: str, endpoint: str) -> dict[str, str] | None:
-        """Count a request; return the headers for a 429 if it exceeds the limit, else None."""
+        """Count a request; if it exceeds the limit, return the headers for the 429 response, else None."""
         if self._limit is None:
             return None
         if (window := int(time.time() / WINDOW_SECONDS)) != self._window:

@@ -28,7 +28,7 @@ async def start(call: Call) -> Answer:
         service.ledger.start(session, service.now(), call.received_at, refusal)
     except Refused as refused:
         if refused is refusal:
-            # like the real service, give no reason in the response; the warning gives it
+            # like the real service, give no reason in the response; add a warning with the reason instead
             service.warn(f"the start call returned 500: {problem}")
         raise
     stage = service.stages[session.id] = Stage(service, session)
@@ -62,7 +62,7 @@ def keep_alive(call: Call) -> Answer:
 
 
 def sessions(call: Call) -> Answer:
-    """List the running sessions or those that have ended, newest first."""
+    """List either the running sessions or those that have ended, newest first."""
     call.require_key()
     kind = call.choice("type", "active", "historic", required=True)
     now = call.service.now()
@@ -75,7 +75,7 @@ def sessions(call: Call) -> Answer:
         if (wanted := call.request.query_params.get(name)) is not None:
             found = [s for s in found if getattr(s, name) == wanted]
     if call.request.query_params.get("embed_id") is not None:
-        found = []  # the simulator has no sessions that come from embeds
+        found = []  # in the simulator, no sessions are created by embeds
     return 200, call.page([_session(s, now) for s in found])
 
 
@@ -119,7 +119,7 @@ def delete_events(call: Call) -> Answer:
 
 
 def _check_own_room(service: Service, session: Session) -> str | None:
-    """Return why the avatar cannot use the account's own room; None if it can."""
+    """Return the reason why the avatar cannot use the account's own room; None if it can."""
     room = session.own_room
     if room is None or (not service.host.can_join and claims(room.token) is None):
         return None  # no avatar will join the room, and a token that is not a JWT cannot be checked

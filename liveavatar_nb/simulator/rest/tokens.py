@@ -121,7 +121,7 @@ def _own_room(body: dict[str, Any]) -> Room | None:
 
 
 def _is_agent(mode: Mode, body: dict[str, Any]) -> bool:
-    """Return whether an ElevenLabs agent leads the session, using FULL events and no WebSocket."""
+    """Return whether an ElevenLabs agent leads the session, which then has FULL events and no WebSocket."""
     return mode == "LITE" and body.get("elevenlabs_agent_config") is not None
 
 

@@ -1,4 +1,4 @@
-"""Small checks for request bodies, which yield problems in the format of the service's 422 responses."""
+"""Small checks for request bodies; they yield problems in the format of the service's 422 responses."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def nullable(inner: Check) -> Check:
 
 
 def either(*inner: Check) -> Check:
-    """Return a check that passes if any of `inner` does, and otherwise yields the first one's problems."""
+    """Return a check that passes if any of `inner` does; if none does, it yields the first one's problems."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         problems = [list(alternative(value, where)) for alternative in inner]
@@ -115,7 +115,7 @@ def either(*inner: Check) -> Check:
 
 
 def mapping(inner: Check, *, most: int | None = None) -> Check:
-    """Return a check for an object whose values pass `inner`, and that has no more than `most` items."""
+    """Return a check for an object with up to `most` items, whose values must all pass `inner`."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, dict):
@@ -130,7 +130,7 @@ def mapping(inner: Check, *, most: int | None = None) -> Check:
 
 
 def listing(inner: Check) -> Check:
-    """Return a check for a list whose items pass `inner`."""
+    """Return a check for a list whose items must all pass `inner`."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if not isinstance(value, list):

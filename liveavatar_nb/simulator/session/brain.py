@@ -1,4 +1,4 @@
-"""The avatar's answers, made without a language model by quoting the question and the prompt."""
+"""Generates the avatar's answers by quoting the question and prompt; no language model is involved."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seve
 
 
 class Brain:
-    """Answers the questions in one conversation; the same questions in the same order get the same answers.
+    """Answers one conversation's questions; the same sequence of questions always gets the same answers.
 
-    In languages other than English, answers only quote the question and the prompt.
+    In languages other than English, answers consist only of quotations from the question and the prompt.
     """
 
     def __init__(self, persona: Persona) -> None:
@@ -79,7 +79,7 @@ def _topics(text: str) -> set[str]:
 
 
 def _similarity(word: str, topics: set[str]) -> int:
-    """Return 2 if the word is a topic, 1 if it starts like a topic ("open" and "opening"), else 0."""
+    """Return 2 if the word is a topic, 1 if it extends or abbreviates one ("opening" and "open"), else 0."""
     return 2 if word in topics else int(any(topic.startswith(word) or word.startswith(topic) for topic in topics))
 
 

@@ -15,7 +15,7 @@ LONGEST_NAME: Final = 256  # maximum characters; longer types and event ids are 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A well-formed command; its type may still be unknown."""
+    """A well-formed command, although possibly of an unknown type."""
 
     type: str
     event_id: str | None

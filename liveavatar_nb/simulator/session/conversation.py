@@ -74,7 +74,7 @@ class Conversation:
 
     def receive(self, payload: bytes) -> None:
         """Handle a packet on `agent-control`; a malformed packet is only added to the list of refusals."""
-        self._open()  # the sender of the packet counts as an audience
+        self._open()  # whoever sent the packet is there to hear the opening
         try:
             packet = read(payload, self._session.id)
             self._execute(packet)

@@ -41,7 +41,7 @@ class Critic:
         self._note(self._noted, "nothing to end", "agent.speak_end was sent without any audio before it")
 
     def note(self, text: str) -> None:
-        """Give any other warning; each text is given only once per session."""
+        """Give any other warning, unless the same text has already been given in this session."""
         self._note(self._noted, text, text)
 
     def check_frame(self, utterance: Utterance, audio: bytes, event_id: str | None, ahead: int) -> None:

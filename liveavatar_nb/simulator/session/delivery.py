@@ -68,7 +68,7 @@ def raw(fault: Fault) -> str | bytes:
 
 
 def _spell(event: Event, spelling: str) -> Event | None:
-    """Return the event as a build with this spelling would send it; None if such a build would not."""
+    """Return the event as sent by a build with this spelling; None if such a build does not send it."""
     if spelling == "both":
         return event
     if spelling == "speak":

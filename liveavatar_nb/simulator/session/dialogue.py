@@ -22,7 +22,7 @@ MOST_DOTS: Final = 3_600  # maximum chunks in one turn, so that moving the clock
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Audio that the avatar begins to play; without `pcm`, the avatar falls silent."""
+    """Audio that the avatar begins to play; if `pcm` is None, the avatar falls silent instead."""
 
     pcm: bytes | None = field(repr=False)
 
@@ -79,7 +79,7 @@ class Dialogue:
 
     Attributes:
         push_to_talk: Whether the user must hold a button to talk.
-        answers: Whether the avatar answers questions, which it can only do with a prompt.
+        answers: Whether the avatar answers questions; it does so only if it has a prompt.
     """
 
     def __init__(self, persona: Persona, transcript: list[TranscriptLine], opening: str | None) -> None:

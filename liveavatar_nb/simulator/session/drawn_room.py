@@ -77,7 +77,7 @@ class DrawnRoomConnection:
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
-            await asyncio.sleep(0)  # receiving a burst of frames never yields, so let other tasks run
+            await asyncio.sleep(0)  # receiving a burst of frames never yields to the event loop, so let other tasks run
             text = message.get("text")
             try:
                 frame = None if text is None else parse(text)

@@ -25,8 +25,8 @@ class Heard:
         frames: For each ``agent.speak`` frame whose audio is still in `pcm`, the audio's size in bytes.
         first_at: The time at which the first frame arrived, in real seconds (``time.time()``).
         last_at: The time at which the last frame arrived, in real seconds.
-        state: ``open`` until ``agent.speak_end``, then ``committed``, and ``said`` after ``agent.speak_ended``; or
-            ``interrupted``. If the WebSocket is lost, the state stays as it was.
+        state: ``open`` until ``agent.speak_end``, then ``committed`` until ``agent.speak_ended``, then ``said``. An
+            interruption changes it to ``interrupted``; losing the WebSocket leaves it unchanged.
         dropped: How many bytes of audio were dropped.
     """
 

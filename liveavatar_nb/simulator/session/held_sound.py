@@ -11,7 +11,7 @@ MOST_HELD: Final = 600 * BYTES_A_SECOND  # maximum bytes of audio in all waiting
 
 
 class HeldSound:
-    """The gate in front of the stage: it holds back each utterance's audio until the utterance begins.
+    """Holds back each utterance's audio until the utterance begins, then passes the audio on to the stage.
 
     Args:
         stage: The session's stage.

@@ -11,7 +11,7 @@ class DrawnRoomLike(Protocol):
     """A drawn-room connection as used by the stage; sending preserves the order and never blocks."""
 
     def sound(self, pcm: bytes) -> None:
-        """Send up to 0.1 s of audio without delay: the stage calls this in real time."""
+        """Send up to 0.1 s of audio without delay, because the stage calls this in real time."""
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None: ...
 

@@ -81,7 +81,7 @@ class Speech:
 
     @property
     def open(self) -> Utterance | None:
-        """The utterance that the next frame belongs to: the one without ``agent.speak_end``, if any."""
+        """The utterance that the next frame belongs to: the one without an ``agent.speak_end`` yet, if any."""
         return self._queue[-1] if self._queue and self._queue[-1].committed_at is None else None
 
     def append(self, audio: bytes, event_id: str | None, now: int) -> tuple[Utterance, list[Event]]:

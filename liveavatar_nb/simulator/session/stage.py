@@ -58,7 +58,7 @@ class Stage:
         return room
 
     async def aclose(self) -> None:
-        """Take the avatar off stage before its session has ended."""
+        """Take the avatar off stage, although its session has not ended."""
         if self._playing is not None:
             self._playing.cancel()
             await asyncio.gather(self._playing, return_exceptions=True)
@@ -95,7 +95,7 @@ class Stage:
 
     @property
     def has_sound(self) -> bool:
-        """Whether the avatar can be heard, which requires a clock that runs at speed 1."""
+        """Whether the avatar can be heard; this requires the clock to run at speed 1."""
         if self._service.clock.speed == 1:
             return True
         if self.drawn_room is not None or self._participant is not None:
@@ -120,7 +120,7 @@ class Stage:
             self._participant.hush()
 
     def skip(self, seconds: float) -> None:
-        """Drop the audio that would have been spoken during the skipped time."""
+        """Drop the audio that would have been spoken during the `seconds` that the clock has skipped."""
         size = min(round(seconds * SAMPLE_RATE) * SAMPLE_BYTES, len(self._waiting))
         del self._waiting[:size]
 
@@ -141,7 +141,7 @@ class Stage:
             self._conversation.receive(payload)
 
     def on_user_speech(self, *, started: bool) -> None:
-        """Handle the start or end of speech in a participant's microphone."""
+        """Handle the start or end of speech picked up by a participant's microphone."""
         if self._conversation is not None:
             self._conversation.on_user_speech(started)
 
@@ -150,7 +150,7 @@ class Stage:
         self.critic.note(text)
 
     async def _run(self) -> None:
-        """Keep the avatar on stage until the session ends, whatever the reason."""
+        """Keep the avatar on stage until the session ends for whatever reason."""
         tasks = [asyncio.create_task(self._play())]
         if self._participant is not None:
             tasks.append(asyncio.create_task(self._participant.run()))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Samples = np.ndarray[Any, np.dtype[np.float64]]
 
 CHARACTERS_A_SECOND: Final = 14.0
-SYNTHESIS_LIMIT: Final = 20.0  # maximum seconds for one text; the longest text that fits in a packet takes about 2 s
+SYNTHESIS_LIMIT: Final = 20.0  # maximum seconds to synthesize a text; the longest that fits in a packet takes about 2 s
 MOST_KEPT: Final = 4 * 1024 * 1024  # bytes of audio
 
 # languages whose voice has a different name in espeak-ng
@@ -54,7 +54,7 @@ class Voice:
         self._gender = gender
 
     async def speak(self, text: str) -> bytes:
-        """Return speech for a text as mono PCM16 at 24 kHz, never empty, without blocking the event loop."""
+        """Synthesize a text without blocking the event loop; return non-empty mono PCM16 at 24 kHz."""
         key = (self._language, self._gender, text)
         if (cached := _kept.get(key)) is not None:
             return cached
@@ -149,7 +149,7 @@ def _syllable(size: int, pitch: float, kind: int) -> Samples:
 
 
 def _resample(file: bytes) -> bytes | None:
-    """Return the audio of espeak-ng's WAV file at 24 kHz; None if the file has none."""
+    """Return the audio in espeak-ng's WAV file, resampled to 24 kHz; None if the file has no audio."""
     import numpy as np  # noqa: PLC0415
     import soxr  # noqa: PLC0415
 

@@ -19,7 +19,7 @@ from .heard import Frame
 from .held_sound import HeldSound
 from .speech import BYTES_A_SECOND, Event, Speech
 
-REFUSED: Final = 4401  # the client sees HTTP 403 instead, because the handshake is not complete yet
+REFUSED: Final = 4401  # close code; the client sees HTTP 403 instead, because the handshake is not complete yet
 REPLACED: Final = 4409
 ABNORMAL: Final = 1006
 UNAVAILABLE: Final = 503
@@ -48,7 +48,7 @@ async def connect(websocket: WebSocket) -> None:
 
 
 class WebSocketConnection:
-    """One of a session's sockets; a newer socket replaces it."""
+    """One of a session's command WebSockets; a newer one replaces it."""
 
     def __init__(self, service: Service, session: Session, websocket: WebSocket) -> None:
         self._service, self._session, self._websocket = service, session, websocket
@@ -84,7 +84,7 @@ class WebSocketConnection:
             text = message.get("text")
             self._receive(message["bytes"] if text is None else text)
             self._service.clock.poke()
-            await asyncio.sleep(0)  # receiving a burst of frames never yields, so let other tasks run
+            await asyncio.sleep(0)  # receiving a burst of frames never yields to the event loop, so let other tasks run
 
     async def _write(self) -> None:
         try:
@@ -161,7 +161,7 @@ class WebSocketConnection:
         """Leave the socket half-open until it is replaced or the session has been over for a minute."""
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
-        # wait for the reader first: if it had another frame to handle, it would make the connection resume reading
+        # wait for the reader to finish first, because handling another frame would make the connection resume reading
         self._service.deafen(self._websocket.scope["client"])
         while self._is_current():
             await self._service.clock.pause(None, seen=self._service.clock.version)
