@@ -144,13 +144,13 @@ class Network:
 
     @property
     def caveat(self) -> str:
-        """What can't be passed to another process, worded for an error; empty if everything can be passed."""
+        """What can't be passed to another process, phrased for an error message; empty if everything can be passed."""
         if not isinstance(self.verify, ssl.SSLContext):
             return ""
         return "verify is an ssl.SSLContext, and only the authorities that it lists can be passed to another process"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the network as plain JSON, including passwords, for use by another of our processes.
+        """Return the network as plain JSON, including passwords, for another of our processes to use.
 
         An `ssl.SSLContext` is reduced to its listed authorities and its verification settings. Client certificates
         and authorities from the system's own store are lost, since they can't be read (see `caveat`).
