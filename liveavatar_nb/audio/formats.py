@@ -8,8 +8,8 @@ from typing import Final
 
 from .limits import SNIFF_BYTES
 
-SHOWN_BYTES: Final = 14  # how many of an unknown file's first bytes to show in an error
-LONG_SIGNATURE: Final = 5  # minimum length, in bytes, at which raw samples are unlikely to match a signature by chance
+SHOWN_BYTES: Final = 14  # number of bytes, from the beginning of an unknown file, to show in an error
+LONG_SIGNATURE: Final = 5  # minimum length, in bytes, of a signature that raw samples are unlikely to match by chance
 
 
 @dataclass(frozen=True)

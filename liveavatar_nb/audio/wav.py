@@ -41,7 +41,7 @@ class Layout:
 
     @property
     def frame(self) -> int:
-        """The number of bytes per frame, which holds one sample of each channel."""
+        """The number of bytes per frame; a frame holds one sample of each channel."""
         return self.channels * self.width
 
 
