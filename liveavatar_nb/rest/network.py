@@ -23,7 +23,7 @@ Verify: TypeAlias = bool | str | os.PathLike[str] | ssl.SSLContext
 
 PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # default port for each proxy scheme
 PORTS: Final = {"http": 80, "https": 443}
-PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket uses the proxy for its handshake's scheme
+PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket uses the proxy that is set for its handshake's scheme
 LOOPBACK: Final = ("localhost", "127.0.0.0/8", "::1")
 
 
@@ -186,7 +186,7 @@ class Network:
 
 
 def shown(url: str, schemes: Any = tuple(PROXY_PORTS)) -> str | None:
-    """Return only a URL's scheme, host and port, or None if it is invalid.
+    """Return only a URL's scheme, host and port, or None if the URL is invalid.
 
     Args:
         url: The URL.

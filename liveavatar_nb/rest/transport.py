@@ -428,7 +428,7 @@ def _certificate_error(failure: BaseException) -> ssl.SSLCertVerificationError |
 
 
 def _may_use_key(call: Call) -> bool:
-    """Return whether the API key may replace the token, which is true only for a stop that names its session."""
+    """Return whether the call is a stop that names its session; only then may the API key replace the token."""
     return call.safety is Safety.INSISTENT and "session_id" in (call.body or {})
 
 
