@@ -124,7 +124,7 @@ class _Wait:
         self._settle(asyncio.CancelledError())
 
     def _undo_unless_taken(self) -> None:
-        """Undo the result if the caller did not receive it; as long as it may still be received, check again."""
+        """Undo the result if the caller did not receive it; keep checking while it may still be received."""
         if self._undo is None or self._failure is not None or self.is_taken:
             return
         if not self.is_left:
@@ -226,7 +226,7 @@ class Bridge:
         loop = ManagedLoop()
         thread = threading.Thread(target=self._run, args=[loop], name=THREAD_NAME, daemon=True)
         thread.start()
-        # the thread waits for the lock held here, and exits immediately if an interrupt skips the next line
+        # the thread waits for the lock held here, and exits immediately if an interrupt arrives before the next line
         self._loop, self._thread = loop, thread
         atexit.unregister(self.close)
         atexit.register(self.close)
@@ -321,14 +321,14 @@ class Bridge:
                 self.close_if_unused()
             converted = result if convert is None else convert(result)
         except BaseException:
-            # set this flag first: an interrupt can only arrive at a call, and no call precedes this line
+            # set this flag before calling anything, since an interrupt can only arrive at a call
             wait.is_left = True
             if not wait.has_failed:
                 _ask(loop, wait.leave, INTERRUPT_GRACE)
             if closes:
                 self.close_if_unused()
             raise
-        wait.is_taken = True  # set this flag last: an interrupt can arrive at any call before this line
+        wait.is_taken = True  # set this flag last, since an interrupt can arrive at any call above
         return converted
 
     def submit(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:

@@ -53,9 +53,10 @@ class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
     """On exit, restores the names in asyncio that nest_asyncio replaces for all loops.
 
     nest_asyncio replaces `run` for the whole process, and before Python 3.14 also `Task`, `Future` and
-    `get_event_loop`. It also makes the policy patch the class of every loop created later, which would include the
-    kernel's. A nested run of our loop needs none of that. Inside the block, the patch's marks are hidden, so that it
-    makes no difference whether the user has applied a patch from either of the two packages.
+    `get_event_loop`. It also makes asyncio's event loop policy patch the class of every loop created later, which
+    would include the kernel's. A nested run of our loop needs none of that. Inside the block, the attributes that mark
+    asyncio as patched are hidden, so that it makes no difference whether the user has applied a patch from either of
+    the two packages.
     """
 
     def __init__(self) -> None:
