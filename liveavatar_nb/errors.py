@@ -48,7 +48,7 @@ from typing import Any, Final, NamedTuple
 PACKAGE: Final = __name__.partition(".")[0]
 # packages whose frames are skipped, so that a warning points at a line of the user's code
 BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio", "nest_asyncio2")
-CONCURRENCY_CODE: Final = 4003  # the envelope's code if too many sessions are running
+CONCURRENCY_CODE: Final = 4003  # the envelope's `code` when too many sessions are running
 LONGEST_MESSAGE: Final = 500  # maximum length of a service message quoted in an error, in characters
 
 
