@@ -92,7 +92,8 @@ class AsyncLiveAvatar:
         max_minutes: Minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
             or the plan's limit if that is lower.
         tts: A function that turns text into speech for `say` in LITE. It takes text and returns anything that
-            `play` accepts, or yields parts of it; it may be async. Raw samples need a sample rate: `(samples, 24000)`.
+            `play` accepts, or yields it in parts; the function may be async. Raw samples need a sample rate:
+            `(samples, 24000)`.
         allow_unjournaled: Whether a session may start even if it cannot be recorded in the journal or guarded. If the
             kernel then dies, the session runs until it reaches its cap, `max_minutes`.
         clock: The clock to use; the machine's own by default.
@@ -137,7 +138,7 @@ class AsyncLiveAvatar:
         self._closing = False
         self._last: AsyncSession | None = None
         self._stopwatches: deque[Stopwatch] = deque(maxlen=config.KEPT_STOPWATCHES)
-        self._plan_seconds: int | None = None  # the plan's limit per session; None until it has lowered a cap
+        self._plan_seconds: int | None = None  # the plan's limit; only known once it has lowered a session's cap
         self._watchers: list[Callable[[], None]] = []
         self._predecessors: list[AsyncLiveAvatar] = []
         self._pid = os.getpid()
@@ -342,7 +343,7 @@ class AsyncLiveAvatar:
     def sessions(self, active: bool = True) -> Listing[OwnedSession]:
         """List the account's sessions, no matter which client started them (`GET /v1/sessions`).
 
-        The `whose` of a running session says who started it: this kernel, another kernel, a kernel that died, you on
+        Each running session's `whose` says who started it: this kernel, another kernel, a kernel that died, you on
         another machine, or a stranger.
 
         Args:
@@ -429,10 +430,10 @@ class AsyncLiveAvatar:
     ) -> AsyncSession:
         """Start a session, and return it once it is connected.
 
-        A LITE session is connected once the WebSocket reports `connected` (event `session.state_updated`), a
-        conversation as soon as the start call returns. Every minute is billed from the start until you stop the
-        session. A client has one session at a time: a second start raises an error that names the first session, so
-        running a cell twice does not bill you twice.
+        A LITE session is connected once the WebSocket reports `connected` (event `session.state_updated`), and
+        a conversation is connected as soon as the start call returns. Every minute is billed from the start until you
+        stop the session. A client has one session at a time: a second start raises an error that names the first
+        session, so running a cell twice does not bill you twice.
 
         Args:
             avatar: The avatar's name, id or record; the sandbox has its own avatar. Case is ignored if no name matches
@@ -558,13 +559,13 @@ class AsyncLiveAvatar:
             running_sessions.tidy()
             raise
         finally:
-            del coming_up  # keep the task referenced until here, since a loop does not keep its tasks alive
+            del coming_up  # keep a reference to the task until here, since a loop does not keep its tasks alive
 
     def _make_session(
         self, named: ResolvedStart, own_room: AsyncRoom | None, on_user_text: Answer | None
     ) -> AsyncSession:
         """Create the session and add it to this client."""
-        # imported here to keep importing the client fast
+        # imported here, so that importing the client stays fast
         from .session.dependencies import Dependencies  # noqa: PLC0415
         from .session.session import AsyncSession  # noqa: PLC0415
 
@@ -669,7 +670,7 @@ class AsyncLiveAvatar:
             if session in client._sessions:
                 client._sessions.remove(session)
                 client.watch(self._changed)
-                # the session still notifies its previous client, so keep that client alive as long as this one
+                # the session still notifies its previous client, so keep that client alive as long as this one lives
                 self._predecessors.append(client)
                 self._sessions.append(session)
                 session.belong_to(self)

@@ -56,9 +56,9 @@ ROOM_JOIN_LIMIT: Final = 10.0  # seconds to wait for this process to join a room
 SOCKET_SEND_BUFFER: Final = 8 * 1024 * 1024  # maximum size of the send buffer, in bytes; 40 s of audio takes up 2.6 MB
 STOP_LIMIT: Final = 10.0  # seconds allowed for a stop, including retries; callers wait no longer than this
 STOPS_AT_ONCE: Final = 10  # maximum number of parallel stops per loop; with more, some would exceed their time limit
-INSIST_AFTER_CAP: Final = 60.0  # seconds past a session's cap for which we keep retrying an unconfirmed stop
+INSIST_AFTER_CAP: Final = 60.0  # seconds to keep retrying an unconfirmed stop after the session has reached its cap
 INSIST_INTERVAL: Final = 15.0  # seconds between retries of an unconfirmed stop
-# delays, in seconds, before each search for the session of a start whose outcome is unknown
+# seconds to wait before each search for a session whose start had an unknown outcome
 UNKNOWN_LOOKS: Final = (2.0, 10.0, 30.0, 60.0)
 MISSED_KEEP_ALIVES: Final = 3  # number of consecutive missed keep-alives after which a session is considered degraded
 SLEEP_GAP: Final = 30.0  # seconds by which a clock must jump ahead before we assume that the machine slept
@@ -71,7 +71,7 @@ ATTENTION_LINGER: Final = (
 )
 LONG_BUSY: Final = 10.0  # seconds for which a kernel must be busy before its pages get extra time to report in
 HEARING_GRACE: Final = 15.0  # minimum extra seconds that a page gets to report in; pages send a heartbeat every 10 s
-LOOP_LIFE: Final = 366 * 86_400.0  # seconds; longer than the lifetime of any event loop
+LOOP_LIFE: Final = 366 * 86_400.0  # a number of seconds that exceeds the lifetime of any event loop
 LOOP_LIMIT: Final = 2.0  # seconds without a response after which an event loop is considered dead
 PAGES_LIMIT: Final = 100  # maximum number of list pages to read when looking for one session
 LIST_READS: Final = 5  # maximum number of attempts to read a list that keeps changing
@@ -80,7 +80,7 @@ EVENT_BUFFER: Final = 1000  # maximum number of events queued per reader or hand
 KEPT_UTTERANCES: Final = 200  # maximum number of utterances kept per session; the oldest are dropped first
 KEPT_STOPWATCHES: Final = 100  # maximum number of sessions per client with stored timings; the oldest are dropped first
 KEPT_LINES: Final = 1000  # maximum number of transcript lines kept per session; the oldest are dropped first
-SPEECH_LEAD: Final = 2.0  # seconds of audio sent ahead of playback, so that a network outage of this length isn't heard
+SPEECH_LEAD: Final = 2.0  # seconds of audio to send ahead of playback; network outages shorter than this are inaudible
 SPEECH_GRACE: Final = 15.0  # seconds to wait, after a sound should have ended, before treating it as not spoken
 PIECES_AHEAD: Final = 2  # number of audio chunks (up to 1 s each) to read ahead
 WIRE_ENTRIES: Final = 10_000  # maximum number of requests and frames in a client's log; the oldest are dropped first
@@ -98,7 +98,7 @@ ROOM_NAME_LIMIT: Final = 256  # maximum length of a room's name or a participant
 ROOM_TOKEN_MINUTES: Final = 60.0  # minutes for which a token for your own room is valid
 
 MAX_MINUTES: Final = 10.0  # default cap, in minutes, requested for every session unless the user sets another
-MINUTES_OF_A_DAY: Final = 24 * 60  # minutes; a cap larger than this is probably a mistake
+MINUTES_OF_A_DAY: Final = 24 * 60  # the number of minutes in a day; a larger cap is probably a mistake
 SANDBOX_SECONDS: Final = 60.0  # seconds that a sandbox session lasts
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
 CREDITS_PER_MINUTE: Final = {"FULL": 2.0, "LITE": 1.0}

@@ -46,9 +46,9 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 PACKAGE: Final = __name__.partition(".")[0]
-# packages whose frames are skipped, so that a warning points at the line of the user's code
+# packages whose frames are skipped, so that a warning points at a line of the user's code
 BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio", "nest_asyncio2")
-CONCURRENCY_CODE: Final = 4003  # the envelope's code if too many sessions are running
+CONCURRENCY_CODE: Final = 4003  # the envelope's `code` when too many sessions are running
 LONGEST_MESSAGE: Final = 500  # maximum length of a service message quoted in an error, in characters
 
 
@@ -221,7 +221,7 @@ class ConcurrencyLimitError(APIStatusError):
     """403 with code 4003: more sessions at once than the plan allows.
 
     Attributes:
-        sessions: The running sessions; each one's `whose` says who started it. Set only if the error comes from a
+        sessions: The running sessions; each session's `whose` says who started it. Set only if the error comes from a
             client's `start`.
     """
 
@@ -421,7 +421,7 @@ _called_at: contextvars.ContextVar[CallSite | None] = contextvars.ContextVar("ca
 
 
 def calling_context() -> contextvars.Context:
-    """Return a copy of the current context in which all warnings point at the current line of the user's code."""
+    """Return a copy of the current context; in the copy, warnings point at the current line of the user's code."""
     context = contextvars.copy_context()
     context.run(_called_at.set, _call_site())
     return context

@@ -1,7 +1,7 @@
 """Renders records in a notebook as small pieces of HTML built from escaped text.
 
-Styles are inline and colours come from the host, so that the output looks right in light and dark themes, and
-in a notebook that is opened in another application.
+Styles are inline, and colours come from the application that shows the notebook, so that the output looks right in
+light and dark themes, and in a notebook that is opened in another application.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 LINE: Final = "1px solid var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
 SOFT: Final = "color: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, inherit))"
 SHADE: Final = "rgba(128, 128, 128, 0.15)"
-# inline styles override the hosts' own table styles (right-aligned, striped, equal columns)
+# inline styles override the notebook application's own table styles (right-aligned, striped, equal columns)
 TABLE: Final = "border-collapse: collapse; table-layout: auto; width: auto; margin: 4px 0; line-height: 1.45"
 ROW: Final = '<tr style="background: none">'
 CELL: Final = f"text-align: left; vertical-align: baseline; padding: 4px 16px 4px 0; border: 0; border-bottom: {LINE}"
@@ -26,7 +26,7 @@ SCROLLER: Final = "overflow-x: auto; max-width: 100%"
 ABSENT: Final = "\N{EN DASH}"
 LONGEST_LINE: Final = 36  # maximum characters in text that stays on one line (the length of an id)
 LONGEST_TEXT: Final = 300  # maximum characters in a table cell or a title
-LONGEST_PROPERTY: Final = 20_000  # maximum characters in a card's property; long ones scroll
+LONGEST_PROPERTY: Final = 20_000  # maximum characters in a property shown on a card; long properties scroll
 LONGEST_NAME: Final = 80  # maximum characters in a name shown below a picture
 MOST_ROWS: Final = 100
 

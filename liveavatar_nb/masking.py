@@ -15,23 +15,24 @@ from . import config
 SECRET_NAME: Final = re.compile(r"(token|secret|secret_value|api_key|password|ws_url)s?$", re.IGNORECASE)
 MASK: Final = "<masked>"
 SHORTEST_SECRET: Final = 4  # minimum length of a secret to mask; a shorter one would match in almost any text
-ECHOES: Final = ("input", "ctx")  # fields in a 422's details that echo the request
+ECHOES: Final = ("input", "ctx")  # fields that echo the request in the details of a 422 response
 
 MORE: Final = "\N{HORIZONTAL ELLIPSIS}"  # marks where something was cut
 DEEPEST: Final = 40  # maximum nesting depth of JSON that is kept
-MOST_OPEN: Final = 200  # JSON with at most this many lists and objects can't be nested too deeply to encode
+# JSON with at most this many lists and objects is never nested deeply enough to break the encoder
+MOST_OPEN: Final = 200
 # matches secrets within text, recognised by the words before them, and anything that looks like a LiveKit token
 IN_WORDS: Final = re.compile(
     r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
     r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
     re.IGNORECASE,
 )
-SHORTEST_IN_WORDS: Final = 14  # minimum length of text to search; shorter text can't hold both a name and a secret
-CUT_MARGIN: Final = 4096  # characters to search beyond a cut; no secret is longer, so a cut never splits a secret
+SHORTEST_IN_WORDS: Final = 14  # minimum length of text to search; shorter text can't contain a secret and its name
+CUT_MARGIN: Final = 4096  # also search this many characters beyond a cut; no secret is longer, so none is split
 
 
 class Placeholder(str):
-    """A placeholder for a secret in displayed code: the name of an environment variable for the secret."""
+    """A placeholder for a secret in displayed code: the name of an environment variable that holds the secret."""
 
     __slots__ = ()
 
@@ -47,7 +48,7 @@ def secrets_in(data: Any) -> list[str]:
 
 
 def without_secrets(data: Any, secrets: Iterable[str] = ()) -> Any:
-    """Return the data with each secret masked, and without the parts of a 422 that echo the request.
+    """Return the data with each secret masked, and without the parts of a 422 response that echo the request.
 
     Args:
         data: JSON data.
@@ -79,7 +80,8 @@ def replaced(
         data: JSON data.
         fill: A function that returns the replacement for a secret.
         leave_out: Names of fields to drop.
-        field_name: The name of the field that holds the data; if `SECRET_NAME` matches, every string in it is secret.
+        field_name: The name of the field that holds the data; if `SECRET_NAME` matches it, every string in the data is
+            secret.
     """
     is_secret = SECRET_NAME.search(field_name) is not None
     if isinstance(data, Mapping):
@@ -170,7 +172,7 @@ class _Copier:
             return self._mapping(value, depth + 1, is_secret=is_secret)
         if isinstance(value, list | tuple):
             return self._list(value, depth + 1, is_secret=is_secret)
-        self._room -= 4  # about the length of true, null or a number
+        self._room -= 4  # the approximate length of true, null or a number
         if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
             return value
         return str(value)

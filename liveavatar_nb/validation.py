@@ -83,7 +83,7 @@ def one_of(field: str, value: Any, choices: Iterable[Any]) -> Any:
     """Return `value` if it is one of `choices`.
 
     Raises:
-        InvalidArgument: It isn't one of them; the remedy suggests the most similar choice.
+        InvalidArgument: The value isn't one of the choices; the remedy suggests the most similar one.
     """
     allowed = list(choices)
     if isinstance(value, str) and value in allowed:
@@ -154,7 +154,7 @@ def _plain(value: Any, kind: Any, field: str) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    """Return the value as a float, or None if it isn't a number or is too large for one."""
+    """Return the value as a float, or None if it isn't a number or is too large for a float."""
     if not (hasattr(value, "__index__") or hasattr(value, "__float__")):
         return None
     try:
@@ -296,7 +296,7 @@ def misfit(
 
 
 def not_async(owner: object, name: str, sync_names: Collection[str]) -> AttributeError:
-    """Return the error for an attribute that an async object lacks, pointing out if the sync API has it."""
+    """Return the error for an attribute that an async object lacks; the error points out if the sync API has it."""
     message = f"{type(owner).__name__!r} object has no attribute {name!r}"
     if name in sync_names:
         message += (

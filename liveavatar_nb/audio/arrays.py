@@ -60,7 +60,7 @@ def blocks(array: Samples, rate: float) -> Iterator[Block]:
 
 
 def array_of(audio: Any, label: str) -> Samples:
-    """Return an array or a list of numbers as a NumPy array.
+    """Convert an array or a list of numbers to a NumPy array.
 
     Raises:
         AudioError: The type or shape isn't valid for samples.
@@ -93,7 +93,7 @@ def array_of(audio: Any, label: str) -> Samples:
 
 
 def array_of_list(values: Sequence[Any], label: str) -> Samples:
-    """Return a plain list of numbers as an array of floats or of 16-bit integers.
+    """Convert a list of numbers to an array of floats or of 16-bit integers.
 
     Raises:
         AudioError: The list contains integers that don't fit into 16 bits.

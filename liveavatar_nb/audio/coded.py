@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MICROSECONDS: Final = 1_000_000  # FFmpeg gives the length of a file in microseconds
-LENIENT_ANYWAY: Final = 19  # since this major version of PyAV, a title in an unknown encoding never causes an error
+LENIENT_ANYWAY: Final = 19  # the first major version of PyAV in which no title's encoding causes an error
 
 OnFormat = Callable[[float, float | None], None]
 
@@ -52,11 +52,11 @@ def blocks(reader: Reader, file_format: FileFormat, notes: list[str], on_format:
     try:
         # specify the format, so that FFmpeg never opens something else, such as a playlist of URLs
         options = {"probesize": str(FIRST_LOOK)} if file_format in (MP3, AAC) else {}
-        # a title in an unknown encoding must not cause an error; since PyAV 19, no title does
+        # keep a title in an unknown encoding from causing an error, as it would before PyAV 19
         lenient: Any = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < LENIENT_ANYWAY else {}
         with av.open(reader, mode="r", format=file_format.ffmpeg_name, options=options, **lenient) as container:
             stream = _audio_stream(container, subject)
-            # the length of raw AAC would be a guess based on its first frames
+            # for raw AAC, the length would only be a guess based on the first frames
             on_format(stream.rate, None if file_format is AAC else _length_of(container, stream))
             decoded = _decode(container, stream, subject, notes)
             # yield a stream's frames immediately, but join the frames of a file, which is already complete

@@ -8,8 +8,8 @@ from typing import Final
 
 from .limits import SNIFF_BYTES
 
-SHOWN_BYTES: Final = 14  # how many of an unknown file's first bytes to show in an error
-LONG_SIGNATURE: Final = 5  # minimum bytes in a signature that raw samples are unlikely to match by chance
+SHOWN_BYTES: Final = 14  # number of bytes, from the beginning of an unknown file, to show in an error
+LONG_SIGNATURE: Final = 5  # minimum length, in bytes, of a signature that raw samples are unlikely to match by chance
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def begins_file(item: bytes) -> bool:
 
 
 def begins_with(head: bytes) -> str:
-    """Return a file's first bytes as text to show in an error."""
+    """Return a file's first bytes as text, for use in an error message."""
     head = head[:SHOWN_BYTES]
     text = head.decode("ascii", "replace")
     return repr(text) if text.isprintable() and "\ufffd" not in text else f"the bytes {head.hex(' ')}"

@@ -15,12 +15,12 @@ Fill = Callable[[int], bytes | bytearray | memoryview]
 
 
 class Reader:
-    """Reads bytes sequentially; PyAV uses a reader like a file.
+    """Reads bytes sequentially; PyAV can read from it as if it were a file.
 
     Args:
         fill: Returns about as many bytes as requested, as soon as any are available; b"" at the end.
         label: The subject of error messages, e.g. "The file".
-        file: The file that `fill` reads from, if that file can seek.
+        file: The file that `fill` reads from; None if that file can't seek.
         is_cut: Whether the bytes come from a stream, whose header was written before the length was known.
     """
 
@@ -59,7 +59,7 @@ class Reader:
         return size - left
 
     def rest(self) -> int | None:
-        """Return how many bytes are left, or None if only reading them would tell."""
+        """Return how many bytes are left, or None if that can't be known without reading them."""
         # a file in an archive can seek to its end, but only by decompressing everything
         if self._file is None or not isinstance(getattr(self._file, "file", self._file), FAST_SEEKING):
             return None

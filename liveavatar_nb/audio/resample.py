@@ -1,4 +1,4 @@
-"""Converts blocks of any rate to mono PCM16 at 24 kHz, and reports faulty samples."""
+"""Converts blocks of any sample rate to mono PCM16 at 24 kHz, and reports faulty samples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUALITY: Final = "HQ"
 LOWEST: Final = -FULL_SCALE
 HIGHEST: Final = FULL_SCALE - 1
 STEREO: Final = 2  # channels
-SHORTEST_NOTED: Final = 0.01  # minimum seconds to report; shorter faults are rounded up
+SHORTEST_NOTED: Final = 0.01  # the shortest duration to report, in seconds; shorter faults are rounded up to it
 NOTHING: Final[Mono] = np.empty(0, np.float32)
 
 
@@ -61,7 +61,7 @@ class Tally:
 class Mixer:
     """Mixes blocks down to mono: the mean of the channels as float32, scaled to the 16-bit range.
 
-    The mixer reuses its memory for every block, because allocating new pages would take as long as mixing.
+    The mixer reuses its memory for every block, because allocating new memory would take as long as mixing.
     """
 
     def __init__(self, notes: list[str]) -> None:
@@ -102,7 +102,7 @@ class Mixer:
         np.copyto(total, low)
 
     def _clean(self, samples: Samples, rate: float) -> Samples:
-        """Replace NaN with silence, and clip floats so large that resampling would overflow."""
+        """Replace NaN with silence, and clip floats that are large enough to make resampling overflow."""
         with np.errstate(invalid="ignore"):
             if samples.max() <= LOUDEST and samples.min() >= -LOUDEST:
                 return samples

@@ -25,7 +25,7 @@ class Sound:
     Attributes:
         name: The sound's name: a file's name, or "array", "bytes" or "stream".
         seconds: The length in seconds; None if it isn't known before the end.
-        notes: Problems found in the audio, in words; the list grows as the sound is read.
+        notes: Descriptions of the problems found in the audio; the list grows as the sound is read.
 
     Raises:
         AudioError: The beginning can't be read.
@@ -82,7 +82,7 @@ class Sound:
         return piece
 
     def close(self) -> None:
-        """Close the caller's generator and everything opened for the sound, but never the caller's file."""
+        """Close the caller's generator and everything that was opened for the sound, but never the caller's file."""
         self._is_closed = True
         # if another thread is reading a piece, that thread closes the sound afterwards
         if self._reading.acquire(blocking=False):

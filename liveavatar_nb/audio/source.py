@@ -24,7 +24,7 @@ ACCEPTED: Final = (
     "or an iterator of any of these."
 )
 FORMATS: Final = "Supported are WAV and, with liveavatar-nb[audio], mp3, ogg, flac, m4a and the sound of videos."
-SHOWN_PATH: Final = 120  # maximum number of a path's characters to show in an error
+SHOWN_PATH: Final = 120  # maximum number of characters of a path to show in an error
 
 Pull = Callable[[AsyncIterator[Any]], Any]
 
@@ -40,7 +40,7 @@ class Source:
     Attributes:
         name: The audio's name.
         label: The subject of error messages, e.g. "The file".
-        notes: Problems found in the audio, in words.
+        notes: Descriptions of the problems found in the audio.
         failure_of_caller: The error that the caller's own iterator raised.
     """
 
@@ -126,7 +126,7 @@ class Source:
             yield from self._read_file(reader_of(file, shown), rate)
 
     def _read_file(self, reader: Reader, rate: float | None) -> Iterator[Block]:
-        """Yield the samples in a file, which is read as raw samples if its first bytes show no known format."""
+        """Yield the samples in a file; if its first bytes match no known format, read it as raw samples."""
         head = reader.peek(SNIFF_BYTES)
         if not head:
             raise AudioError(f"{reader.label} is empty.")

@@ -17,7 +17,7 @@ from .reader import Reader
 PCM: Final = 1
 FLOAT: Final = 3
 EXTENSIBLE: Final = 0xFFFE
-# the size in the header if the writer couldn't fill in the real size later; some writers use 0 instead
+# size in the header of a file whose writer couldn't fill in the real size later; some writers use 0 instead
 UNKNOWN: Final = 0xFFFFFFFF
 PLACEHOLDER: Final = 0x7FFFF000  # this size, or any larger one, may be SoX's placeholder
 WIDTHS: Final = {PCM: {1: "u1", 2: "<i2", 3: "", 4: "<i4"}, FLOAT: {4: "<f4", 8: "<f8"}}
@@ -41,7 +41,7 @@ class Layout:
 
     @property
     def frame(self) -> int:
-        """The number of bytes per frame, which holds one sample of each channel."""
+        """The number of bytes per frame; a frame holds one sample of each channel."""
         return self.channels * self.width
 
 

@@ -58,7 +58,7 @@ class _Wait:
         loop: The managed loop.
         work: The coroutine.
         undo: Undoes a result that the caller did not receive; None if nothing needs to be undone.
-        is_whole: Whether the work may finish despite an interrupt, because only the result shows what to undo.
+        is_whole: Whether to let the work finish despite an interrupt, because only its result shows what to undo.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class _Wait:
         self._result: Any = None
         self._failure: BaseException | None = None
         self.is_taken = False  # the caller has received the result
-        self.is_left = False  # the caller has left without the result
+        self.is_left = False  # the caller stopped waiting and did not receive the result
         self.is_closed = False  # the loop was closed during the call
 
     @property
@@ -90,7 +90,7 @@ class _Wait:
         return self._failure is not None
 
     def start(self) -> None:
-        """Start the work on the loop, unless the caller has left."""
+        """Start the work on the loop, unless the caller has stopped waiting."""
         if self.is_left:
             self._drop()
         else:
@@ -124,7 +124,7 @@ class _Wait:
         self._settle(asyncio.CancelledError())
 
     def _undo_unless_taken(self) -> None:
-        """Undo the result if the caller left without it; while that is undecided, check again later."""
+        """Undo the result if the caller did not receive it; keep checking while it may still be received."""
         if self._undo is None or self._failure is not None or self.is_taken:
             return
         if not self.is_left:
@@ -143,7 +143,7 @@ class _Wait:
             )
 
     def leave(self, on_done: Callable[[], None]) -> None:
-        """Cancel the work, because the caller has left, and undo the result if there is one.
+        """Cancel the work, because the caller has stopped waiting, and undo the result if there is one.
 
         This runs on the loop, after `start`.
 
@@ -226,7 +226,7 @@ class Bridge:
         loop = ManagedLoop()
         thread = threading.Thread(target=self._run, args=[loop], name=THREAD_NAME, daemon=True)
         thread.start()
-        # the thread waits for the lock held here, and exits immediately if an interrupt prevents the next line
+        # the thread waits for the lock held here, and exits immediately if an interrupt arrives before the next line
         self._loop, self._thread = loop, thread
         atexit.unregister(self.close)
         atexit.register(self.close)
@@ -293,7 +293,7 @@ class Bridge:
             work: A coroutine.
             closes: Whether to close the loop afterwards if no client needs it.
             undo: A coroutine function that undoes a result whose caller was interrupted before receiving it.
-            is_whole: Whether the work may finish despite an interrupt, because only the result shows what to undo.
+            is_whole: Whether to let the work finish despite an interrupt, because only its result shows what to undo.
             patience: How many seconds to wait for a loop that does not respond; None waits forever.
             convert: Converts the result, on the caller's thread.
 
@@ -321,14 +321,14 @@ class Bridge:
                 self.close_if_unused()
             converted = result if convert is None else convert(result)
         except BaseException:
-            # set this flag first: an interrupt can only arrive at a call, and no call precedes this line
+            # set this flag before calling anything, since an interrupt can only arrive at a call
             wait.is_left = True
             if not wait.has_failed:
                 _ask(loop, wait.leave, INTERRUPT_GRACE)
             if closes:
                 self.close_if_unused()
             raise
-        wait.is_taken = True  # set this flag last: an interrupt can arrive at any call before this line
+        wait.is_taken = True  # set this flag last, since an interrupt can arrive at any call above
         return converted
 
     def submit(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
@@ -396,7 +396,7 @@ def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: f
     Returns:
         True if the work was done in time, or the loop is closed.
     """
-    # use a lock, not an Event, which an interrupt could leave locked, so that the loop would hang when setting it
+    # use a lock: an interrupt could leave an Event locked, and then the loop would hang when setting the Event
     answered = threading.Lock()
     answered.acquire()
     try:

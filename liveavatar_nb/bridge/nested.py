@@ -40,7 +40,7 @@ def run_nested(loop: asyncio.BaseEventLoop, work: Coroutine[Any, Any, R]) -> R:
     try:
         return loop.run_until_complete(work)
     finally:
-        # the loop's current iteration will run `counted` handles; replace those that the nested run has used up
+        # the loop's current iteration still expects `counted` handles, so replace those that the nested run consumed
         while len(ready) < counted:
             loop.call_soon(_nothing)
 
@@ -50,12 +50,13 @@ def _nothing() -> None:
 
 
 class _asyncio_as_it_was:  # noqa: N801 (used as a statement)
-    """Restores the names in asyncio, shared by all loops, that nest_asyncio replaces.
+    """On exit, restores the names in asyncio that nest_asyncio replaces for all loops.
 
     nest_asyncio replaces `run` for the whole process, and before Python 3.14 also `Task`, `Future` and
-    `get_event_loop`. It also makes the policy patch the class of every loop created later, which would include the
-    kernel's. A nested run of our loop needs none of that. Inside the block, the patch's marks are hidden, so that it
-    makes no difference whether the user has applied a patch from either of the two packages.
+    `get_event_loop`. It also makes asyncio's event loop policy patch the class of every loop created later, which
+    would include the kernel's. A nested run of our loop needs none of that. Inside the block, the attributes that mark
+    asyncio as patched are hidden, so that it makes no difference whether the user has applied a patch from either of
+    the two packages.
     """
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ class SyncWrapper:
     _holder: SyncWrapper | None = None
 
     def _held_by(self, holder: SyncWrapper) -> Self:
-        """Keep `holder` alive as long as this object: for example, a client as long as its session."""
+        """Keep `holder` alive as long as this object lives; a session, for example, keeps its client alive."""
         self._holder = holder
         return self
 
@@ -84,7 +84,7 @@ def blocking(
         wrap: Wraps the result for the sync API.
         undo: Undoes a result that the caller did not receive because of an interrupt, given the async object and the
             result. Required for every method whose result costs credits or holds a resource.
-        is_whole: Whether the method may finish despite an interrupt, because only the result shows what to undo.
+        is_whole: Whether to let the method finish despite an interrupt, because only its result shows what to undo.
         otherwise: Called instead, on the caller's thread, if the loop does not respond or ends during the call.
     """
 
@@ -141,7 +141,7 @@ def passing(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
 def blocking_iter(
     method: Callable[Concatenate[Any, P], AsyncIterator[R]],
 ) -> Callable[Concatenate[Any, P], Iterator[R]]:
-    """Turn a method that returns an async iterator into one that returns a plain iterator.
+    """Turn a method that returns an async iterator into one that returns an ordinary iterator.
 
     Each step runs as a separate task.
     """

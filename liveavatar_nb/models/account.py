@@ -10,7 +10,7 @@ from .. import html
 from ..config import CREDITS_PER_MINUTE
 from .base import Record
 
-LARGEST_EXPONENT: Final = 30  # the largest plausible number of credits, as a power of ten
+LARGEST_EXPONENT: Final = 30  # base-10 exponent of the largest plausible number of credits
 
 
 class Language(Record):

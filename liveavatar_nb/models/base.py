@@ -231,7 +231,7 @@ def _with_ints(data: Any) -> Any:
 
 @functools.cache
 def _layout(kind: type) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the names of all fields of a record, and of those fields that hold records."""
+    """Return the names of a record's fields, and the names of those that hold records themselves."""
     names = frozenset(kind.__struct_fields__)  # type: ignore[attr-defined]
     hints = msgspec.structs.fields(kind)
     return names, tuple(field.name for field in hints if "Struct" in repr(msgspec.inspect.type_info(field.type)))

@@ -77,5 +77,5 @@ class NewContext:
         check(self.links, list[Any] | None, "links")
 
 
-# @dataclass generates `__init__`, which therefore can't be wrapped before the end of the class
+# @dataclass generates `__init__` after the class body, so it can't be wrapped inside the body
 NewContext.__init__ = strict(NewContext.__init__)  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from .base import Record
 
 R = TypeVar("R", bound=Record)
 
-Columns = Mapping[str, Callable[[R], Any]]  # maps headings to functions that return a record's value in that column
+Columns = Mapping[str, Callable[[R], Any]]  # maps each heading to a function that returns the value for a record
 
 
 def table(columns: Columns[R], records: Sequence[R], total: int) -> html.Markup:

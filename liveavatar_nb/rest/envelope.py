@@ -33,7 +33,7 @@ def envelope(
         headers: The response's headers.
         body: The response's body, decompressed.
         call: The call's name, used in the error.
-        hide: A function that masks the secrets in response data before an error stores it.
+        hide: A function that masks the secrets in response data before the data is stored in an error.
         keep: A function called with the decoded response, whatever its status, or with None if the body isn't JSON.
 
     Raises:

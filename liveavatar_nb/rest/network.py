@@ -23,7 +23,7 @@ Verify: TypeAlias = bool | str | os.PathLike[str] | ssl.SSLContext
 
 PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # default port for each proxy scheme
 PORTS: Final = {"http": 80, "https": 443}
-PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket uses the proxy for its handshake's scheme
+PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket uses the proxy that is set for its handshake's scheme
 LOOPBACK: Final = ("localhost", "127.0.0.0/8", "::1")
 
 
@@ -144,13 +144,13 @@ class Network:
 
     @property
     def caveat(self) -> str:
-        """What can't be passed to another process, worded for an error; empty if everything can be passed."""
+        """What can't be passed to another process, phrased for an error message; empty if everything can be passed."""
         if not isinstance(self.verify, ssl.SSLContext):
             return ""
         return "verify is an ssl.SSLContext, and only the authorities that it lists can be passed to another process"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the network as plain JSON, including passwords, for use by another of our processes.
+        """Return the network as plain JSON, including passwords, for another of our processes to use.
 
         An `ssl.SSLContext` is reduced to its listed authorities and its verification settings. Client certificates
         and authorities from the system's own store are lost, since they can't be read (see `caveat`).
@@ -186,7 +186,7 @@ class Network:
 
 
 def shown(url: str, schemes: Any = tuple(PROXY_PORTS)) -> str | None:
-    """Return only a URL's scheme, host and port, or None if it is invalid.
+    """Return only a URL's scheme, host and port, or None if the URL is invalid.
 
     Args:
         url: The URL.

@@ -191,7 +191,7 @@ def operation(
 def listing(
     route: str, *, signed: bool = True
 ) -> Callable[[Callable[Concatenate[Owner, P], type[R]]], Callable[Concatenate[Owner, P], Listing[R]]]:
-    """Declare an operation that returns a list; if it has a parameter `page`, the list comes in pages.
+    """Declare an operation that returns a list; the list comes in pages if the operation has a parameter `page`.
 
     Args:
         route: The contract's method and path.

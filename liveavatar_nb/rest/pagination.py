@@ -1,4 +1,4 @@
-"""Lists from the service, which come in pages; each page is fetched only when it is reached."""
+"""Lists from the service, which come in pages; each page is fetched only when iteration reaches it."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Listing(Generic[T]):
         return Records([item async for item in self])
 
     async def page(self, number: int = 1) -> Records[T]:
-        """Return the items of one page (of each of the service's lists, if there are several).
+        """Return the items of one page; if several lists were joined, those of this page in each list.
 
         Args:
             number: The page's number, from 1.

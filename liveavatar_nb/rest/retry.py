@@ -1,4 +1,4 @@
-"""The retry policy: whether to retry, and how long to wait. Performs no I/O."""
+"""The retry policy: whether to retry, and how long to wait. This module performs no I/O."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ class Transport:
 
     @property
     def caveat(self) -> str:
-        """What can't be passed to another process, worded for an error; empty if everything can be passed."""
+        """What can't be passed to another process, phrased for an error message; empty if everything can be passed."""
         if self.is_out_of_reach:
             return "http_client uses a custom transport, which can't be passed to another process"
         if self._lent is not None:
@@ -307,7 +307,7 @@ class Transport:
         raise failure
 
     def _keep(self, exchange: Exchange, answer: Any, call: Call) -> None:
-        """Log the response, and remember the session's secrets that it contains."""
+        """Log the response, and remember any session secrets that it contains."""
         exchange.keep_answer(answer, self._secrets(call))
         data = answer.get("data") if call.path in GIVE_SECRETS and isinstance(answer, dict) else None
         if isinstance(data, dict) and isinstance(session_id := data.get("session_id"), str):
@@ -347,7 +347,7 @@ class Transport:
 
 
 class _WholeClose(httpx.AsyncByteStream):
-    """A response's stream that finishes closing even if the call is cancelled while the stream closes.
+    """A response stream that finishes closing even if the call is cancelled in the meantime.
 
     httpcore protects closing from anyio's cancel scopes, but not from `Task.cancel()`. Such a
     cancellation would leave the socket open and the connection in the pool, marked as in use.
@@ -428,7 +428,7 @@ def _certificate_error(failure: BaseException) -> ssl.SSLCertVerificationError |
 
 
 def _may_use_key(call: Call) -> bool:
-    """Return whether the API key may replace the token: true only for a stop that names its session."""
+    """Return whether the call is a stop that names its session; only then may the API key replace the token."""
     return call.safety is Safety.INSISTENT and "session_id" in (call.body or {})
 
 

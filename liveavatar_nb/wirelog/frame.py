@@ -15,7 +15,7 @@ Channel = Literal["websocket", "data"]
 Direction = Literal["sent", "received"]
 
 NO_EVENT: Final = "(no event)"
-SOUND: Final = re.compile(r"([\d,]+) bytes")  # matches the size in the text that replaces an `agent.speak`'s audio
+SOUND: Final = re.compile(r"([\d,]+) bytes")  # matches the size in the text that stands in for audio
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ TEXT, BINARY = 1, 2  # a frame's opcode
 
 
 def har(entries: Sequence[Exchange | Frame]) -> dict[str, Any]:
-    """Return the log as HAR: one entry per request, and one per session for all its frames, as Chromium does.
+    """Return the log as HAR: one entry per request, and one per session with all its frames, as in Chromium's exports.
 
     Args:
         entries: The log's entries, in the order in which they began.

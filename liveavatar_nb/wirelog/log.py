@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["rest", "websocket", "data"]
 
-SHOWN: Final = 50  # maximum number of entries (the latest) that a notebook shows
+SHOWN: Final = 50  # maximum number of entries that a notebook shows; older ones are left out
 ROW_TEXT: Final = 4_000  # maximum characters in the payload of a row that is sent to a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
 # matches all but the first 8 digits of an id, since a table has no room for whole ids

@@ -56,7 +56,7 @@ class Timeline:
         _timelines.add(self)
 
     def unlock(self) -> None:
-        """Create a new lock, since nobody in a forked child would release the parent's lock."""
+        """Create a new lock, since nothing in a forked child would ever release the parent's lock."""
         self._lock = threading.Lock()
 
     def snapshot(self) -> list[TimelineRow]:
