@@ -71,7 +71,7 @@ def _publish(utterance: AsyncUtterance, place: str, *, update: bool) -> None:
 
 
 def _name(utterance: AsyncUtterance) -> str:
-    """Return the utterance's name, which may be long text, shortened to a single line."""
+    """Return the utterance's name, shortened to a single line because it may be a long text."""
     return cut(" ".join(utterance.name.split()), LONGEST_NAME)
 
 
