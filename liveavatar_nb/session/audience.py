@@ -101,7 +101,10 @@ class Audience:
 
     @property
     def is_there(self) -> bool:
-        """Whether the last heartbeat is more recent than half the time limit; with no limit, the default applies."""
+        """Whether less than half the time limit has passed since the last heartbeat.
+
+        If there is no limit, the default limit is used.
+        """
         return self._left is not None and self._left > self._patience / 2
 
     @property

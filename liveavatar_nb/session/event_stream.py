@@ -151,7 +151,7 @@ class _Subscription:
             self._worker.post(lambda: self._context.run(self._call, event, loop))
             return
         self._reader.put(event)
-        # the task ends when the queue is empty; a task that waited for more events would outlive a dropped session
+        # the task ends when the queue is empty; if it waited for more events, it would outlive a dropped session
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name="liveavatar_nb event handler", context=self._context)
 

@@ -370,6 +370,6 @@ class LiteSpeech:
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
-    """Log an error from closing a user's iterator, since nobody is waiting for the result."""
+    """Log any error raised while closing a user's iterator, since nobody is waiting for the result."""
     if not task.cancelled() and (failure := task.exception()) is not None:
         logger.warning("closing an audio source failed: %s", failure, exc_info=failure)

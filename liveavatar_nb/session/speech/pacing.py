@@ -25,7 +25,7 @@ class Pace:
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - self._lead - now)
 
     def sent(self, seconds: float, now: float) -> None:
-        """Record that audio was sent; if it was late, the avatar has paused, so count from now."""
+        """Record that audio was sent; if it was sent too late, the avatar has paused, so count from now."""
         self._ends_at = max(now, self._ends_at or now) + seconds
 
     def left(self, now: float) -> float:

@@ -191,7 +191,7 @@ class AsyncUtterance:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of the utterance's audio was sent, so that only `agent.speak_end` is left to send."""
+        """Whether all of the utterance's audio has been sent, so that only `agent.speak_end` is left to send."""
         return self._is_complete
 
     @property
@@ -228,7 +228,7 @@ class AsyncUtterance:
         self._notes = list(notes)
 
     def start(self) -> bool:
-        """Record the first word; return whether this changed the state."""
+        """Record that the first word is being said; return whether this changed the state."""
         if not self._advance(UtteranceState.TALKING):
             return False
         self._started_at = self._clock.monotonic()
@@ -236,7 +236,7 @@ class AsyncUtterance:
         return True
 
     def finish(self, state: UtteranceState, error: Exception | None = None) -> bool:
-        """Record the end; return whether this changed the state."""
+        """Record how the utterance ended; return whether this changed the state."""
         if not self._advance(state):
             return False
         self._error = error
