@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class BoundedDict(OrderedDict[K, V]):
-    """A bounded dictionary that drops its oldest entries.
+    """A dictionary of limited size that drops its oldest entries when it is full.
 
     Args:
         limit: The maximum number of entries.

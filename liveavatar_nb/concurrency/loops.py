@@ -14,12 +14,12 @@ Closer = Callable[[], Coroutine[Any, Any, None]]
 
 
 class EndingLoop(asyncio.SelectorEventLoop):
-    """An event loop with which objects can register to be closed before the loop shuts down.
+    """An event loop that lets objects register to be closed before it shuts down.
 
     The user's own event loops cannot do this; on those, the user has to close the objects.
 
     Attributes:
-        is_going: Whether the loop is shutting down; it then cancels its tasks and accepts no new ones.
+        is_going: Whether the loop is shutting down; if so, it cancels its tasks and accepts no new ones.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class EndingLoop(asyncio.SelectorEventLoop):
         self._closers: list[weakref.WeakMethod[Closer]] = []
 
     def at_end(self, close: Closer) -> None:
-        """Register an async method to call before the loop shuts down, without keeping its object alive."""
+        """Register an async method to be called before the loop shuts down; its object is not kept alive."""
         self._closers = [known for known in self._closers if known() not in (None, close)]
         self._closers.append(weakref.WeakMethod(close))
 
@@ -41,7 +41,7 @@ class EndingLoop(asyncio.SelectorEventLoop):
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run the coroutine from `work` on a new loop, like `asyncio.run`, then close the loop's connections."""
+    """Like `asyncio.run`, run the coroutine from `work` on a new loop, but also close the loop's connections."""
 
     async def run_and_close() -> T:
         loop = asyncio.get_running_loop()

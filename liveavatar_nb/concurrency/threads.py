@@ -73,9 +73,9 @@ def on_own_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable[[], None]) -> AsyncGenerator[T, None]:
-    """Iterate over `items` on a separate thread, because a step may block.
+    """Iterate over `items` on a separate thread, because fetching an item may block.
 
-    Closing the iterator early does not wait for a step in progress; the thread exits once that step is done.
+    Closing the iterator early does not wait for an item that is being fetched; the thread exits once that item arrives.
 
     Args:
         items: The iterable, which is read on the thread.
@@ -113,7 +113,7 @@ async def iterate_on_own_thread(items: Iterable[T], *, ahead: int, end: Callable
                 last = last or bearable(failure)
             put(last)
 
-    # run the iterable in the caller's context, like the rest of the caller's code
+    # run the iterable's code in the caller's context, like the rest of the caller's code
     threading.Thread(target=contextvars.copy_context().run, args=[read], name=THREAD_NAME, daemon=True).start()
     try:
         while (item := await queue.get()) is not None:

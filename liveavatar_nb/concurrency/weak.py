@@ -1,4 +1,4 @@
-"""Callbacks that keep no object alive, so that a loop doesn't hold objects that the user has dropped."""
+"""Callbacks that keep no object alive, so that a loop doesn't hold on to objects that the user has dropped."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def weakly(method: Callable[P, R], gone: Callable[[], R]) -> Callable[P, R]:
 
 
 def nothing() -> None:
-    """A callback that does nothing, used once the object is gone."""
+    """A callback that does nothing, used in place of a method whose object is gone."""
 
 
 async def nothing_more() -> None:
-    """An async callback that does nothing, used once the object is gone."""
+    """An async callback that does nothing, used in place of a method whose object is gone."""
 
 
 async def is_gone() -> bool:

@@ -1,4 +1,4 @@
-"""`Event`: the service's report about a session, sent over the WebSocket (LITE) or data channel (FULL)."""
+"""`Event`: an event that the service reports over a session's WebSocket (LITE) or data channel (FULL)."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Command:
 
     Attributes:
         type: The packet's `event_type`.
-        event_id: The id of the utterance or, for a command without one, of the command itself.
+        event_id: The utterance's id or, if the command belongs to no utterance, the command's own id.
         session_id: The session's id.
         text: The text to say, or the question to answer.
     """

@@ -53,7 +53,7 @@ class Command:
 
     Attributes:
         type: The frame's `type`.
-        event_id: The id of the utterance or, for a command without one, of the command itself.
+        event_id: The utterance's id or, if the command belongs to no utterance, the command's own id.
         pcm: The audio, as 16-bit signed little-endian mono samples at 24,000 Hz; only for `agent.speak`.
     """
 
@@ -68,7 +68,7 @@ class Command:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """All fields except the type, for the wire log; the audio's length and size replace the audio."""
+        """All fields except the type, for the wire log; the audio is replaced by its length and size."""
         fields: dict[str, Any] = {} if self.event_id is None else {"event_id": self.event_id}
         if self.pcm is not None:
             fields["audio"] = f"<{self.seconds:.2f} s, {len(self.pcm):,} bytes>"

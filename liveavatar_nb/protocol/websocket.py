@@ -76,10 +76,11 @@ class _End:
 
 @dataclass(frozen=True)
 class Listener:
-    """The callbacks that a session gives to its WebSocket.
+    """The callbacks that a session passes to its WebSocket.
 
     Args:
-        receive: Handles an event, or None for a frame that isn't an event; returns whether the avatar is now connected.
+        receive: Called with an event, or with None for a frame that isn't one; returns whether the avatar is now
+            connected.
         lost: Called when the connection is lost before the session is over.
         is_over: Called whenever the WebSocket has closed; returns whether the session is over.
     """
@@ -93,7 +94,7 @@ class WebSocket:
     """The WebSocket of a LITE session.
 
     Args:
-        url: The start call's `ws_url`, which contains a token.
+        url: The `ws_url` that the start call returned; it contains a token.
         session_id: The session's id, for the log.
         wire: The wire log that records all frames.
         network: The settings for proxies and certificates.
@@ -128,7 +129,7 @@ class WebSocket:
             raise SocketLost from None
 
     def _log(self, frame: str | bytes) -> Event | None:
-        """Record a frame in the wire log, and return its event, or None if it isn't an event."""
+        """Record a frame in the wire log, and return it as an event, or None if it isn't one."""
         event = lite.decode(frame)
         size = len(frame.encode("utf-8", "surrogatepass")) if isinstance(frame, str) else len(frame)
         self._wire.received(
@@ -233,7 +234,7 @@ class WebSocket:
                         self.ready.set()
                     count += 1
                     if count % FRAMES_IN_A_TURN == 0:
-                        # a burst of frames would otherwise be read without a break, so let other tasks run
+                        # let other tasks run, because a burst of frames would otherwise be read without a break
                         await asyncio.sleep(0)
         except ConnectionClosed as closed:
             # if we rejected a frame, the close code is the one we sent
@@ -245,8 +246,8 @@ class WebSocket:
 def _happy_eyeballs() -> dict[str, Any]:
     """Return the keyword argument for trying a host's addresses in parallel, as httpx does.
 
-    Without this argument, one dead address could use up the whole time limit. Only asyncio's own loops support it;
-    uvloop doesn't.
+    Without this argument, one dead address could use up the whole time limit. Only asyncio's own loops accept
+    the argument; uvloop doesn't.
     """
     is_supported = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
     return {"happy_eyeballs_delay": config.HAPPY_EYEBALLS} if is_supported else {}

@@ -1,4 +1,4 @@
-"""Measures how long the kernel was free to handle pages' messages, which wait while a cell runs."""
+"""Measures how long the kernel was free to handle pages' messages, which have to wait while a cell runs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .. import config
 class Attention:
     """Counts the seconds during which a loop could handle a page's ordinary messages.
 
-    Time is not counted while a cell or a slow handler blocks the loop, which we notice because our ticks are late. Some
-    hosts hold messages back until a cell has finished, even if the cell is only awaiting something; on such a host,
-    time is not counted while a cell is running. A message that was held back is handled right after the cell, so
-    by this count the message arrives without delay.
+    No time is counted while a cell or a slow handler blocks the loop, which we can tell from the lateness of our ticks.
+    Some hosts hold messages back until a cell has finished, even if the cell is only awaiting something; on such a
+    host, no time is counted while a cell is running. A message that was held back is handled right after the cell, so
+    by this count it is not late.
 
     Args:
         loop: The loop that handles the messages.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.freed_at = -math.inf  # value of `seconds` when the loop last became free after a long busy period
+        self.freed_at = -math.inf  # the value of `seconds` when the loop last became free after a long busy period
         self._loop = weakref.ref(loop)
         self._seconds = 0.0
         self._busy = 0.0  # seconds for which the loop has been busy without a break
@@ -56,7 +56,7 @@ class Attention:
     def hear(self) -> None:
         """Record that a message arrived; call this on the loop.
 
-        If a cell is running now, this host evidently does not hold messages back while cells run.
+        If a cell is running at that moment, this host evidently does not hold messages back while cells run.
         """
         if self._cells is None:
             self._cells = cells_of_ipython()
@@ -87,7 +87,7 @@ class Attention:
 
 
 class UnknownAttention:
-    """A stand-in for `Attention` that never counts any time, used if we cannot know what delays messages."""
+    """A stand-in for `Attention` that never counts any time, used if we can't tell what delays messages."""
 
     seconds: Final = 0.0
     freed_at: Final = -math.inf
@@ -122,13 +122,13 @@ _cells: weakref.WeakKeyDictionary[Any, Cells] = weakref.WeakKeyDictionary()
 
 
 def attention_here() -> Attention | UnknownAttention:
-    """Return the `Attention` of the running loop, after recording the message being handled."""
+    """Record the message being handled, and return the `Attention` of the running loop."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return UNKNOWN
     if ipython() is not None and threading.current_thread() is not threading.main_thread():
-        # in a subshell, the next message may go back to the main thread, and wait for a cell there
+        # this is a subshell, but the next message may go back to the main thread and have to wait for a cell there
         return UNKNOWN
     attention = _attentions.get(loop)
     if attention is None:

@@ -19,7 +19,7 @@ class HearingClock(Protocol):
 
     @property
     def freed_at(self) -> float:
-        """The value of `seconds` at the end of the last long interruption."""
+        """The value of `seconds` at the end of the last long period in which no messages could be handled."""
         ...
 
 
@@ -44,8 +44,8 @@ class AlwaysHearing:
 class Audience:
     """The pages that show a session. Each sends a heartbeat every few seconds.
 
-    A page that has been silent for `limit` seconds is no longer counted. Any time during which messages could not be
-    handled is not counted as silence.
+    A page that has been silent for `limit` seconds is no longer counted. Time during which messages could not be
+    handled does not count as silence.
 
     Args:
         limit: Seconds of silence from all pages after which the session counts as unwatched; None sets no limit.
@@ -56,7 +56,7 @@ class Audience:
         self.limit = limit
         self._patience = config.UNWATCHED if limit is None else limit
         self._always = AlwaysHearing(clock)
-        self._seen: dict[str, tuple[HearingClock, float]] = {}  # clock and time of each page's last heartbeat
+        self._seen: dict[str, tuple[HearingClock, float]] = {}  # each page's clock, and the time of its last heartbeat
 
     def beat(self, page: str = "", hearing: HearingClock | None = None) -> None:
         """Record a page's heartbeat; from the first one on, at least one page must keep showing the session.
@@ -101,12 +101,18 @@ class Audience:
 
     @property
     def is_there(self) -> bool:
-        """Whether a heartbeat arrived less than half the limit ago (half the default limit if there is none)."""
+        """Whether less than half the time limit has passed since the last heartbeat.
+
+        If there is no limit, the default limit is used.
+        """
         return self._left is not None and self._left > self._patience / 2
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no heartbeat has arrived for a third of the time limit; browsers may throttle timers."""
+        """Whether no heartbeat has arrived for a third of the time limit.
+
+        A page may be silent merely because the browser is throttling its timers.
+        """
         return self.left is not None and self.left <= self._patience * 2 / 3
 
     @property

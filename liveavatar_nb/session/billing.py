@@ -32,7 +32,7 @@ logger = logging.getLogger("liveavatar_nb.session")
 
 
 class Billing:
-    """The billed part of a session's life, from its token until the session has certainly stopped.
+    """The billed part of a session's life, from getting the token until the session has certainly stopped.
 
     Args:
         session_id: The session's id.
@@ -126,7 +126,7 @@ class Billing:
                 running_sessions.discard(self.session_id)
 
         try:
-            # not on the loop, because writing to the disk may be slow
+            # not on the loop, because writing to disk may be slow
             await on_own_thread(add)
         except asyncio.CancelledError:
             # the loop is shutting down, and no start request has been sent
@@ -194,7 +194,7 @@ class Billing:
             running_sessions.discard(self.session_id)
 
     async def look_again(self) -> bool:
-        """Stop the session again if a late start revived it; return whether the service responded."""
+        """Stop the session again if a delayed start revived it; return whether the service responded."""
         try:
             self.is_open = self.is_open or not await is_over(self._api, self.session_id)
             if self.is_open:

@@ -20,7 +20,7 @@ class Dependencies:
         on_change: Called on the loop whenever any of the displayed state has changed.
         clock: The clock to use.
         is_simulated: Whether the service is a simulator, which bills nothing and exits with this process.
-        allow_unjournaled: Whether to start even if the session cannot be recorded or guarded.
+        allow_unjournaled: Whether to start a session even if it cannot be recorded or guarded.
         tts: The function that turns text into audio, if any.
         made_context: The context that was created for this session, if any.
     """

@@ -24,14 +24,14 @@ H = TypeVar("H", bound=Handler)
 
 
 class EventStream:
-    """Passes each event to every reader and handler; any that fall behind lose their oldest events."""
+    """Passes each event to every reader and handler; those that fall behind lose their oldest events."""
 
     def __init__(self) -> None:
         self.types: Sequence[str] = lite.EVENT_TYPES  # the event types that the service sends in this mode
         # weak references, so that an abandoned `events()` iterator is not kept alive
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._subscriptions: list[_Subscription] = []
-        self.worker = Worker(config.EVENT_BUFFER)  # the worker whose thread runs plain handlers
+        self.worker = Worker(config.EVENT_BUFFER)  # the worker whose thread runs non-async handlers
         self._closed = False
 
     def put(self, event: Event) -> None:
@@ -123,14 +123,14 @@ class _Remover:
 
 
 class _Subscription:
-    """A handler and its waiting events, which it handles one at a time.
+    """A handler and the events waiting for it, which it handles one at a time.
 
-    A plain handler runs on the worker's thread, an async handler on the loop.
+    A non-async handler runs on the worker's thread, an async handler on the loop.
 
     Args:
         matches: Returns whether the handler wants an event.
         handler: The user's function.
-        worker: Runs plain handlers.
+        worker: Runs non-async handlers.
     """
 
     def __init__(self, matches: Callable[[Event], bool], handler: Handler, worker: Worker) -> None:
@@ -140,7 +140,7 @@ class _Subscription:
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._reader = _Reader()
         self._task: asyncio.Task[None] | None = None
-        self._context = contextvars.copy_context()  # so that output appears in the current cell
+        self._context = contextvars.copy_context()  # so that output appears in the cell that adds the handler
         self.is_ended = False
 
     def put(self, event: Event) -> None:
@@ -151,7 +151,7 @@ class _Subscription:
             self._worker.post(lambda: self._context.run(self._call, event, loop))
             return
         self._reader.put(event)
-        # the task ends when the queue is empty; a task that waited for more events would outlive a dropped session
+        # the task ends when the queue is empty; if it waited for more events, it would outlive a dropped session
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name="liveavatar_nb event handler", context=self._context)
 
@@ -161,7 +161,7 @@ class _Subscription:
         try:
             result = self._handler(event)
             if result is not None and inspect.isawaitable(result):
-                # a plain function may also return an awaitable
+                # a non-async function may also return an awaitable
                 asyncio.run_coroutine_threadsafe(self._finish(result, event), loop)
         except BaseException as failure:  # noqa: BLE001 (a user's handler may raise anything)
             self._show(failure, event)

@@ -1,4 +1,4 @@
-"""`KeepAlive`: keeps a session alive, checks it after the machine slept, and notices when nobody watches it."""
+"""`KeepAlive`: keeps a session alive, checks it once the machine wakes up, and notices if it is unwatched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .audience import Audience
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-SHORTEST_PAUSE = 0.1  # minimum seconds between checks of whether a page still shows the session
+SHORTEST_PAUSE = 0.1  # minimum time, in seconds, between checks on whether a page still shows the session
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class KeepAliveHooks:
 
 
 class KeepAlive:
-    """Keeps a session alive as long as the session's owner lives, but never past the session's cap.
+    """Keeps a session alive while this process uses it, but never past the session's cap.
 
     Args:
         hooks: The functions to call.
@@ -90,10 +90,10 @@ class KeepAlive:
                     return
 
     async def _pause(self, due: float) -> bool:
-        """Sleep until something is due; return whether the machine slept in the meantime."""
+        """Wait until something is due; return whether the machine slept in the meantime."""
         began = self._clock.monotonic(), self._clock.wall()
         left = self._audience.left
-        # while the kernel is busy, the time left may not decrease, so do not check too often
+        # while the kernel is busy, the time left may stay the same, so limit how often we check
         left = math.inf if left is None else max(left, SHORTEST_PAUSE)
         pause = max(0.0, min(config.PULSE, due - began[0], left))
         await self._clock.sleep(pause)

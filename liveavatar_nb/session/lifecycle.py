@@ -55,13 +55,13 @@ class Hooks:
 
     Args:
         speak_by_socket: Called with a LITE session's WebSocket, over which the session's audio is to be sent.
-        speak_by_room: Called with a conversation's room, or None if the service provided none.
+        speak_by_room: Called with a conversation's room, or with None if the service provided no room.
         receive_frame: Called with each event from the WebSocket.
         receive_packet: Called with each event from the room; returns whether the event is new and belongs to this
             session.
         lose_socket: Called when the WebSocket is lost, but may reconnect; fails the utterances sent so far.
         hold: Called when the session is about to stop; stops sending audio.
-        close: Called when the session is over, with the error for every utterance that is still being said or queued.
+        close: Called when the session is over, with an error; all utterances still being said or queued fail with it.
     """
 
     speak_by_socket: Callable[[WebSocket], None]
@@ -86,9 +86,9 @@ class SessionLifecycle:
 
     Attributes:
         state: The session's state.
-        billing: Starts, stops and protects the billed part; None until there is a token.
+        billing: Starts, stops and protects the billed part of the session; None until there is a token.
         record: The service's record of the session, once it has ended.
-        end_reason: The end reason as the API contract names it; None until the session is over.
+        end_reason: Why the session ended, as one of the API contract's end reasons; None until it is over.
         room: The connection to the session's room; None until the start call has returned.
         socket: The session's WebSocket; None in a conversation, and until the start call has returned.
         is_conversation: Whether commands go through the room's data channel, as they do in FULL, and in LITE without a
@@ -187,7 +187,7 @@ class SessionLifecycle:
 
     @property
     def clearing(self) -> asyncio.Task[None] | None:
-        """The task that leaves the room and deletes a context created for the session; None until the end."""
+        """The task that leaves the room and deletes any context created for the session; None until the end."""
         return self._clearing
 
     def ended_error(self) -> SessionEnded:
@@ -196,7 +196,7 @@ class SessionLifecycle:
         return SessionEnded(f"The session has ended{words}.", session_id=self.id, end_reason=self.end_reason)
 
     def refuse_ended(self) -> None:
-        """Raise an error if the session is not running, or belongs to another process.
+        """Raise an error if the session is over, is being stopped, or belongs to another process.
 
         Raises:
             SessionEnded: The session is over, or is being stopped.
@@ -399,7 +399,7 @@ class SessionLifecycle:
             self._check_whether_over()
 
     def _check_whether_over(self) -> None:
-        """Check whether the session is over, both now and shortly after, because its room may close first."""
+        """Check twice, now and a little later, whether the session is over, because its room may close first."""
         if self.state is not SessionState.CONNECTED:
             return
         self._checks_left = 2
@@ -429,7 +429,7 @@ class SessionLifecycle:
         )
 
     async def _fail(self, failure: LiveAvatarException) -> None:
-        """End the session after a failure of any kind; if it may be billed, stop it by its id."""
+        """End the session after a failure of any kind; if the session may be billed, stop it by its id."""
         self._error = failure
         await self._tasks.end()
         billing = self.billing
@@ -451,7 +451,7 @@ class SessionLifecycle:
         await self._clean_up()
 
     def begin_stop(self) -> asyncio.Task[None]:
-        """Begin to stop the session if needed; return the task, which runs even if nobody waits for it."""
+        """Return the task that stops the session, starting one if needed; it runs even if nobody awaits it."""
         if self._stopping is None or self._stopping.done():
             self._stopping = self._tasks.begin(self._stop(), "liveavatar_nb session stop")
             self._stopping.add_done_callback(self._tasks.report)
@@ -675,7 +675,7 @@ class SessionLifecycle:
 
 
 async def _listen(socket: WebSocket, listener: Listener, lose: Callable[[SocketTrouble], Awaitable[None]]) -> None:
-    """Listen until the session is over or dropped; if the WebSocket is lost for good, call `lose`."""
+    """Listen until the session is over or its object is gone; if the WebSocket is lost for good, call `lose`."""
     lost = await socket.listen(listener)
     if lost is not None:
         await lose(lost)

@@ -149,7 +149,7 @@ class Preparation:
             avatars: The list in which to look up a name.
             voice: The voice's name, id or record.
             context: The context's name, id or record, or a new one to create.
-            make_way: Called once everything has been found; stops any session that is in the way.
+            make_way: Called once everything has been found; stops any sessions that conflict with this start.
 
         Raises:
             InvalidArgument: One of the inputs does not exist or is invalid.

@@ -29,7 +29,7 @@ class SessionOptions:
         interactivity_type: FULL only: `CONVERSATIONAL` or `PUSH_TO_TALK`.
         dynamic_variables: FULL only: the values of the context's variables, by name.
         has_opening: FULL only: whether the context makes the avatar speak first.
-        room: LITE only: your own room for the avatar to join; None uses a room of LiveAvatar's.
+        room: LITE only: your own room for the avatar to join; None uses a room hosted by LiveAvatar.
         avatar_identity: LITE only: the avatar's identity in your own room.
     """
 
@@ -64,7 +64,7 @@ class SessionOptions:
 
         Args:
             avatar_id: The avatar's id.
-            capped: Whether to request a maximum duration; otherwise the plan's applies.
+            capped: Whether to request a maximum duration; otherwise the plan's own limit applies.
         """
         fields: dict[str, Any] = {
             "mode": self.mode,

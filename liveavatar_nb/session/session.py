@@ -1,4 +1,4 @@
-"""`AsyncSession`: one session with an avatar that you can watch, listen to, speak through and stop."""
+"""`AsyncSession`: one session, in which you can watch an avatar, listen to it and make it speak."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Abilities:
         ask: Whether `ask` gets an answer.
         interrupt: Whether the avatar can be interrupted.
         listen: Whether the avatar can show a listening pose.
-        push_to_talk: Whether you can start and end the user's turn (`interactivity_type` is PUSH_TO_TALK).
-        microphone: Whether a page can send its microphone's audio.
+        push_to_talk: Whether you can start and end the user's turn (only if `interactivity_type` is PUSH_TO_TALK).
+        microphone: Whether a page can send audio from its microphone.
     """
 
     play: bool = False
@@ -260,7 +260,7 @@ class AsyncSession:
 
     @property
     def transcript(self) -> Records[SpokenLine]:
-        """The transcript so far: everything said whose words are known. A `partial` line is still growing.
+        """The transcript so far: all speech whose words are known. A line marked `partial` is still growing.
 
         In a conversation, the transcript contains both sides, as far as this process received them.
         `api.sessions.transcript(s.id)` returns what the service recorded.
@@ -298,7 +298,7 @@ class AsyncSession:
 
     @property
     def is_conversation(self) -> bool:
-        """Whether commands go through the room's data channel: in FULL, or in LITE without a WebSocket."""
+        """Whether commands go through the room's data channel, as they do in FULL, and in LITE without a WebSocket."""
         return self.lifecycle.is_conversation
 
     @property
@@ -348,7 +348,7 @@ class AsyncSession:
 
     @property
     def elapsed(self) -> float:
-        """Seconds from the session's start until now, or until its end."""
+        """Seconds from the session's start until now or, once the session is over, until its end."""
         return self._times.elapsed
 
     @property
@@ -390,7 +390,7 @@ class AsyncSession:
 
     @property
     def unwatched_left(self) -> float | None:
-        """Seconds until the session is stopped because no page shows it; None if that is not about to happen."""
+        """Seconds until the session is stopped for lack of a page showing it; None if no such stop is pending."""
         return self._audience.left if self._audience.is_missed and not self.state.is_final else None
 
     @property
@@ -400,7 +400,7 @@ class AsyncSession:
 
     @property
     def end_reason(self) -> str | None:
-        """The end reason as the API contract names it; None until the session is over."""
+        """Why the session ended, as one of the API contract's end reasons; None until it is over."""
         return self.lifecycle.end_reason
 
     @property
@@ -441,7 +441,7 @@ class AsyncSession:
     def on(self, event: str, handler: Handler | None = None) -> Callable[..., Any]:
         """Call a function for every event with this name until the session ends.
 
-        A plain function runs on a separate thread, one event at a time; an async function runs on the session's
+        A non-async function runs on a separate thread, one event at a time; an async function runs on the session's
         loop. If the function raises an exception, the traceback is logged, and shown in a notebook. A handler that
         falls behind by more than 1,000 events loses the oldest ones.
 
@@ -451,7 +451,7 @@ class AsyncSession:
             handler: Called with an `Event` (`type`, `data`); leave it out to use `on` as a decorator.
 
         Returns:
-            A function that removes the handler; as a decorator, the handler itself.
+            A function that removes the handler; if `on` is used as a decorator, the handler itself.
 
         Raises:
             InvalidArgument: No event has this name, or the handler is not a function.
@@ -549,16 +549,16 @@ class AsyncSession:
     def on_user_text(self, function: A | None) -> A | None:
         """Answer the user's speech with your own function.
 
-        This uses FULL's `user.transcription` and `avatar.speak_text`. The function replaces a context's language
-        model; with a context, both would answer, so start the session without one.
+        This uses FULL's `user.transcription` and `avatar.speak_text`. The function takes the place of a context's
+        language model. With a context, both would answer, so start the session without one.
 
-        The function is called with each transcription of the user's speech: a plain function on the handlers' thread,
-        an async function on the session's loop. The avatar says the answer sentence by sentence, while the rest is
-        still being generated. A newer transcription, or a call to `interrupt`, cuts off the older answer. If the
-        function raises an exception, the traceback is logged, and shown in a notebook.
+        The function is called with each transcription of the user's speech. A non-async function runs on the same
+        thread as event handlers, an async function on the session's loop. The avatar says the answer sentence by
+        sentence, while the rest is still being generated. A newer transcription, or a call to `interrupt`, cuts off the
+        older answer. If the function raises an exception, the traceback is logged, and shown in a notebook.
 
         Args:
-            function: Takes the user's text; returns text, a plain or async iterator of text, or None for no answer.
+            function: Takes the user's text; returns text, a sync or async iterator of text, or None for no answer.
                 Pass None to remove the previous function.
 
         Returns:
@@ -566,7 +566,7 @@ class AsyncSession:
 
         Raises:
             WrongMode: This is a LITE session, which does not listen to the user.
-            InvalidArgument: `function` is not a function.
+            InvalidArgument: `function` is neither a function nor None.
 
         Example:
             >>> @s.on_user_text
@@ -638,7 +638,7 @@ class AsyncSession:
 
         Args:
             audio: A path, the bytes of a file, or a binary file object; raw samples (16-bit mono PCM bytes, or an
-                array of shape (n,) or (n, channels)) with `rate`; a pair of samples and rate; or a plain or async
+                array of shape (n,) or (n, channels)) with `rate`; a pair of samples and rate; or a sync or async
                 iterator of any of these, such as a text-to-speech service's stream. WAV always works; mp3, ogg, flac
                 and m4a require the `audio` extra.
             text: The words spoken in the audio, for captions and the transcript.
@@ -696,8 +696,8 @@ class AsyncSession:
             tts: LITE only: a text-to-speech function to use instead of the client's.
             wait: Whether to wait until the text has been spoken or interrupted; if not, return as soon as the
                 beginning of the audio has been read (LITE) or the service has received the command (FULL).
-            timeout: How long to wait, in seconds: in LITE, for the service's confirmation after the audio should have
-                ended; in FULL, during any silence. None waits indefinitely.
+            timeout: In LITE, seconds to wait, after the audio should have ended, for the service to confirm that it
+                was spoken; in FULL, seconds of silence after which to stop waiting. None waits indefinitely.
             progress: LITE only: whether to show a progress bar during the wait; it only appears in a notebook.
             replace: Whether to stop talking and clear the queue first.
 
@@ -809,7 +809,7 @@ class AsyncSession:
         return await self._wait_for_end(utterance, wait=wait, progress=False)
 
     async def _wait_for_end(self, utterance: AsyncUtterance, *, wait: bool, progress: bool) -> AsyncUtterance:
-        """Wait until the utterance is over, if `wait` is true; if cancelled, interrupt the avatar."""
+        """If `wait` is true, wait until the utterance is over; if cancelled, interrupt the avatar."""
         if not wait and not utterance.state.is_final:
             return utterance
         try:
@@ -830,8 +830,8 @@ class AsyncSession:
         session is over, this does nothing.
 
         Raises:
-            RoomNotHeld: In FULL, something is being said, nobody is in the session's room, and this process cannot
-                join.
+            RoomNotHeld: In FULL, something is being said, but nobody is in the session's room, and this process
+                cannot join.
         """
         self.lifecycle.refuse_fork()
         if self.is_conversation:

@@ -99,7 +99,7 @@ def cap_seconds(max_minutes: float) -> int:
 
 
 def check_unwatched(unwatched: float | None) -> float | None:
-    """Check and return `unwatched`, the number of seconds without a page until a session is stopped.
+    """Check and return `unwatched`: how many seconds a session may go without a page before it is stopped.
 
     Raises:
         InvalidArgument: `unwatched` is neither None nor a number of seconds, or is too small.

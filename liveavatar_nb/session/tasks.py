@@ -21,7 +21,7 @@ class SessionTasks:
 
     Args:
         on_failure: Called with an exception that a task raised.
-        on_loop_ending: Called if somebody else cancels a task, which means that the loop is shutting down.
+        on_loop_ending: Called if a task is cancelled by other code, which means that the loop is shutting down.
         limit: How long to wait for cancelled tasks, in seconds.
     """
 
@@ -37,10 +37,10 @@ class SessionTasks:
         self._timer: Callable[[], asyncio.TimerHandle | None] = lambda: None
 
     def watch_loop(self, on_closed: Callable[[], None], longest: float) -> None:
-        """If the loop is closed without cancelling its tasks, call a function on the thread that closes it.
+        """Have a function called if the loop is closed without its tasks being cancelled.
 
         Args:
-            on_closed: The function to call; it must not keep the session alive.
+            on_closed: The function, called on the thread that closes the loop; it must not keep the session alive.
             longest: A duration in seconds, longer than any loop ever runs.
         """
         canary = _Canary()
@@ -66,16 +66,16 @@ class SessionTasks:
     def begin(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
         """Run a coroutine as a task that may outlive the session."""
         task = asyncio.create_task(self._while_loop_runs(work), name=name)
-        task.add_done_callback(lambda task: work.close())  # in case the task was cancelled before its first step
+        task.add_done_callback(lambda task: work.close())  # in case the task was cancelled before it began to run
         return task
 
     def dismiss(self, task: asyncio.Task[None]) -> None:
-        """Cancel a task without reporting that the loop is shutting down."""
+        """Cancel a task, without the cancellation being taken to mean that the loop is shutting down."""
         self._dismissed.add(task)
         task.cancel()
 
     def dismiss_all(self) -> set[asyncio.Task[None]]:
-        """Cancel all spawned tasks except the current one; return the cancelled ones."""
+        """Cancel all spawned tasks except the current one; return those that were cancelled."""
         dismissed = self._tasks - {asyncio.current_task()}
         for task in dismissed:
             self.dismiss(task)

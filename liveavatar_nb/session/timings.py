@@ -23,7 +23,7 @@ class Stopwatch:
     """Times one session with a monotonic clock.
 
     Args:
-        cap: Seconds after the start at which the service ends the session.
+        cap: How many seconds after its start the service ends the session.
         clock: The clock to use.
     """
 
@@ -44,7 +44,7 @@ class Stopwatch:
 
     @property
     def elapsed(self) -> float:
-        """Seconds from the session's start until now, or until its end."""
+        """Seconds from the session's start until now or, once the session is over, until its end."""
         if self._started_at is None:
             return 0.0
         return (self._ended_at or self._clock.monotonic()) - self._started_at
@@ -75,11 +75,11 @@ class Stopwatch:
         self.steps[step] = self.since_call
 
     def sample(self, name: str, seconds: float) -> None:
-        """Record one duration of a recurring step; the last 1,000 of each are kept.
+        """Record one duration of a recurring step; the last 1,000 durations of each step are kept.
 
         Args:
-            name: `first_word` (from the first frame that was sent; in a conversation, from the command), `answer`
-                (from the end of the user's speech) or `interrupt_to_silence`.
+            name: `first_word` (timed from the first frame that was sent or, in a conversation, from the command),
+                `answer` (timed from the end of the user's speech) or `interrupt_to_silence`.
             seconds: How long it took.
         """
         times = self._samples.setdefault(name, [])
@@ -88,13 +88,13 @@ class Stopwatch:
 
     @property
     def times(self) -> dict[str, tuple[float, ...]]:
-        """All recorded durations in seconds, by the name of the step."""
+        """All recorded durations in seconds, keyed by the name of the step."""
         steps = {name: (seconds,) for name, seconds in self.steps.copy().items()}
         return {**steps, **{name: tuple(times) for name, times in self._samples.copy().items()}}
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds from the call to `start` to each step reached, and the median of each recurring step."""
+        """Seconds from the call to `start` until each step was reached; for a recurring step, its median duration."""
         import statistics  # noqa: PLC0415 (slow to import, and rarely needed)
 
         return {name: statistics.median(times) for name, times in self.times.items()}
@@ -104,7 +104,7 @@ class Stopwatch:
         self._started_at = self._kept_alive_at = self._clock.monotonic()
 
     def correct(self, elapsed: float) -> None:
-        """Adopt the elapsed time that the service reports; our clock stopped while the machine slept."""
+        """Adopt the elapsed time that the service reports, because our clock stopped while the machine slept."""
         self._started_at = self._clock.monotonic() - elapsed
 
     def keep_alive(self) -> None:

@@ -1,1 +1,1 @@
-"""The speech in a session, in FULL and in LITE mode."""
+"""Handles the speech in a session, in FULL and in LITE mode."""

@@ -20,7 +20,7 @@ from .utterance import AsyncUtterance, UtteranceState
 Answer = Callable[[str], Any]
 
 LONGEST_SENTENCE: Final = 1000  # maximum number of characters per sentence; longer sentences are split
-# a full stop ends a sentence only before a space, so that "3.5" and "example.org" stay whole
+# a full stop ends a sentence only before a space, so that "3.5" and "example.org" are not split
 SENTENCE_END: Final = re.compile(
     r"[.!?\N{HORIZONTAL ELLIPSIS}]+[\"')\]\N{RIGHT DOUBLE QUOTATION MARK}]*\s+"
     r"|[\N{IDEOGRAPHIC FULL STOP}\N{FULLWIDTH EXCLAMATION MARK}\N{FULLWIDTH QUESTION MARK}]+|\n+"
@@ -29,7 +29,7 @@ WORD: Final = re.compile(r"[^\W\d_]")
 
 
 class Sentences:
-    """Splits text into sentences while it arrives piece by piece."""
+    """Splits text into sentences as the pieces of the text arrive."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -51,13 +51,13 @@ class Sentences:
 
 
 class Answerer:
-    """Answers everything that the user says; newer words, or an interruption, cut off an older answer.
+    """Answers everything the user says; new words from the user, or an interruption, cut an answer off.
 
     Args:
-        function: A plain or async function that returns text, or a plain or async iterator of text.
+        function: A sync or async function that returns text, or a sync or async iterator of text.
         say: Says one sentence; returns once the service has received the command.
         interrupt: Silences the older answer.
-        worker: The worker whose thread runs a plain function.
+        worker: The worker whose thread runs a non-async function.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Answerer:
         self._say = say
         self._interrupt = interrupt
         self._worker = worker
-        self._context = contextvars.copy_context()  # so that output appears in the current cell
+        self._context = contextvars.copy_context()  # so that output appears in the cell that passed the function
         self._task: asyncio.Task[object] | None = None
-        self._error: Exception | None = None  # why the answer was stopped; None for an interruption
+        self._error: Exception | None = None  # the error with which the answer was stopped; None if it was interrupted
         self._said: list[AsyncUtterance] = []
 
     def answer(self, text: str, whole: AsyncUtterance | None = None) -> None:
@@ -88,7 +88,7 @@ class Answerer:
         answer: Coroutine[Any, Any, object] = self._answer(text) if whole is None else self._answer_as(whole, text)
         self._task = asyncio.create_task(answer, name="liveavatar_nb answer", context=self._context)
         if whole is not None:
-            # this also covers a task that is cancelled before its first step
+            # this also covers a task that is cancelled before it begins to run
             self._task.add_done_callback(lambda _: self._cut(whole))
 
     def stop(self, error: Exception | None = None) -> None:
@@ -115,7 +115,7 @@ class Answerer:
         whole.finish(end if failure is None else UtteranceState.FAILED, failure)
 
     async def _answer(self, text: str, whole: AsyncUtterance | None = None) -> Exception | None:
-        """Call the function and say its answer; log any error, or return the error if there is a `whole`."""
+        """Call the function and speak its answer; log any error, or return the error if `whole` is given."""
         try:
             if any(not utterance.state.is_final for utterance in self._said):
                 await self._interrupt()

@@ -72,18 +72,21 @@ class Feed:
     async def discard(self) -> None:
         """Close the feed and its audio without reading the rest."""
         await self.close()
-        # audio that is still being opened will close itself
+        # audio that is still being opened will be closed by `open`
         if self.sound is not None:
             await on_own_thread(self.sound.close)
 
     def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Iterate over the audio: 16-bit mono at 24,000 Hz, in pieces of at most 1 s."""
+        """Iterate over the audio, converted to 16-bit mono at 24,000 Hz, in pieces of at most 1 s."""
         assert self.sound is not None
         return iterate_on_own_thread(self.sound.pcm(), ahead=config.PIECES_AHEAD, end=self.sound.close)
 
 
 async def synthesize(tts: TextToSpeech, text: str) -> Any:
-    """Call a text-to-speech function, which may return any kind of audio; a plain function may block."""
+    """Call a text-to-speech function, which may return any kind of audio.
+
+    A non-async function is allowed to block, because it runs on a separate thread.
+    """
     try:
         if inspect.iscoroutinefunction(tts) or inspect.iscoroutinefunction(getattr(tts, "__call__", None)):  # noqa: B004
             return await tts(text)

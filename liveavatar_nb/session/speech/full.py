@@ -25,13 +25,13 @@ from .utterance_finder import UtteranceFinder
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-REMEMBERED: Final = 1000  # maximum number of questions, and also of texts said word for word, to remember
+REMEMBERED: Final = 1000  # maximum number of questions, and of texts said word for word, that are remembered
 
 
 class FullConversation:
     """Keeps track of what both sides of a conversation say.
 
-    Events may arrive twice, out of order, or for utterances that are over; no state ever moves backwards.
+    Events may arrive twice, out of order, or for utterances that are over; even so, no state ever moves backwards.
 
     Args:
         clock: The clock to use.
@@ -83,7 +83,7 @@ class FullConversation:
 
     @property
     def utterance(self) -> AsyncUtterance | None:
-        """The utterance that is being said, or else the first one that was requested."""
+        """The utterance that is being said or, if there is none, the first one that is waiting."""
         return self.talking or (self._open[0] if self._open else None)
 
     @property
@@ -113,7 +113,7 @@ class FullConversation:
 
         Args:
             utterance: The utterance to update as the avatar says it.
-            command: The command to send; it has the utterance's id.
+            command: The command to send; it carries the utterance's id.
             grace: Seconds of silence after which the utterance fails; None waits indefinitely.
             question: Whether the text is a question to answer, rather than words to say.
 
@@ -172,7 +172,7 @@ class FullConversation:
         """Stop talking, clear the queue, and ignore late events about anything that was being said.
 
         Raises:
-            RoomNotHeld: Something was being said, nobody is in the session's room, and this process cannot join.
+            RoomNotHeld: Something was being said, but nobody is in the session's room, and this process cannot join.
         """
         was_busy = self._silence()
         if self._end is not None:
@@ -222,7 +222,7 @@ class FullConversation:
         self._finder.expect_opening()
         source = self._finder.find(event)
         before = self.agent_state, self.talking, self.is_user_speaking
-        text = (event.text or "").encode("utf-8", "replace").decode()  # a lone half of an emoji becomes "?"
+        text = (event.text or "").encode("utf-8", "replace").decode()  # half an emoji on its own becomes "?"
         if event.type == full.USER_STARTED:
             self.is_user_speaking = True
             self._user.begin()

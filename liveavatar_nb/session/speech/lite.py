@@ -176,9 +176,9 @@ class LiteSpeech:
         await self._send_command(lite.listen(str(uuid.uuid4()), start=start))
 
     async def _send_command(self, command: Command) -> None:
-        """Send a command now or, if the WebSocket is not ready, as soon as it is, before any audio.
+        """Send a command as soon as the WebSocket is ready, and before any audio.
 
-        The command is not dropped, because the avatar may keep talking even if the connection was cut.
+        A command that cannot be sent now is kept, because the avatar may keep talking even if the connection was cut.
         """
         if self._end is not None:
             return
@@ -281,7 +281,7 @@ class LiteSpeech:
                 self._on_change()
 
     async def _ready(self) -> WebSocket:
-        """Wait until the WebSocket is ready and all postponed commands are sent; return the WebSocket."""
+        """Wait until the WebSocket is ready and all postponed commands have been sent; return the WebSocket."""
         assert self._socket is not None
         await self._socket.ready.wait()
         while self._owed and self._socket.ready.is_set():
@@ -322,7 +322,7 @@ class LiteSpeech:
         await socket.send(command)
 
     def _complete(self, queued: _Queued) -> None:
-        """Record that all audio was sent, and wait in the background for the service to confirm the end."""
+        """Record that all the audio has been sent; wait in the background for the service to confirm the end."""
         assert queued.feed.sound is not None
         utterance, notes = queued.utterance, queued.feed.sound.notes
         utterance.complete(notes)
@@ -370,6 +370,6 @@ class LiteSpeech:
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
-    """Log an error from closing a user's iterator, since nobody is waiting for the result."""
+    """Log any error raised while closing a user's iterator, since nobody is waiting for the result."""
     if not task.cancelled() and (failure := task.exception()) is not None:
         logger.warning("closing an audio source failed: %s", failure, exc_info=failure)

@@ -1,4 +1,4 @@
-"""`Pace`: decides, by the clock alone, when to send audio, a little ahead of what is being said."""
+"""`Pace`: decides, by the clock alone, when to send audio so that it stays a little ahead of the speech."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Pace:
     The lead covers network hiccups, but is short, so that little audio must be discarded on an interruption.
 
     Args:
-        lead: Maximum seconds of unspoken audio that the service may hold.
+        lead: The maximum length of the unspoken audio that the service may hold, in seconds.
     """
 
     def __init__(self, lead: float) -> None:
@@ -25,7 +25,7 @@ class Pace:
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - self._lead - now)
 
     def sent(self, seconds: float, now: float) -> None:
-        """Record that audio was sent; if it was late, the avatar has paused, so count from now."""
+        """Record that audio was sent; if it was sent too late, the avatar has paused, so count from now."""
         self._ends_at = max(now, self._ends_at or now) + seconds
 
     def left(self, now: float) -> float:

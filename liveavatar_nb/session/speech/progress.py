@@ -36,7 +36,7 @@ def is_shown() -> bool:
 
 
 async def show_progress(utterance: AsyncUtterance) -> None:
-    """Show an utterance's progress until it is over, even if the caller stops waiting before that."""
+    """Show an utterance's progress until it is over, even if the caller stops waiting earlier."""
     if not is_shown():
         return
     showing = asyncio.create_task(_show(utterance), name="liveavatar_nb progress")
@@ -71,7 +71,7 @@ def _publish(utterance: AsyncUtterance, place: str, *, update: bool) -> None:
 
 
 def _name(utterance: AsyncUtterance) -> str:
-    """Return the utterance's name, which may be long text, shortened to a single line."""
+    """Return the utterance's name, shortened to a single line because it may be a long text."""
     return cut(" ".join(utterance.name.split()), LONGEST_NAME)
 
 

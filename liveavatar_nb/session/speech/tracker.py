@@ -14,16 +14,16 @@ from .utterance import AgentState, AsyncUtterance, UtteranceState
 
 ALIASES: Final = 1000  # maximum number of ids to remember, each with its utterance
 SLACK: Final = 0.5  # seconds by which the service may report the end of an utterance too early
-DERIVED: Final = "derived_from"  # marks an older-style event that we derived from a newer one
+DERIVED: Final = "derived_from"  # marks an older-style event that we derived from a newer-style one
 
 
 class UtteranceTracker:
-    """Follows the utterances that were sent to the service, using the service's older-style or newer-style events.
+    """Follows the utterances that were sent to the service, using its older-style or newer-style events.
 
     Older builds of the service send `agent.speak_started` and `agent.speak_ended`, newer ones send
     `agent.state_updated`, and some send both. Once an `agent.speak_*` event has arrived, `agent.state_updated` no
     longer changes any utterance. Events may arrive twice, out of order, for utterances that are over, or with ids
-    that the service assigned; no state ever moves backwards.
+    that the service assigned; even so, no state ever moves backwards.
 
     Args:
         clock: The clock to use.
@@ -77,7 +77,7 @@ class UtteranceTracker:
             self._open.remove(utterance)
 
     def receive(self, event: Event) -> list[Event]:
-        """Handle an event; return the event to pass on, if any, and any older-style events derived from it."""
+        """Handle an event; return it, unless it is redundant, and any older-style events derived from it."""
         if event.type in (SPEAK_STARTED, SPEAK_ENDED, SPEAK_INTERRUPTED):
             self._sends_speak_events = True
             utterance = self._find(event)
@@ -110,7 +110,7 @@ class UtteranceTracker:
             self.agent_state = self._rest
 
     def _find(self, event: Event) -> AsyncUtterance | None:
-        """Find the utterance that an event belongs to, by a known id or else by order."""
+        """Find the utterance that an event belongs to, by a known id or, failing that, by order."""
         ids = [event_id for event_id in (event.event_id, event.task_id) if event_id is not None]
         found = next((self._known[event_id] for event_id in ids if event_id in self._known), None)
         if found is None and event.type == SPEAK_STARTED:
@@ -133,7 +133,7 @@ class UtteranceTracker:
             return []
         if state == AgentState.TALKING:
             if self._clock.monotonic() < self._ignore_until:
-                # the interrupted utterance has not ended yet, and no newer one starts before it has
+                # the interrupted utterance has not ended yet, and no newer one can start until it has
                 return []
             first = self._next_sending()
             begun = self.talking is None and first is not None and self._start(first)

@@ -137,7 +137,7 @@ class SessionTranscript:
         return line
 
     def _write(self, line: _Line, text: str, *, partial: bool) -> None:
-        # make a new record, because callers may hold the old one
+        # create a new record, because callers may still be using the old one
         line.record = SpokenLine(
             role=line.record.role,
             transcript=text,

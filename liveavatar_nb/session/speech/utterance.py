@@ -50,7 +50,7 @@ class AsyncUtterance:
         name: The name to show; by default, the audio's name.
         text: The words, for captions and the transcript.
         clock: The clock to use.
-        is_voiced: Whether the service generates the audio, so that this client sends none.
+        is_voiced: Whether the service generates the audio, in which case this client sends none.
     """
 
     def __init__(
@@ -191,16 +191,16 @@ class AsyncUtterance:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of the utterance's audio was sent, so that only `agent.speak_end` is left to send."""
+        """Whether all of the utterance's audio has been sent, so that only `agent.speak_end` is left to send."""
         return self._is_complete
 
     @property
     def is_open(self) -> bool:
-        """Whether the utterance's first frame or command was sent, and the utterance is not over."""
+        """Whether the utterance's first frame or command has been sent, and the utterance is not over yet."""
         return self._first_frame_at is not None and not self._state.is_final
 
     def open(self, name: str, total: float | None) -> None:
-        """Record that the audio was opened, with its length in seconds; adopt its name if there is none yet."""
+        """Record that the audio was opened, and its length in seconds; use its name if the utterance has none."""
         self._name = self._name or name
         self._total = total
 
@@ -219,16 +219,16 @@ class AsyncUtterance:
         self._has_waited = True
 
     def sent(self, seconds: float) -> None:
-        """Record that this many seconds of audio were sent."""
+        """Record that audio of this length, in seconds, was sent."""
         self._seconds += seconds
 
     def complete(self, notes: list[str]) -> None:
-        """Record that all of the audio was sent, and keep the notes on any problems with it."""
+        """Record that all the audio has been sent, and store the notes on any problems with it."""
         self._is_complete = True
         self._notes = list(notes)
 
     def start(self) -> bool:
-        """Record the first word; return whether this changed the state."""
+        """Record that the first word is being said; return whether this changed the state."""
         if not self._advance(UtteranceState.TALKING):
             return False
         self._started_at = self._clock.monotonic()
@@ -236,7 +236,7 @@ class AsyncUtterance:
         return True
 
     def finish(self, state: UtteranceState, error: Exception | None = None) -> bool:
-        """Record the end; return whether this changed the state."""
+        """Record how the utterance ended; return whether this changed the state."""
         if not self._advance(state):
             return False
         self._error = error

@@ -41,7 +41,7 @@ class UtteranceFinder:
         return utterance.id in self._known
 
     def expect_opening(self) -> None:
-        """Record that somebody is in the room; from the first call on, the opening is due."""
+        """Record that somebody is in the room; from the first call on, the avatar's opening words are due."""
         if self._opening_until is None:
             self._opening_until = self._clock.monotonic() + config.OPENING_LIMIT
 
