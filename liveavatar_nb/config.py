@@ -31,7 +31,7 @@ LONGEST_RETRY_AFTER: Final = 30.0  # longest Retry-After to honour, in seconds; 
 
 IDLE_LIMIT: Final = 300.0  # seconds without a keep-alive after which the service ends a session
 KEEP_ALIVE_INTERVAL: Final = 60.0  # seconds between keep-alives
-CONNECTED_TIMEOUT: Final = 30.0  # seconds to wait for the event `connected` after the start call's response
+CONNECTED_TIMEOUT: Final = 30.0  # seconds to wait for the `connected` event after the start call's response
 AVATAR_TIMEOUT: Final = 30.0  # seconds that `wait_for_avatar` waits for the avatar's video
 SOCKET_OPEN_TIMEOUT: Final = 10.0  # seconds to wait for a WebSocket's opening handshake
 HAPPY_EYEBALLS: Final = 0.25  # seconds to wait before trying a host's next address in parallel (RFC 8305)
@@ -97,7 +97,7 @@ ROOM_PARTICIPANTS: Final = 50  # maximum number of participants in your own room
 ROOM_NAME_LIMIT: Final = 256  # maximum length of a room's name or a participant's identity, in characters
 ROOM_TOKEN_MINUTES: Final = 60.0  # minutes for which a token for your own room is valid
 
-MAX_MINUTES: Final = 10.0  # default cap, in minutes, requested for every session unless the user sets another
+MAX_MINUTES: Final = 10.0  # default cap on a session's length, in minutes, unless the user sets a different one
 MINUTES_OF_A_DAY: Final = 24 * 60  # the number of minutes in a day; a larger cap is probably a mistake
 SANDBOX_SECONDS: Final = 60.0  # seconds that a sandbox session lasts
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"

@@ -57,7 +57,7 @@ _OTHERS: Final = (
     ),
     (rb"\s*<\?xml", FileFormat("XML", remedy=FROM_A_SERVICE)),
     (rb"version https://git-lfs", FileFormat("a Git LFS pointer", remedy="Fetch the file itself with `git lfs pull`.")),
-    (rb"#EXTM3U", FileFormat("a playlist", remedy="Pass the files that the playlist names.")),
+    (rb"#EXTM3U", FileFormat("a playlist", remedy="Pass the files that the playlist lists.")),
     (
         rb"\x93NUMPY",
         FileFormat("a saved NumPy array", remedy="Pass the result of numpy.load(...) and the sample rate."),

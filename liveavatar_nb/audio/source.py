@@ -134,7 +134,7 @@ class Source:
         file_format = formats.format_of(head, may_be_raw=rate is not None)
         if file_format is None and rate is None:
             remedy = "For raw 16-bit mono samples, pass the rate, e.g. rate=24000."
-            raise AudioError(f"{reader.label} is not a known audio file: {begins}. {FORMATS}", remedy=remedy)
+            raise AudioError(f"{reader.label} is not in a recognised audio format: {begins}. {FORMATS}", remedy=remedy)
         if file_format is not None and file_format.ffmpeg_name is None:
             raise AudioError(f"{reader.label} is {file_format.words}: {begins}. {FORMATS}", remedy=file_format.remedy)
 
@@ -269,7 +269,7 @@ def _name_and_label(audio: Any) -> tuple[str, str]:
 
 
 def _unwrap(audio: Any) -> Any:
-    """Return the audio inside an HTTP response or a dataset's row; None for any other object."""
+    """Return the audio inside an HTTP response or a dataset row; None for any other object."""
     if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():
         return audio["array"], audio["sampling_rate"]
     if not hasattr(audio, "iter_bytes") and not hasattr(audio, "iter_content"):

@@ -321,7 +321,7 @@ class Bridge:
                 self.close_if_unused()
             converted = result if convert is None else convert(result)
         except BaseException:
-            # set this flag before calling anything, since an interrupt can only arrive at a call
+            # set this flag before calling anything, since an interrupt can be raised only during a call
             wait.is_left = True
             if not wait.has_failed:
                 _ask(loop, wait.leave, INTERRUPT_GRACE)

@@ -118,7 +118,7 @@ def blocking(
             return otherwise(self._inner)
         except LiveAvatarException as failure:
             if otherwise is None or not isinstance(failure, ClientClosed):
-                # the message says it all, so drop our other frames from the traceback
+                # the message says it all, so drop our internal frames from the traceback
                 raise failure.with_traceback(None)  # noqa: B904 (it is the same exception)
             return otherwise(self._inner)
 

@@ -240,7 +240,7 @@ def _copies(*, live: bool, say: Callable[[str], object]) -> Iterator[Path]:
 
 
 def _new_folder(parent: Path) -> Path:
-    for number in range(1, FOLDERS):
+    for number in range(1, FOLDERS + 1):
         folder = parent / (FOLDER if number == 1 else f"{FOLDER}-{number}")
         with suppress(FileExistsError):
             folder.mkdir()

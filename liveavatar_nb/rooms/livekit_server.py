@@ -83,7 +83,7 @@ class LiveKitServer:
         Args:
             room: The room's name.
             identity: The participant's identity.
-            minutes: How many minutes the token can be used to join.
+            minutes: For how many minutes the token can be used to join.
             grants: Further permissions, such as `can_publish`.
         """
         from livekit.api import AccessToken, VideoGrants  # noqa: PLC0415 (only users with a room of their own need it)

@@ -57,7 +57,7 @@ class Abilities:
         say: Whether `say` works; in LITE, `say` needs the client's `tts`.
         ask: Whether `ask` gets an answer.
         interrupt: Whether the avatar can be interrupted.
-        listen: Whether the avatar can show a listening pose.
+        listen: Whether the avatar can assume a listening pose.
         push_to_talk: Whether you can start and end the user's turn (only if `interactivity_type` is PUSH_TO_TALK).
         microphone: Whether a page can send audio from its microphone.
     """

@@ -41,7 +41,7 @@ class SessionTasks:
 
         Args:
             on_closed: The function, called on the thread that closes the loop; it must not keep the session alive.
-            longest: A duration in seconds, longer than any loop ever runs.
+            longest: A delay, in seconds, that is longer than any loop will run.
         """
         canary = _Canary()
         # only the loop's scheduled calls refer to the canary, and a loop drops those when it is closed

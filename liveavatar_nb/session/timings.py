@@ -1,4 +1,4 @@
-"""`Stopwatch`: times a session and its steps, and how quickly the avatar starts to speak and falls silent."""
+"""`Stopwatch`: times a session's steps, and measures how quickly the avatar starts speaking and falls silent."""
 
 from __future__ import annotations
 

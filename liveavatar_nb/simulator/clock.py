@@ -1,4 +1,4 @@
-"""The simulator's clock, which runs at any speed and can be moved by hand."""
+"""The simulator's clock, which can run at any speed and be advanced manually."""
 
 from __future__ import annotations
 

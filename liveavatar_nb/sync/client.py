@@ -57,13 +57,13 @@ class LiveAvatar(SyncWrapper):
             never apply to this machine's own addresses.
         verify: Which certificates to trust for all these connections. True trusts certifi's authorities, or those in
             `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. A path trusts the authorities in that file or folder, False
-            trusts any certificate, and an `ssl.SSLContext` decides for itself.
+            trusts any certificate, and an `ssl.SSLContext` is used unchanged.
         max_minutes: Minutes after which the service ends a session, unless `start` sets another limit; 10 by default,
             or the plan's limit if that is lower.
-        tts: A function that lets `say` speak in LITE. It takes text and returns anything that `play` accepts, or
+        tts: A function that turns text into speech for `say` in LITE. It returns anything that `play` accepts, or
             yields the audio in parts; the function may be async. Raw samples need their rate: `(samples, 24000)`.
         allow_unjournaled: Whether a session may start even if it cannot be recorded in the journal or guarded. If the
-            kernel then dies, the session runs until its cap, `max_minutes`.
+            kernel then dies, the session runs until it reaches its cap, `max_minutes`.
         clock: The clock to use; the machine's own by default.
 
     Raises:

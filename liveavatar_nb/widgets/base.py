@@ -34,7 +34,7 @@ def asset(name: str) -> str:
     except FileNotFoundError:
         raise ConfigurationError(
             f"The widget script {name} has not been built.",
-            remedy="Install the package with pip, for example `pip install -e .`, to build it.",
+            remedy="Install the package with pip, which builds the script: for example `pip install -e .`.",
         ) from None
 
 

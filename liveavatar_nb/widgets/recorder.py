@@ -125,7 +125,7 @@ class Recorder(Controller):
             self._requests.settle(request, None)
             if reached is not None:
                 self._stop_page(recording)
-                self._problem.show(ViewError(f"{reached} The recording was stopped there and saved."))
+                self._problem.show(ViewError(f"{reached} The recording was stopped at that point and saved."))
             if reached is not None or is_last:
                 self._end()
             else:

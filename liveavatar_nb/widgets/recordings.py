@@ -49,7 +49,7 @@ class _Arriving:
 
 
 class ArrivingPictures:
-    """Receives pictures that pages send in several parts, in order."""
+    """Receives pictures that pages send in several parts, one after another."""
 
     def __init__(self) -> None:
         self._arriving: dict[tuple[str, str], _Arriving] = {}

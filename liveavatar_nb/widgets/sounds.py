@@ -25,7 +25,7 @@ from ..errors import AudioError, InvalidArgument, LiveAvatarException
 FOLDER_LIMIT: Final = 50  # maximum number of sounds to offer from the notebook's folder, newest first
 PART_BYTES: Final = 384 * 1024  # maximum size of one part of a dropped sound, in bytes
 DROPPED_LIMIT: Final = 50 * 1024 * 1024  # maximum size of a dropped sound, in bytes
-ALL_DROPPED_LIMIT: Final = 200 * 1024 * 1024  # maximum size of all dropped sounds together, in bytes
+ALL_DROPPED_LIMIT: Final = 200 * 1024 * 1024  # maximum total size, in bytes, of the sounds dropped onto the widget
 UPLOAD_PATIENCE: Final = 60.0  # seconds without a new part after which an upload is abandoned
 LONGEST_NAME: Final = 120  # maximum characters in the name shown for a sound
 TONE_SECONDS: Final = 2.0

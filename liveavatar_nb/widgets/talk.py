@@ -134,7 +134,7 @@ class Speech(Controller):
         await self._shown.interrupt()
 
     async def start_listening(self) -> None:
-        """Make the avatar show a listening pose."""
+        """Make the avatar assume a listening pose."""
         with self._problem.catch():
             await self._speaker().start_listening()
 

@@ -69,7 +69,7 @@ class WireFeed(Controller):
         self._end_watch()
 
     async def send_news(self, since: int) -> None:
-        """Send the rows that have changed since change number `since`; from then on, send new rows as well."""
+        """Send the rows that changed after change number `since`; from then on, send new rows as well."""
         self._asked_at = time.monotonic()
         self._loop = asyncio.get_running_loop()
         if self._unwatch is None:

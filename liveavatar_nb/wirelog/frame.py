@@ -68,7 +68,7 @@ class Frame:
 
     @property
     def payload(self) -> Any:
-        """The event's other fields, or the frame's text, with secrets masked; a large payload is cut."""
+        """The event's other fields, or the frame's text, with secrets masked; a large payload is truncated."""
         return msgspec.json.decode(self._payload)
 
     @property

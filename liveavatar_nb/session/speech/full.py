@@ -367,7 +367,7 @@ class FullConversation:
     # ends
 
     def _silence(self) -> bool:
-        """End everything that is being said or queued; return whether there was anything."""
+        """Stop the current speech and clear the queue; return whether there was anything to stop."""
         self.on_interrupt()
         was_talking = self.talking is not None
         was_busy = bool(self._open)

@@ -85,7 +85,7 @@ def _find_context(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
     if avatar.voice_id is None and not voice_id:
         service.warn(f"{avatar.name} is an {avatar.type} avatar and has no voice: pass voice_id")
     if not (context_id := persona.get("context_id")):
-        service.warn("FULL without context_id: the avatar is visible, but never answers")
+        service.warn("a FULL session without context_id: the avatar is visible, but never answers")
         return None
     context = service.contexts.find(context_id, field="avatar_persona.context_id")
     given = body.get("dynamic_variables") or {}

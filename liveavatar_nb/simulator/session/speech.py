@@ -35,7 +35,7 @@ class Utterance:
     noted: set[str] = field(default_factory=set)  # warnings already given about this utterance
     task_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: bool = False
-    # start time and byte count of the current gapless stretch; only the total is rounded, so errors do not add up
+    # start time and byte count of the current gapless stretch; only the total is rounded, so errors do not accumulate
     _flows_at: int = 0
     _flow: int = 0
 
