@@ -147,7 +147,7 @@ def _require_index_first(reader: Reader, subject: str) -> None:
         if name == b"mdat":
             raise AudioError(
                 f"{subject}, but its index is at the end, so the file can't be read as a stream.",
-                remedy="Pass the file's path or its full contents as bytes, or run FFmpeg on it with `-movflags +faststart`.",
+                remedy="Pass the file's path or all of its bytes, or run FFmpeg on it with `-movflags +faststart`.",
             )
         if name in (b"moov", b"moof") or size == 0:
             return
