@@ -246,7 +246,7 @@ async def test_a_failed_start_whose_stop_is_not_confirmed_says_so(
     monkeypatch.setattr(config, "CONNECTED_TIMEOUT", 0.3)
     simulator.faults.add("socket", "never_connected")
     simulator.faults.add("stop", "status", status=503, times=None)
-    with pytest.raises(AvatarNeverCame, match="not confirmed"):
+    with pytest.raises(AvatarNeverCame, match="may still be running"):
         await client.start("Silas")
     with pytest.raises(SessionAlreadyLive, match="not confirmed as stopped"):
         await client.start("Ann")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from .. import config
 from ..config import Masked
@@ -185,7 +188,7 @@ class WebSocket:
                 compression=None,  # compressing audio saves little, and would take longer than everything else
                 logger=SILENT,
                 **self._network.for_websocket(self._url.reveal()),
-                **_happy_eyeballs(),
+                **_happy_eyeballs(self._url.reveal()),
             ) as socket:
                 self._open, self._has_been_open = socket, True
                 try:
@@ -243,11 +246,21 @@ class WebSocket:
         return socket.close_code
 
 
-def _happy_eyeballs() -> dict[str, Any]:
+def _happy_eyeballs(url: str) -> dict[str, Any]:
     """Return the keyword argument for trying a host's addresses in parallel, as httpx does.
 
     Without this argument, one dead address could use up the whole time limit. Only asyncio's own loops accept
-    the argument; uvloop doesn't.
+    the argument; uvloop doesn't. A URL with a literal address has only one to try. There the argument would do
+    harm: asyncio loses the socket of a parallel attempt that is cancelled just after it has connected.
     """
     is_supported = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-    return {"happy_eyeballs_delay": config.HAPPY_EYEBALLS} if is_supported else {}
+    if not is_supported or _is_address(urlsplit(url).hostname):
+        return {}
+    return {"happy_eyeballs_delay": config.HAPPY_EYEBALLS}
+
+
+def _is_address(host: str | None) -> bool:
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host or "")
+        return True
+    return False

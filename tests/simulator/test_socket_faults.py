@@ -160,8 +160,8 @@ def test_a_stalled_socket_gives_way_to_a_newer_one(caller: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "parameters", "error"),
     [
-        ("send", {}, "one of text, data and megabytes"),
-        ("send", {"text": "a", "megabytes": 1}, "one of text, data and megabytes"),
+        ("send", {}, "one of text, data or megabytes"),
+        ("send", {"text": "a", "megabytes": 1}, "one of text, data or megabytes"),
         ("send", {"data": "%"}, "base64"),
         ("send", {"text": "\ud800"}, "lone surrogates"),
         ("send", {"text": "a", "times": None}, "times"),
