@@ -586,7 +586,7 @@ class AsyncLiveAvatar:
         return session
 
     async def _open(self, session: AsyncSession) -> None:
-        """Start the session on the service, and remember the plan's limit if it lowered the session's cap."""
+        """Start the session on the service. If the plan's limit lowered the session's cap, remember that limit."""
         try:
             await session.open()
         except ConcurrencyLimitError as failure:

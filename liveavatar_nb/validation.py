@@ -113,7 +113,7 @@ def _any_of(value: Any, kinds: tuple[Any, ...], field: str) -> Any:
         return UNSET
     real = [kind for kind in kinds if kind not in (NoneType, UnsetType)]
     if isinstance(value, Mapping):
-        # `provider` tells which of several object types this is
+        # `provider` says which of several object types this is
         real = [kind for kind in real if _is_tagged(kind, value)] or real
     failure: InvalidArgument | None = None
     for kind in real:

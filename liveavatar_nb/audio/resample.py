@@ -93,7 +93,7 @@ class Mixer:
         return mean
 
     def _add_pairs(self, samples: Samples, total: Mono) -> None:
-        """Add the channels of 16-bit stereo (the most common format) as halves of 32-bit words, for speed."""
+        """Sum the channels of 16-bit stereo, the most common format; for speed, read each frame as one 32-bit word."""
         both, low, high = samples.reshape(-1).view(np.int32), self._words[: len(total)], total.view(np.int32)
         np.left_shift(both, 16, out=low)
         np.right_shift(low, 16, out=low)

@@ -1,4 +1,4 @@
-"""Records and guards this process's sessions that may be billed, and stops them at interpreter exit."""
+"""Records and guards those of this process's sessions that may be billed, and stops them at interpreter exit."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class WebSocket:
         self.session_id = session_id
         self._wire = wire
         self._open: ClientConnection | None = None
-        self._was_ready = False  # whether the avatar has been connected since the WebSocket was last opened
+        self._was_ready = False  # whether the avatar has connected at least once since the WebSocket was last opened
         self._has_been_open = False
         self.ready = asyncio.Event()  # set once the avatar is connected; until then the service silently drops commands
 

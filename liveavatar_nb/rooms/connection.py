@@ -147,7 +147,7 @@ class RoomConnection:
 
     @property
     def can_send(self) -> bool:
-        """Whether a command can be sent, because a holder is in the room, is expected or can join."""
+        """Whether a command can be sent: True if a holder is in the room, is expected there, or can join."""
         return bool(self._holders) or self._is_expected or (self._opener is not None and not self._is_contested)
 
     def viewer(self) -> Masked:

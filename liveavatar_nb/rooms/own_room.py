@@ -244,7 +244,7 @@ class AsyncRoom:
         return f"{MEET}?liveKitUrl={quote(self._server.url, safe='')}&token={self.guest_token(identity, minutes)}"
 
     def viewer(self) -> Masked:
-        """Make a new token with which one page can watch and listen."""
+        """Make a new token that lets one page watch and listen."""
         return self._token(f"page-{secrets.token_hex(4)}", "page", config.ROOM_TOKEN_MINUTES, SEES)
 
     async def participants(self) -> Records[Participant]:

@@ -311,7 +311,7 @@ class SessionLifecycle:
         self._advance(SessionState.STARTING)
         billing, has_cap = await self._get_token()
         self._refuse_if_stopped()
-        # a separate task, so that we learn the call's outcome even if the opening is cancelled
+        # a separate task, so that we learn the call's outcome even if opening the session is cancelled
         self._start_call = asyncio.create_task(billing.start(has_cap=has_cap))
         started = await asyncio.shield(self._start_call)
         self._refuse_if_stopped()

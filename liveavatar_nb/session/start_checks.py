@@ -116,7 +116,7 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
     """Raise an error if this avatar cannot be started in this mode.
 
     Raises:
-        InvalidArgument: The avatar is not the sandbox's own, is not ready, or has no voice.
+        InvalidArgument: The avatar is not ready, has no voice, or is not the sandbox's avatar in a sandbox session.
     """
     if is_sandbox and avatar.id != config.SANDBOX_AVATAR:
         raise InvalidArgument(

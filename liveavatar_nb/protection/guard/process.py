@@ -108,7 +108,7 @@ class GuardProcess:
         return number
 
     def send(self) -> None:
-        """Write as much unsent text as the pipe takes, unless another thread is already writing."""
+        """Write as much unsent text as the pipe will accept, unless another thread is already writing."""
         while self._unsent and not self.is_let_go.is_set() and self._writing.acquire(blocking=False):
             try:
                 while self._unsent and not self.is_let_go.is_set():

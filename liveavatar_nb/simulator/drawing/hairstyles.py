@@ -1,4 +1,4 @@
-"""Hairstyles in three layers: behind the person, level with the face, and over the shoulders."""
+"""Hairstyles in three layers, from back to front: behind the person, beside the face, and over the shoulders."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class AvatarParticipant:
             except (rtc.ConnectError, rtc.participant.PublishTrackError, ServerFailed) as error:
                 self._owner.warn(f"the avatar cannot join {self._address.url}, retrying: {self._describe(error)}")
                 if time.monotonic() > deadline:
-                    self._owner.warn(f"the avatar gave up joining its room after {JOIN_LIMIT:g} s")
+                    self._owner.warn(f"the avatar gave up trying to join its room after {JOIN_LIMIT:g} s")
                     return False
                 if self._room is not None:
                     await self._room.disconnect()

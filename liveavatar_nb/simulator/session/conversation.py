@@ -1,4 +1,4 @@
-"""A session's conversation: it turns packets into events and audio, timed by the simulated clock."""
+"""Runs a session's conversation: turns packets into events and audio, timed by the simulated clock."""
 
 from __future__ import annotations
 

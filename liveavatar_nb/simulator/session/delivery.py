@@ -19,7 +19,7 @@ class Delivery:
 
     Args:
         faults: The pending faults.
-        spelling: Which events report that the avatar is speaking; see `Simulator`.
+        spelling: Which names are used for the events that report speech; see `Simulator`.
         operation: The operation whose faults apply.
         kind: The field that holds an event's type.
     """

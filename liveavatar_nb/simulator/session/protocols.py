@@ -17,7 +17,7 @@ class DrawnRoomLike(Protocol):
 
 
 class StageLike(Protocol):
-    """The avatar's stage, as the service and the connections use it."""
+    """The interface to the avatar's stage that the service and the connections use."""
 
     drawn_room: DrawnRoomLike | None
 
