@@ -1,4 +1,4 @@
-"""Decodes mp3, ogg, flac, m4a and video soundtracks with PyAV (from the extra `audio`)."""
+"""Decodes mp3, ogg, flac, m4a and video soundtracks with PyAV, which the `audio` extra installs."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ class WebSocket:
                 max_size=config.SOCKET_FRAME_LIMIT,
                 # pings also go through this buffer, so it must not fill up before a dead connection is noticed
                 write_limit=config.SOCKET_SEND_BUFFER,
-                compression=None,  # compressing audio saves little, and would take longer than everything else
+                compression=None,  # compressing audio saves little and takes longer than the rest of sending
                 logger=SILENT,
                 **self._network.for_websocket(self._url.reveal()),
                 **_happy_eyeballs(self._url.reveal()),

@@ -101,7 +101,7 @@ def run(
         on_made(service)
 
         class Protocol(H11Protocol):
-            """An HTTP protocol whose connection a fault can cut; an ASGI application alone could not do that."""
+            """An HTTP protocol that lets a fault cut its connection, which an ASGI application cannot do on its own."""
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)

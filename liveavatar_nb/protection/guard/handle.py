@@ -197,7 +197,7 @@ class Guard:
             self._post({"do": "started", "id": session_id, "left": left})
 
     def stop(self, session_id: str) -> None:
-        """Make the guard stop a session now, although this process is still alive."""
+        """Make the guard stop a session now, even though this process is still alive."""
         if session_id in self._sessions:
             self._stopping.add(session_id)
             self._post({"do": "stop", "id": session_id})
@@ -312,7 +312,7 @@ class Guard:
                 if has_ended
                 else f"The new process was not ready within {READY_LIMIT:g} s."
             )
-        # if no thread can be started, the next start or keep-alive checks on the guard
+        # if the thread can't be created, the guard is checked at the next session start or keep-alive instead
         with contextlib.suppress(RuntimeError):
             threading.Thread(target=self._watch, args=[process], name=THREAD_NAME, daemon=True).start()
             process.is_watched = True

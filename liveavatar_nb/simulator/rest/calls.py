@@ -122,7 +122,7 @@ class Call:
         raise Invalid([problem(("query", name), message, "missing" if value is None else "enum")])
 
     def whole(self, name: str, *, low: int | None = None, high: int | None = None) -> int | None:
-        """Return a query parameter that is a whole number; None if it is absent.
+        """Return a query parameter as a whole number, or None if it is absent.
 
         Raises:
             Invalid: The value is not a whole number from `low` to `high` (422).

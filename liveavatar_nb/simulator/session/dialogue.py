@@ -127,7 +127,7 @@ class Dialogue:
         return outputs
 
     def set_microphone(self, is_speaking: bool, now: int) -> list[Output]:
-        """Handle the start or end of speech in the user's microphone."""
+        """Handle the user starting or stopping speaking."""
         outputs = self.settle(now)
         self._count_speech(now)
         self._microphone = is_speaking

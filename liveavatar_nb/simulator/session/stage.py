@@ -150,7 +150,7 @@ class Stage:
         self.critic.note(text)
 
     async def _run(self) -> None:
-        """Keep the avatar on stage until the session ends for whatever reason."""
+        """Keep the avatar on stage until the session ends, for whatever reason."""
         tasks = [asyncio.create_task(self._play())]
         if self._participant is not None:
             tasks.append(asyncio.create_task(self._participant.run()))

@@ -92,7 +92,7 @@ class Voice:
 
 
 def seconds_of(text: str) -> float:
-    """Estimate how many seconds it takes to say a text."""
+    """Estimate how many seconds it takes to speak the given text."""
     return max(1, len(text)) / CHARACTERS_A_SECOND
 
 
