@@ -46,7 +46,7 @@ ARRIVAL_LIMIT: Final = 10.0  # seconds that the first command waits for the avat
 THINKING_LIMIT: Final = 20.0  # maximum seconds for which the avatar is considered to be thinking about a question
 ANSWER_GRACE: Final = 30.0  # seconds of silence after which a question is considered unanswered
 LANGUAGES_LIMIT: Final = 3.0  # seconds that a start waits for the list of languages when checking a language code
-LOOK_PAUSE: Final = 3.0  # seconds between checks of whether a session that lost its room is still running
+LOOK_PAUSE: Final = 3.0  # seconds between checks that a session that lost its room is still running
 OPENING_LIMIT: Final = 10.0  # time limit for the avatar to speak its opening text, in seconds after somebody joins
 DEAF: Final = 2.0  # seconds after an interruption during which events may still refer to interrupted speech
 SLOWEST_SPEECH: Final = 8.0  # lowest speaking rate, in characters per second
@@ -65,7 +65,7 @@ SLEEP_GAP: Final = 30.0  # seconds by which a clock must jump ahead before we as
 PULSE: Final = 5.0  # seconds between clock checks while a session is live
 UNWATCHED: Final = 60.0  # seconds for which a session may run without any page showing it before it is stopped
 SHORTEST_UNWATCHED: Final = 20.0  # minimum value of `unwatched`, in seconds; a page sends two heartbeats in this time
-ATTENTION_TICK: Final = 1.0  # seconds between checks of whether the kernel is free to handle messages from its pages
+ATTENTION_TICK: Final = 1.0  # seconds between checks that the kernel is free to handle messages from its pages
 ATTENTION_LINGER: Final = (
     15.0  # seconds to keep checking whether the kernel is free, counted from the last time the result was read
 )
@@ -91,7 +91,7 @@ WIRE_SESSIONS: Final = 1000  # maximum number of sessions whose tokens the log m
 SAMPLES_KEPT: Final = 1000  # maximum number of timings that a session keeps for each kind of frequent event
 
 ROOM_TIMEOUT: Final = 10.0  # seconds allowed for one request to a LiveKit server's room service
-ROOM_LOOK: Final = 1.0  # seconds between checks of who is in your own room
+ROOM_LOOK: Final = 1.0  # seconds between looking up who is in your own room
 ROOM_EMPTY_TIMEOUT: Final = 300.0  # seconds for which your own room stays open while nobody is in it
 ROOM_PARTICIPANTS: Final = 50  # maximum number of participants in your own room, including the avatar
 ROOM_NAME_LIMIT: Final = 256  # maximum length of a room's name or a participant's identity, in characters

@@ -170,8 +170,8 @@ def _sendable(text: str, field: str) -> str:
         at = failure.start
         del text, failure
         raise InvalidArgument(
-            f"{field} contains half a character at position {at}.",
-            remedy="It may be an emoji that was cut in two; remove it.",
+            f"{field} contains an unpaired surrogate at position {at}, which cannot be sent as UTF-8.",
+            remedy="Remove it; it is usually one half of an emoji that was cut in two.",
             field=field,
         ) from None
     return text

@@ -72,7 +72,7 @@ def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
     if mode == "FULL":
         raise InvalidArgument(
             "room needs a LITE session, because LiveAvatar itself hosts the room of a conversation.",
-            remedy="Leave out room, or the arguments that make this a conversation.",
+            remedy="Leave out room, or leave out context and the other arguments of a conversation.",
             field="room",
         )
     if room.is_local and not config.is_loopback(urlsplit(base_url).hostname):

@@ -105,8 +105,8 @@ class LiveAvatar(SyncWrapper):
         )
         bridge.retain()
         self._inner.on_drop = _let_go
-        # if a user's handler refers to this object, both clients are garbage-collected together; the finalizer
-        # then finds no inner client, and `on_drop` stops the sessions instead
+        # if a user's handler refers to this object, both clients are garbage-collected together: the finalizer
+        # finds that the inner client is gone and does nothing, and `on_drop` stops the sessions instead
         self._release = weakref.finalize(self, _let_go_of, weakref.ref(self._inner))
         self._release.atexit = False
 
