@@ -121,7 +121,8 @@ class _Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Start a new process session: a Ctrl-C in the terminal then reaches only us, and we shut down in order.
+                # Start a new process session, so that Ctrl-C in the terminal reaches only this process, which then
+                # shuts JupyterLab down cleanly.
                 start_new_session=True,
             )
 

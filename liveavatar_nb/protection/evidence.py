@@ -29,8 +29,8 @@ class GetRequest:
 def whether_over(session_id: str) -> Generator[GetRequest, Any, bool]:
     """Find out whether a session is over; the caller sends the requests, with any kind of client.
 
-    The session's own record says whether it has ended, and whether it has run. A missing record, or one without a
-    duration, proves nothing, because the start may never have been applied. In that case the list of active sessions
+    The session's own record says whether it has ended, and a duration shows that it has started. If there is no
+    record or no duration, the session may be running or may never have started, so the list of active sessions
     decides. The list comes in pages, and a session can slip between two pages while other sessions end. So only two
     identical, complete reads prove that the session is not listed.
 

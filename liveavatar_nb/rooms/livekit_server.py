@@ -214,7 +214,7 @@ def _refusal(refused: TwirpError, server: str, purpose: str, source: str) -> Liv
     why = f": {message}" if message else ""
     if status == 401:
         return AuthenticationError(
-            f"{server} did not accept the key and the secret ({purpose}).",
+            f"{server} could not {purpose}: it did not accept the key and the secret.",
             status_code=status,
             remedy=f"The key came {source}. Check that LIVEKIT_API_KEY and LIVEKIT_API_SECRET belong to this server.",
         )

@@ -541,7 +541,7 @@ class SessionLifecycle:
 
     def _stop_unwatched(self) -> None:
         """Stop the session, because no page has shown it for too long."""
-        logger.warning("stopping session %s: no page showed it for %g s", self.id, self._options.unwatched)
+        logger.warning("stopping session %s: no page has shown it for %g s", self.id, self._options.unwatched)
         self._why_stopped = f"no page showed it for {self._options.unwatched:g} s"
         self.begin_stop()
 
@@ -559,7 +559,7 @@ class SessionLifecycle:
                 return False
             self.record, self.end_reason = record, record.end_reason or "UNKNOWN"
         except NotFoundError:
-            # "not found" alone proves nothing, but a confirmed stop does
+            # "not found" alone does not prove that the session is over; a confirmed stop does
             try:
                 await self._stop_remote(billing)
             except StopNotConfirmed as failure:

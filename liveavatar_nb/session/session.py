@@ -194,7 +194,7 @@ class AsyncSession:
 
         Args:
             page: The page's id.
-            hearing: The clock of the channel that delivered the message, if a running cell can delay that channel.
+            hearing: The clock of the channel that delivered the heartbeat; by default, a clock that never stops.
         """
         was_missed = self._audience.is_missed
         self._audience.beat(page, hearing)

@@ -231,7 +231,7 @@ def say(**message: Any) -> None:
 
 
 def hang_up() -> None:
-    """Stop sending, because the kernel is gone or must not wait for this guard to exit."""
+    """Close our end of the pipe to the kernel, so that a kernel that reads from it need not wait for us to exit."""
     os.dup2(2, 1)
 
 

@@ -178,7 +178,8 @@ class LiteSpeech:
     async def _send_command(self, command: Command) -> None:
         """Send a command as soon as the WebSocket is ready, and before any audio.
 
-        A command that cannot be sent now is kept, because the avatar may keep talking even if the connection was cut.
+        A command that cannot be sent now is sent once the WebSocket is ready again, because the avatar may still be
+        talking even if the connection was cut.
         """
         if self._end is not None:
             return
