@@ -1,8 +1,8 @@
 """`Record`, the base class of all data that the service returns, and functions that decode responses into records.
 
-Fields added by a newer service are kept and can be read like any other. Enum values are plain text, so that a new
-value isn't an error. If a required field is missing or a field has the wrong type, a `SchemaError` that names the
-field is raised.
+Fields added by a newer version of the service are kept and can be read like any other. Enum values are plain text,
+so that a new value isn't an error. If a required field is missing or a field has the wrong type, a `SchemaError` that
+names the field is raised.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class Wire(Sequence[Entry]):
 
         Args:
             session_id: The session's id.
-            secrets: Tokens and URLs; the values in a URL's query also count as secrets.
+            secrets: Tokens and URLs; long values in a URL's query also count as secrets.
         """
         self._timeline.hide(session_id, secrets)
 

@@ -87,7 +87,7 @@ def get_llm_configuration(call: Call) -> Answer:
 
 
 def update_llm_configuration(call: Call) -> Answer:
-    """Change an LLM configuration; absent fields and null fields stay as they are, except that null removes `base_url`."""
+    """Change an LLM configuration; absent or null fields stay as they are, except that null removes `base_url`."""
     call.require_key()
     body = call.checked_body(rules.llm_configuration_patch)
     config = call.service.llm_configurations.find(call.path_parameter("config_id"))
