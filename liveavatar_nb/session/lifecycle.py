@@ -399,7 +399,7 @@ class SessionLifecycle:
             self._check_whether_over()
 
     def _check_whether_over(self) -> None:
-        """Check now and again a little later whether the session is over, because its room may close slightly sooner."""
+        """Check now and again a little later whether the session is over, because its room may close just before."""
         if self.state is not SessionState.CONNECTED:
             return
         self._checks_left = 2
@@ -675,7 +675,7 @@ class SessionLifecycle:
 
 
 async def _listen(socket: WebSocket, listener: Listener, lose: Callable[[SocketTrouble], Awaitable[None]]) -> None:
-    """Listen until the session is over or has been garbage-collected; if the WebSocket is lost for good, call `lose`."""
+    """Listen until the session is over or no longer in memory; if the WebSocket is lost for good, call `lose`."""
     lost = await socket.listen(listener)
     if lost is not None:
         await lose(lost)
