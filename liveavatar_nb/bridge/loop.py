@@ -27,7 +27,7 @@ R = TypeVar("R")
 Undo = Callable[[Any], Coroutine[Any, Any, object]]
 
 INTERRUPT_GRACE = 0.3  # seconds to wait for a cancelled task to clean up before KeyboardInterrupt propagates
-TAKEN_LOOK = 0.1  # seconds between checks that a caller has received its result
+TAKEN_LOOK = 0.1  # seconds between checks whether a caller has received its result
 SHUTDOWN_LIMIT = 2.0  # seconds to wait for the loop's tasks and thread to finish
 
 logger = logging.getLogger("liveavatar_nb.bridge")
@@ -355,7 +355,7 @@ class Bridge:
         self.close_if_unused()
 
     def close_if_unused(self) -> None:
-        """Close the loop if no client needs it, for example because it was started only for a call on a closed client."""
+        """Close the loop if no client needs it, for example because a call on a closed client has started it."""
         if not self._users:
             self._end(self._detach(only_unused=True))
 
