@@ -705,7 +705,7 @@ class AsyncLiveAvatar:
             try:
                 callback()
             except Exception:
-                logger.exception("a callback that watches the client failed")
+                logger.exception("a callback for changes in a client's sessions failed")
 
     def _refuse_second(self) -> None:
         live = self.live_sessions

@@ -47,7 +47,7 @@ THINKING_LIMIT: Final = 20.0  # maximum seconds for which the avatar is consider
 ANSWER_GRACE: Final = 30.0  # seconds of silence after which a question is considered unanswered
 LANGUAGES_LIMIT: Final = 3.0  # seconds that a start waits for the list of languages when checking a language code
 LOOK_PAUSE: Final = 3.0  # seconds between checks whether a session that has lost its room is still running
-OPENING_LIMIT: Final = 10.0  # time limit for the avatar to speak its opening text, in seconds after somebody joins
+OPENING_LIMIT: Final = 10.0  # seconds that the avatar has, after somebody joins, to speak its opening text
 DEAF: Final = 2.0  # seconds after an interruption during which events may still refer to interrupted speech
 SLOWEST_SPEECH: Final = 8.0  # lowest speaking rate, in characters per second
 CLEAR_LIMIT: Final = 5.0  # seconds allowed for deleting everything that was created for a session
@@ -65,7 +65,7 @@ SLEEP_GAP: Final = 30.0  # seconds by which a clock must jump ahead before we as
 PULSE: Final = 5.0  # seconds between clock checks while a session is live
 UNWATCHED: Final = 60.0  # seconds for which a session may run without any page showing it before it is stopped
 SHORTEST_UNWATCHED: Final = 20.0  # minimum value of `unwatched`, in seconds; a page sends two heartbeats in this time
-ATTENTION_TICK: Final = 1.0  # seconds between checks that the kernel is free to handle messages from its pages
+ATTENTION_TICK: Final = 1.0  # seconds between checks whether the kernel is free to handle messages from its pages
 ATTENTION_LINGER: Final = (
     15.0  # seconds to keep checking whether the kernel is free, measured from the last time the result was read
 )
