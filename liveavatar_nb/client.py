@@ -311,7 +311,7 @@ class AsyncLiveAvatar:
 
     @property
     def timings(self) -> Records[Timing]:
-        """Durations of each step in the last 100 sessions: count, median, 95th percentile and maximum."""
+        """How long each step took in the last 100 sessions: count, median, 95th percentile and maximum."""
         from .session.timings import summary  # noqa: PLC0415 (only needed here)
 
         return summary(self._stopwatches)
@@ -454,7 +454,7 @@ class AsyncLiveAvatar:
             room: For LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.
             max_minutes: Minutes after which the service ends the session; the client's `max_minutes` by default.
             unwatched: Seconds for which the session may run without any page showing it before it is stopped; None
-                sets no limit. A session that was never shown is not stopped.
+                sets no limit. A session that no page has ever shown is not stopped.
             replace: Whether to stop the live session first.
             concurrent: Whether to run this session alongside the live one; both are billed.
 
@@ -463,7 +463,8 @@ class AsyncLiveAvatar:
             ConfigurationError: The proxy or the certificates are invalid; nothing was sent.
             SessionAlreadyLive: This client has a live session already.
             CreditsError, ConcurrencyLimitError, AuthenticationError...: The service refused the start.
-            StartOutcomeUnknown, AvatarNeverCame: The start failed halfway; the session was stopped.
+            StartOutcomeUnknown, AvatarNeverCame: The start failed halfway; the session was stopped, unless the message
+                says that it may still be running.
         """
         if self.is_closed or self._closing:
             raise ClientClosed
@@ -704,7 +705,7 @@ class AsyncLiveAvatar:
             try:
                 callback()
             except Exception:
-                logger.exception("a callback that watches the client failed")
+                logger.exception("a callback for changes in a client's sessions failed")
 
     def _refuse_second(self) -> None:
         live = self.live_sessions

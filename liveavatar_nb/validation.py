@@ -296,7 +296,7 @@ def misfit(
 
 
 def not_async(owner: object, name: str, sync_names: Collection[str]) -> AttributeError:
-    """Return the error for an attribute that an async object lacks; the error points out if the sync API has it."""
+    """Return the error for an attribute that an async object lacks; if the sync API has it, the error says so."""
     message = f"{type(owner).__name__!r} object has no attribute {name!r}"
     if name in sync_names:
         message += (

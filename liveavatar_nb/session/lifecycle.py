@@ -187,7 +187,7 @@ class SessionLifecycle:
 
     @property
     def clearing(self) -> asyncio.Task[None] | None:
-        """The task that leaves the room and deletes any context created for the session; None until the end."""
+        """The task that leaves the room and deletes a context created for the session; None until the session ends."""
         return self._clearing
 
     def ended_error(self) -> SessionEnded:
@@ -399,7 +399,7 @@ class SessionLifecycle:
             self._check_whether_over()
 
     def _check_whether_over(self) -> None:
-        """Check twice, now and a little later, whether the session is over, because its room may close first."""
+        """Check now and again a little later whether the session is over, because its room may close just before."""
         if self.state is not SessionState.CONNECTED:
             return
         self._checks_left = 2
@@ -636,7 +636,7 @@ class SessionLifecycle:
         self._finish(SessionState.FAILED)
 
     def _on_loop_closed(self) -> None:
-        """Stop the session on a thread, because its loop was closed without cancelling its tasks."""
+        """Stop the session from a new thread, because the loop was closed without its tasks being cancelled."""
         if self.state.is_final or not self.is_of_this_process:
             return
         self._error = LoopEnded(session_id=self.id)
@@ -675,7 +675,7 @@ class SessionLifecycle:
 
 
 async def _listen(socket: WebSocket, listener: Listener, lose: Callable[[SocketTrouble], Awaitable[None]]) -> None:
-    """Listen until the session is over or its object is gone; if the WebSocket is lost for good, call `lose`."""
+    """Listen until the session is over or no longer in memory; if the WebSocket is lost for good, call `lose`."""
     lost = await socket.listen(listener)
     if lost is not None:
         await lose(lost)

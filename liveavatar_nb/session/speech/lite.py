@@ -68,7 +68,7 @@ class LiteSpeech:
 
     Args:
         clock: The clock to use.
-        times: Records how long first words and interruptions take.
+        times: Records how soon the avatar begins to speak, and how soon it falls silent when interrupted.
         lines: The transcript to write to.
         on_change: Called on the loop when any of the displayed state has changed.
     """
