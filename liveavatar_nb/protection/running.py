@@ -80,7 +80,7 @@ class RunningSessions:
             logger.info("the guard did not start: %s", failure)
 
     def expect(self, client: object, service: Service | None) -> None:
-        """Start the guard, because this client may soon start a session.
+        """Start the guard, because `client` may soon start a session.
 
         The guard keeps running until `unexpect` is called.
         """
@@ -88,7 +88,7 @@ class RunningSessions:
         self.prepare(service)
 
     def unexpect(self, client: object) -> None:
-        """Record that this client will not start any more sessions."""
+        """Record that `client` will not start any more sessions."""
         guard.unexpect(client)
 
     def add(self, session: RunningSession) -> None:
@@ -169,7 +169,7 @@ class RunningSessions:
     def _refuse(session: RunningSession, message: str, remedy: str = "Fix that") -> None:
         if not session.may_be_unjournaled:
             raise ProtectionError(message, remedy=f"{remedy}, or {ALLOWED}.")
-        logger.warning("%s The session starts anyway (allow_unjournaled).", message)
+        logger.warning("%s The session starts anyway, because allow_unjournaled is set.", message)
 
     def started(self, session_id: str, cap: float) -> None:
         """Record that the service confirmed the start and will end the session after at most `cap` seconds."""
