@@ -193,8 +193,8 @@ class RunningSessions:
     def hand_over(self, session_id: str) -> None:
         """Leave stopping a session to the guard.
 
-        If the outcome of the session's start is unknown, the guard checks on the session again later. If no guard has
-        the session, it is stopped at interpreter exit.
+        If the outcome of the session's start is unknown, the guard checks on the session again later. If no guard
+        knows about the session, it is stopped at interpreter exit.
         """
         known = self._sessions.get(session_id)
         if known is not None and (known.is_simulated or guard.hand_over(session_id)):
