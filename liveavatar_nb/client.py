@@ -155,7 +155,7 @@ class AsyncLiveAvatar:
         """Create a client with its own simulator, which needs no key, account or network and bills nothing.
 
         Args:
-            max_minutes, tts: As for `AsyncLiveAvatar`.
+            max_minutes, tts: The same as for `AsyncLiveAvatar`.
             options: Options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
                 to "auto" here.
 
@@ -286,7 +286,7 @@ class AsyncLiveAvatar:
 
     @property
     def api(self) -> LiveAvatarAPI:
-        """All REST operations, grouped as in the contract, e.g. `api.contexts.create(...)`."""
+        """All REST operations, grouped as in the API contract, e.g. `api.contexts.create(...)`."""
         return self._api
 
     @property

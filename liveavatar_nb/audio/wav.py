@@ -78,7 +78,7 @@ def header(reader: Reader) -> Header:
         at += 8
         if name == b"data":
             if layout is None:
-                raise AudioError(f"{reader.label} is a WAV file whose sound comes before its format.")
+                raise AudioError(f"{reader.label} is a WAV file whose sound comes before its format chunk.")
             return _extent(reader, layout, at, long_size if size == UNKNOWN and long_size else size, file_size)
         if at + size > HEADER_LIMIT:
             raise AudioError(f"{reader.label} is a WAV file without sound in its first {HEADER_LIMIT >> 20} MiB.")

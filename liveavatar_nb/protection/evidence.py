@@ -1,4 +1,4 @@
-"""Decides whether a session is over, from its own record or from a stable list of active sessions."""
+"""Decides whether a session is over, from its own record or, failing that, from the list of active sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from .. import config
 from ..errors import APIResponseError
 
-PAGE_SIZE: Final = 100  # records per page; the maximum that the contract allows
+PAGE_SIZE: Final = 100  # records per page; the maximum that the API contract allows
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class AsyncRoom:
         """Create a room from `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET` in the environment.
 
         Args:
-            name, empty_timeout, max_participants: As for the class.
+            name, empty_timeout, max_participants: The same as for the class.
 
         Raises:
             ConfigurationError: One of these environment variables is not set; the message says which.

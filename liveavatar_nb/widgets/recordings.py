@@ -187,7 +187,7 @@ def place_of(path: Any) -> Path | None:
     for candidate in {place, *(_with_ending(place, ending) for ending in KINDS)}:
         if candidate.exists():
             raise InvalidArgument(
-                f"An existing file is not overwritten: {candidate}.", remedy="Pass another name.", field="path"
+                f"{candidate} already exists and is not overwritten.", remedy="Pass another name.", field="path"
             )
     return place
 
