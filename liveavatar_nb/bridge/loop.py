@@ -217,6 +217,14 @@ class Bridge:
                 loop = self._loop or self._start()
         return loop
 
+    def _loop_for(self, work: Coroutine[Any, Any, Any]) -> ManagedLoop:
+        """Return the running loop; close the work if the loop cannot be started, e.g. for want of descriptors."""
+        try:
+            return self.loop
+        except BaseException:
+            work.close()
+            raise
+
     @property
     def is_running(self) -> bool:
         """Whether the loop exists."""
@@ -225,7 +233,11 @@ class Bridge:
     def _start(self) -> ManagedLoop:
         loop = ManagedLoop()
         thread = threading.Thread(target=self._run, args=[loop], name=THREAD_NAME, daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads
+            loop.close()
+            raise
         # the thread waits for the lock held here; it exits at once if an interrupt keeps the next line from running
         self._loop, self._thread = loop, thread
         atexit.unregister(self.close)
@@ -304,8 +316,9 @@ class Bridge:
             KeyboardInterrupt: The wait was interrupted; the task was cancelled, or its result undone.
             LoopSilent: The loop does not respond; the task is cancelled once the loop responds again.
             ClientClosed: The loop was closed during the call.
+            OSError, RuntimeError: The loop could not be started; the process has no descriptors or threads left.
         """
-        loop, thread = self.loop, self._thread
+        loop, thread = self._loop_for(work), self._thread
         if thread is not None and threading.get_ident() == thread.ident:
             result = calling_context().run(run_nested, loop, work)
             return result if convert is None else convert(result)
@@ -333,7 +346,7 @@ class Bridge:
 
     def submit(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
         """Run `work` on the loop without waiting for it."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
+        return asyncio.run_coroutine_threadsafe(work, self._loop_for(work))
 
     def answers(self, limit: float) -> bool:
         """Return whether the loop responds to a call within `limit` seconds.
