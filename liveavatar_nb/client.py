@@ -527,7 +527,7 @@ class AsyncLiveAvatar:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):
                 logger.warning("the plan limits sessions to %g minutes", (self._plan_seconds or 0) / 60)
             if replace:
-                await self._stop_sessions(besides=start)
+                await self._stop_sessions(spare=start)
             if not self.is_simulated:
                 await reconcile(self.api)
 
@@ -628,17 +628,17 @@ class AsyncLiveAvatar:
         if failures:
             raise failures[0]
 
-    async def _stop_sessions(self, besides: Preparation | None = None) -> None:
-        self.cancel_starts(besides)
+    async def _stop_sessions(self, spare: Preparation | None = None) -> None:
+        self.cancel_starts(spare)
         stops = [session.stop() for session in self.live_sessions]
         for failure in await asyncio.gather(*stops, return_exceptions=True):
             if isinstance(failure, BaseException):
                 raise failure
 
-    def cancel_starts(self, besides: Preparation | None = None) -> None:
-        """Cancel the starts that have not sent their start call yet, except `besides`."""
+    def cancel_starts(self, spare: Preparation | None = None) -> None:
+        """Cancel the starts that have not sent their start call yet, except `spare`."""
         for start in self._pending:
-            start.is_cancelled = start.is_cancelled or start is not besides
+            start.is_cancelled = start.is_cancelled or start is not spare
 
     @property
     def live_sessions(self) -> list[AsyncSession]:

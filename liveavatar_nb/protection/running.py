@@ -1,4 +1,4 @@
-"""Records and guards those of this process's sessions that may be billed, and stops them at interpreter exit."""
+"""Keeps track of this process's sessions that may be billed, guards them, and stops them at interpreter exit."""
 
 from __future__ import annotations
 

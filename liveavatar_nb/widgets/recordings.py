@@ -343,7 +343,7 @@ class Recording:
 
     @property
     def _reached_size(self) -> str:
-        return f"A recording may have at most {self._size_limit / MEGABYTE:.3g} MB."
+        return f"A recording can be at most {self._size_limit / MEGABYTE:.3g} MB."
 
     def _begin(self, content: bytes) -> None:
         endings = [ending for ending, (mark, at) in KINDS.items() if content[at:].startswith(mark)]

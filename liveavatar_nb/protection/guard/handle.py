@@ -103,7 +103,7 @@ class Guard:
         self._process: GuardProcess | None = None
         self._wanted_at = 0.0  # the time at which the guard was last needed
         self._open: set[GuardProcess] = set()
-        # maps each session's id to the session and the time at which its `left` seconds began
+        # maps each session's id to the session and the time from which its `left` is counted
         self._sessions: dict[str, tuple[GuardedSession, float]] = {}
         self._started: set[str] = set()
         self._stopping: set[str] = set()
@@ -332,8 +332,8 @@ class Guard:
                     continue
                 if not is_warned:
                     logger.warning(
-                        "the guard process %s, and no new one can be started (%s); retrying, but until that succeeds, "
-                        "a session that is live when this process dies is billed up to its cap", how, why,
+                        "the guard process %s, and a new one can't be started (%s). Retrying; until a guard is running "
+                        "again, any session that is live when this process dies is billed up to its cap", how, why,
                     )  # fmt: skip
                 is_warned = True
                 process.is_let_go.wait(RENEW_PAUSE)

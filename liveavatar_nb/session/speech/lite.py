@@ -144,7 +144,7 @@ class LiteSpeech:
             audio = await request.make()
             await on_own_thread(lambda: feed.open(audio, request.rate))
             if request.replace and not utterance.state.is_final:
-                self._silence(besides=utterance)
+                self._silence(spare=utterance)
                 await self._send_command(lite.interrupt(str(uuid.uuid4())))
         except BaseException:
             await feed.discard()
@@ -249,19 +249,19 @@ class LiteSpeech:
             self._pump.cancel()
         self._pump = self._current = None
 
-    def _silence(self, besides: AsyncUtterance | None = None) -> None:
+    def _silence(self, spare: AsyncUtterance | None = None) -> None:
         self._pace.reset()
         is_heard = bool(self._tracker.interrupt()) or self._tracker.agent_state is AgentState.TALKING
         if is_heard and self._interrupted_at is None:
             self._interrupted_at = self._clock.monotonic()
-        self._end_all(UtteranceState.INTERRUPTED, besides=besides)
+        self._end_all(UtteranceState.INTERRUPTED, spare=spare)
         self._on_change()
 
     def _end_all(
-        self, state: UtteranceState, error: Exception | None = None, *, besides: AsyncUtterance | None = None
+        self, state: UtteranceState, error: Exception | None = None, *, spare: AsyncUtterance | None = None
     ) -> None:
         """End every utterance that is being prepared, queued or sent."""
-        ending = self._preparing - {besides}
+        ending = self._preparing - {spare}
         if self._current is not None:
             ending.add(self._current.utterance)
         self._stop_pump()
