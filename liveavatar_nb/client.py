@@ -56,6 +56,7 @@ from .validation import masked_text, not_async, one_of, strict
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
 
     from .rest.network import Verify
     from .session.session import AsyncSession
@@ -81,8 +82,8 @@ class AsyncLiveAvatar:
     Args:
         api_key: The account's key. If None or "", `config.find_key` looks for a key, first in `LIVEAVATAR_API_KEY`.
         api_url: The service's address.
-        http_client: Your own `httpx.AsyncClient` for REST calls; you must close it yourself. `proxy` and `verify`
-            still apply to WebSockets and the guard.
+        http_client: Your own `AsyncClient` of httpx or httpx2 for REST calls; you must close it yourself. `proxy` and
+            `verify` still apply to WebSockets and the guard.
         proxy: The proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
             work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
             never apply to this machine's own addresses.
@@ -111,8 +112,8 @@ class AsyncLiveAvatar:
         api_key: str | Masked | None = None,
         *,
         api_url: str = config.DEFAULT_API_URL,
-        http_client: httpx.AsyncClient | None = None,
-        proxy: str | httpx.URL | Masked | None = None,
+        http_client: httpx.AsyncClient | httpx2.AsyncClient | None = None,
+        proxy: str | httpx.URL | httpx2.URL | Masked | None = None,
         verify: Verify = True,
         max_minutes: float | None = None,
         tts: TextToSpeech | None = None,

@@ -21,6 +21,7 @@ from .transport import Call, Transport
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
 
 
 class NamedRoom(Protocol):
@@ -43,7 +44,7 @@ class LiveAvatarAPI:
         api_url: The service's URL.
         conn_options: The number of attempts per call, and the base delay and the time limit of one attempt, both in
             seconds. Pass our `APIConnectOptions` or the LiveKit plugin's.
-        session: Your own `httpx.AsyncClient`; you must close it yourself.
+        session: Your own `AsyncClient` of httpx or httpx2; you must close it yourself.
         proxy: The proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or the same with `https`
             or `socks5`. None uses the environment's proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`),
             but never for this machine's own addresses.
@@ -61,8 +62,8 @@ class LiveAvatarAPI:
         *,
         api_url: str = config.DEFAULT_API_URL,
         conn_options: ConnectOptions | None = None,
-        session: httpx.AsyncClient | None = None,
-        proxy: str | httpx.URL | Masked | None = None,
+        session: httpx.AsyncClient | httpx2.AsyncClient | None = None,
+        proxy: str | httpx.URL | httpx2.URL | Masked | None = None,
         verify: Verify = True,
     ) -> None:
         api_key, proxy = config.find_key(api_key), masked_text(proxy)

@@ -11,13 +11,17 @@ import ssl
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import httpx
 
 from ..config import Masked
 from ..errors import ConfigurationError
+from .libraries import classes
+
+if TYPE_CHECKING:
+    import httpx2
 
 Verify: TypeAlias = bool | str | os.PathLike[str] | ssl.SSLContext
 
@@ -49,7 +53,7 @@ class Network:
     verify_source: str = "verify"
 
     @classmethod
-    def of(cls, proxy: str | httpx.URL | Masked | None = None, verify: Verify = True) -> Self:
+    def of(cls, proxy: str | httpx.URL | httpx2.URL | Masked | None = None, verify: Verify = True) -> Self:
         """Create a network from the environment and the user's arguments, which mean the same as in httpx.
 
         Args:
@@ -60,7 +64,7 @@ class Network:
         Raises:
             ConfigurationError: `proxy` or `verify` is invalid. Values from the environment are checked when used.
         """
-        is_address = isinstance(proxy, str | httpx.URL | Masked)
+        is_address = isinstance(proxy, (str, Masked, *classes("URL")))
         text = proxy.reveal() if isinstance(proxy, Masked) else str(proxy)
         given = None if proxy is None else Masked(text, "proxy")
         del proxy, text  # keep the proxy's password out of tracebacks that print local variables
