@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,10 +68,13 @@ __all__ = sorted(_HOMES)  # noqa: PLE0605 (one list for both)
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    import difflib  # noqa: PLC0415
+    hint = ""
+    # `from . import name` asks here before it imports a module of that name
+    if importlib.util.find_spec(f"{__name__}.{name}") is None:
+        import difflib  # noqa: PLC0415 (only needed for errors)
 
-    near = difflib.get_close_matches(name, _HOMES, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+        near = difflib.get_close_matches(name, _HOMES, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
 
 

@@ -9,12 +9,12 @@ import ipaddress
 import os
 import ssl
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import httpx
+from msgspec import Struct
 
 from ..config import Masked
 from ..errors import ConfigurationError
@@ -31,8 +31,7 @@ PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket uses the proxy that
 LOOPBACK: Final = ("localhost", "127.0.0.0/8", "::1")
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(Struct, frozen=True, dict=True):
     """The proxies and certificates for reaching a service.
 
     REST, WebSockets, the guard and your own rooms all use them. `Network.of` reads the user's arguments and the
