@@ -34,6 +34,35 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# a plain list, so that tools that import nothing can read it
+__all__ = [
+    "APIConnectOptions",
+    "AgentState",
+    "AsyncLiveAvatar",
+    "AsyncRoom",
+    "AsyncSession",
+    "AsyncUtterance",
+    "AvatarPicker",
+    "Event",
+    "LiveAvatar",
+    "LiveAvatarAPI",
+    "LiveAvatarException",
+    "LiveView",
+    "Masked",
+    "NewContext",
+    "OwnedSession",
+    "Room",
+    "Session",
+    "SessionPanel",
+    "SessionState",
+    "Simulator",
+    "Studio",
+    "Talk",
+    "Utterance",
+    "UtteranceState",
+    "WireLog",
+]
+
 _HOMES = {
     "AgentState": "session.speech.utterance",
     "APIConnectOptions": "rest.retry",
@@ -56,13 +85,11 @@ _HOMES = {
     "SessionState": "session.state",
     "Simulator": "simulator",
     "Studio": "widgets.studio",
+    "Talk": "widgets.talk",
     "Utterance": "sync.session",
     "UtteranceState": "session.speech.utterance",
-    "Talk": "widgets.talk",
     "WireLog": "widgets.wire",
 }
-
-__all__ = sorted(_HOMES)  # noqa: PLE0605 (one list for both)
 
 
 def __getattr__(name: str) -> Any:

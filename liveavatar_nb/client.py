@@ -99,12 +99,17 @@ class AsyncLiveAvatar:
             kernel then dies, the session runs until it reaches its cap, `max_minutes`.
         clock: The clock to use; the machine's own by default.
 
+    Attributes:
+        is_simulated: Whether the service is a simulator that stops with this process, so that no session needs a record
+            or a guard.
+        on_drop: Called with the client if it is garbage-collected while it is open; stops its sessions.
+
     Raises:
         ConfigurationError: No key was found, or `api_url`, `proxy` or `verify` is invalid.
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
     """
 
-    is_simulated = False  # if True, the service stops with this process, so no session needs a record or a guard
+    is_simulated = False
 
     @strict
     def __init__(

@@ -35,8 +35,7 @@ class LiveAvatarAPI:
     """The async REST API.
 
     It doesn't stop sessions for you: you must stop every session that you start with it. `AsyncLiveAvatar` and
-    `LiveAvatar` do stop their sessions. The operations are grouped as in the contract: `sessions`, `avatars`, `voices`,
-    `contexts`, `languages`, `credits`, `embeddings`, `secrets`, `llm_configurations`, `memory`.
+    `LiveAvatar` do stop their sessions. The operations are grouped as in the contract.
 
     Args:
         api_key: The account's key. None or "" uses `LIVEAVATAR_API_KEY`, or else the first key that
@@ -51,6 +50,19 @@ class LiveAvatarAPI:
         verify: The certificate authorities to trust for all these connections. True uses `SSL_CERT_FILE` or
             `SSL_CERT_DIR` if set, otherwise certifi. It can also be a path, an `ssl.SSLContext`, or False to trust any
             certificate.
+
+    Attributes:
+        transport: Sends the calls, and keeps a log of them.
+        sessions: Tokens, start, stop, keep-alive, lists and transcripts of sessions.
+        avatars: The account's own avatars, and the public ones.
+        voices: The voices that avatars speak with.
+        contexts: What an avatar knows, and how it behaves in a conversation.
+        languages: The languages that avatars speak.
+        credits: The account's remaining credits.
+        embeddings: Avatars to embed in web pages.
+        secrets: API keys for other services.
+        llm_configurations: Your own language models.
+        memory: What avatars remember from conversations.
 
     Raises:
         ConfigurationError: There is no key, or `api_url`, `proxy` or `verify` is invalid.
