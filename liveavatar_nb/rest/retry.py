@@ -9,6 +9,8 @@ from datetime import UTC
 from enum import Enum
 from typing import Any, Final, Protocol
 
+from msgspec import Struct
+
 from .. import config
 from ..errors import (
     APIConnectionError,
@@ -24,7 +26,7 @@ WAITING_STATUSES: Final = frozenset({429, 503})  # statuses whose `Retry-After` 
 # reconnect after these close codes: going away, no code, connection lost, internal error, restart, try again later
 RECONNECT_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013})
 HANDSHAKE_STATUSES: Final = frozenset({500, 502, 503, 504})
-SECONDS: Final = re.compile(r"\d{1,18}(\.\d+)?")
+SECONDS: Final = r"\d{1,18}(\.\d+)?"
 
 
 class Safety(Enum):
@@ -67,8 +69,7 @@ class APIConnectOptions:
     timeout: float = config.READ_TIMEOUT
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """How often and for how long to retry calls.
 
     Args:
@@ -160,7 +161,7 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
         now: This machine's time in seconds since the epoch, used if the response has no `Date`.
     """
     value = (value or "").strip()
-    if SECONDS.fullmatch(value):
+    if re.fullmatch(SECONDS, value):
         return float(value)
     until = _parse_date(value)
     if until is None:
