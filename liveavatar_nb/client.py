@@ -225,7 +225,7 @@ class AsyncLiveAvatar:
         self._changed()
 
     def close_without_loop(self) -> None:
-        """Close the client from any thread, over separate connections, even if its loop is dead or busy.
+        """Close the client over separate connections, even if its loop is dead or busy; can be called from any thread.
 
         Raises:
             StopNotConfirmed: The service did not confirm a stop; the client stays open, and the guard keeps trying.
@@ -386,7 +386,7 @@ class AsyncLiveAvatar:
         return await self._stop_all(self.api, self.stop_sessions)
 
     def stop_all_without_loop(self) -> Records[OwnedSession]:
-        """Stop every running session from any thread, on a new loop, even if the client's own loop is dead or busy."""
+        """Stop every running session on a new loop, even if the client's own is busy; can be called from any thread."""
         transport = self.api.transport
 
         async def stop() -> Records[OwnedSession]:
@@ -615,7 +615,7 @@ class AsyncLiveAvatar:
         await self._stop_sessions()
 
     def stop_without_loop(self) -> None:
-        """Stop the sessions from any thread, over separate connections, even if the loop is dead or busy.
+        """Stop the sessions over separate connections, even if the loop is dead or busy; can be called from any thread.
 
         Raises:
             StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error
