@@ -56,7 +56,7 @@ class DrawnRoomConnection:
         """Send data on a topic."""
         self._outbox.append(json.dumps({"topic": topic, "payload": payload}))
         if len(self._outbox) == MOST_UNSENT:
-            self._service.warn(f"a client was disconnected from its room, because {MOST_UNSENT} frames were waiting for it")
+            self._service.warn(f"a client was disconnected from its room: {MOST_UNSENT} frames were waiting for it")
             self._service.cut(self._websocket.scope["client"])
         self._service.clock.poke()
 
