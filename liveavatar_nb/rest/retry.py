@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
 from datetime import UTC
 from enum import Enum
 from typing import Any, Final, Protocol
@@ -54,8 +53,7 @@ class ConnectOptions(Protocol):
     def timeout(self) -> float: ...
 
 
-@dataclass(frozen=True)
-class APIConnectOptions:
+class APIConnectOptions(Struct, frozen=True):
     """How to retry calls.
 
     Args:

@@ -9,11 +9,12 @@ import ssl
 import time
 import zlib
 from collections.abc import AsyncIterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import config
 from ..concurrency.loops import EndingLoop
@@ -52,8 +53,7 @@ GIVE_SECRETS: Final = ("/v1/sessions/token", "/v1/sessions/start")
 NOT_SENT: Final = ("ConnectError", "ConnectTimeout", "LocalProtocolError", "PoolTimeout", "UnsupportedProtocol")
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """One call to the API.
 
     Args:
@@ -72,10 +72,17 @@ class Call:
     token: Masked | None = None
     signed: bool = True
     query: Mapping[str, Any] | None = None
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    body: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+    # without the body, which may hold secrets
+    def __repr__(self) -> str:
+        return f"<Call {self}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("call", str(self))]
 
 
 class _Progress:
