@@ -15,7 +15,7 @@ from ..errors import InvalidArgument
 from ..session.speech.progress import is_shown
 from .channel import channel
 from .controller import Answer, Controller
-from .front_end import FrontEnd, scripts
+from .front_end import LOADER, FrontEnd, scripts
 from .link import Link
 
 # while a widget is live, its style sheet hides this hint; once the kernel is gone, the hint is visible
@@ -40,9 +40,8 @@ class ControlledWidget(anywidget.AnyWidget):
 
     COMPONENT: ClassVar[str]
 
-    # traits of ours, because an export leaves out anywidget's: their values are their defaults
-    _esm = traitlets.Unicode().tag(sync=True)
-    _css = traitlets.Unicode().tag(sync=True)
+    _esm = LOADER
+    _css = ""
     _component = traitlets.Unicode().tag(sync=True)
     _front_end = traitlets.Instance(FrontEnd, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
     widget_id = traitlets.Unicode().tag(sync=True)

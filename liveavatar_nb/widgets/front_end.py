@@ -45,10 +45,7 @@ STYLE = asset("widgets.css")
 
 
 class FrontEnd(ipywidgets.Widget):  # type: ignore[misc]
-    """A model without a view that holds the front end.
-
-    Both traits are empty by default, because an export leaves out values that are their defaults.
-    """
+    """A model without a view that holds the front end."""
 
     code = traitlets.Unicode().tag(sync=True)
     style = traitlets.Unicode().tag(sync=True)
@@ -66,7 +63,7 @@ class FrontEnd(ipywidgets.Widget):  # type: ignore[misc]
 
 
 def scripts() -> dict[str, Any]:
-    """Return the traits that give a new widget its front end."""
+    """Return the traits that give a new widget its front end, beside the loader."""
     if is_in_cell_of_marimo():
         return {"_esm": CODE, "_css": STYLE}
-    return {"_esm": LOADER, "_front_end": FrontEnd.shared()}
+    return {"_front_end": FrontEnd.shared()}

@@ -33,9 +33,9 @@ def test_a_front_end_that_was_closed_is_followed_by_another(la: LiveAvatar) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_export_contains_the_front_end(la: LiveAvatar, kind: type[ipywidgets.Widget]) -> None:
-    """By `embed_minimal_html`, which leaves out defaults and widgets that nothing refers to."""
+    """By `embed_minimal_html`, which leaves out widgets that nothing refers to."""
     widget = kind(la)
-    states = embed_data([widget])["manager_state"]["state"]
+    states = embed_data([widget], drop_defaults=False)["manager_state"]["state"]
     own = states[widget.model_id]["state"]
     assert own["_component"] == widget.COMPONENT
     assert own["_esm"] == LOADER
