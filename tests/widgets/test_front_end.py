@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ipywidgets
 import pytest
 from ipywidgets.embed import embed_data
@@ -10,12 +12,21 @@ from liveavatar_nb import AvatarPicker, LiveAvatar, LiveView, SessionPanel, Stud
 from liveavatar_nb.widgets import front_end
 from liveavatar_nb.widgets.front_end import CODE, LOADER, STYLE
 
+from ..waiting import wait_for
+
 REFERENCE = "IPY_MODEL_"
 KINDS = AvatarPicker, SessionPanel, Talk, LiveView, WireLog, Studio
 
 
+def made(kind: Any, la: LiveAvatar) -> Any:
+    """A widget that has loaded what it shows."""
+    widget = kind(la)
+    wait_for(lambda: getattr(widget, "catalogue", {}).get("state") != "loading" and getattr(widget, "credits", "0"))
+    return widget
+
+
 def test_all_widgets_refer_to_one_front_end_and_are_small_themselves(la: LiveAvatar) -> None:
-    states = [kind(la).get_state() for kind in KINDS]
+    states = [made(kind, la).get_state() for kind in KINDS]
     (reference,) = {state["_front_end"] for state in states}
     shared = ipywidgets.widgets.widget._instances[reference.removeprefix(REFERENCE)]
     assert (shared.code, shared.style) == (CODE, STYLE)
@@ -32,9 +43,9 @@ def test_a_front_end_that_was_closed_is_followed_by_another(la: LiveAvatar) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_export_contains_the_front_end(la: LiveAvatar, kind: type[ipywidgets.Widget]) -> None:
+def test_an_export_contains_the_front_end(la: LiveAvatar, kind: Any) -> None:
     """By `embed_minimal_html`, which leaves out widgets that nothing refers to."""
-    widget = kind(la)
+    widget = made(kind, la)
     states = embed_data([widget], drop_defaults=False)["manager_state"]["state"]
     own = states[widget.model_id]["state"]
     assert own["_component"] == widget.COMPONENT
