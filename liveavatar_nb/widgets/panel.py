@@ -13,7 +13,7 @@ import traitlets
 from ..errors import SessionEnded, StopNotConfirmed
 from ..session.attention import UNKNOWN
 from .account import Account
-from .base import ControlledWidget, asset
+from .base import ControlledWidget
 from .channel import Command
 from .controller import Answer, Controller
 from .elsewhere import SessionsElsewhere
@@ -45,7 +45,7 @@ class SessionPanel(ControlledWidget):
         >>> ipywidgets.link((picker, "value"), (panel, "avatar"))
     """
 
-    _esm = asset("panel.js")
+    COMPONENT = "panel"
 
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)

@@ -14,11 +14,11 @@ from pathlib import Path
 import liveavatar_nb
 
 from ..launch import heed_signals
-from . import answers, bundle, calls, cpu, deaths, gallery, imports, live, requests, sound, speech
+from . import answers, bundle, calls, cpu, deaths, downloads, gallery, imports, live, requests, sound, speech
 from .packages import NotInstalled
 
 OF_CALLS = calls, imports, answers, requests, sound, speech, deaths
-OF_PAGES = bundle, live, gallery, cpu
+OF_PAGES = bundle, downloads, live, gallery, cpu
 REPORTS: dict[str, Callable[[], bool]] = {
     module.__name__.rpartition(".")[2]: module.report for module in (*OF_CALLS, *OF_PAGES)
 }

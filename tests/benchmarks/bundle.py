@@ -10,13 +10,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from liveavatar_nb.widgets.base import STATIC
+from liveavatar_nb.widgets.front_end import STATIC
 
 from .packages import FRONT_END, NotInstalled, package_file
 
 # as build.mjs has it
 TARGETS = "--target=chrome123,firefox120,safari17.5"
-WIDGETS = "picker", "panel", "studio", "talk", "view", "wire"
+ENTRIES = {"loader": "src/loader.ts", "widgets": "src/widgets/index.ts", "media": "src/room/media/index.ts"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def report() -> bool:
     packages, missing = {}, ""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            packages = {name: _packages(name, Path(folder)) for name in (*WIDGETS, "media")}
+            packages = {name: _packages(name, Path(folder)) for name in ENTRIES}
         except NotInstalled as failure:
             missing = f": not measured. {failure}"
     parts = [
@@ -55,12 +55,11 @@ def _zipped(content: bytes) -> float:
 
 def _packages(name: str, folder: Path) -> dict[str, int]:
     """Bytes of a bundle by the package that they came of, the greatest first; esbuild counts them."""
-    entry = "src/room/media/index.ts" if name == "media" else f"src/widgets/{name}.tsx"
     esbuild = package_file(".bin/esbuild")
     told = folder / f"{name}.json"
     flags = ["--bundle", "--format=esm", "--minify", "--jsx=automatic", "--jsx-import-source=preact", TARGETS]
     made = [f"--outfile={folder / name}.js", f"--metafile={told}", "--legal-comments=none", "--log-level=error"]
-    subprocess.run([esbuild, entry, *flags, *made], cwd=FRONT_END, check=True)
+    subprocess.run([esbuild, ENTRIES[name], *flags, *made], cwd=FRONT_END, check=True)
     (output,) = json.loads(told.read_bytes())["outputs"].values()
     found: dict[str, int] = {}
     for path, input_ in output["inputs"].items():
