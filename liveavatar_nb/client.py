@@ -225,7 +225,9 @@ class AsyncLiveAvatar:
         self._changed()
 
     def close_without_loop(self) -> None:
-        """Close the client over separate connections, even if its loop is dead or busy; can be called from any thread.
+        """Stop the sessions over separate connections and close the client, even if its loop is dead or busy.
+
+        Can be called from any thread.
 
         Raises:
             StopNotConfirmed: The service did not confirm a stop; the client stays open, and the guard keeps trying.
