@@ -385,7 +385,7 @@ async def _decompress(response: httpx.Response, window: int, limit: int, exchang
     if response.is_stream_consumed:
         # the caller's client may have read the response already, e.g. with a mock transport
         return response.content
-    # `aiter_raw` would close the response itself once it is read, and a cancellation could interrupt that (see `_close`)
+    # `aiter_raw` would close the response itself at the end, and a cancellation could interrupt that (see `_close`)
     async for piece in cast("AsyncIterable[bytes]", response.stream):
         if exchange is not None:
             exchange.size = (exchange.size or 0) + len(piece)
