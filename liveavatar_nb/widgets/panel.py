@@ -32,9 +32,9 @@ FOLLOW_INTERVAL: Final = 5.0  # seconds between updates of the credits during a 
 class SessionPanel(ControlledWidget):
     """Start and Stop buttons, the session's state, time and cost, and help if something goes wrong.
 
-    Set `avatar` (an id), or link it to a picker's `value`. Once a page has shown a session, the session is stopped if
-    no page shows it for the number of seconds passed to `start` as `unwatched`. Time during which a running cell delays
-    the page's messages does not count.
+    Set `avatar` (an id), or link it to a picker's `value`. After a page has first shown a session, it is stopped if no
+    page shows it for `unwatched` seconds (see `LiveAvatar.start`). Time for which a running cell holds up the page's
+    messages does not count.
 
     Args:
         la: The client, a `LiveAvatar`.
