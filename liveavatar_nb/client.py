@@ -155,7 +155,7 @@ class AsyncLiveAvatar:
         """Create a client with its own simulator, which needs no key, account or network and bills nothing.
 
         Args:
-            max_minutes, tts: As for `AsyncLiveAvatar`.
+            max_minutes, tts: The same as for `AsyncLiveAvatar`.
             options: Options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
                 to "auto" here.
 
@@ -286,7 +286,7 @@ class AsyncLiveAvatar:
 
     @property
     def api(self) -> LiveAvatarAPI:
-        """All REST operations, grouped as in the contract, e.g. `api.contexts.create(...)`."""
+        """All REST operations, grouped as in the API contract, e.g. `api.contexts.create(...)`."""
         return self._api
 
     @property
@@ -311,7 +311,7 @@ class AsyncLiveAvatar:
 
     @property
     def timings(self) -> Records[Timing]:
-        """Durations of each step in the last 100 sessions: count, median, 95th percentile and maximum."""
+        """How long each step took in the last 100 sessions: count, median, 95th percentile and maximum."""
         from .session.timings import summary  # noqa: PLC0415 (only needed here)
 
         return summary(self._stopwatches)
@@ -454,7 +454,7 @@ class AsyncLiveAvatar:
             room: For LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.
             max_minutes: Minutes after which the service ends the session; the client's `max_minutes` by default.
             unwatched: Seconds for which the session may run without any page showing it before it is stopped; None
-                sets no limit. A session that was never shown is not stopped.
+                sets no limit. A session that no page has ever shown is not stopped.
             replace: Whether to stop the live session first.
             concurrent: Whether to run this session alongside the live one; both are billed.
 
@@ -463,7 +463,8 @@ class AsyncLiveAvatar:
             ConfigurationError: The proxy or the certificates are invalid; nothing was sent.
             SessionAlreadyLive: This client has a live session already.
             CreditsError, ConcurrencyLimitError, AuthenticationError...: The service refused the start.
-            StartOutcomeUnknown, AvatarNeverCame: The start failed halfway; the session was stopped.
+            StartOutcomeUnknown, AvatarNeverCame: The start failed halfway; the session was stopped, unless the message
+                says that it may still be running.
         """
         if self.is_closed or self._closing:
             raise ClientClosed
@@ -526,7 +527,7 @@ class AsyncLiveAvatar:
             if options.max_seconds > (self._plan_seconds or options.max_seconds):
                 logger.warning("the plan limits sessions to %g minutes", (self._plan_seconds or 0) / 60)
             if replace:
-                await self._stop_sessions(besides=start)
+                await self._stop_sessions(spare=start)
             if not self.is_simulated:
                 await reconcile(self.api)
 
@@ -627,17 +628,17 @@ class AsyncLiveAvatar:
         if failures:
             raise failures[0]
 
-    async def _stop_sessions(self, besides: Preparation | None = None) -> None:
-        self.cancel_starts(besides)
+    async def _stop_sessions(self, spare: Preparation | None = None) -> None:
+        self.cancel_starts(spare)
         stops = [session.stop() for session in self.live_sessions]
         for failure in await asyncio.gather(*stops, return_exceptions=True):
             if isinstance(failure, BaseException):
                 raise failure
 
-    def cancel_starts(self, besides: Preparation | None = None) -> None:
-        """Cancel the starts that have not sent their start call yet, except `besides`."""
+    def cancel_starts(self, spare: Preparation | None = None) -> None:
+        """Cancel the starts that have not sent their start call yet, except `spare`."""
         for start in self._pending:
-            start.is_cancelled = start.is_cancelled or start is not besides
+            start.is_cancelled = start.is_cancelled or start is not spare
 
     @property
     def live_sessions(self) -> list[AsyncSession]:
@@ -704,7 +705,7 @@ class AsyncLiveAvatar:
             try:
                 callback()
             except Exception:
-                logger.exception("a callback that watches the client failed")
+                logger.exception("a callback for changes in a client's sessions failed")
 
     def _refuse_second(self) -> None:
         live = self.live_sessions

@@ -46,8 +46,8 @@ ARRIVAL_LIMIT: Final = 10.0  # seconds that the first command waits for the avat
 THINKING_LIMIT: Final = 20.0  # maximum seconds for which the avatar is considered to be thinking about a question
 ANSWER_GRACE: Final = 30.0  # seconds of silence after which a question is considered unanswered
 LANGUAGES_LIMIT: Final = 3.0  # seconds that a start waits for the list of languages when checking a language code
-LOOK_PAUSE: Final = 3.0  # seconds between checks of whether a session that lost its room is still running
-OPENING_LIMIT: Final = 10.0  # time limit for the avatar to speak its opening text, in seconds after somebody joins
+LOOK_PAUSE: Final = 3.0  # seconds between checks whether a session that has lost its room is still running
+OPENING_LIMIT: Final = 10.0  # seconds that the avatar has, after somebody joins, to speak its opening text
 DEAF: Final = 2.0  # seconds after an interruption during which events may still refer to interrupted speech
 SLOWEST_SPEECH: Final = 8.0  # lowest speaking rate, in characters per second
 CLEAR_LIMIT: Final = 5.0  # seconds allowed for deleting everything that was created for a session
@@ -65,9 +65,9 @@ SLEEP_GAP: Final = 30.0  # seconds by which a clock must jump ahead before we as
 PULSE: Final = 5.0  # seconds between clock checks while a session is live
 UNWATCHED: Final = 60.0  # seconds for which a session may run without any page showing it before it is stopped
 SHORTEST_UNWATCHED: Final = 20.0  # minimum value of `unwatched`, in seconds; a page sends two heartbeats in this time
-ATTENTION_TICK: Final = 1.0  # seconds between checks of whether the kernel is free to handle messages from its pages
+ATTENTION_TICK: Final = 1.0  # seconds between checks whether the kernel is free to handle messages from its pages
 ATTENTION_LINGER: Final = (
-    15.0  # seconds to keep checking whether the kernel is free, counted from the last time the result was read
+    15.0  # seconds to keep checking whether the kernel is free, measured from the last time the result was read
 )
 LONG_BUSY: Final = 10.0  # seconds for which a kernel must be busy before its pages get extra time to report in
 HEARING_GRACE: Final = 15.0  # minimum extra seconds that a page gets to report in; pages send a heartbeat every 10 s
@@ -97,7 +97,7 @@ ROOM_PARTICIPANTS: Final = 50  # maximum number of participants in your own room
 ROOM_NAME_LIMIT: Final = 256  # maximum length of a room's name or a participant's identity, in characters
 ROOM_TOKEN_MINUTES: Final = 60.0  # minutes for which a token for your own room is valid
 
-MAX_MINUTES: Final = 10.0  # default cap on a session's length, in minutes, unless the user sets a different one
+MAX_MINUTES: Final = 10.0  # cap on a session's length, in minutes, unless the user sets a different one
 MINUTES_OF_A_DAY: Final = 24 * 60  # the number of minutes in a day; a larger cap is probably a mistake
 SANDBOX_SECONDS: Final = 60.0  # seconds that a sandbox session lasts
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"

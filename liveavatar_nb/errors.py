@@ -126,7 +126,7 @@ class ProtectionError(LiveAvatarException):
 class APIConnectionError(LiveAvatarException):
     """The service didn't respond.
 
-    Either its host name doesn't resolve, the connection was refused or cut, or the certificate is invalid.
+    Either its host name couldn't be resolved, the connection was refused or cut, or its certificate was invalid.
 
     Attributes:
         sent: False if it is certain that the request never reached the service.

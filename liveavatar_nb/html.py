@@ -240,7 +240,7 @@ def player(media_type: str, base64: str, name: str = "") -> Markup:
 
 
 def figure(number: str, caption: str) -> Markup:
-    """Return a large number with a caption."""
+    """Return a number in large type, with a caption."""
     return Markup(
         f'<div style="overflow-wrap: anywhere"><span style="font-size: 28px; line-height: 1.3; font-weight: 600; '
         f'font-variant-numeric: tabular-nums">{html.escape(number)}</span> '

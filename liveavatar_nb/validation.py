@@ -170,8 +170,8 @@ def _sendable(text: str, field: str) -> str:
         at = failure.start
         del text, failure
         raise InvalidArgument(
-            f"{field} contains half a character at position {at}.",
-            remedy="It may be an emoji that was cut in two; remove it.",
+            f"{field} contains an unpaired surrogate at position {at}, which cannot be sent as UTF-8.",
+            remedy="Remove it; it is usually one half of an emoji that was cut in two.",
             field=field,
         ) from None
     return text
@@ -296,7 +296,7 @@ def misfit(
 
 
 def not_async(owner: object, name: str, sync_names: Collection[str]) -> AttributeError:
-    """Return the error for an attribute that an async object lacks; the error points out if the sync API has it."""
+    """Return the error for an attribute that an async object lacks; if the sync API has it, the error says so."""
     message = f"{type(owner).__name__!r} object has no attribute {name!r}"
     if name in sync_names:
         message += (

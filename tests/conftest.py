@@ -35,6 +35,7 @@ SETTLE_LIMIT = 15.0  # seconds for threads, processes and sockets to disappear a
 LONGEST = (
     "hosts/test_closed_pages.py",
     "frontend/test_view.py",
+    "cli/test_demo.py",
     "cli/test_main.py",
     "frontend/test_looks.py",
     "test_notebooks.py",

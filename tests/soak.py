@@ -50,6 +50,7 @@ CLEAR_CHANCE = 0.1  # probability of clearing all faults instead of adding one
 KNOWN_WORDS = ("Hello.", "How are you today?", "One, two, three.")  # their sound is cached; other texts' is generated
 LONGEST_SOUND = 48_000  # maximum bytes of a sound in LITE: one second
 WARM = 0.25  # fraction of the time that is left out of the slopes as warm-up
+PARTS = 6  # of the time, for each of which the average memory is printed
 MB = 1024 * 1024
 # high enough that a busy machine isn't mistaken for a fault
 LIMITS: dict[str, Any] = {**worker.LIMITS, "STOP_LIMIT": 5.0, "READ_TIMEOUT": 3.0, "TOTAL_TIMEOUT": 4.0}
@@ -163,6 +164,13 @@ class Report:
         found = self.samples[name]
         return [one for one in found if one.minute >= WARM * found[-1].minute] if found else []
 
+    def memory(self, name: str) -> list[float]:
+        """Return a process's average memory in MB in each part of the time, which tells growth from levelling off."""
+        found = self.samples[name]
+        size = max(len(found) // PARTS, 1)
+        parts = [found[first : first + size] for first in range(0, size * PARTS, size)]
+        return [sum(one.memory for one in part) / len(part) for part in parts if part]
+
     def __str__(self) -> str:
         errors = ", ".join(f"{name} {count}" for name, count in sorted(self.errors.items())) or "none"
         lines = [
@@ -177,6 +185,10 @@ class Report:
                     f"{name:10}{warm[-1].memory:8.1f}{growth[0]:+10.3f}{warm[-1].descriptors:8}{growth[1]:+10.3f}"
                     f"{warm[-1].threads:9}{growth[2]:+13.3f}"
                 )
+        lines += [
+            f"{name:10} MB by part of the time: {' '.join(f'{one:.1f}' for one in self.memory(name))}"
+            for name in self.samples
+        ]
         return "\n".join([*lines, *(f"FOUND {finding}" for finding in self.findings)])
 
 

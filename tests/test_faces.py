@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pydoc
-import re
-import subprocess
-import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal, assert_type
 
 import pytest
@@ -152,7 +148,8 @@ def test_help_lists_properties_with_their_docstrings() -> None:
 
 def test_a_cell_completes_what_follows_a_property() -> None:
     with LiveAvatar("key") as la, provisionalcompleter():
-        completer = IPCompleter(namespace={"la": la}, use_jedi=False)  # type: ignore[no-untyped-call]
+        untyped: Any = IPCompleter
+        completer = untyped(namespace={"la": la}, use_jedi=False)
         assert ".to_dict" in [found.text for found in completer.completions("la.wire.to_", 11)]
 
 
@@ -208,28 +205,15 @@ def exact(la: LiveAvatar) -> None:
         assert_type(room.guest_token("Ann"), str)
 
 
-WRONG = """
-from liveavatar_nb import LiveAvatar
-la = LiveAvatar("key")
-la.start("Silas", sandbox=True)
-la.start("Silas", video_quality="best")
-x: int = la.credits()
-la.start("Silas").stop(1)
-la.api.voices.list(voice_type="loud")
-la.api.contexts.create(name="a", prompt="b")
-la.base_url = "https://example.org"
-"""
+def refused(la: LiveAvatar) -> None:
+    """Not run: the two checkers, which the gate runs over this file, must refuse each line.
 
-
-MYPY = ["mypy", "--strict", "--cache-dir", "cache"]
-BASEDPYRIGHT = ["basedpyright", "--level", "error", "--pythonpath", sys.executable]
-
-
-@pytest.mark.parametrize("checker", [MYPY, BASEDPYRIGHT], ids=["mypy", "basedpyright"])
-def test_type_checkers_refuse_what_the_sync_api_does_not_have(tmp_path: Path, checker: list[str]) -> None:
-    (tmp_path / "wrong.py").write_text(WRONG)
-    (tmp_path / "pyrightconfig.json").write_text("{}")  # or it takes one of a folder above
-    command = [sys.executable, "-m", *checker, "wrong.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
-    lines = re.findall(r"wrong\.py:(\d+):.* error:", done.stdout)
-    assert lines == ["4", "5", "6", "7", "8", "9", "10"], done.stdout
+    An ignored error that a checker does not find is an error itself.
+    """
+    la.start("Silas", sandbox=True)  # type: ignore[call-arg]
+    la.start("Silas", video_quality="best")  # type: ignore[arg-type]
+    _: int = la.credits()  # type: ignore[assignment]
+    la.start("Silas").stop(1)  # type: ignore[call-arg]
+    la.api.voices.list(voice_type="loud")  # type: ignore[arg-type]
+    la.api.contexts.create(name="a", prompt="b")  # type: ignore[call-arg]
+    la.base_url = "https://example.org"  # type: ignore[assignment]

@@ -56,7 +56,11 @@ WRONG: list[tuple[Wrong, str | None, str]] = [
         "is missing",
     ),
     (lambda api: api.contexts.create(name="a", prompt="b", opening_text=None, links="x"), "links", "a list"),
-    (lambda api: api.contexts.create(name="a", prompt="\ud83d", opening_text=None), "prompt", "half a character"),
+    (
+        lambda api: api.contexts.create(name="a", prompt="\ud83d", opening_text=None),
+        "prompt",
+        "prompt contains an unpaired surrogate at position 0",
+    ),
     (lambda api: api.embeddings.create(avatar_id="Silas", context_id=ID), "avatar_id", "an id (a UUID)"),
     (
         lambda api: api.embeddings.create(avatar_id=ID.replace("-", ""), context_id=ID),

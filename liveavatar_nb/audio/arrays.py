@@ -21,7 +21,7 @@ class Block(NamedTuple):
 
     Args:
         rate: The sample rate in Hz.
-        samples: An array of shape (n, channels) and any real type.
+        samples: An array of real numbers, of any type, with the shape (n, channels).
     """
 
     rate: float

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MICROSECONDS: Final = 1_000_000  # FFmpeg gives the length of a file in microseconds
-LENIENT_ANYWAY: Final = 19  # the first major version of PyAV in which no title's encoding causes an error
+LENIENT_ANYWAY: Final = 19  # the first major version of PyAV in which a title in an unknown encoding causes no error
 
 OnFormat = Callable[[float, float | None], None]
 

@@ -68,7 +68,7 @@ _OTHERS: Final = (
     (rb"PK\x03\x04|\x1f\x8b\x08", FileFormat("an archive", remedy="Unpack it first.")),
 )
 _FORMATS: Final = [(re.compile(pattern, re.DOTALL), file_format) for pattern, file_format in _SOUNDS + _OTHERS]
-# matches the beginning of a new file within a stream; an Ogg page matches only if flagged as the first
+# matches the beginning of a new file within a stream; an Ogg page matches only if it is flagged as a first page
 _START: Final = re.compile(
     rb"(?:RIFF|RF64|BW64)....WAVE|ID3|OggS\x00[\x02\x03\x06\x07]|fLaC|....ftyp",
     re.DOTALL,

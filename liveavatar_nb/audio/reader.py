@@ -21,7 +21,7 @@ class Reader:
         fill: Returns about as many bytes as requested, as soon as any are available; b"" at the end.
         label: The subject of error messages, e.g. "The file".
         file: The file that `fill` reads from; None if that file can't seek.
-        is_cut: Whether the bytes come from a stream, whose header was written before the length was known.
+        is_cut: Whether the bytes come from a stream, whose header may have been written before the length was known.
     """
 
     def __init__(self, fill: Fill, label: str, *, file: BinaryIO | None = None, is_cut: bool = False) -> None:
@@ -96,7 +96,7 @@ def reader_of(file: Any, label: str) -> Reader:
         AudioError: The file is open in text mode.
     """
     if isinstance(file, io.TextIOBase):
-        raise AudioError(f"{label} is open in text mode, not binary.", remedy="Open the file with mode 'rb'.")
+        raise AudioError(f"{label} is open in text mode, not in binary mode.", remedy="Open the file with mode 'rb'.")
     # request many bytes only from files that return what is available; others would block until all bytes arrive
     read = getattr(file, "read1", None)
     least = READ_BYTES if read or isinstance(file, io.RawIOBase) else 1

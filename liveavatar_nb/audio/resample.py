@@ -72,7 +72,7 @@ class Mixer:
         self._words = np.empty(0, np.int32)
 
     def mono(self, block: Block) -> Mono:
-        """Return a block mixed down to mono; the array is only valid until the next call."""
+        """Return a block mixed down to mono; the array is valid only until the next call."""
         samples = block.samples
         if samples.dtype.kind == "f":
             samples = self._clean(samples, block.rate)

@@ -78,7 +78,7 @@ def header(reader: Reader) -> Header:
         at += 8
         if name == b"data":
             if layout is None:
-                raise AudioError(f"{reader.label} is a WAV file whose sound comes before its format.")
+                raise AudioError(f"{reader.label} is a WAV file whose sound comes before its format chunk.")
             return _extent(reader, layout, at, long_size if size == UNKNOWN and long_size else size, file_size)
         if at + size > HEADER_LIMIT:
             raise AudioError(f"{reader.label} is a WAV file without sound in its first {HEADER_LIMIT >> 20} MiB.")
@@ -119,8 +119,8 @@ def _layout(label: str, body: bytes) -> Layout | None:
     width = align // channels or (bits + 7) // 8
     if width not in WIDTHS[tag] or align not in (0, width * channels):
         raise AudioError(
-            f"{label} is a WAV file of {bits}-bit {'float' if tag == FLOAT else 'PCM'} in frames of {align} bytes; "
-            "only PCM of 8, 16, 24 or 32 bits and float of 32 or 64 bits are supported."
+            f"{label} is a WAV file with {bits}-bit {'float' if tag == FLOAT else 'PCM'} samples and {align} bytes per "
+            "frame. Only 8-, 16-, 24- or 32-bit PCM and 32- or 64-bit float are supported."
         )
     return Layout(check_rate(rate, label), channels, width, WIDTHS[tag][width])
 

@@ -2,7 +2,7 @@
 
 One daemon thread runs one loop for the whole process. The loop starts on first use, is replaced after a fork, and ends
 when the last client is closed. Calls from other threads wait for their results. Ctrl-C during such a wait cancels the
-task; if the task has already finished, its result is undone. A call made on the loop's own thread, from inside an async
+call; if the call has already finished, its result is undone. A call made on the loop's own thread, from inside an async
 handler, runs nested (see `nested`).
 """
 
@@ -27,7 +27,7 @@ R = TypeVar("R")
 Undo = Callable[[Any], Coroutine[Any, Any, object]]
 
 INTERRUPT_GRACE = 0.3  # seconds to wait for a cancelled task to clean up before KeyboardInterrupt propagates
-TAKEN_LOOK = 0.1  # seconds between checks of whether a caller has received its result
+TAKEN_LOOK = 0.1  # seconds between checks whether a caller has received its result
 SHUTDOWN_LIMIT = 2.0  # seconds to wait for the loop's tasks and thread to finish
 
 logger = logging.getLogger("liveavatar_nb.bridge")
@@ -37,7 +37,7 @@ LOOP_CLOSED = "The managed loop was closed during the call."
 
 
 class ManagedLoop(EndingLoop):
-    """A class for the managed loop alone, so that nest_asyncio never patches the kernel's loop class."""
+    """A separate class for the managed loop, so that nest_asyncio never patches the kernel's loop class."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class ManagedLoop(EndingLoop):
 
 
 class LoopSilent(Exception):
-    """The loop does not respond because something is blocking it."""
+    """The loop is not responding, because something is blocking it."""
 
 
 class _Wait:
@@ -124,7 +124,7 @@ class _Wait:
         self._settle(asyncio.CancelledError())
 
     def _undo_unless_taken(self) -> None:
-        """Undo the result if the caller did not receive it; keep checking while it may still be received."""
+        """Undo the result if the caller did not receive it; keep checking while the caller may still receive it."""
         if self._undo is None or self._failure is not None or self.is_taken:
             return
         if not self.is_left:
@@ -217,6 +217,14 @@ class Bridge:
                 loop = self._loop or self._start()
         return loop
 
+    def _loop_for(self, work: Coroutine[Any, Any, Any]) -> ManagedLoop:
+        """Return the running loop; close the work if the loop cannot be started, e.g. for want of descriptors."""
+        try:
+            return self.loop
+        except BaseException:
+            work.close()
+            raise
+
     @property
     def is_running(self) -> bool:
         """Whether the loop exists."""
@@ -225,8 +233,12 @@ class Bridge:
     def _start(self) -> ManagedLoop:
         loop = ManagedLoop()
         thread = threading.Thread(target=self._run, args=[loop], name=THREAD_NAME, daemon=True)
-        thread.start()
-        # the thread waits for the lock held here, and exits immediately if an interrupt arrives before the next line
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads
+            loop.close()
+            raise
+        # the thread waits for the lock held here; it exits at once if an interrupt keeps the next line from running
         self._loop, self._thread = loop, thread
         atexit.unregister(self.close)
         atexit.register(self.close)
@@ -304,8 +316,9 @@ class Bridge:
             KeyboardInterrupt: The wait was interrupted; the task was cancelled, or its result undone.
             LoopSilent: The loop does not respond; the task is cancelled once the loop responds again.
             ClientClosed: The loop was closed during the call.
+            OSError, RuntimeError: The loop could not be started; the process has no descriptors or threads left.
         """
-        loop, thread = self.loop, self._thread
+        loop, thread = self._loop_for(work), self._thread
         if thread is not None and threading.get_ident() == thread.ident:
             result = calling_context().run(run_nested, loop, work)
             return result if convert is None else convert(result)
@@ -328,12 +341,12 @@ class Bridge:
             if closes:
                 self.close_if_unused()
             raise
-        wait.is_taken = True  # set this flag last, since an interrupt can arrive at any call above
+        wait.is_taken = True  # set this flag last, since an interrupt can arrive during any of the calls above
         return converted
 
     def submit(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
         """Run `work` on the loop without waiting for it."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
+        return asyncio.run_coroutine_threadsafe(work, self._loop_for(work))
 
     def answers(self, limit: float) -> bool:
         """Return whether the loop responds to a call within `limit` seconds.
@@ -355,7 +368,7 @@ class Bridge:
         self.close_if_unused()
 
     def close_if_unused(self) -> None:
-        """Close the loop if no client needs it, for example after a call on a closed client started it."""
+        """Close the loop if no client needs it, for example because a call on a closed client has started it."""
         if not self._users:
             self._end(self._detach(only_unused=True))
 
@@ -390,11 +403,11 @@ def _ask(loop: ManagedLoop, work: Callable[[Callable[[], None]], None], limit: f
 
     Args:
         loop: The managed loop.
-        work: Called on the loop with a function to call when it is done.
+        work: Called on the loop with one argument: a function that it must call to signal completion.
         limit: How many seconds to wait.
 
     Returns:
-        True if the work was done in time, or the loop is closed.
+        True if `work` completed in time, or if the loop is closed.
     """
     # use a lock: an interrupt could leave an Event locked, and then the loop would hang when setting the Event
     answered = threading.Lock()
@@ -424,7 +437,7 @@ def _drain(loop: ManagedLoop) -> None:
 
 
 def _run_to_end(loop: ManagedLoop, work: Coroutine[Any, Any, Any]) -> None:
-    """Run a coroutine to completion, even if it raises an error or the loop is stopped again."""
+    """Run a coroutine until it has finished, even if the loop is stopped again; log any error that it raises."""
     task = loop.create_task(work)
     while not task.done():
         with contextlib.suppress(Exception):

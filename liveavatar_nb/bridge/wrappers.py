@@ -82,8 +82,8 @@ def blocking(
     Args:
         method: A method of the async API.
         wrap: Wraps the result for the sync API.
-        undo: Undoes a result that the caller did not receive because of an interrupt, given the async object and the
-            result. Required for every method whose result costs credits or holds a resource.
+        undo: Called with the async object and a result that the caller did not receive because of an interrupt; undoes
+            the result. Required for every method whose result costs credits or holds a resource.
         is_whole: Whether to let the method finish despite an interrupt, because only its result shows what to undo.
         otherwise: Called instead, on the caller's thread, if the loop does not respond or ends during the call.
     """
@@ -143,7 +143,7 @@ def blocking_iter(
 ) -> Callable[Concatenate[Any, P], Iterator[R]]:
     """Turn a method that returns an async iterator into one that returns an ordinary iterator.
 
-    Each step runs as a separate task.
+    Each step of the iteration runs as a separate task.
     """
 
     async def step(items: AsyncIterator[R]) -> tuple[R] | None:
@@ -179,7 +179,7 @@ def as_sync(wrapper: C, method: Callable[..., Any], result: Any) -> C:
 class Reading(Generic[T, R]):
     """A sync class's property that reads the property of the same name from the async object.
 
-    This is not a `property`, because IPython offers no completions after a property, as in `la.wire.`.
+    This is not a `property`, because IPython offers no completions after a property (for example, after `la.wire.`).
 
     Args:
         kind: The async class.

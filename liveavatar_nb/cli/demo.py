@@ -30,7 +30,7 @@ STUDIO: Final = "02_studio_demo.ipynb"
 SIMULATED_CLIENT: Final = "LiveAvatar.demo("
 LIVE_CLIENT: Final = "LiveAvatar("
 FOLDER: Final = "liveavatar-demo"
-FOLDERS: Final = 1000  # maximum number of demo folders in one directory; after that, the user must remove some
+FOLDERS: Final = 1000  # maximum number of demo folders in one directory; at this limit, the user must remove some
 OPENER: Final = ".open-studio.html"
 
 READY_LIMIT: Final = 60.0  # seconds to wait for JupyterLab to respond
@@ -121,7 +121,8 @@ class _Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Start a new process session: a Ctrl-C in the terminal then reaches only us, and we shut down in order.
+                # Start a new process session, so that Ctrl-C in the terminal reaches only this process, which then
+                # shuts JupyterLab down cleanly.
                 start_new_session=True,
             )
 
@@ -245,7 +246,7 @@ def _new_folder(parent: Path) -> Path:
         with suppress(FileExistsError):
             folder.mkdir()
             return folder
-    raise DemoError(f"There are already {FOLDERS} folders {FOLDER}-... in {parent}. Remove some.")
+    raise DemoError(f"There are already {FOLDERS} folders named {FOLDER}-... in {parent}. Remove some.")
 
 
 def _work(folder: Path) -> dict[str, list[str] | None]:
@@ -272,10 +273,10 @@ def _free_port() -> int:
 
 
 def _open_browser(folder: Path, address: str) -> bool:
-    """Open `address` in a browser, by way of a file that only its owner can read.
+    """Open `address` in a browser, through a file that only its owner can read.
 
     The address is not on the browser's command line, because other users can read that. The file is next to the
-    notebooks, because a sandboxed browser may not see the system's temporary folder.
+    notebooks, because a sandboxed browser may have no access to the system's temporary folder.
 
     Returns:
         Whether a browser was found.

@@ -1,4 +1,4 @@
-"""The doctor: check everything that a session needs, and explain how to fix what is wrong.
+"""The doctor: checks everything that a session needs, and explains how to fix what is wrong.
 
 `examine()` returns the findings and prints nothing. The command `liveavatar-nb doctor` prints the findings; a notebook
 can display them.
@@ -57,7 +57,7 @@ CLOCK_LIMIT: Final = 60.0  # maximum clock error, in seconds; beyond that, token
 FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
 SHOWN_SESSIONS: Final = 3  # maximum number of session ids to list
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
-FIRST_WITH_SUBSHELLS: Final = 7  # the first major version of ipykernel in which Stop works while a cell runs
+FIRST_WITH_SUBSHELLS: Final = 7  # the first major version of ipykernel with which Stop works while a cell runs
 STATIC: Final = Path(__file__).parents[1] / "static"
 
 COLOURS: Final = {
@@ -263,17 +263,17 @@ def widgets() -> Finding:
         "widgets",
         "problem",
         "the browser code has not been built",
-        "Install the package with pip, which builds it (in a clone: `pip install .` or `pip install -e .`).",
+        "Install the package with pip, which builds this code (in a clone: `pip install .` or `pip install -e .`).",
     )
 
 
 def guard() -> Finding:
-    """Test the journal and the guard: without them, no session can be started."""
+    """Test the journal and the guard: by default, no session can be started without them."""
     try:
         running_sessions.rehearse()
     except ProtectionError as failure:
         return Finding("guard", "problem", failure.message, failure.remedy)
-    return Finding("guard", "ok", f"sessions are stopped if their kernel dies; records are in {journal.folder}")
+    return Finding("guard", "ok", f"sessions are stopped if their kernel dies; their records are in {journal.folder}")
 
 
 def livekit() -> Finding:

@@ -333,7 +333,7 @@ def _stop_orphans(options: argparse.Namespace, la: LiveAvatar) -> int:
         if session.id in left:
             _complain(f"The service did not confirm the stop of {session.id}. Try again. {session.bound_words}")
         elif not options.json:
-            _say(f"Stopped {session.id}, which ran for {clock(session.duration)} min.")
+            _say(f"Stopped {session.id}, which ran for {clock(session.duration)}.")
     return 1 if left else 0
 
 

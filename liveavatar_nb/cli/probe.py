@@ -1,4 +1,4 @@
-"""Call the service once without a key, and if that fails, explain why."""
+"""Calls the service once, without a key, and explains why a call failed."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Column:
     Attributes:
         title: The column's heading.
         least: The smallest width, in terminal cells, to which the column may be cut; None if the column is never cut.
-        is_optional: Whether the column may be left out if the table is too wide; the rightmost such column goes first.
+        is_optional: Whether the column may be left out if the table is too wide; the rightmost is left out first.
         is_number: Whether to right-align the column.
     """
 
@@ -79,7 +79,7 @@ def avatars(found: Sequence[tuple[Avatar, str]], width: int | None = None) -> st
 
     Args:
         found: The avatars, each with its scope: `mine` or `public`.
-        width: As for `table`.
+        width: The same as for `table`.
     """
 
     def row(avatar: Avatar, scope: str) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def running(records: Sequence[OwnedSession], width: int | None = None) -> str:
 
     Args:
         records: The sessions.
-        width: As for `table`.
+        width: The same as for `table`.
     """
     rows = [(*_life(record, "%H:%M:%S"), record.id, _whose(record), record.source) for record in records]
     return table(ACTIVE, rows, width)
@@ -106,7 +106,7 @@ def ended(records: Sequence[SessionRecord], width: int | None = None) -> str:
 
     Args:
         records: The sessions.
-        width: As for `table`.
+        width: The same as for `table`.
     """
     rows = [(*_life(record, "%Y-%m-%d %H:%M"), record.end_words or "-", record.id, record.source) for record in records]
     return table(ENDED, rows, width)

@@ -14,7 +14,7 @@ Closer = Callable[[], Coroutine[Any, Any, None]]
 
 
 class EndingLoop(asyncio.SelectorEventLoop):
-    """An event loop that lets objects register to be closed before it shuts down.
+    """An event loop that, before it shuts down, closes the objects registered with it.
 
     The user's own event loops cannot do this; on those, the user has to close the objects.
 
@@ -28,7 +28,7 @@ class EndingLoop(asyncio.SelectorEventLoop):
         self._closers: list[weakref.WeakMethod[Closer]] = []
 
     def at_end(self, close: Closer) -> None:
-        """Register an async method to be called before the loop shuts down; its object is not kept alive."""
+        """Register an async method to be called before the loop shuts down; this does not keep its object alive."""
         self._closers = [known for known in self._closers if known() not in (None, close)]
         self._closers.append(weakref.WeakMethod(close))
 

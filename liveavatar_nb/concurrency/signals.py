@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def handle_signals(*names: str, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """Within the block, call `handler` when one of these signals arrives.
+    """Within the block, call `handler` when one of the named signals arrives.
 
     If SIGHUP is already ignored, it stays ignored: under nohup, a command must outlive its terminal.
 

@@ -1,4 +1,4 @@
-"""Runs work on separate threads, because the loop's executor belongs to the user and may be full."""
+"""Runs work on separate threads, because the loop's executor belongs to the user and may be busy."""
 
 from __future__ import annotations
 

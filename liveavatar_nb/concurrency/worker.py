@@ -22,8 +22,8 @@ class Worker:
     these callbacks would hold up keep-alives; on the main thread, they might have to wait for a running cell.
 
     Args:
-        limit: The maximum number of waiting jobs; beyond that, the oldest job is dropped, and the first drop is logged.
-            None sets no limit.
+        limit: The maximum number of waiting jobs; beyond that, the oldest job is dropped, and a warning is logged
+            the first time. None sets no limit.
     """
 
     def __init__(self, limit: int | None = None) -> None:

@@ -1,7 +1,8 @@
 """`Record`, the base class of all data that the service returns, and functions that decode responses into records.
 
-Fields added by a newer service are kept and can be read like any other. Enum values are plain text, so that a new
-value isn't an error. If a required field is missing or has the wrong type, a `SchemaError` names its path.
+Fields added by a newer version of the service are kept and can be read like any other. Enum values are plain text,
+so that a new value isn't an error. If a required field is missing or a field has the wrong type, a `SchemaError` that
+names the field is raised.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Record(msgspec.Struct, kw_only=True, dict=True):
     which the contract doesn't define.
     """
 
-    # the columns to show in a table of these records; all fields if empty
+    # the columns to show in a table of records of this class; all fields if empty
     _columns: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -105,7 +106,7 @@ class Record(msgspec.Struct, kw_only=True, dict=True):
 
     @classmethod
     def _list_html(cls, records: Sequence[Any], total: int) -> str:
-        """Return a list of these records as an HTML table."""
+        """Return a list of records of this class as an HTML table."""
         added = dict.fromkeys(name for record in records for name in record.extra)
         names = [*(cls._columns or cls.__struct_fields__), *added]
         rows = ([dict(record._shown(record.keys())).get(name) for name in names] for record in records)
@@ -167,7 +168,7 @@ def decode(kind: type[R], data: Any, call: str) -> R:
         call: The call's name, used in the error.
 
     Raises:
-        SchemaError: A required field is missing or has the wrong type; the message names the field.
+        SchemaError: A required field is missing or a field has the wrong type; the message names the field.
     """
     record, problem = _convert(kind, data, "$")
     if problem is not None:
@@ -231,7 +232,7 @@ def _with_ints(data: Any) -> Any:
 
 @functools.cache
 def _layout(kind: type) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the names of a record's fields, and the names of those that hold records themselves."""
+    """Return the names of all fields of a record class, and the names of the fields that hold records."""
     names = frozenset(kind.__struct_fields__)  # type: ignore[attr-defined]
     hints = msgspec.structs.fields(kind)
     return names, tuple(field.name for field in hints if "Struct" in repr(msgspec.inspect.type_info(field.type)))

@@ -58,7 +58,7 @@ class NewContext:
     Attributes:
         name: The context's name.
         prompt: What the avatar knows and how it behaves; `dynamic_variables` supplies the values for its `{{names}}`.
-        opening_text: What the avatar says first, or None for nothing.
+        opening_text: What the avatar says first; None if it says nothing.
         links: Web pages to use, e.g. `[{"url": "https://example.org", "faq": None}]`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The types of values and nested objects in the contract's request bodies; objects are plain dicts with typed keys.
+"""The types of values and nested objects in the contract's request bodies; objects are plain dicts (`TypedDict`).
 
 The types include the contract's enums and ranges; `validation` checks values against them before anything is sent.
 """
@@ -36,7 +36,7 @@ else:
 
 
 class VideoSettings(TypedDict, total=False):
-    """The quality and encoding of the avatar's video (schema `VideoSettings`). Defaults to `high` and `H264`."""
+    """The quality and encoding of the avatar's video (schema `VideoSettings`). The defaults are `high` and `H264`."""
 
     quality: VideoQuality
     encoding: VideoEncoding
@@ -85,7 +85,7 @@ class AvatarPersona(TypedDict, total=False):
 
 
 class MemoryRef(TypedDict, total=False):
-    """The previous session or the memory that a conversation remembers (schema `MemoryRef`)."""
+    """The previous session or the memory that a conversation draws on (schema `MemoryRef`)."""
 
     prev_session_id: Id | None
     session_memory_id: Id | None
@@ -94,7 +94,7 @@ class MemoryRef(TypedDict, total=False):
 class LiveKitConfig(TypedDict):
     """Your own LiveKit room (schema `LiveKitConfig`).
 
-    The token is for the avatar and needs room_join, can_publish, can_subscribe and can_publish_data.
+    The token is for the avatar and needs the grants room_join, can_publish, can_subscribe and can_publish_data.
     """
 
     livekit_url: str

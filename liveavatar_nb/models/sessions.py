@@ -125,8 +125,8 @@ class StartedSession(Record):
 class TranscriptLine(Record):
     """One line of a transcript (schema `TranscriptLine`).
 
-    `role` is `user` or `avatar`. `absolute_timestamp` counts from the epoch and `relative_timestamp` from the
-    session's start, both in the service's units.
+    `role` is `user` or `avatar`. `absolute_timestamp` is measured from the epoch and `relative_timestamp` from
+    the session's start, both in the service's units.
     """
 
     _columns: ClassVar = ("role", "transcript", "relative_timestamp")

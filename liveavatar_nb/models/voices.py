@@ -30,7 +30,7 @@ class Voice(Record):
 
     @property
     def preview(self) -> VoicePreview | None:
-        """The preview, if it was fetched to display a list of voices; otherwise call `voices.preview(voice.id)`."""
+        """The preview if it was fetched to display a list of voices, else None; `voices.preview(voice.id)` gets it."""
         fetched: VoicePreview | None = self.__dict__.get("_fetched")
         return fetched
 

@@ -23,8 +23,8 @@ ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (the local end of a connection; nothin
 class _IPv4First(httpx.BaseTransport):
     """A transport that connects over IPv4, and over any address family if that fails.
 
-    Otherwise a name's addresses would be tried one after the other, IPv6 first. On a network without IPv6, each IPv6
-    address would delay the stop by a timeout. (An event loop tries the addresses in parallel.)
+    httpx's own transport would try a name's addresses one after the other, IPv6 first. On a network without IPv6, each
+    IPv6 address would delay the stop by a timeout. (An event loop tries the addresses in parallel.)
     """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
@@ -63,7 +63,7 @@ class BlockingStopper:
             client.close()
 
     def warm_up(self, base_url: str) -> None:
-        """Import the code for stops ahead of time, in case the package is uninstalled in the meantime.
+        """Import, ahead of time, the code that a stop needs, in case the package is uninstalled in the meantime.
 
         Raises:
             ConfigurationError: The proxy or the certificates are invalid.
@@ -120,7 +120,7 @@ class BlockingStopper:
             return False
 
     def _stop(self, base_url: str, key: Masked, session_id: str, waiting: int) -> Exception | None:
-        """Stop a session and return the failure if the service did not confirm it."""
+        """Stop a session; return the failure if the service did not confirm the stop, otherwise None."""
         body = {"session_id": session_id, "reason": "USER_CLOSED"}
         try:
             self._send("POST", base_url, "/v1/sessions/stop", key, waiting=waiting, json=body)

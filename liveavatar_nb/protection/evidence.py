@@ -1,4 +1,4 @@
-"""Decides whether a session is over, from its own record or from a stable list of active sessions."""
+"""Decides whether a session is over, from its own record or, failing that, from the list of active sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from .. import config
 from ..errors import APIResponseError
 
-PAGE_SIZE: Final = 100  # records per page; the maximum that the contract allows
+PAGE_SIZE: Final = 100  # records per page; the maximum that the API contract allows
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class GetRequest:
 def whether_over(session_id: str) -> Generator[GetRequest, Any, bool]:
     """Find out whether a session is over; the caller sends the requests, with any kind of client.
 
-    The session's own record says whether it has ended, and whether it has run. A missing record, or one without a
-    duration, proves nothing, because the start may never have been applied. In that case the list of active sessions
+    The session's own record says whether it has ended, and a duration shows that it has started. If there is no
+    record or no duration, the session may be running or may never have started, so the list of active sessions
     decides. The list comes in pages, and a session can slip between two pages while other sessions end. So only two
     identical, complete reads prove that the session is not listed.
 

@@ -1,4 +1,4 @@
-"""A journal of open sessions on disk, which contains ids but no keys or tokens.
+"""A journal of open sessions, kept on disk; it contains ids but no keys or tokens.
 
 Each session has one file, in a folder that only this user can read. A record's owner is the process that started the
 session. The record names the owner's lock, a file that the owner keeps locked as long as it lives. If the lock is free,
@@ -86,7 +86,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_of_this_boot(self) -> bool:
-        """Whether the owner ran on this machine in its current boot; if not, the owner's lock is meaningless."""
+        """Whether the owner ran on this machine during its current boot; if not, the owner's lock is meaningless."""
         return (self.host, self.boot) == (socket.gethostname(), _boot_id())
 
     @property
@@ -96,7 +96,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the session has certainly reached its cap, as far as the wall clock can be trusted."""
+        """Whether the session must have reached its cap by now, if the wall clock can be trusted."""
         return not -STALE <= self.age <= self.cap + STALE
 
 
@@ -237,7 +237,7 @@ class Journal:
         return entry.session_id in self._written or entry.owner == self._owner
 
     def has_owner(self, entry: Entry) -> bool:
-        """Return whether the process that wrote the record is alive, for a record from this boot."""
+        """Return whether the process that wrote the record may still be alive; the record must be from this boot."""
         if self.is_ours(entry):
             return True
         try:
@@ -404,11 +404,11 @@ def _sweep(path: Path, written: float) -> None:
 
 
 def _content(path: Path) -> bytes:
-    """Read a regular file that belongs to this user and that nobody else can write.
+    """Read a regular file that belongs to this user and that nobody else can write to.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The file is not of this kind, or is too large.
+        ValueError: The file is not such a file, or is too large.
     """
     if not stat.S_ISREG(path.lstat().st_mode):
         raise ValueError("not a regular file")

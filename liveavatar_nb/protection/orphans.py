@@ -98,7 +98,7 @@ def owned(api: LiveAvatarAPI, *, active: bool = True) -> Listing[OwnedSession]:
 
 
 async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return the account's active sessions, or an empty list if the service does not list them."""
+    """Return the account's active sessions, or an empty list if they cannot be listed."""
     try:
         return await owned(api)
     except LiveAvatarException as failure:
@@ -107,7 +107,7 @@ async def running_now(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return all the account's active sessions, even those that change pages during the read."""
+    """Return all the account's active sessions, even those that move to another page of the list during the read."""
     running: dict[str, OwnedSession] = {}
     for _ in range(config.LIST_READS):
         listed = await owned(api)
@@ -119,12 +119,12 @@ async def all_running(api: LiveAvatarAPI) -> Records[OwnedSession]:
 
 
 async def find_orphans(api: LiveAvatarAPI) -> Records[OwnedSession]:
-    """Return the active sessions whose kernel died; call the service only if the journal contains any."""
+    """Return the active sessions whose kernel died; call the service only if the journal has a record of any."""
     entries = await asyncio.to_thread(_ownerless, api)
     if not entries:
         return Records()
     running = {session.id: session for session in await owned(api)}
-    # a session that was only just started may not be in the list yet
+    # a session that has only just started may not be in the list yet
     missing = [
         entry
         for entry in entries
@@ -161,7 +161,7 @@ async def stop_each(api: LiveAvatarAPI, sessions: Records[OwnedSession]) -> Reco
 
 
 async def reconcile(api: LiveAvatarAPI) -> None:
-    """Stop the sessions that dead kernels left behind; only log failures, so that a start can proceed."""
+    """Stop the sessions that dead kernels left behind; failures are only logged, so that a start can proceed."""
     try:
         found = await find_orphans(api)
         await stop_each(api, found)

@@ -1,4 +1,4 @@
-"""Records and guards those of this process's sessions that may be billed, and stops them at interpreter exit."""
+"""Keeps track of this process's sessions that may be billed, guards them, and stops them at interpreter exit."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class RunningSessions:
             logger.info("the guard did not start: %s", failure)
 
     def expect(self, client: object, service: Service | None) -> None:
-        """Start the guard, because this client may soon start a session.
+        """Start the guard, because `client` may soon start a session.
 
         The guard keeps running until `unexpect` is called.
         """
@@ -88,7 +88,7 @@ class RunningSessions:
         self.prepare(service)
 
     def unexpect(self, client: object) -> None:
-        """Record that this client will not start any more sessions."""
+        """Record that `client` will not start any more sessions."""
         guard.unexpect(client)
 
     def add(self, session: RunningSession) -> None:
@@ -169,7 +169,7 @@ class RunningSessions:
     def _refuse(session: RunningSession, message: str, remedy: str = "Fix that") -> None:
         if not session.may_be_unjournaled:
             raise ProtectionError(message, remedy=f"{remedy}, or {ALLOWED}.")
-        logger.warning("%s The session starts anyway (allow_unjournaled).", message)
+        logger.warning("%s The session starts anyway, because allow_unjournaled is set.", message)
 
     def started(self, session_id: str, cap: float) -> None:
         """Record that the service confirmed the start and will end the session after at most `cap` seconds."""
@@ -193,8 +193,8 @@ class RunningSessions:
     def hand_over(self, session_id: str) -> None:
         """Leave stopping a session to the guard.
 
-        If the outcome of the session's start is unknown, the guard checks on the session again later. If no guard has
-        the session, it is stopped at interpreter exit.
+        If the outcome of the session's start is unknown, the guard checks on the session again later. If no guard
+        knows about the session, it is stopped at interpreter exit.
         """
         known = self._sessions.get(session_id)
         if known is not None and (known.is_simulated or guard.hand_over(session_id)):

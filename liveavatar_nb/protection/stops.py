@@ -47,7 +47,7 @@ class StopLimiter:
     @classmethod
     @contextlib.asynccontextmanager
     async def turn(cls) -> AsyncIterator[None]:
-        """Wait for a turn, and hold that turn while one stop runs.
+        """Wait for a turn to stop a session, and keep the turn until the block ends.
 
         The wait continues as long as other stops are confirmed. If the block raises an error, its stop is treated as
         unconfirmed.

@@ -107,7 +107,7 @@ def speak_text(text: str, utterance_id: str, session_id: str) -> Command:
     """Return a command to say text word for word (`avatar.speak_text`).
 
     Raises:
-        InvalidArgument: The text is too long for one packet, or contains half a character, such as half an emoji.
+        InvalidArgument: The text is too long for one packet, or contains an unpaired surrogate.
     """
     return _text_command("avatar.speak_text", text, utterance_id, session_id)
 
@@ -142,8 +142,8 @@ def _text_command(kind: str, text: str, utterance_id: str, session_id: str) -> C
         size = len(command.encode())
     except UnicodeEncodeError:
         raise InvalidArgument(
-            "text contains half a character.",
-            remedy="Remove the half character; it may be part of an emoji.",
+            "text contains an unpaired surrogate, which cannot be sent as UTF-8.",
+            remedy="Remove it; it is usually one half of an emoji that was cut in two.",
             field="text",
         ) from None
     if size > PACKET_LIMIT:

@@ -185,7 +185,7 @@ class WebSocket:
                 max_size=config.SOCKET_FRAME_LIMIT,
                 # pings also go through this buffer, so it must not fill up before a dead connection is noticed
                 write_limit=config.SOCKET_SEND_BUFFER,
-                compression=None,  # compressing audio saves little and takes longer than the rest of sending
+                compression=None,  # compressing audio saves little, and takes longer than all other steps of sending it
                 logger=SILENT,
                 **self._network.for_websocket(self._url.reveal()),
                 **_happy_eyeballs(self._url.reveal()),
@@ -250,8 +250,9 @@ def _happy_eyeballs(url: str) -> dict[str, Any]:
     """Return the keyword argument for trying a host's addresses in parallel, as httpx does.
 
     Without this argument, one dead address could use up the whole time limit. Only asyncio's own loops accept
-    the argument; uvloop doesn't. A URL with a literal address has only one to try. There the argument would do
-    harm: asyncio loses the socket of a parallel attempt that is cancelled just after it has connected.
+    the argument; uvloop doesn't. A URL with a literal address offers no other address to try, and the
+    argument would then do harm: asyncio loses the socket of a parallel attempt that is cancelled just after it has
+    connected.
     """
     is_supported = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
     if not is_supported or _is_address(urlsplit(url).hostname):

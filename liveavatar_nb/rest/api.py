@@ -41,8 +41,8 @@ class LiveAvatarAPI:
         api_key: The account's key. None or "" uses `LIVEAVATAR_API_KEY`, or else the first key that
             `config.find_key` finds.
         api_url: The service's URL.
-        conn_options: The number of attempts per call, and the base delay and the time limit of one attempt, both in
-            seconds. Pass our `APIConnectOptions` or the LiveKit plugin's.
+        conn_options: The number of attempts per call, the base delay between attempts, and the time limit of one
+            attempt (both in seconds). Pass our `APIConnectOptions` or the LiveKit plugin's.
         session: Your own `httpx.AsyncClient`; you must close it yourself.
         proxy: The proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or the same with `https`
             or `socks5`. None uses the environment's proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`),

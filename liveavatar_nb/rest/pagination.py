@@ -55,7 +55,7 @@ class Cursor(Generic[T]):
         return self._previous is None
 
     async def turn(self) -> Records[T]:
-        """Return the items of the next page; empty if there is none.
+        """Return the items of the next page; the list is empty if there is no next page.
 
         Raises:
             SchemaError: The service sent the same page twice.
@@ -146,7 +146,7 @@ class Listing(Generic[T]):
         return Records([item async for item in self])
 
     async def page(self, number: int = 1) -> Records[T]:
-        """Return the items of one page; if several lists were joined, those of this page in each list.
+        """Return the items of one page; if several lists were joined, return the items of that page from each list.
 
         Args:
             number: The page's number, from 1.

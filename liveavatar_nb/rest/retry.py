@@ -155,7 +155,7 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
 
     Args:
         value: The header's value: a number of seconds, or a date.
-        date: The response's `Date` header. If `value` is a date, the wait is counted from `date`, since this machine's
+        date: The response's `Date` header. If `value` is a date, the wait is measured from `date`, since this machine's
             clock may be wrong.
         now: This machine's time in seconds since the epoch, used if the response has no `Date`.
     """

@@ -33,7 +33,7 @@ HolderKind = Literal["page", "process"]
 
 
 class HolderLost(LiveAvatarException):
-    """The holder has left the room; nothing was sent."""
+    """The participant that was in the room on the session's behalf has left; nothing was sent."""
 
     title = "Nobody is left in the room"
 
@@ -117,7 +117,7 @@ class RoomConnection:
         self._is_met = False  # whether the avatar has been seen, or the wait for the avatar has timed out
         self._opening: asyncio.Task[Holder] | None = None
         self._joined_at = 0.0  # the time at which this process last joined, by the monotonic clock
-        self._cuts = 0  # how many times in a row this process was removed from the room soon after joining
+        self._cuts = 0  # how many times in a row this process has been removed from the room soon after joining
         self._pauses_until = 0.0
         self._attending: asyncio.Task[None] | None = None
         self._handing_over = asyncio.Lock()
@@ -202,8 +202,8 @@ class RoomConnection:
             words: The reason to show, if any.
             is_contested: Whether somebody else joined with the session's token, in which case this process must not
                 join again unless asked to.
-            is_put_out: Whether the room is gone, or the holder was removed by anyone other than us or somebody who
-                joined with the token.
+            is_put_out: Whether the room is gone, or the holder was removed, but neither by us nor by somebody who
+                joined with the session's token.
         """
         if holder not in self._holders:
             return
@@ -234,7 +234,7 @@ class RoomConnection:
             self._attending = asyncio.create_task(self._attend(), name="liveavatar_nb room")
 
     async def reach(self) -> Holder:
-        """Return the holder; if there is none, make this process join.
+        """Return the holder; if there is none, make this process join and return it as the holder.
 
         Raises:
             RoomNotHeld: This process cannot join.
@@ -414,7 +414,7 @@ class RoomConnection:
         self._is_met = True
 
     def _open(self) -> asyncio.Task[Holder]:
-        """Start joining the room, unless this process is already joining; return the shared task."""
+        """Start joining the room, unless this process is already joining; in both cases, return the task that joins."""
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._join(), name="liveavatar_nb room joining")
             self._opening.add_done_callback(unheard)  # if the session ends first, nobody awaits this task

@@ -45,9 +45,9 @@ class LiveKitServer:
     """A LiveKit server, with its key and secret.
 
     Args:
-        url: The server's address (`wss`, `ws`, `https` or `http`); None or "" means `LIVEKIT_URL`.
-        api_key: The server's key; None or "" means `LIVEKIT_API_KEY`.
-        api_secret: The secret that belongs to the key; None or "" means `LIVEKIT_API_SECRET`.
+        url: The server's address (`wss`, `ws`, `https` or `http`); None and "" use `LIVEKIT_URL`.
+        api_key: The server's key; None and "" use `LIVEKIT_API_KEY`.
+        api_secret: The secret that belongs to the key; None and "" use `LIVEKIT_API_SECRET`.
 
     Raises:
         ConfigurationError: The address, the key or the secret is missing, or the address is invalid.
@@ -94,7 +94,7 @@ class LiveKitServer:
         return Masked(maker.to_jwt(), f"a token for {identity!r} in the room {room!r}")
 
     async def ask(self, purpose: str, request: Callable[[RoomService], Awaitable[R]]) -> R:
-        """Call the room service on a new connection, which works on any loop, and close the connection.
+        """Call the room service over a new connection, so that the call works on any loop; close the connection.
 
         Args:
             purpose: What the request does, for error messages, such as "remove the room".
@@ -124,7 +124,8 @@ class LiveKitServer:
             failure = SchemaError(f"{server} did not respond like a LiveKit server.", remedy="Check LIVEKIT_URL.")
         except TimeoutError:
             failure = APITimeoutError(
-                f"{server} did not respond in time.", remedy="Check LIVEKIT_URL, and that the server is running."
+                f"{server} did not respond in time.",
+                remedy="Check that LIVEKIT_URL is correct and that the server is running.",
             )
         except aiohttp.ClientSSLError as refused:
             failure = CertificateError(
@@ -133,7 +134,8 @@ class LiveKitServer:
         except (aiohttp.ClientError, OSError) as lost:
             why = (lost.strerror if isinstance(lost, OSError) else None) or type(lost).__name__
             failure = APIConnectionError(
-                f"{server} cannot be reached: {why}.", remedy="Check LIVEKIT_URL, and that the server is running."
+                f"{server} cannot be reached: {why}.",
+                remedy="Check that LIVEKIT_URL is correct and that the server is running.",
             )
         finally:
             await session.close()
@@ -157,7 +159,7 @@ class LiveKitServer:
 
 
 def _found(given: Any, field: str) -> Masked:
-    """Return the given value, or else the environment's; an empty string if neither is set."""
+    """Return the given value, or else the environment variable's value, which is empty if the variable is not set."""
     if given is not None and not isinstance(given, str | Masked):
         raise ConfigurationError(f"{field} must be text, not {type(given).__name__}.")
     text = given.reveal() if isinstance(given, Masked) else given or ""
@@ -214,7 +216,7 @@ def _refusal(refused: TwirpError, server: str, purpose: str, source: str) -> Liv
     why = f": {message}" if message else ""
     if status == 401:
         return AuthenticationError(
-            f"{server} did not accept the key and the secret ({purpose}).",
+            f"{server} could not {purpose}: it did not accept the key and the secret.",
             status_code=status,
             remedy=f"The key came {source}. Check that LIVEKIT_API_KEY and LIVEKIT_API_SECRET belong to this server.",
         )

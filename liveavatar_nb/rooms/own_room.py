@@ -52,10 +52,10 @@ class AsyncRoom:
     block removes the room if this object created it. The server removes an abandoned room after a while.
 
     Args:
-        url: The LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None or "" means
+        url: The LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None and "" use
             `LIVEKIT_URL`. LiveAvatar must be able to reach the server, too.
-        api_key: The server's key; None or "" means `LIVEKIT_API_KEY`.
-        api_secret: The key's secret; None or "" means `LIVEKIT_API_SECRET`.
+        api_key: The server's key; None and "" use `LIVEKIT_API_KEY`.
+        api_secret: The key's secret; None and "" use `LIVEKIT_API_SECRET`.
         name: The room's name, at most 256 characters; a unique name by default.
         empty_timeout: How many seconds the server keeps the room when nobody is in it.
         max_participants: How many participants the room can hold, including the avatar; 0 means no limit.
@@ -108,7 +108,7 @@ class AsyncRoom:
         """Create a room from `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET` in the environment.
 
         Args:
-            name, empty_timeout, max_participants: As for the class.
+            name, empty_timeout, max_participants: The same as for the class.
 
         Raises:
             ConfigurationError: One of these environment variables is not set; the message says which.

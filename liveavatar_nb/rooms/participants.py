@@ -39,9 +39,9 @@ class RoomTrack(Record):
 class Participant(Record):
     """A participant in a room.
 
-    `role` is the role for which this package made the participant's token: `avatar`, `guest` or `page` (which this
-    process also uses); None if the token was made elsewhere. `kind` is LiveKit's term: `standard`, `agent`,
-    `ingress`, `egress` or `sip`. `state` is `joining`, `joined` or `active`.
+    `role` is the role for which this package made the participant's token: `avatar`, `guest` or `page` (also the
+    role of this process when it joins the room); None if the token was made elsewhere. `kind` is LiveKit's term:
+    `standard`, `agent`, `ingress`, `egress` or `sip`. `state` is `joining`, `joined` or `active`.
     """
 
     sid: str

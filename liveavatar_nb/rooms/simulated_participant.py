@@ -112,7 +112,7 @@ class SimulatedParticipant:
                         self._handle(frame)
                     count += 1
                     if count % FRAMES_IN_A_TURN == 0:
-                        await asyncio.sleep(0)  # let other tasks run during a burst
+                        await asyncio.sleep(0)  # let other tasks run during a burst of frames
         finally:
             # close the WebSocket even if the loop is shutting down and cancels this task
             await self._socket.close()

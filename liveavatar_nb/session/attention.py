@@ -1,4 +1,4 @@
-"""Measures how long the kernel was free to handle pages' messages, which have to wait while a cell runs."""
+"""Measures how long the kernel has been free to handle pages' messages, which have to wait while a cell runs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class HearingClock(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Seconds during which messages could be handled, counted from some fixed moment."""
+        """Seconds during which messages could be handled, measured from some fixed moment."""
         ...
 
     @property
@@ -87,7 +87,7 @@ class Audience:
 
     @property
     def left(self) -> float | None:
-        """Seconds until the session counts as unwatched; None if there is no limit or no heartbeat yet."""
+        """Seconds until the session counts as unwatched; None if there is no limit, or before the first heartbeat."""
         return None if self.limit is None else self._left
 
     @property

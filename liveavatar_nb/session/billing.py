@@ -70,7 +70,7 @@ class Billing:
         )
 
     async def start(self, *, has_cap: bool) -> StartedSession:
-        """Record the session, have the guard watch over it, and start it; from then on, it may be billed.
+        """Record the session, have the guard watch over it, and start the session; from then on, it may be billed.
 
         Args:
             has_cap: Whether the token has a cap; if not, the service must set one.
@@ -165,7 +165,7 @@ class Billing:
             try:
                 await self._api.sessions.stop(self.session_id, reason="USER_CLOSED", session_token=self.token)
             except APIStatusError:
-                # "no such session" alone proves nothing, because a stop request can overtake a start request
+                # "no such session" does not prove that the session is over: a stop request can overtake a start
                 if not await is_over(self._api, self.session_id):
                     raise
 

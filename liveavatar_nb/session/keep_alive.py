@@ -1,4 +1,4 @@
-"""`KeepAlive`: keeps a session alive, checks it once the machine wakes up, and notices if it is unwatched."""
+"""`KeepAlive`: keeps a session alive, checks on it after the machine has slept, and notices if it is unwatched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .audience import Audience
 
 logger = logging.getLogger("liveavatar_nb.session")
 
-SHORTEST_PAUSE = 0.1  # minimum time, in seconds, between checks on whether a page still shows the session
+SHORTEST_PAUSE = 0.1  # minimum time, in seconds, between checks whether a page is still showing the session
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class KeepAlive:
     def _is_abandoned(self) -> bool:
         """Return whether the session has been unwatched for too long; log a warning at half the limit."""
         if self._audience.is_missed and not self._warned:
-            logger.warning("no page shows the session, which will be stopped in %.0f s", self._audience.left)
+            logger.warning("no page is showing the session, which will be stopped in %.0f s", self._audience.left)
         if self._audience.is_quiet or self._warned:
             # this sends a message to all pages, and so wakes those whose timers the browser is throttling
             self._hooks.changed()

@@ -187,7 +187,7 @@ class SessionLifecycle:
 
     @property
     def clearing(self) -> asyncio.Task[None] | None:
-        """The task that leaves the room and deletes any context created for the session; None until the end."""
+        """The task that leaves the room and deletes a context created for the session; None until the session ends."""
         return self._clearing
 
     def ended_error(self) -> SessionEnded:
@@ -399,7 +399,7 @@ class SessionLifecycle:
             self._check_whether_over()
 
     def _check_whether_over(self) -> None:
-        """Check twice, now and a little later, whether the session is over, because its room may close first."""
+        """Check now and again a little later whether the session is over, because its room may close just before."""
         if self.state is not SessionState.CONNECTED:
             return
         self._checks_left = 2
@@ -541,7 +541,7 @@ class SessionLifecycle:
 
     def _stop_unwatched(self) -> None:
         """Stop the session, because no page has shown it for too long."""
-        logger.warning("stopping session %s: no page showed it for %g s", self.id, self._options.unwatched)
+        logger.warning("stopping session %s: no page has shown it for %g s", self.id, self._options.unwatched)
         self._why_stopped = f"no page showed it for {self._options.unwatched:g} s"
         self.begin_stop()
 
@@ -559,7 +559,7 @@ class SessionLifecycle:
                 return False
             self.record, self.end_reason = record, record.end_reason or "UNKNOWN"
         except NotFoundError:
-            # "not found" alone proves nothing, but a confirmed stop does
+            # "not found" alone does not prove that the session is over; a confirmed stop does
             try:
                 await self._stop_remote(billing)
             except StopNotConfirmed as failure:
@@ -636,7 +636,7 @@ class SessionLifecycle:
         self._finish(SessionState.FAILED)
 
     def _on_loop_closed(self) -> None:
-        """Stop the session on a thread, because its loop was closed without cancelling its tasks."""
+        """Stop the session from a new thread, because the loop was closed without its tasks being cancelled."""
         if self.state.is_final or not self.is_of_this_process:
             return
         self._error = LoopEnded(session_id=self.id)
@@ -675,7 +675,7 @@ class SessionLifecycle:
 
 
 async def _listen(socket: WebSocket, listener: Listener, lose: Callable[[SocketTrouble], Awaitable[None]]) -> None:
-    """Listen until the session is over or its object is gone; if the WebSocket is lost for good, call `lose`."""
+    """Listen until the session is over or no longer in memory; if the WebSocket is lost for good, call `lose`."""
     lost = await socket.listen(listener)
     if lost is not None:
         await lose(lost)

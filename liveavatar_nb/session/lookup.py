@@ -244,7 +244,7 @@ async def make_context(api: LiveAvatarAPI, new: NewContext, variables: dict[str,
         variables: The values of the context's variables, by name.
 
     Raises:
-        InvalidArgument: The service rejected the context, or a variable has no value (the context was then deleted).
+        InvalidArgument: The service rejected the context, or a variable has no value and the context was deleted again.
     """
     made = await MadeContext.make(api, new)
     try:

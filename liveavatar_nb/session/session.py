@@ -141,11 +141,11 @@ class AsyncSession:
     async def open(self) -> None:
         """Get a token, start the session and wait for the avatar; `AsyncLiveAvatar.start` calls this.
 
-        If cancelled, this raises immediately, and the session is stopped in the background.
+        If cancelled, this call ends immediately, and the session is stopped in the background.
 
         Raises:
             AvatarNeverCame: The service never reported `connected`; the session was stopped.
-            StartOutcomeUnknown: The start call got no usable response; the session was stopped by its id.
+            StartOutcomeUnknown: The start call got no usable response; a stop by the session's id was requested.
             SessionEnded: The session was stopped, or ended, while it was starting.
         """
         await self.lifecycle.open()
@@ -194,7 +194,7 @@ class AsyncSession:
 
         Args:
             page: The page's id.
-            hearing: The clock of the channel that delivered the message, if a running cell can delay that channel.
+            hearing: The clock of the channel that delivered the heartbeat; by default, a clock that never stops.
         """
         was_missed = self._audience.is_missed
         self._audience.beat(page, hearing)
@@ -221,9 +221,9 @@ class AsyncSession:
     def timings(self) -> dict[str, float]:
         """How long each step has taken, in seconds.
 
-        `token`, `start` and `connected` count from the call to `start`. The others are medians: `first_word` counts
-        from the first frame that was sent (in a conversation, from the command), `answer` from the end of the user's
-        speech, and `interrupt_to_silence` from the interruption.
+        `token`, `start` and `connected` are measured from the call to `start`. The others are medians: `first_word` is
+        measured from the first frame that was sent (in a conversation, from the command), `answer` from the end of the
+        user's speech, and `interrupt_to_silence` from the interruption.
         """
         return self._times.timings
 
@@ -262,7 +262,7 @@ class AsyncSession:
     def transcript(self) -> Records[SpokenLine]:
         """The transcript so far: all speech whose words are known. A line marked `partial` is still growing.
 
-        In a conversation, the transcript contains both sides, as far as this process received them.
+        In a conversation, the transcript contains both sides, as far as this process has received them.
         `api.sessions.transcript(s.id)` returns what the service recorded.
         """
         return self._lines.records
@@ -380,7 +380,7 @@ class AsyncSession:
 
     @property
     def is_degraded(self) -> bool:
-        """Whether the last 3 keep-alives failed; the service ends a session 5 minutes after the last success."""
+        """Whether the last 3 keep-alives failed; the service ends a session 5 minutes after the last successful one."""
         return self.lifecycle.is_degraded
 
     @property
@@ -809,7 +809,7 @@ class AsyncSession:
         return await self._wait_for_end(utterance, wait=wait, progress=False)
 
     async def _wait_for_end(self, utterance: AsyncUtterance, *, wait: bool, progress: bool) -> AsyncUtterance:
-        """If `wait` is true, wait until the utterance is over; if cancelled, interrupt the avatar."""
+        """If `wait` is true, wait until the utterance is over; if the wait is cancelled, interrupt the avatar."""
         if not wait and not utterance.state.is_final:
             return utterance
         try:

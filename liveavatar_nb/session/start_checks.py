@@ -56,7 +56,7 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
         for name, default in CONVERSATION_DEFAULTS.items():
             if given[name] != default:
                 raise InvalidArgument(
-                    f"{name} needs a conversation, but mode 'LITE' is not one.",
+                    f"{name} needs a conversation, but a session with mode 'LITE' is not one.",
                     remedy="Pass a context and leave out mode to start a conversation.",
                     field=name,
                 )
@@ -72,7 +72,7 @@ def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
     if mode == "FULL":
         raise InvalidArgument(
             "room needs a LITE session, because LiveAvatar itself hosts the room of a conversation.",
-            remedy="Leave out room, or the arguments that make this a conversation.",
+            remedy="Leave out room, or leave out context and the other arguments of a conversation.",
             field="room",
         )
     if room.is_local and not config.is_loopback(urlsplit(base_url).hostname):
@@ -99,7 +99,7 @@ def cap_seconds(max_minutes: float) -> int:
 
 
 def check_unwatched(unwatched: float | None) -> float | None:
-    """Check and return `unwatched`: how many seconds a session may go without a page before it is stopped.
+    """Check and return `unwatched`: after how many seconds without any page showing it a session is stopped.
 
     Raises:
         InvalidArgument: `unwatched` is neither None nor a number of seconds, or is too small.
@@ -116,7 +116,7 @@ def check_avatar(avatar: Avatar, mode: Mode, *, is_sandbox: bool, voice_id: str 
     """Raise an error if this avatar cannot be started in this mode.
 
     Raises:
-        InvalidArgument: The avatar is not ready, has no voice, or is not the sandbox's avatar in a sandbox session.
+        InvalidArgument: The avatar is not ready, has no voice, or, in a sandbox session, is not the sandbox's avatar.
     """
     if is_sandbox and avatar.id != config.SANDBOX_AVATAR:
         raise InvalidArgument(

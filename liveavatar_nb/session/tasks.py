@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 
 class _Canary:
-    """An object that only the loop's scheduled calls keep alive, so it is freed when the loop is closed."""
+    """An object kept alive only by the loop's scheduled calls, so that it is freed when the loop is closed."""
 
     def do_nothing(self) -> None:
         """Do nothing; only the reference to this method matters."""

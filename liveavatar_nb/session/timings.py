@@ -121,8 +121,8 @@ class Timing(Record):
     """How long one step took, across several sessions.
 
     Attributes:
-        step: The step's name. `token`, `start` and `connected` count from the call to `start`, `first_word` from the
-            first frame that was sent (in a conversation, from the command), `answer` from the end of the user's
+        step: The step's name. `token`, `start` and `connected` are measured from the call to `start`, `first_word` from
+            the first frame that was sent (in a conversation, from the command), `answer` from the end of the user's
             speech, and `interrupt_to_silence` from the interruption.
         count: How many times the step was timed.
         p50, p95: The median and the 95th percentile in seconds, by linear interpolation.

@@ -1,7 +1,7 @@
 """The simulator's child process, which reads its settings from standard input and exits when its parent does.
 
-The parent runs this file by its path, and sends its own import path over the pipe. The child appends that path to
-`sys.path`, so that no file in the notebook's folder can shadow a module.
+The parent runs this file by its path and sends its own import path over the pipe, which the child appends to
+`sys.path`. This keeps files in the notebook's folder from shadowing modules.
 """
 
 import importlib.util
@@ -48,7 +48,7 @@ def exit_with(parent: int, cleanups: list[Callable[[], None]]) -> None:
 def report_ready(url: str, api_key: str) -> None:
     """Send the URL to the parent over standard output, then redirect standard output to the null device."""
     os.write(1, f"READY {url}\n".encode())
-    # the parent reads nothing after the line above
+    # the parent reads nothing after the READY line
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

@@ -49,7 +49,7 @@ class Options:
     """The options for one simulator.
 
     Args:
-        speed: Simulated seconds per real second; at 0 the clock stands still until it is moved by hand.
+        speed: Simulated seconds per real second; at 0 the clock stands still until it is advanced manually.
         credits: The account's initial balance.
         port: The port to listen on; 0 for any free one.
         avatars: How many public avatars there are; None for the 16 featured ones.

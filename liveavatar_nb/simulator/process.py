@@ -28,7 +28,7 @@ _children: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
 
 
 class SimulatorError(RuntimeError):
-    """Raised if the simulator does not start, has exited, or refuses one of its owner's commands."""
+    """Raised if the simulator does not start or respond, has exited, or refuses one of its owner's commands."""
 
 
 class _Popen(subprocess.Popen[bytes]):
@@ -114,7 +114,7 @@ class ChildProcess:
             grace: Seconds to wait for the child to exit; useful when its sockets have just closed.
 
         Raises:
-            SimulatorError: The child has exited or been closed, or this process is a fork of the child's parent.
+            SimulatorError: The child has exited, `close` was called, or this process is a fork of the child's parent.
         """
         if os.getpid() != self._owner:
             raise SimulatorError(f"The simulator belongs to process {self._owner}, not to this forked process")

@@ -128,7 +128,7 @@ def run(
 
 
 def _listener(port: int) -> socket.socket:
-    # name the protocol, so that asyncio sets TCP_NODELAY and saves 40 ms per call; `socket.create_server` names none
+    # name the protocol, as `socket.create_server` does not: asyncio then sets TCP_NODELAY, which saves 40 ms per call
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

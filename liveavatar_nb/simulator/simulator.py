@@ -80,8 +80,8 @@ class Faults:
 
         Kinds for which the service does not process the call:
 
-        - ``status``: Respond with `status` (default 500) and `headers`. The body is the envelope with `code` and
-          `message`, or else `body` unchanged, with `content_type` (default text/html).
+        - ``status``: Respond with `status` (default 500) and `headers`. If `body` is given, it is sent unchanged, with
+          `content_type` (default text/html); otherwise, the body is the envelope with `code` and `message`.
         - ``redirect``: Respond with 307 and `location`.
         - ``drop_before``: Cut the connection without a response.
 
@@ -306,7 +306,7 @@ class Simulator:
         return warnings
 
     def refusals(self) -> list[str]:
-        """Return the messages of the last 1,000 ``error`` events."""
+        """Return the error messages for the last 1,000 frames and packets that the service refused."""
         refusals: list[str] = self._admin.call("refusals")
         return refusals
 

@@ -1,4 +1,4 @@
-"""The REST operations without `await`, as `la.api`, with the same resources and methods as the async API."""
+"""The REST operations without `await`, available as `la.api`, with the same resources and methods as the async API."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Memories(SyncResource):
 
 
 class API(SyncWrapper):
-    """The REST API without `await`: one method per operation, grouped as in the contract.
+    """The REST API without `await`: one method per operation, grouped as in the API contract.
 
     Calls are sent as they are, without any protection: if you start a session here, you must stop it yourself.
 

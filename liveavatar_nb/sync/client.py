@@ -105,8 +105,8 @@ class LiveAvatar(SyncWrapper):
         )
         bridge.retain()
         self._inner.on_drop = _let_go
-        # if a user's handler refers to this object, both clients are garbage-collected together; the finalizer
-        # then finds no inner client, and `on_drop` stops the sessions instead
+        # if a user's handler refers to this object, both clients are garbage-collected together: the finalizer
+        # finds that the inner client is gone and does nothing, and `on_drop` stops the sessions instead
         self._release = weakref.finalize(self, _let_go_of, weakref.ref(self._inner))
         self._release.atexit = False
 
@@ -115,7 +115,7 @@ class LiveAvatar(SyncWrapper):
         """Create a client with its own simulator, which needs no key, account or network and bills nothing.
 
         Args:
-            max_minutes, tts: As for `LiveAvatar`.
+            max_minutes, tts: The same as for `LiveAvatar`.
             options: Options of `liveavatar_nb.simulator.Simulator`, such as `speed` and `credits`; `livekit` defaults
                 to "auto" here.
 
@@ -165,7 +165,7 @@ class LiveAvatar(SyncWrapper):
 
     @property
     def api(self) -> API:
-        """All REST operations, grouped as in the contract, e.g. `api.contexts.create(...)`."""
+        """All REST operations, grouped as in the API contract, e.g. `api.contexts.create(...)`."""
         from .api import API  # noqa: PLC0415 (not every cell needs it)
 
         return API(self._inner.api, self)
@@ -192,7 +192,7 @@ class LiveAvatar(SyncWrapper):
     stop_sessions = blocking(AsyncLiveAvatar.stop_sessions, otherwise=AsyncLiveAvatar.stop_without_loop)
 
     def studio(self, sounds: Iterable[Any] | Mapping[str, Any] = ()) -> Studio:
-        """Create a studio, a widget to pick an avatar, talk with it, watch the session's cost and stop it.
+        """Create a studio, a widget to pick an avatar, talk with it, watch the session's cost and stop the session.
 
         Args:
             sounds: The audio to offer: paths, file contents as bytes, or pairs of samples and their rate. Pass a

@@ -15,8 +15,8 @@ from ..validation import masked_text, strict
 class Room(SyncWrapper):
     """Your own LiveKit room, for cells without `await`.
 
-    The room is created when it is first needed, unless a room with that name exists. If this object created the room,
-    `close` or leaving a `with` block removes it. The server itself removes an abandoned room.
+    The room is created when it is first needed, unless a room with that name already exists. If this object created
+    the room, `close` or leaving a `with` block removes it. The server itself removes an abandoned room.
 
     Args:
         url: The LiveKit server's address, `wss://...` (`ws`, `https` and `http` also work); None and "" use
@@ -63,7 +63,7 @@ class Room(SyncWrapper):
         """Create a room from `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET` in the environment.
 
         Args:
-            name, empty_timeout, max_participants: As for the class.
+            name, empty_timeout, max_participants: The same as for the class.
 
         Raises:
             ConfigurationError: One of these environment variables is not set; the message says which.

@@ -80,7 +80,7 @@ def parse(data: Any, *, is_prompt: bool = False) -> Command | None:
 
 
 class Channel:
-    """Delivers commands to the widgets in this process, and recognizes any command that arrives twice."""
+    """Delivers commands to the widgets in this process, and recognises any command that arrives twice."""
 
     def __init__(self) -> None:
         self._receivers: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()

@@ -86,7 +86,7 @@ class NextSession(Controller):
         return self._find(avatar_id) or avatar_id, self._persona.start_options()
 
     def show(self) -> None:
-        """Update the avatar's name and the code that starts a session with this avatar."""
+        """Update the picked avatar's name, and the code that starts a session with that avatar."""
         self._show_code()
         if self._avatar_id and not self._link.client.is_closed:
             self._link.submit(self._look_up_name(self._avatar_id), "the avatar's name")

@@ -42,7 +42,7 @@ class View(Protocol):
 
 
 class SilenceTimer:
-    """Calls a function if a page sends nothing for too long.
+    """Calls a function if a page is silent for too long.
 
     Time during which a running cell held up the page's messages does not count.
 
@@ -59,7 +59,7 @@ class SilenceTimer:
 
     @property
     def is_long(self) -> bool:
-        """Whether the page has sent nothing for too long.
+        """Whether the page has been silent for too long.
 
         Time during which a running cell may have held up the page's messages counts as silence.
         """
@@ -132,7 +132,7 @@ class PageHolder:
         return not self._out.is_set() and not self._is_silent
 
     def was_heard_by(self, view: View) -> bool:
-        """Return whether the page's last command came through this widget."""
+        """Return whether the page's last command came through the widget `view`."""
         return self._view is view
 
     async def hear(self, view: View, command: Command) -> None:
@@ -271,7 +271,7 @@ class PageAudio:
         self._silence = SilenceTimer(self.end)
 
     def hear(self, view: View, command: Command) -> None:
-        """Handle a command that a page showing the session sent through this widget."""
+        """Handle a command that a page showing the session sent through the widget `view`."""
         is_other = command.page != self._page
         if is_other and self._page is not None and command.name == "ready" and not self._is_prompt:
             self.end()
@@ -337,7 +337,7 @@ class Pages:
         return next((session for session in list(self._holders) if session.id == session_id), None)
 
     async def hear(self, view: View, command: Command) -> None:
-        """Handle any kind of command that a page sent through this widget."""
+        """Handle any kind of command that a page sent through the widget `view`."""
         for holder in self._all(command.page):
             await holder.hear(view, command)
 

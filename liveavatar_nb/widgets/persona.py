@@ -98,7 +98,7 @@ class Persona(Controller):
         try:
             detail = await self._link.client.api.contexts.get(context_id)
         except LiveAvatarException:
-            # unpick the context, because the page would not report another click on it while it is picked
+            # deselect the context: the page reports no clicks on a context that is already selected
             if self._settings.values["context_id"] == context_id:
                 self._settings.set(context_id="")
             raise

@@ -95,7 +95,7 @@ class Gallery(Controller):
         return None if record is None else record.preview_url
 
     def top(self) -> list[str]:
-        """Return the ids of avatars whose pictures only the kernel can reach, from the top of the gallery."""
+        """Return the ids of those avatars, from the top of the gallery, whose pictures only the kernel can reach."""
         return [entry["id"] for entry in self._entries if entry["picture"] == {"bytes": True}][:OFFERED_PICTURES]
 
     def check(self, avatar_id: str) -> str:

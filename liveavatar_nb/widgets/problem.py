@@ -64,7 +64,7 @@ class ShownProblem(Controller):
             self.show(failure)
 
     def take_back(self, kind: type[BaseException]) -> None:
-        """Clear the error if it is an instance of this class."""
+        """Clear the error if it is an instance of `kind`."""
         if self._kind is not None and issubclass(self._kind, kind):
             self.clear()
 

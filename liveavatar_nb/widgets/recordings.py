@@ -187,7 +187,7 @@ def place_of(path: Any) -> Path | None:
     for candidate in {place, *(_with_ending(place, ending) for ending in KINDS)}:
         if candidate.exists():
             raise InvalidArgument(
-                f"An existing file is not overwritten: {candidate}.", remedy="Pass another name.", field="path"
+                f"{candidate} already exists and is not overwritten.", remedy="Pass another name.", field="path"
             )
     return place
 
@@ -343,7 +343,7 @@ class Recording:
 
     @property
     def _reached_size(self) -> str:
-        return f"A recording may have at most {self._size_limit / MEGABYTE:.3g} MB."
+        return f"A recording can be at most {self._size_limit / MEGABYTE:.3g} MB."
 
     def _begin(self, content: bytes) -> None:
         endings = [ending for ending, (mark, at) in KINDS.items() if content[at:].startswith(mark)]

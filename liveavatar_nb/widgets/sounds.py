@@ -178,7 +178,7 @@ class Sounds:
         """Add a part to its upload; return the whole file after the last part, otherwise None."""
         if parts > -(-DROPPED_LIMIT // PART_BYTES):
             raise InvalidArgument(
-                f"{name} is too large: a dropped sound may have at most {DROPPED_LIMIT // 2**20} MB.",
+                f"{name} is too large: a file dropped on the page can be at most {DROPPED_LIMIT // 2**20} MB.",
                 remedy=f"Put the file next to the notebook, or play it by its path: s.play({name!r}).",
             )
         try:

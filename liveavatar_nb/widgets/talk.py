@@ -32,7 +32,7 @@ REMEMBERED = 200  # maximum number of utterances whose sounds are remembered
 
 
 class Talk(ControlledWidget):
-    """Controls to ask questions, have text spoken, play sounds and interrupt, plus the queue and transcript.
+    """Controls to ask questions, have text spoken, play sounds and interrupt the avatar, plus the queue and transcript.
 
     In a conversation (FULL), the avatar answers questions. In LITE mode, it plays sounds: those in `sounds`, those in
     the notebook's folder, and those dropped on the page.

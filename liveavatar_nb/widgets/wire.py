@@ -26,9 +26,9 @@ FORMATS = ("har", "jsonl")
 class WireLog(ControlledWidget):
     """A timeline of the REST and WebSocket traffic.
 
-    Each row has a time, a direction, a name, a status and a duration, plus the payload, the curl command and the Python
-    code. Rows are sent only while a page shows them, and are not saved in the notebook. The same information is
-    available as data in `la.wire`.
+    Each row has a time, a direction, a name, a status and a duration, plus the payload and, where possible, a curl
+    command and Python code that resend it. Rows are sent only while a page shows them, and are not saved in the
+    notebook. The same information is available as data in `la.wire`.
 
     Args:
         la: The client, a `LiveAvatar`.

@@ -30,7 +30,7 @@ class SessionLabel:
     """A label that marks the calls made by one session.
 
     Attributes:
-        id: The session's id; None until its token arrives.
+        id: The session's id; None until the session's token arrives.
     """
 
     id: str | None = None
@@ -50,7 +50,8 @@ class Exchange:
         body: The JSON that was sent, with secrets masked; None if there was none.
         started_at: The time at which the request began, in seconds since the epoch.
         status: The HTTP status; None if no response has arrived.
-        seconds: The seconds from the request to the end of the response; None while the request is in progress.
+        seconds: The time from the request to the end of the response, in seconds; None while the request is
+            in progress.
         request_id: The service's id for the request.
         sent_size: The size of the request's body in bytes.
         size: The size of the response's body on the wire in bytes; None if no response has arrived.
@@ -88,7 +89,7 @@ class Exchange:
 
     @property
     def answer(self) -> Any:
-        """The response's JSON with secrets masked, cut if it is large; None if there is none."""
+        """The response's JSON with secrets masked, truncated if it is large; None if there is none."""
         return None if self._answer is None else msgspec.json.decode(self._answer)
 
     @property

@@ -23,7 +23,7 @@ class Frame:
     """One frame, sent or received.
 
     Attributes:
-        at: The time in seconds since the epoch.
+        at: The time at which the frame was sent or received, in seconds since the epoch.
         session_id: The session's id.
         channel: `websocket`, or `data` for LiveKit's data channel.
         direction: `sent` or `received`.

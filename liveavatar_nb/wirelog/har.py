@@ -20,7 +20,9 @@ TEXT, BINARY = 1, 2  # a frame's opcode
 
 
 def har(entries: Sequence[Exchange | Frame]) -> dict[str, Any]:
-    """Return the log as HAR: one entry per request, and one per session with all its frames, as in Chromium's exports.
+    """Return the log as HAR, in the format of Chromium's exports.
+
+    There is one entry for each request, and one with all the frames for each session and channel.
 
     Args:
         entries: The log's entries, in the order in which they began.

@@ -123,7 +123,7 @@ class Wire(Sequence[Entry]):
 
         Args:
             session_id: The session's id.
-            secrets: Tokens and URLs; the values in a URL's query also count as secrets.
+            secrets: Tokens and URLs; long values in a URL's query also count as secrets.
         """
         self._timeline.hide(session_id, secrets)
 
@@ -179,7 +179,7 @@ class Wire(Sequence[Entry]):
         """Return a view of the entries that match all the given criteria.
 
         Args:
-            text: Text in the name, URL, status, error or payload, ignoring case.
+            text: Text to find in the name, URL, status, error or payload, ignoring case.
             kind: `rest`, `websocket` or `data`.
             direction: `sent` (as every request is) or `received`.
             session: A session's id.
@@ -347,7 +347,7 @@ def _ms(entry: Entry) -> float | None:
 
 
 def _note(entry: Entry) -> str:
-    """Return a request's status or what went wrong, or an empty string for a frame."""
+    """Return a request's status, its error or "under way"; for a frame, return an empty string."""
     if isinstance(entry, Frame):
         return ""
     if entry.status is not None:

@@ -88,7 +88,7 @@ class Timeline:
         self._notify()
 
     def hide(self, session_id: str, secrets: Iterable[str]) -> None:
-        """Add to a session's known secrets."""
+        """Add secrets to those known for a session."""
         found = {value for secret in secrets for value in (secret, *_query_values(secret))}
         with self._lock:
             self._hidden[session_id] = (*self._hidden.get(session_id, ()), *map(Masked, found))

@@ -166,7 +166,7 @@ def test_coded_wav_goes_to_the_decoder(codec: str) -> None:
     [
         (wav(RAW, 10), "rate of 10 Hz; only 1,000 to 768,000 Hz"),
         (wav(RAW, SAMPLE_RATE, channels=0), "0 channels"),
-        (wav(RAW, SAMPLE_RATE, bits=40), "40-bit PCM in frames of 5 bytes; only PCM of 8, 16, 24 or 32 bits"),
+        (wav(RAW, SAMPLE_RATE, bits=40), "40-bit PCM samples and 5 bytes per frame. Only 8-, 16-, 24- or 32-bit PCM"),
         (wav(RAW, SAMPLE_RATE, bits=16, tag=3), "16-bit float"),
         (wav(b"", SAMPLE_RATE), "contains no samples"),
         (wav(b"", SAMPLE_RATE, after=chunk(b"LIST", b"x" * 99)), "contains no samples"),

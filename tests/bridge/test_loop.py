@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import inspect
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
+from typing import Any
 
 import pytest
 
+from liveavatar_nb.bridge import loop
 from liveavatar_nb.bridge.loop import THREAD_NAME, ManagedLoop, bridge
 from liveavatar_nb.bridge.wrappers import SyncWrapper, blocking
 from liveavatar_nb.errors import ClientClosed
@@ -52,6 +56,27 @@ def test_calls_run_on_one_daemon_thread_of_its_own_loop_class() -> None:
 def test_nothing_starts_before_first_use() -> None:
     assert not bridge.is_running
     assert not loop_threads()
+
+
+@pytest.mark.parametrize("use", [bridge.call, bridge.submit], ids=["call", "submit"])
+@pytest.mark.parametrize("lack", ["descriptors", "threads"])
+def test_a_loop_that_cannot_start_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, use: Callable[[Coroutine[Any, Any, int]], object], lack: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files") if lack == "descriptors" else RuntimeError("no thread")
+
+    work = double(1)
+    with monkeypatch.context() as patch:
+        if lack == "descriptors":
+            patch.setattr(loop, "ManagedLoop", refuse)
+        else:
+            patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises((OSError, RuntimeError)):
+            use(work)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
+    assert not bridge.is_running
+    assert bridge.call(double(1)) == 2
 
 
 def test_closed_it_is_gone_without_a_trace_and_starts_afresh() -> None:

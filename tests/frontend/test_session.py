@@ -192,11 +192,11 @@ def test_what_other_pages_show_is_not_offered_to_be_stopped(harness: Open) -> No
     [
         (
             "held_up",
-            "A page closed beside a running cell is noticed when the cell ends; the session ends after 10 minutes",
+            "While a cell runs, a closed page isn't noticed until the cell ends, or the session does after 10 minutes.",
         ),
         (
             "unknown",
-            "A closed page isn't noticed here: press Stop, or the session ends after 10 minutes at the latest.",
+            "Closing the page doesn't stop the session here: press Stop, or it ends after 10 minutes.",
         ),
         ("prompt", ""),
     ],

@@ -286,8 +286,8 @@ def test_a_file_that_is_too_large_is_refused_before_a_byte_is_sent(harness: Open
     assert {one["args"]["name"] for one in view.commands("add_sound")} == {"good.wav"}
     drop(view, ("film.wav", 51 * MEGABYTE))
     note = view.page.locator(".lv-talk .lv-note")
-    expect(note).to_contain_text("film.wav was not added. It has 51 MB; a dropped sound may have 50 MB.")
-    expect(note).to_contain_text("Put it beside the notebook")
+    expect(note).to_contain_text("film.wav was not added. It is 51 MB; a file dropped here can be at most 50 MB.")
+    expect(note).to_contain_text("Put it next to the notebook")
     note.get_by_role("button", name="Dismiss").click()
     expect(note).to_have_count(0)
 

@@ -151,7 +151,7 @@ async def test_nobody_watches(
     assert "no page" not in caplog.text
     await clock.go_on(1)
     assert session.unwatched_left == 30
-    assert "no page shows the session, which will be stopped in 30 s" in caplog.text
+    assert "no page is showing the session, which will be stopped in 30 s" in caplog.text
     assert state_of(session) is SessionState.CONNECTED
     await clock.go_on(29)
     assert session.is_live
@@ -178,7 +178,7 @@ async def test_a_page_that_comes_back_takes_the_warning_away(
         await clock.go_on(10)
         session.beat()
     assert state_of(session) is SessionState.CONNECTED
-    assert caplog.text.count("no page shows the session") == 1
+    assert caplog.text.count("no page is showing the session") == 1
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ async def test_at_other_speeds_there_is_no_sound(livekit_server: LiveKitServer, 
         seen = await viewer.report()
     assert not len(seen.loud_at)
     assert [warning for warning in caller.simulator.warnings() if "sound" in warning] == [
-        "the avatar has no sound: it needs a simulator at speed 1"
+        "the avatar cannot be heard: sound needs a simulator at speed 1"
     ]
 
 

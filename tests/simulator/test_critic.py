@@ -15,7 +15,7 @@ from .talker import Talker, talking
 
 MIXED = "frames of one utterance carry different event ids"
 AGAIN = "the event id of an earlier utterance is used again"
-PLAYS = "a frame arrived after its utterance was interrupted: it is played anyway"
+PLAYS = "a frame arrived after its utterance was interrupted, but is played anyway"
 NOTHING = "agent.speak_end was sent without any audio before it"
 NO_END = "no agent.speak_end within 10 s of the end of the audio: the avatar does not become idle"
 FIRST = "a first frame has more than 1.5 s of audio"
@@ -127,7 +127,7 @@ def test_before_connected_once_in_a_session(calling: Any) -> None:
     for _ in range(2):
         with talking(session, at_once=["agent.speak", "agent.speak_end", "session.keep_alive"]) as talker:
             talker.interrupt()
-    assert caller.simulator.warnings() == ["agent.speak was sent before the session connected: it is dropped"]
+    assert caller.simulator.warnings() == ["agent.speak was sent before the session connected: it was dropped"]
 
 
 def test_an_end_that_does_not_come(caller: Any) -> None:

@@ -599,11 +599,12 @@ class Lab:
                 continue
             work = party.inner.aclose() if party.face is None else asyncio.to_thread(party.face.close)
             self._in_the_end(self._closed(work))
-        # let-go clients, and what was cancelled, end by themselves
+        # let-go clients, and what was cancelled, end by themselves; a thread that protects a session whose start was
+        # cancelled has to take that back first
         deadline = time.monotonic() + HANG
         while time.monotonic() < deadline and (
             any(not work.done() for work in self._work)
-            or any(thread.name == "liveavatar_nb-let-go" for thread in threading.enumerate())
+            or any(thread.name in ("liveavatar_nb-let-go", THREAD_NAME) for thread in threading.enumerate())
         ):
             self.turn(0.005)
         self._check(all(work.done() for work in self._work), f"hangs: {[w for w in self._work if not w.done()]}")

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from liveavatar_nb import Session
+from liveavatar_nb.rooms.connection import HolderKind, RoomConnection
 from liveavatar_nb.widgets.channel import channel
 
 from ..waiting import wait_for
@@ -38,6 +40,19 @@ def messages_of(widget: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> list
 
     monkeypatch.setattr(type(widget), "send", send)
     return messages
+
+
+def room_of(session: Session) -> RoomConnection:
+    """The connection to a session's room."""
+    room: RoomConnection | None = session._inner.room
+    assert room is not None
+    return room
+
+
+def held_by(session: Session) -> HolderKind | None:
+    """Who is in a session's room: a page, this process, or nobody."""
+    holder = room_of(session).holder
+    return None if holder is None else holder.kind
 
 
 class Wire:

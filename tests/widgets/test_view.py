@@ -23,7 +23,7 @@ from liveavatar_nb.widgets.pages import PageHolder, pages
 from liveavatar_nb.widgets.room import ELSEWHERE, NOT_LIVE, PACKET_LIMIT, SOUNDS_WAITING, RoomAccess
 
 from ..waiting import wait_for
-from .pages import Page, Wire, controller_of
+from .pages import Page, Wire, controller_of, held_by, room_of
 
 CANARY = "canary-of-the-room-1f7a"
 ADDRESS = "wss://room.example.org"
@@ -115,17 +115,6 @@ class Process:
 
     async def leave(self) -> None:
         self.left = True
-
-
-def room_of(session: Session) -> RoomConnection:
-    room: RoomConnection | None = session._inner.room
-    assert room is not None
-    return room
-
-
-def held_by(session: Session) -> HolderKind | None:
-    holder = room_of(session).holder
-    return None if holder is None else holder.kind
 
 
 def enter(page: Page, session: Session) -> None:

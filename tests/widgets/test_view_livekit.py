@@ -12,13 +12,12 @@ import pytest
 
 from liveavatar_nb import LiveAvatar, LiveView, NewContext, Session, Simulator
 from liveavatar_nb.protocol import full
-from liveavatar_nb.rooms.connection import HolderKind, RoomConnection
 from liveavatar_nb.simulator import LiveKit
 
 from ..crowd import Crowd, Visitor, crowd
 from ..livekit import LiveKitServer, livekit_server
 from ..waiting import wait_for
-from .pages import Page, Wire
+from .pages import Page, Wire, held_by, room_of
 
 __all__ = ["crowd", "livekit_server"]
 
@@ -104,17 +103,6 @@ def page_in(view: LiveView, wire: Wire, name: str, crowd: Crowd, session: Sessio
         yield page
     finally:
         page.go()
-
-
-def room_of(session: Session) -> RoomConnection:
-    room: RoomConnection | None = session._inner.room
-    assert room is not None
-    return room
-
-
-def held_by(session: Session) -> HolderKind | None:
-    holder = room_of(session).holder
-    return None if holder is None else holder.kind
 
 
 def test_process_page_page_and_process_hold_a_room_in_turn(

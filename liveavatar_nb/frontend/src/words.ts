@@ -62,12 +62,12 @@ export function price(settings: Settings): string {
 
 /** What happens to a session whose page is closed; empty if that is noticed at once, or costs nothing. */
 export function closingWords(hearing: HearingWay, settings: Settings): string {
-  const latest = `after ${plural(settings.max_minutes, "minute")} at the latest`;
+  const longest = plural(settings.max_minutes, "minute");
   if (settings.is_sandbox) return "";
   if (hearing === "held_up") {
-    return `A page closed beside a running cell is noticed when the cell ends; the session ends ${latest}.`;
+    return `While a cell runs, a closed page isn't noticed until the cell ends, or the session does after ${longest}.`;
   }
-  if (hearing === "unknown") return `A closed page isn't noticed here: press Stop, or the session ends ${latest}.`;
+  if (hearing === "unknown") return `Closing the page doesn't stop the session here: press Stop, or it ends after ${longest}.`;
   return "";
 }
 

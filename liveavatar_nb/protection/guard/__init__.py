@@ -1,1 +1,1 @@
-"""The guard: the process that stops a kernel's sessions after the kernel dies, and its `handle`."""
+"""The guard process, which stops a kernel's sessions after the kernel dies, and `handle`, the kernel's side of it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...rest.network import Network
 
 PIECE: Final = 65536  # maximum bytes per read
-# seconds after the first session before importing the code for stops, which may be uninstalled later
+# seconds from the first session to the import of the code that a stop needs, which may be uninstalled later
 PRELOAD_AFTER: Final = 5.0
 CALL_LIMIT: Final = 5.0  # maximum seconds for one stop
 SHORTEST_WAIT: Final = 0.2  # minimum seconds between attempts
@@ -189,7 +189,7 @@ class KernelWatch:
     def _start_thread(work: Callable[..., None], *args: Any) -> None:
         try:
             threading.Thread(target=work, args=args, daemon=True).start()
-        except RuntimeError:  # no thread is available, so do the work on the current one
+        except RuntimeError:  # no new thread can be started, so do the work on this one
             work(*args)
 
     def _preload(self) -> None:
@@ -231,7 +231,7 @@ def say(**message: Any) -> None:
 
 
 def hang_up() -> None:
-    """Stop sending, because the kernel is gone or must not wait for this guard to exit."""
+    """Close our end of the pipe to the kernel, so that a kernel that reads from it need not wait for us to exit."""
     os.dup2(2, 1)
 
 

@@ -1,4 +1,4 @@
-"""The kernel's side of the guard: starts the process, sends it the sessions, and replaces a dead one."""
+"""The kernel's side of the guard: starts the guard process, sends it the sessions, and replaces it if it dies."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ class Guard:
             os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forget)
 
     def _reset(self) -> None:
-        # not reentrant, because a finalizer may post a message while its thread already holds the lock
+        # not reentrant: if a finalizer posts a message while its thread holds the lock, the message must stay queued
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._process: GuardProcess | None = None
         self._wanted_at = 0.0  # the time at which the guard was last needed
         self._open: set[GuardProcess] = set()
-        # maps each session's id to the session and the time at which its `left` seconds began
+        # maps each session's id to the session and the time from which its `left` is counted
         self._sessions: dict[str, tuple[GuardedSession, float]] = {}
         self._started: set[str] = set()
         self._stopping: set[str] = set()
@@ -136,7 +136,7 @@ class Guard:
         """Start the guard if it is not running, and wait until it is ready.
 
         Args:
-            service: A service to reach in the background, unless the guard has already reached it.
+            service: A service for the guard to reach in the background, unless the guard has already reached it.
 
         Raises:
             GuardError: The guard did not start.
@@ -151,7 +151,7 @@ class Guard:
         self._deliver()
 
     def reach(self, service: Service) -> None:
-        """Wait until the guard itself has reached a service, unless it already has.
+        """Wait until the guard itself has reached a service; return immediately if it already has.
 
         Raises:
             NotReached: The guard could not reach the service.
@@ -190,7 +190,7 @@ class Guard:
         self._deliver()
 
     def started(self, session_id: str, left: float) -> None:
-        """Record that a session has started, and that the guard may try to stop it for `left` seconds."""
+        """Record that a session has started, and that the guard's time for stopping it ends `left` seconds from now."""
         if session_id in self._sessions:
             self._sessions[session_id] = (replace(self._sessions[session_id][0], left=left), time.monotonic())
             self._started.add(session_id)
@@ -203,7 +203,7 @@ class Guard:
             self._post({"do": "stop", "id": session_id})
 
     def hand_over(self, session_id: str) -> bool:
-        """Leave stopping a session to the guard; return whether the guard knew the session."""
+        """Leave stopping a session to the guard; return whether the guard knew about the session."""
         if session_id not in self._sessions:
             return False
         self._stopping.add(session_id)
@@ -217,11 +217,11 @@ class Guard:
         self.leave_if_unused()
 
     def expect(self, client: Any) -> None:
-        """Keep the guard running until `unexpect` is called, as this client may start a session at any time."""
+        """Keep the guard running until `unexpect` is called, as `client` may start a session at any time."""
         self._expecting.add(client)
 
     def unexpect(self, client: Any) -> None:
-        """Record that this client will not start any more sessions."""
+        """Record that `client` will not start any more sessions."""
         self._expecting.discard(client)
         self.leave_if_unused()
 
@@ -253,7 +253,7 @@ class Guard:
             if not self._sessions and not self._expecting and self._process is not None:
                 self._let_go(self._process)
         elif message["do"] == "hand over":
-            # remember the number until it is acknowledged: a replacement guard must get the message, too
+            # remember the message's number until it is acknowledged: a replacement guard must get the message, too
             if message["id"] in self._sessions:
                 self._handed[message["id"]] = self._send({**message, "do": "stop"})
         else:
@@ -332,8 +332,8 @@ class Guard:
                     continue
                 if not is_warned:
                     logger.warning(
-                        "the guard process %s, and no new one can be started (%s); retrying, but until that succeeds, "
-                        "a session that is live when this process dies is billed up to its cap", how, why,
+                        "the guard process %s, and a new one can't be started (%s). Retrying; until a guard is running "
+                        "again, any session that is live when this process dies is billed up to its cap", how, why,
                     )  # fmt: skip
                 is_warned = True
                 process.is_let_go.wait(RENEW_PAUSE)

@@ -1,4 +1,4 @@
-"""A guard process, the two pipes that connect it, and the messages sent and acknowledged.
+"""A guard process, the two pipes that connect the kernel to it, and the messages sent and acknowledged.
 
 Every wait for the guard has a time limit, and no message needs another descriptor or thread.
 """
@@ -34,7 +34,7 @@ class GuardProcess:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         if not hasattr(select, "poll"):
-            raise OSError(errno.ENOSYS, "this system cannot wait for pipes")
+            raise OSError(errno.ENOSYS, "this system cannot poll pipes")
         self.pid: int | None = None  # the guard's process id, once it is ready
         self.is_watched = False  # whether a thread is watching the process, and will close it at the end
         self.is_let_go = threading.Event()
@@ -47,7 +47,7 @@ class GuardProcess:
         self._unheard_since: float | None = None
         self._reached: dict[
             str, str | None
-        ] = {}  # maps each service to the error, "" once reached, or None while unknown
+        ] = {}  # maps each service to the reason why it could not be reached; "" if it could, None while unknown
         self._is_closed = False
         ends: list[int] = []
         try:

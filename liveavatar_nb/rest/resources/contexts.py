@@ -41,7 +41,7 @@ class Contexts(Resource):
 
         Args:
             name: The context's name.
-            prompt: What the avatar knows and how it behaves; each session supplies the values for its `{{names}}`.
+            prompt: What the avatar knows and how it behaves; each session supplies values for the `{{names}}` in it.
             opening_text: What the avatar says first, or None for nothing.
             links: Web pages to use, e.g. `[{"url": "https://example.org", "faq": None}]`.
         """

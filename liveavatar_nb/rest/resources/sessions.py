@@ -138,7 +138,7 @@ class Sessions(Resource):
             interactivity_type: FULL only: `CONVERSATIONAL` (the service's default) or `PUSH_TO_TALK`.
             llm_configuration_id: FULL only: the id of your own language model.
             dynamic_variables: FULL only: values for the context's `{{names}}`; at most 50, each up to 1,000 characters.
-            memory: FULL only: the `prev_session_id` or `session_memory_id` that the conversation remembers.
+            memory: FULL only: what the conversation remembers, as `prev_session_id` or `session_memory_id`.
             livekit_config: LITE only: your own LiveKit room.
             agora_config: LITE only: your own Agora channel.
             elevenlabs_agent_config, openai_realtime_config, gemini_realtime_config: LITE only: the agent or model

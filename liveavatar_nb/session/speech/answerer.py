@@ -46,7 +46,7 @@ class Sentences:
         yield from filter(None, map(str.strip, parts))
 
     def rest(self) -> str:
-        """Return the text that remains at the end of the input, which may be empty."""
+        """Return the text left over at the end of the input; it may be empty."""
         return self._held.strip()
 
 

@@ -35,7 +35,7 @@ class FullConversation:
 
     Args:
         clock: The clock to use.
-        times: Records how long answers and interruptions take.
+        times: Records how soon the avatar begins to speak, and how soon it falls silent when interrupted.
         lines: The transcript to write to.
         on_change: Called on the loop when any of the displayed state has changed.
         has_opening: Whether the avatar speaks first, without being asked to.
@@ -358,7 +358,7 @@ class FullConversation:
             utterance.hear(self._lines.text("avatar", utterance.id) or text)
 
     def _just_ended(self, text: str) -> AsyncUtterance | None:
-        """Return the last utterance if it ended before its complete text arrived, so late text can be added."""
+        """Return the last utterance if it ended before its complete text arrived, so that late text can be added."""
         last = self.utterances[-1] if self.utterances else None
         if last is None or last.state is not UtteranceState.ENDED or self._lines.is_final("avatar", last.id):
             return None

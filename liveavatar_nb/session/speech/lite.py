@@ -68,7 +68,7 @@ class LiteSpeech:
 
     Args:
         clock: The clock to use.
-        times: Records how long first words and interruptions take.
+        times: Records how soon the avatar begins to speak, and how soon it falls silent when interrupted.
         lines: The transcript to write to.
         on_change: Called on the loop when any of the displayed state has changed.
     """
@@ -144,7 +144,7 @@ class LiteSpeech:
             audio = await request.make()
             await on_own_thread(lambda: feed.open(audio, request.rate))
             if request.replace and not utterance.state.is_final:
-                self._silence(besides=utterance)
+                self._silence(spare=utterance)
                 await self._send_command(lite.interrupt(str(uuid.uuid4())))
         except BaseException:
             await feed.discard()
@@ -178,7 +178,8 @@ class LiteSpeech:
     async def _send_command(self, command: Command) -> None:
         """Send a command as soon as the WebSocket is ready, and before any audio.
 
-        A command that cannot be sent now is kept, because the avatar may keep talking even if the connection was cut.
+        A command that cannot be sent now is sent once the WebSocket is ready again, because the avatar may still be
+        talking even if the connection was cut.
         """
         if self._end is not None:
             return
@@ -248,19 +249,19 @@ class LiteSpeech:
             self._pump.cancel()
         self._pump = self._current = None
 
-    def _silence(self, besides: AsyncUtterance | None = None) -> None:
+    def _silence(self, spare: AsyncUtterance | None = None) -> None:
         self._pace.reset()
         is_heard = bool(self._tracker.interrupt()) or self._tracker.agent_state is AgentState.TALKING
         if is_heard and self._interrupted_at is None:
             self._interrupted_at = self._clock.monotonic()
-        self._end_all(UtteranceState.INTERRUPTED, besides=besides)
+        self._end_all(UtteranceState.INTERRUPTED, spare=spare)
         self._on_change()
 
     def _end_all(
-        self, state: UtteranceState, error: Exception | None = None, *, besides: AsyncUtterance | None = None
+        self, state: UtteranceState, error: Exception | None = None, *, spare: AsyncUtterance | None = None
     ) -> None:
         """End every utterance that is being prepared, queued or sent."""
-        ending = self._preparing - {besides}
+        ending = self._preparing - {spare}
         if self._current is not None:
             ending.add(self._current.utterance)
         self._stop_pump()

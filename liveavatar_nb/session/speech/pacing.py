@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Pace:
-    """Keeps the audio that was sent a little ahead of real time.
+    """Determines when to send audio, so that it arrives a little before it is due to be spoken.
 
     The lead covers network hiccups, but is short, so that little audio must be discarded on an interruption.
 
@@ -25,7 +25,7 @@ class Pace:
         return 0.0 if self._ends_at is None else max(0.0, self._ends_at - self._lead - now)
 
     def sent(self, seconds: float, now: float) -> None:
-        """Record that audio was sent; if it was sent too late, the avatar has paused, so count from now."""
+        """Record that audio was sent; if it was sent too late, the avatar has paused, and speaks it from now on."""
         self._ends_at = max(now, self._ends_at or now) + seconds
 
     def left(self, now: float) -> float:

@@ -36,7 +36,7 @@ def is_shown() -> bool:
 
 
 async def show_progress(utterance: AsyncUtterance) -> None:
-    """Show an utterance's progress until it is over, even if the caller stops waiting earlier."""
+    """Show an utterance's progress until it is over, even if the caller stops waiting sooner."""
     if not is_shown():
         return
     showing = asyncio.create_task(_show(utterance), name="liveavatar_nb progress")

@@ -77,7 +77,7 @@ class UtteranceTracker:
             self._open.remove(utterance)
 
     def receive(self, event: Event) -> list[Event]:
-        """Handle an event; return it, unless it is redundant, and any older-style events derived from it."""
+        """Handle an event; return the event (unless it is redundant) and any older-style events derived from it."""
         if event.type in (SPEAK_STARTED, SPEAK_ENDED, SPEAK_INTERRUPTED):
             self._sends_speak_events = True
             utterance = self._find(event)

@@ -20,8 +20,8 @@ ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 class SpokenLine(TranscriptLine):
     """A line of the transcript, as this process received it.
 
-    `role` is `user` or `avatar`. The timestamps are seconds since the epoch and since the session's start. While
-    `partial` is true, the line may still grow.
+    `role` is `user` or `avatar`. `absolute_timestamp` is in seconds since the epoch, `relative_timestamp` in
+    seconds since the session's start. While `partial` is true, the line may still grow.
     """
 
     partial: bool = False

@@ -1,4 +1,4 @@
-"""`UtteranceFinder`: finds the utterance of a conversation that an event belongs to, by id or by order."""
+"""`UtteranceFinder`: finds which of a conversation's utterances an event belongs to, by id or by order."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class DueEnd:
 class Ledger:
     """The account's sessions and credits.
 
-    Before changing a session, a method ends every session that is due to end, as of the time it was due.
+    Before a method changes a session, it ends every session that is due to end, as of the time it was due.
 
     Args:
         balance: The initial number of credits.
@@ -255,7 +255,8 @@ class Ledger:
             refusal: An error to raise if every other check passes; None for no such error.
 
         Raises:
-            Refused: The session was already started or stopped, too many are running, or there are too few credits.
+            Refused: The session was already started or stopped, too many sessions are running, there are too few
+                credits, or `refusal` was given.
         """
         self.settle(now)
         session.starts += 1
@@ -332,7 +333,7 @@ class Ledger:
                 del self._sessions[oldest.id], self._by_token[_digest(oldest.token)]
 
     def _credits_due(self) -> DueEnd | None:
-        """Return the time at which the running sessions will have used up the credits.
+        """Return when the credits will be used up, and by which sessions; None if no running session costs credits.
 
         Solves ``sum(price * (t - started_at)) == balance`` for t, so the result does not depend on how often it is
         computed.

@@ -40,7 +40,7 @@ class Store(Generic[Resource]):
         """Return the resource with this id.
 
         Args:
-            resource_id: The id; upper and lower case are equal.
+            resource_id: The id, in upper or lower case.
             field: The body field that contained the id, to be named in the error message.
 
         Raises:

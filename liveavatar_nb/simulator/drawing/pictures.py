@@ -158,7 +158,7 @@ def _eyes(look: Look) -> str:
 
 
 def _closed_eyes(look: Look) -> str:
-    """Return the eyes closed, as in a blink."""
+    """Return closed eyes, as in a blink."""
     lid = _lid(look)
     eye = (
         f"<path d='M26 303C34 317 62 318 72 303' fill='none' stroke='{lid}' stroke-width='5' stroke-linecap='round'/>"

@@ -27,7 +27,7 @@ JOIN_INTERVAL: Final = 1.0  # seconds between attempts to join
 CONNECT_LIMIT: Final = 5.0  # maximum seconds for one attempt
 MOST_PACKETS: Final = 1000  # maximum packets queued while the avatar is not in the room; further ones are lost
 FLUSH_LIMIT: Final = 1.0  # maximum seconds to wait for the last packets to be sent
-LAST_WORDS: Final = 0.25  # seconds to wait before deleting the room, because that would drop any packet in transit
+LAST_WORDS: Final = 0.25  # seconds to wait before deleting the room, so that packets in transit still arrive
 LONGEST_REASON: Final = 200  # characters
 
 

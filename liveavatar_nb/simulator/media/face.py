@@ -1,4 +1,4 @@
-"""The avatar's face as video frames, painted once, then picked to match the audio and random blinks."""
+"""The avatar's face as video frames, which are painted once and then chosen to suit the audio and random blinks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIZES: Final = {"very_high": (1920, 1080), "high": (1280, 720), "medium": (854, 480), "low": (640, 360)}
-STRIP: Final = 24  # how many of the drawing's 720 rows to paint at a time; painting them holds the GIL for 10 to 20 ms
+STRIP: Final = 24  # how many of the drawing's 720 rows to paint at a time, which holds the GIL for 10 to 20 ms
 OPENINGS: Final = (-45.0, -34.0, -26.0, -19.0)  # dBFS thresholds; at each one, the mouth opens one step wider
 KEPT_FACES: Final = 2
 ExpressionKey = tuple[int, bool]  # how far the mouth is open, and whether the eyes are closed

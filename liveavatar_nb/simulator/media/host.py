@@ -1,4 +1,4 @@
-"""Rooms for sessions, on a given LiveKit server or the simulator's own; there may be no rooms at all."""
+"""Rooms for sessions, on a given LiveKit server or the simulator's own, if one of these is available."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Server:
         }
         return subprocess.Popen(
             [sys.executable, "-I", str(KEEPER), self.program],
-            # use the environment, because other users can read arguments; the program expects YAML, which includes JSON
+            # use the environment, because other users can read arguments; JSON is valid YAML, which the program expects
             env={**os.environ, "LIVEKIT_CONFIG": json.dumps(config)},
             stdin=subprocess.PIPE,
             stdout=log,

@@ -34,7 +34,7 @@ class SpeechDetector:
         return self._toggle()
 
     def end(self) -> bool | None:
-        """Handle the microphone going away; return False if that ends speech, else None."""
+        """Handle the loss of the microphone; return False if it ends speech, else None."""
         return self._toggle() if self.is_speaking else None
 
     def _toggle(self) -> bool:

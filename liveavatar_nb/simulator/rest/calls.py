@@ -66,7 +66,9 @@ class Call:
         scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
         session = self.service.ledger.by_token(token.strip()) if scheme.lower() == "bearer" else None
         if session is None:
-            raise Refused(401, "The session token is missing or wrong: send it as Authorization: Bearer")
+            raise Refused(
+                401, "The session token is missing or wrong: send it in the Authorization header, as Bearer <token>"
+            )
         return session
 
     def session(self, record: ObjectCheck) -> tuple[Session, dict[str, Any]]:
@@ -74,7 +76,7 @@ class Call:
 
         Raises:
             Refused: The credentials are missing or wrong, or there is no such session.
-            Invalid: The body violates its rules (422).
+            Invalid: The body fails validation (422).
         """
         if self._has_key() and "authorization" not in self.request.headers:
             body = self.checked_body(record, required=False)
@@ -91,7 +93,7 @@ class Call:
         """Return the body after checking it against `record`.
 
         Raises:
-            Invalid: The body violates its rules (422).
+            Invalid: The body fails validation (422).
         """
         body = self.json(required=required)
         ensure(record, body, ("body",))

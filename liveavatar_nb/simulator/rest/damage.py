@@ -1,4 +1,4 @@
-"""Faults that damage a response in transit: the call took effect, but the caller cannot tell."""
+"""Faults that damage a response in transit: the call takes effect, but the caller cannot tell."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def damage(fault: Fault, response: Response, transport: asyncio.Transport) -> AS
 
 
 class _Half:
-    """A response that sends half of the body, then ends the connection."""
+    """A response that sends half of the body, then closes or resets the connection."""
 
     def __init__(
         self, response: Response, transport: asyncio.Transport, end: Callable[[asyncio.Transport], None]
@@ -94,7 +94,7 @@ class _Stale:
 
 
 class _CutOnUse(asyncio.Protocol):
-    """A protocol that cuts the connection when data arrives, then tells the original protocol about it."""
+    """A protocol that cuts the connection when data arrives, then reports the loss to the original protocol."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -118,7 +118,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the server notices the disconnect; it would treat returning any earlier as an error."""
+    """Wait until the server notices the disconnect; it would report an error if the application returned earlier."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,4 +1,4 @@
-"""The contract's operations: the method, the path, and a short name for use in faults."""
+"""The contract's operations: for each, the method, the path, and a short name for use in faults."""
 
 from __future__ import annotations
 

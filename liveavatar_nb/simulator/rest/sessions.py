@@ -1,4 +1,4 @@
-"""Operations on sessions: starting, keeping alive, stopping and looking up."""
+"""Operations that start sessions, keep them alive, stop them and look them up."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def sessions(call: Call) -> Answer:
         if (wanted := call.request.query_params.get(name)) is not None:
             found = [s for s in found if getattr(s, name) == wanted]
     if call.request.query_params.get("embed_id") is not None:
-        found = []  # in the simulator, no sessions are created by embeds
+        found = []  # in the simulator, embeds create no sessions
     return 200, call.page([_session(s, now) for s in found])
 
 

@@ -1,4 +1,4 @@
-"""Operations on the account's credits, secrets and LLM configurations, and the public list of languages."""
+"""Operations on the account's credits, secrets and LLM configurations, and on the public list of languages."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def get_llm_configuration(call: Call) -> Answer:
 
 
 def update_llm_configuration(call: Call) -> Answer:
-    """Change an LLM configuration; absent and null fields are kept, except that null removes `base_url`."""
+    """Change an LLM configuration; absent or null fields stay as they are, except that null removes `base_url`."""
     call.require_key()
     body = call.checked_body(rules.llm_configuration_patch)
     config = call.service.llm_configurations.find(call.path_parameter("config_id"))

@@ -1,6 +1,7 @@
 """The operation that creates a session token.
 
-A session's settings are checked here, and not again when it starts.
+A session's settings are checked here, except the token for the account's own room, which is checked when the session
+starts.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def _own_room(body: dict[str, Any]) -> Room | None:
 
 
 def _is_agent(mode: Mode, body: dict[str, Any]) -> bool:
-    """Return whether an ElevenLabs agent leads the session, which then has FULL events and no WebSocket."""
+    """Return whether an ElevenLabs agent leads the session, which then has a FULL session's events but no WebSocket."""
     return mode == "LITE" and body.get("elevenlabs_agent_config") is not None
 
 

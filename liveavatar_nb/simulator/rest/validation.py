@@ -94,7 +94,7 @@ def number(low: float, high: float) -> Check:
 
 
 def nullable(inner: Check) -> Check:
-    """Return a check that also accepts null."""
+    """Return a check that accepts null and everything that `inner` accepts."""
 
     def check(value: Any, where: Location) -> Iterator[Problem]:
         if value is not None:

@@ -35,7 +35,7 @@ def bind(call: Call) -> Answer:
         name=body["provider_voice_id"] if body.get("name") is None else body["name"],
         language="Multilingual",
         gender="neutral",
-        description=f"Bound from another vendor: {body['provider_voice_id']}",
+        description=f"A voice from another vendor: {body['provider_voice_id']}",
         tags=(BOUND_TAG,),
         created_at=now,
         updated_at=now,

@@ -83,7 +83,7 @@ class Conversation:
         self._service.clock.poke()
 
     def on_user_speech(self, started: bool) -> None:
-        """Handle the start or end of speech in the user's microphone."""
+        """Handle the start or end of speech picked up by the user's microphone."""
         self._do(partial(self._dialogue.set_microphone, started))
         self._touch()
         self._service.clock.poke()

@@ -34,7 +34,9 @@ class Critic:
 
     def note_early_command(self, kind: str) -> None:
         """Warn that a command was sent before ``connected``; the service drops such commands silently."""
-        self._note(self._noted, "before connected", f"{kind[:64]} was sent before the session connected: it is dropped")
+        self._note(
+            self._noted, "before connected", f"{kind[:64]} was sent before the session connected: it was dropped"
+        )
 
     def note_empty_end(self) -> None:
         """Warn that an ``agent.speak_end`` had no audio before it."""
@@ -45,7 +47,7 @@ class Critic:
         self._note(self._noted, text, text)
 
     def check_frame(self, utterance: Utterance, audio: bytes, event_id: str | None, ahead: int) -> None:
-        """Check a frame that was just appended, with `ahead` microseconds of audio still to be spoken."""
+        """Check a frame that has just been appended, with `ahead` microseconds of audio still to be spoken."""
         first = utterance.size == len(audio)
         if first and (header := FILE_HEADER.match(audio)):
             name = header[0][:4].decode()
@@ -84,7 +86,7 @@ class Critic:
             while len(self._utterances) > KEPT_IDS:
                 del self._utterances[next(iter(self._utterances))]
         elif former.state == "interrupted":
-            self._note_utterance(former, "a frame arrived after its utterance was interrupted: it is played anyway")
+            self._note_utterance(former, "a frame arrived after its utterance was interrupted, but is played anyway")
         else:
             self._note_utterance(utterance, "the event id of an earlier utterance is used again")
 

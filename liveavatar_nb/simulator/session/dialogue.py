@@ -127,7 +127,7 @@ class Dialogue:
         return outputs
 
     def set_microphone(self, is_speaking: bool, now: int) -> list[Output]:
-        """Handle the user starting or stopping speaking."""
+        """Handle the start or end of the user's speech."""
         outputs = self.settle(now)
         self._count_speech(now)
         self._microphone = is_speaking
@@ -209,7 +209,7 @@ class Dialogue:
         return [{"event_type": "user.speak_ended"}, {"event_type": "user.transcription", "text": text}]
 
     def _count_speech(self, now: int) -> None:
-        """Add the user's speaking time since the previous call."""
+        """Add to the turn's total the time for which the user has spoken since the previous call."""
         if self._turn_at is not None:
             self._heard += (now - self._counted_at) * self._microphone
             self._counted_at = now

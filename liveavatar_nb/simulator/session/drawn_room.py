@@ -61,7 +61,7 @@ class DrawnRoomConnection:
         self._service.clock.poke()
 
     async def run(self) -> None:
-        """Receive and send until either side ends the connection."""
+        """Receive and send until either side closes the connection."""
         self._stage.drawn_room = self
         self._service.clock.poke()
         reader = asyncio.create_task(self._read())

@@ -62,7 +62,7 @@ class SpeechRecorder:
         self._frames.append(frame)
 
     def add_sound(self, session_id: str, utterance: Utterance, audio: bytes, received_at: float) -> None:
-        """Record the audio of a frame that was just appended to its utterance."""
+        """Record the audio of a frame that has just been appended to its utterance."""
         recording = self._recordings.get(utterance.task_id)
         if recording is None:
             recording = _Recording(session_id, utterance, received_at, received_at)

@@ -58,7 +58,7 @@ class Stage:
         return room
 
     async def aclose(self) -> None:
-        """Take the avatar off stage, although its session has not ended."""
+        """Take the avatar off stage, even though its session has not ended."""
         if self._playing is not None:
             self._playing.cancel()
             await asyncio.gather(self._playing, return_exceptions=True)
@@ -99,7 +99,7 @@ class Stage:
         if self._service.clock.speed == 1:
             return True
         if self.drawn_room is not None or self._participant is not None:
-            self.warn("the avatar has no sound: it needs a simulator at speed 1")
+            self.warn("the avatar cannot be heard: sound needs a simulator at speed 1")
         return False
 
     def say(self, pcm: bytes) -> None:

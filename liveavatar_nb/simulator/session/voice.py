@@ -41,7 +41,7 @@ FORMANT_WIDTH: Final = 220.0  # hertz
 
 
 class Voice:
-    """A voice, which caches the audio of recent texts.
+    """A voice that caches the audio of recent texts.
 
     Args:
         language: A code such as ``de``; an unknown language is spoken as English.

@@ -62,7 +62,7 @@ class WebSocketConnection:
         self._stalled = False
 
     async def run(self) -> None:
-        """Receive and send until either side ends the connection."""
+        """Receive and send until either side closes the connection."""
         self._service.sockets[self._session.id] = self
         self._service.clock.poke()
         reader = asyncio.create_task(self._read())

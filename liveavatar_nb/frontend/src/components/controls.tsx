@@ -80,6 +80,7 @@ function Before({ state, onMend }: Pick<Props, "state" | "onMend">) {
     return (
       <span class="lv-mute">
         {offer(settings)}
+        {isUnsaved || closing ? "." : null}
         {settings.is_sandbox ? <em class="lv-tag">Sandbox</em> : null}
         {isUnsaved ? <span class="lv-unsaved"> Its edited prompt is not saved yet.</span> : null}
         {closing ? <span class="lv-closing"> {closing}</span> : null}

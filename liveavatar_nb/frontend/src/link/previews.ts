@@ -25,7 +25,7 @@ export class Previews {
     this.problem = null;
     this.timer = setTimeout(() => this.fail(voiceId, "It did not come in time."), LIMIT_MS);
     void this.sendRequest("voice", { voice_id: voiceId }).then((acked) => {
-      if (!acked) this.fail(voiceId, "The kernel did not answer.");
+      if (!acked) this.fail(voiceId, "The kernel did not respond.");
     });
     this.changed();
   }

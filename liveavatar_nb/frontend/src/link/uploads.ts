@@ -84,8 +84,8 @@ export class Uploads {
     if (file.size <= bytes) return null;
     return {
       title,
-      detail: `It has ${megabytes(file.size)}; a dropped sound may have ${megabytes(bytes)}.`,
-      remedy: "Put it beside the notebook: sounds of that folder are on this list.",
+      detail: `It is ${megabytes(file.size)}; a file dropped here can be at most ${megabytes(bytes)}.`,
+      remedy: "Put it next to the notebook: sound files in that folder appear in this list.",
     };
   }
 

@@ -204,7 +204,7 @@ export class Room implements SharedRoom {
     this.isRequesting = true;
     if (!this.isQuiet) this.setState("joining", { reason: null });
     this.limit = setTimeout(() => {
-      if (attempt === this.attempt) this.fail("The kernel did not answer in time.");
+      if (attempt === this.attempt) this.fail("The kernel did not respond in time.");
     }, ANSWER_LIMIT_MS);
     const answer = this.takeOver ? null : rooms.takeOffer(this.sessionId);
     if (answer) void this.onAnswer(answer);
