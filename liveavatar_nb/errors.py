@@ -1,4 +1,4 @@
-"""All errors that this package raises, as a class hierarchy. Catch `LiveAvatarException` to catch them all.
+"""The errors of clients, sessions, rooms and widgets. Catch `LiveAvatarException` to catch them all.
 
     LiveAvatarException
     ├── ConfigurationError            no key, or an invalid URL (also a ValueError)
@@ -32,6 +32,8 @@
     └── SimulatorError                the embedded simulator didn't start
 
 `str(error)` says what happened and what to do about it; `error.remedy` says only what to do.
+Two errors are Python's own: `TimeoutError` if a `timeout=` of yours passes, `AttributeError` for an unknown name. And a
+`Simulator`'s commands raise `liveavatar_nb.simulator.SimulatorError`, since the simulator shares nothing with clients.
 `LiveAvatarWarning` is for calls that are allowed but probably a mistake.
 """
 

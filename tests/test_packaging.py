@@ -24,7 +24,7 @@ import liveavatar_nb
 
 ROOT = Path(__file__).resolve().parents[1]
 HOOK = Path("liveavatar_nb/frontend/build_hook.py")
-STATIC = {"loader.js", "media.js", "widgets.css", "widgets.js"}
+STATIC = {"THIRD_PARTY_LICENSES.txt", "loader.js", "media.js", "widgets.css", "widgets.js"}
 NOTEBOOKS = {"01_quickstart.ipynb", "02_studio_demo.ipynb", "03_speech_lite.ipynb", "07_account.ipynb"}
 BUILD_LIMIT = 110  # s
 LARGEST_WHEEL = 1_000_000  # bytes
@@ -164,6 +164,24 @@ def test_the_wheel_is_complete_and_small(built: tuple[Path, Path]) -> None:
     assert set(metadata.get_all("Provides-Extra", [])) == {"audio", "demo", "media", "test"}
 
 
+def test_the_wheel_says_what_it_is(built: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(built[1]) as archive:
+        info = f"liveavatar_nb-{liveavatar_nb.__version__}.dist-info"
+        metadata = email.message_from_bytes(archive.read(f"{info}/METADATA"))
+        licence = archive.read(f"{info}/licenses/liveavatar_nb/LICENSE")
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Author"] == "liveavatar_nb contributors"
+    assert metadata.get_all("License-File") == ["liveavatar_nb/LICENSE"]
+    assert b"Apache License" in licence
+    assert not metadata.get_all("Project-URL")
+    package = json.loads((ROOT / "liveavatar_nb" / "frontend" / "package.json").read_text())
+    assert package["license"] == metadata["License-Expression"]
+
+
+def test_an_index_would_take_it(built: tuple[Path, Path]) -> None:
+    run([sys.executable, "-m", "twine", "check", "--strict", *map(str, built)], built[0].parent, os.environ)
+
+
 def test_the_wheel_works_where_the_checkout_is_not(built: tuple[Path, Path], tmp_path: Path) -> None:
     with zipfile.ZipFile(built[1]) as archive:
         archive.extractall(tmp_path / "site")
@@ -187,6 +205,46 @@ def test_an_editable_installation_builds_in_the_tree(editable: tuple[Path, Path]
         (pth,) = [name for name in names if name.endswith(".pth")]
         assert Path(archive.read(pth).decode().strip()) == tree
     assert not [name for name in names if name.endswith(".ipynb")], "they are found in the checkout"
+
+
+# The licences of what is in the bundles
+
+PACKAGE = re.compile(r".*\bnode_modules/((?:@[^/]+/)?[^/]+)/")
+
+
+def inputs(folder: Path, module: ModuleType) -> set[str]:
+    """The npm packages that the bundles are made of, as esbuild and the maps of what is already bundled name them."""
+    entries = [*folder.glob("src/widgets/*.ts*"), folder / "src" / "room" / "media" / "index.ts"]
+    options = ["--bundle", "--minify", "--format=esm", "--jsx=automatic", "--jsx-import-source=preact", "--outdir=out"]
+    module.npm(folder, "exec", "--", "esbuild", *map(str, entries), *options, "--metafile=meta.json")
+    outputs = json.loads((folder / "meta.json").read_text())["outputs"].values()
+    found: set[str] = set()
+    for name in {name for output in outputs for name, use in output["inputs"].items() if use["bytesInOutput"]}:
+        if match := PACKAGE.match(name):
+            found.add(match[1])
+            beside = folder / f"{name}.map"
+            sources = json.loads(beside.read_text())["sources"] if beside.is_file() else []
+            found |= {inner[1] for inner in map(PACKAGE.match, sources) if inner}
+    return found
+
+
+def test_the_licences_of_what_is_bundled_are_shipped(built: tuple[Path, Path], tmp_path: Path) -> None:
+    module = hook()
+    bundled = inputs(module._copy(tmp_path, "--omit=dev"), module)
+    assert {"preact", "lucide-preact", "livekit-client", "webrtc-adapter", "jose", "sdp", "events"} <= bundled
+    with zipfile.ZipFile(built[1]) as archive:
+        _, *parts = archive.read("liveavatar_nb/static/THIRD_PARTY_LICENSES.txt").decode().split(f"\n{'=' * 80}\n")
+    texts = {part.split(maxsplit=1)[0]: part for part in parts}
+    # Bundled, but by no map: LiveKit's messages and a compiler's helpers, and an interface that leaves no trace.
+    assert texts.keys() == bundled | {"@livekit/protocol", "tslib", "typed-emitter"}
+    for name, text in texts.items():
+        first, second, *rest = text.splitlines()
+        assert re.fullmatch(rf"{name} \d+\.\d+\.\d+", first)
+        assert re.fullmatch(r"Licence: .*(MIT|ISC|0BSD|BSD-3-Clause|Apache-2\.0).*", second), second
+        assert re.search(r"[Pp]ermission|Redistribution|Apache License", "\n".join(rest)), name
+    # what only comments of bundled files say
+    assert "Copyright 2008 Google Inc." in texts["@bufbuild/protobuf"]
+    assert "ts-debounce" in texts["livekit-client"]
 
 
 # The build hook

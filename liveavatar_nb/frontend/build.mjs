@@ -1,10 +1,11 @@
 // Bundles the front end into ../static: one self-contained ES module and one style sheet for all widgets, the loader
 // that each widget begins with, and the part that joins rooms.
 // With --watch it does so again after each change, until Ctrl-C.
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, context } from "esbuild";
+import { licences } from "./licences.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "static");
@@ -43,7 +44,8 @@ if (process.argv.includes("--watch")) {
     await watched.watch();
   }
 } else {
-  await Promise.all(bundles.map((bundle) => build(bundle)));
+  const results = await Promise.all(bundles.map((bundle) => build({ ...bundle, metafile: true, absWorkingDir: here })));
+  await writeFile(join(out, "THIRD_PARTY_LICENSES.txt"), await licences(results, here));
   for (const name of ["loader.js", "widgets.js", "media.js", "widgets.css"]) {
     const { size } = await stat(join(out, name));
     console.log(`${name.padEnd(12)} ${(size / 1000).toFixed(1).padStart(6)} kB`);

@@ -435,8 +435,8 @@ def _sync_folder(folder: Path) -> None:
 def _file_lock(path: Path) -> BaseFileLock:
     from filelock import FileLock  # noqa: PLC0415 (takes 40 ms, and only a start needs it)
 
-    # a soft lock would outlive its owner
-    return FileLock(path, mode=0o600, is_singleton=False, fallback_to_soft=False)
+    # A soft lock would outlive its owner. The lock is the process's: any of its threads may release it.
+    return FileLock(path, mode=0o600, thread_local=False, is_singleton=False, fallback_to_soft=False)
 
 
 if sys.platform == "win32":

@@ -195,11 +195,22 @@ def interrupts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # an interrupt in a finalizer is told to this, and the next one would come in there, were it not in C
     monkeypatch.setattr(sys, "unraisablehook", id)
 
+    is_looking = False
+
     def interrupt(number: int, frame: FrameType | None) -> None:
-        while frame is not None:
-            if frame.f_code is SyncMaker.make.__code__:
-                raise KeyboardInterrupt
-            frame = frame.f_back
+        nonlocal is_looking
+        # Reading `f_code` runs filelock's audit hook, if an earlier test has imported it: the next signal would come
+        # there, and the one after that again, until the stack is full.
+        if is_looking:
+            return
+        is_looking = True
+        try:
+            while frame is not None:
+                if frame.f_code is SyncMaker.make.__code__:
+                    raise KeyboardInterrupt
+                frame = frame.f_back
+        finally:
+            is_looking = False
 
     before = signal.signal(signal.SIGALRM, interrupt)
     bridge.retain()

@@ -404,6 +404,18 @@ def test_what_is_let_go_has_no_owner(mine: Journal, folder: Path) -> None:
     assert ids(other) == {first, second}
 
 
+def test_a_lock_that_one_thread_took_another_releases(mine: Journal) -> None:
+    before = psutil.Process().num_fds()
+    thread = threading.Thread(target=note, args=[mine])
+    thread.start()
+    thread.join()
+    (entry,) = mine.entries()
+    held = mine._held  # newer versions of filelock close the file of a lock that nobody refers to any more
+    mine.let_go(entry.session_id)
+    assert held is not None
+    assert psutil.Process().num_fds() == before
+
+
 def test_who_finishes_anothers_session_clears_its_lock(mine: Journal, folder: Path) -> None:
     """The guard, after its kernel's death; while the kernel lives, its lock stays."""
     entry = orphan(folder)
