@@ -49,7 +49,7 @@ logger = logging.getLogger("liveavatar_nb.transport")
 ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits for each encoding
 HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip"}
 GIVE_SECRETS: Final = ("/v1/sessions/token", "/v1/sessions/start")
-# the exceptions of an HTTP library that a request can't have been sent before
+# the exceptions of an HTTP library that mean that the request was not sent
 NOT_SENT: Final = ("ConnectError", "ConnectTimeout", "LocalProtocolError", "PoolTimeout", "UnsupportedProtocol")
 
 
