@@ -26,7 +26,7 @@ class ControlledWidget(anywidget.AnyWidget):
     """A widget whose page sends commands and whose traits are written only by Python.
 
     A subclass declares the traits and creates the controllers, which write the traits and handle the commands.
-    `COMPONENT` is the name of the front end's component that shows it.
+    `_COMPONENT` is the name of the front end's component that shows it.
 
     Args:
         link: The connection between the controllers and the pages.
@@ -38,7 +38,7 @@ class ControlledWidget(anywidget.AnyWidget):
         InvalidArgument: One of the given traits does not exist.
     """
 
-    COMPONENT: ClassVar[str]
+    _COMPONENT: ClassVar[str]
 
     _esm = LOADER
     _css = ""
@@ -67,7 +67,7 @@ class ControlledWidget(anywidget.AnyWidget):
         self._displayed_in: int | None = None
         link.connect(controllers, on_failure)
         initial = {name: value for controller in controllers for name, value in controller.traits().items()}
-        own = {"widget_id": channel.join(link), "_component": self.COMPONENT, **scripts()}
+        own = {"widget_id": channel.join(link), "_component": self._COMPONENT, **scripts()}
         super().__init__(**(own | initial | traits))
         self.on_msg(lambda _widget, content, _buffers: channel.deliver(content))
         self._unwatch = link.client.watch(link.refresh)

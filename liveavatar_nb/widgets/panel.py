@@ -45,7 +45,7 @@ class SessionPanel(ControlledWidget):
         >>> ipywidgets.link((picker, "value"), (panel, "avatar"))
     """
 
-    COMPONENT = "panel"
+    _COMPONENT = "panel"
 
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)

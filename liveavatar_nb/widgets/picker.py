@@ -37,7 +37,7 @@ class AvatarPicker(ControlledWidget):
         >>> picker.observe(lambda change: print(change.new), "value")
     """
 
-    COMPONENT = "picker"
+    _COMPONENT = "picker"
 
     avatars: Any = traitlets.List().tag(sync=True)
     catalogue = traitlets.Dict().tag(sync=True)

@@ -48,7 +48,7 @@ class Studio(ControlledWidget):
         AudioError: One of the sounds cannot be read.
     """
 
-    COMPONENT = "studio"
+    _COMPONENT = "studio"
 
     # the traits of AvatarPicker
     avatars: Any = traitlets.List().tag(sync=True)

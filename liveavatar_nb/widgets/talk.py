@@ -49,7 +49,7 @@ class Talk(ControlledWidget):
         >>> Talk(la, sounds=["welcome.wav", "goodbye.wav"])
     """
 
-    COMPONENT = "talk"
+    _COMPONENT = "talk"
 
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)

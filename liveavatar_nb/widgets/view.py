@@ -55,7 +55,7 @@ class LiveView(ControlledWidget):
         >>> view.record(seconds=20)
     """
 
-    COMPONENT = "view"
+    _COMPONENT = "view"
 
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)

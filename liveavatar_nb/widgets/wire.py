@@ -38,7 +38,7 @@ class WireLog(ControlledWidget):
         >>> WireLog(la)
     """
 
-    COMPONENT = "wire"
+    _COMPONENT = "wire"
 
     def __init__(self, la: Any, **traits: Any) -> None:
         link = Link(self, la)

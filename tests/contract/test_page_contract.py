@@ -167,7 +167,7 @@ def test_every_widget_has_its_component() -> None:
     found = re.search(r"COMPONENTS = \{ (.*) \}", source("widgets/index"))
     assert found is not None
     widgets = AvatarPicker, SessionPanel, Studio, Talk, LiveView, WireLog
-    assert sorted(found[1].split(", ")) == sorted(widget.COMPONENT for widget in widgets)
+    assert sorted(found[1].split(", ")) == sorted(widget._COMPONENT for widget in widgets)
 
 
 # words that stand for states

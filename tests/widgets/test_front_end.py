@@ -48,7 +48,7 @@ def test_an_export_contains_the_front_end(la: LiveAvatar, kind: Any) -> None:
     widget = made(kind, la)
     states = embed_data([widget], drop_defaults=False)["manager_state"]["state"]
     own = states[widget.model_id]["state"]
-    assert own["_component"] == widget.COMPONENT
+    assert own["_component"] == widget._COMPONENT
     assert own["_esm"] == LOADER
     assert states[own["_front_end"].removeprefix(REFERENCE)]["state"].items() >= {"code": CODE, "style": STYLE}.items()
 
