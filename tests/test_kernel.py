@@ -57,6 +57,15 @@ SAME = """
 print((dict(vars(loop)), asyncio.Task, asyncio.run, asyncio.get_event_loop) == was)
 print("_nest_patched" in vars(loop))
 """
+# ipykernel 7.0 cannot send from a thread of ours, which is said on stderr
+WIDGET = """
+import time
+studio = la.studio()
+while studio.credits is None:
+    time.sleep(0.05)
+studio.close()
+la.close()
+"""
 AWAIT = """
 async with asyncio.TaskGroup() as group:
     task = group.create_task(asyncio.sleep(0.01, "well"))
@@ -70,6 +79,10 @@ def test_a_reentrant_call_leaves_the_kernels_loop_untouched(kernel: Kernel, conn
     assert kernel.run(SAME).split() == ["True", "False"]
     assert kernel.run(AWAIT) == "well"
     kernel.run("la.close()")
+
+
+def test_a_widgets_worker_reaches_its_page(kernel: Kernel, connect: str) -> None:
+    assert kernel.run(connect + WIDGET) == ""
 
 
 @pytest.mark.parametrize("order", ["before", "after"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -180,6 +181,19 @@ def test_the_wheel_says_what_it_is(built: tuple[Path, Path]) -> None:
 
 def test_an_index_would_take_it(built: tuple[Path, Path]) -> None:
     run([sys.executable, "-m", "twine", "check", "--strict", *map(str, built)], built[0].parent, os.environ)
+
+
+@pytest.mark.timeout(2 * BUILD_LIMIT + 20)  # builds twice, if it runs alone
+def test_the_same_sources_make_the_same_archives(
+    built: tuple[Path, Path], unpacked: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Bit for bit, at another time, and the wheel in another folder."""
+    again = tmp_path_factory.mktemp("again")
+    for what, tree in ("--sdist", ROOT), ("--wheel", unpacked):
+        run([*BUILD_WHEEL, str(again), what, str(tree)], again, os.environ | {"TZ": "Asia/Tokyo"})
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in again.glob("liveavatar_nb*")} == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in built
+    }
 
 
 def test_the_wheel_works_where_the_checkout_is_not(built: tuple[Path, Path], tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ CLOCK_LIMIT: Final = 60.0  # maximum clock error, in seconds; beyond that, token
 FULL_MINUTE: Final = Decimal(config.CREDITS_PER_MINUTE["FULL"])  # credits
 SHOWN_SESSIONS: Final = 3  # maximum number of session ids to list
 KERNEL: Final = ("ipykernel", "jupyterlab", "notebook", "ipywidgets", "anywidget")
-FIRST_WITH_SUBSHELLS: Final = 7  # the first major version of ipykernel with which Stop works while a cell runs
+# the first version of ipykernel with which Stop works while a cell runs; 7.0 cannot send from other threads
+FIRST_WITH_SUBSHELLS: Final = (7, 1)
 STATIC: Final = Path(__file__).parents[1] / "static"
 
 COLOURS: Final = {
@@ -245,12 +246,14 @@ def kernel() -> Finding:
     if lacking := [name for name in ("ipywidgets", "anywidget") if versions[name] is None]:
         return Finding("kernel", "problem", found, f"To use the widgets, run {pip} {' '.join(lacking)}")
     ipykernel = versions["ipykernel"]
+    remedy = f'Run {pip} "ipykernel>={".".join(map(str, FIRST_WITH_SUBSHELLS))}"'
     if ipykernel is None:
-        why = f"{found}: notebooks cannot run with {sys.executable}"
-        return Finding("kernel", "warning", why, f'Run {pip} "ipykernel>={FIRST_WITH_SUBSHELLS}"')
-    if int(re.split(r"\D", ipykernel)[0] or 0) < FIRST_WITH_SUBSHELLS:
-        why = f"{found}: a click on Stop must wait for the running cell"
-        return Finding("kernel", "warning", why, f'Run {pip} "ipykernel>={FIRST_WITH_SUBSHELLS}"')
+        return Finding("kernel", "warning", f"{found}: notebooks cannot run with {sys.executable}", remedy)
+    version = tuple(map(int, re.findall(r"\d+", ipykernel)))
+    if (7,) <= version < FIRST_WITH_SUBSHELLS:
+        return Finding("kernel", "problem", f"{found}: this ipykernel cannot show what the widgets do", remedy)
+    if version < FIRST_WITH_SUBSHELLS:
+        return Finding("kernel", "warning", f"{found}: a click on Stop must wait for the running cell", remedy)
     return Finding("kernel", "ok", found)
 
 

@@ -188,9 +188,10 @@ def test_windows_is_untested(monkeypatch: pytest.MonkeyPatch) -> None:
     ("package", "version", "state", "remedy"),
     [
         ("jupyterlab", None, "ok", ""),
-        ("ipykernel", "7.0.0a1", "ok", ""),
-        ("ipykernel", "6.29.5", "warning", 'pip install "ipykernel>=7"'),
-        ("ipykernel", None, "warning", 'pip install "ipykernel>=7"'),
+        ("ipykernel", "7.1.0a1", "ok", ""),
+        ("ipykernel", "7.0.1", "problem", 'pip install "ipykernel>=7.1"'),
+        ("ipykernel", "6.29.5", "warning", 'pip install "ipykernel>=7.1"'),
+        ("ipykernel", None, "warning", 'pip install "ipykernel>=7.1"'),
         ("anywidget", None, "problem", "pip install anywidget"),
     ],
 )
