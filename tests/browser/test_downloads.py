@@ -70,4 +70,4 @@ def test_ten_widgets_a_reload_and_a_restarted_kernel(notebook: Make, connect: st
     opened.run(1)
     expect(page.get_by_text("Not started").first).to_be_visible()
     assert downloads.counts == [3, 3], "the new kernel sends its own"
-    assert page.evaluate("globalThis[Symbol.for('liveavatar_nb')].frontEnds.size") == 1, "which is the same"
+    assert page.evaluate("globalThis[Symbol.for('liveavatar_nb')].size") == 1, "which is the same"

@@ -9,7 +9,7 @@ import pytest
 from .sources import MODULES, imports
 
 ROWS = [
-    ["contract", "limits", "shared"],
+    ["contract", "limits"],
     ["loader", "words"],
     ["link"],
     ["room", "state"],
@@ -21,9 +21,9 @@ RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 
 
 def test_the_imports_are_found() -> None:
-    assert {"contract", "shared", "words"} < imports("link/link")
+    assert {"contract", "words"} < imports("link/link")
     assert "link/link" in imports("state/state"), "of types alone"
-    assert imports("shared") == set()
+    assert imports("loader") == set()
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from .conftest import Harness, Open
 
-IMPORTED = "globalThis[Symbol.for('liveavatar_nb')].frontEnds.size"
+IMPORTED = "globalThis[Symbol.for('liveavatar_nb')].size"
 STYLES = "document.head.querySelectorAll('style').length"
 # how often a script of that size was made an address of
 MADE = """
@@ -91,7 +91,7 @@ def test_a_front_end_that_does_not_come_is_said_and_asked_for_again(harness: Ope
     expect(page.page.get_by_role("alert")).to_have_count(0)
     page.page.clock.run_for(12_000)
     line = page.page.get_by_role("alert")
-    expect(line).to_contain_text("LiveAvatar's front end did not load")
+    expect(line).to_contain_text("This LiveAvatar widget did not load")
     page.button("Try again").click()
     expect(line).to_have_count(0)
     page.page.clock.run_for(12_000)

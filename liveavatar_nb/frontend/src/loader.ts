@@ -6,7 +6,6 @@
  * imports each different script once, whichever kernel or widget it came with.
  */
 import type { AnyModel, Initialize, InitializeProps, Render } from "@anywidget/types";
-import { shared } from "./shared";
 
 interface FrontEnd {
   initialize: Initialize;
@@ -26,8 +25,10 @@ const LOOK_MS = 100;
 const INITIALIZE_LIMIT_MS = 1500;
 const REFERENCE = "IPY_MODEL_";
 
-/** By their texts, so that no version gets another's. */
-const imported = shared("frontEnds", () => new Map<string, Promise<FrontEnd>>());
+/** What the page has imported, by the texts, so that no version gets another's. Each widget has a loader of its own. */
+const HOME = Symbol.for("liveavatar_nb");
+const page = globalThis as unknown as Record<symbol, Map<string, Promise<FrontEnd>> | undefined>;
+const imported = (page[HOME] ??= new Map());
 const begun = new Map<string, Begun>();
 
 const sleep = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
@@ -67,7 +68,7 @@ async function findModel(model: AnyModel): Promise<AnyModel> {
     if (found) return found;
     await sleep(LOOK_MS);
   } while (performance.now() < end);
-  throw new Error("the notebook does not have it");
+  throw new Error("the notebook does not have its script");
 }
 
 async function load(model: AnyModel): Promise<FrontEnd> {
@@ -93,7 +94,7 @@ function shown(el: HTMLElement, error: unknown): Promise<void> {
   line.setAttribute("role", "alert");
   line.style.cssText = "font: 13px system-ui, sans-serif; padding: 8px 0; display: flex; gap: 8px; align-items: baseline;";
   const reason = error instanceof Error ? error.message : String(error);
-  line.append(`LiveAvatar's front end did not load: ${reason}. Try again, or run the cell again.`);
+  line.append(`This LiveAvatar widget did not load: ${reason}. Try again, or run the cell again.`);
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Try again" });
   line.append(button);
   el.replaceChildren(line);

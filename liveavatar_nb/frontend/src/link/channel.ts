@@ -3,9 +3,8 @@
  * subshell's thread while a cell runs. There is one for each kernel connection, for all widgets and views.
  */
 import { type Kernel, type KernelComm, isPast } from "./kernel";
-import { shared } from "../shared";
 
-const channels = shared("channels", () => new Map<string, ControlChannel>());
+const channels = new Map<string, ControlChannel>();
 
 const TARGET = "liveavatar_nb.control";
 /** How long to wait for a kernel's description and its subshell, in milliseconds. */

@@ -9,7 +9,6 @@ import type { Message, Session, TraitName, Traits } from "../contract";
 import { Drafts } from "./drafts";
 import { type Kernel, isPast, kernelOf } from "./kernel";
 import { Pictures } from "./pictures";
-import { shared } from "../shared";
 import { Previews } from "./previews";
 import { Uploads } from "./uploads";
 import { isActive } from "../words";
@@ -76,10 +75,10 @@ export interface Observer {
   onMessage(message: Message, buffers: readonly (DataView | ArrayBuffer)[], link: Link): void;
 }
 
-export const observers = shared("observers", () => new Set<Observer>());
+export const observers = new Set<Observer>();
 
 /** The id of this browser page, shared by its widgets. */
-const PAGE = shared("page", newId);
+const PAGE = newId();
 
 /** Returns the id of this browser tab, which survives a reload. */
 function tabId(): string {

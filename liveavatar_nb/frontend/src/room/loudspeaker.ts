@@ -1,9 +1,8 @@
 /** Plays the avatar's speech: a track of a room, or PCM of a drawn one, through the same graph. */
 import { SAMPLE_RATE } from "../limits";
-import { shared } from "../shared";
 
 /** Audio contexts by sample rate; 0 is the device's own rate. */
-const graphs = shared("sound", () => new Map<number, { context: AudioContext; users: number }>());
+const graphs = new Map<number, { context: AudioContext; users: number }>();
 
 /** The delay before playing, in seconds, so that the next piece arrives before this one ends. */
 const LEAD_S = 0.06;

@@ -1,8 +1,7 @@
 /** The user's microphone in an avatar's room: opened by a click, heard while it is on, and released when unused. */
 import type { RoomHandle, SharedRoom } from "./media/types";
-import { shared } from "../shared";
 
-const microphones = shared("microphones", () => new WeakMap<SharedRoom, Microphone>());
+const microphones = new WeakMap<SharedRoom, Microphone>();
 
 /** off: none is open; opening: the browser is asking; muted: it is open but not sent; on: the avatar hears it. */
 export type MicrophoneState = "off" | "opening" | "muted" | "on";

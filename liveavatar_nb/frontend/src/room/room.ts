@@ -7,7 +7,6 @@ import { HOLDER_LIMIT } from "../limits";
 import { type Link, type Observer, observers } from "../link/link";
 import { Loudspeaker } from "./loudspeaker";
 import type { MediaLibrary, Quality, RoomHandle, SharedRoom } from "./media/types";
-import { shared } from "../shared";
 
 /** After this time without joining, the page shows the drawn face and keeps trying. */
 const PATIENCE_MS = 3000;
@@ -444,11 +443,8 @@ class Rooms implements Observer {
   }
 }
 
-const rooms = shared("rooms", () => {
-  const all = new Rooms();
-  observers.add(all);
-  return all;
-});
+const rooms = new Rooms();
+observers.add(rooms);
 
 /** Returns this page's shared room of a connected session. */
 export function watchRoom(link: Link, sessionId: string, kind: RoomFacts["kind"]): { room: Room; over: () => void } {
@@ -469,7 +465,7 @@ function shows(link: Link, sessionId: string): boolean {
   return isInRoom(session) && session.id === sessionId;
 }
 
-const media = shared("media", () => ({ library: null as Promise<MediaLibrary> | null }));
+const media: { library: Promise<MediaLibrary> | null } = { library: null };
 
 /** Loads media.js, once per page; if one widget does not receive it, the next one that waits asks again. */
 export async function loadLibrary(link: Link | null): Promise<MediaLibrary> {
