@@ -104,7 +104,7 @@ def test_the_opening_waits_for_somebody_and_is_said_once(quick: Any) -> None:
 
 
 def test_the_prompt_has_its_variables_and_the_agent_its_language(quick: Any) -> None:
-    context = quick.context("Der Gast heißt {{name}}.", "Hallo {{name}}!")
+    context = quick.context("Der Gast heißt ${name}.", "Hallo ${name}!")
     persona = {"context_id": context, "language": "de"}
     session = quick.started(mode="FULL", avatar_persona=persona, dynamic_variables={"name": "Kim"})
     with welcomed(session) as visitor:
