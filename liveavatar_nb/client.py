@@ -456,7 +456,7 @@ class AsyncLiveAvatar:
             voice_id: For conversations: the voice's id, name or record; the avatar's own voice by default.
             language: For conversations: the language code, one of `api.languages.list()`.
             interactivity_type: For conversations: `CONVERSATIONAL` or `PUSH_TO_TALK`.
-            dynamic_variables: For conversations: values for the `{{names}}` in the context.
+            dynamic_variables: For conversations: values for the `${names}` in the context.
             on_user_text: For conversations: your own function that answers the user, as in `AsyncSession.on_user_text`;
                 if you pass it, no context is needed.
             room: For LITE: your own room (`Room` or `AsyncRoom`) for the avatar to join; you close it yourself.

@@ -25,7 +25,7 @@ from liveavatar_nb import (
     Simulator,
 )
 from liveavatar_nb.bridge.loop import bridge
-from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, NotFoundError
+from liveavatar_nb.errors import InvalidArgument, LiveAvatarWarning, NotFoundError, quietly
 from liveavatar_nb.models.requests import AvatarPersona, LiveKitConfig, PageSize, VideoQuality
 from liveavatar_nb.validation import check
 
@@ -226,6 +226,22 @@ def test_what_is_warned_of_amid_a_call_is_at_the_callers_line(la: LiveAvatar, si
         la.start("Silas", context="Guide", on_user_text=str.upper).stop()
     assert [warning.filename for warning in caught] == [__file__]
     assert simulator.billed() == []
+
+
+@pytest.mark.parametrize("how", ["create", "update", "start", "start a new one"])
+def test_a_variable_in_its_old_form_is_a_warning_at_the_callers_line(la: LiveAvatar, how: str) -> None:
+    old = NewContext("Old", "You guide {{visitor}}.")
+    with quietly():
+        made = la.api.contexts.create(name="Guide", prompt=old.prompt, opening_text=None)
+    calls: dict[str, Callable[[], object]] = {
+        "create": lambda: la.api.contexts.create(name="Old", prompt=old.prompt, opening_text=None),
+        "update": lambda: la.api.contexts.update(made.id, name="Guide", prompt=".", opening_text="Hello {{visitor}}!"),
+        "start": lambda: la.start("Silas", context="Guide").stop(),
+        "start a new one": lambda: la.start("Silas", context=old).stop(),
+    }
+    with pytest.warns(LiveAvatarWarning, match=r"does not fill in \{\{visitor\}\}\. Write \$\{visitor\}") as caught:
+        calls[how]()
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_what_a_task_warns_of_is_at_a_line_of_the_users(simulator: Simulator) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from .. import html
+from ..errors import warn
 from ..validation import check, strict
 from .base import Record
+
+VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
+OLD_VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")  # once documented, and still found in older contexts
 
 
 class Context(Record):
@@ -57,7 +62,7 @@ class NewContext:
 
     Attributes:
         name: The context's name.
-        prompt: What the avatar knows and how it behaves; `dynamic_variables` supplies the values for its `{{names}}`.
+        prompt: What the avatar knows and how it behaves; `dynamic_variables` supplies the values for its `${names}`.
         opening_text: What the avatar says first; None if it says nothing.
         links: Web pages to use, e.g. `[{"url": "https://example.org", "faq": None}]`.
 
@@ -79,3 +84,19 @@ class NewContext:
 
 # @dataclass generates `__init__` after the class body, so it can't be wrapped inside the body
 NewContext.__init__ = strict(NewContext.__init__)  # type: ignore[method-assign]
+
+
+def variables_in(*texts: str | None) -> list[str]:
+    """Return the names of the `${variables}` in these texts, without duplicates."""
+    return list(dict.fromkeys(name for text in texts for name in VARIABLE.findall(text or "")))
+
+
+def warn_of_old_variables(*texts: str | None) -> None:
+    """Warn if any of these texts has a variable in its old form, which the service leaves as it is.
+
+    Args:
+        texts: A context's prompt and opening text.
+    """
+    old = next((match for text in texts if (match := OLD_VARIABLE.search(text or ""))), None)
+    if old is not None:
+        warn(f"LiveAvatar does not fill in {old[0]}. Write ${{{old[1]}}} in the context's prompt or opening text.")

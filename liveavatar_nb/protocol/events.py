@@ -67,6 +67,12 @@ class Event:
         return self._text("text")
 
     @property
+    def end_reason(self) -> str | None:
+        """FULL: why the session ended, on `session.stopped`."""
+        # the service's guides and its browser SDK disagree about the field's name
+        return self._text("end_reason") or self._text("stop_reason")
+
+    @property
     def session_id(self) -> str | None:
         """FULL: the id of the session that the event belongs to, if given."""
         return self._text("session_id")

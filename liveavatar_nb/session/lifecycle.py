@@ -119,6 +119,7 @@ class SessionLifecycle:
         self.billing: Billing | None = None
         self.record: SessionRecord | None = None
         self.end_reason: str | None = None
+        self._reported_reason: str | None = None  # according to an event, which alone proves nothing
         self.room: RoomConnection | None = None
         self.socket: WebSocket | None = None
         self.is_conversation = options.mode == "FULL"
@@ -396,6 +397,7 @@ class SessionLifecycle:
     def _receive_packet(self, event: Event) -> None:
         """Handle an event from the room's data channel."""
         if self._hooks.receive_packet(event) and event.type == full.STOPPED:
+            self._reported_reason = event.end_reason
             self._check_whether_over()
 
     def _check_whether_over(self) -> None:
@@ -557,7 +559,7 @@ class SessionLifecycle:
                 if record.duration > self._times.elapsed + config.SLEEP_GAP:
                     self._times.correct(record.duration)
                 return False
-            self.record, self.end_reason = record, record.end_reason or "UNKNOWN"
+            self.record, self.end_reason = record, record.end_reason or self._reported_reason or "UNKNOWN"
         except NotFoundError:
             # "not found" alone does not prove that the session is over; a confirmed stop does
             try:
@@ -565,7 +567,7 @@ class SessionLifecycle:
             except StopNotConfirmed as failure:
                 logger.warning("%s", failure)
                 return False
-            self.end_reason = self.end_reason or "UNKNOWN"
+            self.end_reason = self.end_reason or self._reported_reason or "UNKNOWN"
         except LiveAvatarException as failure:
             logger.warning("could not look up the state of session %s: %s", self.id, failure.message)
             return False

@@ -16,7 +16,7 @@ from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
 from ..models.account import Language
 from ..models.avatars import Avatar
 from ..models.base import Records
-from ..models.contexts import Context, ContextDetail, NewContext
+from ..models.contexts import Context, ContextDetail, NewContext, warn_of_old_variables
 from ..models.requests import PAGE_SIZE_LIMIT
 from ..models.voices import Voice
 from ..rest.api import LiveAvatarAPI
@@ -215,7 +215,7 @@ async def find_avatar(
 async def find_context(
     api: LiveAvatarAPI, context: str | Context | ContextDetail, variables: dict[str, str] | None
 ) -> ContextDetail:
-    """Find a context, and check that all its variables have values.
+    """Find a context, and check that all its variables have values and none is in its old form.
 
     Args:
         api: The client's REST API.
@@ -232,6 +232,7 @@ async def find_context(
             f"context must be a name, an id, a record or a NewContext, not {type(context).__name__}.", field="context"
         )
     detail = await api.contexts.get(context.id)
+    warn_of_old_variables(detail.prompt, detail.opening_text)
     check_variables(detail.name, detail.required_dynamic_variables, variables)
     return detail
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ..concurrency.bounded import BoundedDict
 from ..errors import InvalidArgument, LiveAvatarException
-from ..models.contexts import ContextDetail, NewContext
+from ..models.contexts import ContextDetail, NewContext, variables_in
 from ..models.requests import PAGE_SIZE_LIMIT
 from .controller import Answer, Controller
 from .link import Link
@@ -24,7 +23,6 @@ LONGEST_CONTEXT_NAME: Final = 200  # characters
 LONGEST_PROMPT: Final = 100_000  # characters
 LONGEST_OPENING: Final = 10_000  # characters
 KEPT_PREVIEWS: Final = 32  # voice previews
-VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 class Persona(Controller):
@@ -171,9 +169,9 @@ class Persona(Controller):
 
     @property
     def _required_names(self) -> list[str] | None:
-        """The names of the `{{variables}}` in the picked context; None if unknown."""
+        """The names of the `${variables}` in the picked context; None if unknown."""
         if self._settings.values["context_id"] == NEW and self._new is not None:
-            return variables_in(self._new.prompt, self._new.opening_text or "")
+            return variables_in(self._new.prompt, self._new.opening_text)
         return None if self._detail is None else list(self._detail.required_dynamic_variables)
 
     @property
@@ -223,11 +221,6 @@ class Persona(Controller):
         new = [] if self._new is None else [{"id": NEW, "name": self._new.name, "is_new": True}]
         contexts = [*new, *self._listed["contexts"]]
         return {**self._listed, "contexts": contexts, "state": self._state, "problem": problem}
-
-
-def variables_in(*texts: str) -> list[str]:
-    """Return the names of the `{{variables}}` in these texts, without duplicates."""
-    return list(dict.fromkeys(name for text in texts for name in VARIABLE.findall(text)))
 
 
 def _new_context(name: str, prompt: str, opening_text: str) -> NewContext:

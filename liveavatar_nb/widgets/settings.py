@@ -13,7 +13,7 @@ from .link import Link
 from .problem import ShownProblem
 
 LONGEST_NAME: Final = 200  # maximum characters in an id or a language code
-LONGEST_VALUE: Final = 1000  # maximum characters in the value of a context's {{variable}}
+LONGEST_VALUE: Final = 1000  # maximum characters in the value of a context's ${variable}
 MOST_VALUES: Final = 50
 
 CHOICES: Final[dict[str, tuple[Any, ...]]] = {

@@ -54,7 +54,7 @@ def test_contexts_and_voices_are_asked_for_once_and_again_where_that_failed(harn
     ("state", "reason"),
     [
         ("persona_unpicked", "A conversation needs a context"),
-        ("persona_variables", "{{company}} has no value"),
+        ("persona_variables", "${company} has no value"),
         ("persona_image", "An image avatar needs a voice"),
     ],
 )
@@ -125,7 +125,7 @@ def test_edits_are_not_lost_by_another_tab_another_context_or_another_view(harne
     expect(view.page.get_by_label("Prompt", exact=True)).to_have_value("Be brief.")
     context = view.page.get_by_label("Context", exact=True)
     context.select_option("Onboarding of a customer")
-    expect(view.page.get_by_label("{{customer}}")).to_be_visible()
+    expect(view.page.get_by_label("${customer}")).to_be_visible()
     expect(view.page.get_by_label("Prompt", exact=True)).to_have_count(0)
     view.run("harness.views[0].remove()")
     view.run("harness.show()")
@@ -173,9 +173,9 @@ def test_a_context_is_made_for_the_next_session(harness: Open) -> None:
 
 def test_variables_are_fields_and_go_to_python_together(harness: Open) -> None:
     view = settings(harness, "persona_variables")
-    company = view.page.get_by_label("{{company}}")
+    company = view.page.get_by_label("${company}")
     expect(company).to_have_attribute("aria-invalid", "true")
-    expect(view.page.get_by_label("{{customer}}")).to_have_value("Ada")
+    expect(view.page.get_by_label("${customer}")).to_have_value("Ada")
     company.press_sequentially("Acme")
     company.press("Tab")
     assert configured(view)[-1] == {"dynamic_variables": {"customer": "Ada", "company": "Acme"}}
@@ -185,7 +185,7 @@ def test_variables_are_fields_and_go_to_python_together(harness: Open) -> None:
 
 def test_a_variable_is_sent_before_the_click_on_start_that_follows(harness: Open) -> None:
     view = settings(harness, "persona_variables", acts="no")
-    company = view.page.get_by_label("{{company}}")
+    company = view.page.get_by_label("${company}")
     company.fill("A")
     expect(view.button("Start Silas")).to_be_enabled()
     company.fill("Acme")
@@ -197,6 +197,22 @@ def test_a_variable_is_sent_before_the_click_on_start_that_follows(harness: Open
 
 
 # the voice
+
+
+def test_a_variable_in_its_old_form_is_told_with_the_new_one(harness: Open) -> None:
+    view = settings(harness, "persona")
+    caution = view.page.get_by_text("LiveAvatar does not fill in {{visitor}}. Write ${visitor}.")
+    view.button("Edit the prompt").click()
+    expect(caution).to_have_count(0)
+    view.page.get_by_label("Opening words").fill("Hello {{visitor}}!")
+    expect(caution).to_be_visible()
+    view.page.get_by_label("Opening words").fill("Hello ${visitor}!")
+    expect(caution).to_have_count(0)
+    view.page.get_by_label("Opening words").fill("Hello {{visitor}}!")
+    view.button("Save").click()
+    view.button("Edit the prompt").click()
+    expect(view.page.get_by_label("Opening words")).to_have_count(0)
+    expect(caution).to_be_visible()
 
 
 def test_a_voice_is_found_by_language_and_name_and_picked(harness: Open) -> None:

@@ -54,6 +54,13 @@ def test_an_event_has_its_type_and_the_other_fields() -> None:
     assert (event.event_id, event.source_event_id, event.session_id, event.text) == ("e", "u", None, None)
 
 
+@pytest.mark.parametrize("name", ["end_reason", "stop_reason"])
+def test_why_a_session_ended_has_two_names(name: str) -> None:
+    event = full.decode(json.dumps({"event_type": full.STOPPED, name: "AGENT_HANG_UP"}))
+    assert event is not None
+    assert event.end_reason == "AGENT_HANG_UP"
+
+
 @pytest.mark.parametrize(
     "packet",
     ["", "{", "[]", "7", '{"type": "agent.speak_ended"}', '{"event_type": 3}', b"\xff\xfe", "[" * 100_000, b"\x00\x01"],

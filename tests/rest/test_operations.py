@@ -231,7 +231,7 @@ def scenario(api: Any) -> Calls:
 
     context = yield api.contexts.create(
         name="Guide",
-        prompt="You guide {{name}}.",
+        prompt="You guide ${name}.",
         opening_text=None,
         links=[{"url": "https://example.org", "faq": "Where? Here."}],
     )

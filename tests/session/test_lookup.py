@@ -15,7 +15,7 @@ from liveavatar_nb.session.options import SessionOptions
 
 from ..waiting import until
 
-NEW = NewContext("Just made", "You are a guide for {{visitor}}.", opening_text="Hello, {{visitor}}!")
+NEW = NewContext("Just made", "You are a guide for ${visitor}.", opening_text="Hello, ${visitor}!")
 VISITOR = {"visitor": "Ada"}
 
 

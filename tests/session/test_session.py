@@ -250,6 +250,23 @@ async def test_a_false_word_of_the_end_ends_nothing(session: AsyncSession, simul
     assert (await session.say("Still here.")).state == "ended"
 
 
+@pytest.mark.parametrize("name", ["end_reason", "stop_reason"])
+async def test_an_end_without_a_reason_on_record_has_the_one_of_the_event(
+    client: AsyncLiveAvatar, simulator: Simulator, name: str
+) -> None:
+    session = await client.start("Silas", context=SILENT)
+    await session.wait_for_avatar()
+    assert session.id is not None
+    record = await client.api.sessions.get(session.id)
+    data = {**record.to_dict(), "end_at": record.to_dict()["created_at"], "end_reason": None}
+    simulator.faults.add("session", "garbage", body=json.dumps({"code": 1000, "data": data}), status=200)
+    packet = {"topic": full.RESPONSE, "payload": {"event_type": full.STOPPED, name: "AGENT_HANG_UP"}}
+    simulator.faults.add("room", "send", text=json.dumps(packet))
+    await asyncio.wait_for(session.wait_until_ended(), 10)
+    assert (session.state, session.end_reason) == ("ended", "AGENT_HANG_UP")
+    await client.api.sessions.stop(session.id)
+
+
 async def test_another_agents_lite_session_follows_the_rules_of_a_conversation(client: AsyncLiveAvatar) -> None:
     class Led(SessionOptions, frozen=True):
         def token_fields(self, avatar_id: str, *, capped: bool = True) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from liveavatar_nb.errors import InvalidArgument, ValidationError
 from liveavatar_nb.models.contexts import ContextDetail
 from liveavatar_nb.session.options import SessionOptions
 
-PROMPT = "You guide {{visitor}} through the museum."
+PROMPT = "You guide ${visitor} through the museum."
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_a_conversation_with_all_its_events(quick: Any) -> None:
         quick.stop(session.id)
         end = visitor.rest()
         assert [event["event_type"] for event in end] == ["session.state_updated", "session.stopped"]
-        assert (end[0]["state"], end[1]["end_reason"]) == ("closing", "UNKNOWN")
+        assert (end[0]["state"], end[1]["end_reason"], end[1]["stop_reason"]) == ("closing", "UNKNOWN", "UNKNOWN")
     events = [*opening, *answer, *text, *end]
     assert {event["session_id"] for event in events} == {session.id}
     assert len({uuid.UUID(event["event_id"]) for event in events}) == len(events)
@@ -104,7 +104,7 @@ def test_the_opening_waits_for_somebody_and_is_said_once(quick: Any) -> None:
 
 
 def test_the_prompt_has_its_variables_and_the_agent_its_language(quick: Any) -> None:
-    context = quick.context("Der Gast heißt {{name}}.", "Hallo {{name}}!")
+    context = quick.context("Der Gast heißt ${name}.", "Hallo ${name}!")
     persona = {"context_id": context, "language": "de"}
     session = quick.started(mode="FULL", avatar_persona=persona, dynamic_variables={"name": "Kim"})
     with welcomed(session) as visitor:

@@ -15,6 +15,7 @@ from liveavatar_nb.simulator.session.speech import BYTES_A_SECOND, LATENCY
 
 GUIDE = Persona(name="Guide", prompt="The museum is open until six.")
 NOBODY = Persona()
+HEARD = "({:.1f} seconds of speech, which the simulator does not understand)"
 SECOND_OF_SOUND = bytes(BYTES_A_SECOND)
 
 
@@ -274,11 +275,11 @@ def test_speech_is_heard_and_answered() -> None:
     told.user(started=True)
     assert told.after(2.3) == [
         "user.speak_started",
-        ("user.transcription.chunk", "…"),
-        ("user.transcription.chunk", "…"),
+        ("user.transcription.chunk", HEARD.format(1)),
+        ("user.transcription.chunk", HEARD.format(2)),
     ]
     told.user(started=False)
-    heard = "(2.3 seconds of speech, which the simulator does not understand)"
+    heard = HEARD.format(2.3)
     assert told.after(0) == ["user.speak_ended", ("user.transcription", heard)]
     told.voice()
     assert told.after(THINKING / SECOND - 0.001) == []
@@ -321,7 +322,7 @@ def test_push_to_talk_hears_while_the_button_is_held() -> None:
     told.user(started=True)
     told.after(0.75)
     told.push(started=False)
-    heard = "(1.2 seconds of speech, which the simulator does not understand)"
+    heard = HEARD.format(1.2)
     assert told.after(0)[-2:] == ["user.speak_ended", ("user.transcription", heard)]
     told.push(started=False)
     told.user(started=False)

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 NOWHERE = "99999999-2222-3333-4444-555555555555"
-CONTEXT = {"name": "Guide", "prompt": "Greet {{visitor}}.", "opening_text": "Hello {{ visitor }} and {{friend}}!"}
+CONTEXT = {
+    "name": "Guide",
+    "prompt": "Greet ${visitor}.",
+    "opening_text": "Hello ${visitor}, ${friend} and {{you}}!",
+}
 
 
 def ids(caller: Any, path: str, **query: Any) -> list[str]:
@@ -64,7 +68,7 @@ def test_a_full_session_needs_the_contexts_variables(caller: Any) -> None:
     assert "friend" in problem["msg"]
     session = caller.started(**{**body, "dynamic_variables": {"visitor": "Alex", "friend": "Kim"}})
     told = caller.get(f"/v1/sessions/{session.id}/transcript")
-    assert [line["transcript"] for line in told["transcript_data"]] == ["Hello Alex and Kim!"]
+    assert [line["transcript"] for line in told["transcript_data"]] == ["Hello Alex, Kim and {{you}}!"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from liveavatar_nb.simulator.account.ledger import Persona, Session
 from liveavatar_nb.simulator.clock import SECOND, Clock
 from liveavatar_nb.simulator.session.conversation import Conversation
-from liveavatar_nb.simulator.session.dialogue import HEARD, MOST_DOTS, Dialogue
+from liveavatar_nb.simulator.session.dialogue import MOST_HEARD, Dialogue
 from liveavatar_nb.simulator.session.drawn_room import DrawnRoomConnection
 from liveavatar_nb.simulator.session.stage import Stage
 from liveavatar_nb.simulator.session.websocket import WebSocketConnection
@@ -95,7 +95,7 @@ def test_a_turn_of_years_is_told_of_for_an_hour() -> None:
     dialogue = Dialogue(Persona(push_to_talk=True), [], None)
     dialogue.set_push_to_talk(True, 0)
     happened = dialogue.settle(10 * 365 * 86_400 * SECOND)
-    assert happened == [{"event_type": "user.transcription.chunk", "text": HEARD}] * MOST_DOTS
+    assert happened == [{"event_type": "user.transcription.chunk", "text": "(silence)"}] * MOST_HEARD
 
 
 async def test_a_pause_that_is_over_already_gives_others_their_turn() -> None:

@@ -14,12 +14,12 @@ from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.models.contexts import ContextDetail
 from liveavatar_nb.rest.resources.contexts import Contexts
 from liveavatar_nb.widgets.code import as_code
-from liveavatar_nb.widgets.persona import NEW, variables_in
+from liveavatar_nb.widgets.persona import NEW
 
 from ..waiting import wait_for
 from .pages import Page, Wire
 
-PROMPT = "You guide people through {{place}}. You are called {{ name }}."
+PROMPT = "You guide people through ${place}. You are called ${name}."
 
 
 @pytest.fixture(scope="module")
@@ -165,18 +165,18 @@ def test_a_context_is_edited_and_keeps_its_name_and_links(
 ) -> None:
     tab.say("pick_context", context_id=guide.id)
     wait_for(lambda: panel.context)
-    tab.say("update_context", context_id=guide.id, prompt="Be brief about {{topic}}.", opening_text=" ")
-    wait_for(lambda: panel.context["prompt"] == "Be brief about {{topic}}.")
+    tab.say("update_context", context_id=guide.id, prompt="Be brief about ${topic}.", opening_text=" ")
+    wait_for(lambda: panel.context["prompt"] == "Be brief about ${topic}.")
     assert (panel.context["opening_text"], panel.context["variables"]) == ("", ["topic"])
     now = la.api.contexts.get(guide.id)
-    assert (now.name, now.prompt, now.opening_text) == ("Guide", "Be brief about {{topic}}.", None)
+    assert (now.name, now.prompt, now.opening_text) == ("Guide", "Be brief about ${topic}.", None)
     assert [link.url for link in now.links or ()] == ["https://example.org"]
     for prompt in ("", "x" * 100_001):
         tab.say("update_context", context_id=guide.id, prompt=prompt, opening_text="")
         wait_for(lambda: panel.problem)
         tab.say("dismiss")
         wait_for(lambda: panel.problem is None)
-    assert la.api.contexts.get(guide.id).prompt == "Be brief about {{topic}}."
+    assert la.api.contexts.get(guide.id).prompt == "Be brief about ${topic}."
 
 
 def test_a_context_is_made_for_one_session_and_goes_with_it(panel: SessionPanel, tab: Page, la: LiveAvatar) -> None:
@@ -303,7 +303,7 @@ def test_the_code_is_what_start_does(panel: SessionPanel, tab: Page, guide: Cont
     assert "dynamic_variables={'place': 'Bern', 'name': 'Ada'}" in panel.code
     assert "s.ask(" in panel.code
     compile(panel.code, "code", "exec")
-    tab.say("new_context", name="Tonight's", prompt="You are {{who}}.", opening_text="")
+    tab.say("new_context", name="Tonight's", prompt="You are ${who}.", opening_text="")
     wait_for(lambda: "NewContext(" in panel.code)
     assert "from liveavatar_nb import LiveAvatar, NewContext" in panel.code
     compile(panel.code, "code", "exec")
@@ -322,10 +322,6 @@ def test_the_code_runs(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) ->
     assert told["s"].state == "ended"
     assert [line.role for line in told["s"].transcript]
     told["la"].close()
-
-
-def test_variables_are_named_once() -> None:
-    assert variables_in("{{a}} {{ b }} {{a}}", "{{c}} {d} {{}} {{ two words }}") == ["a", "b", "c"]
 
 
 def test_asking_and_saying_in_the_studio(la: LiveAvatar, guide: ContextDetail, monkeypatch: pytest.MonkeyPatch) -> None:

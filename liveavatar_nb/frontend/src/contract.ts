@@ -221,7 +221,7 @@ export interface Settings {
   voice_id: string;
   language: string;
   interactivity_type: "CONVERSATIONAL" | "PUSH_TO_TALK";
-  /** FULL: the values for the context's {{names}}. */
+  /** FULL: the values for the context's ${names}. */
   dynamic_variables: Record<string, string>;
 }
 
@@ -247,7 +247,7 @@ export interface ContextDetail {
   name: string;
   prompt: string;
   opening_text: string;
-  /** The {{names}} that need a value. */
+  /** The ${names} that need a value. */
   variables: string[];
 }
 

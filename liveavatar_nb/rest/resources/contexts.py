@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from types import NoneType
 
-from ...models.contexts import Context, ContextDetail
+from ...models.contexts import Context, ContextDetail, warn_of_old_variables
 from ...models.requests import ContextLinkIn, PageNumber, PageSize
 from ..operation import Resource, listing, operation
 
@@ -41,10 +41,14 @@ class Contexts(Resource):
 
         Args:
             name: The context's name.
-            prompt: What the avatar knows and how it behaves; each session supplies values for the `{{names}}` in it.
+            prompt: What the avatar knows and how it behaves; each session supplies values for the `${names}` in it.
             opening_text: What the avatar says first, or None for nothing.
             links: Web pages to use, e.g. `[{"url": "https://example.org", "faq": None}]`.
+
+        Warns:
+            LiveAvatarWarning: A text has a variable in its old form, `{{name}}`, which stays as it is.
         """
+        warn_of_old_variables(prompt, opening_text)
         return ContextDetail
 
     @operation("PATCH /v1/contexts/{context_id}")
@@ -65,7 +69,11 @@ class Contexts(Resource):
             prompt: What the avatar knows and how it behaves.
             opening_text: What the avatar says first, or None for nothing.
             links: Web pages to use; include the `id` of each page that the context already has.
+
+        Warns:
+            LiveAvatarWarning: A text has a variable in its old form, `{{name}}`, which stays as it is.
         """
+        warn_of_old_variables(prompt, opening_text)
         return ContextDetail
 
     @operation("DELETE /v1/contexts/{context_id}")

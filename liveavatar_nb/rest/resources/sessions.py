@@ -137,7 +137,7 @@ class Sessions(Resource):
                 `stt_config`.
             interactivity_type: FULL only: `CONVERSATIONAL` (the service's default) or `PUSH_TO_TALK`.
             llm_configuration_id: FULL only: the id of your own language model.
-            dynamic_variables: FULL only: values for the context's `{{names}}`; at most 50, each up to 1,000 characters.
+            dynamic_variables: FULL only: values for the context's `${names}`; at most 50, each up to 1,000 characters.
             memory: FULL only: what the conversation remembers, as `prev_session_id` or `session_memory_id`.
             livekit_config: LITE only: your own LiveKit room.
             agora_config: LITE only: your own Agora channel.

@@ -251,7 +251,7 @@ class FullConversation:
     # the user's side
 
     def _on_user_text(self, text: str, source: AsyncUtterance | None, *, is_whole: bool) -> None:
-        if not text or (is_whole and not text.strip()) or self._is_asked(text, source):
+        if not text.strip() or self._is_asked(text, source):
             return
         if not is_whole:
             self._user.grow(text)

@@ -46,13 +46,11 @@ class _Line:
     Attributes:
         owner: The id of the utterance or the user's turn that the line belongs to.
         is_final: Whether the line's complete text has arrived; any text after that is ignored.
-        comes_whole: Whether each chunk repeats everything said so far, instead of adding only the new words.
     """
 
     record: SpokenLine
     owner: str
     is_final: bool = False
-    comes_whole: bool = False
 
 
 class SessionTranscript:
@@ -84,19 +82,16 @@ class SessionTranscript:
         return line is not None and line.is_final
 
     def grow(self, role: Role, owner: str, chunk: str) -> None:
-        """Append a chunk to a line, or replace the line's text if the chunk begins with that text."""
+        """Add a chunk to a line.
+
+        A chunk of the user's is the whole phrase so far, which may correct earlier words; a chunk of the avatar's is
+        its next word.
+        """
         line = self._find(role, owner)
         if line is None:
             self._add(role, owner, chunk, partial=True)
-            return
-        there = line.record.transcript
-        if line.is_final or not chunk:
-            return
-        if chunk.startswith(there):
-            line.comes_whole = line.comes_whole or len(chunk) > len(there) > 0
-            self._write(line, chunk, partial=True)
-        elif not (line.comes_whole and there.startswith(chunk)):
-            self._write(line, there + chunk, partial=True)
+        elif chunk and not line.is_final:
+            self._write(line, chunk if role == "user" else line.record.transcript + chunk, partial=True)
 
     def finish(self, role: Role, owner: str, text: str) -> None:
         """Set a line's complete text, which replaces the chunks."""
@@ -168,7 +163,7 @@ class UserTurns:
             self._unfinished, self._turn = self._turn, None
 
     def grow(self, chunk: str) -> None:
-        """Add a chunk to the current turn, unless it is a late repeat."""
+        """Set the current turn's words so far, unless they are a late repeat."""
         if self._turn is None:
             if not self._is_begun and self._lines.is_repeated("user", chunk):
                 return

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-VARIABLE: Final = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Context:
 
     @property
     def variables(self) -> list[str]:
-        """The names of the ``{{name}}`` variables in the prompt and opening text, in order of appearance."""
+        """The names of the ``${name}`` variables in the prompt and opening text, in order of appearance."""
         return list(dict.fromkeys(VARIABLE.findall(f"{self.prompt}\n{self.opening_text or ''}")))
 
     def opening(self, values: dict[str, str]) -> str | None:

@@ -68,7 +68,8 @@ class Conversation:
                 await voicing
         self._stage.hush()
         self._publish({"event_type": "session.state_updated", "state": "closing"})
-        self._publish({"event_type": "session.stopped", "end_reason": self._session.end_reason})
+        reason = self._session.end_reason
+        self._publish({"event_type": "session.stopped", "end_reason": reason, "stop_reason": reason})
         for event in self._delivery.flush():
             self._stage.publish(RESPONSE_TOPIC, event)
 

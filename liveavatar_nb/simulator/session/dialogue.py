@@ -16,8 +16,8 @@ THINKING: Final = 600_000  # microseconds from a question to the first word of i
 AHEAD: Final = 2  # number of utterances to synthesize in advance
 LONGEST_CHUNK: Final = 16  # maximum characters per chunk; longer words are split
 CHUNK: Final = re.compile(rf"\s*\S{{1,{LONGEST_CHUNK}}}")
-HEARD: Final = "…"  # the transcription chunk sent for each second of the user's turn
-MOST_DOTS: Final = 3_600  # maximum chunks in one turn, so that moving the clock by years does not produce millions
+# maximum chunks in one turn of the user's, one a second, so that moving the clock by years does not produce millions
+MOST_HEARD: Final = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Dialogue:
         self._queue: list[Utterance] = []
         self._turn_at: int | None = None  # the time at which the user's turn began; None between turns
         self._microphone = False  # whether the microphone is picking up speech
-        self._heard, self._counted_at, self._dots = 0, 0, 0
+        self._heard, self._counted_at, self._chunks = 0, 0, 0
 
     def open(self, now: int) -> list[Output]:
         """Begin the conversation; only the first call has an effect."""
@@ -155,12 +155,12 @@ class Dialogue:
         """Return the events and audio that are due by now."""
         outputs: list[Output] = []
         while (due := self.next_due()) is not None and due <= now:
-            outputs += self._dot() if due == self._dot_due() else self._speak(due)
+            outputs += self._hear(due) if due == self._chunk_due() else self._speak(due)
         return outputs
 
     def next_due(self) -> int | None:
         """Return the time at which `settle` will have something to return, if nothing else happens first."""
-        dues = (self._dot_due(), self._queue[0].due() if self._queue else None)
+        dues = (self._chunk_due(), self._queue[0].due() if self._queue else None)
         return min((due for due in dues if due is not None), default=None)
 
     def busy_until(self, now: int) -> int:
@@ -195,7 +195,7 @@ class Dialogue:
         if self._turn_at is not None:
             return []
         self._turn_at = self._counted_at = now
-        self._heard = self._dots = 0
+        self._heard = self._chunks = 0
         return [{"event_type": "user.speak_started"}]
 
     def _end_turn(self, now: int) -> list[Output]:
@@ -214,14 +214,16 @@ class Dialogue:
             self._heard += (now - self._counted_at) * self._microphone
             self._counted_at = now
 
-    def _dot_due(self) -> int | None:
-        if self._turn_at is None or self._dots == MOST_DOTS:
+    def _chunk_due(self) -> int | None:
+        if self._turn_at is None or self._chunks == MOST_HEARD:
             return None
-        return self._turn_at + (self._dots + 1) * SECOND
+        return self._turn_at + (self._chunks + 1) * SECOND
 
-    def _dot(self) -> list[Output]:
-        self._dots += 1
-        return [{"event_type": "user.transcription.chunk", "text": HEARD}]
+    def _hear(self, moment: int) -> list[Output]:
+        """Return the event with the user's whole phrase so far."""
+        self._chunks += 1
+        self._count_speech(moment)
+        return [{"event_type": "user.transcription.chunk", "text": transcribe(self._heard / SECOND)}]
 
     def _note(self, role: Literal["user", "avatar"], text: str, moment: int) -> TranscriptLine:
         line = TranscriptLine(role=role, text=text, moment=moment)

@@ -210,8 +210,8 @@ export const CONTEXTS = [
   {
     id: "c0000000-0000-4000-8000-000000000002",
     name: "Onboarding of a customer",
-    prompt: "You welcome {{customer}} of {{company}} and answer what is asked about the product.",
-    opening_text: "Hello {{customer}}!",
+    prompt: "You welcome ${customer} of ${company} and answer what is asked about the product.",
+    opening_text: "Hello ${customer}!",
     variables: ["customer", "company"],
   },
 ];

@@ -179,12 +179,13 @@ async def test_a_repeated_question_stands_there_once(talk: Talk) -> None:
     assert talk.heard == []
 
 
-async def test_a_space_between_the_users_words_is_heard_while_something_is_said(talk: Talk) -> None:
+async def test_the_users_words_so_far_replace_those_before_and_blanks_replace_nothing(talk: Talk) -> None:
     await talk.say("Mine.")
     talk.tell("user.speak_started")
-    for chunk in ("two", " ", "words"):
+    for chunk in ("I want two", " ", "I want to go"):
         talk.tell("user.transcription.chunk", text=chunk)
-    assert talk.said() == [("user", "two words", True)]
+        talk.tell("user.transcription.chunk", text=" ")
+    assert talk.said() == [("user", "I want to go", True)]
 
 
 async def test_the_opening_is_an_utterance_that_nobody_asked_for() -> None:

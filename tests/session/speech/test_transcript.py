@@ -1,4 +1,4 @@
-"""What was said, line by line: chunks that are new words alone or all so far, whole words, late ones."""
+"""What was said, line by line: chunks that add a word or replace the phrase, whole words, late ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from liveavatar_nb import config
 from liveavatar_nb.concurrency.clock import CLOCK
-from liveavatar_nb.session.speech.transcript import SessionTranscript, UserTurns
+from liveavatar_nb.session.speech.transcript import Role, SessionTranscript, UserTurns
 
 
 @pytest.fixture
@@ -19,20 +19,20 @@ def told(lines: SessionTranscript) -> list[tuple[str, str, bool]]:
 
 
 @pytest.mark.parametrize(
-    ("chunks", "grown"),
+    ("role", "chunks", "grown"),
     [
-        (["Hello", " there", "."], ["Hello", "Hello there", "Hello there."]),
-        (["Hello", "Hello there", "Hello there."], ["Hello", "Hello there", "Hello there."]),
-        (["Hello there", "Hello", "Hello there."], ["Hello there", "Hello thereHello", "Hello thereHelloHello there."]),
-        (["He", "Hello there", "Hello", "Hello there."], ["He", "Hello there", "Hello there", "Hello there."]),
-        (["", "Hello"], ["", "Hello"]),
-        (["No, ", "no"], ["No, ", "No, no"]),
+        ("avatar", ["Hello", " there", "."], ["Hello", "Hello there", "Hello there."]),
+        ("avatar", ["No, ", "no"], ["No, ", "No, no"]),
+        ("avatar", ["ha", "ha", "", "haha"], ["ha", "haha", "haha", "hahahaha"]),
+        ("user", ["Hello", "Hello there", "Hello there."], ["Hello", "Hello there", "Hello there."]),
+        ("user", ["I want two", "I want to go"], ["I want two", "I want to go"]),
+        ("user", ["Hello there", "Hello", ""], ["Hello there", "Hello", "Hello"]),
     ],
 )
-def test_a_line_grows(lines: SessionTranscript, chunks: list[str], grown: list[str]) -> None:
+def test_a_line_grows(lines: SessionTranscript, role: Role, chunks: list[str], grown: list[str]) -> None:
     seen = []
     for chunk in chunks:
-        lines.grow("avatar", "u", chunk)
+        lines.grow(role, "u", chunk)
         seen += [one.transcript for one in lines.records]
     assert seen == grown
     assert told(lines)[0][2]
@@ -93,7 +93,7 @@ def test_the_user_speaks_turn_by_turn(lines: SessionTranscript) -> None:
     user = UserTurns(lines)
     user.begin()
     user.grow("What")
-    user.grow(" is")
+    user.grow("What is")
     assert told(lines) == [("user", "What is", True)]
     user.finish("What is that?")
     user.grow(" that?")

@@ -66,6 +66,16 @@ function Area({ label, value, rows, longest, placeholder, disabled, onInput }: A
   );
 }
 
+/** Warns of a variable in its old form, which the service leaves as it is. */
+function OldVariable({ prompt, opening_text }: Edit) {
+  const old = /\{\{\s*([^\s{}]+)\s*\}\}/.exec(`${prompt}\n${opening_text}`);
+  return old ? (
+    <div class="lv-caution" role="status">
+      {`LiveAvatar does not fill in ${old[0]}. Write \${${old[1]}}.`}
+    </div>
+  ) : null;
+}
+
 function PromptFields({ edit, disabled, onEdit }: { edit: Edit; disabled: boolean; onEdit: (change: Partial<Edit>) => void }) {
   return (
     <>
@@ -74,7 +84,7 @@ function PromptFields({ edit, disabled, onEdit }: { edit: Edit; disabled: boolea
         value={edit.prompt}
         rows={6}
         longest={LONGEST_PROMPT}
-        placeholder="Who it is, what it knows, how it answers. {{name}} is filled in for each session."
+        placeholder="Who it is, what it knows, how it answers. ${name} is filled in for each session."
         disabled={disabled}
         onInput={(prompt) => onEdit({ prompt })}
       />
@@ -87,6 +97,7 @@ function PromptFields({ edit, disabled, onEdit }: { edit: Edit; disabled: boolea
         disabled={disabled}
         onInput={(opening_text) => onEdit({ opening_text })}
       />
+      <OldVariable {...edit} />
     </>
   );
 }
@@ -238,7 +249,11 @@ function Context(props: PersonaProps) {
             : "What the avatar knows, and how it answers. Without one it never does."}
         </div>
       )}
-      {showsEditor ? <Editor {...props} context={context} isNew={isNew} /> : null}
+      {showsEditor ? (
+        <Editor {...props} context={context} isNew={isNew} />
+      ) : fresh === null && context !== null ? (
+        <OldVariable {...context} />
+      ) : null}
     </div>
   );
 }
@@ -253,7 +268,7 @@ function Variables({ settings, context, usable, onCommand }: PersonaProps) {
       {context.variables.map((name) => (
         <Typed
           key={`${context.id}/${name}`}
-          label={`{{${name}}}`}
+          label={`\${${name}}`}
           value={given[name] ?? ""}
           longest={LONGEST_VALUE}
           placeholder="Needed to start"

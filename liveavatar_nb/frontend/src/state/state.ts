@@ -334,7 +334,7 @@ function personaBlocked(
   if (settings.mode !== "FULL") return null;
   if (!settings.context_id) return { words: "A conversation needs a context", where };
   const empty = context?.variables.find((name) => !settings.dynamic_variables[name]?.trim());
-  if (empty !== undefined) return { words: `{{${empty}}} has no value`, where };
+  if (empty !== undefined) return { words: `\${${empty}} has no value`, where };
   if (known?.type === "IMAGE" && !settings.voice_id) return { words: "An image avatar needs a voice", where };
   return null;
 }
