@@ -18,6 +18,7 @@
     │       ├── NotFoundError         404
     │       ├── ValidationError       422: `fields` lists the invalid fields
     │       └── RateLimitError        429
+    ├── AvatarNotReady                a new avatar failed, or took too long: `avatar_id`
     ├── SessionError                  about one session: `session_id`
     │   ├── SessionAlreadyLive        a second start while a session is live
     │   ├── SessionEnded              the session ended before the call: `end_reason`
@@ -55,6 +56,7 @@ __all__ = [
     "AudioError",
     "AuthenticationError",
     "AvatarNeverCame",
+    "AvatarNotReady",
     "CertificateError",
     "ClientClosed",
     "ConcurrencyLimitError",
@@ -298,6 +300,21 @@ class RateLimitError(APIStatusError):
 
     title = "Too many requests"
     default_remedy = "Wait a moment and try again."
+
+
+class AvatarNotReady(LiveAvatarException):
+    """A new avatar isn't ready: the service couldn't make it, or took too long.
+
+    Attributes:
+        avatar_id: The avatar's id.
+    """
+
+    title = "The avatar isn't ready"
+    default_remedy = "Wait for it again later; its record says how far it is."
+
+    def __init__(self, message: str = "", *, avatar_id: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.avatar_id = avatar_id
 
 
 class SessionError(LiveAvatarException):

@@ -41,6 +41,8 @@ R = TypeVar("R")
 UUID_PATTERN: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 SHOWN: Final = 60  # maximum length of an invalid value quoted in an error, in characters
 
+OPEN: Final = "open"  # marks a `TypedDict` that may have fields it doesn't list, which aren't checked
+
 KINDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
 
@@ -60,7 +62,7 @@ def check(value: Any, kind: Any, field: str) -> Any:
     if origin is Annotated:
         inner, *extras = get_args(kind)
         limits = next((extra for extra in extras if isinstance(extra, Meta)), Meta())
-        checked = check(value, inner, field)
+        checked = _fields(value, inner, field, is_open=True) if OPEN in extras else check(value, inner, field)
         return checked if checked is None else _within(checked, limits, field)
     if origin in (Union, UnionType):
         return _any_of(value, get_args(kind), field)
@@ -212,7 +214,7 @@ def _mapping(value: Any, kind: Any, field: str) -> dict[str, Any]:
     return {name: check(item, kind, f"{field}.{name}") for name, item in value.items()}
 
 
-def _fields(value: Any, kind: Any, field: str) -> dict[str, Any]:
+def _fields(value: Any, kind: Any, field: str, *, is_open: bool = False) -> dict[str, Any]:
     hints = get_type_hints(kind, include_extras=True)
     if hasattr(value, "to_dict"):
         # records from a newer service may have fields that can't be sent
@@ -220,12 +222,12 @@ def _fields(value: Any, kind: Any, field: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise _invalid(field, f"a dict with {', '.join(hints)}", value, is_shown=False)
     for name in value:
-        if name not in hints:
+        if name not in hints and not is_open:
             raise unknown(f"{field}.{name}", str(name), hints, f"{field} has no field {name!r}.")
     for name in kind.__required_keys__:
         if name not in value:
             raise InvalidArgument(f"{field}.{name} is missing.", remedy="Add it.", field=f"{field}.{name}")
-    return {name: check(item, hints[name], f"{field}.{name}") for name, item in value.items()}
+    return {name: check(item, hints.get(name, Any), f"{field}.{name}") for name, item in value.items()}
 
 
 def unknown(field: str, name: str, known: Iterable[str], message: str) -> InvalidArgument:

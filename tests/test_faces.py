@@ -25,6 +25,7 @@ from liveavatar_nb import (
 from liveavatar_nb.bridge.wrappers import Reading
 from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.models.contexts import ContextDetail
+from liveavatar_nb.models.voice_agents import VoiceAgentListItem
 from liveavatar_nb.models.voices import Voice
 from liveavatar_nb.protection.orphans import OwnedSession
 from liveavatar_nb.rest import operation
@@ -194,6 +195,12 @@ def exact(la: LiveAvatar) -> None:
     assert_type(la.api.contexts.create(name="a", prompt="b", opening_text=None), ContextDetail)
     assert_type(la.api.voices.list(voice_type="public"), Rows[Voice])
     assert_type(la.api.voices.delete("id"), None)
+    assert_type(la.api.avatars.create_from_image("me.jpg", resolution="1080"), Avatar)
+    assert_type(la.api.avatars.wait_until_active("id", on_progress=print), Avatar)
+    assert_type(la.api.voice_agents.list()[0], VoiceAgentListItem)
+    assert_type(la.api.voice_agents.get("id").agent_configuration, dict[str, Any])
+    la.api.sessions.create_token(avatar_id="id", mode="FULL", voice_agent={"id": "agent", "voice_id": "other"})
+    la.api.secrets.create(secret_name="a", secret_value="b", secret_type="CARTESIA_API_KEY")
     assert_type([event.type for event in session.events()], list[str])
     with la, la.start("Silas") as inner:
         assert_type(inner, Session)
@@ -215,5 +222,7 @@ def refused(la: LiveAvatar) -> None:
     _: int = la.credits()  # type: ignore[assignment]
     la.start("Silas").stop(1)  # type: ignore[call-arg]
     la.api.voices.list(voice_type="loud")  # type: ignore[arg-type]
+    la.api.avatars.create_from_image(3)  # type: ignore[arg-type]
+    la.api.avatars.create_from_image("me.jpg", resolution=1080)  # type: ignore[arg-type]
     la.api.contexts.create(name="a", prompt="b")  # type: ignore[call-arg]
     la.base_url = "https://example.org"  # type: ignore[assignment]

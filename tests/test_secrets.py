@@ -27,6 +27,7 @@ from liveavatar_nb.simulator.rest import operations as contract
 from liveavatar_nb.wirelog.har import har
 
 from .faults.canary import CANARY, KEY, safely, shown
+from .photos import PHOTO
 from .waiting import until, wait_for
 
 
@@ -149,8 +150,11 @@ VALUES: dict[str, Any] = {
     "livekit_config": ROOM,
     "secret_type": "OPENAI_API_KEY",
     "opening_text": None,
+    "file": PHOTO,
     **dict.fromkeys(("name", "prompt", "secret_name", "display_name", "model_name", "provider_voice_id"), "text"),
-    **dict.fromkeys(("session_id", "avatar_id", "context_id", "voice_id", "secret_id", "config_id", "memory_id"), ID),
+    **dict.fromkeys(
+        ("session_id", "avatar_id", "context_id", "voice_id", "secret_id", "config_id", "memory_id", "agent_id"), ID
+    ),
 }
 WITH_SECRETS = ("session_token", "secret_value", "livekit_config")
 LOGGERS = (

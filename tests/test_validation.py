@@ -97,8 +97,38 @@ WRONG: list[tuple[Wrong, str | None, str]] = [
     (
         lambda api: api.sessions.create_token(avatar_id=ID, mode="FULL"),
         "avatar_persona",
-        "needs avatar_persona",
+        "needs either avatar_persona or voice_agent",
     ),
+    (
+        lambda api: api.sessions.create_token(
+            avatar_id=ID, mode="FULL", avatar_persona={"context_id": ID}, voice_agent={"id": ID}
+        ),
+        "voice_agent",
+        "avatar_persona and voice_agent can't be combined. Leave one of them out.",
+    ),
+    (
+        lambda api: api.sessions.create_token(avatar_id=ID, voice_agent={"id": ID}),
+        "voice_agent",
+        "Did you mean mode='FULL'?",
+    ),
+    (
+        lambda api: api.sessions.create_token(avatar_id=ID, mode="FULL", voice_agent={"voice_id": ID}),
+        "voice_agent.id",
+        "voice_agent.id is missing",
+    ),
+    (
+        lambda api: api.sessions.create_token(
+            avatar_id=ID, mode="FULL", avatar_persona={}, cartesia_agent_config={"secret_id": ID, "agent_id": "a"}
+        ),
+        "cartesia_agent_config",
+        "Did you mean mode='LITE'?",
+    ),
+    (
+        lambda api: api.avatars.create_from_image("me.jpg", resolution="1081"),
+        "resolution",
+        "Did you mean '1080'?",
+    ),
+    (lambda api: api.avatars.create_from_image(b"GIF89a"), "file", "not a JPEG or PNG"),
     (
         lambda api: api.sessions.create_token(avatar_id=ID, avatar_persona={}),
         "avatar_persona",

@@ -4,12 +4,12 @@ The types include the contract's enums and ranges; `validation` checks values ag
 """
 
 # `from __future__ import annotations` is left out, because it would keep TypedDict from seeing `Required`
-from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required, TypedDict
 
 from msgspec import Meta
 
 from ..config import Masked
-from ..validation import UUID_PATTERN
+from ..validation import OPEN, UUID_PATTERN
 
 Id = Annotated[str, Meta(pattern=UUID_PATTERN)]  # a UUID
 Name64 = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -22,7 +22,8 @@ Mode = Literal["FULL", "LITE"]
 VideoQuality = Literal["very_high", "high", "medium", "low"]
 VideoEncoding = Literal["VP8", "H264"]
 InteractivityType = Literal["CONVERSATIONAL", "PUSH_TO_TALK"]
-SecretType = Literal["OPENAI_API_KEY", "ELEVENLABS_API_KEY", "GEMINI_API_KEY"]
+SecretType = Literal["OPENAI_API_KEY", "ELEVENLABS_API_KEY", "GEMINI_API_KEY", "CARTESIA_API_KEY", "LLM_API_KEY"]
+ImageResolution = Literal["720", "1080"]
 Orientation = Literal["horizontal", "vertical"]
 EndReason = Literal[
     "UNKNOWN", "USER_DISCONNECTED", "SERVER_ERROR", "IDLE_TIMEOUT", "NO_CREDITS", "USER_CLOSED",
@@ -64,6 +65,12 @@ class FishAudioVoiceSettings(TypedDict, total=False):
     latency_mode: Literal["normal", "balanced"]
 
 
+class CartesiaVoiceSettings(TypedDict):
+    """A Cartesia voice, which has no settings of its own (schema `CartesiaVoiceSettings`)."""
+
+    provider: Literal["cartesia"]
+
+
 class STTConfig(TypedDict):
     """The provider that turns the user's speech into text (schema `STTConfig`)."""
 
@@ -80,8 +87,23 @@ class AvatarPersona(TypedDict, total=False):
     voice_id: Id | None
     context_id: Id | None
     language: str
-    voice_settings: ElevenLabsVoiceSettings | FishAudioVoiceSettings | None
+    voice_settings: ElevenLabsVoiceSettings | FishAudioVoiceSettings | CartesiaVoiceSettings | None
     stt_config: STTConfig | None
+
+
+class VoiceAgentRef(TypedDict):
+    """A stored voice agent (schema `VoiceAgentRef`).
+
+    Fields beside `id` override the agent's own; which ones it accepts depends on its type, so they are sent unchecked.
+    """
+
+    id: Annotated[str, Meta(min_length=1)]
+
+
+if TYPE_CHECKING:
+    VoiceAgentWithOverrides = VoiceAgentRef | dict[str, Any]
+else:
+    VoiceAgentWithOverrides = Annotated[VoiceAgentRef, OPEN]
 
 
 class MemoryRef(TypedDict, total=False):
@@ -118,6 +140,13 @@ class ElevenLabsAgentConfig(TypedDict, total=False):
     agent_id: Required[str]
     voice_id: str | None
     dynamic_variables: dict[str, str | int | float | bool] | None
+
+
+class CartesiaAgentConfig(TypedDict):
+    """A Cartesia agent that speaks through the avatar (schema `CartesiaAgentConfig`)."""
+
+    secret_id: Id
+    agent_id: str
 
 
 class OpenAIRealtimeConfig(TypedDict, total=False):

@@ -15,6 +15,7 @@ from .resources.account import AccountCredits, Embeddings, Languages, LlmConfigu
 from .resources.avatars import Avatars
 from .resources.contexts import Contexts
 from .resources.sessions import Sessions
+from .resources.voice_agents import VoiceAgents
 from .resources.voices import Voices
 from .retry import ConnectOptions, Safety
 from .transport import Call, Transport
@@ -56,6 +57,7 @@ class LiveAvatarAPI:
         sessions: Tokens, start, stop, keep-alive, lists and transcripts of sessions.
         avatars: The account's own avatars, and the public ones.
         voices: The voices that avatars speak with.
+        voice_agents: Stored personas that lead a conversation.
         contexts: What an avatar knows, and how it behaves in a conversation.
         languages: The languages that avatars speak.
         credits: The account's remaining credits.
@@ -86,6 +88,7 @@ class LiveAvatarAPI:
         self.sessions = Sessions(self.transport)
         self.avatars = Avatars(self.transport)
         self.voices = Voices(self.transport)
+        self.voice_agents = VoiceAgents(self.transport)
         self.contexts = Contexts(self.transport)
         self.languages = Languages(self.transport)
         self.credits = AccountCredits(self.transport)

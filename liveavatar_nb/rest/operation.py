@@ -16,7 +16,7 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import NoneType
 from typing import (
     TYPE_CHECKING,
@@ -33,11 +33,14 @@ from typing import (
 from urllib.parse import quote
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
+from ..concurrency.threads import on_own_thread
 from ..config import Masked
 from ..errors import InvalidArgument, LiveAvatarWarning, SchemaError
 from ..models.base import Records, decode, decode_all
 from ..validation import check, masked_text, misfit
+from .image import Image, ImageSource, read_image
 from .pagination import Listing, Page
 from .retry import Safety
 from .transport import Call, Transport
@@ -50,11 +53,14 @@ Owner = TypeVar("Owner", bound="Resource")
 IN_BRACES: Final = r"{(\w+)}"
 CREDENTIAL: Final = "credential"  # marks the parameter that holds the credential, which isn't sent as a field
 UNSENT: Final = "unsent"  # marks a parameter that the method uses but doesn't send
+UPLOAD: Final = "upload"  # marks the parameter that holds a file, which makes the body a form
 
 if TYPE_CHECKING:
     Credential = str | Masked
+    ImageFile = ImageSource
 else:
     Credential = Annotated[str, CREDENTIAL]
+    ImageFile = Annotated[Image, UPLOAD]
 UnsentId = Annotated[str, UNSENT]
 
 
@@ -120,10 +126,13 @@ class Operation:
         given = self._bind(owner, args, kwargs)
         token = None
         values: dict[str, Any] = {}
+        files: dict[str, Any] = {}
         for name, kind in self.kinds.items():
             marks = _marks(kind)
             if CREDENTIAL in marks:
                 token = None if given[name] is None else as_token(given[name])
+            elif UPLOAD in marks:
+                files[name] = given[name]
             elif UNSENT not in marks:
                 in_path = f"{{{name}}}" in self.path
                 values[name] = _check_id(given[name], name) if in_path else check(given[name], kind, name)
@@ -145,6 +154,7 @@ class Operation:
                 signed=self.signed,
                 query=fields if in_query else None,
                 body=fields if fields and not in_query else None,
+                files=files or None,
             ),
             kind,
         )
@@ -226,10 +236,17 @@ async def _fail(failure: Exception) -> Any:
 
 
 async def _send(transport: Transport, call: Call, kind: Any) -> Any:
+    if call.files:
+        # on a separate thread, because a disk may block
+        call = replace(call, files=await on_own_thread(functools.partial(_read, call.files)))
     if kind is NoneType:
         await transport.send(call)
         return None
     return decode(kind, (await transport.send(call))["data"], str(call))
+
+
+def _read(sources: Mapping[str, Any]) -> dict[str, Image]:
+    return {name: read_image(source) for name, source in sources.items()}
 
 
 def _page_source(transport: Transport, call: Call, kind: Any) -> Callable[[int], Awaitable[Page[Any]]]:

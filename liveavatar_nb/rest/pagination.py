@@ -210,4 +210,4 @@ def pick(sought: str, items: Sequence[T], kinds: str, *, field: str | None = Non
 
 def name_of(item: object) -> str:
     """Return a record's name, or "" if it has none."""
-    return next((str(getattr(item, name)) for name in NAMES if hasattr(item, name)), "")
+    return next((str(getattr(item, name) or "") for name in NAMES if hasattr(item, name)), "")

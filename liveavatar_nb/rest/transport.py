@@ -33,7 +33,7 @@ from ..errors import (
     status_error,
 )
 from ..masking import secrets_in, without_secrets
-from ..wirelog.exchange import Exchange
+from ..wirelog.exchange import Exchange, SentFile
 from ..wirelog.log import Wire
 from .connection import CredentialAuth
 from .envelope import envelope
@@ -63,7 +63,8 @@ class Call(Struct, frozen=True):
         token: A session's token; without one, the API key is the credential.
         signed: Whether the call needs a credential.
         query: The query parameters; None values are left out.
-        body: The JSON body; None for no body.
+        body: The JSON body, or a form's fields if there are files; None for no body.
+        files: Files to upload, by the form's field: wherever the caller has them, or each `Image` once it is read.
     """
 
     method: str
@@ -73,6 +74,15 @@ class Call(Struct, frozen=True):
     signed: bool = True
     query: Mapping[str, Any] | None = None
     body: Mapping[str, Any] | None = None
+    files: Mapping[str, Any] | None = None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The body, as arguments of `AsyncClient.build_request`."""
+        if self.files is None:
+            return {"json": self.body}
+        parts = {name: (file.file_name, file.data, file.media_type) for name, file in self.files.items()}
+        return {"data": self.body, "files": parts}
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -204,7 +214,7 @@ class Transport:
             APIConnectionError, APITimeoutError, APIResponseError, APIStatusError: See `errors`.
         """
         now = asyncio.get_running_loop().time
-        limit = self._policy.limit(call.safety)
+        limit = max(self._policy.limit(call.safety), config.UPLOAD_TIMEOUT if call.files else 0.0)
         deadline = now() + limit
         attempt = 0
         while True:
@@ -233,12 +243,13 @@ class Transport:
 
     async def _attempt(self, call: Call, deadline: float) -> dict[str, Any]:
         client = self._client(self.base_url, call.safety)
-        step_limit = self._policy.attempt_limit or config.READ_TIMEOUT  # of connecting, reading, writing and waiting
+        # of connecting, reading, writing and waiting; the service looks at an upload before it answers
+        step_limit = self._policy.attempt_limit or (config.UPLOAD_TIMEOUT if call.files else config.READ_TIMEOUT)
         request = client.build_request(
             call.method,
             self.base_url + call.path,
             params={name: value for name, value in (call.query or {}).items() if value is not None} or None,
-            json=call.body,
+            **call.content,
             # our own clients send these headers by default, which is faster
             headers=HEADERS if client is self._lent else None,
             timeout=(min(config.CONNECT_TIMEOUT, step_limit), step_limit, step_limit, step_limit),
@@ -248,7 +259,8 @@ class Transport:
             str(request.url),
             None if not call.signed else "bearer" if call.token else "key",
             call.body,
-            sent_size=0 if call.body is None else int(request.headers["content-length"]),
+            sent_size=int(request.headers.get("content-length", 0)),
+            files={name: SentFile(file.media_type, len(file.data)) for name, file in (call.files or {}).items()},
         )
         mark_changed = self.wire.add(exchange)
         try:

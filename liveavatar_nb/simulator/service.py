@@ -14,9 +14,10 @@ from weakref import WeakValueDictionary
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .account.avatars import Catalogue
-from .account.belongings import Context, LlmConfiguration, Memory, Secret
+from .account.belongings import PUBLIC_CONTEXT, Context, LlmConfiguration, Memory, Secret
 from .account.ledger import Ledger
 from .account.store import Store
+from .account.voice_agents import VOICE_AGENTS, VoiceAgent
 from .account.voices import Voices
 from .clock import Clock
 from .faults import FaultQueue
@@ -48,9 +49,12 @@ class Service:
             idle_limit=options.idle_limit,
             plan_seconds=options.max_session_seconds,
         )
-        self.catalogue = Catalogue(options.avatars)
+        self._catalogue = Catalogue(options.avatars)
         self.voices = Voices()
-        self.contexts: Store[Context] = Store("context")
+        self.voice_agents: Store[VoiceAgent] = Store("voice agent")
+        for agent in reversed(VOICE_AGENTS):
+            self.voice_agents.keep(agent)
+        self.contexts: Store[Context] = Store("context", public=[PUBLIC_CONTEXT])
         self.secrets: Store[Secret] = Store("secret")
         self.llm_configurations: Store[LlmConfiguration] = Store("LLM configuration")
         self.memories: Store[Memory] = Store("memory")
@@ -81,6 +85,12 @@ class Service:
         if self.loop is not None and any(stage.is_in_room for stage in list(self.stages.values())):
             with contextlib.suppress(TimeoutError):
                 asyncio.run_coroutine_threadsafe(self.aclose(), self.loop).result(LEAVE_LIMIT)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The avatars, as they are now."""
+        self._catalogue.settle(self.clock.now())
+        return self._catalogue
 
     @property
     def url(self) -> str:

@@ -9,7 +9,7 @@ from ..models.sessions import StartedSession
 from ..models.voices import BoundVoice
 from ..rest.api import LiveAvatarAPI
 from ..rest.operation import Resource
-from ..rest.resources import account, avatars, contexts, sessions, voices
+from ..rest.resources import account, avatars, contexts, sessions, voice_agents, voices
 from .listing import blocking_rows
 
 # these undo a creation or a start if an interrupt kept the result from the caller; other methods need no undoing
@@ -63,6 +63,8 @@ class Avatars(SyncResource):
     list = blocking_rows(avatars.Avatars.list)
     public = blocking_rows(avatars.Avatars.public)
     get = blocking(avatars.Avatars.get)
+    create_from_image = blocking(avatars.Avatars.create_from_image, undo=_delete, is_whole=True)
+    wait_until_active = blocking(avatars.Avatars.wait_until_active)
     update = blocking(avatars.Avatars.update)
     delete = blocking(avatars.Avatars.delete)
 
@@ -76,6 +78,13 @@ class Voices(SyncResource):
     bind = blocking(voices.Voices.bind, undo=_unbind, is_whole=True)
     update = blocking(voices.Voices.update)
     delete = blocking(voices.Voices.delete)
+
+
+class VoiceAgents(SyncResource):
+    """`/v1/voice_agents`: stored personas that lead a conversation. You make them in the service's dashboard."""
+
+    list = blocking_rows(voice_agents.VoiceAgents.list)
+    get = blocking(voice_agents.VoiceAgents.get)
 
 
 class Contexts(SyncResource):
@@ -149,6 +158,7 @@ class API(SyncWrapper):
         self.sessions = Sessions(inner.sessions, holder)
         self.avatars = Avatars(inner.avatars, holder)
         self.voices = Voices(inner.voices, holder)
+        self.voice_agents = VoiceAgents(inner.voice_agents, holder)
         self.contexts = Contexts(inner.contexts, holder)
         self.languages = Languages(inner.languages, holder)
         self.credits = AccountCredits(inner.credits, holder)

@@ -6,7 +6,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -38,6 +38,26 @@ class SessionLabel(msgspec.Struct):
 session_label: ContextVar[SessionLabel | None] = ContextVar("session_label", default=None)
 
 
+class SentFile(msgspec.Struct, frozen=True):
+    """A file that was uploaded; its bytes aren't kept.
+
+    Attributes:
+        media_type: The file's media type.
+        size: The file's size, in bytes.
+    """
+
+    media_type: str
+    size: int
+
+    @property
+    def file_name(self) -> str:
+        """A name for the file in displayed code."""
+        return f"image.{self.media_type.rpartition('/')[2]}"
+
+    def __str__(self) -> str:
+        return f"<{self.media_type}, {self.size:,} bytes>"
+
+
 @dataclass
 class Exchange:
     """One request and its response; `api.last` holds the most recent exchange.
@@ -46,7 +66,7 @@ class Exchange:
         method: GET, POST...
         url: The URL, including its query.
         auth: `key` (header `X-API-KEY`), `bearer` (a session's token) or None.
-        body: The JSON that was sent, with secrets masked; None if there was none.
+        body: The JSON or the form's fields that were sent, with secrets masked; None if there were none.
         started_at: The time at which the request began, in seconds since the epoch.
         status: The HTTP status; None if no response has arrived.
         seconds: The time from the request to the end of the response, in seconds; None while the request is
@@ -56,6 +76,7 @@ class Exchange:
         size: The size of the response's body on the wire in bytes; None if no response has arrived.
         error: What went wrong, in words; None if nothing did.
         label: The label of the session that made the call.
+        files: The files that were uploaded, by the form's field.
     """
 
     method: str
@@ -70,6 +91,7 @@ class Exchange:
     size: int | None = None
     error: str | None = None
     label: SessionLabel | None = field(default_factory=session_label.get)
+    files: Mapping[str, SentFile] = field(default_factory=dict)
     _answer: bytes | None = None
 
     def __post_init__(self) -> None:
@@ -107,7 +129,7 @@ class Exchange:
     @property
     def kept_size(self) -> int:
         """The entry's approximate size in memory, in bytes."""
-        return self.sent_size + len(self._answer or b"")
+        return self.sent_size - sum(file.size for file in self.files.values()) + len(self._answer or b"")
 
     @property
     def at(self) -> float:
@@ -131,8 +153,11 @@ class Exchange:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The JSON of the request and of the response, if any, with secrets masked."""
-        both = {"sent": replaced(self.body, lambda name, secret: MASK), "answer": self.answer}
+        """What was sent and the JSON of the response, if any, with secrets masked and without the bytes of files."""
+        sent = replaced(self.body, lambda name, secret: MASK)
+        if self.files:
+            sent = {**{name: str(file) for name, file in self.files.items()}, **(sent or {})}
+        both = {"sent": sent, "answer": self.answer}
         return {name: data for name, data in both.items() if data is not None}
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,7 +188,10 @@ class Exchange:
             parts.append(f'--header "X-API-KEY: ${KEY_VARIABLE}"')
         elif self.auth == "bearer":
             parts.append('--header "Authorization: Bearer $SESSION_TOKEN"')
-        if self.body is not None:
+        if self.files:
+            forms = {name: f"@{file.file_name}" for name, file in self.files.items()} | (self.body or {})
+            parts += [f"--form {shlex.quote(f'{name}={value}')}" for name, value in forms.items()]
+        elif self.body is not None:
             parts.append("--header 'Content-Type: application/json'")
             # placeholders survive JSON and shell quoting; they are then replaced by variables outside the quotes
             text = json.dumps(replaced(self.body, _mark), ensure_ascii=False)
@@ -181,9 +209,13 @@ class Exchange:
         arguments = [repr(self.method), repr(self.url)]
         if self.auth is not None:
             arguments.append(f"headers={headers[self.auth]}")
+        if self.files:
+            opened = (f'{name!r}: open("{file.file_name}", "rb")' for name, file in self.files.items())
+            arguments.append(f"files={{{', '.join(opened)}}}")
         if self.body is not None:
+            keyword = "data=" if self.files else "json="
             literal = pprint.pformat(self.body, indent=1, width=WIDTH, sort_dicts=False)
-            arguments.append("json=" + literal.replace("\n", "\n" + " " * (INDENT + len("json="))))
+            arguments.append(keyword + literal.replace("\n", "\n" + " " * (INDENT + len(keyword))))
         lines = ",\n".join(" " * INDENT + argument for argument in arguments)
         needs_os = "import os\n\n" if "os.environ" in lines else ""
         return (

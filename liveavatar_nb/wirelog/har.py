@@ -54,6 +54,10 @@ def _request_entry(exchange: Exchange) -> dict[str, Any]:
     if "sent" in (payload := exchange.payload):
         text = json.dumps(payload["sent"], ensure_ascii=False)
         request["postData"] = {"mimeType": "application/json", "text": text}
+        if exchange.files:
+            # a form has its fields in place of a text
+            params = [{"name": name, "value": value} for name, value in payload["sent"].items()]
+            request["postData"] = {"mimeType": "multipart/form-data", "params": params}
     response = _response_part(exchange.status or 0, UNKNOWN if exchange.size is None else exchange.size, body)
     entry = _entry(exchange.started_at, max(duration, 0), request, response)
     entry["timings"] = {"send": 0, "wait": max(duration, 0), "receive": 0}

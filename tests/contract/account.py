@@ -13,6 +13,7 @@ from schemathesis.generation import GenerationMode
 
 from liveavatar_nb.simulator import Simulator
 
+from ..photos import PHOTO
 from .links import SANDBOX_AVATAR
 
 PLAN_SECONDS = 1200
@@ -32,6 +33,7 @@ class Account:
         )
         self.key = simulator.api_key
         self._voice = self._get("/v1/voices")["results"][-1]["id"]
+        self._voice_agent = self._get("/v1/voice_agents")[0]["id"]
         self._seen: set[str] = set()
         self._tokens: deque[dict[str, str]] = deque(maxlen=1)
         self._makers: dict[str, Callable[[], str]] = {
@@ -72,7 +74,9 @@ class Account:
             self._let_it_end(case.path_parameters)
         elif isinstance(case.body, dict):
             self._put_ids(case.body)
-            if case.operation.path == "/v1/sessions/token":
+            if case.operation.path == "/v1-alpha/avatars/image":
+                case.body["file"] = PHOTO
+            elif case.operation.path == "/v1/sessions/token":
                 self._suit_the_plan(case.body)
             elif case.operation.path == "/v1/memory":
                 self._let_it_end(case.body)
@@ -96,6 +100,8 @@ class Account:
         return "ended" if "end_at" in found.json()["data"] else "open"
 
     def _suit_the_plan(self, body: dict[str, Any]) -> None:
+        if "voice_agent" in body:
+            body["voice_agent"] = {"id": self._voice_agent}
         if "avatar_id" in body:
             body["avatar_id"] = SANDBOX_AVATAR  # one that was seen may not be ACTIVE
         if body.get("max_session_duration") is not None:

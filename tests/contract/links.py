@@ -32,6 +32,16 @@ LINKS: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
     ),
     ("get_v1_voices_voice_id", "delete_v1_voices_voice_id", {"path.voice_id": ID}, EMPTY),
     ("patch_v1_voices_voice_id", "get_v1_voices_voice_id_preview", {"path.voice_id": ID}, EMPTY),
+    (
+        "get_v1_voice_agents",
+        "get_v1_voice_agents_agent_id",
+        {"path.agent_id": "$response.body#/data/0/id"},
+        EMPTY,
+    ),
+    *(
+        ("post_v1_alpha_avatars_image", f"{method}_v1_avatars_avatar_id", {"path.avatar_id": ID}, EMPTY)
+        for method in ("get", "patch", "delete")
+    ),
     *(
         (
             "get_v1_avatars",

@@ -36,7 +36,9 @@ EVERYTHING = ("/",)
 # chains that have to get through, and the paths among which they are looked for: among all, long ones are rare
 STORIES: dict[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     EVERYTHING: (("POST /v1/contexts", f"GET {PLACE}"), ("POST /v1/secrets", "POST /v1/llm-configurations")),
-    ("/v1/avatars",): (
+    ("/v1/voice_agents",): (("GET /v1/voice_agents", "GET /v1/voice_agents/{agent_id}"),),
+    ("/v1/avatars", "/v1-alpha/avatars/image"): (
+        ("POST /v1-alpha/avatars/image", "GET /v1/avatars/{avatar_id}"),
         ("GET /v1/avatars", "PATCH /v1/avatars/{avatar_id}"),
         ("GET /v1/avatars", "DELETE /v1/avatars/{avatar_id}"),
     ),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from liveavatar_nb.errors import ConfigurationError
 from liveavatar_nb.html import ABSENT
 from liveavatar_nb.masking import MASK
-from liveavatar_nb.models import account, avatars, contexts, sessions, voices
+from liveavatar_nb.models import account, avatars, contexts, sessions, voice_agents, voices
 from liveavatar_nb.models.account import Credits
 from liveavatar_nb.models.avatars import Avatar
 from liveavatar_nb.models.base import Record, Records, decode, decode_all
@@ -30,7 +30,7 @@ from ..test_html import TEXTS, Page, check
 
 KINDS = [
     kind
-    for module in (account, avatars, contexts, sessions, voices)
+    for module in (account, avatars, contexts, sessions, voice_agents, voices)
     for _, kind in inspect.getmembers(module, inspect.isclass)
     if issubclass(kind, Record) and kind is not Record and kind.__module__ == module.__name__
 ]
@@ -54,6 +54,8 @@ def sent(kind: type[Record], text: Callable[[], str] = lambda: "text", **given_f
             return sent(of, text)
         if get_origin(of) is list:
             return [value(of.__args__[0])]
+        if get_origin(of) is dict:
+            return {text(): text()}
         arms = [arm for arm in getattr(of, "__args__", ()) if arm is not type(None)]
         return value(arms[0]) if arms else text()
 

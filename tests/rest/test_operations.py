@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import email
+import email.message
 import inspect
 import json
 import types
@@ -20,8 +22,10 @@ from msgspec import UNSET, Meta, UnsetType
 from liveavatar_nb import LiveAvatar, LiveAvatarAPI, Masked, Simulator
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.config import SANDBOX_AVATAR
-from liveavatar_nb.rest.operation import Operation, Resource
-from liveavatar_nb.validation import UUID_PATTERN
+from liveavatar_nb.rest.operation import UPLOAD, Operation, Resource
+from liveavatar_nb.validation import OPEN, UUID_PATTERN
+
+from ..photos import PHOTO
 
 CONTRACT = json.loads((Path(__file__).parents[1] / "contract" / "liveavatar-openapi.json").read_text())
 OPERATIONS = {
@@ -58,10 +62,18 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+def body_schema(declared: dict[str, Any]) -> dict[str, Any]:
+    """Of the body, whether it is JSON or a form; without a body, a schema without fields."""
+    schema: dict[str, Any] = {}
+    for media_type in declared.get("requestBody", {}).get("content", {}).values():
+        schema = media_type["schema"]
+    return schema
+
+
 def contract_fields(declared: dict[str, Any]) -> dict[str, tuple[dict[str, Any], bool]]:
     """Each parameter and body field with its schema, and whether it is required."""
     fields = {one["name"]: (one["schema"], one["required"]) for one in declared["parameters"]}
-    body = declared.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    body = body_schema(declared)
     for form in body.get("oneOf", [body]):
         schema = resolved(form)
         for name, field in schema.get("properties", {}).items():
@@ -149,6 +161,12 @@ def is_union(kind: Any) -> bool:
 
 def of_one_form(kind: Any, schema: dict[str, Any], where: tuple[str, ...]) -> list[str]:
     limits = Meta()
+    if (schema.get("format") == "binary") != (UPLOAD in getattr(kind, "__metadata__", ())):
+        return [f"{where}: a file and something else"]
+    if schema.get("format") == "binary":
+        return []
+    if (schema.get("additionalProperties") is True) != (OPEN in getattr(kind, "__metadata__", ())):
+        return [f"{where}: fields beyond those that it names are taken by one and not by the other"]
     if get_origin(kind) is Annotated:
         kind, *extras = get_args(kind)
         limits = next((extra for extra in extras if isinstance(extra, Meta)), Meta())
@@ -209,6 +227,10 @@ def scenario(api: Any) -> Calls:
     mine = yield api.avatars.list(page_size=10)
     own = next(avatar for avatar in mine if avatar.is_usable)
     yield api.avatars.get(silas.id)
+    photo = yield api.avatars.create_from_image(PHOTO, resolution="1080")
+    assert (photo.type, photo.status, photo.is_1080p) == ("IMAGE", "INIT", True)
+    agent = (yield api.voice_agents.list())[0]
+    assert (yield api.voice_agents.get(agent.id)).agent_configuration
     voices = yield api.voices.list(voice_type="public", page=1, page_size=100)
     yield api.voices.get(voices[0].id)
     assert (yield api.voices.preview(voices[0].id)).audio
@@ -273,6 +295,10 @@ def scenario(api: Any) -> Calls:
     yield api.memory.delete(memory.id)
     yield api.sessions.delete_events(token.session_id)
 
+    led = yield api.sessions.create_token(
+        mode="FULL", avatar_id=silas.id, voice_agent={"id": agent.id, "voice_id": voices[0].id}
+    )
+    assert led.session_id
     lite = yield api.sessions.create_token(
         avatar_id=SANDBOX_AVATAR,
         is_sandbox=True,
@@ -286,6 +312,7 @@ def scenario(api: Any) -> Calls:
     yield api.contexts.delete(context.id)
     yield api.secrets.delete(secret.id)
     yield api.avatars.delete(own.id)
+    yield api.avatars.delete(photo.id)
 
 
 class Wire:
@@ -296,6 +323,7 @@ class Wire:
         self.client = httpx.AsyncClient(event_hooks={"request": [self._note]})
 
     async def _note(self, request: httpx.Request) -> None:
+        await request.aread()  # a form is a stream
         self.requests.append(request)
 
     def breaches(self) -> list[str]:
@@ -338,8 +366,12 @@ def breaches(request: httpx.Request) -> Iterator[str]:
     if body is None:
         yield "the contract has no body here"
         return
-    schema = body["content"]["application/json"]["schema"]
-    sent = json.loads(request.content)
+    schema = body_schema(declared)
+    (media_type,) = body["content"]
+    if not request.headers["content-type"].startswith(media_type):
+        yield f"the body is not {media_type}"
+        return
+    sent = form_of(request) if media_type == "multipart/form-data" else json.loads(request.content)
     yield from (error.message for error in validator(schema).iter_errors(sent))
     forms = [resolved(form) for form in schema.get("oneOf", [schema])]
     known = {name for form in forms for name in form["properties"]}
@@ -347,6 +379,20 @@ def breaches(request: httpx.Request) -> Iterator[str]:
     credential = "x-api-key" if {"ApiKey": []} in declared["security"] else "authorization"
     if declared["security"] != [{}] and not {credential, "authorization"} & request.headers.keys():
         yield "there is no credential"
+
+
+def form_of(request: httpx.Request) -> dict[str, str]:
+    """A form's fields, a file by its size."""
+    parsed = email.message_from_bytes(
+        b"Content-Type: " + request.headers["content-type"].encode() + b"\r\n\r\n" + request.content
+    )
+    parts = typing.cast("list[email.message.Message]", parsed.get_payload())
+    return {
+        str(part.get_param("name", header="content-disposition")): (
+            f"{len(part.get_payload(decode=True))} bytes" if part.get_filename() else str(part.get_payload())
+        )
+        for part in parts
+    }
 
 
 def validator(schema: dict[str, Any]) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ..photos import PHOTO, photo
+
 NOWHERE = "99999999-2222-3333-4444-555555555555"
 CONTEXT = {
     "name": "Guide",
@@ -291,3 +293,145 @@ def test_events_are_deleted_of_what_ended(caller: Any) -> None:
     assert caller.http.delete(f"{path}/events").status_code == 200
     assert caller.get(f"{path}/transcript")["transcript_data"] == []
     assert caller.http.delete(f"/v1/sessions/{NOWHERE}/events").status_code == 404
+
+
+def upload(caller: Any, data: bytes = PHOTO, **fields: str) -> Any:
+    return caller.http.post("/v1-alpha/avatars/image", files={"file": ("me.png", data, "image/png")}, data=fields)
+
+
+def test_an_avatar_from_a_photo_is_active_after_a_while(caller: Any) -> None:
+    made = upload(caller, resolution="1080").json()["data"]
+    assert (made["type"], made["status"], made["default_voice"], made["is_1080p"]) == ("IMAGE", "INIT", None, True)
+    assert made["id"] in ids(caller, "/v1/avatars")
+    token = {"avatar_id": made["id"], "mode": "LITE"}
+    assert caller.post("/v1/sessions/token", token).status_code == 400
+    caller.simulator.advance(29)
+    assert caller.get(f"/v1/avatars/{made['id']}") == made
+    caller.simulator.advance(1)
+    ready = caller.get(f"/v1/avatars/{made['id']}")
+    assert (ready["status"], ready["created_at"]) == ("ACTIVE", made["created_at"])
+    assert ready["updated_at"] > made["updated_at"]
+    assert caller.post("/v1/sessions/token", token).status_code == 200
+    assert upload(caller).json()["data"]["is_1080p"] is False
+
+
+def test_the_bytes_of_a_photo_arrive_as_they_are(caller: Any) -> None:
+    # what a parser of lines would stumble over, before the size and after it
+    comment = bytes(range(256)) * 4 + b"\r\n--\r\n\r\n\n\r"
+    jpeg = b"\xff\xd8\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment
+    jpeg += b"\xff\xc0\0\x11\x08" + (1080).to_bytes(2) + (1920).to_bytes(2) + comment
+    assert upload(caller, jpeg).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (photo(1920, 1081), "16:9 or 9:16, not 1920x1081"),
+        (photo(1280, 720), "short side must be at least 1080 pixels, not 720"),
+        (photo(0, 0), "16:9 or 9:16"),
+        (b"GIF89a", "JPEG or PNG"),
+        (b"\xff\xd8\xff", "JPEG or PNG"),
+        (b"", "JPEG or PNG"),
+    ],
+)
+def test_a_photo_that_breaks_a_rule_is_a_400_with_the_reason(caller: Any, data: bytes, told: str) -> None:
+    response = upload(caller, data)
+    assert response.status_code == 400
+    assert told in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("request_body", "field"),
+    [
+        ({"json": {"file": "x"}}, "file"),
+        ({"data": {"resolution": "720"}}, "file"),
+        ({"files": {"resolution": (None, "720")}}, "file"),
+        ({"files": {"file": (None, "text")}}, "file"),
+        ({"files": {"file": PHOTO, "resolution": (None, "4k")}}, "resolution"),
+        ({"content": b"--x\r\n", "headers": {"Content-Type": "multipart/form-data"}}, "file"),
+    ],
+)
+def test_a_form_that_is_none_is_a_422(caller: Any, request_body: dict[str, Any], field: str) -> None:
+    response = caller.http.post("/v1-alpha/avatars/image", **request_body)
+    assert response.status_code == 422
+    assert [one["loc"] for one in response.json()["detail"]] == [["body", field]]
+
+
+def test_voice_agents_of_each_type_are_there(caller: Any) -> None:
+    listed = caller.get("/v1/voice_agents")
+    assert [one["agent_type"] for one in listed] == ["liveavatar_agent", "elevenlabs_agent", "cartesia_agent"]
+    for one in listed:
+        found = caller.get(f"/v1/voice_agents/{one['id']}")
+        assert found.pop("agent_configuration")
+        assert found == one
+    assert caller.http.get(f"/v1/voice_agents/{NOWHERE}").status_code == 404
+
+
+def agent_of(caller: Any, kind: str) -> dict[str, Any]:
+    return {"id": next(one["id"] for one in caller.get("/v1/voice_agents") if one["agent_type"] == kind)}
+
+
+def test_a_voice_agent_leads_a_full_session(caller: Any) -> None:
+    started = caller.started(mode="FULL", voice_agent=agent_of(caller, "liveavatar_agent"))
+    session = caller.get(f"/v1/sessions/{started.id}")
+    assert (session["mode"], started.answer["ws_url"]) == ("FULL", None)
+    (said,) = caller.get(f"/v1/sessions/{started.id}/transcript")["transcript_data"]
+    assert said["transcript"] == "Hello! What would you like to talk about?"
+
+
+def test_what_is_beside_the_id_overrides_the_agents_own(caller: Any) -> None:
+    own = caller.context(opening_text="Hello from mine!")
+    agent = agent_of(caller, "liveavatar_agent")
+    started = caller.started(mode="FULL", voice_agent={**agent, "context_id": own})
+    (said,) = caller.get(f"/v1/sessions/{started.id}/transcript")["transcript_data"]
+    assert said["transcript"] == "Hello from mine!"
+    wrong = {"mode": "FULL", "avatar_id": caller.avatar("Silas"), "voice_agent": {**agent, "language": 3}}
+    assert caller.post("/v1/sessions/token", wrong).status_code == 422
+
+
+@pytest.mark.parametrize("kind", ["elevenlabs_agent", "cartesia_agent"])
+def test_an_agent_of_another_provider_makes_it_lite_without_a_socket(caller: Any, kind: str) -> None:
+    started = caller.started(mode="FULL", voice_agent=agent_of(caller, kind))
+    session = caller.get(f"/v1/sessions/{started.id}")
+    assert (session["mode"], started.answer["ws_url"]) == ("LITE", None)
+
+
+def test_an_agent_of_cartesia_has_no_socket(caller: Any) -> None:
+    agent = {"secret_id": caller.secret("CARTESIA_API_KEY"), "agent_id": "a"}
+    assert caller.started(cartesia_agent_config=agent).answer["ws_url"] is None
+    agent["secret_id"] = NOWHERE
+    token = {"mode": "LITE", "avatar_id": caller.avatar("Silas"), "cartesia_agent_config": agent}
+    assert caller.post("/v1/sessions/token", token).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"avatar_persona": {}, "voice_agent": {"id": NOWHERE}}, 422),
+        ({"voice_agent": {"id": NOWHERE}}, 404),
+        ({"voice_agent": {}}, 422),
+        ({"voice_agent": {"id": ""}}, 422),
+        ({"voice_agent": NOWHERE}, 422),
+    ],
+)
+def test_a_full_token_has_exactly_one_persona(caller: Any, body: dict[str, Any], status: int) -> None:
+    token = {"mode": "FULL", "avatar_id": caller.avatar("Silas"), **body}
+    assert caller.post("/v1/sessions/token", token).status_code == status
+
+
+def test_what_the_vendors_examples_name_is_there(caller: Any) -> None:
+    starter, pipecat = "65f9e3c9-d48b-4118-b73a-4ae2e3cbb8f0", "1c690fe7-23e0-49f9-bfba-14344450285b"
+    context = "5b9dba8a-aa31-11f0-a6ee-066a7fa2e369"
+    voices = "c2527536-6d1f-4412-a643-53a3497dada9", "62bbb4b2-bb26-4727-bc87-cfb2bd4e0cc8"
+    assert {starter, pipecat} <= set(ids(caller, "/v1/avatars/public", page_size=100))
+    assert set(voices) <= set(ids(caller, "/v1/voices", page_size=100))
+    for avatar in (starter, pipecat):
+        for voice in voices:
+            persona = {"voice_id": voice, "context_id": context}
+            assert caller.token(mode="FULL", avatar_id=avatar, avatar_persona=persona)
+    # it is the vendor's, not the account's
+    assert ids(caller, "/v1/contexts") == []
+    path = f"/v1/contexts/{context}"
+    assert caller.http.patch(path, json=CONTEXT).status_code == caller.http.delete(path).status_code == 403
+    assert caller.get(path)["id"] == context

@@ -7,12 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from liveavatar_nb import LiveAvatar, Masked, Simulator
 from liveavatar_nb.errors import LiveAvatarException
 from liveavatar_nb.wirelog.exchange import Exchange
+from liveavatar_nb.wirelog.har import har
+
+from ..photos import PHOTO
 
 PROMPT = 'It\'s "quoted", $HOME, `ls`, \\n, 100 %, \u00fcn\u00ef, \U0001f642\nsecond line @@NAME@@'
 CANARY = "canary-5f1c"
@@ -23,14 +27,16 @@ def last(la: LiveAvatar) -> Exchange:
     return la.api.last
 
 
-def again(la: LiveAvatar, simulator: Simulator, kind: str, **variables: str) -> dict[str, object]:
+def again(
+    la: LiveAvatar, simulator: Simulator, kind: str, folder: Path | None = None, **variables: str
+) -> dict[str, object]:
     """Does the last request again, in a process of its own; what was answered."""
     text = last(la).curl() if kind == "curl" else last(la).python()
     if kind == "curl" and shutil.which("curl") is None:
         pytest.skip("there is no curl")
     command = ["sh", "-c", f"{text} --silent"] if kind == "curl" else [sys.executable, "-c", text]
     environment = {**os.environ, "LIVEAVATAR_API_KEY": simulator.api_key, "NO_PROXY": "127.0.0.1", **variables}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
@@ -111,3 +117,29 @@ def test_what_a_422_echoes_of_a_secret_is_left_out(la: LiveAvatar, simulator: Si
         la.api.secrets.create(secret_name="mine", secret_value=CANARY, secret_type="GEMINI_API_KEY")
     kept = {"loc": ["body", "secret_value"], "msg": "not <masked>", "type": "x"}
     assert last(la).answer == {"detail": [kept]}
+
+
+@pytest.mark.parametrize("kind", ["curl", "python"])
+def test_an_upload_can_be_made_again_elsewhere(la: LiveAvatar, simulator: Simulator, kind: str, tmp_path: Path) -> None:
+    made = la.api.avatars.create_from_image(PHOTO, resolution="1080")
+    (tmp_path / "image.png").write_bytes(PHOTO)
+    answer = again(la, simulator, kind, folder=tmp_path)
+    copy = la.api.avatars.get(answer["data"]["id"])  # type: ignore[index]
+    assert copy.id != made.id
+    assert (copy.type, copy.is_1080p) == ("IMAGE", True)
+
+
+def test_an_upload_is_told_by_its_size_and_none_of_its_bytes_are_kept(la: LiveAvatar) -> None:
+    large = PHOTO + CANARY.encode() * 100_000
+    la.api.avatars.create_from_image(large)
+    sent = last(la)
+    assert sent.payload["sent"] == {"file": f"<image/png, {len(large):,} bytes>", "resolution": "720"}
+    assert len(large) < sent.sent_size < len(large) + 1000
+    assert sent.kept_size < 2000
+    (entry,) = har([sent])["log"]["entries"]
+    assert entry["request"]["bodySize"] == sent.sent_size
+    assert entry["request"]["postData"] == {
+        "mimeType": "multipart/form-data",
+        "params": [{"name": name, "value": value} for name, value in sent.payload["sent"].items()],
+    }
+    assert CANARY not in f"{sent.to_dict()}{sent.curl()}{sent.python()}{entry}{vars(sent)}"

@@ -87,7 +87,8 @@ class Secrets(Resource):
         Args:
             secret_name: The secret's name, 1 to 255 characters.
             secret_value: The secret itself, preferably as `Masked(...)` so that no cell shows it.
-            secret_type: `OPENAI_API_KEY`, `ELEVENLABS_API_KEY` or `GEMINI_API_KEY`.
+            secret_type: `OPENAI_API_KEY`, `ELEVENLABS_API_KEY`, `GEMINI_API_KEY`, `CARTESIA_API_KEY`, or `LLM_API_KEY`
+                for any other language model.
         """
         return Secret
 

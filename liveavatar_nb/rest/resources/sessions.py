@@ -20,6 +20,7 @@ from ...errors import (
 from ...models.requests import (
     AgoraConfig,
     AvatarPersona,
+    CartesiaAgentConfig,
     DynamicVariables,
     ElevenLabsAgentConfig,
     EndReason,
@@ -33,6 +34,7 @@ from ...models.requests import (
     PageNumber,
     PageSize,
     VideoSettings,
+    VoiceAgentWithOverrides,
 )
 from ...models.sessions import SessionRecord, SessionToken, StartedSession, Transcript
 from ..operation import Credential, Resource, UnsentId, listing, operation
@@ -43,9 +45,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 START = "/v1/sessions/start"
-ONLY_FULL = ("avatar_persona", "interactivity_type", "llm_configuration_id", "dynamic_variables", "memory")
+ONLY_FULL = (
+    "avatar_persona", "voice_agent", "interactivity_type", "llm_configuration_id", "dynamic_variables", "memory"
+)  # fmt: skip
 ONLY_LITE = (
-    "livekit_config", "agora_config", "elevenlabs_agent_config", "openai_realtime_config", "gemini_realtime_config"
+    "livekit_config", "agora_config", "elevenlabs_agent_config", "cartesia_agent_config", "openai_realtime_config",
+    "gemini_realtime_config",
 )  # fmt: skip
 
 
@@ -112,6 +117,7 @@ class Sessions(Resource):
         video_settings: VideoSettings | None = None,
         max_session_duration: int | None = None,
         avatar_persona: AvatarPersona | None = None,
+        voice_agent: VoiceAgentWithOverrides | None = None,
         interactivity_type: InteractivityType | None = None,
         llm_configuration_id: Id | None = None,
         dynamic_variables: DynamicVariables | None = None,
@@ -119,6 +125,7 @@ class Sessions(Resource):
         livekit_config: LiveKitConfig | None = None,
         agora_config: AgoraConfig | None = None,
         elevenlabs_agent_config: ElevenLabsAgentConfig | None = None,
+        cartesia_agent_config: CartesiaAgentConfig | None = None,
         openai_realtime_config: OpenAIRealtimeConfig | None = None,
         gemini_realtime_config: GeminiRealtimeConfig | None = None,
     ) -> type[SessionToken]:
@@ -133,16 +140,18 @@ class Sessions(Resource):
             video_settings: `quality` (very_high, high, medium or low; default high) and `encoding` (VP8 or H264;
                 default H264).
             max_session_duration: Seconds after which the service ends the session; must not exceed the plan's limit.
-            avatar_persona: FULL only, and required there: `context_id`, `voice_id`, `language`, `voice_settings`,
-                `stt_config`.
+            avatar_persona: FULL only: `context_id`, `voice_id`, `language`, `voice_settings`, `stt_config`. FULL needs
+                either this or `voice_agent`.
+            voice_agent: FULL only: a stored voice agent, as `id`, with fields beside it that override the agent's own.
+                An agent of another provider makes it a LITE session without a WebSocket.
             interactivity_type: FULL only: `CONVERSATIONAL` (the service's default) or `PUSH_TO_TALK`.
             llm_configuration_id: FULL only: the id of your own language model.
             dynamic_variables: FULL only: values for the context's `${names}`; at most 50, each up to 1,000 characters.
             memory: FULL only: what the conversation remembers, as `prev_session_id` or `session_memory_id`.
             livekit_config: LITE only: your own LiveKit room.
             agora_config: LITE only: your own Agora channel.
-            elevenlabs_agent_config, openai_realtime_config, gemini_realtime_config: LITE only: the agent or model
-                that speaks through the avatar.
+            elevenlabs_agent_config, cartesia_agent_config, openai_realtime_config, gemini_realtime_config: LITE only:
+                the agent or model that speaks through the avatar.
 
         Raises:
             InvalidArgument: A field is invalid or belongs to the other mode; nothing was sent.
@@ -157,13 +166,19 @@ class Sessions(Resource):
                 raise InvalidArgument(
                     f"{name} belongs to mode {other}, not {mode}.", remedy=f"Did you mean mode={other!r}?", field=name
                 )
-        if mode == "FULL" and avatar_persona is None:
+        if avatar_persona is not None and voice_agent is not None:
             raise InvalidArgument(
-                "A FULL session needs avatar_persona.",
+                "avatar_persona and voice_agent can't be combined.",
+                remedy="Leave one of them out.",
+                field="voice_agent",
+            )
+        if mode == "FULL" and avatar_persona is None and voice_agent is None:
+            raise InvalidArgument(
+                "A FULL session needs either avatar_persona or voice_agent.",
                 remedy='Pass e.g. avatar_persona={"context_id": context.id}.',
                 field="avatar_persona",
             )
-        if mode == "FULL" and not (avatar_persona or {}).get("context_id"):
+        if mode == "FULL" and voice_agent is None and not (avatar_persona or {}).get("context_id"):
             warn(
                 "This FULL session has no context_id, so the avatar will never answer. "
                 "Create a context with contexts.create(...)."

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from ..clock import moment
 from ..drawing.looks import CHROMA, FEATURED, Look, any_look
 from .identity import CREATED_AT, identifier
 from .voices import Voice, public_voice
 
 SANDBOX_AVATAR: Final = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
 SPACE: Final = "simulator"
+# ids that other vendors' examples use: LiveAvatar's starter kit and pipecat
+KNOWN_IDS: Final = {
+    "Wayne": SANDBOX_AVATAR,
+    "June": "65f9e3c9-d48b-4118-b73a-4ae2e3cbb8f0",
+    "Ann": "1c690fe7-23e0-49f9-bfba-14344450285b",
+}
 
 Status = Literal["ACTIVE", "INIT", "DEPLOYING", "FAILED"]
 
@@ -27,6 +34,9 @@ class Avatar:
     status: Status = "ACTIVE"
     error_message: str | None = None
     voice_id: str | None = None
+    is_1080p: bool = True
+    ready_at: int | None = None  # the simulated time at which a new avatar becomes ACTIVE, in microseconds
+    created_at: str = CREATED_AT
     updated_at: str = CREATED_AT
 
     def to_json(self, base_url: str, voice: Voice | None) -> dict[str, Any]:
@@ -40,8 +50,8 @@ class Avatar:
             "preview_url": f"{base_url}/pictures/{self.id}.svg",
             "is_expired": False,
             "default_voice": None if voice is None else {"id": voice.id, "name": voice.name},
-            "is_1080p": self.type == "VIDEO",
-            "created_at": CREATED_AT,
+            "is_1080p": self.is_1080p,
+            "created_at": self.created_at,
             "updated_at": self.updated_at,
             "error_message": self.error_message,
         }
@@ -68,18 +78,29 @@ class Catalogue:
         """Return the avatar with this id, ignoring case, or None."""
         return self._public.get(avatar_id.lower()) or self._mine.get(avatar_id.lower())
 
-    def change(self, avatar: Avatar) -> None:
-        """Store a changed version of one of the account's own avatars."""
+    def keep(self, avatar: Avatar) -> None:
+        """Add one of the account's own avatars, or replace the one with the same id."""
         self._mine[avatar.id] = avatar
+
+    def settle(self, now: int) -> None:
+        """Make each new avatar ACTIVE that is ready at the simulated time `now`."""
+        for avatar in self.mine:
+            if avatar.ready_at is not None and avatar.ready_at <= now:
+                self.keep(replace(avatar, status="ACTIVE", ready_at=None, updated_at=moment(avatar.ready_at)))
 
     def delete(self, avatar: Avatar) -> None:
         """Delete one of the account's own avatars."""
         del self._mine[avatar.id]
 
 
+def avatar_id(name: str) -> str:
+    """Return the id of the public avatar with this name."""
+    return KNOWN_IDS.get(name) or identifier(name)
+
+
 def _drawn(name: str) -> Avatar:
     return Avatar(
-        id=SANDBOX_AVATAR if name == "Wayne" else identifier(name),
+        id=avatar_id(name),
         name=name,
         look=FEATURED[name],
         voice_id=public_voice(PUBLIC[name]).id,
@@ -125,7 +146,14 @@ def _mine() -> tuple[Avatar, ...]:
             mine=True,
             voice_id=public_voice("Harriet").id,
         ),
-        Avatar(id=identifier("mine: Noor"), name="Noor (from a photo)", look=FEATURED["Noor"], mine=True, type="IMAGE"),
+        Avatar(
+            id=identifier("mine: Noor"),
+            name="Noor (from a photo)",
+            look=FEATURED["Noor"],
+            mine=True,
+            type="IMAGE",
+            is_1080p=False,
+        ),
         Avatar(
             id=identifier("mine: Elena, green"),
             name="Elena (green screen)",

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .identity import CREATED_MOMENT
+
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -36,6 +38,17 @@ class Context:
     def instruction(self, values: dict[str, str]) -> str:
         """Return the prompt with the variables filled in."""
         return _fill(self.prompt, values)
+
+
+# the context that the vendor's own examples use
+PUBLIC_CONTEXT: Final = Context(
+    id="5b9dba8a-aa31-11f0-a6ee-066a7fa2e369",
+    name="Sample assistant",
+    prompt="You are a friendly assistant who shows what a live avatar can do. Answer in one or two short sentences.",
+    opening_text="Hello! What would you like to talk about?",
+    created_at=CREATED_MOMENT,
+    updated_at=CREATED_MOMENT,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

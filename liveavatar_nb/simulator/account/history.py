@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from ..clock import MINUTE, SECOND
-from .avatars import SANDBOX_AVATAR
+from .avatars import SANDBOX_AVATAR, avatar_id
 from .belongings import Context, LlmConfiguration, Memory, Secret
 from .identity import identifier
 from .ledger import Mode, Session, TranscriptLine
@@ -127,27 +127,27 @@ def _sessions(now: int) -> tuple[Session, ...]:
             "the first try", now - 6 * DAY, 60, "MAX_DURATION_REACHED", avatar_id=SANDBOX_AVATAR, is_sandbox=True
         ),
         _past_session(
-            "the announcement", now - 5 * DAY - 3 * HOUR, 95, "USER_DISCONNECTED", avatar_id=identifier("Ann")
+            "the announcement", now - 5 * DAY - 3 * HOUR, 95, "USER_DISCONNECTED", avatar_id=avatar_id("Ann")
         ),
         _past_session(
             "the desk's session",
             now - 3 * DAY - HOUR,
             360,
             "IDLE_TIMEOUT",
-            avatar_id=identifier("June"),
+            avatar_id=avatar_id("June"),
             mode="FULL",
             context_id=DESK,
             said=DESK_TALK,
         ),
         _past_session(
-            "the long one", now - 2 * DAY - 5 * HOUR, 600, "MAX_DURATION_REACHED", avatar_id=identifier("Grace")
+            "the long one", now - 2 * DAY - 5 * HOUR, 600, "MAX_DURATION_REACHED", avatar_id=avatar_id("Grace")
         ),
         _past_session(
             "the guide's session",
             now - DAY - 3 * HOUR,
             105,
             "USER_CLOSED",
-            avatar_id=identifier("Silas"),
+            avatar_id=avatar_id("Silas"),
             mode="FULL",
             context_id=GUIDE,
             said=GUIDE_TALK,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
 from .ledger import Refused
@@ -23,10 +23,12 @@ class Store(Generic[Resource]):
 
     Args:
         noun: The word for one such resource, used in 404 messages.
+        public: Resources of the service's own, which are found by their ids, but neither listed nor changed.
     """
 
-    def __init__(self, noun: str) -> None:
+    def __init__(self, noun: str, public: Iterable[Resource] = ()) -> None:
         self._noun = noun
+        self._public = {resource.id: resource for resource in public}
         self._resources: dict[str, Resource] = {}
 
     def __iter__(self) -> Iterator[Resource]:
@@ -34,7 +36,8 @@ class Store(Generic[Resource]):
 
     def get(self, resource_id: str | None) -> Resource | None:
         """Return the resource with this id, ignoring case, or None."""
-        return self._resources.get(resource_id.lower()) if resource_id else None
+        key = (resource_id or "").lower()
+        return self._resources.get(key) or self._public.get(key)
 
     def find(self, resource_id: str, *, field: str | None = None) -> Resource:
         """Return the resource with this id.
@@ -52,6 +55,17 @@ class Store(Generic[Resource]):
             raise Refused(404, f"{subject} is no {self._noun} {resource_id[:SHOWN_ID]}")
         return resource
 
+    def find_own(self, resource_id: str) -> Resource:
+        """Return the resource with this id if the account may change it.
+
+        Raises:
+            Refused: There is no such resource (404), or it is the service's own (403).
+        """
+        resource = self.find(resource_id)
+        if resource.id in self._public:
+            raise Refused(403, f"This {self._noun} is public: only your own can be changed or deleted")
+        return resource
+
     def keep(self, resource: Resource) -> Resource:
         """Add the resource, or replace the one with the same id; return it."""
         self._resources[resource.id] = resource
@@ -61,6 +75,6 @@ class Store(Generic[Resource]):
         """Delete the resource with this id.
 
         Raises:
-            Refused: There is no such resource (404).
+            Refused: There is no such resource (404), or it is the service's own (403).
         """
-        del self._resources[self.find(resource_id).id]
+        del self._resources[self.find_own(resource_id).id]

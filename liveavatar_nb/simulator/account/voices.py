@@ -8,6 +8,12 @@ from typing import Any, Final
 
 from .identity import CREATED_AT, identifier
 
+# ids that other vendors' examples use
+KNOWN_IDS: Final = {
+    "Clara": "c2527536-6d1f-4412-a643-53a3497dada9",
+    "Miles": "62bbb4b2-bb26-4727-bc87-cfb2bd4e0cc8",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
@@ -72,13 +78,15 @@ class Voices:
 
 def public_voice(name: str) -> Voice:
     """Return the public voice with this name."""
-    return PUBLIC[identifier(f"voice: {name}")]
+    return PUBLIC[_id(name)]
+
+
+def _id(name: str) -> str:
+    return KNOWN_IDS.get(name) or identifier(f"voice: {name}")
 
 
 def _public(name: str, language: str, gender: str, description: str, *tags: str) -> Voice:
-    return Voice(
-        id=identifier(f"voice: {name}"), name=name, language=language, gender=gender, description=description, tags=tags
-    )
+    return Voice(id=_id(name), name=name, language=language, gender=gender, description=description, tags=tags)
 
 
 PUBLIC: Final = {

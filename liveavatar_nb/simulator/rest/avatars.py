@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from typing import Any, Final
 
 from ..account.avatars import Avatar
 from ..account.ledger import Refused
-from ..clock import moment
+from ..clock import SECOND, moment
+from ..drawing.looks import any_look
 from ..service import Service
 from . import rules
 from .calls import Answer, Call, Function
+from .photos import breaches
+
+PREPARATION: Final = 30  # simulated seconds until an avatar from a photo is ACTIVE
 
 
 def mine(call: Call) -> Answer:
@@ -22,6 +27,30 @@ def mine(call: Call) -> Answer:
 def public(call: Call) -> Answer:
     """List the public gallery; no key is needed."""
     return 200, call.page([_json(call.service, avatar) for avatar in call.service.catalogue.public])
+
+
+def create_from_image(call: Call) -> Answer:
+    """Create an avatar from a photo; it becomes ACTIVE after a while, and nobody looks at what the photo shows."""
+    call.require_key()
+    fields, files = call.form(rules.image_avatar, "file")
+    if problems := breaches(files["file"]):
+        raise Refused(400, "; ".join(problems))
+    now = call.service.now()
+    avatar_id = str(uuid.uuid4())
+    avatar = Avatar(
+        id=avatar_id,
+        name=f"Photo avatar {avatar_id[:4]}",
+        look=any_look(avatar_id, soft=False),
+        mine=True,
+        type="IMAGE",
+        status="INIT",
+        is_1080p=fields.get("resolution") == "1080",
+        ready_at=now + PREPARATION * SECOND,
+        created_at=moment(now),
+        updated_at=moment(now),
+    )
+    call.service.catalogue.keep(avatar)
+    return 200, _json(call.service, avatar)
 
 
 def get(call: Call) -> Answer:
@@ -47,7 +76,7 @@ def update(call: Call) -> Answer:
         voice_id=avatar.voice_id if voice_id is None else voice_id,
         updated_at=moment(call.service.now()),
     )
-    call.service.catalogue.change(changed)
+    call.service.catalogue.keep(changed)
     return 200, _json(call.service, changed)
 
 
@@ -82,6 +111,7 @@ def _json(service: Service, avatar: Avatar) -> dict[str, Any]:
 FUNCTIONS: Final[dict[str, Function]] = {
     "get_v1_avatars": mine,
     "get_v1_avatars_public": public,
+    "post_v1_alpha_avatars_image": create_from_image,
     "get_v1_avatars_avatar_id": get,
     "patch_v1_avatars_avatar_id": update,
     "delete_v1_avatars_avatar_id": delete,

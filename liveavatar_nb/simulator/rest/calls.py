@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -100,6 +103,28 @@ class Call:
         self.note_unknown(record, body)
         return body
 
+    def form(self, record: ObjectCheck, *files: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """Return the fields and the files of a form (`multipart/form-data`), after checking the fields.
+
+        Args:
+            record: The check for the fields.
+            files: The names of the files, all of which must be present.
+
+        Raises:
+            Invalid: The body is not a form, or fails validation (422).
+        """
+        header = b"Content-Type: " + self.request.headers.get("content-type", "").encode("latin-1") + b"\r\n\r\n"
+        message = BytesParser(policy=HTTP).parsebytes(header + self.body)
+        parts = list(message.iter_parts()) if message.get_content_type() == "multipart/form-data" else []
+        named = [(part.get_param("name", header="content-disposition"), part) for part in parts]
+        fields = {str(name): _content(part).decode(errors="replace") for name, part in named if name not in files}
+        found = {str(name): _content(part) for name, part in named if name in files and part.get_filename() is not None}
+        if missing := [name for name in files if name not in found]:
+            raise Invalid([problem(("body", name), "Field required", "missing") for name in missing])
+        ensure(record, fields, ("body",))
+        self.note_unknown(record, fields)
+        return fields, found
+
     def note_unknown(self, record: ObjectCheck, body: dict[str, Any]) -> None:
         """Warn about each field of the body that is not in `record`."""
         for name in record.unknown(body):
@@ -164,6 +189,11 @@ class Call:
 
     def _has_key(self) -> bool:
         return self.service.is_key(self.request.headers.get("x-api-key", ""))
+
+
+def _content(part: Message) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
 
 
 Answer = tuple[int, Any]

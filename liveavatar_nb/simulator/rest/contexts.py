@@ -39,7 +39,7 @@ def update(call: Call) -> Answer:
     """Replace a context; its links stay as they are if absent from the body, and are removed if null."""
     call.require_key()
     body = call.checked_body(rules.context)
-    context = call.service.contexts.find(call.path_parameter("context_id"))
+    context = call.service.contexts.find_own(call.path_parameter("context_id"))
     fields = _fields(body)
     if "links" not in body:
         del fields["links"]

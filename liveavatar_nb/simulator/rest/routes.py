@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.routing import Route
 
-from . import avatars, contexts, memories, sessions, settings, voices
+from . import avatars, contexts, memories, sessions, settings, voice_agents, voices
 from .calls import Function
 from .endpoint import Endpoint
 from .operations import OPERATIONS
@@ -15,6 +15,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     **sessions.FUNCTIONS,
     **avatars.FUNCTIONS,
     **voices.FUNCTIONS,
+    **voice_agents.FUNCTIONS,
     **contexts.FUNCTIONS,
     **settings.FUNCTIONS,
     **memories.FUNCTIONS,

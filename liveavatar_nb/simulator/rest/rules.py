@@ -42,7 +42,7 @@ LONGEST_VOICE_NAME: Final = 64
 LONGEST_NAME: Final = 255
 LONGEST_ID: Final = 36
 LONGEST_LANGUAGE: Final = 5
-SECRET_TYPES: Final = ("OPENAI_API_KEY", "ELEVENLABS_API_KEY", "GEMINI_API_KEY")
+SECRET_TYPES: Final = ("OPENAI_API_KEY", "ELEVENLABS_API_KEY", "GEMINI_API_KEY", "CARTESIA_API_KEY", "LLM_API_KEY")
 
 string = text()
 
@@ -65,11 +65,12 @@ fish_voice = ObjectCheck(
     model=text(choices=("s1", "s2")),
     latency_mode=text(choices=("normal", "balanced")),
 )
+cartesia_voice = ObjectCheck("provider", provider=text(choices=("cartesia",)))
 persona = ObjectCheck(
     voice_id=nullable(uuid),
     context_id=nullable(uuid),
     language=string,
-    voice_settings=nullable(either(eleven_labs_voice, fish_voice)),
+    voice_settings=nullable(either(eleven_labs_voice, fish_voice, cartesia_voice)),
     stt_config=nullable(
         ObjectCheck("provider", provider=text(choices=("deepgram", "assembly_ai", "gladia", "elevenlabs")))
     ),
@@ -83,10 +84,10 @@ _common = {
 }
 full_token = ObjectCheck(
     "avatar_id",
-    "avatar_persona",
     mode=text(choices=("FULL",)),
     **_common,
     avatar_persona=persona,
+    voice_agent=ObjectCheck("id", id=text(shortest=1)),
     interactivity_type=text(choices=("CONVERSATIONAL", "PUSH_TO_TALK")),
     llm_configuration_id=nullable(uuid),
     dynamic_variables=nullable(mapping(text(longest=VARIABLE_CHARACTERS), most=MOST_VARIABLES)),
@@ -128,6 +129,7 @@ lite_token = ObjectCheck(
             dynamic_variables=nullable(mapping(either(string, number(float("-inf"), float("inf")), boolean))),
         )
     ),
+    cartesia_agent_config=nullable(ObjectCheck("secret_id", "agent_id", secret_id=uuid, agent_id=string)),
     openai_realtime_config=nullable(
         ObjectCheck(
             "secret_id",
@@ -148,6 +150,7 @@ lite_token = ObjectCheck(
 stop = ObjectCheck(session_id=nullable(uuid), reason=text(choices=END_REASONS))
 keep_alive = ObjectCheck(session_id=nullable(uuid))
 
+image_avatar = ObjectCheck(resolution=text(choices=("720", "1080")))
 update_avatar = ObjectCheck(name=nullable(string), default_voice_id=nullable(string))
 update_voice = ObjectCheck("name", name=text(shortest=1, longest=LONGEST_VOICE_NAME))
 bind_voice = ObjectCheck(

@@ -7,16 +7,19 @@ starts.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from ..account.avatars import SANDBOX_AVATAR, Avatar
 from ..account.belongings import Context
 from ..account.ledger import Mode, Persona, Refused
+from ..account.voice_agents import VoiceAgent
 from ..media.tokens import Room
 from ..service import Service
 from . import rules
 from .calls import Answer, Call
 from .validation import Invalid, ObjectCheck, ensure, problem
+
+AGENT_CONFIGS: Final = ("elevenlabs_agent_config", "cartesia_agent_config")  # the agents that lead a session themselves
 
 
 def token(call: Call) -> Answer:
@@ -27,11 +30,15 @@ def token(call: Call) -> Answer:
     ensure(record, body, ("body",))
     call.note_unknown(record, body)
     avatar = _find_avatar(call.service, body)
-    persona = body["avatar_persona"] if mode == "FULL" else {}
+    agent = _find_voice_agent(call.service, body) if mode == "FULL" else None
+    is_led_elsewhere = agent.is_elsewhere if agent else _is_agent(mode, body)
+    if agent and agent.is_elsewhere:
+        mode = "LITE"
+    settings = _settings(mode, agent, body)
     context = None
     if mode == "FULL":
-        context = _find_context(call.service, avatar, body)
-    else:
+        context = _find_context(call.service, avatar, settings, body)
+    elif agent is None:
         _check_agents(call.service, body)
     video = body.get("video_settings") or {}
     duration = body.get("max_session_duration")
@@ -39,10 +46,10 @@ def token(call: Call) -> Answer:
         avatar_id=avatar.id,
         mode=mode,
         is_sandbox=body.get("is_sandbox", False),
-        has_socket=mode == "LITE" and not _is_agent(mode, body),
-        context_id=persona.get("context_id"),
+        has_socket=mode == "LITE" and not is_led_elsewhere,
+        context_id=settings.get("context_id"),
         opening=context.opening(body.get("dynamic_variables") or {}) if context else None,
-        persona=_persona(call.service, avatar, context, mode, body),
+        persona=_persona(call.service, avatar, context, settings, body, is_led_elsewhere=is_led_elsewhere),
         quality=video.get("quality", "high"),
         encoding=video.get("encoding", "H264"),
         own_room=_own_room(body),
@@ -56,7 +63,8 @@ def _choose_mode(call: Call, body: dict[str, Any]) -> tuple[Mode, ObjectCheck]:
     if body.get("mode") == "CUSTOM":
         call.service.warn("mode CUSTOM is the old name for LITE")
         body["mode"] = "LITE"
-    if body.get("mode", "FULL" if "avatar_persona" in body else "LITE") == "LITE":
+    is_full = "avatar_persona" in body or "voice_agent" in body
+    if body.get("mode", "FULL" if is_full else "LITE") == "LITE":
         return "LITE", rules.lite_token
     return "FULL", rules.full_token
 
@@ -72,9 +80,31 @@ def _find_avatar(service: Service, body: dict[str, Any]) -> Avatar:
     return avatar
 
 
-def _find_context(service: Service, avatar: Avatar, body: dict[str, Any]) -> Context | None:
+def _find_voice_agent(service: Service, body: dict[str, Any]) -> VoiceAgent | None:
+    """Return the voice agent of a FULL token, which has either an agent or a persona."""
+    given = [name for name in ("avatar_persona", "voice_agent") if name in body]
+    if len(given) != 1:
+        message = "Exactly one of avatar_persona and voice_agent is required"
+        raise Invalid([problem(("body", *given[1:]), message, "value_error" if given else "missing")])
+    if (agent := body.get("voice_agent")) is None:
+        return None
+    return service.voice_agents.find(agent["id"], field="voice_agent.id")
+
+
+def _settings(mode: Mode, agent: VoiceAgent | None, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the persona's fields: those of the token, or those of the agent with the token's overrides."""
+    if mode == "LITE":
+        return {}
+    if agent is None:
+        return dict(body["avatar_persona"])
+    settings = {**agent.configuration, **body["voice_agent"]}
+    ensure(rules.persona, settings, ("body", "voice_agent"))
+    return settings
+
+
+def _find_context(service: Service, avatar: Avatar, persona: dict[str, Any], body: dict[str, Any]) -> Context | None:
     """Return the context of a FULL session, after checking the other ids in the body."""
-    persona, memory = body["avatar_persona"], body.get("memory") or {}
+    memory = body.get("memory") or {}
     if (voice_id := persona.get("voice_id")) and service.voices.get(voice_id) is None:
         raise Refused(404, f"avatar_persona.voice_id: there is no voice {voice_id}")
     if llm_id := body.get("llm_configuration_id"):
@@ -102,9 +132,16 @@ def _find_context(service: Service, avatar: Avatar, body: dict[str, Any]) -> Con
     return context
 
 
-def _persona(service: Service, avatar: Avatar, context: Context | None, mode: Mode, body: dict[str, Any]) -> Persona:
+def _persona(
+    service: Service,
+    avatar: Avatar,
+    context: Context | None,
+    settings: dict[str, Any],
+    body: dict[str, Any],
+    *,
+    is_led_elsewhere: bool,
+) -> Persona:
     """Return the avatar's role; the prompt of another vendor's agent is unknown and therefore left empty."""
-    settings = body["avatar_persona"] if mode == "FULL" else {}
     voice = service.voices.get(settings.get("voice_id") or avatar.voice_id)
     persona = Persona(
         language=settings.get("language", "en"),
@@ -113,7 +150,7 @@ def _persona(service: Service, avatar: Avatar, context: Context | None, mode: Mo
     )
     if context:
         return replace(persona, name=context.name, prompt=context.instruction(body.get("dynamic_variables") or {}))
-    return replace(persona, name="agent", prompt="") if _is_agent(mode, body) else persona
+    return replace(persona, name="agent", prompt="") if is_led_elsewhere else persona
 
 
 def _own_room(body: dict[str, Any]) -> Room | None:
@@ -122,13 +159,13 @@ def _own_room(body: dict[str, Any]) -> Room | None:
 
 
 def _is_agent(mode: Mode, body: dict[str, Any]) -> bool:
-    """Return whether an ElevenLabs agent leads the session, which then has a FULL session's events but no WebSocket."""
-    return mode == "LITE" and body.get("elevenlabs_agent_config") is not None
+    """Return whether another vendor's agent leads the session, which then has FULL events but no WebSocket."""
+    return mode == "LITE" and any(body.get(name) is not None for name in AGENT_CONFIGS)
 
 
 def _check_agents(service: Service, body: dict[str, Any]) -> None:
     """Check the ids in the configurations of other vendors' agents."""
-    for name in ("elevenlabs_agent_config", "openai_realtime_config", "gemini_realtime_config"):
+    for name in (*AGENT_CONFIGS, "openai_realtime_config", "gemini_realtime_config"):
         if (agent := body.get(name)) is not None:
             service.secrets.find(agent["secret_id"], field=f"{name}.secret_id")
             if context_id := agent.get("context_id"):
