@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +34,35 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# a plain list, so that tools that import nothing can read it
+__all__ = [
+    "APIConnectOptions",
+    "AgentState",
+    "AsyncLiveAvatar",
+    "AsyncRoom",
+    "AsyncSession",
+    "AsyncUtterance",
+    "AvatarPicker",
+    "Event",
+    "LiveAvatar",
+    "LiveAvatarAPI",
+    "LiveAvatarException",
+    "LiveView",
+    "Masked",
+    "NewContext",
+    "OwnedSession",
+    "Room",
+    "Session",
+    "SessionPanel",
+    "SessionState",
+    "Simulator",
+    "Studio",
+    "Talk",
+    "Utterance",
+    "UtteranceState",
+    "WireLog",
+]
+
 _HOMES = {
     "AgentState": "session.speech.utterance",
     "APIConnectOptions": "rest.retry",
@@ -56,22 +85,23 @@ _HOMES = {
     "SessionState": "session.state",
     "Simulator": "simulator",
     "Studio": "widgets.studio",
+    "Talk": "widgets.talk",
     "Utterance": "sync.session",
     "UtteranceState": "session.speech.utterance",
-    "Talk": "widgets.talk",
     "WireLog": "widgets.wire",
 }
-
-__all__ = sorted(_HOMES)  # noqa: PLE0605 (one list for both)
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    import difflib  # noqa: PLC0415
+    hint = ""
+    # `from . import name` asks here before it imports a module of that name
+    if importlib.util.find_spec(f"{__name__}.{name}") is None:
+        import difflib  # noqa: PLC0415 (only needed for errors)
 
-    near = difflib.get_close_matches(name, _HOMES, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+        near = difflib.get_close_matches(name, _HOMES, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
 
 

@@ -56,6 +56,7 @@ from .validation import masked_text, not_async, one_of, strict
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
 
     from .rest.network import Verify
     from .session.session import AsyncSession
@@ -81,8 +82,8 @@ class AsyncLiveAvatar:
     Args:
         api_key: The account's key. If None or "", `config.find_key` looks for a key, first in `LIVEAVATAR_API_KEY`.
         api_url: The service's address.
-        http_client: Your own `httpx.AsyncClient` for REST calls; you must close it yourself. `proxy` and `verify`
-            still apply to WebSockets and the guard.
+        http_client: Your own `AsyncClient` of httpx or httpx2 for REST calls; you must close it yourself. `proxy` and
+            `verify` still apply to WebSockets and the guard.
         proxy: The proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
             work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
             never apply to this machine's own addresses.
@@ -98,12 +99,17 @@ class AsyncLiveAvatar:
             kernel then dies, the session runs until it reaches its cap, `max_minutes`.
         clock: The clock to use; the machine's own by default.
 
+    Attributes:
+        is_simulated: Whether the service is a simulator that stops with this process, so that no session needs a record
+            or a guard.
+        on_drop: Called with the client if it is garbage-collected while it is open; stops its sessions.
+
     Raises:
         ConfigurationError: No key was found, or `api_url`, `proxy` or `verify` is invalid.
         InvalidArgument: `max_minutes` is not a positive number, or `tts` is not a function.
     """
 
-    is_simulated = False  # if True, the service stops with this process, so no session needs a record or a guard
+    is_simulated = False
 
     @strict
     def __init__(
@@ -111,8 +117,8 @@ class AsyncLiveAvatar:
         api_key: str | Masked | None = None,
         *,
         api_url: str = config.DEFAULT_API_URL,
-        http_client: httpx.AsyncClient | None = None,
-        proxy: str | httpx.URL | Masked | None = None,
+        http_client: httpx.AsyncClient | httpx2.AsyncClient | None = None,
+        proxy: str | httpx.URL | httpx2.URL | Masked | None = None,
         verify: Verify = True,
         max_minutes: float | None = None,
         tts: TextToSpeech | None = None,
@@ -219,7 +225,9 @@ class AsyncLiveAvatar:
         self._changed()
 
     def close_without_loop(self) -> None:
-        """Close the client from any thread, over separate connections, even if its loop is dead or busy.
+        """Stop the sessions over separate connections and close the client, even if its loop is dead or busy.
+
+        Can be called from any thread.
 
         Raises:
             StopNotConfirmed: The service did not confirm a stop; the client stays open, and the guard keeps trying.
@@ -380,7 +388,7 @@ class AsyncLiveAvatar:
         return await self._stop_all(self.api, self.stop_sessions)
 
     def stop_all_without_loop(self) -> Records[OwnedSession]:
-        """Stop every running session from any thread, on a new loop, even if the client's own loop is dead or busy."""
+        """Stop every running session on a new loop, even if the client's own is busy; can be called from any thread."""
         transport = self.api.transport
 
         async def stop() -> Records[OwnedSession]:
@@ -609,7 +617,7 @@ class AsyncLiveAvatar:
         await self._stop_sessions()
 
     def stop_without_loop(self) -> None:
-        """Stop the sessions from any thread, over separate connections, even if the loop is dead or busy.
+        """Stop the sessions over separate connections, even if the loop is dead or busy; can be called from any thread.
 
         Raises:
             StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error

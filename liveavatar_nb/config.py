@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, warn
 
+__all__ = ["Masked", "find_base", "find_key", "is_loopback"]
+
 DEFAULT_API_URL: Final = "https://api.liveavatar.com/v1/sessions"
 KEY_VARIABLE: Final = "LIVEAVATAR_API_KEY"
 KEYRING_SERVICE: Final = "liveavatar_nb"

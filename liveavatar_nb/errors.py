@@ -47,6 +47,40 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
+__all__ = [
+    "APIConnectionError",
+    "APIResponseError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AudioError",
+    "AuthenticationError",
+    "AvatarNeverCame",
+    "CertificateError",
+    "ClientClosed",
+    "ConcurrencyLimitError",
+    "ConfigurationError",
+    "CreditsError",
+    "InvalidArgument",
+    "LiveAvatarException",
+    "LiveAvatarWarning",
+    "LoopEnded",
+    "NotFoundError",
+    "ProtectionError",
+    "RateLimitError",
+    "RoomNotHeld",
+    "SchemaError",
+    "SessionAlreadyLive",
+    "SessionEnded",
+    "SessionError",
+    "SimulatorError",
+    "StartOutcomeUnknown",
+    "StopNotConfirmed",
+    "UtteranceFailed",
+    "ValidationError",
+    "ViewError",
+    "WrongMode",
+]
+
 PACKAGE: Final = __name__.partition(".")[0]
 # packages whose frames are skipped, so that a warning points at a line of the user's code
 BETWEEN: Final = (PACKAGE, "asyncio", "nest_asyncio", "nest_asyncio2")
@@ -60,6 +94,10 @@ class LiveAvatarException(Exception):
     Args:
         message: What happened, in one sentence.
         remedy: What to do about it, in one sentence. Defaults to the class's `default_remedy`.
+
+    Attributes:
+        title: The message of an error of this class that was raised without one.
+        default_remedy: The remedy of an error of this class that was raised without one.
     """
 
     title = "Something went wrong"

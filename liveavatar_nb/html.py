@@ -6,7 +6,6 @@ light and dark themes, and in a notebook that is opened in another application.
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -78,13 +77,19 @@ def text(content: str, *, is_property: bool = False) -> Markup:
     """Return text as escaped HTML: short text stays on one line, long text wraps, and very long text is cut."""
     if len(content) <= LONGEST_LINE and "\n" not in content:
         wrapping = "overflow-wrap: anywhere" if is_property else "white-space: nowrap"
-        return Markup(f'<span dir="auto" style="{wrapping}">{html.escape(content)}</span>')
+        return Markup(f'<span dir="auto" style="{wrapping}">{_escaped(content)}</span>')
     longest = LONGEST_PROPERTY if is_property else LONGEST_TEXT
     scrolling = "; max-height: 15em; overflow-y: auto" if is_property and len(content) > LONGEST_TEXT else ""
     return Markup(
         f'<div dir="auto" style="white-space: pre-wrap; overflow-wrap: anywhere; min-width: 14em; max-width: 48em'
-        f'{scrolling}">{html.escape(cut(content, longest))}</div>'
+        f'{scrolling}">{_escaped(cut(content, longest))}</div>'
     )
+
+
+def _escaped(content: str) -> str:
+    import html  # noqa: PLC0415 (its table of entities is slow to import, and only needed to show something)
+
+    return html.escape(content)
 
 
 def cut(content: str, longest: int) -> str:
@@ -131,7 +136,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], total: int) ->
     styles = [NUMBER if all(is_number(row[i]) for row in shown) else CELL for i in range(len(headings))]
     head = "".join(
         f'<th scope="col" style="{style}; {SOFT}; font-weight: 600; white-space: nowrap">'
-        f"{html.escape(cut(label(name), LONGEST_NAME))}</th>"
+        f"{_escaped(cut(label(name), LONGEST_NAME))}</th>"
         for style, name in zip(styles, headings, strict=True)
     )
     body = "".join(
@@ -153,7 +158,7 @@ def properties(pairs: Iterable[tuple[str, Any]]) -> Markup:
     """Return names and values as a two-column table."""
     rows = "".join(
         f'{ROW}<th scope="row" style="{CELL}; {SOFT}; font-weight: 400">'
-        f"{html.escape(cut(label(name), LONGEST_NAME))}</th>"
+        f"{_escaped(cut(label(name), LONGEST_NAME))}</th>"
         f'<td style="{CELL}">{cell(value, is_property=True)}</td></tr>'
         for name, value in pairs
     )
@@ -173,7 +178,7 @@ def card(title: str, pairs: Iterable[tuple[str, Any]], aside: str = "") -> Marku
         '<div style="display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start">'
         f'{beside}<div style="min-width: 0; max-width: 100%">'
         f'<div dir="auto" style="font-weight: 600; text-align: left; overflow-wrap: anywhere">'
-        f"{html.escape(cut(title, LONGEST_TEXT)) or ABSENT}</div>{properties(pairs)}</div></div>"
+        f"{_escaped(cut(title, LONGEST_TEXT)) or ABSENT}</div>{properties(pairs)}</div></div>"
     )
 
 
@@ -190,8 +195,8 @@ def gallery(tiles: Iterable[tuple[str, str, str]], total: int) -> Markup:
     figures = "".join(
         f'<figure style="margin: 0; width: 112px">{picture(address, name, 112)}'
         f'<figcaption style="font-size: 12px; line-height: 1.35; padding-top: 4px; overflow-wrap: anywhere">'
-        f'<div dir="auto" style="text-align: left">{html.escape(cut(name, LONGEST_NAME)) or ABSENT}</div>'
-        f'<div style="{SOFT}">{html.escape(cut(word, LONGEST_NAME))}</div></figcaption></figure>'
+        f'<div dir="auto" style="text-align: left">{_escaped(cut(name, LONGEST_NAME)) or ABSENT}</div>'
+        f'<div style="{SOFT}">{_escaped(cut(word, LONGEST_NAME))}</div></figcaption></figure>'
         for address, name, word in shown
     )
     return Markup(
@@ -210,13 +215,13 @@ def picture(address: str | None, name: str, size: int) -> Markup:
     """
     frame = f"width: {size}px; height: {size}px; border-radius: 6px; object-fit: cover; background: {SHADE}"
     if address is None or not is_picture(address):
-        letter = html.escape(name.strip()[:1].upper())
+        letter = _escaped(name.strip()[:1].upper())
         return Markup(
             f'<div aria-hidden="true" style="{frame}; {SOFT}; display: flex; align-items: center; '
             f'justify-content: center; font-size: {size // 3}px">{letter}</div>'
         )
     return Markup(
-        f'<img src="{html.escape(address)}" alt="{html.escape(name)}" width="{size}" height="{size}" '
+        f'<img src="{_escaped(address)}" alt="{_escaped(name)}" width="{size}" height="{size}" '
         f'loading="lazy" referrerpolicy="no-referrer" style="{frame}; margin: 0">'
     )
 
@@ -233,9 +238,9 @@ def is_picture(address: str) -> bool:
 def player(media_type: str, base64: str, name: str = "") -> Markup:
     """Return an audio player with a short sound embedded in it."""
     return Markup(
-        f'<audio controls preload="metadata" aria-label="{html.escape(name)}" '
+        f'<audio controls preload="metadata" aria-label="{_escaped(name)}" '
         f'style="height: 32px; width: 240px; vertical-align: middle" '
-        f'src="data:{html.escape(media_type)};base64,{html.escape(base64)}"></audio>'
+        f'src="data:{_escaped(media_type)};base64,{_escaped(base64)}"></audio>'
     )
 
 
@@ -243,14 +248,14 @@ def figure(number: str, caption: str) -> Markup:
     """Return a number in large type, with a caption."""
     return Markup(
         f'<div style="overflow-wrap: anywhere"><span style="font-size: 28px; line-height: 1.3; font-weight: 600; '
-        f'font-variant-numeric: tabular-nums">{html.escape(number)}</span> '
-        f'<span style="{SOFT}">{html.escape(caption)}</span></div>'
+        f'font-variant-numeric: tabular-nums">{_escaped(number)}</span> '
+        f'<span style="{SOFT}">{_escaped(caption)}</span></div>'
     )
 
 
 def note(content: str) -> Markup:
     """Return a line of small print."""
-    return Markup(f'<div style="{SOFT}; padding: 4px 0">{html.escape(content)}</div>')
+    return Markup(f'<div style="{SOFT}; padding: 4px 0">{_escaped(content)}</div>')
 
 
 def more(count: int) -> str:

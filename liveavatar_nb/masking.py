@@ -22,10 +22,9 @@ DEEPEST: Final = 40  # maximum nesting depth of JSON that is kept
 # JSON with at most this many lists and objects is never nested deeply enough to break the encoder
 MOST_OPEN: Final = 200
 # matches secrets within text, recognised by the words before them, and anything that looks like a LiveKit token
-IN_WORDS: Final = re.compile(
-    r"""((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
-    r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+",
-    re.IGNORECASE,
+IN_WORDS: Final = (
+    r"""(?i)((?:token|secret|secret_value|api_?key|password|ws_url)s?[\\"']*\s*[:=][\\"'\[\s]*|\bbearer\s+)[^\\"'&\s,;}]{8,}"""
+    r"|\b(?-i:eyJ)[\w-]{5,}\.[\w.-]+"
 )
 SHORTEST_IN_WORDS: Final = 14  # minimum length of text to search; shorter text can't contain a secret and its name
 CUT_MARGIN: Final = 4096  # also search this many characters beyond a cut; no secret is longer, so none is split
@@ -213,5 +212,5 @@ class _Copier:
             if secret in text:
                 text = text.replace(secret, MASK)
         if self._hints and length >= SHORTEST_IN_WORDS:
-            text = IN_WORDS.sub(lambda found: (found[1] or "") + MASK, text)
+            text = re.sub(IN_WORDS, lambda found: (found[1] or "") + MASK, text)
         return f"{text[: config.WIRE_TEXT]}{MORE} ({length:,} characters)" if is_long else text

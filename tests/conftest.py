@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import shutil
@@ -235,6 +236,12 @@ def simulator() -> Iterator[Simulator]:
         yield running
         billed = running.billed()
     assert not billed, f"left billed: {billed}"
+
+
+@pytest.fixture(params=["httpx", "httpx2"])
+def library(request: pytest.FixtureRequest) -> Any:
+    """Each HTTP library whose clients can be passed in."""
+    return importlib.import_module(request.param)
 
 
 @pytest.fixture

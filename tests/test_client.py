@@ -7,7 +7,6 @@ import threading
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, SessionState, Simulator, config
@@ -170,9 +169,9 @@ async def test_no_start_slips_through_a_close(client: AsyncLiveAvatar, simulator
     assert not simulator.billed()
 
 
-def test_a_stop_works_after_the_client_that_was_handed_in_is_closed(simulator: Simulator) -> None:
+def test_a_stop_works_after_the_client_that_was_handed_in_is_closed(library: Any, simulator: Simulator) -> None:
     async def life() -> None:
-        async with httpx.AsyncClient() as lent:
+        async with library.AsyncClient() as lent:
             client = AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, http_client=lent)
             session = await client.start("Silas")
         await session.stop()
@@ -182,13 +181,13 @@ def test_a_stop_works_after_the_client_that_was_handed_in_is_closed(simulator: S
     assert not simulator.billed()
 
 
-async def test_a_hook_that_fails_leaves_nothing_billed(simulator: Simulator) -> None:
-    async def hook(response: httpx.Response) -> None:
+async def test_a_hook_that_fails_leaves_nothing_billed(library: Any, simulator: Simulator) -> None:
+    async def hook(response: Any) -> None:
         if response.request.url.path.endswith("/start"):
             raise KeyError("of the user's own")
 
     async with (
-        httpx.AsyncClient(event_hooks={"response": [hook]}) as lent,
+        library.AsyncClient(event_hooks={"response": [hook]}) as lent,
         AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, http_client=lent) as client,
     ):
         with pytest.raises(Exception, match="KeyError"):

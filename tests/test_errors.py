@@ -79,6 +79,10 @@ def drawn() -> dict[str, str | None]:
     return above
 
 
+def test_all_errors_are_public() -> None:
+    assert set(errors.__all__) == {*CLASSES, "LiveAvatarWarning"}
+
+
 def test_the_tree_is_drawn_as_it_is() -> None:
     parents = {
         name: next((base.__name__ for base in kind.__bases__ if issubclass(base, LiveAvatarException)), None)

@@ -97,7 +97,7 @@ def test_httpx_stays_behind_the_calls() -> None:
 
     assert sorted(path.name for path in MODULES.values() if uses_httpx(path)) == [
         "blocking_stop.py",
-        "connection.py",
+        "libraries.py",
         "network.py",
         "probe.py",
         "transport.py",

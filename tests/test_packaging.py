@@ -25,7 +25,7 @@ import liveavatar_nb
 
 ROOT = Path(__file__).resolve().parents[1]
 HOOK = Path("liveavatar_nb/frontend/build_hook.py")
-STATIC = {"THIRD_PARTY_LICENSES.txt", "panel.js", "picker.js", "studio.js", "talk.js", "widgets.css", "wire.js"}
+STATIC = {"THIRD_PARTY_LICENSES.txt", "loader.js", "media.js", "widgets.css", "widgets.js"}
 NOTEBOOKS = {"01_quickstart.ipynb", "02_studio_demo.ipynb", "03_speech_lite.ipynb", "07_account.ipynb"}
 BUILD_LIMIT = 110  # s
 LARGEST_WHEEL = 1_000_000  # bytes
@@ -201,9 +201,9 @@ def test_the_wheel_works_where_the_checkout_is_not(built: tuple[Path, Path], tmp
         archive.extractall(tmp_path / "site")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "from liveavatar_nb import Studio\n"
         "from liveavatar_nb.cli import demo\n"
-        "print(demo.notebooks_folder()); print(len(Studio._esm))"
+        "from liveavatar_nb.widgets.front_end import CODE\n"
+        "print(demo.notebooks_folder()); print(len(CODE))"
     )
     notebooks, script = run([sys.executable, "-P", "-c", code], tmp_path, os.environ).split()
     assert Path(notebooks) == tmp_path / "site" / "liveavatar_nb" / "notebooks"
@@ -271,7 +271,7 @@ def test_it_builds_again_only_what_changed(editable: tuple[Path, Path], tmp_path
     first = contents(static)
     assert "up to date" in run(BUILD_FRONTEND, tree, os.environ)
 
-    (static / "studio.js").write_text("// another build")
+    (static / "widgets.js").write_text("// another build")
     (static / "left_over.js").write_text("// of an older version")
     assert "npm" in run(BUILD_FRONTEND, tree, os.environ)
     assert contents(static) == first

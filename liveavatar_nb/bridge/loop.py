@@ -299,7 +299,7 @@ class Bridge:
         patience: float | None = None,
         convert: Callable[[Any], Any] | None = None,
     ) -> Any:
-        """Run `work` on the loop and wait for its result, from any thread.
+        """Run `work` on the loop and wait for its result; can be called from any thread.
 
         Args:
             work: A coroutine.

@@ -50,6 +50,7 @@ from .tables import STOP_HOW, STOP_ORPHANS, credits_text, plain
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
 
 CHECK_LIMIT: Final = 5.0  # time limit for each check, in seconds
 SANDBOX_LIMIT: Final = 75.0  # seconds allowed for the sandbox check; enough for a start and a stop with all retries
@@ -144,7 +145,7 @@ def examine(
     api_url: str = config.DEFAULT_API_URL,
     start: bool = False,
     demo: bool = False,
-    proxy: str | httpx.URL | Masked | None = None,
+    proxy: str | httpx.URL | httpx2.URL | Masked | None = None,
     verify: Verify = True,
     tell: Callable[[Finding], object] = lambda finding: None,
 ) -> Report:

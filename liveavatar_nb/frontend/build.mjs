@@ -1,4 +1,5 @@
-// Bundles each widget's page into ../static: one self-contained ES module a widget, and one style sheet.
+// Bundles the front end into ../static: one self-contained ES module and one style sheet for all widgets, the loader
+// that each widget begins with, and the part that joins rooms.
 // With --watch it does so again after each change, until Ctrl-C.
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -14,14 +15,13 @@ const target = ["chrome123", "firefox120", "safari17.5"];
 const banner = `/* liveavatar_nb ${version}. Contains preact (MIT) and icons of lucide (ISC). */`;
 const mediaBanner = `/* liveavatar_nb ${version}. Contains livekit-client (Apache-2.0). */`;
 
-const widgets = ["picker", "panel", "studio", "talk", "view", "wire"];
-
 /** What all bundles have in common. */
 const shared = { bundle: true, minify: true, outdir: out, target, legalComments: "none", logLevel: "warning" };
 const bundles = [
+  { ...shared, entryPoints: [join(here, "src", "loader.ts")], format: "esm" },
   {
     ...shared,
-    entryPoints: widgets.map((name) => join(here, "src", "widgets", `${name}.tsx`)),
+    entryPoints: { widgets: join(here, "src", "widgets", "index.ts") },
     format: "esm",
     jsx: "automatic",
     jsxImportSource: "preact",
@@ -46,7 +46,7 @@ if (process.argv.includes("--watch")) {
 } else {
   const results = await Promise.all(bundles.map((bundle) => build({ ...bundle, metafile: true, absWorkingDir: here })));
   await writeFile(join(out, "THIRD_PARTY_LICENSES.txt"), await licences(results, here));
-  for (const name of [...widgets.map((widget) => `${widget}.js`), "media.js", "widgets.css"]) {
+  for (const name of ["loader.js", "widgets.js", "media.js", "widgets.css"]) {
     const { size } = await stat(join(out, name));
     console.log(`${name.padEnd(12)} ${(size / 1000).toFixed(1).padStart(6)} kB`);
   }

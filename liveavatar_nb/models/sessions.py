@@ -30,7 +30,17 @@ END_WORDS: Final = {
 class SessionRecord(Record):
     """A session, as listed by the service (schemas `ActiveSession`, `HistoricSession`).
 
-    `duration` is in seconds, `credits_consumed` in credits. `end_at` and `end_reason` are None until the session ends.
+    Attributes:
+        id: The session's id.
+        created_at: When the session was created.
+        updated_at: When the record last changed.
+        duration: How long the session has run, in seconds.
+        source: What started the session: `API`, `APP`, `EMBED` or `DEMO`.
+        mode: `LITE` or `FULL`.
+        is_sandbox: Whether the session runs in the sandbox, which is free.
+        credits_consumed: What the session has cost, in credits.
+        end_at: When the session ended; None until then.
+        end_reason: Why the session ended, e.g. `USER_CLOSED`; None until then.
     """
 
     id: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
+
+from msgspec import Struct, field
 
 from .. import config
 from ..errors import APIResponseError
@@ -13,8 +14,7 @@ from ..errors import APIResponseError
 PAGE_SIZE: Final = 100  # records per page; the maximum that the API contract allows
 
 
-@dataclass(frozen=True)
-class GetRequest:
+class GetRequest(Struct, frozen=True):
     """A GET request to send.
 
     Attributes:

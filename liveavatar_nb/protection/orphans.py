@@ -35,9 +35,11 @@ WORDS: Final[dict[Whose, str]] = {
 class OwnedSession(SessionRecord):
     """A session from the service's list, with its owner according to this machine's journal.
 
-    `whose` is `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`; it is None
-    once the session has ended. `pid` is the id of the process that started the session, and `cap_at` the latest time at
-    which the session reaches its cap; both are None if the journal has no record of the session.
+    Attributes:
+        whose: `this kernel`, `another kernel`, `orphan` (its kernel died), `another machine` or `stranger`; None once
+            the session has ended.
+        pid: The id of the process that started the session; None if the journal has no record of the session.
+        cap_at: The latest time at which the session reaches its cap; None if the journal has no record of the session.
     """
 
     whose: Whose | None = None

@@ -8,9 +8,10 @@ import logging
 import os
 import threading
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .. import config
 from ..config import Masked
@@ -27,8 +28,7 @@ ALLOWED: Final = "pass allow_unjournaled=True to the client; if the kernel then 
 GIVE_WAY: Final = "Give the client proxy= and verify= instead of http_client=; the guard can use them, too"
 
 
-@dataclass(frozen=True)
-class RunningSession:
+class RunningSession(Struct, frozen=True):
     """A session that may be billed, with what is needed to stop and to protect it.
 
     Args:

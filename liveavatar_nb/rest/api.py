@@ -21,6 +21,7 @@ from .transport import Call, Transport
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
 
 
 class NamedRoom(Protocol):
@@ -34,8 +35,7 @@ class LiveAvatarAPI:
     """The async REST API.
 
     It doesn't stop sessions for you: you must stop every session that you start with it. `AsyncLiveAvatar` and
-    `LiveAvatar` do stop their sessions. The operations are grouped as in the contract: `sessions`, `avatars`, `voices`,
-    `contexts`, `languages`, `credits`, `embeddings`, `secrets`, `llm_configurations`, `memory`.
+    `LiveAvatar` do stop their sessions. The operations are grouped as in the contract.
 
     Args:
         api_key: The account's key. None or "" uses `LIVEAVATAR_API_KEY`, or else the first key that
@@ -43,13 +43,26 @@ class LiveAvatarAPI:
         api_url: The service's URL.
         conn_options: The number of attempts per call, the base delay between attempts, and the time limit of one
             attempt (both in seconds). Pass our `APIConnectOptions` or the LiveKit plugin's.
-        session: Your own `httpx.AsyncClient`; you must close it yourself.
+        session: Your own `AsyncClient` of httpx or httpx2; you must close it yourself.
         proxy: The proxy for REST, WebSockets and the guard: `http://user:password@host:port`, or the same with `https`
             or `socks5`. None uses the environment's proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`),
             but never for this machine's own addresses.
         verify: The certificate authorities to trust for all these connections. True uses `SSL_CERT_FILE` or
             `SSL_CERT_DIR` if set, otherwise certifi. It can also be a path, an `ssl.SSLContext`, or False to trust any
             certificate.
+
+    Attributes:
+        transport: Sends the calls, and keeps a log of them.
+        sessions: Tokens, start, stop, keep-alive, lists and transcripts of sessions.
+        avatars: The account's own avatars, and the public ones.
+        voices: The voices that avatars speak with.
+        contexts: What an avatar knows, and how it behaves in a conversation.
+        languages: The languages that avatars speak.
+        credits: The account's remaining credits.
+        embeddings: Avatars to embed in web pages.
+        secrets: API keys for other services.
+        llm_configurations: Your own language models.
+        memory: What avatars remember from conversations.
 
     Raises:
         ConfigurationError: There is no key, or `api_url`, `proxy` or `verify` is invalid.
@@ -61,8 +74,8 @@ class LiveAvatarAPI:
         *,
         api_url: str = config.DEFAULT_API_URL,
         conn_options: ConnectOptions | None = None,
-        session: httpx.AsyncClient | None = None,
-        proxy: str | httpx.URL | Masked | None = None,
+        session: httpx.AsyncClient | httpx2.AsyncClient | None = None,
+        proxy: str | httpx.URL | httpx2.URL | Masked | None = None,
         verify: Verify = True,
     ) -> None:
         api_key, proxy = config.find_key(api_key), masked_text(proxy)

@@ -9,15 +9,19 @@ import ipaddress
 import os
 import ssl
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import httpx
+from msgspec import Struct
 
 from ..config import Masked
 from ..errors import ConfigurationError
+from .libraries import classes
+
+if TYPE_CHECKING:
+    import httpx2
 
 Verify: TypeAlias = bool | str | os.PathLike[str] | ssl.SSLContext
 
@@ -27,8 +31,7 @@ PLAIN: Final = {"ws": "http", "wss": "https"}  # a WebSocket uses the proxy that
 LOOPBACK: Final = ("localhost", "127.0.0.0/8", "::1")
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(Struct, frozen=True, dict=True):
     """The proxies and certificates for reaching a service.
 
     REST, WebSockets, the guard and your own rooms all use them. `Network.of` reads the user's arguments and the
@@ -49,7 +52,7 @@ class Network:
     verify_source: str = "verify"
 
     @classmethod
-    def of(cls, proxy: str | httpx.URL | Masked | None = None, verify: Verify = True) -> Self:
+    def of(cls, proxy: str | httpx.URL | httpx2.URL | Masked | None = None, verify: Verify = True) -> Self:
         """Create a network from the environment and the user's arguments, which mean the same as in httpx.
 
         Args:
@@ -60,7 +63,7 @@ class Network:
         Raises:
             ConfigurationError: `proxy` or `verify` is invalid. Values from the environment are checked when used.
         """
-        is_address = isinstance(proxy, str | httpx.URL | Masked)
+        is_address = isinstance(proxy, (str, Masked, *classes("URL")))
         text = proxy.reveal() if isinstance(proxy, Masked) else str(proxy)
         given = None if proxy is None else Masked(text, "proxy")
         del proxy, text  # keep the proxy's password out of tracebacks that print local variables

@@ -47,7 +47,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 Owner = TypeVar("Owner", bound="Resource")
 
-IN_BRACES: Final = re.compile(r"{(\w+)}")
+IN_BRACES: Final = r"{(\w+)}"
 CREDENTIAL: Final = "credential"  # marks the parameter that holds the credential, which isn't sent as a field
 UNSENT: Final = "unsent"  # marks a parameter that the method uses but doesn't send
 
@@ -128,7 +128,7 @@ class Operation:
                 in_path = f"{{{name}}}" in self.path
                 values[name] = _check_id(given[name], name) if in_path else check(given[name], kind, name)
         kind = self._declared(owner, **{**given, **values})
-        path = IN_BRACES.sub(lambda found: quote(values.pop(found[1]), safe=""), self.path)
+        path = re.sub(IN_BRACES, lambda found: quote(values.pop(found[1]), safe=""), self.path)
         defaults = self.signature.parameters
         fields = {
             name: value

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from ..errors import InvalidArgument, SchemaError
 from ..models.base import NAMES, Records
@@ -18,8 +19,7 @@ Dress = Callable[[Sequence[T]], Awaitable[None]]
 FEW: Final = 5  # maximum number of names to list in an error
 
 
-@dataclass(frozen=True)
-class Page(Generic[T]):
+class Page(Struct, Generic[T], frozen=True):
     """One page: its items, the number of items on all pages, and whether another page follows."""
 
     items: Records[T]

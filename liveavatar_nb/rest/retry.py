@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
 from datetime import UTC
 from enum import Enum
 from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from .. import config
 from ..errors import (
@@ -24,7 +25,7 @@ WAITING_STATUSES: Final = frozenset({429, 503})  # statuses whose `Retry-After` 
 # reconnect after these close codes: going away, no code, connection lost, internal error, restart, try again later
 RECONNECT_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013})
 HANDSHAKE_STATUSES: Final = frozenset({500, 502, 503, 504})
-SECONDS: Final = re.compile(r"\d{1,18}(\.\d+)?")
+SECONDS: Final = r"\d{1,18}(\.\d+)?"
 
 
 class Safety(Enum):
@@ -52,8 +53,7 @@ class ConnectOptions(Protocol):
     def timeout(self) -> float: ...
 
 
-@dataclass(frozen=True)
-class APIConnectOptions:
+class APIConnectOptions(Struct, frozen=True):
     """How to retry calls.
 
     Args:
@@ -67,8 +67,7 @@ class APIConnectOptions:
     timeout: float = config.READ_TIMEOUT
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """How often and for how long to retry calls.
 
     Args:
@@ -160,7 +159,7 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
         now: This machine's time in seconds since the epoch, used if the response has no `Date`.
     """
     value = (value or "").strip()
-    if SECONDS.fullmatch(value):
+    if re.fullmatch(SECONDS, value):
         return float(value)
     until = _parse_date(value)
     if until is None:

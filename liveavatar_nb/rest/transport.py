@@ -8,12 +8,13 @@ import os
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from collections.abc import AsyncIterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import config
 from ..concurrency.loops import EndingLoop
@@ -36,25 +37,23 @@ from ..wirelog.exchange import Exchange
 from ..wirelog.log import Wire
 from .connection import CredentialAuth
 from .envelope import envelope
+from .libraries import classes
 from .network import Network
 from .retry import ConnectOptions, Policy, Safety
+
+if TYPE_CHECKING:
+    import httpx2
 
 logger = logging.getLogger("liveavatar_nb.transport")
 
 ENCODINGS: Final = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's window bits for each encoding
 HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip"}
 GIVE_SECRETS: Final = ("/v1/sessions/token", "/v1/sessions/start")
-NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.LocalProtocolError,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-)
+# the exceptions of an HTTP library that mean that the request was not sent
+NOT_SENT: Final = ("ConnectError", "ConnectTimeout", "LocalProtocolError", "PoolTimeout", "UnsupportedProtocol")
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """One call to the API.
 
     Args:
@@ -73,10 +72,17 @@ class Call:
     token: Masked | None = None
     signed: bool = True
     query: Mapping[str, Any] | None = None
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    body: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+    # without the body, which may hold secrets
+    def __repr__(self) -> str:
+        return f"<Call {self}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("call", str(self))]
 
 
 class _Progress:
@@ -94,7 +100,7 @@ class Transport:
     Args:
         base_url: The service's URL, without `/v1`.
         key: The API key.
-        http_client: The caller's own `httpx.AsyncClient`, which isn't closed here. By default, the
+        http_client: The caller's own `AsyncClient` of httpx or httpx2, which isn't closed here. By default, the
             transport creates its own clients.
         options: The number of attempts, the base delay, and the time limit of each attempt. Defaults to `Policy`'s.
         network: The proxies and certificates. Defaults to the environment's.
@@ -105,12 +111,13 @@ class Transport:
         base_url: str,
         key: Masked,
         *,
-        http_client: httpx.AsyncClient | None = None,
+        http_client: httpx.AsyncClient | httpx2.AsyncClient | None = None,
         options: ConnectOptions | None = None,
         network: Network | None = None,
     ) -> None:
-        if http_client is not None and not isinstance(http_client, httpx.AsyncClient):
-            raise InvalidArgument(f"The HTTP client must be an httpx.AsyncClient, not {type(http_client).__name__}.")
+        if http_client is not None and not isinstance(http_client, classes("AsyncClient")):
+            kind = f"{type(http_client).__module__}.{type(http_client).__name__}"
+            raise InvalidArgument(f"The HTTP client must be an AsyncClient of httpx or httpx2, not {kind}.")
         if not key.fits_a_header:
             raise ConfigurationError(
                 f"The API key {key.source} contains characters that aren't allowed in a key.", remedy="Copy it again."
@@ -122,7 +129,7 @@ class Transport:
         self.last: Exchange | None = None
         self.wire = Wire()
         self._policy = Policy.of(options)
-        self._lent = http_client
+        self._lent = cast("httpx.AsyncClient | None", http_client)  # httpx2's has the same methods
         self._own: dict[asyncio.AbstractEventLoop, dict[str, httpx.AsyncClient]] = {}  # our clients, by loop and URL
         self._process = os.getpid()
         self._closing: set[asyncio.Future[None]] = set()
@@ -168,7 +175,8 @@ class Transport:
             return False
         # httpx offers no public access to a client's transports
         transports = [getattr(self._lent, "_transport", None), *getattr(self._lent, "_mounts", {}).values()]
-        return any(item is not None and type(item) is not httpx.AsyncHTTPTransport for item in transports)
+        ordinary = classes("AsyncHTTPTransport")
+        return any(item is not None and type(item) not in ordinary for item in transports)
 
     @property
     def caveat(self) -> str:
@@ -225,6 +233,7 @@ class Transport:
 
     async def _attempt(self, call: Call, deadline: float) -> dict[str, Any]:
         client = self._client(self.base_url, call.safety)
+        step_limit = self._policy.attempt_limit or config.READ_TIMEOUT  # of connecting, reading, writing and waiting
         request = client.build_request(
             call.method,
             self.base_url + call.path,
@@ -232,10 +241,7 @@ class Transport:
             json=call.body,
             # our own clients send these headers by default, which is faster
             headers=HEADERS if client is self._lent else None,
-            timeout=httpx.Timeout(
-                self._policy.attempt_limit or config.READ_TIMEOUT,
-                connect=min(config.CONNECT_TIMEOUT, self._policy.attempt_limit or config.CONNECT_TIMEOUT),
-            ),
+            timeout=(min(config.CONNECT_TIMEOUT, step_limit), step_limit, step_limit, step_limit),
         )
         exchange = self.last = Exchange(
             call.method,
@@ -278,14 +284,13 @@ class Transport:
         try:
             async with asyncio.timeout(self._policy.attempt_limit):
                 response = await client.send(request, auth=auth, stream=True, follow_redirects=False)
-                _protect_close(response, self._closing)
                 try:
                     exchange.status = response.status_code
                     exchange.request_id = response.headers.get("x-request-id")
-                    return response.status_code, response.headers, await _read(response, config.BODY_LIMIT)
-                finally:
                     exchange.size = response.num_bytes_downloaded
-                    await response.aclose()
+                    return response.status_code, response.headers, await _read(response, config.BODY_LIMIT, exchange)
+                finally:
+                    await self._close(response)
         except LiveAvatarException:
             raise
         except TimeoutError:
@@ -305,6 +310,17 @@ class Transport:
                 await self._close_own()
         # raise a new error, because the frames of the original one hold the request's headers
         raise failure
+
+    async def _close(self, response: httpx.Response) -> None:
+        """Close a response completely, even if the call is cancelled in the meantime.
+
+        httpcore protects closing from anyio's cancel scopes, but not from `Task.cancel()`. Such a
+        cancellation would leave the socket open and the connection in the pool, marked as in use.
+        """
+        closing = asyncio.ensure_future(response.aclose())
+        self._closing.add(closing)  # a loop holds only weak references to its tasks
+        closing.add_done_callback(self._closing.discard)
+        await asyncio.shield(closing)
 
     def _keep(self, exchange: Exchange, answer: Any, call: Call) -> None:
         """Log the response, and remember any session secrets that it contains."""
@@ -330,11 +346,10 @@ class Transport:
             request = client.build_request("GET", url, headers={"accept": "*/*"}, timeout=config.READ_TIMEOUT)
             async with asyncio.timeout(config.TOTAL_TIMEOUT):
                 response = await client.send(request, auth=None, stream=True, follow_redirects=False)
-                _protect_close(response, self._closing)
                 try:
                     body = await _read(response, config.PICTURE_LIMIT)
                 finally:
-                    await response.aclose()
+                    await self._close(response)
         except LiveAvatarException:
             raise
         except TimeoutError:
@@ -346,42 +361,15 @@ class Transport:
         return response.headers.get("content-type", "application/octet-stream").split(";")[0], body
 
 
-class _WholeClose(httpx.AsyncByteStream):
-    """A response stream that finishes closing even if the call is cancelled in the meantime.
-
-    httpcore protects closing from anyio's cancel scopes, but not from `Task.cancel()`. Such a
-    cancellation would leave the socket open and the connection in the pool, marked as in use.
-    """
-
-    def __init__(self, stream: httpx.AsyncByteStream, closing: set[asyncio.Future[None]]) -> None:
-        self._stream = stream
-        self._closing = closing  # keeps the tasks alive: a loop holds only weak references to its tasks
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._stream:
-            yield piece
-
-    async def aclose(self) -> None:
-        closing = asyncio.ensure_future(self._stream.aclose())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-        await asyncio.shield(closing)
-
-
-def _protect_close(response: httpx.Response, closing: set[asyncio.Future[None]]) -> None:
-    if isinstance(response.stream, httpx.AsyncByteStream) and not isinstance(response.stream, httpx.ByteStream):
-        response.stream = _WholeClose(response.stream, closing)
-
-
-async def _read(response: httpx.Response, limit: int) -> bytes:
-    """Return the decompressed body if it has at most `limit` bytes.
+async def _read(response: httpx.Response, limit: int, exchange: Exchange | None = None) -> bytes:
+    """Return the decompressed body if it has at most `limit` bytes, and count the bytes received in `exchange`.
 
     A small body may decompress to gigabytes, so decompression stops at the limit.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ENCODINGS:
         raise APIResponseError(f"The service's response is encoded as {encoding[:20]!r}, which was not requested.")
-    body = await _decompress(response, ENCODINGS[encoding], limit + 1)
+    body = await _decompress(response, ENCODINGS[encoding], limit + 1, exchange)
     if body is None:
         raise APIResponseError(f"The service's response could not be decompressed ({encoding}).")
     if len(body) > limit:
@@ -390,14 +378,17 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
     return body
 
 
-async def _decompress(response: httpx.Response, window: int, limit: int) -> bytes | None:
+async def _decompress(response: httpx.Response, window: int, limit: int, exchange: Exchange | None) -> bytes | None:
     """Return the decompressed body, or at least its first `limit` bytes; None if it is corrupt."""
     decompress = zlib.decompressobj(window).decompress if window else None
     body = bytearray()
     if response.is_stream_consumed:
         # the caller's client may have read the response already, e.g. with a mock transport
         return response.content
-    async for piece in response.aiter_raw():
+    # `aiter_raw` would close the response itself at the end, and a cancellation could interrupt that (see `_close`)
+    async for piece in cast("AsyncIterable[bytes]", response.stream):
+        if exchange is not None:
+            exchange.size = (exchange.size or 0) + len(piece)
         try:
             body += piece if decompress is None else decompress(piece, limit - len(body))
         except zlib.error:
@@ -408,15 +399,15 @@ async def _decompress(response: httpx.Response, window: int, limit: int) -> byte
 
 
 def _no_answer(failure: Exception, call: str) -> APIConnectionError:
-    sent = not isinstance(failure, NOT_SENT)
+    sent = not isinstance(failure, classes(*NOT_SENT))
     kind = type(failure).__name__
-    if isinstance(failure, httpx.TimeoutException):
+    if isinstance(failure, classes("TimeoutException")):
         return APITimeoutError(f"{call} got no response in time ({kind}).", sent=sent)
     if (certificate := _certificate_error(failure)) is not None:
         reason = getattr(certificate, "verify_message", "") or type(certificate).__name__
         return CertificateError(f"{call} failed: the service's certificate was rejected ({reason}).", sent=False)
     # only a connection error's message is safe to quote; others may contain a header
-    reason = f"{kind}: {failure}" if isinstance(failure, httpx.ConnectError) else kind
+    reason = f"{kind}: {failure}" if isinstance(failure, classes("ConnectError")) else kind
     return APIConnectionError(f"{call} got no response ({reason}).", sent=sent)
 
 

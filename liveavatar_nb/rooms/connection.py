@@ -260,7 +260,7 @@ class RoomConnection:
         self._changed()
 
     async def close(self) -> None:
-        """Close the connection, and make whoever holds the room leave."""
+        """Close the connection, and make any holder leave the room."""
         self.end()
         async with self._handing_over:
             self._expected_until = 0.0

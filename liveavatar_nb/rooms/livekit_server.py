@@ -94,7 +94,7 @@ class LiveKitServer:
         return Masked(maker.to_jwt(), f"a token for {identity!r} in the room {room!r}")
 
     async def ask(self, purpose: str, request: Callable[[RoomService], Awaitable[R]]) -> R:
-        """Call the room service over a new connection, so that the call works on any loop; close the connection.
+        """Call the room service over a connection of its own, which works on any loop and is closed afterwards.
 
         Args:
             purpose: What the request does, for error messages, such as "remove the room".

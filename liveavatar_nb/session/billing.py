@@ -176,7 +176,7 @@ class Billing:
             return stopper.stop_for_certain(transport.base_url, transport.key, self.session_id)
 
     def stop_without_loop(self, limit: float) -> None:
-        """Stop the session from any thread, on a separate connection.
+        """Stop the session on a separate connection; can be called from any thread.
 
         Args:
             limit: How long to try, in seconds.

@@ -220,7 +220,7 @@ class SessionLifecycle:
             )
 
     def call_on_loop(self, callback: Callable[[], object]) -> None:
-        """Call a function on the session's loop, from any thread; do nothing if there is no open loop."""
+        """Schedule a function on the session's loop, if it is open; can be called from any thread."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(callback)
@@ -270,7 +270,7 @@ class SessionLifecycle:
         await self.stop()
 
     def stop_without_loop(self, limit: float = config.STOP_LIMIT) -> None:
-        """Stop the session from any thread; see `AsyncSession.stop_without_loop`."""
+        """Stop the session on a separate connection; see `AsyncSession.stop_without_loop`."""
         if self.billing is not None and self.may_cost:
             try:
                 self.billing.stop_without_loop(limit)
@@ -582,7 +582,7 @@ class SessionLifecycle:
         self._tasks.spawn(self._clean_up())
 
     def forget_soon(self) -> None:
-        """Call `forget` on the session's loop, from any thread."""
+        """Schedule `forget` on the session's loop; can be called from any thread."""
         self.call_on_loop(self.forget)
 
     # bookkeeping

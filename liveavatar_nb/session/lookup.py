@@ -6,8 +6,10 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import config
 from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
@@ -94,8 +96,7 @@ class MadeContext:
         )
 
 
-@dataclass(frozen=True)
-class ResolvedStart:
+class ResolvedStart(Struct, frozen=True):
     """The resolved inputs for starting a session.
 
     Attributes:

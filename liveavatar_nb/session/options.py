@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .. import config
 from ..models.requests import InteractivityType, Mode, VideoEncoding, VideoQuality
 from ..rooms.own_room import AVATAR, AsyncRoom
 
 
-@dataclass(frozen=True)
-class SessionOptions:
+class SessionOptions(Struct, frozen=True):
     """The options that a session is started with.
 
     Attributes:

@@ -173,7 +173,7 @@ class AsyncSession:
         await self.lifecycle.retire(why)
 
     def stop_without_loop(self, limit: float = config.STOP_LIMIT) -> None:
-        """Stop the session from any thread, on a separate connection, because its loop is dead or busy.
+        """Stop the session on a separate connection, as its loop is dead or busy; can be called from any thread.
 
         Args:
             limit: How long to try, in seconds.

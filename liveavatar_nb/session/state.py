@@ -6,7 +6,17 @@ from enum import StrEnum
 
 
 class SessionState(StrEnum):
-    """A session's state, which only moves forward."""
+    """A session's state, which only moves forward.
+
+    Attributes:
+        CREATED: Nothing has been sent yet.
+        STARTING: The session is being requested. It may be billed as soon as the start call is sent.
+        CONNECTING: The service has started the session, and we are connecting to it.
+        CONNECTED: The session is ready.
+        STOPPING: A stop was requested, but is not confirmed yet.
+        ENDED: The session is over.
+        FAILED: The session did not start, or ended with an error; `error` says which.
+    """
 
     CREATED = "created"
     STARTING = "starting"

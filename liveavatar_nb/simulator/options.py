@@ -28,6 +28,11 @@ HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
 class LiveKit:
     """A LiveKit server and the credentials for signing its room tokens; the repr hides the key and secret.
 
+    Attributes:
+        url: The server's address, e.g. `wss://example.org`.
+        api_key: The server's API key.
+        api_secret: The server's API secret.
+
     Raises:
         ValueError: A field is invalid; the message names it, but shows neither the key nor the secret.
         TypeError: A field is not a string.

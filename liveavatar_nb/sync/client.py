@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     import httpx
+    import httpx2
 
     from ..rest.network import Verify
     from ..session.session import AsyncSession
@@ -50,8 +51,8 @@ class LiveAvatar(SyncWrapper):
     Args:
         api_key: The account's key; if None or "", `config.find_key` looks for it, first in `LIVEAVATAR_API_KEY`.
         api_url: The service's address.
-        http_client: Your own `httpx.AsyncClient` for REST calls, used only on the managed loop; you must close it
-            yourself. `proxy` and `verify` still apply to WebSockets and the guard.
+        http_client: Your own `AsyncClient` of httpx or httpx2 for REST calls, used only on the managed loop; you must
+            close it yourself. `proxy` and `verify` still apply to WebSockets and the guard.
         proxy: The proxy for REST, WebSockets and the guard, as `http://user:password@host:port`; `https` and `socks5`
             work, too. None uses `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` from the environment, which
             never apply to this machine's own addresses.
@@ -83,8 +84,8 @@ class LiveAvatar(SyncWrapper):
         api_key: str | Masked | None = None,
         *,
         api_url: str = config.DEFAULT_API_URL,
-        http_client: httpx.AsyncClient | None = None,
-        proxy: str | httpx.URL | Masked | None = None,
+        http_client: httpx.AsyncClient | httpx2.AsyncClient | None = None,
+        proxy: str | httpx.URL | httpx2.URL | Masked | None = None,
         verify: Verify = True,
         max_minutes: float | None = None,
         tts: TextToSpeech | None = None,

@@ -1,47 +1,32 @@
-"""`ControlledWidget`, the base class of all widgets, and `asset`, which reads front-end files."""
+"""`ControlledWidget`, the base class of all widgets."""
 
 from __future__ import annotations
 
 import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
+import ipywidgets
 import traitlets
 
-from ..errors import ConfigurationError, InvalidArgument
+from ..errors import InvalidArgument
 from ..session.speech.progress import is_shown
 from .channel import channel
 from .controller import Answer, Controller
+from .front_end import LOADER, FrontEnd, scripts
 from .link import Link
-
-STATIC = Path(__file__).parents[1] / "static"
 
 # while a widget is live, its style sheet hides this hint; once the kernel is gone, the hint is visible
 HINT = '<div class="lv-hint">Nothing to see above? The kernel that showed it is gone: run this cell again.</div>'
-
-
-def asset(name: str) -> str:
-    """Return the text of a file from the front-end build.
-
-    Raises:
-        ConfigurationError: The file is missing.
-    """
-    try:
-        return (STATIC / name).read_text("utf-8")
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"The widget script {name} has not been built.",
-            remedy="Install the package with pip, which builds the script: for example `pip install -e .`.",
-        ) from None
 
 
 class ControlledWidget(anywidget.AnyWidget):
     """A widget whose page sends commands and whose traits are written only by Python.
 
     A subclass declares the traits and creates the controllers, which write the traits and handle the commands.
+    `_COMPONENT` is the name of the front end's component that shows it.
 
     Args:
         link: The connection between the controllers and the pages.
@@ -53,7 +38,12 @@ class ControlledWidget(anywidget.AnyWidget):
         InvalidArgument: One of the given traits does not exist.
     """
 
-    _css = asset("widgets.css")
+    _COMPONENT: ClassVar[str]
+
+    _esm = LOADER
+    _css = ""
+    _component = traitlets.Unicode().tag(sync=True)
+    _front_end = traitlets.Instance(FrontEnd, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
     widget_id = traitlets.Unicode().tag(sync=True)
 
     def __init__(
@@ -77,7 +67,8 @@ class ControlledWidget(anywidget.AnyWidget):
         self._displayed_in: int | None = None
         link.connect(controllers, on_failure)
         initial = {name: value for controller in controllers for name, value in controller.traits().items()}
-        super().__init__(widget_id=channel.join(link), **(initial | traits))
+        own = {"widget_id": channel.join(link), "_component": self._COMPONENT, **scripts()}
+        super().__init__(**(own | initial | traits))
         self.on_msg(lambda _widget, content, _buffers: channel.deliver(content))
         self._unwatch = link.client.watch(link.refresh)
         link.begin()

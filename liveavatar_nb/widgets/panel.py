@@ -13,7 +13,7 @@ import traitlets
 from ..errors import SessionEnded, StopNotConfirmed
 from ..session.attention import UNKNOWN
 from .account import Account
-from .base import ControlledWidget, asset
+from .base import ControlledWidget
 from .channel import Command
 from .controller import Answer, Controller
 from .elsewhere import SessionsElsewhere
@@ -32,9 +32,9 @@ FOLLOW_INTERVAL: Final = 5.0  # seconds between updates of the credits during a 
 class SessionPanel(ControlledWidget):
     """Start and Stop buttons, the session's state, time and cost, and help if something goes wrong.
 
-    Set `avatar` (an id), or link it to a picker's `value`. Once a page has shown a session, the session is stopped if
-    no page shows it for the number of seconds passed to `start` as `unwatched`. Time during which a running cell delays
-    the page's messages does not count.
+    Set `avatar` (an id), or link it to a picker's `value`. After a page has first shown a session, it is stopped if no
+    page shows it for `unwatched` seconds (see `LiveAvatar.start`). Time for which a running cell holds up the page's
+    messages does not count.
 
     Args:
         la: The client, a `LiveAvatar`.
@@ -45,7 +45,7 @@ class SessionPanel(ControlledWidget):
         >>> ipywidgets.link((picker, "value"), (panel, "avatar"))
     """
 
-    _esm = asset("panel.js")
+    _COMPONENT = "panel"
 
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)

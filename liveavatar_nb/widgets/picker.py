@@ -11,7 +11,7 @@ import traitlets
 from .. import config
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.avatars import Avatar
-from .base import ControlledWidget, asset
+from .base import ControlledWidget
 from .controller import Answer, Controller
 from .link import Link
 from .pictures import PictureSender, picture_of
@@ -37,7 +37,7 @@ class AvatarPicker(ControlledWidget):
         >>> picker.observe(lambda change: print(change.new), "value")
     """
 
-    _esm = asset("picker.js")
+    _COMPONENT = "picker"
 
     avatars: Any = traitlets.List().tag(sync=True)
     catalogue = traitlets.Dict().tag(sync=True)

@@ -1,20 +1,18 @@
-"""Assembles pictures and recordings from the parts that a page sends, within limits."""
+"""Pictures and recordings of what a page shows, within limits."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import io
 import logging
 import mimetypes
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
 from ..errors import ConfigurationError, InvalidArgument, ViewError
+from .parts import Assembly, decoded
 
 logger = logging.getLogger("liveavatar_nb.widgets")
 
@@ -38,21 +36,11 @@ NAMES_TRIED: Final = 1000
 KINDS: Final = {".webm": (b"\x1a\x45\xdf\xa3", 0), ".mp4": (b"ftyp", 4)}
 
 
-@dataclass
-class _Arriving:
-    parts: int
-    received: list[bytes] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.received))
-
-
 class ArrivingPictures:
     """Receives pictures that pages send in several parts, one after another."""
 
     def __init__(self) -> None:
-        self._arriving: dict[tuple[str, str], _Arriving] = {}
+        self._arriving = Assembly(PART_BYTES, PICTURE_LIMIT)
 
     def receive(self, page: str, request: str, part: int, parts: int, data: str) -> bytes | None:
         """Receive a part of a picture.
@@ -72,29 +60,23 @@ class ArrivingPictures:
         """
         key = page, request
         try:
-            return self._append(key, part, parts, decoded(data))
+            return self._append(key, part, parts, decoded(data, PART_BYTES))
         except InvalidArgument:
-            self._arriving.pop(key, None)
+            self._arriving.discard(key)
             raise
 
     def _append(self, key: tuple[str, str], part: int, parts: int, content: bytes) -> bytes | None:
-        if parts > -(-PICTURE_LIMIT // PART_BYTES):
+        if not self._arriving.fits(parts):
             raise InvalidArgument(f"The picture is larger than {PICTURE_LIMIT // MEGABYTE} MB.")
         if part == 0:
             if not content.startswith(PNG):
                 raise InvalidArgument("The page sent something that is not a picture.")
-            self._arriving.pop(key, None)
-            while len(self._arriving) >= PICTURES_AT_ONCE:
-                del self._arriving[next(iter(self._arriving))]
-            self._arriving[key] = _Arriving(parts)
-        arriving = self._arriving.get(key)
-        if arriving is None or part != len(arriving.received) or parts != arriving.parts or not content:
-            raise InvalidArgument("The picture is incomplete.", remedy="Take it again.")
-        arriving.received.append(content)
-        if len(arriving.received) < parts:
-            return None
-        del self._arriving[key]
-        return b"".join(arriving.received)
+            self._arriving.begin(key, parts)
+            self._arriving.discard_oldest(PICTURES_AT_ONCE)
+        try:
+            return self._arriving.add(key, part, parts, content)
+        except InvalidArgument:
+            raise InvalidArgument("The picture is incomplete.", remedy="Take it again.") from None
 
 
 def opened(content: bytes) -> Any:
@@ -130,21 +112,6 @@ def image_module() -> Any:
             "A snapshot needs Pillow, which is not installed.", remedy='pip install "liveavatar-nb[media]"'
         ) from None
     return Image
-
-
-def decoded(data: str) -> bytes:
-    """Decode a part from base64.
-
-    Raises:
-        InvalidArgument: The part is not base64, or is too large.
-    """
-    try:
-        content = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidArgument("The page sent a part that is not base64.") from None
-    if len(content) > PART_BYTES:
-        raise InvalidArgument(f"The page sent a part larger than {PART_BYTES} bytes.")
-    return content
 
 
 def limits(seconds: Any, megabytes: Any) -> tuple[float, int]:
@@ -289,7 +256,7 @@ class Recording:
             InvalidArgument: The data is not part of a recording, or is not the next part.
             OSError: The file cannot be written.
         """
-        content = decoded(data)
+        content = decoded(data, PART_BYTES)
         with self._lock:
             return self._write(part, content, seconds)
 

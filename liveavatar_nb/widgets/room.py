@@ -11,9 +11,9 @@ from ..concurrency.threads import on_own_thread
 from ..rooms.connection import RECONNECTING, RoomConnection
 from ..session.session import AsyncSession
 from ..session.state import SessionState
-from .base import asset
 from .channel import Command, current_command
 from .controller import Answer, Controller
+from .front_end import asset
 from .link import Link, Message
 from .pages import SilenceTimer, pages
 from .status import ShownSession

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import importlib.util
 import io
@@ -11,16 +9,16 @@ import math
 import os
 import struct
 import threading
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..audio import SAMPLE_RATE, open_sound
 from ..audio.formats import format_of
 from ..errors import AudioError, InvalidArgument, LiveAvatarException
+from .parts import Assembly, decoded
 
 FOLDER_LIMIT: Final = 50  # maximum number of sounds to offer from the notebook's folder, newest first
 PART_BYTES: Final = 384 * 1024  # maximum size of one part of a dropped sound, in bytes
@@ -62,17 +60,6 @@ class OfferedSound:
     size: int = 0
 
 
-@dataclass
-class _Upload:
-    parts: int
-    received: list[bytes] = field(default_factory=list)
-    updated_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.received))
-
-
 class Sounds:
     """The sounds that `Talk` offers; safe to use from several threads.
 
@@ -90,7 +77,7 @@ class Sounds:
         self._dropped: dict[str, OfferedSound] = {}
         self._folder: dict[str, OfferedSound] = {}
         self._seen: dict[tuple[str, int, int], OfferedSound] = {}
-        self._uploads: dict[str, _Upload] = {}
+        self._uploads = Assembly(PART_BYTES, DROPPED_LIMIT)
         self._tone = OfferedSound("tone", "Test tone", "tone", _tone(), SAMPLE_RATE, TONE_SECONDS)
 
     def __iter__(self) -> Iterator[OfferedSound]:
@@ -154,14 +141,13 @@ class Sounds:
             self.cancel_upload(upload)
             raise
         with self._lock:
-            self._uploads.pop(upload, None)
             self._dropped[offer.id] = offer
         return True
 
     def cancel_upload(self, upload: str) -> None:
         """Discard the parts of an upload that have arrived."""
         with self._lock:
-            self._uploads.pop(upload, None)
+            self._uploads.discard(upload)
 
     def remove(self, sound_id: str) -> None:
         """Remove a dropped sound from the list."""
@@ -176,42 +162,35 @@ class Sounds:
 
     def _append(self, upload: str, name: str, part: int, parts: int, data: str) -> bytes | None:
         """Add a part to its upload; return the whole file after the last part, otherwise None."""
-        if parts > -(-DROPPED_LIMIT // PART_BYTES):
+        if not self._uploads.fits(parts):
             raise InvalidArgument(
                 f"{name} is too large: a file dropped on the page can be at most {DROPPED_LIMIT // 2**20} MB.",
                 remedy=f"Put the file next to the notebook, or play it by its path: s.play({name!r}).",
             )
+        incomplete = InvalidArgument(f"{name} is incomplete.", remedy="Add it again.")
         try:
-            content = base64.b64decode(data, validate=True)
-        except binascii.Error:
-            content = b""
+            content = decoded(data, PART_BYTES)
+        except InvalidArgument:
+            raise incomplete from None
         if part == 0:
             _refuse_early(content, name)
-        now = time.monotonic()
         with self._lock:
-            self._uploads = {
-                key: known
-                for key, known in self._uploads.items()
-                if now - known.updated_at < UPLOAD_PATIENCE or key == upload
-            }
+            self._uploads.discard_idle(UPLOAD_PATIENCE, but=upload)
             if part == 0:
-                self._uploads[upload] = _Upload(parts)
-            under_way = self._uploads.get(upload)
-            if under_way is None:
+                self._uploads.begin(upload, parts)
+            elif upload not in self._uploads:
                 # the upload was refused while this part was on its way
                 return None
-            if not 0 < len(content) <= PART_BYTES or part != len(under_way.received) or parts != under_way.parts:
-                raise InvalidArgument(f"{name} is incomplete.", remedy="Add it again.")
-            kept = sum(offer.size for offer in self._dropped.values())
-            kept += sum(known.size for known in self._uploads.values())
+            kept = self._uploads.size + sum(offer.size for offer in self._dropped.values())
             if kept + len(content) > ALL_DROPPED_LIMIT:
                 raise InvalidArgument(
                     f"There is no room for {name}: dropped sounds may use {ALL_DROPPED_LIMIT // 2**20} MB in total.",
                     remedy="Remove one of the other sounds, or put this file next to the notebook.",
                 )
-            under_way.received.append(content)
-            under_way.updated_at = now
-            return b"".join(under_way.received) if len(under_way.received) == parts else None
+            try:
+                return self._uploads.add(upload, part, parts, content)
+            except InvalidArgument:
+                raise incomplete from None
 
 
 def endings() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import traitlets
 
 from ..models.avatars import Avatar
 from .account import Account
-from .base import ControlledWidget, asset
+from .base import ControlledWidget
 from .camera import Camera
 from .controller import delegate
 from .elsewhere import SessionsElsewhere
@@ -48,7 +48,7 @@ class Studio(ControlledWidget):
         AudioError: One of the sounds cannot be read.
     """
 
-    _esm = asset("studio.js")
+    _COMPONENT = "studio"
 
     # the traits of AvatarPicker
     avatars: Any = traitlets.List().tag(sync=True)

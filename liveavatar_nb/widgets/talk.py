@@ -14,7 +14,7 @@ from ..concurrency.bounded import BoundedDict
 from ..errors import InvalidArgument
 from ..session.session import AsyncSession
 from ..session.state import SessionState
-from .base import ControlledWidget, asset
+from .base import ControlledWidget
 from .channel import Command
 from .controller import Answer, Controller
 from .link import Link
@@ -49,7 +49,7 @@ class Talk(ControlledWidget):
         >>> Talk(la, sounds=["welcome.wav", "goodbye.wav"])
     """
 
-    _esm = asset("talk.js")
+    _COMPONENT = "talk"
 
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)

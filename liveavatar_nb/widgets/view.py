@@ -14,7 +14,7 @@ from ..bridge.wrappers import SyncWrapper, holder_of, inner_of
 from ..errors import ClientClosed, InvalidArgument, LiveAvatarException
 from ..models.avatars import Avatar
 from ..session.session import AsyncSession
-from .base import ControlledWidget, asset
+from .base import ControlledWidget
 from .camera import Camera
 from .controller import Answer, Controller, delegate
 from .link import Link
@@ -55,7 +55,7 @@ class LiveView(ControlledWidget):
         >>> view.record(seconds=20)
     """
 
-    _esm = asset("view.js")
+    _COMPONENT = "view"
 
     status = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     simulated = traitlets.Bool().tag(sync=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..concurrency.threads import on_own_thread
 from ..errors import InvalidArgument, LiveAvatarException
-from .base import ControlledWidget, asset
+from .base import ControlledWidget
 from .controller import Answer, Controller
 from .link import Link
 from .problem import problem_of
@@ -38,7 +38,7 @@ class WireLog(ControlledWidget):
         >>> WireLog(la)
     """
 
-    _esm = asset("wire.js")
+    _COMPONENT = "wire"
 
     def __init__(self, la: Any, **traits: Any) -> None:
         link = Link(self, la)

@@ -20,13 +20,12 @@ from ..masking import ECHOES, MASK, Placeholder, kept, replaced
 INDENT: Final = 4
 WIDTH: Final = 100
 
-SESSION_PATH: Final = re.compile(r"/v1/sessions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b", re.IGNORECASE)
+SESSION_PATH: Final = r"/v1/sessions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
 
 Auth = Literal["key", "bearer"]
 
 
-@dataclass
-class SessionLabel:
+class SessionLabel(msgspec.Struct):
     """A label that marks the calls made by one session.
 
     Attributes:
@@ -97,7 +96,7 @@ class Exchange:
         """The id of the session that made the call, or that the call is about; None if there is no such session."""
         if self.label is not None and self.label.id is not None:
             return self.label.id
-        if (in_path := SESSION_PATH.search(self.url)) is not None:
+        if (in_path := re.search(SESSION_PATH, self.url, re.IGNORECASE)) is not None:
             return in_path[1]
         answer = self.answer if "/v1/sessions/" in self.url else None
         for holder in (self.body, answer.get("data") if isinstance(answer, dict) else None):
@@ -168,7 +167,7 @@ class Exchange:
             parts.append("--header 'Content-Type: application/json'")
             # placeholders survive JSON and shell quoting; they are then replaced by variables outside the quotes
             text = json.dumps(replaced(self.body, _mark), ensure_ascii=False)
-            parts.append(f"--data {_MARK.sub(_unquoted_variable, shlex.quote(text))}")
+            parts.append(f"--data {re.sub(_MARK, _unquoted_variable, shlex.quote(text))}")
         return " \\\n  ".join(parts)
 
     def python(self) -> str:
@@ -199,7 +198,7 @@ class Exchange:
 
 # random, so that no user text can contain a placeholder
 _NONCE: Final = uuid.uuid4().hex
-_MARK: Final = re.compile(f"{_NONCE}([A-Z0-9_]+);")
+_MARK: Final = f"{_NONCE}([A-Z0-9_]+);"
 
 
 def _mark(name: str, secret: str) -> str:

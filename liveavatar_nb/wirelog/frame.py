@@ -15,7 +15,7 @@ Channel = Literal["websocket", "data"]
 Direction = Literal["sent", "received"]
 
 NO_EVENT: Final = "(no event)"
-SOUND: Final = re.compile(r"([\d,]+) bytes")  # matches the size in the text that stands in for audio
+SOUND: Final = r"([\d,]+) bytes"  # matches the size in the text that stands in for audio
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Frame:
         if self.channel != "websocket" or self.direction != "sent" or not isinstance(payload := self.payload, dict):
             return None
         fields = {"type": self.type, **payload}
-        sound = SOUND.search(str(fields.pop("audio", "")))
+        sound = re.search(SOUND, str(fields.pop("audio", "")))
         lines = [f"    {name!r}: {value!r}," for name, value in fields.items()]
         imports = ["json", "os"]
         if sound is not None:

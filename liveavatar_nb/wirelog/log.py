@@ -29,7 +29,7 @@ SHOWN: Final = 50  # maximum number of entries that a notebook shows; older ones
 ROW_TEXT: Final = 4_000  # maximum characters in the payload of a row that is sent to a page
 ARROWS: Final = {"sent": "\N{RIGHTWARDS ARROW}", "received": "\N{LEFTWARDS ARROW}"}
 # matches all but the first 8 digits of an id, since a table has no room for whole ids
-REST_OF_ID: Final = re.compile(r"(?<=\b[0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+REST_OF_ID: Final = r"(?<=\b[0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
 ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 UNDER_WAY: Final = "under way"
 
@@ -314,7 +314,7 @@ class Wire(Sequence[Entry]):
         rows = [
             (
                 html.Amount(f"{entry.at - entries[0].at:.3f} s"),
-                f"{ARROWS[entry.direction]} {REST_OF_ID.sub(ELLIPSIS, entry.name)}",
+                f"{ARROWS[entry.direction]} {re.sub(REST_OF_ID, ELLIPSIS, entry.name)}",
                 _status(entry) if _status(entry) is not None else _note(entry),
                 html.Amount("" if (ms := _ms(entry)) is None else f"{ms:,.1f}"),
                 html.Amount("" if (size := entry.size) is None else f"{size:,}"),

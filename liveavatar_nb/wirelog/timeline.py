@@ -8,9 +8,10 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from .. import config
 from ..config import Masked
@@ -24,8 +25,7 @@ Entry = Exchange | Frame
 SHORTEST_IN_QUERY: Final = 12  # minimum length for a value in a URL's query to be treated as a secret
 
 
-@dataclass(eq=False, slots=True)
-class TimelineRow:
+class TimelineRow(Struct, eq=False):
     """An entry and its position in the log.
 
     Attributes:

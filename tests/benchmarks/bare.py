@@ -16,14 +16,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from liveavatar_nb import Simulator
 
-LIBRARY = Path(__file__).parents[2] / "liveavatar_nb/frontend/node_modules/livekit-client/dist/livekit-client.umd.js"
+from .packages import package_file
+
+LIBRARY = "livekit-client/dist/livekit-client.umd.js"
 CALL_LIMIT = 30.0  # s
 PAGE = """<!doctype html><meta charset="utf-8"><title>bare</title>
 <script src="/livekit-client.js"></script>
@@ -96,9 +97,10 @@ class Service:
 def served(service: Service) -> Iterator[str]:
     """The address of the page, while it is served.
 
-    Raises ``FileNotFoundError`` where the front end's packages are not installed.
+    Raises:
+        NotInstalled: The front end's packages are not installed.
     """
-    library = LIBRARY.read_bytes()
+    library = package_file(LIBRARY).read_bytes()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

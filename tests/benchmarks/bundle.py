@@ -5,18 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from liveavatar_nb.widgets.base import STATIC
+from liveavatar_nb.widgets.front_end import STATIC
 
-FRONT_END = Path(__file__).parents[2] / "liveavatar_nb/frontend"
+from .packages import FRONT_END, NotInstalled, package_file
+
 # as build.mjs has it
 TARGETS = "--target=chrome123,firefox120,safari17.5"
-WIDGETS = "picker", "panel", "studio", "talk", "view", "wire"
+ENTRIES = {"loader": "src/loader.ts", "widgets": "src/widgets/index.ts", "media": "src/room/media/index.ts"}
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,17 @@ class Part:
 
 def report() -> bool:
     """Print the table; there is no aim."""
+    packages, missing = {}, ""
     with tempfile.TemporaryDirectory() as folder:
-        packages = {name: _packages(name, Path(folder)) for name in (*WIDGETS, "media")}
+        try:
+            packages = {name: _packages(name, Path(folder)) for name in ENTRIES}
+        except NotInstalled as failure:
+            missing = f": not measured. {failure}"
     parts = [
         Part(path.name, path.read_bytes(), packages.get(path.stem, {}) if path.suffix == ".js" else {})
         for path in sorted(STATIC.iterdir())
     ]
-    print(f"\n{'Size by part, in kB (1,000 bytes)':24}{'':20}{'raw':>10}{'gzip':>10}   of packages, raw")
+    print(f"\n{'Size by part, in kB (1,000 bytes)':24}{'':20}{'raw':>10}{'gzip':>10}   of packages, raw{missing}")
     for part in parts:
         told = ", ".join(f"{name} {size / 1000:.1f}" for name, size in part.packages.items())
         print(f"{part.name:44}{len(part.content) / 1000:10.1f}{_zipped(part.content):10.1f}   {told}")
@@ -51,14 +55,11 @@ def _zipped(content: bytes) -> float:
 
 def _packages(name: str, folder: Path) -> dict[str, int]:
     """Bytes of a bundle by the package that they came of, the greatest first; esbuild counts them."""
-    entry = "src/room/media/index.ts" if name == "media" else f"src/widgets/{name}.tsx"
-    esbuild = shutil.which("esbuild", path=FRONT_END / "node_modules/.bin")
-    if esbuild is None:
-        raise FileNotFoundError("the front end's packages are not installed: npm ci in liveavatar_nb/frontend")
+    esbuild = package_file(".bin/esbuild")
     told = folder / f"{name}.json"
     flags = ["--bundle", "--format=esm", "--minify", "--jsx=automatic", "--jsx-import-source=preact", TARGETS]
     made = [f"--outfile={folder / name}.js", f"--metafile={told}", "--legal-comments=none", "--log-level=error"]
-    subprocess.run([esbuild, entry, *flags, *made], cwd=FRONT_END, check=True)
+    subprocess.run([esbuild, ENTRIES[name], *flags, *made], cwd=FRONT_END, check=True)
     (output,) = json.loads(told.read_bytes())["outputs"].values()
     found: dict[str, int] = {}
     for path, input_ in output["inputs"].items():

@@ -22,8 +22,9 @@ from liveavatar_nb import Simulator
 
 from ..browser.conftest import Notebook
 from ..browser.test_studio import button, expect_state
-from .bare import Service, served
+from .bare import LIBRARY, Service, served
 from .live import studio_cells
+from .packages import package_file
 from .page import CALM, Place, place, use
 
 SECONDS = 20.0  # s of each measurement
@@ -36,6 +37,7 @@ FRAMES = "document.querySelector('video')?.getVideoPlaybackQuality().totalVideoF
 
 def report() -> bool:
     """Print the tables; there is no aim."""
+    package_file(LIBRARY)  # to say at once that it is missing
     with place() as there, there.simulator(concurrency=MOST_SESSIONS) as simulator:
         _heading("What a page costs", "frames/s")
         _notebook(there, simulator)

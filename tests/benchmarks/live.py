@@ -19,7 +19,8 @@ from liveavatar_nb import Simulator
 
 from ..browser.conftest import Notebook
 from ..browser.test_studio import STUDIO, button, expect_state
-from .bare import Service, served
+from .bare import LIBRARY, Service, served
+from .packages import package_file
 from .page import CALM, Place, place
 from .table import Row, show
 
@@ -106,6 +107,7 @@ Marks = dict[str, float]
 
 def report() -> bool:
     """Print the tables; says whether the aim was met."""
+    package_file(LIBRARY)  # to say at once that it is missing
     with place() as there, there.simulator() as simulator:
         cells = studio_cells(simulator)
         _studio(there, simulator, cells)  # the simulator's first session, the lab's first notebook

@@ -100,21 +100,19 @@ def test_start_and_stop_take_effect_at_once_while_a_cell_sleeps(
 # the studio as in hosts that give a page no kernel: its model's widget manager has none
 ELSEWHERE = """
 import re
-from liveavatar_nb.widgets.base import asset
-from liveavatar_nb.widgets.studio import Studio
+from liveavatar_nb import Studio
+from liveavatar_nb.widgets.front_end import LOADER
 
-class Elsewhere(Studio):
-    _esm = re.sub(r"export\\s*\\{\\s*(\\S+) as default\\s*\\};?", r'''
-        const hide = model => new Proxy(model, {get: (target, name) => {
-            if (name === "widget_manager") return {};
-            return typeof target[name] === "function" ? target[name].bind(target) : target[name];
-        }});
-        const without = f => given => f({...given, model: hide(given.model)});
-        export default {initialize: without(\\1.initialize), render: without(\\1.render)};
-    ''', asset("studio.js"))
-
-assert "without" in Elsewhere._esm
-studio = Elsewhere(la)
+elsewhere = re.sub(r"export\\s*\\{\\s*(\\S+) as default\\s*\\};?", r'''
+    const hide = model => new Proxy(model, {get: (target, name) => {
+        if (name === "widget_manager") return {get_model: id => target.widget_manager.get_model(id)};
+        return typeof target[name] === "function" ? target[name].bind(target) : target[name];
+    }});
+    const without = f => given => f({...given, model: hide(given.model)});
+    export default {initialize: without(\\1.initialize), render: without(\\1.render)};
+''', LOADER)
+assert "without" in elsewhere
+studio = Studio(la, _esm=elsewhere)
 studio
 """
 

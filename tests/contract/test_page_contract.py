@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-import anywidget
 import pytest
 import traitlets
 
@@ -32,11 +32,13 @@ from liveavatar_nb.simulator.options import Options
 from liveavatar_nb.simulator.rest.rules import END_REASONS
 from liveavatar_nb.widgets import persona, recordings, settings, talk, wire
 from liveavatar_nb.widgets.account import orphan_of
+from liveavatar_nb.widgets.base import ControlledWidget
 from liveavatar_nb.widgets.problem import Severity, problem_of
 from liveavatar_nb.widgets.sounds import Origin
 from liveavatar_nb.wirelog.frame import Direction
 from liveavatar_nb.wirelog.log import Kind
 
+from ..frontend.sources import source
 from ..waiting import wait_for
 from ..widgets.pages import Page, Wire
 from .typescript import Array, Literal, Named, Plain, Shape, Type, Types, constants
@@ -58,7 +60,7 @@ def commands_of(studio: Studio) -> dict[str, inspect.Signature]:
 
 def traits_of(widget: type[traitlets.HasTraits]) -> set[str]:
     """The traits that a widget shares with its page, beside those of every widget."""
-    return set(widget.class_traits(sync=True)) - set(anywidget.AnyWidget.class_traits(sync=True)) - {"widget_id"}
+    return set(widget.class_traits(sync=True)) - set(ControlledWidget.class_traits(sync=True))
 
 
 LIMITS: dict[str, Any] = {
@@ -159,6 +161,13 @@ def test_a_widget_has_the_traits_that_its_page_reads(widget: type[traitlets.HasT
 
 def test_every_trait_is_some_widgets() -> None:
     assert set(TS.shape("Traits").fields) == {"widget_id", *traits_of(Studio)}
+
+
+def test_every_widget_has_its_component() -> None:
+    found = re.search(r"COMPONENTS = \{ (.*) \}", source("widgets/index"))
+    assert found is not None
+    widgets = AvatarPicker, SessionPanel, Studio, Talk, LiveView, WireLog
+    assert sorted(found[1].split(", ")) == sorted(widget._COMPONENT for widget in widgets)
 
 
 # words that stand for states

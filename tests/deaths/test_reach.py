@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 import trustme
 
@@ -109,10 +109,6 @@ def gateway(simulator: Simulator, authority: trustme.CA) -> Iterator[Gateway]:
     running.close()
 
 
-class OwnTransport(httpx.AsyncHTTPTransport):
-    """One of the user's making."""
-
-
 def reached(simulator: Simulator) -> int:
     """How often the service was asked without a credential for one avatar."""
     return sum(
@@ -121,11 +117,11 @@ def reached(simulator: Simulator) -> int:
 
 
 async def test_a_client_whose_way_the_guard_cannot_go_is_refused(
-    simulator: Simulator, gateway: Gateway, certificate: Path
+    library: Any, simulator: Simulator, gateway: Gateway, certificate: Path
 ) -> None:
     """row 54: its own authority"""
     started = sum(entry.starts for entry in simulator.ledger())
-    async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=str(certificate))) as lent:
+    async with library.AsyncClient(verify=ssl.create_default_context(cafile=str(certificate))) as lent:
         la = AsyncLiveAvatar(simulator.api_key, api_url=gateway.url, http_client=lent)
         with pytest.raises(ProtectionError, match=r"certificate.*http_client.*proxy= and verify=.*allow_unjournaled"):
             await la.start("Silas")
@@ -150,10 +146,14 @@ def test_a_guard_goes_the_way_that_the_client_was_given(
 
 
 async def test_a_transport_of_the_users_own_is_refused_in_words(
-    simulator: Simulator, caplog: pytest.LogCaptureFixture
+    library: Any, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """row 54"""
-    async with httpx.AsyncClient(transport=OwnTransport()) as lent:
+
+    class OwnTransport(library.AsyncHTTPTransport):  # type: ignore[misc]
+        """One of the user's making."""
+
+    async with library.AsyncClient(transport=OwnTransport()) as lent:
         la = AsyncLiveAvatar(simulator.api_key, api_url=simulator.url, http_client=lent)
         with pytest.raises(ProtectionError, match=r"http_client uses a custom transport.*allow_unjournaled"):
             await la.start("Silas")

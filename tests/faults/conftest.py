@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -23,9 +24,12 @@ E = TypeVar("E", bound=LiveAvatarException)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def client(url: str, *, max_retry: int = 3, retry_interval: float = 0.01, timeout: float = 5.0) -> LiveAvatarAPI:
-    """Create a client that retries after a short wait."""
-    return LiveAvatarAPI(KEY, api_url=url, conn_options=APIConnectOptions(max_retry, retry_interval, timeout))
+def client(
+    url: str, *, max_retry: int = 3, retry_interval: float = 0.01, timeout: float = 5.0, lent: Any = None
+) -> LiveAvatarAPI:
+    """Create a client that retries after a short wait; `lent` is an HTTP client for it to use."""
+    options = APIConnectOptions(max_retry, retry_interval, timeout)
+    return LiveAvatarAPI(KEY, api_url=url, conn_options=options, session=lent)
 
 
 def envelope(data: Any = '{"credits_left": "7"}', *headers: str) -> bytes:
@@ -102,6 +106,16 @@ def raw() -> Callable[..., contextlib.AbstractAsyncContextManager[RawServer]]:
         return RawServer(list(script)).serve(tls)
 
     return serve
+
+
+@pytest.fixture(params=[None, "httpx", "httpx2"], ids=["own", "httpx", "httpx2"])
+async def lent(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """The HTTP client that is passed in: none, httpx's or httpx2's."""
+    if request.param is None:
+        yield None
+        return
+    async with importlib.import_module(request.param).AsyncClient(trust_env=False) as lent:
+        yield lent
 
 
 @pytest.fixture(autouse=True)

@@ -188,22 +188,22 @@ async def test_a_body_without_end(
     assert "larger than 2048 KiB" in error.message
 
 
-async def test_a_refusal_without_end(raw: Any, refused: Any) -> None:
+async def test_a_refusal_without_end(raw: Any, refused: Any, lent: Any) -> None:
     """row 21: an answer that says no is read no further either."""
     packed = gzip.compress(b" " * (50 * MEGABYTE))
     bomb = answer("500 Internal Server Error", packed, "Content-Encoding: gzip")
-    async with raw(bomb, bomb, bomb) as server, client(server.url) as api:
+    async with raw(bomb, bomb, bomb) as server, client(server.url, lent=lent) as api:
         error = await refused(get(api), APIResponseError)
     assert "larger" in error.message
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("size", [config.BODY_LIMIT - 100, config.BODY_LIMIT])
-async def test_a_large_body_is_read(raw: Any, size: int) -> None:
+async def test_a_large_body_is_read(raw: Any, size: int, lent: Any) -> None:
     """row 21: up to the cap, to the byte."""
     body = b'{"code": 1000, "data": {"credits_left": "7"}}'
     for packed in (answer("200 OK", body.rjust(size)), gzipped(body.rjust(size))):
-        async with raw(packed) as server, client(server.url) as api:
+        async with raw(packed) as server, client(server.url, lent=lent) as api:
             assert (await get(api)).credits_left == 7
 
 
@@ -211,27 +211,27 @@ def gzipped(body: bytes) -> bytes:
     return answer("200 OK", gzip.compress(body), "Content-Encoding: gzip")
 
 
-async def test_a_body_one_byte_too_large(raw: Any, refused: Any) -> None:
+async def test_a_body_one_byte_too_large(raw: Any, refused: Any, lent: Any) -> None:
     """row 21: not a byte more."""
     body = b"{}".rjust(config.BODY_LIMIT + 1)
     for packed in (answer("200 OK", body), gzipped(body)):
-        async with raw(packed) as server, client(server.url) as api:
+        async with raw(packed) as server, client(server.url, lent=lent) as api:
             await refused(get(api), APIResponseError)
 
 
-async def test_a_huge_body_with_a_secret_at_its_head(raw: Any, refused: Any) -> None:
+async def test_a_huge_body_with_a_secret_at_its_head(raw: Any, refused: Any, lent: Any) -> None:
     """row 21: what was read until then is shown nowhere."""
     body = told({"session_id": 3, "session_token": CANARY, "pad": "x" * config.BODY_LIMIT}).encode()
     for packed in (answer("200 OK", body), gzipped(body)):
-        async with raw(packed) as server, client(server.url) as api:
+        async with raw(packed) as server, client(server.url, lent=lent) as api:
             await refused(get(api), APIResponseError)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "x" * 5000])
-async def test_a_packing_that_was_not_asked_for(raw: Any, refused: Any, encoding: str) -> None:
+async def test_a_packing_that_was_not_asked_for(raw: Any, refused: Any, encoding: str, lent: Any) -> None:
     """row 21: named, not guessed at."""
     packed = answer("200 OK", b"{}", f"Content-Encoding: {encoding}")
-    async with raw(packed) as server, client(server.url) as api:
+    async with raw(packed) as server, client(server.url, lent=lent) as api:
         error = await refused(get(api), APIResponseError)
     assert "encoded as" in error.message
     assert len(error.message) < 200
@@ -240,10 +240,10 @@ async def test_a_packing_that_was_not_asked_for(raw: Any, refused: Any, encoding
 @pytest.mark.parametrize(
     "body", [b"not packed", gzip.compress(b"x" * 999, mtime=0)[:20] + b"\xff" * 30, zlib.compress(b"{}")]
 )
-async def test_a_body_that_cannot_be_unpacked(raw: Any, refused: Any, body: bytes) -> None:
+async def test_a_body_that_cannot_be_unpacked(raw: Any, refused: Any, body: bytes, lent: Any) -> None:
     """row 21: an answer came, and it cannot be used: not "no answer"."""
     packed = answer("200 OK", body, "Content-Encoding: gzip")
-    async with raw(packed) as server, client(server.url) as api:
+    async with raw(packed) as server, client(server.url, lent=lent) as api:
         error = await refused(get(api), APIResponseError)
     assert "decompressed" in error.message
     assert len(server.requests) == 1
@@ -263,10 +263,12 @@ async def test_a_slow_drip(simulator: Simulator, arrived: Any, refused: Any, mon
     assert error.sent
 
 
-async def test_a_slow_drip_against_the_callers_limit(simulator: Simulator, arrived: Any, refused: Any) -> None:
+async def test_a_slow_drip_against_the_callers_limit(
+    simulator: Simulator, arrived: Any, refused: Any, lent: Any
+) -> None:
     """row 22: the limit of one attempt ends each; a GET goes again, a change does not."""
     simulator.faults.add("any", "drip", seconds=0.1, times=None)
-    async with client(simulator.url, timeout=0.3) as api:
+    async with client(simulator.url, timeout=0.3, lent=lent) as api:
         error = await refused(get(api), APITimeoutError)
         assert len(arrived()) == 3
         assert "0.3 s" in error.message

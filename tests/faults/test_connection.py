@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import trustme
 
@@ -40,13 +39,13 @@ UNSENT = [pytest.param(get, 2, id="GET"), pytest.param(post, 2, id="POST"), pyte
 
 @pytest.mark.parametrize(("call", "again"), UNSENT)
 async def test_a_name_that_does_not_resolve(
-    call: Any, again: int, refused: Any, retries: Any, monkeypatch: pytest.MonkeyPatch
+    call: Any, again: int, refused: Any, retries: Any, monkeypatch: pytest.MonkeyPatch, *, lent: Any
 ) -> None:
     """row 1: tried again, then an error that names the network and the address."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    async with client("https://liveavatar.invalid") as api:
+    async with client("https://liveavatar.invalid", lent=lent) as api:
         error = await refused(call(api), APIConnectionError)
     assert retries() == again
     assert not error.sent
@@ -67,10 +66,10 @@ def certificate(authority: trustme.CA, *names: str, **dates: Any) -> ssl.SSLCont
 
 @pytest.mark.parametrize("call", [get, post, tick])
 async def test_a_certificate_that_nobody_vouches_for(
-    call: Any, authority: trustme.CA, raw: Any, refused: Any, retries: Any
+    call: Any, authority: trustme.CA, raw: Any, refused: Any, retries: Any, *, lent: Any
 ) -> None:
     """row 2: fails at once, and nothing was sent."""
-    async with raw(envelope(), tls=certificate(authority, "127.0.0.1")) as server, client(server.url) as api:
+    async with raw(envelope(), tls=certificate(authority, "127.0.0.1")) as server, client(server.url, lent=lent) as api:
         error = await refused(call(api), CertificateError)
     assert server.requests == []
     assert retries() == 0
@@ -129,10 +128,12 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("call", "again"), UNSENT)
-async def test_a_connection_that_is_not_taken(call: Any, again: int, full: str, refused: Any, retries: Any) -> None:
+async def test_a_connection_that_is_not_taken(
+    call: Any, again: int, full: str, refused: Any, retries: Any, *, lent: Any
+) -> None:
     """row 3: tried again: what never left cannot have had an effect."""
     began = time.monotonic()
-    async with client(full) as api:
+    async with client(full, lent=lent) as api:
         error = await refused(call(api), APITimeoutError)
     assert (1 + again) * 0.2 <= time.monotonic() - began < 3
     assert retries() == again
@@ -140,33 +141,35 @@ async def test_a_connection_that_is_not_taken(call: Any, again: int, full: str, 
     assert "ConnectTimeout" in error.message
 
 
-async def test_a_callers_limit_that_is_shorter_than_the_connects(full: str, refused: Any, retries: Any) -> None:
+async def test_a_callers_limit_that_is_shorter_than_the_connects(
+    full: str, refused: Any, retries: Any, lent: Any
+) -> None:
     """row 3: the limit of one attempt ends a connect as a connect time-out does."""
-    async with client(full, timeout=0.1) as api:
+    async with client(full, timeout=0.1, lent=lent) as api:
         error = await refused(post(api), APITimeoutError)
     assert retries() == 2
     assert not error.sent
 
 
 @pytest.mark.parametrize(("call", "again"), UNSENT)
-async def test_a_refused_connection(call: Any, again: int, refused: Any, retries: Any) -> None:
+async def test_a_refused_connection(call: Any, again: int, refused: Any, retries: Any, lent: Any) -> None:
     """row 4: tried again, then an error."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    async with client(f"http://127.0.0.1:{port}") as api:
+    async with client(f"http://127.0.0.1:{port}", lent=lent) as api:
         error = await refused(call(api), APIConnectionError)
     assert retries() == again
     assert not error.sent
     assert "try again" in error.remedy
 
 
-async def test_a_server_that_comes_back(raw: Any, retries: Any) -> None:
+async def test_a_server_that_comes_back(raw: Any, retries: Any, lent: Any) -> None:
     """row 4: a call that finds nobody at first arrives once somebody is there."""
     async with raw(envelope()) as server:
         pass
     port = int(server.url.rpartition(":")[2])
-    async with client(server.url, max_retry=50, retry_interval=0.05) as api:
+    async with client(server.url, max_retry=50, retry_interval=0.05, lent=lent) as api:
         call = asyncio.create_task(post(api))
         await asyncio.sleep(0.2)
         answered = answer("200 OK", b'{"code": 1000, "data": null}')
@@ -204,11 +207,13 @@ async def test_what_must_not_go_twice_uses_no_pooled_connection(
 
 
 @pytest.mark.parametrize("step", ["receive_response_headers.complete", "response_closed.started"])
-async def test_a_call_that_is_cancelled_as_it_ends_leaves_no_connection_in_use(simulator: Simulator, step: str) -> None:
+async def test_a_call_that_is_cancelled_as_it_ends_leaves_no_connection_in_use(
+    simulator: Simulator, library: Any, step: str
+) -> None:
     """A keep-alive whose session ends, for one: httpcore lets its connection be cancelled in the middle of a close."""
 
-    class Cancelling(httpx.AsyncHTTPTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    class Cancelling(library.AsyncHTTPTransport):  # type: ignore[misc]
+        async def handle_async_request(self, request: Any) -> Any:
             call = asyncio.current_task()
 
             async def trace(name: str, _: Any) -> None:
@@ -219,7 +224,7 @@ async def test_a_call_that_is_cancelled_as_it_ends_leaves_no_connection_in_use(s
             return await super().handle_async_request(request)
 
     transport = Cancelling()
-    async with httpx.AsyncClient(transport=transport) as lent:
+    async with library.AsyncClient(transport=transport) as lent:
         api = LiveAvatarAPI(KEY, api_url=simulator.url, session=lent)
         for _ in range(3):
             with pytest.raises(asyncio.CancelledError):
@@ -230,9 +235,9 @@ async def test_a_call_that_is_cancelled_as_it_ends_leaves_no_connection_in_use(s
 
 
 @pytest.mark.parametrize("call", [post, tick])
-async def test_what_was_cut_after_it_was_sent_is_not_sent_again(call: Any, raw: Any, refused: Any) -> None:
+async def test_what_was_cut_after_it_was_sent_is_not_sent_again(call: Any, raw: Any, refused: Any, lent: Any) -> None:
     """row 25: whoever cannot know whether a call had an effect does not send it twice."""
-    async with raw(None, None, None) as server, client(server.url) as api:
+    async with raw(None, None, None) as server, client(server.url, lent=lent) as api:
         error = await refused(call(api), APIConnectionError)
     assert len(server.requests) == 1
     assert error.sent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from liveavatar_nb import LiveAvatarAPI, Masked, Simulator
@@ -60,12 +59,12 @@ async def test_a_stop_is_sent_again_and_arrives(
     assert len(arrived()) == 3
 
 
-async def test_a_client_that_follows_redirects(raw: Any, refused: Any) -> None:
+async def test_a_client_that_follows_redirects(library: Any, raw: Any, refused: Any) -> None:
     """row 23: not even where the user's own client would follow."""
     async with (
         raw(envelope()) as other,
         raw(answer("307 Temporary", b"", f"Location: {other.url}")) as server,
-        httpx.AsyncClient(follow_redirects=True) as lent,
+        library.AsyncClient(follow_redirects=True) as lent,
     ):
         api = LiveAvatarAPI(KEY, api_url=server.url, session=lent)
         await refused(api.credits.get(), APIResponseError)

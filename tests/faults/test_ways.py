@@ -204,11 +204,11 @@ async def test_a_proxy_that_lets_no_socket_pass_ends_the_start_at_once(net: Net,
     ("variable", "value"), [("HTTPS_PROXY", "nonsense://x"), ("ALL_PROXY", "http://"), ("SSL_CERT_FILE", "absent.pem")]
 )
 async def test_a_way_that_cannot_work_is_told_before_anything_is_sent(
-    variable: str, value: str, simulator: Simulator, bare: None, monkeypatch: pytest.MonkeyPatch
+    variable: str, value: str, simulator: Simulator, bare: None, monkeypatch: pytest.MonkeyPatch, *, library: Any
 ) -> None:
     """row 59: also where a client that was lent would reach the service."""
     monkeypatch.setenv(variable, value)
-    async with httpx.AsyncClient(trust_env=False) as lent:
+    async with library.AsyncClient(trust_env=False) as lent:
         for http_client in (None, lent):
             async with AsyncLiveAvatar("key", api_url="https://service.test", http_client=http_client) as client:
                 with pytest.raises(ConfigurationError, match=variable):

@@ -113,7 +113,7 @@ def harnesses(browser: Browser, spares: Spares | None = None) -> Iterator[Open]:
     With `spares` a page is taken from there, and given back: a new one has a process of its own, whose start costs
     more than most tests. One whose clock stood or that got permissions is never used again.
     """
-    if not (STATIC / "studio.js").is_file():
+    if not (STATIC / "loader.js").is_file():
         pytest.fail(f"no built front end in {STATIC}: install the package, or run its build hook", pytrace=False)
     opened: list[Harness] = []
     lent: list[tuple[str | None, Harness]] = []

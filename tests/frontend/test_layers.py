@@ -10,7 +10,7 @@ from .sources import MODULES, imports
 
 ROWS = [
     ["contract", "limits", "shared"],
-    ["words"],
+    ["loader", "words"],
     ["link"],
     ["room", "state"],
     ["tools"],

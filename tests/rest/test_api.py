@@ -113,8 +113,8 @@ def test_a_secret_shows_itself_to_nobody() -> None:
             leak(secret)
 
 
-async def test_a_client_that_is_handed_in_stays_open(simulator: Simulator) -> None:
-    async with httpx.AsyncClient() as lent:
+async def test_a_client_that_is_handed_in_stays_open(library: Any, simulator: Simulator) -> None:
+    async with library.AsyncClient() as lent:
         api = LiveAvatarAPI(simulator.api_key, api_url=simulator.url, session=lent)
         assert (await api.credits.get()).credits_left > 0
         await api.aclose()

@@ -66,11 +66,11 @@ def test_the_environments_proxies_do_not_lead_to_this_machine(host: str, monkeyp
     assert way(f"ws://{host}:8443/v1") is None
 
 
-def test_a_proxy_that_was_given_leads_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_was_given_leads_everywhere(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """In httpx's meaning: the environment has no say then."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("HTTPS_PROXY", "http://another.example:1")
-    network = Network.of(proxy=httpx.URL("http://proxy.example:3128"))
+    network = Network.of(proxy=library.URL("http://proxy.example:3128"))
     for url in (SERVICE, "http://127.0.0.1:8000", "wss://far.example"):
         assert way(url, network) == "http://proxy.example:3128"
 

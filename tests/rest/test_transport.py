@@ -15,6 +15,7 @@ import pytest
 from liveavatar_nb import LiveAvatarAPI, Simulator
 from liveavatar_nb.bridge.loop import bridge
 from liveavatar_nb.concurrency.loops import run
+from liveavatar_nb.errors import InvalidArgument
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +104,8 @@ def test_a_dead_loops_clients_are_forgotten(simulator: Simulator) -> None:
     for _ in range(5):
         asyncio.run(call())
     assert len(api.transport._own) == 1
+
+
+def test_a_client_of_another_kind_is_refused(library: Any) -> None:
+    with library.Client() as sync, pytest.raises(InvalidArgument, match=rf"not {library.__name__}\.Client\."):
+        LiveAvatarAPI("key", session=sync)

@@ -251,7 +251,7 @@ async def test_a_false_word_of_the_end_ends_nothing(session: AsyncSession, simul
 
 
 async def test_another_agents_lite_session_follows_the_rules_of_a_conversation(client: AsyncLiveAvatar) -> None:
-    class Led(SessionOptions):
+    class Led(SessionOptions, frozen=True):
         def token_fields(self, avatar_id: str, *, capped: bool = True) -> dict[str, Any]:
             agent = {"secret_id": secret.id, "agent_id": "agent"}
             return {**super().token_fields(avatar_id, capped=capped), "elevenlabs_agent_config": agent}

@@ -218,3 +218,9 @@ def test_an_upload_that_was_left_in_the_middle_holds_no_room(monkeypatch: pytest
         drop(sounds, content, "whole.wav", "u-3")
     monkeypatch.setattr(module, "UPLOAD_PATIENCE", 0.0)
     assert drop(sounds, content, "whole.wav", "u-4") == [True]
+
+
+def test_an_upload_that_goes_on_after_a_long_pause_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UPLOAD_PATIENCE", 0.0)
+    content = wav(20)
+    assert drop(Sounds(), content) == [False, False, True]

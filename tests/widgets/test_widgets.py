@@ -19,7 +19,7 @@ from liveavatar_nb.concurrency.worker import THREAD_NAME, Worker
 from liveavatar_nb.config import SANDBOX_AVATAR
 from liveavatar_nb.errors import ConfigurationError, InvalidArgument
 from liveavatar_nb.protection.guard.handle import guard
-from liveavatar_nb.widgets import base
+from liveavatar_nb.widgets import front_end
 from liveavatar_nb.widgets.channel import channel
 from liveavatar_nb.widgets.pictures import only_from_here
 
@@ -327,7 +327,7 @@ def test_what_is_no_client_is_refused(la: LiveAvatar) -> None:
 
 def test_a_script_that_was_not_built_is_said_with_the_remedy() -> None:
     with pytest.raises(ConfigurationError, match="pip"):
-        base.asset("no_such.js")
+        front_end.asset("no_such.js")
 
 
 def test_the_worker_goes_on_after_an_error_and_leaves_when_idle(caplog: pytest.LogCaptureFixture) -> None:

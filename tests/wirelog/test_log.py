@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
 import jsonschema
 import pytest
 from websockets.sync.server import ServerConnection, serve
@@ -640,10 +639,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert done.stdout == "1\n"
 
 
-def test_a_client_that_answers_from_memory_is_logged_too() -> None:
+def test_a_client_that_answers_from_memory_is_logged_too(library: Any) -> None:
     async def ask() -> list[Entry]:
-        answer = httpx.Response(200, json={"code": 1000, "data": {"credits_left": "1"}, "message": None})
-        async with httpx.AsyncClient(transport=httpx.MockTransport(lambda request: answer)) as lent:
+        answer = library.Response(200, json={"code": 1000, "data": {"credits_left": "1"}, "message": None})
+        async with library.AsyncClient(transport=library.MockTransport(lambda request: answer)) as lent:
             api = LiveAvatarAPI("key-key", api_url="https://example.org", session=lent)
             await api.credits.get()
             return list(api.transport.wire)

@@ -1,4 +1,4 @@
-/** Objects shared by all widgets of a page, although each model has its own instance of this script. */
+/** Objects shared by all widgets of a page, although the loader is loaded for each, and each version of the front end. */
 const HOME = Symbol.for("liveavatar_nb");
 
 /** Returns the page's object of this name; the first script that asks creates it. */

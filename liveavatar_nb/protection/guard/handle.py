@@ -12,9 +12,11 @@ import threading
 import time
 import weakref
 from collections import deque
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ...config import Masked
 from ...rest.network import Network
@@ -31,11 +33,10 @@ RENEW_PAUSE: Final = 5.0  # seconds to wait before the next attempt if a new gua
 UNUSED_LIMIT: Final = 5.0  # seconds for which an unused guard waits for an announced start before exiting
 MODULE: Final = __name__.rpartition(".")[0]
 FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-KEPT: Final = re.compile(
+KEPT: Final = (  # names of environment variables, in any case
     r"PATH|HOME|LANG|LC_(ALL|COLLATE|CTYPE|MESSAGES|MONETARY|NUMERIC|TIME)|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT"
     r"|PYTHONHOME|VIRTUAL_ENV|LD_LIBRARY_PATH|DYLD_[A-Z_]*PATH|DYLD_INSERT_LIBRARIES"
-    r"|SSL_CERT_FILE|SSL_CERT_DIR|(https?|all|no)_proxy",
-    re.IGNORECASE,
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|(https?|all|no)_proxy"
 )
 
 
@@ -47,8 +48,7 @@ class NotReached(GuardError):
     """The guard is running, but cannot reach the service."""
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(Struct, frozen=True):
     """A service, and how to reach it.
 
     Args:
@@ -64,8 +64,7 @@ class Service:
         return {"base_url": self.base_url, "network": self.network.to_json()}
 
 
-@dataclass(frozen=True)
-class GuardedSession:
+class GuardedSession(Struct, frozen=True):
     """One session to guard.
 
     Args:
@@ -410,7 +409,7 @@ def _environment() -> dict[str, str]:
     except OSError:  # the working directory was deleted
         here = None
     path = [entry for entry in sys.path if entry and (here is None or Path(entry) != here)]
-    kept = {name: value for name, value in os.environ.items() if KEPT.fullmatch(name)}
+    kept = {name: value for name, value in os.environ.items() if re.fullmatch(KEPT, name, re.IGNORECASE)}
     if here is not None:
         # make the paths absolute, because the guard has a different working directory
         kept |= {name: str(here / kept[name]) for name in FILES if kept.get(name)}

@@ -13,7 +13,11 @@ from ...concurrency.clock import CLOCK, Clock
 class AgentState(StrEnum):
     """What the avatar is doing (LITE: event `agent.state_updated`).
 
-    `thinking` only occurs in a conversation: the avatar was asked something, and has not begun to answer yet.
+    Attributes:
+        IDLE: It is doing nothing.
+        LISTENING: It is listening, in a listening pose.
+        THINKING: It was asked something, and has not begun to answer yet. Only occurs in a conversation.
+        TALKING: It is speaking.
     """
 
     IDLE = "idle"
@@ -23,7 +27,16 @@ class AgentState(StrEnum):
 
 
 class UtteranceState(StrEnum):
-    """An utterance's state, which only moves forward."""
+    """An utterance's state, which only moves forward.
+
+    Attributes:
+        QUEUED: The utterance is waiting for its turn.
+        SENDING: The utterance is being sent, and the avatar has not begun to speak it yet.
+        TALKING: The avatar is speaking the utterance.
+        ENDED: The avatar spoke all of it.
+        INTERRUPTED: The utterance was interrupted, or dropped from the queue.
+        FAILED: The avatar did not speak all of it; `error` says why.
+    """
 
     QUEUED = "queued"
     SENDING = "sending"

@@ -56,7 +56,7 @@ class DrawnRoomConnection:
         """Send data on a topic."""
         self._outbox.append(json.dumps({"topic": topic, "payload": payload}))
         if len(self._outbox) == MOST_UNSENT:
-            self._service.warn(f"a client of the drawn room has {MOST_UNSENT} unread frames, so it was disconnected")
+            self._service.warn(f"a client was disconnected from its room: {MOST_UNSENT} frames were waiting for it")
             self._service.cut(self._websocket.scope["client"])
         self._service.clock.poke()
 
@@ -84,7 +84,7 @@ class DrawnRoomConnection:
             except Invalid:
                 frame = None
             if not isinstance(frame, dict) or not isinstance(topic := frame.get("topic"), str):
-                self._service.refusals.append("a frame in the drawn room must be JSON text with a topic and a payload")
+                self._service.refusals.append("a frame sent to the room must be JSON text with a topic and a payload")
                 continue
             payload = json.dumps(frame.get("payload"), ensure_ascii=False, separators=(",", ":"))
             self._stage.receive(topic, payload.encode("utf-8", "surrogatepass"))

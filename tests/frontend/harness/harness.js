@@ -354,16 +354,29 @@ if (option("saved", "no") === "yes") {
 }
 dress(option("theme", "light"));
 
-// Each model has its own instance of the script in a real host.
-const load = async (name) => {
-  const source = await (await fetch(`/static/${name}.js`)).text();
-  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+const text = async (name) => (await fetch(`/static/${name}`)).text();
+const loader = await text("loader.js");
+const frontEnd = new FakeModel({ code: await text("widgets.js"), style: await text("widgets.css") }, {});
+// What a widget refers to; a test may take the front end away, or add another.
+harness.shelf = { "front-end": frontEnd };
+const manager = {
+  ...(kernel ? { kernel } : {}),
+  async get_model(id) {
+    const found = harness.shelf[id];
+    if (!found) throw new Error("widget model not found");
+    return found;
+  },
+};
+
+// Each model has its own instance of the loader in a real host.
+const load = async () => {
+  const address = URL.createObjectURL(new Blob([loader], { type: "text/javascript" }));
   return (await import(address)).default;
 };
 
 async function mount(name, state) {
-  const definition = await load(name);
-  const model = new FakeModel(state, kernel ? { kernel } : {});
+  const definition = await load();
+  const model = new FakeModel({ _component: name, _front_end: "IPY_MODEL_front-end", ...state }, manager);
   harness.model ??= model;
   harness.models[state.widget_id] = model;
   const life = new AbortController();
@@ -395,8 +408,8 @@ async function show(made) {
 const made = await mount(option("widget", "studio"), traits(option("state", "pick")));
 harness.made = made;
 harness.show = () => show(made);
-harness.another = async (name, state) => {
-  const other = await mount(name, { ...traits(state), widget_id: "w-2" });
+harness.another = async (name, state, more = {}) => {
+  const other = await mount(name, { ...traits(state), widget_id: "w-2", ...more });
   return { ...(await show(other)), model: other.model };
 };
 for (let count = Number(option("views", "1")); count > 0; count -= 1) await show(made);

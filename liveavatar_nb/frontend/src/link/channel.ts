@@ -1,7 +1,6 @@
 /**
  * The control channel: a comm that the page opens and on which Python never sends, so that its messages reach a
- * subshell's thread while a cell runs. There is one for each kernel connection, for all widgets and views. It is kept
- * under a global symbol, because each model has its own instance of this script.
+ * subshell's thread while a cell runs. There is one for each kernel connection, for all widgets and views.
  */
 import { type Kernel, type KernelComm, isPast } from "./kernel";
 import { shared } from "../shared";
