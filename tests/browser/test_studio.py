@@ -103,7 +103,8 @@ import re
 from liveavatar_nb import Studio
 from liveavatar_nb.widgets.front_end import LOADER
 
-elsewhere = re.sub(r"export\\s*\\{\\s*(\\S+) as default\\s*\\};?", r'''
+class Elsewhere(Studio):
+    _esm = re.sub(r"export\\s*\\{\\s*(\\S+) as default\\s*\\};?", r'''
     const hide = model => new Proxy(model, {get: (target, name) => {
         if (name === "widget_manager") return {get_model: id => target.widget_manager.get_model(id)};
         return typeof target[name] === "function" ? target[name].bind(target) : target[name];
@@ -111,8 +112,9 @@ elsewhere = re.sub(r"export\\s*\\{\\s*(\\S+) as default\\s*\\};?", r'''
     const without = f => given => f({...given, model: hide(given.model)});
     export default {initialize: without(\\1.initialize), render: without(\\1.render)};
 ''', LOADER)
-assert "without" in elsewhere
-studio = Studio(la, _esm=elsewhere)
+
+assert "without" in Elsewhere._esm
+studio = Elsewhere(la)
 studio
 """
 
