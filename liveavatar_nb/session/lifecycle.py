@@ -121,7 +121,7 @@ class SessionLifecycle:
         self.end_reason: str | None = None
         self.room: RoomConnection | None = None
         self.socket: WebSocket | None = None
-        self.is_conversation = options.mode == "FULL"
+        self.is_conversation = options.is_conversation
         self.label = SessionLabel()
         self._error: LiveAvatarException | None = None
         self._why_stopped: str | None = None  # the reason, if the session was stopped without a request from the user
