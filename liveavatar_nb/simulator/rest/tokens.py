@@ -41,6 +41,8 @@ def token(call: Call) -> Answer:
     elif agent is None:
         _check_agents(call.service, body)
     video = body.get("video_settings") or {}
+    if video.get("quality") == "very_high":
+        call.service.require_1080p("video_settings.quality")
     duration = body.get("max_session_duration")
     session = call.service.ledger.create(
         avatar_id=avatar.id,
