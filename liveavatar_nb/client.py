@@ -34,6 +34,7 @@ from .models.avatars import Avatar
 from .models.base import Records
 from .models.contexts import Context, ContextDetail, NewContext
 from .models.requests import PAGE_SIZE_LIMIT, InteractivityType, VideoEncoding, VideoQuality
+from .models.voice_agents import VoiceAgent, VoiceAgentListItem
 from .models.voices import Voice
 from .protection.orphans import (
     OwnedSession,
@@ -49,7 +50,7 @@ from .protection.running import running_sessions, service_of
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
 from .rooms.own_room import AsyncRoom, OwnRoom, awaited
-from .session.lookup import Languages, Preparation, ResolvedStart
+from .session.lookup import Languages, NamedInputs, Preparation, ResolvedStart
 from .session.options import SessionOptions
 from .session.start_checks import cap_seconds, check_answer, check_room, check_unwatched, resolve_mode
 from .validation import masked_text, not_async, one_of, strict
@@ -422,6 +423,7 @@ class AsyncLiveAvatar:
         *,
         mode: str | None = None,
         context: str | Context | ContextDetail | NewContext | None = None,
+        voice_agent: str | VoiceAgentListItem | VoiceAgent | None = None,
         is_sandbox: bool = False,
         video_quality: VideoQuality = "high",
         video_encoding: VideoEncoding = "H264",
@@ -447,9 +449,12 @@ class AsyncLiveAvatar:
             avatar: The avatar's name, id or record; the sandbox has its own avatar. Case is ignored if no name matches
                 exactly.
             mode: `LITE` (formerly `CUSTOM`) or `FULL`; defaults to FULL if you pass `context` or `on_user_text`, to
-                LITE otherwise.
+                LITE otherwise; with a `voice_agent`, its type decides.
             context: What the avatar knows; passing a context makes the session a conversation. Pass the context's name,
                 id or record, or a `NewContext`, which is created for this session and deleted afterwards.
+            voice_agent: A stored voice agent that leads the conversation, in place of a context: its name, id or record
+                (`api.voice_agents`). The session is FULL, or LITE if another provider (ElevenLabs or Cartesia) runs the
+                agent: then it is billed as LITE, but you use it as any conversation.
             is_sandbox: Whether to use the sandbox, which is free, lasts one minute and has one avatar.
             video_quality: `very_high`, `high`, `medium` or `low`.
             video_encoding: `H264` or `VP8`.
@@ -477,6 +482,7 @@ class AsyncLiveAvatar:
         if self.is_closed or self._closing:
             raise ClientClosed
         conversation_options = {
+            "voice_agent": voice_agent,
             "context": context,
             "on_user_text": on_user_text,
             "voice_id": voice_id,
@@ -506,8 +512,9 @@ class AsyncLiveAvatar:
             raise InvalidArgument("replace and concurrent cannot be combined. Leave one of them out.")
         if not (replace or concurrent):
             self._refuse_second()
-        named = await self._prepare(options, own_room, avatar, voice_id, context, replace=replace)
-        session = self._make_session(named, own_room, on_user_text)
+        named = NamedInputs(avatar, voice_id, context, voice_agent, mode)
+        resolved = await self._prepare(options, own_room, named, replace=replace)
+        session = self._make_session(resolved, own_room, on_user_text)
         await self._open(session)
         return session
 
@@ -522,9 +529,7 @@ class AsyncLiveAvatar:
         self,
         options: SessionOptions,
         own_room: AsyncRoom | None,
-        avatar: str | Avatar | None,
-        voice: str | Voice | None,
-        context: str | Context | ContextDetail | NewContext | None,
+        named: NamedInputs,
         *,
         replace: bool,
     ) -> ResolvedStart:
@@ -542,7 +547,7 @@ class AsyncLiveAvatar:
         self._pending.append(start)
         try:
             with self._guard_coming_up():
-                return await start.look_up(avatar, self.avatars(), voice, context, make_way)
+                return await start.look_up(named, self.avatars(), make_way)
         finally:
             self._pending.remove(start)
 
@@ -571,7 +576,7 @@ class AsyncLiveAvatar:
             del coming_up  # keep a reference to the task until here, since a loop does not keep its tasks alive
 
     def _make_session(
-        self, named: ResolvedStart, own_room: AsyncRoom | None, on_user_text: Answer | None
+        self, resolved: ResolvedStart, own_room: AsyncRoom | None, on_user_text: Answer | None
     ) -> AsyncSession:
         """Create the session and add it to this client."""
         # imported here, so that importing the client stays fast
@@ -581,12 +586,12 @@ class AsyncLiveAvatar:
         dependencies = Dependencies(
             self.api, weakly(self._changed, nothing), self._clock,
             is_simulated=self.is_simulated, allow_unjournaled=self._allow_unjournaled, tts=self._tts,
-            made_context=named.made,
+            made_context=resolved.made,
         )  # fmt: skip
-        session = AsyncSession(named.avatar, named.options, dependencies)
+        session = AsyncSession(resolved.avatar, resolved.options, dependencies)
         session.belong_to(self)
         if own_room is not None:
-            own_room.let_in(named.options.avatar_identity, session)
+            own_room.let_in(resolved.options.avatar_identity, session)
         if on_user_text is not None:
             session.on_user_text(on_user_text)
         self._sessions = [*(known for known in self._sessions if known.is_live or known.is_pursued), session]

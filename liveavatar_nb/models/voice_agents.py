@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from .. import html
 from .base import Record
+
+ELSEWHERE: Final = ("elevenlabs_agent", "cartesia_agent")  # the types of agents that another provider runs
 
 
 class VoiceAgentListItem(Record):
@@ -34,6 +36,11 @@ class VoiceAgent(Record):
     name: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another provider runs the agent, which makes a session LITE even though the agent answers."""
+        return self.agent_type in ELSEWHERE
 
     def _repr_html_(self) -> str:
         shown = dict(self._shown(self.keys()))

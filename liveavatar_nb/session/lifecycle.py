@@ -122,7 +122,7 @@ class SessionLifecycle:
         self._reported_reason: str | None = None  # according to an event, which alone proves nothing
         self.room: RoomConnection | None = None
         self.socket: WebSocket | None = None
-        self.is_conversation = options.mode == "FULL"
+        self.is_conversation = options.is_conversation
         self.label = SessionLabel()
         self._error: LiveAvatarException | None = None
         self._why_stopped: str | None = None  # the reason, if the session was stopped without a request from the user

@@ -12,19 +12,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .. import config
-from ..errors import InvalidArgument, LiveAvatarException, SessionEnded
+from ..errors import APIStatusError, InvalidArgument, LiveAvatarException, SessionEnded
 from ..models.account import Language
 from ..models.avatars import Avatar
 from ..models.base import Records
 from ..models.contexts import Context, ContextDetail, NewContext, warn_of_old_variables
 from ..models.requests import PAGE_SIZE_LIMIT
+from ..models.voice_agents import VoiceAgent, VoiceAgentListItem
 from ..models.voices import Voice
 from ..rest.api import LiveAvatarAPI
 from ..rest.pagination import pick
 from ..rooms.own_room import AsyncRoom
 from ..validation import UUID_PATTERN, check, nearest
 from .options import SessionOptions
-from .start_checks import CONVERSATION_DEFAULTS, check_avatar, check_variables
+from .start_checks import CONVERSATION_DEFAULTS, agent_mode, check_avatar, check_variables
 
 if TYPE_CHECKING:
     from ..rest.pagination import Listing
@@ -96,6 +97,24 @@ class MadeContext:
         )
 
 
+class NamedInputs(Struct, frozen=True):
+    """What the caller named for a start, by names, ids or records.
+
+    Attributes:
+        avatar: The avatar; None in the sandbox, which has its own.
+        voice: The voice, if any.
+        context: The context, or a new one to create, if any.
+        voice_agent: The voice agent, if any.
+        mode: The mode, if any; a voice agent may not fit it.
+    """
+
+    avatar: str | Avatar | None
+    voice: str | Voice | None = None
+    context: str | Context | ContextDetail | NewContext | None = None
+    voice_agent: str | VoiceAgentListItem | VoiceAgent | None = None
+    mode: str | None = None
+
+
 class ResolvedStart(Struct, frozen=True):
     """The resolved inputs for starting a session.
 
@@ -137,19 +156,15 @@ class Preparation:
 
     async def look_up(
         self,
-        avatar: str | Avatar | None,
+        named: NamedInputs,
         avatars: Listing[Avatar],
-        voice: str | Voice | None,
-        context: str | Context | ContextDetail | NewContext | None,
         make_way: Callable[[], Awaitable[None]],
     ) -> ResolvedStart:
         """Look up all inputs; only then admit the avatar to the room, and create the context.
 
         Args:
-            avatar: The avatar's name, id or record.
-            avatars: The list in which to look up a name.
-            voice: The voice's name, id or record.
-            context: The context's name, id or record, or a new one to create.
+            named: What to look up.
+            avatars: The list in which to look up an avatar's name.
             make_way: Called once everything has been found; stops any sessions that conflict with this start.
 
         Raises:
@@ -157,11 +172,17 @@ class Preparation:
             SessionEnded: The start was cancelled.
         """
         options, variables = self._options, self._options.dynamic_variables
-        found = await find_avatar(self._api, avatar, avatars, is_sandbox=options.is_sandbox)
-        options = replace(options, voice_id=await find_voice(self._api, voice))
+        context = named.context
+        found = await find_avatar(self._api, named.avatar, avatars, is_sandbox=options.is_sandbox)
+        options = replace(options, voice_id=await find_voice(self._api, named.voice))
         options = replace(options, language=await self._languages.find(options.language))
-        check_avatar(found, options.mode, is_sandbox=options.is_sandbox, voice_id=options.voice_id)
-        detail = made = None
+        detail = made = agent = None
+        if named.voice_agent is not None:
+            agent = await find_voice_agent(self._api, named.voice_agent)
+            options = replace(options, mode=agent_mode(agent, named.mode), voice_agent_id=agent.id)
+            detail = await find_context_of(self._api, agent, variables)
+        voice_id = agent.agent_configuration.get("voice_id") if agent else options.voice_id
+        check_avatar(found, options.mode, is_sandbox=options.is_sandbox, voice_id=voice_id)
         if context is not None and not isinstance(context, NewContext):
             detail = await find_context(self._api, context, variables)
         if not self.is_cancelled:
@@ -233,6 +254,59 @@ async def find_context(
         )
     detail = await api.contexts.get(context.id)
     warn_of_old_variables(detail.prompt, detail.opening_text)
+    check_variables(detail.name, detail.required_dynamic_variables, variables)
+    return detail
+
+
+async def find_voice_agent(api: LiveAvatarAPI, agent: str | VoiceAgentListItem | VoiceAgent) -> VoiceAgent:
+    """Find a voice agent, with its configuration.
+
+    Args:
+        api: The client's REST API.
+        agent: The voice agent's name, id or record.
+
+    Raises:
+        InvalidArgument: There is no such voice agent, or several have this name.
+    """
+    given: Any = agent
+    if isinstance(given, VoiceAgent):
+        return given
+    if isinstance(given, str) and given.strip():
+        given = pick(given.strip(), await api.voice_agents.list(), "voice agents", field="voice_agent")
+    if not isinstance(given, VoiceAgentListItem):
+        shown = repr(given) if isinstance(given, str) else type(given).__name__
+        raise InvalidArgument(
+            f"voice_agent must be a name, an id or a record, not {shown}.",
+            remedy="Pick a voice agent from api.voice_agents.list().",
+            field="voice_agent",
+        )
+    return await api.voice_agents.get(given.id)
+
+
+async def find_context_of(
+    api: LiveAvatarAPI, agent: VoiceAgent, variables: dict[str, str] | None
+) -> ContextDetail | None:
+    """Find a voice agent's context, and check that all its variables have values.
+
+    Args:
+        api: The client's REST API.
+        agent: The voice agent.
+        variables: The values of the context's variables, by name.
+
+    Returns:
+        The context; None if the agent has none, or one that the account can't read.
+
+    Raises:
+        InvalidArgument: A value is missing.
+    """
+    context_id = agent.agent_configuration.get("context_id")
+    if agent.is_elsewhere or not isinstance(context_id, str) or not context_id:
+        return None
+    try:
+        detail = await api.contexts.get(context_id)
+    except APIStatusError as failure:
+        logger.info("could not read the context of the voice agent: %s", failure.message)
+        return None
     check_variables(detail.name, detail.required_dynamic_variables, variables)
     return detail
 

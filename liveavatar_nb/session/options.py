@@ -23,6 +23,8 @@ class SessionOptions(Struct, frozen=True):
         is_default_cap: Whether the cap is just the default, which the plan's own cap may replace.
         unwatched: Seconds after which the session is stopped if no page shows it any longer; None sets no limit. The
             limit applies once a page has shown the session.
+        voice_agent_id: The id of the stored voice agent that leads the conversation; None if there is none. An agent of
+            another provider makes it a LITE session without a WebSocket.
         context_id: FULL only: the context's id.
         voice_id: FULL only: the voice's id; None uses the avatar's own voice.
         language: FULL only: the language's code, such as `en`.
@@ -40,6 +42,7 @@ class SessionOptions(Struct, frozen=True):
     max_seconds: int = int(config.MAX_MINUTES * 60)
     is_default_cap: bool = False
     unwatched: float | None = config.UNWATCHED
+    voice_agent_id: str | None = None
     context_id: str | None = None
     voice_id: str | None = None
     language: str = "en"
@@ -48,6 +51,11 @@ class SessionOptions(Struct, frozen=True):
     has_opening: bool = False
     room: AsyncRoom | None = None
     avatar_identity: str = AVATAR
+
+    @property
+    def is_conversation(self) -> bool:
+        """Whether the session is a conversation: FULL, or LITE with a voice agent."""
+        return self.mode == "FULL" or self.voice_agent_id is not None
 
     @property
     def credits_per_minute(self) -> float:
@@ -67,7 +75,7 @@ class SessionOptions(Struct, frozen=True):
             capped: Whether to request a maximum duration; otherwise the plan's own limit applies.
         """
         fields: dict[str, Any] = {
-            "mode": self.mode,
+            "mode": "FULL" if self.is_conversation else "LITE",
             "avatar_id": avatar_id,
             "is_sandbox": self.is_sandbox,
             "video_settings": {"quality": self.video_quality, "encoding": self.video_encoding},
@@ -81,9 +89,12 @@ class SessionOptions(Struct, frozen=True):
                 "livekit_room": self.room.name,
                 "livekit_client_token": self.room.avatar_token(self.avatar_identity, minutes),
             }
-        if self.mode == "FULL":
+        if self.voice_agent_id is not None:
+            fields["voice_agent"] = {"id": self.voice_agent_id}
+        elif self.mode == "FULL":
             persona = {"context_id": self.context_id, "voice_id": self.voice_id, "language": self.language}
             fields["avatar_persona"] = {name: value for name, value in persona.items() if value is not None}
+        if self.is_conversation:
             fields["interactivity_type"] = self.interactivity_type
             fields["dynamic_variables"] = self.dynamic_variables
         return fields

@@ -293,8 +293,9 @@ class AsyncSession:
 
     @property
     def _is_answered(self) -> bool:
-        """Whether the service itself answers the user; in FULL, this requires a context."""
-        return self.is_conversation and (self.mode == "LITE" or self._options.context_id is not None)
+        """Whether the service itself answers the user; in FULL, this requires a context or a voice agent."""
+        has_mind = self._options.context_id is not None or self._options.voice_agent_id is not None
+        return self.is_conversation and (self.mode == "LITE" or has_mind)
 
     @property
     def is_conversation(self) -> bool:

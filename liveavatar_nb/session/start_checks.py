@@ -11,11 +11,13 @@ from .. import config
 from ..errors import InvalidArgument
 from ..models.avatars import Avatar
 from ..models.requests import Mode
+from ..models.voice_agents import VoiceAgent
 from ..rooms.own_room import AsyncRoom
 from ..validation import one_of
 
 # the arguments that only a conversation can use, with their defaults
 CONVERSATION_DEFAULTS = {
+    "voice_agent": None,
     "context": None,
     "on_user_text": None,
     "voice_id": None,
@@ -23,13 +25,16 @@ CONVERSATION_DEFAULTS = {
     "interactivity_type": "CONVERSATIONAL",
     "dynamic_variables": None,
 }
+# those of them that a voice agent brings along
+AGENT_BRINGS = ("context", "on_user_text", "voice_id", "language")
 OLD_MODES = {"CUSTOM": "LITE"}
 
 
 def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
     """Return the mode to use.
 
-    The default is FULL if a context or an answer function was passed, and LITE otherwise.
+    The default is FULL if a context, an answer function or a voice agent was passed, and LITE otherwise. A voice agent
+    may still change the mode once it is known: see `agent_mode`.
 
     Args:
         mode: The mode that the caller passed, if any.
@@ -38,6 +43,11 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
     Raises:
         InvalidArgument: The mode is unknown, forbids one of the arguments, or requires one that is missing.
     """
+    if given["voice_agent"] is not None:
+        _check_agent_alone(given)
+        if mode is not None:
+            one_of("mode", OLD_MODES.get(str(mode), mode), get_args(Mode))
+        return "FULL"
     can_answer = given["context"] is not None or given["on_user_text"] is not None
     resolved: Mode = "FULL" if mode is None and can_answer else "LITE"
     if mode is not None:
@@ -63,6 +73,37 @@ def resolve_mode(mode: str | None, given: dict[str, Any]) -> Mode:
     return resolved
 
 
+def _check_agent_alone(given: dict[str, Any]) -> None:
+    for name in AGENT_BRINGS:
+        if given[name] != CONVERSATION_DEFAULTS[name]:
+            raise InvalidArgument(
+                f"{name} can't be combined with voice_agent, which has its own voice, language and answers.",
+                remedy="Leave one of them out.",
+                field=name,
+            )
+
+
+def agent_mode(agent: VoiceAgent, mode: str | None) -> Mode:
+    """Return the mode of a session that this voice agent leads: LITE if another provider runs the agent.
+
+    Args:
+        agent: The voice agent.
+        mode: The mode that the caller passed, if any.
+
+    Raises:
+        InvalidArgument: The caller passed the other mode.
+    """
+    resolved: Mode = "LITE" if agent.is_elsewhere else "FULL"
+    if mode is not None and OLD_MODES.get(mode, mode) != resolved:
+        raise InvalidArgument(
+            f"Voice agent {agent.name or agent.id} is of type {agent.agent_type}, with which a session is {resolved}, "
+            f"not {mode}.",
+            remedy=f"Leave out mode, or pass mode={resolved!r}.",
+            field="mode",
+        )
+    return resolved
+
+
 def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
     """Raise an error if the avatar cannot join this room.
 
@@ -72,7 +113,7 @@ def check_room(room: AsyncRoom, mode: Mode, base_url: str) -> None:
     if mode == "FULL":
         raise InvalidArgument(
             "room needs a LITE session, because LiveAvatar itself hosts the room of a conversation.",
-            remedy="Leave out room, or leave out context and the other arguments of a conversation.",
+            remedy="Leave out room, or leave out context, voice_agent and the other arguments of a conversation.",
             field="room",
         )
     if room.is_local and not config.is_loopback(urlsplit(base_url).hostname):

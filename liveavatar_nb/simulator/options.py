@@ -19,6 +19,10 @@ IDLE_LIMIT: Final = 300.0  # seconds
 SHORTEST_IDLE_LIMIT: Final = 0.001  # seconds
 ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 LIVEKIT_URL: Final = re.compile(r"(ws|http)s?://[^@?#]+")  # rejects URLs with credentials, because URLs are displayed
+PlanName = Literal["free", "starter", "essential", "business"]
+PLAN_SECONDS: Final[dict[PlanName, int]] = {"free": 120, "starter": 300, "essential": 1200, "business": 3600}
+PLANS_WITH_1080P: Final = ("essential", "business")
+SESSION_SECONDS: Final = 1200  # the maximum session length without a plan
 Spelling = Literal["both", "speak", "state", "bare_state"]
 SPELLINGS: Final = get_args(Spelling)
 HEADER_SAFE: Final = re.compile(r"[!-~]{1,512}")
@@ -60,7 +64,8 @@ class Options:
         avatars: How many public avatars there are; None for the 16 featured ones.
         concurrency: How many sessions may run at the same time.
         idle_limit: Simulated seconds without speech or a keep-alive before a session ends.
-        max_session_seconds: The plan's maximum session length, in simulated seconds; also the default length.
+        plan: The account's plan; see `Simulator`.
+        max_session_seconds: The maximum session length, in simulated seconds; None for the plan's.
         allow_origins: Origins of pages that may call the simulator, such as ``https://example.org``.
         connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected`` events.
         history: Whether the account begins with a few past sessions, contexts and the like.
@@ -79,7 +84,8 @@ class Options:
     avatars: int | None = None
     concurrency: int = 3
     idle_limit: float = IDLE_LIMIT
-    max_session_seconds: int = 1200
+    plan: PlanName | None = None
+    max_session_seconds: int | None = None
     allow_origins: tuple[str, ...] = ()
     connect_delay: float = 0.3
     history: bool = True
@@ -108,7 +114,10 @@ class Options:
             whole("avatars", self.avatars, low=1, high=MOST_AVATARS)
         whole("concurrency", self.concurrency, low=1)
         number("idle_limit", self.idle_limit, low=SHORTEST_IDLE_LIMIT)
-        whole("max_session_seconds", self.max_session_seconds, low=1)
+        if self.plan not in (None, *PLAN_SECONDS):
+            raise ValueError(f"plan must be one of {', '.join(PLAN_SECONDS)}, or None, not {self.plan!r}")
+        if self.max_session_seconds is not None:
+            whole("max_session_seconds", self.max_session_seconds, low=1)
         number("connect_delay", self.connect_delay, low=0)
         if not isinstance(self.history, bool):
             raise TypeError(f"history must be True or False, not {self.history!r}")
@@ -116,6 +125,18 @@ class Options:
             whole("rate_limit", self.rate_limit, low=1)
         if self.spelling not in SPELLINGS:
             raise ValueError(f"spelling must be one of {', '.join(SPELLINGS)}, not {self.spelling!r}")
+
+    @property
+    def session_seconds(self) -> int:
+        """The maximum session length, in simulated seconds."""
+        if self.max_session_seconds is not None:
+            return self.max_session_seconds
+        return SESSION_SECONDS if self.plan is None else PLAN_SECONDS[self.plan]
+
+    @property
+    def has_1080p(self) -> bool:
+        """Whether the plan includes video and avatars in 1080p."""
+        return self.plan is None or self.plan in PLANS_WITH_1080P
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON data."""

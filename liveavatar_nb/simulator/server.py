@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .account.history import furnish
 from .app import build
-from .options import IDLE_LIMIT, LiveKit, Options, Spelling, header_safe
+from .options import IDLE_LIMIT, LiveKit, Options, PlanName, Spelling, header_safe
 from .service import Service
 
 BACKLOG: Final = 2048
@@ -34,7 +34,8 @@ def serve(
     avatars: int | None = None,
     concurrency: int = 3,
     idle_limit: float = IDLE_LIMIT,
-    max_session_seconds: int = 1200,
+    plan: PlanName | None = None,
+    max_session_seconds: int | None = None,
     allow_origins: Sequence[str] = (),
     connect_delay: float = 0.3,
     history: bool = True,
@@ -66,6 +67,7 @@ def serve(
         avatars=avatars,
         concurrency=concurrency,
         idle_limit=idle_limit,
+        plan=plan,
         max_session_seconds=max_session_seconds,
         allow_origins=allow_origins,
         connect_delay=connect_delay,

@@ -15,7 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from .account.avatars import Catalogue
 from .account.belongings import PUBLIC_CONTEXT, Context, LlmConfiguration, Memory, Secret
-from .account.ledger import Ledger
+from .account.ledger import Ledger, Refused
 from .account.store import Store
 from .account.voice_agents import VOICE_AGENTS, VoiceAgent
 from .account.voices import Voices
@@ -47,7 +47,7 @@ class Service:
             balance=options.credits,
             concurrency=options.concurrency,
             idle_limit=options.idle_limit,
-            plan_seconds=options.max_session_seconds,
+            plan_seconds=options.session_seconds,
         )
         self._catalogue = Catalogue(options.avatars)
         self.voices = Voices()
@@ -115,6 +115,15 @@ class Service:
     def warn(self, text: str) -> None:
         """Add a warning about something a client did."""
         self.warnings.append(text)
+
+    def require_1080p(self, field: str) -> None:
+        """Check that the account's plan includes 1080p.
+
+        Raises:
+            Refused: It doesn't (403).
+        """
+        if not self.options.has_1080p:
+            raise Refused(403, f"{field}: 1080p is not part of the plan {self.options.plan}")
 
     def cut(self, client: tuple[str, int] | None) -> None:
         """Abort a client's connection without closing it properly."""

@@ -16,7 +16,17 @@ from typing import Any, Final, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from .faults import Fault
-from .options import HIGHEST_SPEED, IDLE_LIMIT, LONGEST_ADVANCE, LiveKit, Options, Spelling, header_safe, number
+from .options import (
+    HIGHEST_SPEED,
+    IDLE_LIMIT,
+    LONGEST_ADVANCE,
+    LiveKit,
+    Options,
+    PlanName,
+    Spelling,
+    header_safe,
+    number,
+)
 from .process import ChildProcess, SimulatorError
 from .session.heard import Frame, Heard
 
@@ -124,8 +134,8 @@ class Faults:
 
         Args:
             operation: An operation (``token start stop keep_alive sessions session transcript events credits``), a
-                resource, meaning all of its operations (``avatars voices contexts languages embeddings secrets
-                llm_configurations memory``), an operationId from the contract such as
+                resource, meaning all of its operations (``avatars voices voice_agents contexts languages embeddings
+                secrets llm_configurations memory``), an operationId from the contract such as
                 ``get_v1_voices_voice_id_preview``, ``any`` for every REST operation, ``socket`` for the WebSocket, or
                 ``room`` for the events of a conversation.
             kind: What goes wrong, as listed above.
@@ -171,7 +181,10 @@ class Simulator:
         avatars: How many public avatars there are; None for the 16 featured ones.
         concurrency: How many sessions may run at the same time.
         idle_limit: Simulated seconds without speech or a keep-alive before a session ends.
-        max_session_seconds: The plan's maximum session length, in simulated seconds; also the default length.
+        plan: The account's plan, ``free``, ``starter``, ``essential`` or ``business``: how long a session may last (2,
+            5, 20 or 60 minutes), and whether there is 1080p (from ``essential`` on). With None, 20 minutes and 1080p.
+        max_session_seconds: The maximum session length, in simulated seconds, and the default length; None for the
+            plan's.
         allow_origins: Origins of the web pages that may call the simulator; pages from other origins are refused.
         api_key: The account's API key; random (256 bits) if None.
         connect_delay: Real seconds between the WebSocket's ``connecting`` and ``connected`` events.
@@ -207,7 +220,8 @@ class Simulator:
         avatars: int | None = None,
         concurrency: int = 3,
         idle_limit: float = IDLE_LIMIT,
-        max_session_seconds: int = 1200,
+        plan: PlanName | None = None,
+        max_session_seconds: int | None = None,
         allow_origins: Sequence[str] = (),
         api_key: str | None = None,
         connect_delay: float = 0.3,
@@ -223,6 +237,7 @@ class Simulator:
             avatars=avatars,
             concurrency=concurrency,
             idle_limit=idle_limit,
+            plan=plan,
             max_session_seconds=max_session_seconds,
             allow_origins=allow_origins,
             connect_delay=connect_delay,

@@ -569,6 +569,8 @@ async def test_a_room_that_no_avatar_can_join_is_refused(client: AsyncLiveAvatar
     room = AsyncRoom("ws://127.0.0.1:7880", "key", "s" * 40)
     with pytest.raises(InvalidArgument, match="room needs a LITE session"):
         await client.start("Silas", context="Guide", room=room)
+    with pytest.raises(InvalidArgument, match="room needs a LITE session"):
+        await client.start("Silas", voice_agent="Assistant", room=room)
     with pytest.raises(InvalidArgument, match=r"a Room or an AsyncRoom, not str\. Make a room with Room\.from_env"):
         await client.start("Silas", room="the room")  # type: ignore[arg-type]
     async with AsyncLiveAvatar("a-key") as live:

@@ -10,7 +10,7 @@ import pytest
 
 from liveavatar_nb import AsyncLiveAvatar, LiveAvatar, NewContext, Simulator
 from liveavatar_nb.errors import APIStatusError, InvalidArgument, LiveAvatarException, SessionEnded
-from liveavatar_nb.session.lookup import Languages, MadeContext, Preparation
+from liveavatar_nb.session.lookup import Languages, MadeContext, NamedInputs, Preparation
 from liveavatar_nb.session.options import SessionOptions
 
 from ..waiting import until
@@ -207,7 +207,7 @@ async def test_a_start_that_is_cancelled_ends_nothing_and_comes_into_no_room(
     room: Any = Room(told)
     preparation = Preparation(client.api, Languages(client.api), SessionOptions(), room)
     preparation.is_cancelled = is_cancelled
-    looking = preparation.look_up("Silas", client.avatars(), None, None, make_way)
+    looking = preparation.look_up(NamedInputs("Silas"), client.avatars(), make_way)
     if is_cancelled:
         with pytest.raises(SessionEnded, match="before it started"):
             await looking

@@ -46,6 +46,16 @@ def tokens(simulator: Simulator) -> list[dict[str, Any]]:
         ({"context": "My guide", "language": "xx"}, "language", "Choose one of ar, bg"),
         ({"context": "My guide", "language": 3}, "language", "must be text"),
         ({"context": "Needs"}, "dynamic_variables", "needs values for visitor"),
+        ({"voice_agent": "Asistant"}, "voice_agent", "Did you mean 'Assistant'"),
+        ({"voice_agent": " "}, "voice_agent", "a name, an id or a record, not ' '. Pick a voice agent from"),
+        ({"voice_agent": 3}, "voice_agent", "a name, an id or a record, not int"),
+        ({"voice_agent": "Assistant", "context": "My guide"}, "context", "can't be combined with voice_agent"),
+        ({"voice_agent": "Assistant", "on_user_text": str}, "on_user_text", "can't be combined with voice_agent"),
+        ({"voice_agent": "Assistant", "voice_id": "Clara"}, "voice_id", "can't be combined with voice_agent"),
+        ({"voice_agent": "Assistant", "language": "de"}, "language", "can't be combined with voice_agent"),
+        ({"voice_agent": "Assistant", "mode": "LITE"}, "mode", "liveavatar_agent.*FULL, not LITE. Leave out mode"),
+        ({"voice_agent": "Assistant (Cartesia)", "mode": "FULL"}, "mode", "cartesia_agent.*LITE, not FULL"),
+        ({"voice_agent": "Assistant", "mode": "FUL"}, "mode", "Did you mean 'FULL'"),
         ({"context": "Needs", "dynamic_variables": {"guest": "Ada"}}, "dynamic_variables", "needs values for visitor"),
     ],
 )
@@ -155,3 +165,45 @@ async def test_what_only_the_service_can_know_is_told_by_field(client: AsyncLive
     with pytest.raises(ValidationError) as caught:
         await client.start("Silas")
     assert caught.value.fields == ("body.avatar_id",)
+
+
+ANSWERING = [("Assistant", "FULL", 2.0), ("Assistant (ElevenLabs)", "LITE", 1.0), ("Assistant (Cartesia)", "LITE", 1.0)]
+
+
+@pytest.mark.parametrize(("name", "mode", "price"), ANSWERING)
+def test_a_voice_agent_leads_the_conversation(
+    la: LiveAvatar, simulator: Simulator, name: str, mode: str, price: float
+) -> None:
+    listed = la.api.voice_agents.list()[name]
+    for voice_agent in (name, listed.id, listed, la.api.voice_agents.get(listed.id)):
+        with la.start("Silas", voice_agent=voice_agent, dynamic_variables={"visitor": "Ada"}) as session:
+            assert (session.mode, session.options.credits_per_minute) == (mode, price)
+            (running,) = la.sessions()
+            assert running.mode == mode
+            assert session.can.ask
+            assert not session.can.play
+            assert session.ask("Hello?").text
+    for sent in tokens(simulator):
+        assert (sent["mode"], sent["voice_agent"]) == ("FULL", {"id": listed.id})
+        assert sent["dynamic_variables"] == {"visitor": "Ada"}
+        assert "avatar_persona" not in sent
+
+
+def test_a_voice_agents_context_speaks_first_and_gives_a_photo_its_voice(la: LiveAvatar) -> None:
+    with la.start("Noor (from a photo)", voice_agent="Assistant") as session:
+        assert session.options.has_opening
+        assert session.options.context_id == "5b9dba8a-aa31-11f0-a6ee-066a7fa2e369"
+
+
+def test_a_voice_agents_variables_are_asked_for(la: LiveAvatar, simulator: Simulator) -> None:
+    needs = la.api.contexts.create(name="Needs", prompt=PROMPT, opening_text=None)
+    agent = la.api.voice_agents.get(la.api.voice_agents.list()["Assistant"].id)
+    agent.agent_configuration["context_id"] = needs.id
+    with pytest.raises(InvalidArgument, match="needs values for visitor"):
+        la.start("Silas", voice_agent=agent)
+    assert not tokens(simulator)
+    # the account may not read every context that an agent has
+    agent.agent_configuration["context_id"] = "99999999-2222-3333-4444-555555555555"
+    with la.start("Silas", voice_agent=agent) as session:
+        assert session.options.context_id is None
+        assert session.can.ask

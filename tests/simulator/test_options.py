@@ -39,6 +39,8 @@ from liveavatar_nb.simulator.options import Options
         ("idle_limit", None),
         ("max_session_seconds", 0),
         ("max_session_seconds", 1.5),
+        ("plan", "gold"),
+        ("plan", 1),
         ("allow_origins", "https://example.org"),
         ("allow_origins", ["*"]),
         ("allow_origins", ["https://example.org/"]),

@@ -435,3 +435,24 @@ def test_what_the_vendors_examples_name_is_there(caller: Any) -> None:
     path = f"/v1/contexts/{context}"
     assert caller.http.patch(path, json=CONTEXT).status_code == caller.http.delete(path).status_code == 403
     assert caller.get(path)["id"] == context
+
+
+@pytest.mark.parametrize(
+    ("plan", "seconds", "has_1080p"),
+    [("free", 120, False), ("starter", 300, False), ("essential", 1200, True), ("business", 3600, True)],
+)
+def test_a_plan_limits_how_long_and_how_large(calling: Any, plan: str, seconds: int, has_1080p: bool) -> None:
+    caller = calling(plan=plan)
+    assert caller.started().answer["max_session_duration"] == seconds
+    token = {"mode": "LITE", "avatar_id": caller.avatar("Silas")}
+    assert caller.post("/v1/sessions/token", {**token, "max_session_duration": seconds + 1}).status_code == 400
+    very_high = {**token, "video_settings": {"quality": "very_high"}}
+    for response in (caller.post("/v1/sessions/token", very_high), upload(caller, resolution="1080")):
+        assert response.status_code == (200 if has_1080p else 403)
+        assert has_1080p or plan in response.json()["message"]
+    assert upload(caller, resolution="720").status_code == 200
+
+
+def test_a_length_of_its_own_goes_before_the_plans(calling: Any) -> None:
+    assert calling(plan="free", max_session_seconds=10).started().answer["max_session_duration"] == 10
+    assert calling().started().answer["max_session_duration"] == 1200

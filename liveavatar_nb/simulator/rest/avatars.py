@@ -33,6 +33,8 @@ def create_from_image(call: Call) -> Answer:
     """Create an avatar from a photo; it becomes ACTIVE after a while, and nobody looks at what the photo shows."""
     call.require_key()
     fields, files = call.form(rules.image_avatar, "file")
+    if fields.get("resolution") == "1080":
+        call.service.require_1080p("resolution")
     if problems := breaches(files["file"]):
         raise Refused(400, "; ".join(problems))
     now = call.service.now()

@@ -41,6 +41,8 @@ def token(call: Call) -> Answer:
     elif agent is None:
         _check_agents(call.service, body)
     video = body.get("video_settings") or {}
+    if video.get("quality") == "very_high":
+        call.service.require_1080p("video_settings.quality")
     duration = body.get("max_session_duration")
     session = call.service.ledger.create(
         avatar_id=avatar.id,
@@ -82,13 +84,12 @@ def _find_avatar(service: Service, body: dict[str, Any]) -> Avatar:
 
 def _find_voice_agent(service: Service, body: dict[str, Any]) -> VoiceAgent | None:
     """Return the voice agent of a FULL token, which has either an agent or a persona."""
-    given = [name for name in ("avatar_persona", "voice_agent") if name in body]
-    if len(given) != 1:
+    has_persona, has_agent = "avatar_persona" in body, "voice_agent" in body
+    if has_persona == has_agent:
         message = "Exactly one of avatar_persona and voice_agent is required"
-        raise Invalid([problem(("body", *given[1:]), message, "value_error" if given else "missing")])
-    if (agent := body.get("voice_agent")) is None:
-        return None
-    return service.voice_agents.find(agent["id"], field="voice_agent.id")
+        field, kind = ("voice_agent", "value_error") if has_agent else ("avatar_persona", "missing")
+        raise Invalid([problem(("body", field), message, kind)])
+    return service.voice_agents.find(body["voice_agent"]["id"], field="voice_agent.id") if has_agent else None
 
 
 def _settings(mode: Mode, agent: VoiceAgent | None, body: dict[str, Any]) -> dict[str, Any]:
