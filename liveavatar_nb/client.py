@@ -47,6 +47,7 @@ from .protection.orphans import (
     what_to_stop,
 )
 from .protection.running import running_sessions, service_of
+from .protection.stops import all_of, gather_stops, stop_unattended
 from .rest.api import LiveAvatarAPI
 from .rest.pagination import Listing
 from .rooms.own_room import AsyncRoom, OwnRoom, awaited
@@ -192,8 +193,13 @@ class AsyncLiveAvatar:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
-        await self.aclose()
+    async def __aexit__(self, kind: object, error: BaseException | None, *trace: object) -> None:
+        try:
+            await self.aclose()
+        except StopNotConfirmed as failure:
+            if isinstance(error, StopNotConfirmed):
+                raise failure from None  # it names the session that failed to stop in the block, too
+            raise
 
     async def aclose(self) -> None:
         """Stop this client's sessions, then close the client and, in a demo, its simulator.
@@ -407,7 +413,7 @@ class AsyncLiveAvatar:
         running = Records[OwnedSession]() if isinstance(listed, BaseException) else listed
         others = Records(session for session in running if session.id not in mine)
         stops = await asyncio.gather(stop_mine(), stop_each(api, others), return_exceptions=True)
-        for outcome in (listed, *stops):
+        for outcome in (*stops, listed):
             if isinstance(outcome, BaseException):
                 raise outcome
         return running
@@ -616,8 +622,7 @@ class AsyncLiveAvatar:
         """Stop every live session of this client, and cancel every start in progress.
 
         Raises:
-            StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error
-                describes the first failure.
+            StopNotConfirmed: The service did not confirm every stop; the error names each session that may be billed.
         """
         await self._stop_sessions()
 
@@ -625,8 +630,8 @@ class AsyncLiveAvatar:
         """Stop the sessions over separate connections, even if the loop is dead or busy; can be called from any thread.
 
         Raises:
-            StopNotConfirmed: The service did not confirm every stop. A stop was attempted for each session; the error
-                describes the first failure. The guard keeps retrying the unconfirmed stops.
+            StopNotConfirmed: The service did not confirm every stop; the error names each session that may be billed.
+                The guard keeps retrying the unconfirmed stops.
         """
         self.cancel_starts()
         until = time.monotonic() + config.STOP_LIMIT
@@ -639,14 +644,11 @@ class AsyncLiveAvatar:
             except StopNotConfirmed as failure:
                 failures.append(failure)
         if failures:
-            raise failures[0]
+            raise all_of(failures)
 
     async def _stop_sessions(self, spare: Preparation | None = None) -> None:
         self.cancel_starts(spare)
-        stops = [session.stop() for session in self.live_sessions]
-        for failure in await asyncio.gather(*stops, return_exceptions=True):
-            if isinstance(failure, BaseException):
-                raise failure
+        await gather_stops(session.stop() for session in self.live_sessions)
 
     def cancel_starts(self, spare: Preparation | None = None) -> None:
         """Cancel the starts that have not sent their start call yet, except `spare`."""
@@ -751,7 +753,7 @@ def stop_behind(client: AsyncLiveAvatar) -> None:
     )
 
     async def stop() -> None:
-        await asyncio.gather(*(session.stop() for session in live), return_exceptions=True)
+        await asyncio.gather(*(stop_unattended(session.stop()) for session in live), return_exceptions=True)
 
     with contextlib.suppress(RuntimeError):  # the interpreter is exiting, and its exit handler stops the sessions
         threading.Thread(target=run, args=[stop], name=THREAD_NAME, daemon=True).start()

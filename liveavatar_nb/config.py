@@ -87,6 +87,7 @@ KEPT_UTTERANCES: Final = 200  # maximum number of utterances kept per session; t
 KEPT_STOPWATCHES: Final = 100  # maximum number of sessions per client with stored timings; the oldest are dropped first
 KEPT_LINES: Final = 1000  # maximum number of transcript lines kept per session; the oldest are dropped first
 SPEECH_LEAD: Final = 2.0  # seconds of audio to send ahead of playback; network outages shorter than this are inaudible
+RECONNECT_GRACE: Final = 2.0  # seconds to wait for word of what is being said, once a lost room is reached again
 SPEECH_GRACE: Final = 15.0  # seconds to wait, after a sound should have ended, before treating it as not spoken
 PIECES_AHEAD: Final = 2  # number of audio chunks (up to 1 s each) to read ahead
 WIRE_ENTRIES: Final = 10_000  # maximum number of requests and frames in a client's log; the oldest are dropped first

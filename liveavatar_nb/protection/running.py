@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Final
@@ -69,7 +70,8 @@ class RunningSessions:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[str, RunningSession] = {}
-        self._started: set[str] = set()
+        self._ends: dict[str, float] = {}  # when started sessions reach their cap, in seconds since the epoch
+        self._told: set[str] = set()  # sessions whose unconfirmed stop the user knows about
 
     def prepare(self, service: Service | None) -> None:
         """Start the guard ahead of time, and let it try to reach the service; `add` reports any failure."""
@@ -173,19 +175,26 @@ class RunningSessions:
 
     def started(self, session_id: str, cap: float) -> None:
         """Record that the service confirmed the start and will end the session after at most `cap` seconds."""
-        self._started.add(session_id)
+        self._ends[session_id] = time.time() + cap
         guard.started(session_id, cap + config.INSIST_AFTER_CAP)
         journal.started(session_id, cap)
 
-    def insist(self, session_id: str) -> None:
-        """Make the guard stop a session that this process cannot stop."""
+    def insist(self, session_id: str, *, is_told: bool = False) -> None:
+        """Make the guard stop a session that this process cannot stop.
+
+        Args:
+            session_id: The session's id.
+            is_told: Whether the user is told; if not, the interpreter's exit tells if it can't stop the session either.
+        """
         guard.stop(session_id)
+        if is_told:
+            self._told.add(session_id)
 
     def discard(self, session_id: str) -> None:
         """Drop a session that is no longer billed."""
         with self._lock:
             known = self._sessions.pop(session_id, None)
-            self._started.discard(session_id)
+            self._forget(session_id)
         if known is not None and not known.is_simulated:
             journal.remove(session_id)
             guard.done(session_id)
@@ -201,7 +210,11 @@ class RunningSessions:
             journal.let_go(session_id)
             with self._lock:
                 self._sessions.pop(session_id, None)
-                self._started.discard(session_id)
+                self._forget(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        self._ends.pop(session_id, None)
+        self._told.discard(session_id)
 
     def tidy(self) -> None:
         """Let the guard exit if it is not needed after all."""
@@ -226,13 +239,19 @@ class RunningSessions:
                 stopper = stoppers[session.service.network]
                 if stopper.stop(session.service.base_url, session.key, session_id, waiting=waiting):
                     # a start without a response may take effect after this stop, so let the guard check again later
-                    (self.discard if session_id in self._started else self.hand_over)(session_id)
+                    (self.discard if session_id in self._ends else self.hand_over)(session_id)
                     logger.info("session %s was stopped at exit", session_id)
-                else:
+                elif session_id not in self._told:
                     logger.warning(
-                        "session %s could not be stopped at exit; it will reach its cap %g minutes after its start",
-                        session_id, session.cap / 60,
+                        "session %s could not be stopped at exit. It is billed until its guard reaches the service, at "
+                        "the latest until it reaches its cap, %s",
+                        session_id, self._end_words(session),
                     )  # fmt: skip
+
+    def _end_words(self, session: RunningSession) -> str:
+        if (end := self._ends.get(session.session_id)) is None:
+            return f"{session.cap / 60:g} minutes after its start"
+        return f"at {time.strftime('%H:%M:%S', time.localtime(end))}"
 
 
 running_sessions = RunningSessions()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 from .. import config
-from ..errors import NotFoundError
+from ..errors import NotFoundError, StopNotConfirmed
 from ..rest.api import LiveAvatarAPI
 from ..rest.transport import Call
 from .evidence import whether_over
+
+logger = logging.getLogger("liveavatar_nb.session")
 
 
 async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
@@ -33,6 +36,37 @@ async def is_over(api: LiveAvatarAPI, session_id: str) -> bool:
                 answer = None
     except StopIteration as found:
         return bool(found.value)
+
+
+async def stop_unattended(stop: Awaitable[None]) -> None:
+    """Await a stop whose caller is gone; if the service doesn't confirm it, log that."""
+    try:
+        await stop
+    except StopNotConfirmed as failure:
+        logger.error("%s", failure)  # noqa: TRY400 (the message says it all)
+
+
+async def gather_stops(stops: Iterable[Awaitable[None]]) -> None:
+    """Wait for several stops, and raise what went wrong only when all of them are through.
+
+    Raises:
+        StopNotConfirmed: The service did not confirm every stop; the error names each session that may be billed.
+    """
+    failures = [stopped for stopped in await asyncio.gather(*stops, return_exceptions=True) if stopped is not None]
+    unconfirmed = [failure for failure in failures if isinstance(failure, StopNotConfirmed)]
+    if unconfirmed:
+        raise all_of(unconfirmed)
+    if failures:
+        raise failures[0]
+
+
+def all_of(failures: Sequence[StopNotConfirmed]) -> StopNotConfirmed:
+    """Return one error that says of every session whose stop wasn't confirmed until when it may be billed."""
+    *others, last = failures
+    if not others:
+        return last
+    message = " ".join([*map(str, others), last.message])
+    return StopNotConfirmed(message, session_id=others[0].session_id, remedy=last.remedy)
 
 
 class StopLimiter:

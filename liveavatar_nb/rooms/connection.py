@@ -104,6 +104,7 @@ class RoomConnection:
         self.avatar_identity = avatar_identity
         self.has_avatar = False  # whether the holder sees the avatar's video
         self.words: str | None = None  # the message to show about the room
+        self.on_back: Callable[[], None] = lambda: None  # called when a lost connection to the room is back
         self._wire = wire
         self._receive = receive
         self._on_change = on_change
@@ -339,6 +340,11 @@ class RoomConnection:
             self.words = words
             self._changed()
 
+    def come_back(self) -> None:
+        """Record that the holder's lost connection to the room is back; events may have been missed meanwhile."""
+        self.tell(None)
+        self.on_back()
+
     async def wait_for_avatar(self) -> None:
         """Wait until the holder sees the avatar's video.
 
@@ -434,6 +440,7 @@ class RoomConnection:
         self._joined_at = time.monotonic()
         self.words = None
         self._changed()
+        self.on_back()
         return holder
 
     async def _attend(self) -> None:

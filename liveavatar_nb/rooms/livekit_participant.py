@@ -155,7 +155,7 @@ class LiveKitParticipant:
 
     def _on_reconnected(self) -> None:
         self._steady.set()
-        self._connection.tell(None)
+        self._connection.come_back()
 
     # the methods that run on the room's own thread
 

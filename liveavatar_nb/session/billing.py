@@ -60,13 +60,13 @@ class Billing:
 
     @property
     def bound(self) -> str:
-        """A message for an unconfirmed stop: the latest time the session can end, and what to do."""
+        """A message for an unconfirmed stop: until when the session may be billed, and what to do."""
         end = f"{self._times.cap / 60:g} minutes after its start"
         if (moment := self._times.cap_at) is not None:
             end = f"at {time.strftime('%H:%M:%S', time.localtime(moment))}"
         return (
-            "The stop is being retried in the background. "
-            f"If that fails, the session will end when it reaches its cap, {end}. Call stop() to retry now."
+            f"It is billed until it stops, at the latest when it reaches its cap, {end}. "
+            "The stop is being retried in the background. Call stop() to retry now."
         )
 
     async def start(self, *, has_cap: bool) -> StartedSession:
@@ -149,7 +149,7 @@ class Billing:
                         self.record = await self._api.sessions.get(self.session_id)
         except Exception as failure:  # noqa: BLE001 (whatever it was, the stop is not confirmed)
             # let the guard stop the session, because this process may be out of file descriptors or threads
-            running_sessions.insist(self.session_id)
+            running_sessions.insist(self.session_id, is_told=True)
             self.pursue()
             raise self._not_confirmed(getattr(failure, "message", "no response in time")) from None
 
@@ -185,7 +185,7 @@ class Billing:
             StopNotConfirmed: The service did not confirm the stop; the guard keeps trying.
         """
         if not self._stop_on_thread(limit):
-            running_sessions.insist(self.session_id)
+            running_sessions.insist(self.session_id, is_told=True)
             raise self._not_confirmed("no response in time")
         self.is_open = False
         if self._has_unknown_start:
@@ -200,7 +200,8 @@ class Billing:
             if self.is_open:
                 await self.stop()
         except LiveAvatarException as failure:
-            logger.warning("session %s may not be over yet: %s", self.session_id, failure.message)
+            # whoever started or stopped the session knows already
+            logger.info("session %s may not be over yet: %s", self.session_id, failure.message)
             return False
         finally:
             if self._unknown is not None:

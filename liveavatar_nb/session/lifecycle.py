@@ -119,6 +119,7 @@ class SessionLifecycle:
         self.billing: Billing | None = None
         self.record: SessionRecord | None = None
         self.end_reason: str | None = None
+        self._waiting_for_stop = 0  # how many calls of `stop` will raise its failure
         self._reported_reason: str | None = None  # according to an event, which alone proves nothing
         self.room: RoomConnection | None = None
         self.socket: WebSocket | None = None
@@ -246,7 +247,11 @@ class SessionLifecycle:
         if self.stop_is_confirmed:
             return
         if self._loop is None or self._loop is asyncio.get_running_loop():
-            await asyncio.shield(self.begin_stop())
+            self._waiting_for_stop += 1
+            try:
+                await asyncio.shield(self.begin_stop())
+            finally:
+                self._waiting_for_stop -= 1
             return
         is_going = isinstance(self._loop, EndingLoop) and self._loop.is_going
         if self.is_of_this_process and self._loop.is_running() and not is_going:
@@ -671,6 +676,8 @@ class SessionLifecycle:
                 await self._dependencies.made_context.delete()
 
     def _report(self, failure: BaseException) -> None:
+        if isinstance(failure, StopNotConfirmed) and self._waiting_for_stop:
+            return  # whoever waits for the stop gets the error
         # our own errors need no traceback: the message is enough, and anyone waiting gets the error
         traceback = None if isinstance(failure, LiveAvatarException) else failure
         logger.error("session %s: %s", self.id, failure, exc_info=traceback)

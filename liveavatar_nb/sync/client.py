@@ -13,6 +13,8 @@ from ..bridge.wrappers import Reading, SyncWrapper, blocking
 from ..client import AsyncLiveAvatar, started_simulator, stop_behind
 from ..concurrency.clock import CLOCK, Clock
 from ..config import Masked
+from ..errors import StopNotConfirmed
+from ..protection.stops import stop_unattended
 from ..validation import masked_text, strict
 from .listing import blocking_rows
 
@@ -132,13 +134,17 @@ class LiveAvatar(SyncWrapper):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, *trace: object) -> None:
         try:
             self.close()
+        except StopNotConfirmed as failure:
+            if isinstance(error, StopNotConfirmed):
+                raise failure from None  # it names the session that failed to stop in the block, too
+            raise
         except KeyboardInterrupt:
             # the interrupt may have arrived before the call reached the loop
             if not self.is_closed:
-                bridge.submit(self._inner.stop_sessions())
+                bridge.submit(stop_unattended(self._inner.stop_sessions()))
             raise
 
     def close(self) -> None:
@@ -224,6 +230,8 @@ def _let_go(inner: AsyncLiveAvatar) -> None:
     def close() -> None:
         try:
             bridge.call(inner.aclose())
+        except StopNotConfirmed as failure:
+            logger.error("a client was dropped during an outage: %s", failure)  # noqa: TRY400 (the message says it all)
         except Exception:
             logger.exception("could not stop the sessions of a dropped client; will retry at interpreter exit")
         finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..bridge.loop import bridge
 from ..bridge.wrappers import Reading, SyncWrapper, blocking, blocking_iter, passing
 from ..errors import ViewError
+from ..protection.stops import stop_unattended
 from ..session.session import AsyncSession
 from ..session.speech.progress import is_shown
 from ..session.speech.utterance import AsyncUtterance
@@ -92,7 +93,7 @@ class Session(SyncWrapper):
                 self.stop()
             except KeyboardInterrupt:
                 # the interrupt may have arrived before the call reached the loop
-                bridge.submit(self._inner.stop())
+                bridge.submit(stop_unattended(self._inner.stop()))
                 raise
 
     id = Reading(AsyncSession, lambda session: session.id)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ..protection.stops import gather_stops
 from ..session.session import AsyncSession
 from .account import Account
 from .controller import Answer, Controller
@@ -46,7 +47,7 @@ class SessionsElsewhere(Controller):
         """Stop other clients' sessions for which `is_chosen` returns True."""
         try:
             sessions = self._link.client.live_elsewhere
-            await asyncio.gather(*(session.retire(TAKEN) for session in sessions if is_chosen(session)))
+            await gather_stops(session.retire(TAKEN) for session in sessions if is_chosen(session))
         finally:
             self.refresh()
 

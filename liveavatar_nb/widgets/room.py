@@ -129,7 +129,8 @@ class RoomAccess(Controller):
             await holder.enter()
             await holder.hear(self, current_command())
             if room.holder is holder:
-                room.tell(None)
+                if room.words is not None:
+                    room.come_back()
                 room.see(bool(avatar))
             return
         known = next((holder for holder in pages.of(session) if holder.page == page), None)

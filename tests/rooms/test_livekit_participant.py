@@ -169,7 +169,8 @@ async def test_row_35_a_server_that_was_gone_is_got_back(
         with crowd.join(server.url, room.of("heygen")) as avatar:
             avatar.show()
             await room.connection.wait_for_avatar()
-            first = room.connection.holder
+            first, backs = room.connection.holder, []
+            room.connection.on_back = lambda: backs.append(room.connection.words)
             server.close()
             try:
                 await until(lambda: room.connection.words)
@@ -180,6 +181,7 @@ async def test_row_35_a_server_that_was_gone_is_got_back(
                 server.start()
             await until(lambda: room.connection.words is None, BACK_LIMIT)
             assert room.connection.holder is first
+            assert backs == [None]
             await until(lambda: room.connection.has_avatar, BACK_LIMIT)
             await room.connection.send(room.tell("Back"))
             await until(lambda: avatar.heard)

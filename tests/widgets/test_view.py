@@ -136,11 +136,16 @@ def test_a_page_is_told_the_room_once_it_asks_and_holds_it_once_it_is_in(
     page.news(str(roomed.id), "joined", avatar=True)
     wait_for(lambda: held_by(roomed) == "page")
     wait_for(lambda: room_of(roomed).has_avatar)
+    backs: list[bool] = []
+    room_of(roomed).on_back = lambda: backs.append(True)
+    page.news(str(roomed.id), "joined", avatar=True)
     page.news(str(roomed.id), "reconnecting")
     wait_for(lambda: "Reconnecting" in (view.status["room"]["words"] or ""))
     assert held_by(roomed) == "page"
+    assert not backs
     page.news(str(roomed.id), "joined", avatar=True)
     wait_for(lambda: view.status["room"]["words"] is None)
+    wait_for(lambda: backs)
     page.news(str(roomed.id), "left")
     wait_for(lambda: held_by(roomed) is None)
     assert not room_of(roomed).has_avatar

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ... import config
 from ...concurrency.bounded import BoundedDict
 from ...concurrency.clock import Clock
+from ...concurrency.weak import nothing, weakly
 from ...errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from ...protocol import full
 from ...protocol.events import Event
@@ -57,6 +58,7 @@ class FullConversation:
         self._finder = UtteranceFinder(clock, has_opening=has_opening)
         self._room: RoomConnection | None = None
         self._open: list[AsyncUtterance] = []
+        self._sent: set[str] = set()  # the ids of open utterances whose words the service has been asked to say
         self._asked: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # questions, keyed by the id of the answer
         self._words: BoundedDict[str, str] = BoundedDict(REMEMBERED)  # texts said word for word, keyed by utterance id
         self._repeats = full.Repeats()
@@ -107,6 +109,7 @@ class FullConversation:
     def connect(self, room: RoomConnection) -> None:
         """Use this room from now on."""
         self._room = room
+        room.on_back = weakly(self._on_back, nothing)
 
     async def speak(self, utterance: AsyncUtterance, command: Command, *, grace: float | None, question: bool) -> None:
         """Ask the service to speak a text or to answer a question; return once it has received the command.
@@ -147,6 +150,8 @@ class FullConversation:
             self._refuse_ended()  # if the session has ended, report that instead
             raise
         if grace is not None and not utterance.state.is_final:
+            if not question:
+                self._sent.add(utterance.id)
             self._spawn(self._watch(utterance, grace))
 
     def _refuse_ended(self) -> None:
@@ -386,6 +391,7 @@ class FullConversation:
     def _end_one(self, utterance: AsyncUtterance, state: UtteranceState, error: Exception | None = None) -> None:
         if utterance in self._open:
             self._open.remove(utterance)
+        self._sent.discard(utterance.id)
         if not utterance.finish(state, error):
             return
         if state is UtteranceState.ENDED and utterance.id in self._words:
@@ -404,11 +410,33 @@ class FullConversation:
                 break
             if await utterance.is_over_within(left):
                 return
+        self._give_up(utterance, f"was silent for {grace:g} s")
+
+    def _on_back(self) -> None:
+        """Don't wait long for word of what was to be said while the room was lost: the events may have been lost, too.
+
+        An answer is waited for as usual, because it may take the service longer.
+        """
+        for utterance in self._open:
+            if utterance.id in self._sent:
+                self._spawn(self._watch_after_loss(utterance))
+
+    async def _watch_after_loss(self, utterance: AsyncUtterance) -> None:
+        back = self._clock.monotonic()
+        needed = 0.0
+        if (talking := self.talking) is not None:
+            needed = max(0.0, self._heard_at + len(talking.text or "") / config.SLOWEST_SPEECH - back)
+        is_over = await utterance.is_over_within(needed + config.RECONNECT_GRACE)
+        if not is_over and self._heard_at <= back:
+            self._give_up(utterance, "the connection to the room had been lost")
+
+    def _give_up(self, utterance: AsyncUtterance, why: str) -> None:
+        """End an utterance that nothing is heard of; one of ours fails."""
         if not self._finder.is_ours(utterance):
             self._end_one(utterance, UtteranceState.ENDED)
             return
         step = "the end" if utterance.state is UtteranceState.TALKING else "the start"
-        message = f"The service did not confirm {step} of {utterance.name!r}, and was silent for {grace:g} s."
+        message = f"The service did not confirm {step} of {utterance.name!r}, and {why}."
         failure = UtteranceFailed(message, session_id=self._connected_room.session_id)
         self._end_one(utterance, UtteranceState.FAILED, failure)
 

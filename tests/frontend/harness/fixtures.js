@@ -441,7 +441,7 @@ export const FIXTURES = {
       kind: "StopNotConfirmed",
       title: "The stop was not confirmed",
       detail: "The service did not confirm the stop of session 5e550000 (no response in time).",
-      remedy: "The stop is being retried in the background. If that fails, the session will end when it reaches its cap, at 14:32:10. Call stop() to retry now.",
+      remedy: "It is billed until it stops, at the latest when it reaches its cap, at 14:32:10. The stop is being retried in the background. Call stop() to retry now.",
       severity: "error",
       action: null,
     },

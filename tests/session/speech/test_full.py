@@ -17,7 +17,7 @@ from liveavatar_nb.config import DEAF, OPENING_LIMIT, Masked
 from liveavatar_nb.errors import RoomNotHeld, SessionEnded, UtteranceFailed
 from liveavatar_nb.protocol import full
 from liveavatar_nb.protocol.events import Event
-from liveavatar_nb.rooms.connection import HolderKind, RoomConnection
+from liveavatar_nb.rooms.connection import RECONNECTING, HolderKind, RoomConnection
 from liveavatar_nb.session.speech.full import FullConversation
 from liveavatar_nb.session.speech.transcript import SessionTranscript
 from liveavatar_nb.session.speech.utterance import AsyncUtterance
@@ -96,6 +96,12 @@ class Talk:
         command = full.speak_text(text, utterance.id, SESSION)
         await self.conversation.speak(utterance, command, grace=grace, question=False)
         return utterance
+
+    async def come_back(self) -> None:
+        """The room was lost, and is back; returns when the conversation waits for word."""
+        waits = self.clock.sleepers
+        self.connection.come_back()
+        await until(lambda: self.clock.sleepers > waits)
 
     async def ask(self, text: str, grace: float | None = 30.0) -> AsyncUtterance:
         utterance = AsyncUtterance(text, None, self.clock, is_voiced=True)
@@ -417,6 +423,57 @@ async def test_what_waits_for_a_long_one_is_not_given_up(talk: Talk) -> None:
     assert (long.state, second.state) == ("talking", "sending")
     await talk.clock.go_on(60)
     assert (long.state, second.state) == ("failed", "failed")
+
+
+async def test_after_a_loss_of_the_room_the_start_is_not_awaited_long(talk: Talk) -> None:
+    utterance, answer = await talk.say("Lost."), await talk.ask("Why?")
+    await until(lambda: talk.clock.sleepers)
+    await talk.clock.go_on(3)
+    talk.connection.tell(RECONNECTING)
+    await talk.come_back()
+    await talk.clock.go_on(config.RECONNECT_GRACE - 0.1)
+    assert utterance.is_open
+    await talk.clock.go_on(0.2)
+    with pytest.raises(UtteranceFailed, match=r"confirm the start of 'Lost\.', and the connection .* had been lost"):
+        await utterance.wait()
+    assert answer.is_open
+    assert talk.connection.words is None
+
+
+async def test_what_is_heard_after_a_loss_of_the_room_goes_on(talk: Talk) -> None:
+    utterance = await talk.say("Here I am.")
+    await until(lambda: talk.clock.sleepers)
+    await talk.come_back()
+    await talk.clock.go_on(1)
+    talk.tell("avatar.speak_started", source_event_id=utterance.id)
+    await talk.clock.go_on(config.RECONNECT_GRACE + 1)
+    assert utterance.state == "talking"
+    talk.tell("avatar.speak_ended", source_event_id=utterance.id)
+    assert utterance.state == "ended"
+
+
+async def test_a_long_text_goes_on_after_a_loss_of_the_room_as_long_as_it_may_take(talk: Talk) -> None:
+    utterance = await talk.say("a" * 80)
+    talk.tell("avatar.speak_started", source_event_id=utterance.id)
+    await until(lambda: talk.clock.sleepers)
+    await talk.clock.go_on(4)
+    await talk.come_back()
+    await talk.clock.go_on(80 / config.SLOWEST_SPEECH - 4 + config.RECONNECT_GRACE - 0.1)
+    assert utterance.state == "talking"
+    await talk.clock.go_on(0.2)
+    assert utterance.state == "failed"
+
+
+async def test_what_is_sent_as_the_room_comes_back_is_awaited_as_usual(talk: Talk) -> None:
+    talk.holder.is_free.clear()
+    saying = asyncio.create_task(talk.say("Late."))
+    await until(lambda: talk.holder.sent)
+    talk.connection.come_back()
+    talk.holder.is_free.set()
+    utterance = await saying
+    await until(lambda: talk.clock.sleepers)
+    await talk.clock.go_on(config.RECONNECT_GRACE + 1)
+    assert utterance.is_open
 
 
 async def test_what_nobody_asked_for_just_ends_where_its_end_is_unheard(talk: Talk) -> None:
