@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import re
@@ -22,7 +23,10 @@ ENTRY = re.compile(r"^ {4}(\w+(?:, \w+)*): ", re.MULTILINE)  # of an attribute o
 def build(folder: Path) -> None:
     """Write the reference's pages."""
     pdoc.render.configure(docformat="google")
-    with warnings.catch_warnings():
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    # in a checkout, pdoc warns that the installed package and a folder there have the same name
+    with contextlib.chdir(folder), warnings.catch_warnings():
         # in a class with a method `list`, pdoc takes the annotation `list[...]` for that method
         warnings.filterwarnings("ignore", "Error parsing type annotation .*'function' object is not subscriptable")
         pdoc.pdoc(*MODULES, output_directory=folder)
