@@ -46,7 +46,7 @@ class Image(Struct, frozen=True):
 
     @property
     def file_name(self) -> str:
-        """The name to send; never that of the caller's file, which is nobody else's business."""
+        """The name to send, which never reveals the name of the file on disk."""
         return f"image.{self.media_type.removeprefix('image/')}"
 
     def __repr__(self) -> str:
@@ -57,7 +57,7 @@ def read_image(source: ImageSource) -> Image:
     """Read a picture and check the rules that don't need a look at what it shows.
 
     Args:
-        source: A file's path, its bytes, an open binary file, or a picture of Pillow, which is sent as PNG.
+        source: A file's path, its bytes, an open binary file, or a Pillow image, which is sent as PNG.
 
     Raises:
         InvalidArgument: The file can't be read, isn't JPEG or PNG, isn't exactly 16:9 or 9:16, or is too small.
@@ -104,7 +104,7 @@ def _bytes_of(source: Any) -> bytes:
             return read
         raise _refusal("The file is open as text.", 'Open it with mode "rb".')
     raise _refusal(
-        f"file must be a path, bytes, an open file or a picture of Pillow, not {type(source).__name__}.",
+        f"file must be a path, bytes, an open file or a Pillow image, not {type(source).__name__}.",
         'Pass e.g. "portrait.jpg".',
     )
 

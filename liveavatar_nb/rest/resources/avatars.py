@@ -80,7 +80,7 @@ class Avatars(Resource):
 
         Args:
             file: A JPEG or PNG of one person, exactly 16:9 or 9:16, with a short side of at least 1,080 pixels: its
-                path, its bytes, an open binary file, or a picture of Pillow (sent as PNG).
+                path, its bytes, an open binary file, or a Pillow image (sent as PNG).
             resolution: The height of the avatar's video, `720` or `1080`; the latter needs one of the higher plans.
 
         Raises:

@@ -413,7 +413,7 @@ class FullConversation:
         self._give_up(utterance, f"was silent for {grace:g} s")
 
     def _on_back(self) -> None:
-        """Don't wait long for word of what was to be said while the room was lost: the events may have been lost, too.
+        """Allow little time for utterances sent before the room was lost, because their events may be lost, too.
 
         An answer is waited for as usual, because it may take the service longer.
         """
@@ -431,7 +431,7 @@ class FullConversation:
             self._give_up(utterance, "the connection to the room had been lost")
 
     def _give_up(self, utterance: AsyncUtterance, why: str) -> None:
-        """End an utterance that nothing is heard of; one of ours fails."""
+        """End an utterance whose events have stopped coming; if we sent it, it fails."""
         if not self._finder.is_ours(utterance):
             self._end_one(utterance, UtteranceState.ENDED)
             return
